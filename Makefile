@@ -1,0 +1,56 @@
+# Two commands matter: `make demo` and `make test`. Both build .venv from hashed lock files; python3 and make are enough.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# PIP_CONSTRAINT and friends of the surrounding shell must not bend a hashed install.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: help demo test test-fast test-faults bench lint format openapi lock clean
+
+help:            ## what can be made here
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements/demo.lock
+	$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements/dev.lock
+	$(PIP) --no-deps -e .
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo   ## everything on this machine: database, sandbox, API, worker, a push with a progress bar (ONCE=1 ends after it)
+	@$(BIN)/clay-push demo $(if $(filter 1,$(ONCE)),--once) $(DEMO_ARGS)
+
+test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real PostgreSQL
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev    ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev  ## let ruff format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev   ## measure pace, speed, fairness; prints tables, writes bench/results/*.json
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+openapi: $(VENV)/.dev ## write openapi.yaml from the code
+	$(BIN)/clay-push openapi > openapi.yaml
+
+lock:                 ## resolve the lock files anew (needs uv)
+	for w in run demo dev; do uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" $$( [ $$w = run ] || echo --extra $$w ) -o requirements/$$w.lock -q || exit 1; done
+
+clean:                ## remove the virtual environment and the demo's data
+	rm -rf $(VENV) .data

@@ -1,0 +1,63 @@
+"""PostgreSQL through SQLAlchemy on asyncpg: one engine a process, short transactions, the database's own clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from clay_push_service.settings import Settings
+
+SCHEMA = "clay"
+"""Ours. Every name in a statement is qualified: the host has a `clay_push_log` of its own in `public`."""
+
+
+class Database:
+    """The process's pool. No connection is ever held across a POST to Clay."""
+
+    def __init__(self, url: str, pool_size: int, application: str = "clay-push") -> None:
+        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,  # a broken connection fails its transaction, which is retried as a whole
+            pool_recycle=1800,
+            connect_args={
+                "timeout": 10,
+                "server_settings": {
+                    "application_name": application,
+                    "search_path": f"{SCHEMA}, pg_catalog",  # procrastinate's functions name their tables unqualified
+                    "statement_timeout": "30s",
+                    "idle_in_transaction_session_timeout": "60s",
+                    "timezone": "UTC",
+                    "jit": "off",  # compiling a plan costs more than any statement here runs
+                },
+            },
+        )
+
+    @classmethod
+    def of(cls, settings: Settings, application: str = "clay-push") -> "Database":
+        return cls(settings.database_url, settings.database_pool_size, application)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end of the block, rolled back if it raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def raw(self) -> asyncpg.Connection:
+        """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
+        return await asyncpg.connect(
+            self.url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=10
+        )
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def libpq_url(url: str) -> str:
+    """The same address for psycopg, which procrastinate and Alembic speak."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,76 @@
+"""The pace's arithmetic: a token bucket of capacity one (GCRA) as the next free slot; pure, on the database's clock.
+
+Capacity one: after a pause nothing is caught up. Clay drops what exceeds 10 requests/s (its documentation, webhook limits),
+so a burst saves nothing.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+HORIZON = timedelta(milliseconds=500)
+"""How far ahead slots are given out: enough to hide a round trip, little enough that a 429 is obeyed at once."""
+NEWCOMER_HORIZON = timedelta(seconds=1)
+"""A push job's first slot may lie further ahead, so that a job that reserves again and again cannot keep it out."""
+RECOVERY = timedelta(minutes=5)
+"""After a 429 the pace creeps back to what was set over this time."""
+UNPACED_AFTER_429_MS = 100.0
+"""What "halved" means where no pace was set: Clay's own 10/s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`rate_limit_ms`: the set delay between POSTs; `throttled_ms`: what a 429 made of it, at `throttled_at`."""
+
+    rate_limit_ms: float
+    next_slot_at: datetime
+    throttled_ms: float | None = None
+    throttled_at: datetime | None = None
+
+    def interval(self, now: datetime) -> timedelta:
+        """The delay between two POSTs at this moment."""
+        if self.throttled_ms is None or self.throttled_at is None:
+            return timedelta(milliseconds=self.rate_limit_ms)
+        left = 1.0 - min(max((now - self.throttled_at) / RECOVERY, 0.0), 1.0)
+        return timedelta(milliseconds=self.rate_limit_ms + max(self.throttled_ms - self.rate_limit_ms, 0.0) * left)
+
+    def throttle(self, now: datetime, retry_after_seconds: float) -> "Pace":
+        """Clay answered 429: no slot before `retry_after_seconds` (already clamped), and half the pace.
+
+        The answers of POSTs that were in flight together halve it once, not once each.
+        """
+        resume = max(self.next_slot_at, now + timedelta(seconds=retry_after_seconds))
+        if self.throttled_at is not None and now - self.throttled_at < timedelta(seconds=1):
+            return replace(self, next_slot_at=resume)
+        current_ms = self.interval(now) / timedelta(milliseconds=1)
+        return replace(
+            self,
+            next_slot_at=resume,
+            throttled_ms=min(current_ms * 2, 60_000.0) if current_ms > 0 else UNPACED_AFTER_429_MS,
+            throttled_at=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """`slots` are moments to POST at; none, and `wait` says when to ask again. `unpaced`: at once, as many as you like."""
+
+    slots: tuple[datetime, ...]
+    wait: timedelta
+    next_slot_at: datetime
+    unpaced: bool = False
+
+
+def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -> Reservation:
+    """Give out up to `wanted` of the next slots that lie within the horizon."""
+    interval = pace.interval(now)
+    first = max(pace.next_slot_at, now)
+    if interval <= timedelta(0) and pace.next_slot_at <= now:
+        return Reservation((), timedelta(0), pace.next_slot_at, unpaced=True)
+    horizon = now + (NEWCOMER_HORIZON if newcomer else HORIZON)
+    if first > horizon or wanted < 1:
+        return Reservation((), max(first - horizon, timedelta(0)), pace.next_slot_at)
+    if interval <= timedelta(0):  # waiting out a Retry-After at no pace: one slot tells when, the rest follow unpaced
+        return Reservation((first,), timedelta(0), first)
+    granted = 1 if newcomer else min(wanted, int((horizon - first) / interval) + 1)
+    slots = tuple(first + interval * index for index in range(granted))
+    return Reservation(slots, timedelta(0), first + interval * granted)

@@ -1,0 +1,63 @@
+"""What a caller may be told: one class a kind of refusal, each with its HTTP status and a stable code. No framework."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class ClayPushError(Exception):
+    """Expected refusals. Rendered as RFC 9457 `application/problem+json` by `web.py`, as one line by the command line.
+
+    `detail` is one sentence for a person and never holds a stack trace, a URL or a token.
+    """
+
+    status: ClassVar[int] = 400
+    code: str = "bad_request"
+    title: ClassVar[str] = "Bad request"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        extra: Mapping[str, object] | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.extra = dict(extra or {})
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+class BadRequestError(ClayPushError):
+    pass
+
+
+class UnauthorizedError(ClayPushError):
+    status, code, title = 401, "unauthorized", "Unauthorized"
+
+
+class ForbiddenError(ClayPushError):
+    status, code, title = 403, "forbidden", "Forbidden"
+
+
+class NotFoundError(ClayPushError):
+    status, code, title = 404, "not_found", "Not found"
+
+
+class ConflictError(ClayPushError):
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class TooLargeError(ClayPushError):
+    status, code, title = 413, "body_too_large", "Content too large"
+
+
+class InvalidError(ClayPushError):
+    status, code, title = 422, "invalid_request", "Invalid request"
+
+
+class UnavailableError(ClayPushError):
+    status, code, title = 503, "unavailable", "Service unavailable"

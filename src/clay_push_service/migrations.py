@@ -1,0 +1,58 @@
+"""Brings schema `clay` to this release's state and grants the running role what it needs; touches nothing of the host's."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+from clay_push_service.database import SCHEMA, libpq_url
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
+"""Beside `src/` in a checkout and in the image."""
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def upgrade(url: str, runtime_role: str | None = None) -> None:
+    """Run every missing migration as the role in `url`; safe to run again, and from many places at once.
+
+    `runtime_role` is granted the use of our schema when it is another role than the one that migrates.
+    """
+    command.upgrade(_config(url), "head")
+    if runtime_role is not None and runtime_role != make_url(url).username:
+        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+            for statement in (
+                "GRANT USAGE ON SCHEMA {schema} TO {role}",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+                "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+                "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+            ):
+                connection.execute(
+                    sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(runtime_role))
+                )
+
+
+def head() -> str:
+    """The revision this release needs."""
+    return ScriptDirectory.from_config(_config("")).get_current_head() or ""
+
+
+def current(url: str) -> str | None:
+    """The revision the database is at, or None when it was never migrated."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
+    finally:
+        engine.dispose()

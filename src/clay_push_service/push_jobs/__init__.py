@@ -1,0 +1,1 @@
+"""Many leads, one request: accept, drain, finish, retry, cancel, progress."""
