@@ -1,0 +1,170 @@
+"""Why a delivery was skipped or failed, with a sentence, a remedy and who acts: words only, no decisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Cause(StrEnum):
+    ALREADY_IN_CLAY = "already_in_clay"
+    ALREADY_QUEUED = "already_queued"
+    MAYBE_IN_CLAY = "maybe_in_clay"
+    CANCELLED = "cancelled"
+    TOO_LARGE = "too_large"
+    INVALID_LEAD = "invalid_lead"
+    LEAD_GONE = "lead_gone"
+    REJECTED = "rejected"
+    UNAUTHORIZED = "unauthorized"
+    FUEL_EMPTY = "fuel_empty"
+    WEBHOOK_GONE = "webhook_gone"
+    SERVER_ERROR = "server_error"
+    NETWORK_ERROR = "network_error"
+    CLAY_UNAVAILABLE = "clay_unavailable"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    POISON = "poison"
+    DESTINATION_REMOVED = "destination_removed"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a cause, not a secret
+    NOT_AVAILABLE = "not_available"
+    ERASED = "erased"
+
+
+class Who(StrEnum):
+    YOU = "you"
+    CLAY_ADMIN = "your Clay admin"
+    OPERATOR = "NexusLeads operator"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    message: str
+    """What happened, in one sentence a seller understands."""
+    remedy: str
+    who: Who
+    """Who can do something about it."""
+    retryable: bool
+    """May a retry of the job send it again? Never where Clay may have it already, or where there is nothing to send."""
+
+
+EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
+    {
+        Cause.ALREADY_IN_CLAY: Explanation(
+            "This lead is already in your Clay table.",
+            "Push again on purpose if you want a second row.",
+            Who.NOBODY,
+            retryable=False,
+        ),
+        Cause.ALREADY_QUEUED: Explanation(
+            "This lead is already on its way to Clay in another push.",
+            "Wait for that push to end.",
+            Who.NOBODY,
+            retryable=False,
+        ),
+        Cause.MAYBE_IN_CLAY: Explanation(
+            "An earlier push of this lead ended without an answer, so it may already be in Clay.",
+            "Look for it in your Clay table; if it is missing, push it again on purpose.",
+            Who.YOU,
+            retryable=False,
+        ),
+        Cause.CANCELLED: Explanation(
+            "The push was cancelled before this lead was sent.", "Retry the push to send it.", Who.YOU, retryable=True
+        ),
+        Cause.TOO_LARGE: Explanation(
+            "This lead's data is larger than the 100 KB Clay takes for one row.",
+            "Shorten its longest fields in NexusLeads, then retry.",
+            Who.YOU,
+            retryable=True,
+        ),
+        Cause.INVALID_LEAD: Explanation(
+            "This lead holds data that cannot be turned into a row.",
+            "Report the lead to NexusLeads; retry when it is corrected.",
+            Who.OPERATOR,
+            retryable=True,
+        ),
+        Cause.LEAD_GONE: Explanation(
+            "This lead was removed from NexusLeads before it was sent.",
+            "Nothing to do; push it anew if it comes back.",
+            Who.NOBODY,
+            retryable=False,
+        ),
+        Cause.REJECTED: Explanation(
+            "Clay refused this lead's row.",
+            "Look at Clay's status code beside the lead, then retry it.",
+            Who.YOU,
+            retryable=True,
+        ),
+        Cause.UNAUTHORIZED: Explanation(
+            "Clay refused the webhook's auth token.",
+            "Copy the token from the webhook source in Clay into Settings → Integrations, then retry; a new token may"
+            " take Clay a minute.",
+            Who.CLAY_ADMIN,
+            retryable=True,
+        ),
+        Cause.FUEL_EMPTY: Explanation(
+            "This webhook has used up its 50,000 lifetime submissions.",
+            "Create a new webhook source in Clay (it may feed the same table), save its URL in Settings →"
+            " Integrations, then retry.",
+            Who.CLAY_ADMIN,
+            retryable=True,
+        ),
+        Cause.WEBHOOK_GONE: Explanation(
+            "Clay does not know this webhook any more.",
+            "Copy the webhook URL from your Clay table into Settings → Integrations, then retry.",
+            Who.CLAY_ADMIN,
+            retryable=True,
+        ),
+        Cause.SERVER_ERROR: Explanation(
+            "Clay had a problem of its own, four times in a row.", "Retry later.", Who.YOU, retryable=True
+        ),
+        Cause.NETWORK_ERROR: Explanation(
+            "Clay could not be reached, four times in a row.", "Retry later.", Who.YOU, retryable=True
+        ),
+        Cause.CLAY_UNAVAILABLE: Explanation(
+            "Clay was unavailable for more than half an hour.", "Retry when Clay is back.", Who.YOU, retryable=True
+        ),
+        Cause.UNKNOWN: Explanation(
+            "Clay gave no clear answer, so this lead may already be in Clay.",
+            "Look for it in your Clay table; if it is missing, push it again on purpose.",
+            Who.YOU,
+            retryable=False,
+        ),
+        Cause.BLOCKED: Explanation(
+            "The webhook's address is not one that NexusLeads may send to.",
+            "Save a webhook URL that Clay gave you in Settings → Integrations, then retry.",
+            Who.YOU,
+            retryable=True,
+        ),
+        Cause.POISON: Explanation(
+            "Sending this lead broke our own worker three times.",
+            "Nothing you can do: the operator must look at it before it is pushed again.",
+            Who.OPERATOR,
+            retryable=False,
+        ),
+        Cause.DESTINATION_REMOVED: Explanation(
+            "The Clay connection was removed before this lead was sent.",
+            "Configure your Clay webhook URL in Settings → Integrations, then retry.",
+            Who.YOU,
+            retryable=True,
+        ),
+        Cause.SECRET_UNREADABLE: Explanation(
+            "The stored webhook URL could not be decrypted.",
+            "Restore the encryption key it was saved with, or save the webhook URL again, then retry.",
+            Who.OPERATOR,
+            retryable=True,
+        ),
+        Cause.NOT_AVAILABLE: Explanation(
+            "Clay integration is not available on your organization's plan.",
+            "Contact us to upgrade, then retry.",
+            Who.YOU,
+            retryable=True,
+        ),
+        Cause.ERASED: Explanation(
+            "This person asked to be forgotten and was erased.",
+            "Nothing to do; they must not be pushed again.",
+            Who.NOBODY,
+            retryable=False,
+        ),
+    }
+)

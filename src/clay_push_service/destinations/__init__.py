@@ -1,0 +1,1 @@
+"""Where leads go: settings, secret box, guard, connection test, pace, fuel."""
