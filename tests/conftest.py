@@ -1,0 +1,48 @@
+"""A real PostgreSQL for every test that asks for one, each test in a database of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from clay_push_service.database import Database
+from tests.support.databases import TestServer, name_of, run_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[TestServer]:
+    with run_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: TestServer) -> Iterator[str]:
+    """The name of a database with our schema, made once and copied for each test: 16 ms instead of 140."""
+    from clay_push_service import migrations
+
+    url = postgres.create()
+    migrations.upgrade(url)
+    yield name_of(url)
+    postgres.drop(url)
+
+
+@pytest.fixture
+def empty_database_url(postgres: TestServer) -> Iterator[str]:
+    """A database without anything of ours in it."""
+    url = postgres.create()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def database_url(postgres: TestServer, migrated_template: str) -> Iterator[str]:
+    """A database with our schema at its newest revision, and no rows."""
+    url = postgres.create(migrated_template)
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, pool_size=5)
+    yield opened
+    await opened.close()

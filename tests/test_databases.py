@@ -1,0 +1,25 @@
+"""The fixtures give what they promise: a database of one's own, with our schema, as an ordinary role."""
+
+import psycopg
+from sqlalchemy import text
+
+from clay_push_service import migrations
+from clay_push_service.database import SCHEMA, Database
+
+
+async def test_a_test_has_our_schema_as_an_ordinary_role(database: Database) -> None:
+    async with database.transaction() as connection:
+        superuser = await connection.scalar(text("SELECT current_setting('is_superuser')"))
+        tables = await connection.scalar(
+            text("SELECT count(*) FROM pg_tables WHERE schemaname = :schema"), {"schema": SCHEMA}
+        )
+        revision = await connection.scalar(text(f"SELECT version_num FROM {SCHEMA}.alembic_version"))
+    assert superuser == "off"
+    assert tables
+    assert revision == migrations.head()
+
+
+def test_an_empty_database_has_nothing_of_ours(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as connection:
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone()
+    assert found is None
