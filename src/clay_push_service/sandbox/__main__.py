@@ -1,0 +1,96 @@
+"""`python -m clay_push_service.sandbox`: a sandbox as a process; its first line of output is JSON and tells its port."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clay_push_service.sandbox.faults import FaultPlan, FaultRule
+from clay_push_service.sandbox.limits import BURST, LIFETIME_CAP, MAX_BODY_BYTES, RATE_PER_SECOND, WorkspaceLimits
+from clay_push_service.sandbox.server import DEFAULT_SOURCE, Options, Ready, run
+from clay_push_service.sandbox.store import DirectoryInUseError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    options = Options(
+        sources=given.source or (DEFAULT_SOURCE,),
+        token=given.token,
+        limits=WorkspaceLimits(given.rate, given.burst),
+        cap=given.cap,
+        max_body_bytes=given.max_body_bytes,
+        oversize_status=given.oversize_status,
+        faults=FaultPlan(seed=given.seed, rules=tuple(given.fault), idle_close_ms=given.idle_close_ms),
+        keep_alive_seconds=given.keep_alive_seconds,
+    )
+    try:
+        run(given.host, given.port, given.directory, options, on_ready=_tell)
+    except (OSError, DirectoryInUseError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
+    return 0
+
+
+def _tell(ready: Ready) -> None:
+    line = {
+        "event": "sandbox.ready",
+        "url": ready.url,
+        "host": ready.host,
+        "port": ready.port,
+        "webhook_urls": [ready.webhook_url(source) for source in ready.sources],
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clay-push sandbox", description="A stand-in Clay with Clay's real limits.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    parser.add_argument("--directory", type=Path, required=True, help="where rows are kept")
+    parser.add_argument("--source", action="append", metavar="ID", help="a webhook to have (may be repeated)")
+    parser.add_argument("--token", help="what x-clay-webhook-auth must hold, for sources made at start")
+    parser.add_argument("--rate", type=_rate, default=RATE_PER_SECOND, help="requests/s per workspace; none: unlimited")
+    parser.add_argument("--burst", type=int, default=BURST)
+    parser.add_argument("--cap", type=_cap, default=LIFETIME_CAP, help="lifetime submissions a source; none: unlimited")
+    parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
+    parser.add_argument("--oversize-status", type=int, choices=(400, 413), default=413)
+    parser.add_argument("--keep-alive-seconds", type=float, default=75.0)
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="KIND[:FIELD=VALUE,…]",
+        help="status, slow, reset_before, reset_after or stall, e.g. status:status=503,probability=0.1 (may be repeated)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
+    parser.add_argument("--idle-close-ms", type=int, help="close kept-alive connections idle for so long")
+    return parser
+
+
+def _rate(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    if not 0 < (rate := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError("a number above 0, or none")
+    return rate
+
+
+def _cap(text: str) -> int | None:
+    return None if text.lower() == "none" else int(text)
+
+
+def _fault(text: str) -> FaultRule:
+    try:
+        return FaultRule.parse(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise argparse.ArgumentTypeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+// The table, live. Lead data is hostile until proven otherwise: it enters the page through textContent and title only.
+const PAGE = 100, POLL_MS = 1000, SHOWN = 160, HOVERED = 4000;
+const at = id => document.getElementById(id);
+const number = new Intl.NumberFormat();
+const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+
+let source = null, columns = [], shown = [], cursors = [null], next = null, generation = 0, submissions = -1, rowCount = -1;
+
+async function get(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
+}
+const api = path => get(`/sandbox/sources/${encodeURIComponent(source)}/${path}`);
+
+function put(id, value, mark = "") {
+  const element = at(id), text = typeof value === "number" ? number.format(value) : value;
+  if (element.textContent !== text) element.textContent = text;
+  element.className = mark;
+}
+
+function count(c) {
+  const sum = object => Object.values(object).reduce((a, b) => a + b, 0);
+  const limited = c.refused.rate_limited ?? 0, otherwise = sum(c.refused) - limited, faults = sum(c.faults);
+  put("rows", c.rows);
+  put("leads", c.distinct_leads);
+  put("duplicates", c.duplicates, c.duplicates ? "bad" : "");
+  put("repeated", c.repeated_leads, c.repeated_leads ? "warn" : "");
+  put("limited", limited, limited ? "warn" : "");
+  put("refused", otherwise, otherwise ? "warn" : "");
+  put("faults", faults, faults ? "warn" : "");
+  at("refused").title = Object.entries(c.refused).map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join("\n");
+  at("faults").title = Object.entries(c.faults).map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join("\n");
+  put("pace", c.arrivals.per_second_last_10.toFixed(1));
+  const share = c.cap ? c.submissions / c.cap : 0;
+  put("fuel-text", c.cap === null ? `${number.format(c.submissions)}, no limit` : `${number.format(c.submissions)} of ${number.format(c.cap)}`);
+  at("fuel").value = share;
+  at("fuel").hidden = c.cap === null;
+  at("fuel").className = share >= .95 ? "bad" : "";
+}
+
+function cell(value) {
+  const td = document.createElement("td");
+  if (value === undefined || value === null) { td.className = "null"; td.textContent = value === null ? "–" : ""; return td; }
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value === "object") td.className = "json";
+  else if (typeof value === "number") td.className = "figure";
+  else td.dir = "auto";
+  td.textContent = text.length > SHOWN ? text.slice(0, SHOWN) + "…" : text;
+  td.title = text.length > HOVERED ? text.slice(0, HOVERED) + "…" : text;
+  return td;
+}
+
+const isRecord = body => body !== null && typeof body === "object" && !Array.isArray(body);
+const fields = row => isRecord(row.body) ? row.body : { "(not an object)": row.body };
+
+function line(row, isNew) {
+  const tr = document.createElement("tr"), head = document.createElement("th"), when = document.createElement("td");
+  tr.tabIndex = -1;
+  tr.dataset.id = row.id;
+  if (isNew) tr.className = "new";
+  head.scope = "row";
+  head.className = "number";
+  head.textContent = row.id;
+  when.className = "time";
+  when.textContent = time.format(new Date(row.arrived_at));
+  when.title = row.arrived_at;
+  if (row.duplicate) {
+    tr.classList.add("duplicate");
+    const badge = document.createElement("span");
+    badge.className = "badge";
+    badge.textContent = "duplicate";
+    when.append(badge);
+  }
+  const values = fields(row), own = key => Object.hasOwn(values, key) ? values[key] : undefined;
+  tr.append(head, when, ...columns.map(key => cell(own(key))));
+  return tr;
+}
+
+function learnColumns(rows) {
+  const known = new Set(columns), before = columns.length;
+  for (const row of [...rows].reverse()) for (const key of Object.keys(fields(row))) known.add(key);
+  if (known.size === before) return false;
+  // What identifies a person comes first, as it was sent; the envelope last.
+  columns = [...known].filter(key => key !== "_meta").slice(0, 200);
+  if (known.has("_meta")) columns.push("_meta");
+  const titles = ["#", "Arrived", ...columns].map((key, n) => {
+    const th = document.createElement("th");
+    th.scope = "col";
+    th.textContent = key;
+    th.title = key;
+    if (n === 0) th.className = "number";
+    return th;
+  });
+  at("head").replaceChildren(...titles);
+  return true;
+}
+
+function render(rows, added) {
+  const focused = document.activeElement?.closest?.("tbody tr")?.dataset.id;
+  const whole = learnColumns(rows) || !added || added >= PAGE;
+  shown = rows;
+  const body = at("body");
+  if (whole) body.replaceChildren(...rows.map((row, n) => line(row, n < added)));
+  else {
+    body.prepend(...rows.slice(0, added).map(row => line(row, true)));
+    while (body.children.length > rows.length) body.lastElementChild.remove();
+  }
+  const again = focused && body.querySelector(`tr[data-id="${Number(focused)}"]`);
+  if (!body.querySelector('tr[tabindex="0"]') && body.firstElementChild) body.firstElementChild.tabIndex = 0;
+  if (again && document.activeElement !== again) again.focus({ preventScroll: true });
+  at("empty").hidden = rows.length > 0;
+  at("head").hidden = rows.length === 0;
+  at("older").disabled = next === null;
+  at("newer").disabled = cursors.length === 1;
+  const first = shown[0]?.id, last = shown.at(-1)?.id;
+  at("where").textContent = shown.length ? `Rows ${number.format(last)} to ${number.format(first)}, newest first` : "";
+}
+
+async function page() {
+  const mine = ++generation, cursor = cursors.at(-1);
+  const answer = await api(`rows?limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`);
+  if (mine !== generation) return;
+  next = answer.next_cursor;
+  render(answer.rows, 0);
+  at("grid").scrollTop = 0;
+}
+
+async function follow() {
+  const mine = generation, newest = shown[0]?.id ?? 0;
+  const answer = await api(`rows?limit=${PAGE}&after=${newest}`);
+  if (mine !== generation || !answer.rows.length) return;
+  const rows = [...answer.rows, ...shown];
+  if (rows.length > PAGE) next = rows[PAGE - 1].id;
+  render(rows.slice(0, PAGE), answer.rows.length);
+}
+
+async function choose(id) {
+  source = id;
+  columns = []; shown = []; cursors = [null]; submissions = rowCount = -1;
+  at("url").textContent = `${location.origin}/v3/sources/webhook/${id}`;
+  const address = new URL(location.href);
+  address.searchParams.set("source", id);
+  history.replaceState(null, "", address);
+  await tick();
+}
+
+async function listSources() {
+  const { sources } = await get("/sandbox/sources"), select = at("source");
+  const ids = sources.map(one => one.id);
+  if (ids.join("\n") !== [...select.options].map(one => one.value).join("\n")) {
+    select.replaceChildren(...ids.map(id => new Option(id, id)));
+  }
+  const wanted = source ?? new URL(location.href).searchParams.get("source");
+  const chosen = ids.includes(wanted) ? wanted : ids[0] ?? null;
+  select.value = chosen ?? "";
+  if (chosen !== source) source = chosen, chosen && await choose(chosen);
+}
+
+function state(name, text) {
+  const live = at("live");
+  if (live.dataset.state !== name) { live.dataset.state = name; live.textContent = text; }
+}
+
+async function tick() {
+  const mine = source, counts = await api("counts");
+  if (mine !== source) return;
+  count(counts);
+  const fewer = counts.rows < rowCount, changed = counts.submissions !== submissions || counts.rows !== rowCount;
+  if (rowCount < 0 || fewer) { if (fewer) cursors = [null]; await page(); }
+  else if (changed && cursors.length === 1) await follow();
+  submissions = counts.submissions;
+  rowCount = counts.rows;
+}
+
+async function poll(round = 0) {
+  try {
+    if (round % 5 === 0 || !source) await listSources();
+    if (source && !document.hidden) await tick();
+    state(source ? "live" : "waiting", source ? "Live" : "No webhook yet");
+  } catch {
+    state("lost", "Sandbox not reachable");
+  }
+  setTimeout(poll, POLL_MS, round + 1);
+}
+
+function detail(tr) {
+  const row = shown.find(one => String(one.id) === tr.dataset.id);
+  if (!row) return;
+  at("detail-title").textContent = `Row ${row.id}, ${row.arrived_at}`;
+  at("detail-json").textContent = JSON.stringify(row.body, null, 2);
+  at("detail").showModal();
+}
+
+at("body").addEventListener("click", event => { const tr = event.target.closest("tr"); if (tr && !getSelection().toString()) detail(tr); });
+at("body").addEventListener("keydown", event => {
+  const tr = event.target.closest("tr");
+  const other = { ArrowDown: tr?.nextElementSibling, ArrowUp: tr?.previousElementSibling, Home: tr?.parentElement.firstElementChild, End: tr?.parentElement.lastElementChild }[event.key];
+  if (tr && event.key === "Enter") { event.preventDefault(); detail(tr); }
+  if (!other) return;
+  event.preventDefault();
+  tr.tabIndex = -1;
+  other.tabIndex = 0;
+  other.focus();
+});
+at("detail").addEventListener("click", event => { if (event.target === at("detail")) at("detail").close(); });
+at("source").addEventListener("change", event => choose(event.target.value).catch(() => state("lost", "Sandbox not reachable")));
+at("older").addEventListener("click", () => { cursors.push(next); page().catch(() => cursors.pop()); });
+at("newer").addEventListener("click", () => { const gone = cursors.pop(); page().catch(() => cursors.push(gone)); });
+poll();

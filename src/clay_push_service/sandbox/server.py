@@ -1,0 +1,144 @@
+"""Runs a sandbox: binds, serves, and ends within two seconds whatever its clients do; it prints nothing."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from clay_push_service.sandbox.admin import Admin
+from clay_push_service.sandbox.faults import FaultPlan
+from clay_push_service.sandbox.limits import LIFETIME_CAP, MAX_BODY_BYTES, WorkspaceLimits
+from clay_push_service.sandbox.page import page_routes
+from clay_push_service.sandbox.sources import Registry
+from clay_push_service.sandbox.store import Store
+from clay_push_service.sandbox.webhook import Webhook
+
+DEFAULT_SOURCE = "pull-in-data-from-a-webhook-00000000-0000-4000-8000-000000000001"
+SHUTDOWN_SECONDS = 1.0
+"""Stalled and slow requests are cut at once; this is for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`sources` are made at start unless they exist; `limits` hold for every workspace without limits of its own."""
+
+    sources: Sequence[str] = (DEFAULT_SOURCE,)
+    token: str | None = None
+    limits: WorkspaceLimits = field(default_factory=WorkspaceLimits)
+    cap: int | None = LIFETIME_CAP
+    max_body_bytes: int = MAX_BODY_BYTES
+    oversize_status: int = 413
+    """Clay's documentation says 400, the wild says 413."""
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    keep_alive_seconds: float = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    host: str
+    port: int
+    sources: Sequence[str]
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def webhook_url(self, source: str = DEFAULT_SOURCE) -> str:
+        return f"{self.url}/v3/sources/webhook/{source}"
+
+
+@asynccontextmanager
+async def running(host: str, port: int, directory: Path, options: Options | None = None) -> AsyncIterator[Ready]:
+    """A sandbox for as long as the block lasts. Port 0 takes a free one."""
+    options = options or Options()
+    listener = _bind(host, port)  # first of all: a taken port must leave no trace in the directory
+    store: Store | None = None
+    runner: web.AppRunner | None = None
+    stopping = asyncio.Event()
+    try:
+        store = Store(directory)
+        store.start()
+        registry = Registry(store, options.limits, options.faults)
+        await registry.load()
+        for source in options.sources:
+            if source not in registry.sources:
+                await registry.create(source, token=options.token, cap=options.cap)
+        app = web.Application(client_max_size=options.max_body_bytes)
+        webhook = Webhook(registry, store, stopping, options.oversize_status)
+        app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive), *Admin(registry, store).routes()])
+        app.add_routes(page_routes())
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,  # a client that leaves ends its stalled request
+            keepalive_timeout=options.keep_alive_seconds,
+            lingering_time=1.0,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener, backlog=1024).start()
+        yield Ready(host, listener.getsockname()[1], tuple(registry.sources))
+    finally:
+        stopping.set()
+        if runner is not None:
+            await runner.cleanup()
+        listener.close()
+        if store is not None:
+            await store.close()
+
+
+async def serve(
+    host: str,
+    port: int,
+    directory: Path,
+    options: Options | None = None,
+    *,
+    on_ready: Callable[[Ready], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set, or for ever; `on_ready` hears the port."""
+    async with running(host, port, directory, options) as ready:
+        if on_ready is not None:
+            on_ready(ready)
+        await (stop or asyncio.Event()).wait()
+
+
+def run(
+    host: str,
+    port: int,
+    directory: Path,
+    options: Options | None = None,
+    *,
+    on_ready: Callable[[Ready], None] | None = None,
+) -> None:
+    """Serve as a process of its own, until SIGTERM or SIGINT."""
+
+    async def until_signal() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):  # Windows has no handlers in the loop; Ctrl-C raises there
+                loop.add_signal_handler(number, stop.set)
+        await serve(host, port, directory, options, on_ready=on_ready, stop=stop)
+
+    asyncio.run(until_signal())
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart takes the same port again at once
+        listener.bind((host, port))
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
