@@ -31,6 +31,7 @@ PORTS = range(15000, 32000)
 """Below the ports that systems give to outgoing connections, so that nobody takes ours between a stop and a start."""
 START_SECONDS = 60.0
 """Recovery after a kill included."""
+DYING_SECONDS = 1.0
 STOP_SECONDS = 15.0
 """For each step: the asked shutdown, then immediate, then SIGKILL."""
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -64,9 +65,12 @@ class Server:
 
     def start_again(self) -> None:
         """Start on the same port, after `stop` or after somebody killed it. Returns when it takes connections."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        # The poll above has reaped a killed postmaster of ours: as a zombie it would count as alive.
+        if self._process is not None:
+            try:
+                # A killed process takes a moment to die, and until we reap it, it counts as a living postmaster.
+                self._process.wait(DYING_SECONDS)
+            except subprocess.TimeoutExpired:
+                return  # it runs
         end_leftover(self._home.data, STOP_SECONDS)
         begun = self._home.log.stat().st_size if self._home.log.exists() else 0
         log = self._home.open_private(self._home.log, os.O_WRONLY | os.O_APPEND)
