@@ -1,0 +1,125 @@
+"""Seals webhook URLs and tokens at rest: AES-256-GCM, bound to organization and row. It never shows what it holds."""
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+
+VERSION = 1
+NONCE_BYTES = 12
+TAG_BYTES = 16
+KEY_BYTES = 32
+SHOWN_CHARACTERS = 4
+"""Of a webhook's last path segment: enough to tell two apart, of 36 too few to use."""
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
+_VERSION_SEGMENT = re.compile(r"v[0-9]{1,3}", re.ASCII)
+
+
+class SecretError(Exception):
+    """Cannot be opened, or the ring is not usable. The message names a key's id at most."""
+
+
+class SecretBox:
+    """A ring of keys `id:base64`: the first seals, all open. To rotate: put a new key first, reseal, drop the old one.
+
+    Sealed: version (1 byte), length of the key's id (1), the id, nonce (12), ciphertext with tag. The header is
+    authenticated together with organization and row, so a value moved to another row does not open.
+    """
+
+    __slots__ = ("_first", "_keys")
+
+    def __init__(self, ring: Sequence[SecretStr]) -> None:
+        if not ring:
+            raise SecretError("there is no encryption key (make one: clay-push secrets generate)")
+        self._keys: dict[str, AESGCM] = {}
+        for entry in ring:
+            key_id, key = _parse(entry)
+            if key_id in self._keys:
+                raise SecretError(f"encryption key id {key_id!r} is there twice")
+            self._keys[key_id] = AESGCM(key)
+        self._first = next(iter(self._keys))
+
+    def __repr__(self) -> str:
+        return f"SecretBox(keys={list(self._keys)})"
+
+    @property
+    def first_key_id(self) -> str:
+        """The key that seals; a value with another `key_id_of` is due for resealing."""
+        return self._first
+
+    def seal(self, plain: str, org_id: UUID, row_id: UUID) -> bytes:
+        header = bytes([VERSION, len(self._first)]) + self._first.encode("ascii")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        try:
+            data = plain.encode()
+        except UnicodeEncodeError:
+            raise SecretError("the value is not valid text") from None
+        return header + nonce + self._keys[self._first].encrypt(nonce, data, _bound(header, org_id, row_id))
+
+    def open(self, sealed: bytes, org_id: UUID, row_id: UUID) -> str:
+        key_id = self.key_id_of(sealed)
+        if (key := self._keys.get(key_id)) is None:
+            raise SecretError(f"encryption key {key_id!r} is not in the ring")
+        start = 2 + len(key_id)
+        nonce, ciphertext = sealed[start : start + NONCE_BYTES], sealed[start + NONCE_BYTES :]
+        try:
+            return key.decrypt(nonce, ciphertext, _bound(sealed[:start], org_id, row_id)).decode()
+        except (InvalidTag, UnicodeDecodeError):
+            raise SecretError("the value was sealed with another key, for another row, or was altered") from None
+
+    @staticmethod
+    def key_id_of(sealed: bytes) -> str:
+        """The id of the key a value was sealed with. Raises SecretError for what is no sealed value."""
+        if len(sealed) < 2 or sealed[0] != VERSION:  # noqa: PLR2004 - version and length
+            raise SecretError("this is no sealed value of a known version")
+        key_id = sealed[2 : 2 + sealed[1]].decode("ascii", "replace")
+        if not _KEY_ID.fullmatch(key_id) or len(sealed) < 2 + len(key_id) + NONCE_BYTES + TAG_BYTES:
+            raise SecretError("the sealed value is cut short or altered")
+        return key_id
+
+
+def _bound(header: bytes, org_id: UUID, row_id: UUID) -> bytes:
+    return b"clay-push\0" + header + org_id.bytes + row_id.bytes
+
+
+def _parse(entry: SecretStr) -> tuple[str, bytes]:
+    key_id, colon, encoded = entry.get_secret_value().partition(":")
+    if not colon or not _KEY_ID.fullmatch(key_id):
+        raise SecretError("an encryption key is written id:base64, the id in 1 to 32 letters, digits, _ . -")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SecretError(f"encryption key {key_id!r} is not {KEY_BYTES} bytes in base64")
+    return key_id, key
+
+
+def generate_key() -> str:
+    """A new `id:base64` entry for the ring."""
+    return f"k{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode('ascii')}"
+
+
+def mask(url: str) -> str:
+    """Show which webhook it is and nothing one could use: `https://api.clay.com/v3/…/••••abcd`."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "••••"
+    if parts.scheme not in {"https", "http"} or not host:
+        return "••••"
+    segments = [segment for segment in parts.path.split("/") if segment]
+    version = f"{segments[0]}/" if len(segments) > 1 and _VERSION_SEGMENT.fullmatch(segments[0]) else ""
+    last = segments[-1] if segments else ""
+    tail = last[-SHOWN_CHARACTERS:] if len(last) >= 4 * SHOWN_CHARACTERS else ""
+    place = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{place}{f':{port}' if port else ''}/{version}…/••••{tail}"
