@@ -1,0 +1,16 @@
+"""Whether an organization is on the Enterprise plan, as NexusLeads' billing row says. No row: it is not."""
+
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import HostTables
+
+
+async def is_enterprise(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> bool:
+    if not tables.has("org_billing"):
+        return False
+    billing = tables.org_billing.c
+    found = await connection.execute(select(exists().where(billing.org_id == org_id, billing.is_enterprise.is_(True))))
+    return bool(found.scalar_one())

@@ -1,0 +1,47 @@
+"""The host's tables as they are now: looked up again every few seconds, and at once when a statement finds them changed.
+
+NexusLeads' own migrations run while we are attached; a rename must cost us a second, not a restart.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database import Database
+from clay_push_service.host.tables import HostTables, detect
+
+FRESH_SECONDS = 10.0
+
+Read = TypeVar("Read")
+
+
+class Host:
+    """One a process: the vintage found in the database, and the schema it is in."""
+
+    def __init__(self, schema: str = "public") -> None:
+        self.schema = schema
+        self._tables: HostTables | None = None
+        self._looked_at = 0.0
+
+    async def tables(self, connection: AsyncConnection) -> HostTables:
+        """Raises HostMissingError when NexusLeads' tables are not there."""
+        if self._tables is None or time.monotonic() - self._looked_at > FRESH_SECONDS:
+            self._tables = await detect(connection, self.schema)
+            self._looked_at = time.monotonic()
+        return self._tables
+
+    def forget(self) -> None:
+        self._tables = None
+
+    async def read(self, database: Database, read: Callable[[AsyncConnection, HostTables], Awaitable[Read]]) -> Read:
+        """Read in a transaction of its own; once more with fresh tables if a name has changed under it."""
+        try:
+            async with database.transaction() as connection:
+                return await read(connection, await self.tables(connection))
+        except ProgrammingError:
+            self.forget()
+            async with database.transaction() as connection:
+                return await read(connection, await self.tables(connection))

@@ -1,0 +1,215 @@
+"""Everything NexusLeads knows of given leads in a project, in one statement. Values as they stand there, nothing cleaned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Date,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import CTE, LateralFromClause
+
+from clay_push_service.host.tables import HostTables
+
+COUNTS = (
+    "total_commits", "commits_last_3_months", "commits_last_6_months", "commits_last_year", "pull_requests",
+    "issues_opened", "issues_closed", "code_reviews",
+)  # fmt: skip
+FLAGS = ("is_maintainer", "is_core_team")
+LEAD_COLUMNS = (
+    "username", "full_name", "email", "github_url", "avatar_url", "company", "location", "bio", "public_repos",
+    "followers", "following",
+)  # fmt: skip
+SOCIAL_COLUMNS = (
+    "linkedin_url", "linkedin_headline", "current_company", "current_position", "position_level", "industry",
+    "years_of_experience", "skills", "classification", "classification_confidence", "classification_reasoning",
+)  # fmt: skip
+SCORE_COLUMNS = (
+    "overall_score", "activity_score", "influence_score", "position_score", "engagement_score", "priority",
+    "is_qualified_lead",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GithubStats:
+    """A lead's rows of activity in one project, added up. A count is None where no row knows it."""
+
+    total_commits: int | Decimal | None = None
+    commits_last_3_months: int | Decimal | None = None
+    commits_last_6_months: int | Decimal | None = None
+    commits_last_year: int | Decimal | None = None
+    pull_requests: int | Decimal | None = None
+    issues_opened: int | Decimal | None = None
+    issues_closed: int | Decimal | None = None
+    code_reviews: int | Decimal | None = None
+    is_maintainer: bool | None = None
+    is_core_team: bool | None = None
+    first_commit_date: date | None = None
+    last_commit_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """One lead in one project, as the host has it."""
+
+    lead_id: UUID
+    project_id: UUID
+    project_name: str | None = None
+    source_id: UUID | None = None
+    source_name: str | None = None
+    """`owner/repo` of the source with most of the lead's commits; without activity, of the first it was found in."""
+    username: str | None = None
+    full_name: str | None = None
+    email: str | None = None
+    github_url: str | None = None
+    avatar_url: str | None = None
+    company: str | None = None
+    location: str | None = None
+    bio: str | None = None
+    public_repos: int | None = None
+    followers: int | None = None
+    following: int | None = None
+    linkedin_url: str | None = None
+    linkedin_headline: str | None = None
+    current_company: str | None = None
+    current_position: str | None = None
+    position_level: str | None = None
+    industry: str | None = None
+    years_of_experience: int | Decimal | None = None
+    skills: Sequence[str | None] | None = None
+    classification: str | None = None
+    classification_confidence: Decimal | None = None
+    classification_reasoning: str | None = None
+    overall_score: Decimal | None = None
+    activity_score: Decimal | None = None
+    influence_score: Decimal | None = None
+    position_score: Decimal | None = None
+    engagement_score: Decimal | None = None
+    priority: str | None = None
+    is_qualified_lead: bool | None = None
+    stats: GithubStats | None = None
+
+
+async def payload_rows(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
+) -> Mapping[UUID, LeadRow]:
+    """Rows of those ids that are leads of this project of this organization; an id that is none is not in the answer.
+
+    Lateral sub-selects: one GROUP BY over all joined rows took 396 ms for 500 leads, this takes about 15.
+    """
+    scores, projects = tables.lead_scores.c, tables.projects.c
+    ids = bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()))
+    asked = func.unnest(ids).table_valued(column("lead_id", Uuid()), name="asked").render_derived()
+    sources = _project_sources(tables, project_id)
+    stats = _stats(tables, sources)
+    found = _found_in(tables, sources, stats)
+    statement = (
+        select(
+            scores.lead_id.label("lead_id"),
+            scores.project_id.label("project_id"),
+            projects.name.label("project_name"),
+            func.coalesce(stats.c.source_id, found.c.source_id).label("source_id"),
+            case((stats.c.source_id.is_not(None), stats.c.source_name), else_=found.c.source_name).label("source_name"),
+            *(tables.read("leads", each).label(each) for each in LEAD_COLUMNS),
+            *(tables.read("social_context", each).label(each) for each in SOCIAL_COLUMNS),
+            *(tables.read("lead_scores", each).label(each) for each in SCORE_COLUMNS),
+            stats.c.source_rows,
+            *(stats.c[each] for each in (*COUNTS, *FLAGS, "first_commit_date", "last_commit_date")),
+        )
+        .select_from(asked)
+        .join(tables.lead_scores, and_(scores.lead_id == asked.c.lead_id, scores.project_id == project_id))
+        .join(tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id))
+        .join(tables.leads, tables.leads.c.id == scores.lead_id)
+        .outerjoin(tables.social_context, tables.social_context.c.lead_id == scores.lead_id)
+        .outerjoin(stats, true())
+        .outerjoin(found, true())
+    )
+    return {row.lead_id: _lead_row(list(row)) for row in await connection.execute(statement)}
+
+
+_BEFORE_STATS = len(LeadRow.__slots__) - 1
+
+
+def _lead_row(values: Sequence[Any]) -> LeadRow:
+    """The statement's columns are LeadRow's fields in their order, then how many rows of activity, then GithubStats'."""
+    stats = GithubStats(*values[_BEFORE_STATS + 1 :]) if values[_BEFORE_STATS] else None
+    return LeadRow(*[*values[:_BEFORE_STATS], stats])
+
+
+def _project_sources(tables: HostTables, project_id: UUID) -> CTE:
+    """Found once, not once a lead: the host need not have an index on a source's project."""
+    sources = tables.sources.c
+    return (
+        select(sources.id.label("id"), sources.full_name.label("full_name"))
+        .where(sources.project_id == project_id)
+        .cte("project_sources")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+
+
+def _stats(tables: HostTables, sources: CTE) -> LateralFromClause:
+    stats = tables.stats.c
+
+    def read(name: str) -> ColumnElement[object]:
+        return tables.read("stats", name)
+
+    most = (read("total_commits").desc().nulls_last(), sources.c.full_name, sources.c.id)
+    return (
+        select(
+            func.count().label("source_rows"),
+            _first(sources.c.id, *most, kind=Uuid()).label("source_id"),
+            _first(sources.c.full_name, *most, kind=Text()).label("source_name"),
+            *(func.sum(read(each)).label(each) for each in COUNTS),
+            *(func.bool_or(read(each)).label(each) for each in FLAGS),
+            cast(func.min(_day(read("first_commit_date"))), Date).label("first_commit_date"),
+            cast(func.max(_day(read("last_commit_date"))), Date).label("last_commit_date"),
+        )
+        .select_from(sources.join(tables.stats, stats.source_id == sources.c.id))
+        .where(stats.lead_id == tables.lead_scores.c.lead_id)
+        .correlate(tables.lead_scores)
+        .lateral("activity")
+    )
+
+
+def _first(
+    value: ColumnElement[object], *order: ColumnElement[object], kind: Uuid[UUID] | Text
+) -> ColumnElement[object]:
+    return func.array_agg(aggregate_order_by(value, *order), type_=ARRAY(kind))[1]
+
+
+def _day(value: ColumnElement[object]) -> ColumnElement[object]:
+    """A date Python can hold: `infinity` and the year 20000 are dates to PostgreSQL, and would fail the whole batch."""
+    first, last = cast(literal("0001-01-01", Text), Date), cast(literal("9999-12-31", Text), Date)
+    return case((value.between(first, last), value))
+
+
+def _found_in(tables: HostTables, sources: CTE, stats: LateralFromClause) -> LateralFromClause:
+    """The fall-back where the lead has no activity; with activity it is not even looked for."""
+    links = tables.source_leads.c
+    return (
+        select(sources.c.id.label("source_id"), sources.c.full_name.label("source_name"))
+        .select_from(sources.join(tables.source_leads, links.source_id == sources.c.id))
+        .where(links.lead_id == tables.lead_scores.c.lead_id, stats.c.source_id.is_(None))
+        .order_by(sources.c.full_name, sources.c.id)
+        .limit(1)
+        .correlate(tables.lead_scores, stats)
+        .lateral("found_in")
+    )

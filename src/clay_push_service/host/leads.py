@@ -1,0 +1,231 @@
+"""Which leads an organization has and what is known of each. A lead of another organization does not exist here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    column,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import FromClause, TableValuedAlias
+
+from clay_push_service.host.lead_rows import GithubStats, LeadRow, payload_rows
+from clay_push_service.host.tables import HostTables
+
+__all__ = [
+    "After", "GithubStats", "LeadCriteria", "LeadRow", "PushableLeads",
+    "count_filtered", "filtered", "listed", "payload_rows", "selected", "unknown_leads",
+]  # fmt: skip
+
+PushableLeads = Select[UUID, UUID, str | None, str | None]
+"""Columns lead_id, project_id, username, full_name; one row a lead, in the order of lead_id."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeadCriteria:
+    """What a lead must be. Empty means no condition; an unknown (null) value is never included and never excluded."""
+
+    min_score: Decimal | None = None
+    max_score: Decimal | None = None
+    qualified_only: bool = False
+    search: str | None = None
+    classifications: Sequence[str] = ()
+    industries: Sequence[str] = ()
+    companies: Sequence[str] = ()
+    priorities: Sequence[str] = ()
+    exclude_classifications: Sequence[str] = ()
+    exclude_industries: Sequence[str] = ()
+    exclude_companies: Sequence[str] = ()
+    exclude_priorities: Sequence[str] = ()
+
+    @property
+    def asks_social_context(self) -> bool:
+        return bool(
+            self.classifications or self.industries or self.companies
+            or self.exclude_classifications or self.exclude_industries or self.exclude_companies
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The last lead of the page before: where the next page begins."""
+
+    overall_score: Decimal | None
+    lead_id: UUID
+
+
+def _asked(lead_ids: Sequence[UUID]) -> TableValuedAlias:
+    """The ids as ONE bound uuid[]: 10,000 parameters would cost more to parse than the query costs to run."""
+    ids = bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()), unique=True)
+    rows = func.unnest(ids).table_valued(column("lead_id", Uuid()), with_ordinality="position", name="asked")
+    return rows.render_derived()
+
+
+def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project_id: UUID | None) -> PushableLeads:
+    """Those of `lead_ids` that are leads of the organization (and the project), each once.
+
+    Without a project a lead counts for the one where its overall score is highest; ties go to the lower project id.
+    """
+    scores, projects, leads, asked = tables.lead_scores.c, tables.projects.c, tables.leads.c, _asked(lead_ids)
+    statement = (
+        select(asked.c.lead_id, scores.project_id, leads.username, leads.full_name)
+        .select_from(asked)
+        .join(tables.lead_scores, scores.lead_id == asked.c.lead_id)
+        .join(tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id))
+        .join(tables.leads, leads.id == asked.c.lead_id)
+        .distinct(asked.c.lead_id)
+        .order_by(asked.c.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
+    )
+    return statement if project_id is None else statement.where(scores.project_id == project_id)
+
+
+async def unknown_leads(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    ids: Sequence[UUID],
+    project_id: UUID | None,
+    limit: int = 10,
+) -> list[UUID]:
+    """The first `limit` of `ids`, in the order given and each once, that are no lead of the organization (and the project)."""
+    scores, projects, asked = tables.lead_scores.c, tables.projects.c, _asked(ids)
+    is_lead = exists().where(
+        scores.lead_id == asked.c.lead_id, projects.id == scores.project_id, projects.org_id == org_id
+    )
+    if project_id is not None:
+        is_lead = is_lead.where(scores.project_id == project_id)
+    found = await connection.execute(
+        select(asked.c.lead_id)
+        .where(not_(is_lead))
+        .group_by(asked.c.lead_id)
+        .order_by(func.min(asked.c.position))
+        .limit(limit)
+    )
+    return list(found.scalars())
+
+
+def filtered(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> PushableLeads:
+    """The leads of one project of the organization that meet the criteria."""
+    scores, leads = tables.lead_scores.c, tables.leads.c
+    return (
+        select(scores.lead_id.label("lead_id"), scores.project_id, leads.username, leads.full_name)
+        .select_from(_from(tables, filters))
+        .where(_met(tables, org_id, project_id, filters))
+        .order_by(scores.lead_id)
+    )
+
+
+async def count_filtered(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria
+) -> int:
+    found = await connection.execute(
+        select(func.count()).select_from(_from(tables, filters)).where(_met(tables, org_id, project_id, filters))
+    )
+    return found.scalar_one()
+
+
+def listed(
+    tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria, after: After | None, limit: int
+) -> Select[UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None]:
+    """A page of leads, best first, those without a score last.
+
+    Columns lead_id, username, full_name, email, company, overall_score, classification, priority, is_qualified.
+    """
+    scores, leads = tables.lead_scores.c, tables.leads.c
+    statement = (
+        select(
+            scores.lead_id.label("lead_id"),
+            leads.username,
+            leads.full_name,
+            leads.email,
+            leads.company,
+            scores.overall_score,
+            tables.social_context.c.classification,
+            scores.priority,
+            scores.is_qualified_lead.label("is_qualified"),
+        )
+        .select_from(_from(tables, filters, always_social_context=True))
+        .where(_met(tables, org_id, project_id, filters))
+        .order_by(scores.overall_score.desc().nulls_last(), scores.lead_id)
+        .limit(limit)
+    )
+    if after is None:
+        return statement
+    same_score_later_id = and_(
+        scores.overall_score.is_not_distinct_from(after.overall_score), scores.lead_id > after.lead_id
+    )
+    if after.overall_score is None:
+        return statement.where(same_score_later_id)
+    return statement.where(
+        or_(scores.overall_score < after.overall_score, scores.overall_score.is_(None), same_score_later_id)
+    )
+
+
+def _from(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
+    """Joined only as far as the criteria ask: a count over 200,000 leads need not touch what it does not read."""
+    scores, leads, social = tables.lead_scores, tables.leads, tables.social_context
+    joined: FromClause = scores.join(leads, leads.c.id == scores.c.lead_id)
+    if always_social_context or filters.asks_social_context:
+        joined = joined.outerjoin(social, social.c.lead_id == scores.c.lead_id)
+    return joined
+
+
+def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> ColumnElement[bool]:
+    scores, leads, social, projects = (
+        tables.lead_scores.c, tables.leads.c, tables.social_context.c, tables.projects.c,
+    )  # fmt: skip
+    conditions: list[ColumnElement[bool]] = [
+        scores.project_id == project_id,
+        exists().where(projects.id == project_id, projects.org_id == org_id),
+    ]
+    if filters.min_score is not None:
+        conditions.append(scores.overall_score >= filters.min_score)
+    if filters.max_score is not None:
+        conditions.append(scores.overall_score <= filters.max_score)
+    if filters.qualified_only:
+        conditions.append(scores.is_qualified_lead.is_(True))
+    if filters.search:
+        pattern = f"%{like_literal(filters.search)}%"
+        conditions.append(
+            or_(
+                *(
+                    each.ilike(pattern, escape="\\")
+                    for each in (leads.username, leads.full_name, leads.email, leads.company)
+                )
+            )
+        )
+    for columns, included, excluded in (
+        ((social.classification,), filters.classifications, filters.exclude_classifications),
+        ((social.industry,), filters.industries, filters.exclude_industries),
+        ((leads.company, social.current_company), filters.companies, filters.exclude_companies),
+        ((scores.priority,), filters.priorities, filters.exclude_priorities),
+    ):
+        if included:
+            conditions.append(or_(*(_in(each, included) for each in columns)))
+        if excluded:
+            conditions.extend(_in(each, excluded).is_not(True) for each in columns)
+    return and_(*conditions)
+
+
+def _in(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    return value == any_(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))
+
+
+def like_literal(words: str) -> str:
+    """`words` as a LIKE pattern that means just these words."""
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

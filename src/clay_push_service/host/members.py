@@ -1,0 +1,48 @@
+"""Who a NexusLeads user is in which organization. Inactive users are nobody; a role it does not know is a plain member's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Text, cast, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import HostTables
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    user_id: UUID
+    username: str
+    org_id: UUID
+    role: Role
+
+
+def role_of(value: str | None) -> Role:
+    return {Role.OWNER.value: Role.OWNER, Role.ADMIN.value: Role.ADMIN}.get(value or "", Role.MEMBER)
+
+
+async def user_exists(connection: AsyncConnection, tables: HostTables, username: str) -> bool:
+    """Whether an ACTIVE user has this name: a token outlives the account it was made for."""
+    users = tables.users.c
+    found = await connection.execute(select(exists().where(users.username == username, users.is_active.is_(True))))
+    return bool(found.scalar_one())
+
+
+async def memberships(connection: AsyncConnection, tables: HostTables, username: str) -> Sequence[Member]:
+    """Of an active user, ordered by organization id; empty for an unknown or inactive one."""
+    users, members = tables.users.c, tables.org_members.c
+    rows = await connection.execute(
+        select(users.id, users.username, members.org_id, cast(members.role, Text).label("role"))
+        .join_from(tables.users, tables.org_members, members.user_id == users.id)
+        .where(users.username == username, users.is_active.is_(True))
+        .order_by(members.org_id)
+    )
+    return [Member(user_id, name, org_id, role_of(role)) for user_id, name, org_id, role in rows]

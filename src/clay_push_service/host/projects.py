@@ -1,0 +1,25 @@
+"""A project of an organization, by id. Another organization's project does not exist here."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import HostTables
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    id: UUID
+    name: str
+
+
+async def project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Project | None:
+    projects = tables.projects.c
+    row = (
+        await connection.execute(
+            select(projects.id, projects.name).where(projects.id == project_id, projects.org_id == org_id)
+        )
+    ).one_or_none()
+    return None if row is None else Project(row.id, row.name)
