@@ -15,6 +15,8 @@ class NotConnectedKind(StrEnum):
     UNREACHABLE = "unreachable"
     TLS = "tls"
     CONNECT_TIMEOUT = "connect_timeout"
+    CLOSED = "closed"
+    """Accepted and closed before the first byte was written, several times over."""
     BUSY = "busy"
     """OUR fault, not Clay's: no free connection, file descriptor or local port."""
 
