@@ -47,7 +47,7 @@ class StoredRow(TypedDict):
     lead_id: str | None
     duplicate: bool
     repeated_lead: bool
-    body: dict[str, Json]
+    body: Json
 
 
 class Arrival(TypedDict):
@@ -180,10 +180,16 @@ class SandboxProcess:
         counts: Counts = (await self._sent("GET", f"/sandbox/sources/{source}/counts")).json()
         return counts
 
+    async def until_rows(self, number: int, source: str = DEFAULT_SOURCE, seconds: float = 30) -> None:
+        """Return when the source holds so many rows; TimeoutError if it never does."""
+        async with asyncio.timeout(seconds):
+            while (await self.counts(source))["rows"] < number:  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.01)
+
     async def rows(self, source: str = DEFAULT_SOURCE) -> list[StoredRow]:
         """All of them, oldest first."""
         found: list[StoredRow] = []
-        cursor: int | None = 2**60
+        cursor: int | None = 10**17
         while cursor is not None:
             page = (await self._sent("GET", f"/sandbox/sources/{source}/rows?limit=1000&cursor={cursor}")).json()
             found += page["rows"]

@@ -47,7 +47,7 @@ class Webhook:
 
         fault = source.dice.draw(accepting=False)
         if fault is not None:
-            self._note(source, Arrival(source.id, monotonic_ns, wall, _status_of(fault), "fault", fault.kind))
+            self._note(source, Arrival(source.id, monotonic_ns, wall, _status_of(fault), "fault", fault.kind.value))
             return await self._act(request, source, fault)
 
         verdict = self._judge(source, request, body, monotonic_ns)
@@ -62,7 +62,7 @@ class Webhook:
         fault = source.dice.draw(accepting=True)
         arrival = Arrival(
             source.id, monotonic_ns, wall, 200 if fault is None else _status_of(fault), "accepted",
-            None if fault is None else fault.kind, verdict,
+            None if fault is None else fault.kind.value, verdict,
         )  # fmt: skip
         source.count(arrival)
         stored = await self._store.record(arrival)

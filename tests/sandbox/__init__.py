@@ -1,0 +1,1 @@
+"""The sandbox over real sockets: every limit, every fault, its memory and its page."""

@@ -1,0 +1,134 @@
+"""Every fault on demand, as a client sees it, and that what went wrong is the same again with the same seed."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clay_push_service.sandbox.faults import FaultDice, FaultKind, FaultPlan, FaultRule
+from tests.sandbox.conftest import Webhook, payload
+from tests.support.sandbox import Json, SandboxProcess
+
+
+async def rows(webhook: Webhook) -> int:
+    return (await webhook.sandbox.counts(webhook.source))["rows"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
+async def test_a_status_on_demand_stores_nothing_and_ends_by_itself(webhook: Webhook, status: int) -> None:
+    await webhook.faults({"kind": "status", "status": status, "retry_after": "7", "next": 2})
+    answers = [await webhook.post() for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [status, status, 200]
+    assert answers[0].headers["retry-after"] == "7"
+    assert "retry-after" not in answers[2].headers
+    counts = await webhook.sandbox.counts(webhook.source)
+    assert (counts["rows"], counts["submissions"], counts["faults"]) == (1, 1, {"status": 2})
+
+
+async def test_a_5xx_may_come_after_the_row_was_stored(webhook: Webhook) -> None:
+    await webhook.faults({"kind": "status", "status": 500, "store": True})
+    assert (await webhook.post()).status_code == 500
+    assert await rows(webhook) == 1
+
+
+async def test_a_slow_answer_keeps_its_row_even_when_the_client_leaves(webhook: Webhook) -> None:
+    await webhook.faults({"kind": "slow", "ms": 300})
+    started = time.monotonic()
+    assert (await webhook.post()).status_code == 200
+    assert 0.29 <= time.monotonic() - started < 2
+    with pytest.raises(httpx.ReadTimeout):
+        await webhook.client.post(webhook.url, json=payload("d-2"), timeout=0.1)
+    assert await rows(webhook) == 2
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("reset_before", 0), ("reset_after", 1)])
+async def test_a_reset_is_a_real_rst_before_or_after_the_row(webhook: Webhook, kind: str, kept: int) -> None:
+    await webhook.faults({"kind": kind, "next": 1})
+    reader, writer = await asyncio.open_connection("127.0.0.1", webhook.sandbox.port)
+    writer.write(
+        f"POST /v3/sources/webhook/{webhook.source} HTTP/1.1\r\nhost: x\r\n"
+        "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}".encode()
+    )
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert await rows(webhook) == kept
+    assert (await webhook.post()).status_code == 200
+    (cut, whole) = await webhook.sandbox.arrivals(webhook.source)
+    assert (cut["status"], cut["fault"], whole["status"]) == (None, kind, 200)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_stall_never_answers(webhook: Webhook, *, kept: bool) -> None:
+    await webhook.faults({"kind": "stall", "store": kept, "next": 1})
+    with pytest.raises(httpx.ReadTimeout):
+        await webhook.client.post(webhook.url, json=payload(), timeout=0.3)
+    assert await rows(webhook) == int(kept)
+    assert (await webhook.post()).status_code == 200
+
+
+async def test_an_idle_connection_is_closed_early_and_a_busy_one_is_not(webhook: Webhook) -> None:
+    await webhook.faults(idle_close_ms=200)
+    request = (
+        f"POST /v3/sources/webhook/{webhook.source} HTTP/1.1\r\nhost: x\r\n"
+        "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+    ).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", webhook.sandbox.port)
+    for _ in range(4):  # 400 ms altogether, never idle for 200
+        writer.write(request)
+        assert b"200 OK" in await reader.readuntil(b'{"status":"success"}')
+        await asyncio.sleep(0.1)
+    started = time.monotonic()
+    assert await asyncio.wait_for(reader.read(), 3) == b""
+    assert time.monotonic() - started < 0.5
+    writer.close()
+    await writer.wait_closed()
+    assert await rows(webhook) == 4
+
+
+async def test_faults_by_chance_are_the_same_again_with_the_same_seed(webhook: Webhook) -> None:
+    rule: dict[str, Json] = {"kind": "status", "status": 503, "probability": 0.3}
+
+    async def forty(seed: int) -> list[int]:
+        await webhook.faults(rule, seed=seed)
+        return [(await webhook.post()).status_code for _ in range(40)]
+
+    first, again, other = await forty(1), await forty(1), await forty(2)
+    assert first == again
+    assert first != other
+    assert 3 <= first.count(503) <= 24
+
+
+def test_rules_do_not_disturb_each_others_chances() -> None:
+    chance = FaultRule(kind=FaultKind.STATUS, probability=0.5)
+    alone = FaultDice(FaultPlan(rules=[chance]), "s")
+    joined = FaultDice(FaultPlan(rules=[chance, FaultRule(kind=FaultKind.STALL, probability=0.5)]), "s")
+    draws = [(alone.draw(accepting=False), joined.draw(accepting=False)) for _ in range(50)]
+    assert all(b is not None and b.kind is FaultKind.STATUS for a, b in draws if a is not None)
+    assert any(b is not None and b.kind is FaultKind.STALL for a, b in draws if a is None)
+
+
+async def test_a_refused_request_uses_up_no_fault_that_keeps_the_row(webhook: Webhook) -> None:
+    await webhook.faults({"kind": "reset_after", "next": 1})
+    bad = await webhook.client.post(webhook.url, content=b"{", headers={"content-type": "application/json"})
+    assert bad.status_code == 400
+    with pytest.raises(httpx.TransportError):
+        await webhook.post()
+
+
+async def test_faults_can_be_given_at_the_start(tmp_path: Path) -> None:
+    arguments = ("--fault", "status:status=502,next=1,retry_after=3", "--rate", "none", "--source", "s", "--token", "t")
+    async with SandboxProcess(tmp_path, *arguments) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+        answers = [
+            await client.post(sandbox.webhook_url("s"), json={}, headers={"x-clay-webhook-auth": "t"})
+            for _ in range(30)
+        ]
+    assert [answer.status_code for answer in answers] == [502] + [200] * 29
+    assert answers[0].headers["retry-after"] == "3"
+
+
+async def test_a_fault_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="--fault"):
+        await SandboxProcess(tmp_path, "--fault", "explode").start()
