@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from clay_push_service.sandbox.limits import TokenBucket, WorkspaceLimits
@@ -168,4 +167,4 @@ async def test_a_client_that_sends_a_broken_request_does_no_harm(sandbox: Sandbo
 async def test_two_sandboxes_do_not_share_a_directory(sandbox: SandboxProcess) -> None:
     with pytest.raises(AssertionError, match="another sandbox is running"):
         await SandboxProcess(sandbox.directory).start()
-    assert (await httpx.AsyncClient(trust_env=False).get(f"{sandbox.url}/healthz")).text == "ok"
+    assert (await sandbox.admin.get("/healthz")).text == "ok"

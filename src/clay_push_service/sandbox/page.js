@@ -2,7 +2,7 @@
 const PAGE = 100, POLL_MS = 1000, SHOWN = 160, HOVERED = 4000;
 const at = id => document.getElementById(id);
 const number = new Intl.NumberFormat();
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const time = new Intl.DateTimeFormat(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 
 let source = null, columns = [], shown = [], cursors = [null], next = null, generation = 0, submissions = -1, rowCount = -1;
 
@@ -130,8 +130,10 @@ async function follow() {
   const mine = generation, newest = shown[0]?.id ?? 0;
   const answer = await api(`rows?limit=${PAGE}&after=${newest}`);
   if (mine !== generation || !answer.rows.length) return;
-  const rows = [...answer.rows, ...shown];
-  if (rows.length > PAGE) next = rows[PAGE - 1].id;
+  const overtaken = answer.next_cursor !== null;  // more came than a page holds: what is shown is no neighbour any more
+  const rows = overtaken ? answer.rows : [...answer.rows, ...shown];
+  if (overtaken) next = answer.next_cursor;
+  else if (rows.length > PAGE) next = rows[PAGE - 1].id;
   render(rows.slice(0, PAGE), answer.rows.length);
 }
 
