@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
     Select,
     Text,
@@ -22,9 +23,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.selectable import FromClause, TableValuedAlias
+from sqlalchemy.sql.selectable import FromClause
 
-from clay_push_service.host.lead_rows import GithubStats, LeadRow, payload_rows
+from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.read_lead_rows import payload_rows
 from clay_push_service.host.tables import HostTables
 
 __all__ = [
@@ -69,29 +71,35 @@ class After:
     lead_id: UUID
 
 
-def _asked(lead_ids: Sequence[UUID]) -> TableValuedAlias:
-    """The ids as ONE bound uuid[]: 10,000 parameters would cost more to parse than the query costs to run."""
-    ids = bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()), unique=True)
-    rows = func.unnest(ids).table_valued(column("lead_id", Uuid()), with_ordinality="position", name="asked")
-    return rows.render_derived()
-
-
 def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project_id: UUID | None) -> PushableLeads:
     """Those of `lead_ids` that are leads of the organization (and the project), each once.
 
     Without a project a lead counts for the one where its overall score is highest; ties go to the lower project id.
+    The ids are ONE bound uuid[] (10,000 parameters cost more to parse than the query to run), compared by ANY: a join
+    with unnest() made PostgreSQL hash the whole table of scores, 62 ms for 10,000 of 200,000 leads against 44.
     """
-    scores, projects, leads, asked = tables.lead_scores.c, tables.projects.c, tables.leads.c, _asked(lead_ids)
-    statement = (
-        select(asked.c.lead_id, scores.project_id, leads.username, leads.full_name)
-        .select_from(asked)
-        .join(tables.lead_scores, scores.lead_id == asked.c.lead_id)
-        .join(tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id))
-        .join(tables.leads, leads.id == asked.c.lead_id)
-        .distinct(asked.c.lead_id)
-        .order_by(asked.c.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
+    scores, projects, leads = tables.lead_scores.c, tables.projects.c, tables.leads.c
+    best = (
+        select(scores.lead_id.label("lead_id"), scores.project_id.label("project_id"))
+        .join_from(
+            tables.lead_scores, tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id)
+        )
+        .where(scores.lead_id == any_(_ids(lead_ids)))
+        .distinct(scores.lead_id)
+        .order_by(scores.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
     )
-    return statement if project_id is None else statement.where(scores.project_id == project_id)
+    if project_id is not None:
+        best = best.where(scores.project_id == project_id)
+    chosen = best.subquery("best")
+    return (
+        select(chosen.c.lead_id, chosen.c.project_id, leads.username, leads.full_name)
+        .join_from(chosen, tables.leads, leads.id == chosen.c.lead_id)
+        .order_by(chosen.c.lead_id)
+    )
+
+
+def _ids(lead_ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
+    return bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()), unique=True)
 
 
 async def unknown_leads(
@@ -103,7 +111,9 @@ async def unknown_leads(
     limit: int = 10,
 ) -> list[UUID]:
     """The first `limit` of `ids`, in the order given and each once, that are no lead of the organization (and the project)."""
-    scores, projects, asked = tables.lead_scores.c, tables.projects.c, _asked(ids)
+    scores, projects = tables.lead_scores.c, tables.projects.c
+    asked = func.unnest(_ids(ids)).table_valued(column("lead_id", Uuid()), with_ordinality="position", name="asked")
+    asked = asked.render_derived()
     is_lead = exists().where(
         scores.lead_id == asked.c.lead_id, projects.id == scores.project_id, projects.org_id == org_id
     )

@@ -1,0 +1,67 @@
+"""What NexusLeads knows of a lead in a project, as values. Imports no framework: the payload is built from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class GithubStats:
+    """A lead's rows of activity in one project, added up. A count is None where no row knows it."""
+
+    total_commits: int | Decimal | None = None
+    commits_last_3_months: int | Decimal | None = None
+    commits_last_6_months: int | Decimal | None = None
+    commits_last_year: int | Decimal | None = None
+    pull_requests: int | Decimal | None = None
+    issues_opened: int | Decimal | None = None
+    issues_closed: int | Decimal | None = None
+    code_reviews: int | Decimal | None = None
+    is_maintainer: bool | None = None
+    is_core_team: bool | None = None
+    first_commit_date: date | None = None
+    last_commit_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """One lead in one project, as the host has it."""
+
+    lead_id: UUID
+    project_id: UUID
+    project_name: str | None = None
+    source_id: UUID | None = None
+    source_name: str | None = None
+    """`owner/repo` of the source with most of the lead's commits; without activity, of the first it was found in."""
+    username: str | None = None
+    full_name: str | None = None
+    email: str | None = None
+    github_url: str | None = None
+    avatar_url: str | None = None
+    company: str | None = None
+    location: str | None = None
+    bio: str | None = None
+    public_repos: int | None = None
+    followers: int | None = None
+    following: int | None = None
+    linkedin_url: str | None = None
+    linkedin_headline: str | None = None
+    current_company: str | None = None
+    current_position: str | None = None
+    position_level: str | None = None
+    industry: str | None = None
+    years_of_experience: int | Decimal | None = None
+    skills: Sequence[str | None] | None = None
+    classification: str | None = None
+    classification_confidence: Decimal | None = None
+    classification_reasoning: str | None = None
+    overall_score: Decimal | None = None
+    activity_score: Decimal | None = None
+    influence_score: Decimal | None = None
+    position_score: Decimal | None = None
+    engagement_score: Decimal | None = None
+    priority: str | None = None
+    is_qualified_lead: bool | None = None
+    stats: GithubStats | None = None
