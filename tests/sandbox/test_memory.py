@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clay_push_service.sandbox import Ready, serve
 from tests.sandbox.conftest import payload
 from tests.support.sandbox import SandboxProcess
 
@@ -68,3 +69,21 @@ async def test_it_ends_within_two_seconds_while_requests_stall(unlimited: Sandbo
     assert all(isinstance(result, httpx.TransportError) for result in results)
     await unlimited.start()
     assert (await unlimited.counts())["rows"] == 5
+
+
+async def test_it_serves_within_another_process_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve("127.0.0.1", 0, tmp_path, on_ready=ready.set_result, stop=stop))
+    told: Ready = await ready
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.post(told.webhook_url(), json=payload())).status_code == 200
+        stop.set()
+        await asyncio.wait_for(serving, 2)
+        with pytest.raises(httpx.ConnectError):
+            await client.post(told.webhook_url(), json=payload())
+
+
+async def test_a_taken_port_is_said_in_one_line(unlimited: SandboxProcess, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"^sandbox: .*Address already in use"):
+        await SandboxProcess(tmp_path / "other", port=unlimited.port).start()
+    assert not (tmp_path / "other" / "sandbox.sqlite3").exists()

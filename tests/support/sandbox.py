@@ -129,8 +129,12 @@ class SandboxProcess:
         await self._end(signal.SIGKILL)
 
     async def terminate(self) -> float:
-        """SIGTERM; the seconds it took to end."""
-        return await self._end(signal.SIGTERM)
+        """SIGTERM; the seconds it took to end, which must be by itself."""
+        process = self._process
+        seconds = await self._end(signal.SIGTERM)
+        assert process is not None
+        assert process.returncode == 0
+        return seconds
 
     async def restart(self) -> None:
         """Kill it and start it again on the same port and directory."""

@@ -9,7 +9,7 @@ import fcntl
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 SCHEMA = """
@@ -72,10 +72,10 @@ class Stored:
     repeated_lead: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Pending:
     arrival: Arrival
-    done: asyncio.Future[Stored | None] | None = field(default=None)
+    done: asyncio.Future[Stored | None]
 
 
 class DirectoryInUseError(RuntimeError):
@@ -122,11 +122,6 @@ class Store:
         self._wake.set()
         return await done
 
-    def note(self, arrival: Arrival) -> None:
-        """Record an arrival that stored nothing, without waiting."""
-        self._pending.append(_Pending(arrival))
-        self._wake.set()
-
     async def _flush_for_ever(self) -> None:
         while not self._closing:
             await self._wake.wait()
@@ -142,11 +137,11 @@ class Store:
             results = await loop.run_in_executor(self._write_thread, self._write, [one.arrival for one in batch])
         except sqlite3.Error as error:
             for one in batch:
-                if one.done is not None and not one.done.done():
+                if not one.done.done():
                     one.done.set_exception(error)
             return
         for one, result in zip(batch, results, strict=True):
-            if one.done is not None and not one.done.done():  # done: the client has gone; its row is kept all the same
+            if not one.done.done():  # done: the client has gone; its row is kept all the same
                 one.done.set_result(result)
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Stored | None]:

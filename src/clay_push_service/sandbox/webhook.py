@@ -47,12 +47,14 @@ class Webhook:
 
         fault = source.dice.draw(accepting=False)
         if fault is not None:
-            self._note(source, Arrival(source.id, monotonic_ns, wall, _status_of(fault), "fault", fault.kind.value))
+            await self._note(
+                source, Arrival(source.id, monotonic_ns, wall, _status_of(fault), "fault", fault.kind.value)
+            )
             return await self._act(request, source, fault)
 
         verdict = self._judge(source, request, body, monotonic_ns)
         if isinstance(verdict, _Refusal):
-            self._note(source, Arrival(source.id, monotonic_ns, wall, verdict.status, verdict.outcome))
+            await self._note(source, Arrival(source.id, monotonic_ns, wall, verdict.status, verdict.outcome))
             self._arm_idle(request, source)
             return _refusal(
                 verdict.status, verdict.message, "1" if verdict.status == HTTPStatus.TOO_MANY_REQUESTS else None
@@ -73,9 +75,10 @@ class Webhook:
         self._arm_idle(request, source)
         return web.Response(body=ACCEPTED, content_type="application/json")
 
-    def _note(self, source: Source, arrival: Arrival) -> None:
+    async def _note(self, source: Source, arrival: Arrival) -> None:
+        """Waits for the commit too: who has an answer may look for it in the record at once, or kill us."""
         source.count(arrival)
-        self._store.note(arrival)
+        await self._store.record(arrival)
 
     def _judge(  # noqa: PLR0911 - one return for each of Clay's limits
         self, source: Source, request: web.Request, body: bytes | None, monotonic_ns: int
