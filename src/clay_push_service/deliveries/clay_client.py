@@ -3,16 +3,12 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
-from httpx_aiohttp import AiohttpTransport
 
-from clay_push_service import __version__
 from clay_push_service.deliveries.answer import (
-    MAX_ANSWER_BYTES,
     Answer,
     NoAnswer,
     NoAnswerKind,
@@ -21,23 +17,12 @@ from clay_push_service.deliveries.answer import (
     Refused,
     Responded,
 )
-from clay_push_service.deliveries.connections import (
-    TRIP,
-    GuardedConnector,
-    GuardedRequest,
-    NotConnectedError,
-    Phase,
-    StaleError,
-    Trip,
-)
+from clay_push_service.deliveries.connections import TRIP, NotConnectedError, Phase, StaleError, Trip
+from clay_push_service.deliveries.transport import GuardedTransport
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.settings import Settings
 
-USER_AGENT = f"clay-push-service/{__version__}"
 TOKEN_HEADER = "x-clay-webhook-auth"  # noqa: S105 - a header's name
-BODY_SECONDS = 2.0
-"""For the answer's body once its status is known: the status is what counts, and a dripping body must not hold a slot."""
-MAX_HEADERS = 100
 MAX_STALE = 3
 """Connections found closed before the first byte, until we call it `not connected`."""
 
@@ -51,8 +36,15 @@ class Target:
         return f"Target({self.url!r})"  # the token is a secret
 
 
+class NoCookies(httpx.Cookies):
+    """httpx would read and keep each answer's cookies, and one organization's must not reach another's webhook."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+
 class ClayClient:
-    """ONE httpx AsyncClient for the process, over aiohttp's connector. Create it once, close it at the end."""
+    """ONE httpx AsyncClient for the process. Create it once, close it at the end."""
 
     def __init__(
         self,
@@ -65,30 +57,20 @@ class ClayClient:
     ) -> None:
         self.policy = policy
         self._request_timeout_seconds = request_timeout_seconds
-        self._connect_timeout_seconds = connect_timeout_seconds
-        self._resolver = resolver
-        # Certifi's roots, whatever SSL_CERT_FILE says.
-        self._tls = tls or httpx.create_ssl_context(trust_env=False)
-        self._connector: GuardedConnector | None = None
+        self._transport = GuardedTransport(policy, connect_timeout_seconds, resolver, tls)
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=self._tls, trust_env=False, client=self._session),
-            headers={
-                "content-type": "application/json",
-                "accept": "*/*",
-                "accept-encoding": "identity",
-                "user-agent": USER_AGENT,
-            },
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one organization's must not reach another's
+            transport=self._transport,
             timeout=None,  # noqa: S113 - httpx's are per read; ours is over the whole POST
             follow_redirects=False,
             trust_env=False,
         )
+        self._client._cookies = NoCookies()  # noqa: SLF001 - it has no setting for it
 
     @classmethod
     def create(
         cls, settings: Settings, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
     ) -> "ClayClient":
-        """Build the client of a process. `resolver` and `tls` are for tests; whatever resolver it is, it is vetted."""
+        """Build the client of a process. `resolver` and `tls` are for tests; whatever the resolver says is vetted."""
         return cls(
             Policy.of(settings),
             request_timeout_seconds=settings.request_timeout_seconds,
@@ -97,63 +79,45 @@ class ClayClient:
             tls=tls,
         )
 
-    def _session(self) -> aiohttp.ClientSession:
-        """Called by the transport at the first POST, inside the event loop."""
-        self._connector = GuardedConnector(
-            self.policy,
-            self._resolver or aiohttp.ThreadedResolver(),
-            self._tls,
-            self._connect_timeout_seconds,
-        )
-        return aiohttp.ClientSession(
-            connector=self._connector,
-            request_class=GuardedRequest,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=2 * MAX_ANSWER_BYTES,
-            max_headers=MAX_HEADERS,
-        )
-
     async def close(self) -> None:
         await self._client.aclose()
 
     async def post(self, target: Target, body: bytes) -> Answer:
         """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = asyncio.get_running_loop().time()
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
             return Refused("token_characters")
-        answer: Answer | None = None
         for _ in range(MAX_STALE):
-            answer = await self._attempt(target, body, loop, started)
+            answer = await self._attempt(target, body, started)
             if answer is not None:
                 return answer
-        return NotConnected(NotConnectedKind.CLOSED, _milliseconds(loop.time() - started))
+        return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
 
-    async def _attempt(
-        self, target: Target, body: bytes, loop: asyncio.AbstractEventLoop, started: float
-    ) -> Answer | None:
+    async def _attempt(self, target: Target, body: bytes, started: float) -> Answer | None:
         """None: the connection was closed before the first byte, so another one may be tried."""
-        headers = None if target.token is None else {TOKEN_HEADER: target.token}
-        request = self._client.build_request("POST", target.url.url, content=body, headers=headers)
-        seconds = self._request_timeout_seconds
-        deadline = asyncio.timeout(seconds)
-        trip = Trip((target.url.host, target.url.port), deadline, seconds, loop.time())
+        headers = () if not target.token else ((TOKEN_HEADER, target.token),)
+        # Straight to the transport: httpx.Headers would be built, encoded, iterated and parsed again for every POST.
+        request = httpx.Request(
+            "POST", target.url.url, stream=httpx.ByteStream(body), extensions={"headers": headers, "body": body}
+        )
+        deadline = asyncio.timeout(self._request_timeout_seconds)
+        place = target.url.host, target.url.port
+        trip = Trip(place, deadline, self._request_timeout_seconds, asyncio.get_running_loop().time())
         variable = TRIP.set(trip)
         try:
             async with deadline:
-                response = await self._client.send(request, stream=True)
-                return await self._read(response, trip, loop, started)
+                response = await self._client.send(request)
         except BlockedError as error:
-            return Refused(error.reason, _milliseconds(loop.time() - started))
+            return Refused(error.reason, _milliseconds_since(started))
         except NotConnectedError as error:
-            return NotConnected(error.kind, _milliseconds(loop.time() - started))
+            return NotConnected(error.kind, _milliseconds_since(started))
         except (StaleError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            return None if trip.unsent else self._failed(error, trip, _milliseconds(loop.time() - started))
+            return None if trip.unsent else self._failed(error, trip, _milliseconds_since(started))
         finally:
             TRIP.reset(variable)
+        wait = response.headers.get("retry-after")
+        return Responded(response.status_code, wait, response.content, _milliseconds_since(started))
 
     def _failed(self, error: Exception, trip: Trip, duration_ms: int) -> Answer:
         late = isinstance(error, TimeoutError) and trip.deadline.expired()
@@ -168,39 +132,10 @@ class ClayClient:
             case Phase.SENDING:
                 if isinstance(error, aiohttp.ClientResponseError):
                     return NoAnswer(NoAnswerKind.GARBLED, duration_ms)
-                if trip.idle_seconds is not None and self._connector is not None:
-                    self._connector.learn_patience(trip.place, trip.idle_seconds)
+                if trip.idle_seconds is not None and self._transport.connector is not None:
+                    self._transport.connector.learn_patience(trip.place, trip.idle_seconds)
                 return NoAnswer(NoAnswerKind.LOST, duration_ms)
 
-    async def _read(
-        self, response: httpx.Response, trip: Trip, loop: asyncio.AbstractEventLoop, started: float
-    ) -> Responded:
-        """Up to MAX_ANSWER_BYTES, as they came. The status is known, so nothing that befalls the body matters."""
-        parts: list[bytes] = []
-        left = MAX_ANSWER_BYTES
-        end = min(loop.time() + BODY_SECONDS, trip.deadline.when() or 0.0)
-        trip.deadline.reschedule(None)  # or it would turn a known status into `no answer`
-        try:
-            async with asyncio.timeout_at(end):
-                async for part in response.aiter_raw():
-                    parts.append(part[:left])
-                    left -= len(part)
-                    if left <= 0:
-                        break
-        except (httpx.HTTPError, aiohttp.ClientError, OSError):
-            pass
-        finally:
-            await response.aclose()  # not at its end: closes the connection; at its end: gives it back
-        headers = response.headers
-        if self._connector is not None and (promise := headers.get("keep-alive")) is not None:
-            self._connector.learn_keep_alive(trip.place, promise)
-        return Responded(
-            response.status_code,
-            headers.get("retry-after"),
-            b"".join(parts),
-            _milliseconds(loop.time() - started),
-        )
 
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+def _milliseconds_since(started: float) -> int:
+    return round((asyncio.get_running_loop().time() - started) * 1000)
