@@ -59,5 +59,9 @@ class InvalidError(ClayPushError):
     status, code, title = 422, "invalid_request", "Invalid request"
 
 
+class TooManyRequestsError(ClayPushError):
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
 class UnavailableError(ClayPushError):
     status, code, title = 503, "unavailable", "Service unavailable"

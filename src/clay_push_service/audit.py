@@ -1,0 +1,26 @@
+"""Who changed what, and when: one append-only row an act. Details hold names and numbers, never a URL, a token or a lead."""
+
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+INSERT = text("""
+INSERT INTO clay.audit_log (org_id, actor, action, details) VALUES (:org_id, :actor, :action, CAST(:details AS jsonb))
+""")
+
+Detail = str | int | bool | None | list[str]
+
+
+async def audit(
+    connection: AsyncConnection,
+    org_id: UUID | None,
+    actor: str,
+    action: str,
+    details: Mapping[str, Detail] | None = None,
+) -> None:
+    """Write it in the transaction of the act itself: neither stands without the other."""
+    values = {"org_id": org_id, "actor": actor, "action": action, "details": json.dumps(dict(details or {}))}
+    await connection.execute(INSERT, values)

@@ -1,0 +1,157 @@
+"""Service keys: made, listed, revoked, looked up by their hash. The key itself is shown once and stored nowhere."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+from clay_push_service.audit import Detail, audit
+from clay_push_service.callers.caller import Scope
+from clay_push_service.database import Database
+from clay_push_service.errors import InvalidError, NotFoundError
+
+KEY_PREFIX = "cps_"
+"""Says whose key it is, to people and to scanners that look for leaked ones."""
+PREFIX_BYTES = 4
+SECRET_BYTES = 32
+MAX_KEY_CHARACTERS = 128
+MAX_NAME_CHARACTERS = 100
+
+INSERT = text("""
+INSERT INTO clay.api_keys (name, prefix, key_hash, org_ids, scopes)
+VALUES (:name, :prefix, :key_hash, CAST(:org_ids AS uuid[]), CAST(:scopes AS text[]))
+RETURNING id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at, true AS use_is_news
+""")
+COLUMNS = """id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at,
+             (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS use_is_news"""
+LIST = text(f"SELECT {COLUMNS} FROM clay.api_keys ORDER BY created_at, id")
+FIND = text(f"SELECT {COLUMNS} FROM clay.api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL")
+REVOKE = text(
+    f"UPDATE clay.api_keys SET revoked_at = now() WHERE prefix = :prefix AND revoked_at IS NULL RETURNING {COLUMNS}"
+)
+USED = text("""
+UPDATE clay.api_keys SET last_used_at = now()
+WHERE id = :id AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+""")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Without the key: only its prefix, which is how people name it."""
+
+    id: UUID
+    name: str
+    prefix: str
+    org_ids: tuple[UUID, ...]
+    scopes: frozenset[Scope]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    use_is_news: bool
+
+    @property
+    def actor(self) -> str:
+        return f"key:{self.prefix} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    plain: str
+    """To be shown once."""
+    key: ApiKey
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.key!r})"
+
+
+def is_key(credential: str) -> bool:
+    """Whether a bearer credential is meant as one of our keys rather than as a token of the host."""
+    return credential.startswith(KEY_PREFIX)
+
+
+async def create_key(
+    connection: AsyncConnection, name: str, org_ids: Sequence[UUID], scopes: Collection[Scope], actor: str
+) -> NewKey:
+    """Raises 422 without a name or a scope, or without an organization where a scope is about one."""
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        raise InvalidError(f"A service key has a name of 1 to {MAX_NAME_CHARACTERS} printable characters.")
+    if not scopes:
+        raise InvalidError("A service key has at least one scope: push, read, config, erase or ops.")
+    if not org_ids and set(scopes) != {Scope.OPS}:
+        raise InvalidError(
+            "A service key names the organizations it is for; only one with scope ops alone may name none."
+        )
+    prefix = secrets.token_hex(PREFIX_BYTES)
+    plain = f"{KEY_PREFIX}{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    values = {
+        "name": name.strip(),
+        "prefix": prefix,
+        "key_hash": _hash(plain),
+        "org_ids": list(dict.fromkeys(org_ids)),
+        "scopes": sorted(scopes),
+    }
+    key = _key((await connection.execute(INSERT, values)).one())
+    details: dict[str, Detail] = {
+        "prefix": prefix,
+        "name": key.name,
+        "scopes": [scope.value for scope in sorted(scopes)],
+    }
+    for org_id in key.org_ids or (None,):
+        await audit(connection, org_id, actor, "api_key.created", details)
+    return NewKey(plain, key)
+
+
+async def list_keys(connection: AsyncConnection) -> Sequence[ApiKey]:
+    """All of them, the revoked too, oldest first."""
+    return [_key(row) for row in await connection.execute(LIST)]
+
+
+async def revoke_key(connection: AsyncConnection, prefix: str, actor: str) -> ApiKey:
+    """From now on it is refused. Raises 404 when no live key has this prefix."""
+    row = (await connection.execute(REVOKE, {"prefix": prefix.removeprefix(KEY_PREFIX)})).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no live service key with this prefix.", code="api_key_not_found")
+    key = _key(row)
+    for org_id in key.org_ids or (None,):
+        await audit(connection, org_id, actor, "api_key.revoked", {"prefix": key.prefix, "name": key.name})
+    return key
+
+
+async def find_key(connection: AsyncConnection, plain: str) -> ApiKey | None:
+    """The live key, or None. What is compared is the hash of 256 random bits, so its timing tells nothing."""
+    if len(plain) > MAX_KEY_CHARACTERS or not plain.isascii():
+        return None
+    hashed = _hash(plain)
+    row = (await connection.execute(FIND, {"key_hash": hashed})).one_or_none()
+    return _key(row) if row is not None and hmac.compare_digest(bytes(row.key_hash), hashed) else None
+
+
+async def note_use(database: Database, key_id: UUID) -> None:
+    """After the answer, in a transaction of its own. A failure costs nothing but the time of last use."""
+    try:
+        async with database.transaction() as connection:
+            await connection.execute(USED, {"id": key_id})
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("api_key.use_not_noted", key_id=str(key_id), error=type(error).__name__)
+
+
+def _hash(plain: str) -> bytes:
+    return hashlib.sha256(plain.encode()).digest()
+
+
+def _key(row: Row[tuple[Any, ...]]) -> ApiKey:
+    return ApiKey(
+        row.id, row.name, row.prefix, tuple(row.org_ids), frozenset(Scope(scope) for scope in row.scopes),
+        row.created_at, row.last_used_at, row.revoked_at, row.use_is_news,
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""From two headers to a caller: the host's access token and a membership, or a service key. Whatever is unclear is refused."""
+
+import re
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.callers.api_keys import ApiKey, find_key, is_key
+from clay_push_service.callers.caller import Caller, CallerKind, Scope
+from clay_push_service.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from clay_push_service.host.connected import Host
+from clay_push_service.host.members import memberships, user_exists
+from clay_push_service.host.tokens import username_of
+from clay_push_service.settings import Settings
+
+OrgDefault = Literal["only", "first"]
+"""Without X-Org-Id: the caller's only organization, or the first of them, as NexusLeads itself takes it."""
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+
+async def authenticate(
+    connection: AsyncConnection,
+    host: Host,
+    settings: Settings,
+    authorization: str | None,
+    x_org_id: str | None,
+    *,
+    org_default: OrgDefault = "only",
+) -> Caller:
+    """Raises 401 for who it is, 403 for where they are, 400 for an organization that is missing or malformed."""
+    credential = credential_of(authorization)
+    if is_key(credential):
+        return _of_key(await require_key(connection, credential), _org_id(x_org_id), org_default)
+    if settings.jwt_secret is None:
+        raise UnauthorizedError(
+            "This service takes no access tokens, because its CLAY_PUSH_JWT_SECRET is not set; use a service key.",
+            code="tokens_not_accepted",
+            headers=CHALLENGE,
+        )
+    username = username_of(credential, settings.jwt_secret.get_secret_value())
+    return await _of_user(connection, host, username, _org_id(x_org_id), org_default)
+
+
+async def require_ops(connection: AsyncConnection, credential: str) -> ApiKey:
+    """A service key with scope `ops`. Raises 401 or 403."""
+    if not is_key(credential):
+        raise UnauthorizedError("This needs a service key with scope ops.", headers=CHALLENGE)
+    key = await require_key(connection, credential)
+    if Scope.OPS not in key.scopes:
+        raise ForbiddenError("This service key lacks the scope ops.", code="scope_required")
+    return key
+
+
+def credential_of(authorization: str | None) -> str:
+    """What stands behind `Bearer`. Raises 401."""
+    scheme, _, credential = (authorization or "").strip().partition(" ")
+    credential = credential.strip()
+    if scheme.lower() != "bearer" or not credential:
+        raise UnauthorizedError(
+            "Send an access token of NexusLeads or a service key as `Authorization: Bearer`.", headers=CHALLENGE
+        )
+    return credential
+
+
+async def require_key(connection: AsyncConnection, credential: str) -> ApiKey:
+    key = await find_key(connection, credential)
+    if key is None:
+        raise UnauthorizedError("The service key is not valid or was revoked.", code="invalid_key", headers=CHALLENGE)
+    return key
+
+
+async def _of_user(
+    connection: AsyncConnection, host: Host, username: str, org_id: UUID | None, org_default: OrgDefault
+) -> Caller:
+    tables = await host.tables(connection)
+    members = await memberships(connection, tables, username)
+    if not members and not await user_exists(connection, tables, username):
+        raise UnauthorizedError(
+            "The user of this token is not active any more.", code="inactive_user", headers=CHALLENGE
+        )
+    if org_id is not None:
+        for member in members:
+            if member.org_id == org_id:
+                return Caller.of_member(member)
+        raise ForbiddenError("You are not a member of this organization.", code="not_a_member")
+    if not members:
+        raise BadRequestError("You belong to no organization.", code="organization_required")
+    if len(members) > 1 and org_default == "only":
+        raise _organization_required()
+    return Caller.of_member(members[0])
+
+
+def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller:
+    if not key.org_ids:
+        raise ForbiddenError("This service key is for no organization.", code="organization_forbidden")
+    if org_id is None:
+        if len(key.org_ids) > 1 and org_default == "only":
+            raise _organization_required()
+        org_id = key.org_ids[0]
+    elif org_id not in key.org_ids:
+        raise ForbiddenError("This service key is not for this organization.", code="organization_forbidden")
+    return Caller(
+        CallerKind.SERVICE, org_id, key.actor, key.scopes, key_id=key.id, key_use_is_news=key.use_is_news
+    )  # fmt: skip
+
+
+def _org_id(header: str | None) -> UUID | None:
+    if header is None or not header.strip():
+        return None
+    if not _UUID.fullmatch(header.strip()):  # UUID() would take braces, urn: and bare hexadecimals too
+        raise BadRequestError("X-Org-Id is not an organization's id (a UUID).", code="organization_invalid")
+    return UUID(header.strip())
+
+
+def _organization_required() -> BadRequestError:
+    return BadRequestError(
+        "You belong to several organizations: name one in the header X-Org-Id.", code="organization_required"
+    )

@@ -1,0 +1,74 @@
+"""Who is calling, for which organization, and what they may do there. Decides from what it was given; reads nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from clay_push_service.errors import ForbiddenError
+from clay_push_service.host.members import Member, Role
+
+
+class Scope(StrEnum):
+    """What a service key may be allowed; a member's follow from the role."""
+
+    PUSH = "push"
+    READ = "read"
+    CONFIG = "config"
+    ERASE = "erase"
+    OPS = "ops"
+
+
+class CallerKind(StrEnum):
+    MEMBER = "member"
+    SERVICE = "service"
+
+
+_ANY_MEMBER = frozenset({Scope.READ, Scope.PUSH})
+SCOPES_OF_ROLE: Mapping[Role, frozenset[Scope]] = MappingProxyType(
+    {
+        Role.MEMBER: _ANY_MEMBER,
+        Role.ADMIN: _ANY_MEMBER | {Scope.CONFIG},
+        Role.OWNER: _ANY_MEMBER | {Scope.CONFIG},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    kind: CallerKind
+    org_id: UUID
+    actor: str
+    """For the audit log and a job's page: `user:alice`, `key:ab12cd34 (nightly)`."""
+    scopes: frozenset[Scope]
+    user_id: UUID | None = None
+    username: str | None = None
+    role: Role | None = None
+    key_id: UUID | None = None
+    key_use_is_news: bool = False
+    """The key's `last_used_at` is more than a minute old."""
+
+    @classmethod
+    def of_member(cls, member: Member) -> "Caller":
+        return cls(
+            CallerKind.MEMBER,
+            member.org_id,
+            f"user:{member.username}",
+            SCOPES_OF_ROLE[member.role],
+            user_id=member.user_id,
+            username=member.username,
+            role=member.role,
+        )
+
+    def require(self, scope: Scope) -> None:
+        """Raises 403 `role_required` for a member, `scope_required` for a service key."""
+        if scope in self.scopes:
+            return
+        if self.kind is CallerKind.MEMBER and scope is Scope.CONFIG:
+            raise ForbiddenError(
+                "Only an owner or admin of the organization may change or test its Clay settings.", code="role_required"
+            )
+        if self.kind is CallerKind.MEMBER:
+            raise ForbiddenError(f"This needs a service key with scope {scope.value}.", code="scope_required")
+        raise ForbiddenError(f"This service key lacks the scope {scope.value}.", code="scope_required")

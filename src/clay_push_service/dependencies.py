@@ -1,0 +1,38 @@
+"""What endpoints ask for in their signatures: settings, database, one transaction a request. It knows no rules."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import database, settings
+
+
+def _settings(request: Request) -> settings.Settings:
+    found: settings.Settings = request.app.state.settings
+    return found
+
+
+def _database(request: Request) -> database.Database:
+    found: database.Database = request.app.state.database
+    return found
+
+
+def _request_id(request: Request) -> str | None:
+    found: str | None = request.scope.get("state", {}).get("request_id")
+    return found
+
+
+Settings = Annotated[settings.Settings, Depends(_settings)]
+Database = Annotated[database.Database, Depends(_database)]
+RequestId = Annotated[str | None, Depends(_request_id)]
+
+
+async def _transaction(database: Database) -> AsyncIterator[AsyncConnection]:
+    async with database.transaction() as connection:
+        yield connection
+
+
+Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
+"""One request, one transaction. `function`: committed BEFORE the answer, so that a failing commit cannot answer 200."""

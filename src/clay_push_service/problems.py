@@ -1,0 +1,97 @@
+"""What every refusal looks like to a caller: RFC 9457 problem documents, the same in answers and in openapi.yaml."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clay_push_service.errors import ClayPushError
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:clay-push:problem:"
+"""A name and no address: there is no page behind it, and an address would promise one."""
+
+Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+
+
+class FieldProblem(BaseModel):
+    field: str = Field(
+        description="Path of the bad field, dotted; `body` for the whole body.", examples=["rate_limit_ms"]
+    )
+    message: str = Field(description="What is wrong with it.", examples=["Input should be less than or equal to 60000"])
+
+
+class Problem(BaseModel):
+    """RFC 9457. Some codes carry further members, such as `reason` and `remedy` of `destination_closed`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": f"{TYPE_PREFIX}clay_not_configured",
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": "Configure your Clay webhook URL in Settings → Integrations",
+                    "code": "clay_not_configured",
+                }
+            ]
+        },
+    )
+
+    type: str = Field(description=f"`{TYPE_PREFIX}` and the code.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="One sentence for a person; never a stack trace, a URL or a token.")
+    code: str = Field(description="Stable, for programs.")
+    errors: list[FieldProblem] | None = Field(None, description="Bad fields, if that is what is wrong.")
+    request_id: str | None = Field(None, description="Of this request; quote it when you report the problem.")
+
+
+def document(error: ClayPushError, request_id: str | None = None) -> dict[str, Json]:
+    """The problem as JSON. Further members never replace the standard ones."""
+    standard: dict[str, Json] = {
+        "type": TYPE_PREFIX + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    if error.errors:
+        standard["errors"] = [dict(each) for each in error.errors]
+    if request_id:
+        standard["request_id"] = request_id
+    extra: dict[str, Any] = dict(error.extra)
+    return {**extra, **standard}
+
+
+WHEN: Final[Mapping[int, str]] = {
+    400: "The request cannot be understood, e.g. `organization_required` or `organization_invalid`.",
+    401: "No valid access token or service key.",
+    403: "Not allowed: no member, role or scope missing, or `enterprise_required`.",
+    404: "Not there, or another organization's.",
+    405: "The method is not one of this resource.",
+    409: "Not in this state, e.g. `clay_not_configured` or `destination_closed`.",
+    413: "The body is too large.",
+    422: "A field is not valid; `errors` names it.",
+    429: "Too soon; `Retry-After` says when.",
+    500: "Something unexpected happened; it is in our log under the request id.",
+    503: "Cannot be done now, e.g. `database_unavailable`; `Retry-After` says when to try again.",
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: the problems it may answer, besides those that every route may."""
+    wanted = sorted({*statuses, 500, 503})
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}. {WHEN[status]}",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in wanted
+    }
+
+
+CALLER: Final = (400, 401, 403)
+"""What every route with a caller may answer."""
