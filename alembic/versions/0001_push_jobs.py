@@ -86,7 +86,6 @@ CREATE TABLE clay.push_jobs (
     failed_count           integer NOT NULL DEFAULT 0,
     skipped_count          integer NOT NULL DEFAULT 0,
     unknown_count          integer NOT NULL DEFAULT 0,
-    summary                text,
     cancel_requested_at    timestamptz,
     created_at             timestamptz NOT NULL DEFAULT now(),
     started_at             timestamptz,
@@ -209,6 +208,10 @@ CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON clay
     FOR EACH STATEMENT EXECUTE FUNCTION clay.audit_log_is_append_only();
 """
 
+WAKE_UPS = """
+CREATE INDEX procrastinate_jobs_wake_ups ON clay.procrastinate_jobs ((args ->> 'job_id')) WHERE status = 'todo'
+"""  # ours, on the queue's table: is this push job to be woken already?
+
 
 def upgrade() -> None:
     driver = op.get_bind().connection.driver_connection
@@ -221,6 +224,7 @@ def upgrade() -> None:
     )
     cursor.execute("SET LOCAL search_path TO clay")
     cursor.execute(script)
+    cursor.execute(WAKE_UPS)
     cursor.execute("RESET search_path")
     cursor.close()
 

@@ -19,28 +19,32 @@ QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
 
 # procrastinate has no asyncpg connector; its own SQL function, called on the caller's connection, is what makes rows and
-# job commit together. A test holds that the function exists and that a rollback leaves no job.
-DEFER = text(f"""
+# job commit together. A test holds that the function exists and that a rollback leaves no job. Wake-ups that are queued
+# already and no later than this one count: a push job has as many as there are workers to share it, and no more.
+# `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
+WAKE = text(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
-    SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb), CAST(now() + CAST(:delay AS interval) AS timestamptz))
+    SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb),
+               CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
            ::{SCHEMA}.procrastinate_job_to_defer_v1
-    FROM generate_series(1, CAST(:times AS integer))))
+    FROM generate_series(1, CAST(:times AS bigint) - (
+        SELECT count(*) FROM {SCHEMA}.procrastinate_jobs
+        WHERE status = 'todo' AND args ->> 'job_id' = :job_id
+          AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds')))))
 """)
-DEFER_NOW = text(DEFER.text.replace("CAST(now() + CAST(:delay AS interval) AS timestamptz)", "NULL"))
 
 
-async def defer_drain(connection: AsyncConnection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
-    """Queue `times` wake-ups that drain one push job, in the caller's transaction, after `delay_seconds`."""
-    values: dict[str, object] = {
+async def wake(connection: AsyncConnection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
+    """See to it, in the caller's transaction, that `times` workers drain this push job after `delay_seconds`."""
+    values = {
         "queue": QUEUE,
         "task": DRAIN,
+        "job_id": str(job_id),
         "args": json.dumps({"job_id": str(job_id)}),
+        "delay": timedelta(seconds=max(delay_seconds, 0.0)),
         "times": times,
     }
-    if delay_seconds > 0:
-        await connection.execute(DEFER, values | {"delay": timedelta(seconds=delay_seconds)})
-    else:
-        await connection.execute(DEFER_NOW, values)
+    await connection.execute(WAKE, values)
 
 
 def application(database_url: str) -> procrastinate.App:

@@ -1,0 +1,39 @@
+"""Prometheus metrics: counts and times by cause and kind; never an organization's data, a URL or a lead."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ATTEMPTS = Counter(
+    "clay_push_attempts_total", "Deliveries moved, by the status they got and its cause", ["status", "cause"]
+)
+POST_SECONDS = Histogram(
+    "clay_push_post_seconds",
+    "From the first byte of a POST to Clay until its answer",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+RECORD_SECONDS = Histogram(
+    "clay_push_record_seconds",
+    "Writing one batch of results",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
+)
+PACE_WAITED = Counter("clay_push_pace_waited_seconds_total", "Seconds that slices waited for a slot of their pace")
+THROTTLED = Counter("clay_push_throttled_total", "429 answers from Clay")
+CLAIMS_LOST = Counter("clay_push_claims_lost_total", "Results that found their claim gone")
+SLICES = Counter("clay_push_slices_total", "Slices drained, by how they ended", ["end"])
+SWEPT = Counter("clay_push_swept_total", "What the sweep put right", ["kind"])
+IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay without an answer yet")
+REQUESTS = Histogram(
+    "clay_push_request_seconds",
+    "Requests to this service",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+def attempted(status: str, cause: str | None, duration_ms: int | None) -> None:
+    ATTEMPTS.labels(status=status, cause=cause or "none").inc()
+    if duration_ms is not None:
+        POST_SECONDS.observe(duration_ms / 1000)
+
+
+def results_written(seconds: float) -> None:
+    RECORD_SECONDS.observe(seconds)

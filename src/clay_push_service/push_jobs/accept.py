@@ -1,0 +1,220 @@
+"""Accepts a push in the caller's transaction: gate, destination, leads, push jobs, deliveries, wake-up; or says why not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import queue
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from clay_push_service.gate import gate
+from clay_push_service.host import leads as host_leads
+from clay_push_service.host.billing import is_enterprise
+from clay_push_service.host.leads import LeadCriteria, PushableLeads
+from clay_push_service.host.projects import project as read_project
+from clay_push_service.host.tables import HostTables
+from clay_push_service.models import DestinationState, PushMode
+from clay_push_service.push_jobs import tally
+from clay_push_service.push_jobs.queue_leads import Again, queue_leads
+
+MAX_LEADS = 50_000
+"""What a webhook takes in its whole life; a push of more could never end well."""
+MAX_SHARES_AT_START = 4
+
+NOT_CONFIGURED = "Configure your Clay webhook URL in Settings → Integrations"
+"""Word for word from the feature document, section 7.2."""
+
+# FOR SHARE: the webhook can be neither changed nor removed between this look and our commit.
+DESTINATION = text("""
+SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
+       version.state, version.state_reason
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.id = destination.version_id
+WHERE destination.org_id = :org_id
+FOR KEY SHARE OF destination
+""")
+CREATE = text("""
+INSERT INTO clay.push_jobs (id, org_id, project_id, project_name, destination_version_id, table_name, table_epoch,
+    push_mode, filters, push_again, retry_of, source_job_id, created_by, created_by_user_id, request_id)
+VALUES (:id, :org_id, :project_id, :project_name, :version_id, :table_name, :table_epoch, :push_mode,
+    CAST(:filters AS jsonb), :push_again, :retry_of, :source_job_id, :created_by, :created_by_user_id, :request_id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked, for the job's page and the audit log."""
+
+    org_id: UUID
+    actor: str
+    user_id: UUID | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An organization's destination, as accepting a push sees it."""
+
+    version_id: UUID
+    table_name: str | None
+    table_epoch: int
+    rate_limit_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which leads, how they were chosen, and what is sent again."""
+
+    mode: PushMode
+    leads: PushableLeads
+    project_id: UUID | None
+    again: Again = field(default_factory=Again)
+    filters_json: str | None = None
+    retry_of: UUID | None = None
+    source_job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedJob:
+    job_id: UUID
+    project_id: UUID
+    lead_count: int
+    """All leads of the request in this project, with the skipped."""
+    skipped_count: int
+
+
+async def require_available(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, *, billing_enabled: bool, upgrade_url: str | None
+) -> None:
+    """The gate. Raises 403 `enterprise_required`."""
+    enterprise = billing_enabled and await is_enterprise(connection, tables, org_id)
+    answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
+    if not answer.available:
+        raise ForbiddenError(
+            answer.message or "", code=answer.code, extra={"upgrade_url": upgrade_url} if upgrade_url else {}
+        )
+
+
+async def require_destination(connection: AsyncConnection, org_id: UUID) -> Destination:
+    """Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
+    row = (await connection.execute(DESTINATION, {"org_id": org_id})).one_or_none()
+    if row is None:
+        raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
+    if row.state == DestinationState.CLOSED:
+        reason = Cause(row.state_reason)
+        explanation = EXPLANATIONS[reason]
+        raise ConflictError(
+            f"Your Clay table takes no leads now: {explanation.message} {explanation.remedy}",
+            code="destination_closed",
+            extra={"reason": reason.value, "remedy": explanation.remedy, "who": explanation.who.value},
+        )
+    return Destination(row.version_id, row.table_name, row.table_epoch, row.rate_limit_ms)
+
+
+async def choose_selected(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    lead_ids: Sequence[UUID],
+    project_id: UUID | None,
+    again: Again,
+) -> Choice:
+    """Leads by id. Raises 404 `project_not_found` or `lead_not_found` with the first ten that are none."""
+    if project_id is not None:
+        await require_project(connection, tables, org_id, project_id)
+    unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id)
+    if unknown:
+        named = ", ".join(str(each) for each in unknown)
+        where = "project" if project_id else "organization"
+        raise NotFoundError(
+            f"These are no leads of your {where}, so nothing was queued: {named}.",
+            code="lead_not_found",
+            extra={"lead_ids": [str(each) for each in unknown]},
+        )
+    return Choice(PushMode.SELECTED, host_leads.selected(tables, org_id, lead_ids, project_id), project_id, again=again)
+
+
+async def choose_filtered(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    project_id: UUID,
+    criteria: LeadCriteria,
+    mode: PushMode,
+    again: Again,
+    filters_json: str | None = None,
+) -> Choice:
+    """Leads of a project by filters. Raises 404 `project_not_found`, or 422 `too_many_leads` with their count."""
+    await require_project(connection, tables, org_id, project_id)
+    count = await host_leads.count_filtered(connection, tables, org_id, project_id, criteria)
+    if count > MAX_LEADS:
+        raise InvalidError(
+            f"The filters match {count:,} leads, and one push takes up to {MAX_LEADS:,}: narrow the filters.",
+            code="too_many_leads",
+            extra={"count": count, "limit": MAX_LEADS},
+        )
+    leads = host_leads.filtered(tables, org_id, project_id, criteria)
+    return Choice(mode, leads, project_id, again=again, filters_json=filters_json)
+
+
+async def require_project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> str:
+    """The project's name. Raises 404 `project_not_found`, also where it is another organization's."""
+    found = await read_project(connection, tables, org_id, project_id)
+    if found is None:
+        _no_project()
+    return found.name
+
+
+def _no_project() -> NoReturn:
+    raise NotFoundError("Your organization has no project with this id.", code="project_not_found")
+
+
+async def accept(
+    connection: AsyncConnection, tables: HostTables, asker: Asker, destination: Destination, choice: Choice
+) -> list[AcceptedJob]:
+    """Queue the chosen leads: one push job a project, in the order of their leads' number. Commits nothing itself."""
+    if choice.project_id is not None:
+        projects = [choice.project_id]
+    else:
+        chosen = choice.leads.subquery("chosen")
+        counted = select(chosen.c.project_id).group_by(chosen.c.project_id).order_by(func.count().desc())
+        projects = list((await connection.execute(counted)).scalars())
+    jobs: dict[UUID, UUID] = {}
+    for project_id in projects:
+        jobs[project_id] = uuid4()
+        found = await read_project(connection, tables, asker.org_id, project_id)
+        await connection.execute(
+            CREATE,
+            {
+                "id": jobs[project_id],
+                "org_id": asker.org_id,
+                "project_id": project_id,
+                "project_name": found.name if found else None,
+                "version_id": destination.version_id,
+                "table_name": destination.table_name,
+                "table_epoch": destination.table_epoch,
+                "push_mode": choice.mode,
+                "filters": choice.filters_json,
+                "push_again": choice.again.in_clay,
+                "retry_of": choice.retry_of,
+                "source_job_id": choice.source_job_id,
+                "created_by": asker.actor,
+                "created_by_user_id": asker.user_id,
+                "request_id": asker.request_id,
+            },
+        )
+    counts = await queue_leads(connection, choice.leads, asker.org_id, jobs, destination.table_epoch, choice.again)
+    accepted = []
+    for project_id, job_id in jobs.items():
+        counted_leads = counts.get(job_id)
+        leads, skipped = (counted_leads.lead_count, counted_leads.skipped_count) if counted_leads else (0, 0)
+        accepted.append(AcceptedJob(job_id, project_id, leads, skipped))
+        if leads > skipped:
+            shares = min(MAX_SHARES_AT_START, 1 + (leads - skipped) // 1000) if destination.rate_limit_ms == 0 else 1
+            await queue.wake(connection, job_id, times=shares)
+    await tally.add(connection, {job_id: tally.Tally() for job_id in jobs.values()})  # ends those with nothing to send
+    return accepted

@@ -1,0 +1,80 @@
+"""Claims on due deliveries: taken with a lease and a token on the database's clock, marked `sending` before any byte leaves.
+
+Claimed is not sent. Every statement names the state it expects, so a claim that was lost (its lease expired, its job was
+cancelled, its destination closed) simply finds no row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+CLAIM = """
+WITH due AS (
+    SELECT id FROM clay.clay_push_log
+    WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now() AND lost_claims {suspects}
+    ORDER BY seq LIMIT :wanted FOR UPDATE SKIP LOCKED)
+UPDATE clay.clay_push_log AS delivery
+SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
+FROM due WHERE delivery.id = due.id
+RETURNING delivery.id, delivery.contributor_id, delivery.attempts, delivery.seq
+"""
+CLAIM_FRESH = text(CLAIM.format(suspects="= 0"))
+CLAIM_SUSPECT = text(CLAIM.format(suspects="> 0"))
+DRAINED = text("UPDATE clay.push_jobs SET drained_at = now() WHERE id = :job_id AND status IN ('pending', 'running')")
+
+MARK_SENDING = text("""
+UPDATE clay.clay_push_log SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
+WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state = 'claimed'
+RETURNING id
+""")
+
+RELEASE = text("""
+UPDATE clay.clay_push_log SET state = 'waiting', claim_token = NULL, lease_until = NULL
+WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state IN ('claimed', 'sending')
+""")
+
+NEXT_DUE = text("""
+SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    delivery_id: UUID
+    lead_id: UUID
+    attempts: int
+    """POSTs made before, without those that only waited (429, a probe)."""
+
+
+async def claim(
+    connection: AsyncConnection, job_id: UUID, token: UUID, wanted: int, lease: timedelta, *, suspects: bool = False
+) -> list[Claimed]:
+    """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent."""
+    values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
+    rows = (await connection.execute(CLAIM_SUSPECT if suspects else CLAIM_FRESH, values)).all()
+    if rows:
+        await connection.execute(DRAINED, {"job_id": job_id})
+    return [Claimed(row.id, row.contributor_id, row.attempts) for row in sorted(rows, key=lambda row: int(row.seq))]
+
+
+async def mark_sending(
+    connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
+) -> set[UUID]:
+    """From here on a dead worker's row becomes `unknown`. Returns those still ours; only they may be sent."""
+    rows = await connection.execute(MARK_SENDING, {"ids": list(delivery_ids), "token": token, "lease": lease})
+    return {row.id for row in rows}
+
+
+async def release(connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID]) -> None:
+    """Give back what was claimed, or marked and surely not sent."""
+    await connection.execute(RELEASE, {"ids": list(delivery_ids), "token": token})
+
+
+async def seconds_to_next(connection: AsyncConnection, job_id: UUID) -> float | None:
+    """When the job's next waiting delivery is due, in seconds from now (negative: overdue); None: nothing waits."""
+    seconds = (await connection.execute(NEXT_DUE, {"job_id": job_id})).scalar_one()
+    return None if seconds is None else float(seconds)

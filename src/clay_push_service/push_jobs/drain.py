@@ -1,0 +1,180 @@
+"""The worker's side of push jobs: wake-ups become slices, slices become POSTs, POSTs outlive their slice, none is lost."""
+
+import asyncio
+import contextlib
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, metrics, queue
+from clay_push_service.database import Database
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.destinations.database_clock import DatabaseClock
+from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.gate import gate
+from clay_push_service.host.billing import is_enterprise
+from clay_push_service.host.connected import Host
+from clay_push_service.models import JobStatus
+from clay_push_service.push_jobs.claim import seconds_to_next
+from clay_push_service.push_jobs.open_job import JobRow, OpenJob, Postponed, Rules, lock_job, open_job
+from clay_push_service.push_jobs.drain_slice import Slice
+from clay_push_service.push_jobs.recorder import Recorder
+from clay_push_service.settings import Settings
+
+MAX_SHARES = 4
+"""Workers that share one push job without a pace, at most; with a pace one is enough."""
+LEADS_A_SHARE = 1000
+TAKEN_HERE_SECONDS = 1.0
+"""A share that finds its push job being drained in this very process is offered again after this time."""
+FAILED_SECONDS = 2.0
+"""After a slice that raised: something unexpected, most likely the database; the next try finds out."""
+
+OTHERS_WAIT = text(f"""
+SELECT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
+               WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND (scheduled_at IS NULL OR scheduled_at <= now())
+                 AND args ->> 'job_id' <> :job_id)
+""")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What draining needs of the settings. Times in seconds."""
+
+    rules: Rules
+    billing_enabled: bool
+    in_flight_per_destination: int
+    lease: timedelta
+    retry_delays: tuple[float, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Knobs":
+        return cls(
+            Rules(Policy.of(settings), settings.outage_probe_seconds, settings.outage_give_up_seconds),
+            settings.billing_enabled,
+            settings.in_flight_per_destination,
+            timedelta(seconds=settings.lease_seconds),
+            settings.retry_delays_seconds,
+        )
+
+
+class Drainer:
+    """One a worker process. Holds what slices share: the client, the recorder, the clock, the POSTs in flight."""
+
+    def __init__(self, database: Database, host: Host, client: ClayClient, box: SecretBox, settings: Settings) -> None:
+        self.database = database
+        self.host = host
+        self.client = client
+        self.box = box
+        self.knobs = Knobs.of(settings)
+        self.recorder = Recorder(database, settings.outage_probe_seconds)
+        self.clock = DatabaseClock()
+        self.random = random.Random()  # noqa: S311 - spreads retries
+        self.stopping = asyncio.Event()
+        self.last_sent: defaultdict[UUID, float] = defaultdict(lambda: float("-inf"))
+        self._room: dict[UUID, asyncio.Semaphore] = {}
+        self._posts: set[asyncio.Task[None]] = set()
+        self._draining: set[UUID] = set()
+
+    async def drain(self, job_id: UUID) -> None:
+        """What one queue job does: drain a slice of a push job, and see to it that somebody goes on."""
+        if self.stopping.is_set() or job_id in self._draining:
+            await self._wake(job_id, 0.0 if self.stopping.is_set() else TAKEN_HERE_SECONDS, MAX_SHARES)
+            return
+        with self._drains(job_id):
+            try:
+                opened = await self._open(job_id)
+                if isinstance(opened, Postponed):
+                    await self._wake(job_id, opened.seconds, 1)
+                    metrics.SLICES.labels(end="postponed").inc()
+                elif opened is not None:
+                    await Slice(self, opened).run()
+            except Exception as error:
+                # Not an outcome but something unexpected; the rows are safe, so say it and try again a little later.
+                log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
+                metrics.SLICES.labels(end="failed").inc()
+                await self._wake(job_id, FAILED_SECONDS, 1)
+
+    @contextmanager
+    def _drains(self, job_id: UUID) -> Iterator[None]:
+        self._draining.add(job_id)
+        try:
+            yield
+        finally:
+            self._draining.discard(job_id)
+
+    async def _open(self, job_id: UUID) -> OpenJob | Postponed | None:
+        async with self.database.transaction() as connection:
+            job = await lock_job(connection, job_id)
+            if job is None:
+                return None
+            available = await self._may_use_clay(connection, job)
+            return await open_job(connection, job, self.box, self.knobs.rules, available=available)
+
+    async def _may_use_clay(self, connection: AsyncConnection, job: JobRow) -> bool:
+        """The gate is asked again when a job starts, and only then."""
+        if job.status is not JobStatus.PENDING or not self.knobs.billing_enabled:
+            return True
+        tables = await self.host.tables(connection)
+        enterprise = await is_enterprise(connection, tables, job.org_id)
+        return gate(billing_enabled=True, is_enterprise=enterprise).available
+
+    def shares(self, job: OpenJob) -> int:
+        """How many workers may drain this push job together."""
+        return 1 if job.rate_limit_ms > 0 else min(MAX_SHARES, 1 + job.pending_count // LEADS_A_SHARE)
+
+    async def go_on(self, job: OpenJob, resume_seconds: float) -> bool:
+        """Wake the next slice if anything of the job waits. False: nothing does, for now."""
+        async with self.database.transaction() as connection:
+            due = await seconds_to_next(connection, job.id)
+            if due is None:
+                return False
+            await queue.wake(connection, job.id, delay_seconds=max(due, resume_seconds), times=self.shares(job))
+            return True
+
+    async def others_wait(self, job_id: UUID) -> bool:
+        async with self.database.transaction() as connection:
+            return bool((await connection.execute(OTHERS_WAIT, {"job_id": str(job_id)})).scalar_one())
+
+    async def _wake(self, job_id: UUID, delay_seconds: float, times: int) -> None:
+        async with self.database.transaction() as connection:
+            await queue.wake(connection, job_id, delay_seconds=delay_seconds, times=times)
+
+    def room(self, job: OpenJob) -> asyncio.Semaphore | None:
+        """Bounds the POSTs in flight to a destination without a pace; a pace is a bound of its own."""
+        if job.rate_limit_ms > 0:
+            return None
+        if job.org_id not in self._room:
+            self._room[job.org_id] = asyncio.Semaphore(self.knobs.in_flight_per_destination)
+        return self._room[job.org_id]
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """A POST goes on after its slice has ended: the slice's place in the worker is for others meanwhile."""
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
+
+    async def run(self) -> None:
+        """Write results until cancelled; see `stop`."""
+        await self.recorder.run()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Send nothing more, wait for answers, record what has none as `unknown`, and write it all down."""
+        self.stopping.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                while self._posts or self._draining:  # noqa: ASYNC110 - two sets must be empty; two events would say less
+                    await asyncio.sleep(0.02)
+        for post in list(self._posts):
+            post.cancel()
+        if self._posts:
+            await asyncio.gather(*self._posts, return_exceptions=True)
+        await self.recorder.flush()

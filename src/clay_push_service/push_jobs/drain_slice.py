@@ -1,0 +1,311 @@
+"""One slice of a push job: claim, build, reserve slots, mark, send; ends after about a second if anybody else waits.
+
+It ends before its last answers are there: they belong to the drainer then, so Clay's latency never becomes the pace.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from clay_push_service import logs, metrics
+from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
+from clay_push_service.deliveries.cause import Cause
+from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
+from clay_push_service.destinations.pace import Reservation
+from clay_push_service.destinations.slots import reserve_slots, throttle
+from clay_push_service.push_jobs.ahead import one_ahead
+from clay_push_service.push_jobs.claim import claim, mark_sending, release
+from clay_push_service.push_jobs.end_queued import end_queued
+from clay_push_service.push_jobs.open_job import OpenJob
+from clay_push_service.push_jobs.prepare import Ready, Unsendable, prepare
+from clay_push_service.push_jobs.record import Result
+
+if TYPE_CHECKING:
+    from clay_push_service.push_jobs.drain import Drainer
+
+SLICE_SECONDS = 1.0
+SLICE_AT_MOST_SECONDS = 30.0
+"""While nobody else waits a slice goes on, but not for ever: a queue job that runs for minutes looks stuck."""
+BATCH = 500
+"""Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
+WINDOW = timedelta(milliseconds=200)
+WINDOW_LEADS = 50
+"""`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
+MARK_AHEAD_SECONDS = 0.05
+"""Marking takes a few milliseconds, and a slot must not be missed over it."""
+PATIENCE_SECONDS = 2.0
+"""A slot further away than this is waited for in the queue, not in the worker."""
+LATE_SHARE = 0.95
+"""No two POSTs from one process closer than this share of their slots' distance, even if the first was late."""
+CANCEL_CHECK_SECONDS = 0.5
+
+CANCELLED = text("SELECT cancel_requested_at IS NOT NULL FROM clay.push_jobs WHERE id = :job_id")
+
+Slot = tuple[Ready, datetime | None]
+
+log = logs.get(__name__)
+
+
+class Slice:
+    """Everything of one push job that one worker does in about a second."""
+
+    def __init__(self, drainer: "Drainer", job: OpenJob) -> None:
+        self._drainer = drainer
+        self._job = job
+        self._token = uuid4()
+        self._held: dict[UUID, None] = {}  # claimed, and not yet handed to a POST
+        self._posts: set[asyncio.Task[None]] = set()
+        self._streaks = Streaks()
+        self._retries = False
+        self._over = False
+        self._resume_seconds = 0.0
+        self._newcomer = job.newcomer
+        self._interval = timedelta(milliseconds=job.rate_limit_ms)
+        self._window_leads = min(drainer.knobs.in_flight_per_destination, WINDOW_LEADS)
+        self._started = self._looked = time.monotonic()
+
+    async def run(self) -> None:
+        try:
+            await self._feed()
+        finally:
+            await self._give_back()
+        if self._job.probe or not await self._drainer.go_on(self._job, self._resume_seconds) or self._retries:
+            self._drainer.keep(asyncio.create_task(self._settle()))
+        metrics.SLICES.labels(end="halted" if self._resume_seconds else "done").inc()
+
+    async def _feed(self) -> None:
+        batches = self._batches()
+        if self._unpaced and not self._job.probe:
+            batches = one_ahead(batches)
+        async with aclosing(batches):
+            async for batch in batches:
+                async with aclosing(one_ahead(self._windows(batch))) as windows:
+                    async for window in windows:
+                        await self._send(window)
+
+    async def _settle(self) -> None:
+        """Nothing of the job waited when the slice ended, so whoever's answer makes something wait must wake the next."""
+        try:
+            if self._posts:
+                await asyncio.wait(self._posts)
+            await self._drainer.recorder.flush()
+            await self._drainer.go_on(self._job, self._resume_seconds)
+        except Exception as error:  # noqa: BLE001 - the sweep wakes what this could not
+            log.warning("slice.not_settled", job_id=str(self._job.id), error=type(error).__name__)
+
+    @property
+    def _unpaced(self) -> bool:
+        return self._job.rate_limit_ms == 0
+
+    @property
+    def _ends(self) -> bool:
+        return self._over or self._drainer.stopping.is_set()
+
+    def _halt(self, resume_seconds: float) -> None:
+        """Something holds for all leads of the destination: send no more now."""
+        self._over = True
+        self._resume_seconds = max(self._resume_seconds, resume_seconds)
+
+    async def _look_around(self) -> None:
+        """End the slice when its second is over and somebody else waits for a place."""
+        now = time.monotonic()
+        if now - self._looked >= SLICE_SECONDS:
+            self._looked = now
+            if now - self._started >= SLICE_AT_MOST_SECONDS or await self._drainer.others_wait(self._job.id):
+                self._over = True
+
+    async def _batches(self) -> AsyncGenerator[list[Ready], None]:
+        """Claim and build. Leads whose claim was lost before come last and alone: one of them may have killed a worker."""
+        suspects = False
+        wanted = BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
+        while not self._ends:
+            while suspects and self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
+                await asyncio.sleep(0.005)
+            async with self._drainer.database.transaction() as connection:
+                claims = await claim(
+                    connection, self._job.id, self._token, 1 if suspects or self._job.probe else wanted,
+                    self._drainer.knobs.lease, suspects=suspects,
+                )  # fmt: skip
+            if not claims:
+                if suspects:
+                    return
+                suspects = True
+                continue
+            self._held.update(dict.fromkeys(claimed.delivery_id for claimed in claims))
+            prepared = await prepare(
+                self._drainer.host, self._drainer.database, self._job.org_id, self._job.project_id, claims
+            )
+            for unsendable in prepared:
+                if isinstance(unsendable, Unsendable):
+                    self._record_unsendable(unsendable)
+            ready = [entry for entry in prepared if isinstance(entry, Ready)]
+            if ready:
+                yield ready
+                if self._job.probe:
+                    return
+            await self._look_around()
+
+    async def _windows(self, batch: list[Ready]) -> AsyncGenerator[list[Slot], None]:
+        """Reserve slots and mark the leads of the next window, just before its time."""
+        rest = deque(batch)
+        while rest and not self._ends:
+            reservation = await self._reserve(len(rest))
+            if reservation.unpaced:
+                while rest and not self._ends:
+                    yield await self._mark([(rest.popleft(), None) for _ in range(min(self._window_leads, len(rest)))])
+                    await self._look_around()
+            elif reservation.slots:
+                slots = deque((rest.popleft(), slot) for slot in reservation.slots)
+                while slots and not self._ends:
+                    end = slots[0][1] + WINDOW
+                    window: list[Slot] = []
+                    while slots and slots[0][1] < end:
+                        window.append(slots.popleft())
+                    first = window[0][1]
+                    if first is not None:
+                        await self._sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
+                    if not self._ends:
+                        yield await self._mark(window)
+                await self._look_around()
+            elif reservation.wait.total_seconds() > PATIENCE_SECONDS:
+                self._halt(reservation.wait.total_seconds())
+            else:
+                await self._sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
+                await self._look_around()
+
+    async def _reserve(self, wanted: int) -> Reservation:
+        asked_at = time.monotonic()
+        async with self._drainer.database.transaction() as connection:
+            reservation, now = await reserve_slots(connection, self._job.org_id, wanted, newcomer=self._newcomer)
+            self._drainer.clock.learn(now, asked_at, time.monotonic())
+        if reservation.slots:
+            self._newcomer = False
+        return reservation
+
+    async def _mark(self, window: list[Slot]) -> list[Slot]:
+        ids = [ready.claimed.delivery_id for ready, _ in window]
+        async with self._drainer.database.transaction() as connection:
+            ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
+        for lost in set(ids) - ours:
+            self._held.pop(lost, None)
+        return [entry for entry in window if entry[0].claimed.delivery_id in ours]
+
+    async def _send(self, window: list[Slot]) -> None:
+        room = self._drainer.room(self._job)
+        began = time.monotonic()
+        for ready, slot in window:
+            if slot is not None:
+                last = self._drainer.last_sent[self._job.org_id]
+                at = max(self._drainer.clock.at(slot), last + self._interval.total_seconds() * LATE_SHARE)
+                waited_from = time.monotonic()
+                await self._sleep_until(at)
+                metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
+            elif room is not None and not await self._find_room(room):
+                return
+            if self._ends:
+                if room is not None:
+                    room.release()
+                return
+            self._drainer.last_sent[self._job.org_id] = time.monotonic()
+            self._held.pop(ready.claimed.delivery_id)
+            post = asyncio.create_task(self._post(ready, room))
+            self._posts.add(post)
+            post.add_done_callback(self._posts.discard)
+            self._drainer.keep(post)
+        elapsed = time.monotonic() - began
+        if self._unpaced and window:  # as many leads as go out in a window's time, so that little is ever uncertain
+            fitting = int(len(window) * WINDOW.total_seconds() / max(elapsed, 0.001))
+            self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
+
+    async def _find_room(self, room: asyncio.Semaphore) -> bool:
+        """Wait for a place in flight; a cancelled job must not wait for a receiver that has stalled."""
+        while not self._ends:
+            try:
+                async with asyncio.timeout(CANCEL_CHECK_SECONDS):
+                    return await room.acquire()
+            except TimeoutError:
+                async with self._drainer.database.transaction() as connection:
+                    self._over = self._over or bool(
+                        (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one()
+                    )
+        return False
+
+    async def _post(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+        metrics.IN_FLIGHT.inc()
+        answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
+        try:
+            answer = await self._drainer.client.post(self._job.target, ready.payload.body)
+        except Exception as error:
+            # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
+            log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            if room is not None:
+                room.release()
+            self._record(ready, answer)
+
+    def _record(self, ready: Ready, answer: Answer) -> None:
+        outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
+        if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
+            outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
+        delay = 0.0
+        if outcome.verdict is Verdict.RETRY:
+            self._retries = True
+            delay = backoff_seconds(
+                ready.claimed.attempts + 1, self._drainer.knobs.retry_delays, self._drainer.random.random()
+            )
+        self._drainer.recorder.add(
+            Result(
+                ready.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome, delay,
+                duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
+            )
+        )  # fmt: skip
+        self._streaks = self._streaks.after(outcome)
+        if self._streaks.closes or self._streaks.waits:
+            self._over = True
+        if outcome.verdict is Verdict.WAIT and outcome.retry_after_seconds is not None:
+            self._halt(outcome.retry_after_seconds)
+            self._retries = True
+            if outcome.status is not None:
+                metrics.THROTTLED.inc()
+                self._drainer.keep(asyncio.create_task(self._throttle(outcome)))
+
+    def _record_unsendable(self, unsendable: Unsendable) -> None:
+        self._held.pop(unsendable.claimed.delivery_id, None)
+        outcome = Outcome(Verdict.FAILED, unsendable.cause, uses_attempt=False)
+        self._drainer.recorder.add(
+            Result(
+                unsendable.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome,
+                detail=unsendable.detail, sent=False,
+            )
+        )  # fmt: skip
+
+    async def _throttle(self, outcome: Outcome) -> None:
+        try:
+            async with self._drainer.database.transaction() as connection:
+                await throttle(connection, self._job.org_id, outcome.retry_after_seconds or 1.0)
+        except Exception as error:  # noqa: BLE001 - the next 429 says it again
+            log.warning("pace.not_moved", org_id=str(self._job.org_id), error=type(error).__name__)
+
+    async def _give_back(self) -> None:
+        """What was claimed and not sent waits again; of a cancelled job it ends."""
+        async with self._drainer.database.transaction() as connection:
+            if self._held:
+                await release(connection, self._token, list(self._held))
+            self._held.clear()
+            if (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one():
+                await end_queued(connection, [self._job.id], Cause.CANCELLED)
+
+    async def _sleep_until(self, moment: float) -> None:
+        seconds = moment - time.monotonic()
+        if seconds > 0:
+            await asyncio.sleep(seconds)

@@ -1,0 +1,71 @@
+"""Collects results of all slices of a worker and writes them by count and by time; loses none while the process lives."""
+
+import asyncio
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from clay_push_service import logs, metrics
+from clay_push_service.database import Database
+from clay_push_service.push_jobs.record import Result, record
+
+FLUSH_ROWS = 100
+FLUSH_SECONDS = 0.2
+"""Rows and seconds: a crash leaves at most this much sent and unrecorded, so at most this much `unknown`."""
+RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
+"""Between tries of a write that failed; the last for ever. Results are the only record of what Clay took."""
+
+log = logs.get(__name__)
+
+
+class Recorder:
+    """One a worker. `add` never blocks; `flush` returns when everything added before it is written."""
+
+    def __init__(self, database: Database, probe_seconds: float) -> None:
+        self._database = database
+        self._probe_seconds = probe_seconds
+        self._waiting: list[Result] = []
+        self._full = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    def add(self, result: Result) -> None:
+        self._waiting.append(result)
+        if len(self._waiting) >= FLUSH_ROWS:
+            self._full.set()
+
+    async def run(self) -> None:
+        """Write until cancelled; what is left then is for `flush`."""
+        while True:
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            await self.flush()
+
+    async def flush(self) -> None:
+        async with self._writing:
+            self._full.clear()
+            batch, self._waiting = self._waiting, []
+            tries = 0
+            while batch:
+                try:
+                    await self._write(batch)
+                except (SQLAlchemyError, OSError) as error:
+                    delay = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+                    tries += 1
+                    log.warning("results.not_written", results=len(batch), error=type(error).__name__, tries=tries)
+                    await asyncio.sleep(delay)
+                else:
+                    return
+
+    async def _write(self, batch: list[Result]) -> None:
+        started = time.perf_counter()
+        async with self._database.transaction() as connection:
+            held = await record(connection, batch, self._probe_seconds)
+        metrics.results_written(time.perf_counter() - started)
+        for result in held:
+            metrics.attempted(result.status, result.outcome.cause, result.duration_ms if result.sent else None)
+        if len(held) < len(batch):
+            metrics.CLAIMS_LOST.inc(len(batch) - len(held))
+            log.warning("claims.lost", results=len(batch) - len(held))

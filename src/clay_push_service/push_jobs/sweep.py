@@ -1,0 +1,113 @@
+"""Puts right what a dead, frozen or cut-off worker left behind: expired leases, due rows nobody drains, stuck queue jobs.
+
+Every worker sweeps; one at a time. All by the database's clock.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, metrics, queue
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.push_jobs import tally
+
+LOST_CLAIMS_TO_POISON = 4
+"""The first loss may be a neighbour's doing; after it a lead is tried alone, three times."""
+IDLE_SECONDS = 30
+"""A live push job with due leads that no slice has worked on for this long has lost its wake-up."""
+STUCK_SECONDS = 300
+"""A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
+
+ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
+UNKNOWN = text("""
+UPDATE clay.clay_push_log
+SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
+    claim_token = NULL, lease_until = NULL, finished_at = now()
+WHERE state = 'sending' AND lease_until < now()
+RETURNING job_id
+""")
+FUEL = text("""
+UPDATE clay.destination_versions AS version SET fuel_used = fuel_used + spent.posts
+FROM (SELECT job.destination_version_id AS id, sum(lost.posts) AS posts
+      FROM unnest(CAST(:job_ids AS uuid[]), CAST(:posts AS integer[])) AS lost (job_id, posts)
+      JOIN clay.push_jobs AS job ON job.id = lost.job_id GROUP BY 1) AS spent
+WHERE version.id = spent.id
+""")
+RETURNED = text("""
+UPDATE clay.clay_push_log
+SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
+    status = CASE WHEN lost_claims + 1 >= :poison THEN 'failed' ELSE 'pending' END,
+    cause = CASE WHEN lost_claims + 1 >= :poison THEN 'poison' ELSE cause END,
+    error_message = CASE WHEN lost_claims + 1 >= :poison THEN :message ELSE error_message END,
+    finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
+    lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
+WHERE state = 'claimed' AND lease_until < now()
+RETURNING job_id, status
+""")
+IDLE = text("""
+SELECT id FROM clay.push_jobs AS job
+WHERE status IN ('pending', 'running') AND coalesce(drained_at, created_at) < now() - :idle * interval '1 second'
+  AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting' AND due_at <= now())
+""")
+STUCK = text(f"""
+DELETE FROM clay.procrastinate_jobs AS job
+WHERE status = 'doing' AND task_name = '{queue.DRAIN}'
+  AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_events AS event
+                  WHERE event.job_id = job.id AND event.at > now() - :stuck * interval '1 second')
+RETURNING id
+""")
+OLD_KEYS = text("DELETE FROM clay.idempotency_keys WHERE created_at < now() - interval '24 hours'")
+OLD_WORKERS = text("DELETE FROM clay.workers WHERE seen_at < now() - interval '1 hour'")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    unknown: int = 0
+    returned: int = 0
+    poison: int = 0
+    woken: int = 0
+    stuck: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.unknown, self.returned, self.poison, self.woken, self.stuck))
+
+
+async def sweep(connection: AsyncConnection) -> Swept:
+    """One sweep, in one transaction. Nothing if another worker sweeps just now."""
+    if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
+        return Swept()
+    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    lost = (await connection.execute(UNKNOWN, {"message": EXPLANATIONS[Cause.UNKNOWN].message})).scalars().all()
+    for job_id in lost:
+        tallies[job_id].failed += 1
+        tallies[job_id].unknown += 1
+    posts = {job_id: counted.unknown for job_id, counted in tallies.items()}
+    returned = (
+        await connection.execute(
+            RETURNED, {"poison": LOST_CLAIMS_TO_POISON, "message": EXPLANATIONS[Cause.POISON].message}
+        )
+    ).all()
+    poison = [row.job_id for row in returned if row.status == "failed"]
+    for job_id in poison:
+        tallies[job_id].failed += 1
+    await tally.add(connection, tallies)
+    if posts:
+        await connection.execute(FUEL, {"job_ids": list(posts), "posts": list(posts.values())})
+    wakes = {row.job_id for row in returned} | set((await connection.execute(IDLE, {"idle": IDLE_SECONDS})).scalars())
+    for job_id in wakes:
+        await queue.wake(connection, job_id)
+    stuck = (await connection.execute(STUCK, {"stuck": STUCK_SECONDS})).scalars().all()
+    await connection.execute(OLD_KEYS)
+    await connection.execute(OLD_WORKERS)
+    swept = Swept(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
+    for kind in ("unknown", "returned", "poison", "woken", "stuck"):
+        metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
+    if swept:
+        log.warning("sweep.put_right", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
+                    woken=swept.woken, stuck=swept.stuck)  # fmt: skip
+    return swept

@@ -1,0 +1,71 @@
+"""A push job's counters, moved in the transaction that moves its deliveries, and its end when nothing is left.
+
+Everything that ends deliveries goes through `add`, so a job ends exactly once and its counters are its rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+CHANNEL = "clay_push_jobs"
+
+# Rows are locked in the order of their ids: two workers that record results of the same jobs must not deadlock.
+LOCK = text("SELECT id FROM clay.push_jobs WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
+ADD = text("""
+UPDATE clay.push_jobs AS job
+SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
+    skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
+            CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown)
+WHERE job.id = moved.id
+""")
+# All failed: the job failed. Some: completed, with warnings. None to send: completed. The feature document, section 8.
+FINISH = text("""
+UPDATE clay.push_jobs
+SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+                  WHEN success_count = 0 AND failed_count > 0 THEN 'failed'
+                  ELSE 'completed' END,
+    started_at = coalesce(started_at, now()), finished_at = now(), updated_at = now()
+WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
+  AND success_count + failed_count + skipped_count = lead_count
+RETURNING id, status
+""")
+NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Deliveries of one push job that have just ended, by status; `unknown` are part of the failed."""
+
+    success: int = 0
+    failed: int = 0
+    skipped: int = 0
+    unknown: int = 0
+
+
+async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> None:
+    """Move the counters, end the jobs of which nothing is left, tell those who watch."""
+    if not tallies:
+        return
+    ids = sorted(tallies)
+    await connection.execute(LOCK, {"ids": ids})
+    await connection.execute(
+        ADD,
+        {
+            "ids": ids,
+            "success": [tallies[job].success for job in ids],
+            "failed": [tallies[job].failed for job in ids],
+            "skipped": [tallies[job].skipped for job in ids],
+            "unknown": [tallies[job].unknown for job in ids],
+        },
+    )
+    await connection.execute(FINISH, {"ids": ids})
+    await notify(connection, ids)
+
+
+async def notify(connection: AsyncConnection, job_ids: Iterable[UUID]) -> None:
+    """Wake whoever watches these jobs, once this transaction is committed."""
+    await connection.execute(NOTIFY, {"ids": list(job_ids)})

@@ -1,0 +1,165 @@
+"""The worker process: drains push jobs until it is told to stop; never ends with 0 unasked.
+
+The queue is procrastinate's; the rows are the truth. So when procrastinate's worker ends unasked (a PostgreSQL restart
+does that) a new one is begun, and when this process is cut off from its database the watchdog ends it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from uuid import UUID, uuid4
+
+import procrastinate
+import uvloop
+from prometheus_client import start_http_server
+from sqlalchemy import text
+
+from clay_push_service import __version__, logs, queue
+from clay_push_service.database import Database
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.host.connected import Host
+from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.push_jobs.sweep import sweep
+from clay_push_service.settings import Settings
+from clay_push_service.watchdog import Watchdog
+
+POLL_SECONDS = 1.0
+"""How often scheduled wake-ups are looked for; new ones come by NOTIFY."""
+HEARTBEAT_SECONDS = 5.0
+RESTART_SECONDS = 1.0
+QUEUE_GRACE_SECONDS = 3.0
+"""For procrastinate's own end, after the slices have ended."""
+
+SEEN = text("""
+INSERT INTO clay.workers (id, hostname, pid, version) VALUES (:id, :hostname, :pid, :version)
+ON CONFLICT (id) DO UPDATE SET seen_at = now()
+""")
+GONE = text("DELETE FROM clay.workers WHERE id = :id")
+
+log = logs.get(__name__)
+
+
+class Worker:
+    """One process's worker. `run` returns when it was told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._id = uuid4()
+        self._database = Database.of(settings, "clay-push-worker")
+        self._client = ClayClient.create(settings)
+        self._drainer = Drainer(
+            self._database, Host(settings.host_schema), self._client, SecretBox(settings.encryption_keys), settings
+        )
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        for said in self._settings.loosened:
+            log.warning("settings.loosened", said=said)
+        watchdog = Watchdog(self._settings.database_url)
+        watchdog.start()
+        background = [
+            asyncio.create_task(self._drainer.run()),
+            asyncio.create_task(self._beat(watchdog)),
+            asyncio.create_task(self._sweep()),
+            asyncio.create_task(self._serve_queue()),
+        ]
+        log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
+        try:
+            ended, _ = await asyncio.wait(
+                [*background, asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in ended & set(background):
+                task.result()  # a background task that ends is a bug: raise what it raised
+        finally:
+            log.info("worker.stopping", worker_id=str(self._id))
+            started = time.monotonic()
+            await self._drainer.stop(self._settings.shutdown_grace_seconds)
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background, timeout=QUEUE_GRACE_SECONDS)
+            await self._drainer.recorder.flush()
+            with contextlib.suppress(Exception):
+                async with self._database.transaction() as connection:
+                    await connection.execute(GONE, {"id": self._id})
+            await self._client.close()
+            await self._database.close()
+            watchdog.stop()
+            log.info("worker.stopped", worker_id=str(self._id), seconds=round(time.monotonic() - started, 2))
+
+    async def _serve_queue(self) -> None:
+        """Run procrastinate's worker; begin another when it ends unasked."""
+        while True:
+            try:
+                app = queue.application(self._settings.database_url)
+                self._register(app)
+                async with app.open_async():
+                    await app.run_worker_async(
+                        queues=[queue.QUEUE],
+                        name=f"clay-push-{os.getpid()}",
+                        concurrency=self._settings.worker_concurrency,
+                        fetch_job_polling_interval=POLL_SECONDS,
+                        delete_jobs="always",
+                        install_signal_handlers=False,
+                        listen_notify=True,
+                    )
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - most likely the database; the next try finds out
+                log.warning("queue.worker_failed", error=type(error).__name__)
+            else:
+                log.warning("queue.worker_ended")
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _register(self, app: procrastinate.App) -> None:
+        @app.task(name=queue.DRAIN, queue=queue.QUEUE)
+        async def drain(job_id: str) -> None:
+            await self._drainer.drain(UUID(job_id))
+
+        # Without any periodic task procrastinate does not notice that its LISTEN or its heartbeat has died.
+        @app.periodic(cron="* * * * *")
+        @app.task(name="queue.tick", queue=queue.QUEUE)
+        async def tick(timestamp: int) -> None:
+            log.debug("queue.ticked", timestamp=timestamp)
+
+    async def _beat(self, watchdog: Watchdog) -> None:
+        values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
+        beaten = 0.0
+        while True:
+            watchdog.alive()
+            if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
+                beaten = time.monotonic()
+                try:
+                    async with self._database.transaction() as connection:
+                        await connection.execute(SEEN, values)
+                except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
+                    log.warning("worker.heartbeat_failed", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._drainer.recorder.flush()  # our own results first: an outage may have outlasted their leases
+                async with self._database.transaction() as connection:
+                    await sweep(connection)
+            except Exception as error:  # noqa: BLE001 - the next sweep is soon
+                log.warning("sweep.failed", error=type(error).__name__)
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT. Raises when it ended for any other reason."""
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, addr=settings.host)
+
+    async def main() -> None:
+        await Worker(settings).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

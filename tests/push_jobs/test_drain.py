@@ -1,0 +1,100 @@
+"""Draining a push job in this process: what is sent, what is recorded, how the job ends."""
+
+from clay_push_service.deliveries.cause import Cause
+from tests.support.receiver import OK, Receiver, Reset, status
+from tests.support.world import draining
+
+
+async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
+    async with draining(database_url, leads=120, token="secret-token") as (w, drainer, clay):
+        accepted = await w.push()
+        assert (accepted.lead_count, accepted.skipped_count) == (120, 0)
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count) == ("completed", 120, 0)
+        assert len(clay.posts) == 120
+        assert set(clay.leads.values()) == {1}
+        rows = await w.deliveries(accepted.job_id)
+        assert {str(row.id) for row in rows} == {post.delivery_id for post in clay.posts}
+        assert all(row.status == "success" and row.attempts == 1 and row.payload_hash for row in rows)
+        assert b"x-clay-webhook-auth: secret-token" in clay.headers[0]
+        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
+        assert version.fuel_used == 120
+
+
+async def test_what_is_in_clay_is_skipped_and_sent_again_only_on_purpose(database_url: str) -> None:
+    async with draining(database_url, leads=5) as (w, drainer, clay):
+        await w.push()
+        await w.drain_all(drainer)
+        second = await w.push()
+        assert (second.lead_count, second.skipped_count) == (5, 5)
+        assert (await w.job(second.job_id)).status == "completed"
+        third = await w.push(w.lead_ids[:2], again=True)
+        await w.drain_all(drainer)
+        assert (await w.job(third.job_id)).success_count == 2
+        assert len(clay.posts) == 7
+
+
+async def test_a_5xx_is_tried_four_times_and_then_fails(database_url: str) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(503))
+    async with draining(database_url, clay, leads=1) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        [row] = await w.deliveries(accepted.job_id)
+        assert (row.status, row.cause, row.attempts, row.clay_response_status) == ("failed", "server_error", 4, 503)
+        assert len(clay.posts) == 4
+        assert (await w.job(accepted.job_id)).status == "failed"
+
+
+async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 3 else OK)
+    async with draining(database_url, clay, leads=10, rate_limit_ms=20, in_flight_per_destination=1) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        rows = await w.deliveries(accepted.job_id)
+        assert {row.attempts for row in rows} == {1}
+        assert (await w.job(accepted.job_id)).success_count == 10
+        assert max(clay.gaps) >= 0.95
+        [pace] = await w.fetch("SELECT throttled_ms FROM clay.destinations")
+        assert pace.throttled_ms == 40
+
+
+async def test_no_answer_is_unknown_and_never_sent_again_unasked(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: Reset() if number == 0 else OK)
+    async with draining(database_url, clay, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count, job.unknown_count) == ("completed", 2, 1, 1)
+        again = await w.push()
+        causes = sorted(row.cause for row in await w.deliveries(again.job_id))
+        assert causes == [Cause.ALREADY_IN_CLAY, Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY]
+        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
+        assert version.fuel_used == 3
+
+
+async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: str) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(401))
+    async with draining(database_url, clay, leads=500, in_flight_per_destination=2) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.failed_count) == ("failed", 500)
+        assert len(clay.posts) < 60
+        [version] = await w.fetch("SELECT state, state_reason FROM clay.destination_versions")
+        assert (version.state, version.state_reason) == ("closed", "unauthorized")
+
+
+async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
+    async with draining(database_url, clay, leads=40, in_flight_per_destination=2) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count) == ("completed", 40)
+        [version] = await w.fetch("SELECT state FROM clay.destination_versions")
+        assert version.state == "open"

@@ -1,0 +1,121 @@
+"""A receiver in place of Clay on a real loopback socket, fast, in this process; answers as told and remembers every POST."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def status(code: int, *, headers: str = "", body: str = "") -> bytes:
+    return f"HTTP/1.1 {code} Whatever\r\n{headers}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+class Stall:
+    """Never answer."""
+
+
+class Reset:
+    """Cut the connection after the request was read: Clay may have taken it."""
+
+
+Behaviour = bytes | Stall | Reset
+
+
+@dataclass
+class Post:
+    at: float
+    lead_id: str
+    delivery_id: str
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """`answer` gets the POST's number (from 0) and its body; `delay_seconds` is waited before each answer."""
+
+    answer: Callable[[int, bytes], Behaviour] = lambda _number, _body: OK
+    delay_seconds: float = 0.0
+    posts: list[Post] = field(default_factory=list)
+    headers: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    url: str = ""
+
+    @property
+    def leads(self) -> Counter[str]:
+        return Counter(post.lead_id for post in self.posts)
+
+    @property
+    def gaps(self) -> list[float]:
+        times = sorted(post.at for post in self.posts)
+        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._receiver.connections += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end]
+            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            if len(self._buffer) < end + 4 + length:
+                return
+            body = self._buffer[end + 4 : end + 4 + length]
+            self._buffer = self._buffer[end + 4 + length :]
+            self._take(head, body)
+
+    def _take(self, head: bytes, body: bytes) -> None:
+        meta = orjson.loads(body)["_meta"]
+        number = len(self._receiver.posts)
+        self._receiver.headers.append(head)
+        self._receiver.posts.append(
+            Post(time.monotonic(), meta["nexusleads_contributor_id"], meta["delivery_id"], body)
+        )
+        behaviour = self._receiver.answer(number, body)
+        if self._receiver.delay_seconds:
+            asyncio.get_running_loop().call_later(self._receiver.delay_seconds, self._reply, behaviour)
+        else:
+            self._reply(behaviour)
+
+    def _reply(self, behaviour: Behaviour) -> None:
+        assert self._transport is not None
+        if isinstance(behaviour, bytes):
+            self._transport.write(behaviour)
+        elif isinstance(behaviour, Reset):
+            self._transport.abort()
+
+
+@asynccontextmanager
+async def receiving(receiver: Receiver | None = None) -> AsyncIterator[Receiver]:
+    receiver = receiver or Receiver()
+    connections: set[_Connection] = set()
+
+    def connect() -> _Connection:
+        connection = _Connection(receiver)
+        connections.add(connection)
+        return connection
+
+    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v3/sources/webhook/test"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for connection in connections:
+            if connection._transport is not None:
+                connection._transport.abort()
+        await asyncio.sleep(0)
