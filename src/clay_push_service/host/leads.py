@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
@@ -85,7 +86,7 @@ def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project
             tables.lead_scores, tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id)
         )
         .where(scores.lead_id == any_(_ids(lead_ids)))
-        .distinct(scores.lead_id)
+        .ext(distinct_on(scores.lead_id))
         .order_by(scores.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
     )
     if project_id is not None:

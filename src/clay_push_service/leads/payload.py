@@ -75,10 +75,9 @@ def _count(value: object) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError
-    if not isinstance(value, int) and not math.isfinite(value):
-        return None
-    count = int(value)
-    return count if SMALLEST <= count <= LARGEST else None
+    finite = value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or math.isfinite(value)
+    # Compared before int(): Decimal("1E+900000") is finite, and minutes long when written out.
+    return int(value) if finite and SMALLEST <= value <= LARGEST else None
 
 
 def _flag(value: object) -> bool | None:
@@ -92,7 +91,10 @@ def _day(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        value = (value.astimezone(UTC) if value.tzinfo else value).date()
+        try:
+            value = (value.astimezone(UTC) if value.tzinfo else value).date()
+        except OverflowError:  # within hours of the end of time, west of Greenwich
+            return None
     if not isinstance(value, date):
         raise TypeError
     return None if value in _NO_DAYS else value.isoformat()
@@ -149,10 +151,11 @@ STATS_FIELDS: Mapping[str, tuple[str, Rule]] = {
 
 def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
     """One JSON object. Raises PayloadError for this lead, whatever is wrong with it, so that its neighbours go on."""
+    sent_at = _instant(pushed_at)
     meta, lead = _meta(row), _lead(row)
     try:
         digest = hashlib.sha256(orjson.dumps({"_meta": meta, **lead})).digest()
-        sent = {**meta, "pushed_at": _instant(pushed_at), "delivery_id": str(delivery_id)}
+        sent = {**meta, "pushed_at": sent_at, "delivery_id": str(delivery_id)}
         body = orjson.dumps({"_meta": sent, **lead})
     except Exception:  # noqa: BLE001  # the library's message may quote the value
         raise PayloadError(PayloadProblem.INVALID_LEAD, "The lead cannot be written as JSON.") from None

@@ -1,0 +1,1 @@
+"""The miniature NexusLeads of the demo."""

@@ -1,0 +1,109 @@
+"""The miniature NexusLeads: by an ordinary role, in either vintage, always the same leads."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from clay_push_service.database import Database
+from clay_push_service.demo.bulk_leads import load_bulk
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.demo.sample_leads import SampleWorld, load_samples
+from clay_push_service.host.billing import is_enterprise
+from clay_push_service.host.leads import LeadCriteria, LeadRow, count_filtered, payload_rows
+from clay_push_service.host.members import memberships
+from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.leads.payload import build
+
+
+@pytest.fixture(params=list(Vintage), ids=str)
+def vintage(request: pytest.FixtureRequest) -> Vintage:
+    return Vintage(request.param)
+
+
+async def loaded(url: str, vintage: Vintage, seed: int = 7) -> tuple[SampleWorld, list[LeadRow]]:
+    raw = await asyncpg.connect(url)
+    await create_schema(raw, vintage)
+    world = await load_samples(raw, vintage, seed)
+    await raw.close()
+    database = Database(url, pool_size=1)
+    rows: list[LeadRow] = []
+    async with database.transaction() as connection:
+        tables = await detect(connection)
+        for project in world.projects:
+            found = await payload_rows(connection, tables, project.org_id, project.project_id, project.lead_ids)
+            assert await count_filtered(connection, tables, project.org_id, project.project_id, LeadCriteria()) == len(
+                found
+            )
+            rows += found.values()
+        for username, (user_id, org_id, role) in world.users.items():
+            (member,) = await memberships(connection, tables, username)
+            assert (member.user_id, member.org_id, member.role) == (user_id, org_id, role)
+        assert [await is_enterprise(connection, tables, org_id) for org_id in world.orgs] == [True, False]
+    await database.close()
+    return world, rows
+
+
+async def test_samples_look_like_contributors(empty_database_url: str, vintage: Vintage) -> None:
+    world, rows = await loaded(empty_database_url, vintage)
+    assert [len(project.lead_ids) for project in world.projects] == [200, 50]
+    assert len(rows) == 250
+    assert all(row.email is None or row.email.endswith("@example.com") for row in rows)
+    assert 60 < sum(row.email is None for row in rows) < 190
+    commits = sorted((int(row.stats.total_commits or 0) for row in rows if row.stats), reverse=True)
+    assert sum(commits[:25]) > sum(commits[25:])  # a tenth of them wrote more than all the others
+    assert sum(row.stats is None for row in rows) > 20
+    assert sum(row.linkedin_url is None for row in rows) > 80
+    assert sum(row.skills is None for row in rows) > 20
+    assert max(len(row.bio or "") for row in rows) > 1_000
+    assert sum(row.full_name is not None and not row.full_name.isascii() for row in rows) > 100
+    assert sum(row.github_url is None for row in rows) == (21 if vintage is Vintage.TODAY else 0)
+    assert {row.classification for row in rows} == {"DECISION_MAKER", "KEY_CONTRIBUTOR", "HIGH_IMPACT", None}
+    assert len({row.username for row in rows}) == 250
+    for row in rows:
+        json.loads(build(row, uuid4(), datetime.now(UTC)).body)
+
+
+async def test_lead_commits_in_up_to_five_sources(empty_database_url: str, vintage: Vintage) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await create_schema(raw, vintage)
+    await load_samples(raw, vintage)
+    lead, stats = (
+        ("contributor_id", "contributor_stats") if vintage is Vintage.DOCUMENT else ("member_id", "member_activity")
+    )
+    sources = Counter(row[0] for row in await raw.fetch(f"SELECT count(*) FROM {stats} GROUP BY {lead}"))
+    await raw.close()
+    assert {1, 2, 3, 5} <= set(sources)
+    assert sources[1] > sources[5] > 0
+
+
+async def test_same_seed_same_leads(empty_database_url: str) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    made = []
+    for schema, seed in (("a", 7), ("b", 7), ("c", 8)):
+        await create_schema(raw, Vintage.TODAY, schema)
+        world = await load_samples(raw, Vintage.TODAY, seed, schema)
+        made.append((world, await raw.fetch(f"SELECT * FROM {schema}.members ORDER BY id")))
+    await raw.close()
+    assert made[0] == made[1]
+    assert made[0][0].orgs != made[2][0].orgs
+
+
+async def test_bulk_makes_projects_of_leads_and_may_be_called_again(empty_database_url: str, vintage: Vintage) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await create_schema(raw, vintage)
+    projects = await load_bulk(raw, vintage, organizations=2, leads_per_project=30)
+    projects += await load_bulk(raw, vintage, leads_per_project=5)
+    await raw.close()
+    database = Database(empty_database_url, pool_size=1)
+    async with database.transaction() as connection:
+        tables = await detect(connection)
+        counts = [
+            await count_filtered(connection, tables, made.org_id, made.project_id, LeadCriteria()) for made in projects
+        ]
+    await database.close()
+    assert counts == [30, 30, 5]
+    assert len({made.org_id for made in projects}) == 3

@@ -1,0 +1,1 @@
+"""NexusLeads of both vintages, read on a real PostgreSQL."""

@@ -1,0 +1,31 @@
+"""A database with a miniature NexusLeads of each vintage, and our own connection to it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database import Database
+from clay_push_service.host.tables import Vintage
+from tests.support.nexusleads import MiniatureHost, miniature_host
+
+
+@pytest.fixture(params=list(Vintage), ids=str)
+def vintage(request: pytest.FixtureRequest) -> Vintage:
+    return Vintage(request.param)
+
+
+@pytest.fixture
+async def host(empty_database_url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
+    async with miniature_host(empty_database_url, vintage) as made:
+        yield made
+
+
+@pytest.fixture
+async def connection(host: MiniatureHost) -> AsyncIterator[AsyncConnection]:
+    database = Database(host.url, pool_size=1)
+    async with database.engine.connect() as opened:
+        # Each statement sees what the host has committed meanwhile.
+        await opened.execution_options(isolation_level="AUTOCOMMIT")
+        yield opened
+    await database.close()

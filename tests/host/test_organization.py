@@ -1,0 +1,87 @@
+"""Members, billing, settings and projects of an organization, as NexusLeads has them."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.billing import is_enterprise
+from clay_push_service.host.members import Role, memberships, user_exists
+from clay_push_service.host.org_settings import ClaySettings, clay_settings
+from clay_push_service.host.projects import Project, project
+from clay_push_service.host.tables import detect
+from tests.support.nexusleads import MiniatureHost
+
+
+async def test_memberships_name_each_organization_with_its_role(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    acme, globex = await host.organization("Acme"), await host.organization("Globex")
+    user_id = await host.member(acme, "johndoe", "owner")
+    await host.add("org_members", org_id=globex, user_id=user_id, role="auditor")
+    await host.member(acme, "somebody-else", "admin")
+    found = {member.org_id: member for member in await memberships(connection, host.tables, "johndoe")}
+    assert {org_id: member.role for org_id, member in found.items()} == {acme: Role.OWNER, globex: Role.MEMBER}
+    assert {member.user_id for member in found.values()} == {user_id}
+    assert [member.role for member in await memberships(connection, host.tables, "somebody-else")] == [Role.ADMIN]
+
+
+@pytest.mark.parametrize("is_active", [False, None])
+async def test_inactive_user_is_nobody(
+    host: MiniatureHost, connection: AsyncConnection, is_active: bool | None
+) -> None:
+    await host.member(await host.organization(), "gone", "owner", is_active=is_active)
+    assert await memberships(connection, host.tables, "gone") == []
+    assert not await user_exists(connection, host.tables, "gone")
+
+
+async def test_user_without_organization_exists_all_the_same(host: MiniatureHost, connection: AsyncConnection) -> None:
+    await host.add("users", username="loner")
+    assert await memberships(connection, host.tables, "loner") == []
+    assert await user_exists(connection, host.tables, "loner")
+    assert not await user_exists(connection, host.tables, "LONER")
+
+
+async def test_enterprise_is_what_the_billing_row_says(host: MiniatureHost, connection: AsyncConnection) -> None:
+    for says, expected in ((True, True), (False, False), (None, False)):
+        org_id = await host.organization()
+        await host.add("org_billing", org_id=org_id, is_enterprise=says)
+        assert await is_enterprise(connection, host.tables, org_id) is expected
+    assert not await is_enterprise(connection, host.tables, await host.organization())
+    await host.connection.execute("DROP TABLE org_billing")
+    assert not await is_enterprise(connection, await detect(connection), org_id)
+
+
+async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, connection: AsyncConnection) -> None:
+    acme, globex = await host.organization("Acme"), await host.organization("Globex")
+    for key, value in (("CLAY_WEBHOOK_URL", " https://api.clay.com/x "), ("CLAY_TABLE_NAME", "  "), ("OTHER", "1")):
+        await host.add("org_settings", org_id=acme, key=key, value=value)
+    found = await clay_settings(connection, host.tables, acme)
+    assert found == ClaySettings("https://api.clay.com/x", None, None)
+    assert "api.clay.com" not in repr(found)
+    assert await clay_settings(connection, host.tables, globex) == ClaySettings(None, None, None)
+
+
+async def test_only_the_rate_falls_back_to_the_whole_installations(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    org_id = await host.organization()
+    await host.connection.execute(
+        "INSERT INTO app_settings (key, value) VALUES"
+        " ('CLAY_RATE_LIMIT_MS', '350'), ('CLAY_WEBHOOK_URL', 'https://api.clay.com/everybody')"
+    )
+    assert await clay_settings(connection, host.tables, org_id) == ClaySettings(None, None, "350")
+    await host.add("org_settings", org_id=org_id, key="CLAY_RATE_LIMIT_MS", value="100")
+    assert (await clay_settings(connection, host.tables, org_id)).rate_limit_ms == "100"
+    await host.connection.execute("DROP TABLE app_settings; DELETE FROM org_settings")
+    assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms is None
+
+
+async def test_project_belongs_to_its_organization_only(host: MiniatureHost, connection: AsyncConnection) -> None:
+    acme, globex = await host.organization("Acme"), await host.organization("Globex")
+    project_id = await host.project(acme, "Platform Leads")
+    personal = await host.project(None, "Nobody's")
+    assert await project(connection, host.tables, acme, project_id) == Project(project_id, "Platform Leads")
+    assert await project(connection, host.tables, globex, project_id) is None
+    assert await project(connection, host.tables, acme, personal) is None
+    assert await project(connection, host.tables, acme, uuid4()) is None

@@ -1,0 +1,112 @@
+"""Which vintage a database is, what it lacks, and what we may read."""
+
+import asyncpg
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database import Database
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.host.tables import HostMissingError, Vintage, detect, host_tables, missing
+from tests.support.nexusleads import MiniatureHost
+
+
+async def test_vintage_is_found_and_nothing_is_missing(host: MiniatureHost, connection: AsyncConnection) -> None:
+    tables = await detect(connection)
+    assert tables.vintage is host.vintage
+    assert await missing(connection, tables) == []
+    assert tables.has("org_settings", "is_secret") is (host.vintage is Vintage.TODAY)
+
+
+async def test_every_column_we_name_is_there_by_that_name(host: MiniatureHost, connection: AsyncConnection) -> None:
+    tables = await detect(connection)
+    for word in tables.NAMES:
+        table = getattr(tables, word)
+        await connection.execute(select(*(column for column in table.c if tables.has(word, column.key))).limit(0))
+
+
+def test_our_keys_stand_for_its_names() -> None:
+    assert host_tables(Vintage.DOCUMENT).lead_scores.c.lead_id.name == "contributor_id"
+    assert host_tables(Vintage.TODAY).lead_scores.c.lead_id.name == "member_id"
+    assert host_tables(Vintage.DOCUMENT).stats.name == "contributor_stats"
+    assert host_tables(Vintage.TODAY) is host_tables(Vintage.TODAY)
+
+
+async def test_todays_tables_win_over_left_over_ones(empty_database_url: str) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await create_schema(raw, Vintage.TODAY)
+    await raw.execute("CREATE TABLE contributors (id uuid PRIMARY KEY)")
+    await raw.close()
+    assert (await _detected(empty_database_url)).vintage is Vintage.TODAY
+
+
+async def test_view_is_no_vintage(empty_database_url: str) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await raw.execute("CREATE TABLE people (id uuid); CREATE VIEW contributors AS SELECT * FROM people")
+    await raw.close()
+    with pytest.raises(HostMissingError, match="no NexusLeads in schema public"):
+        await _detected(empty_database_url)
+
+
+async def test_compatibility_view_beside_todays_tables_changes_nothing(empty_database_url: str) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await create_schema(raw, Vintage.TODAY)
+    await raw.execute("CREATE VIEW contributors AS SELECT * FROM members")
+    await raw.close()
+    assert (await _detected(empty_database_url)).vintage is Vintage.TODAY
+
+
+async def test_host_may_live_in_another_schema(empty_database_url: str) -> None:
+    raw = await asyncpg.connect(empty_database_url)
+    await create_schema(raw, Vintage.DOCUMENT, schema='Nexus "Leads"')
+    await raw.close()
+    database = Database(empty_database_url, pool_size=1)
+    async with database.transaction() as connection:
+        tables = await detect(connection, 'Nexus "Leads"')
+        assert (await connection.execute(select(tables.leads.c.id))).all() == []
+        with pytest.raises(HostMissingError):
+            await detect(connection)
+    await database.close()
+
+
+async def test_missing_names_table_and_column_by_the_hosts_names(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    await host.connection.execute(f"ALTER TABLE {host.name('leads')} DROP COLUMN bio")
+    await host.connection.execute("DROP TABLE social_context")
+    said = await missing(connection, await detect(connection))
+    assert said == [
+        f"column public.{host.name('leads')}.bio does not exist",
+        "table public.social_context does not exist",
+    ]
+
+
+async def test_optional_tables_may_be_absent(host: MiniatureHost, connection: AsyncConnection) -> None:
+    await host.connection.execute("DROP TABLE app_settings; DROP TABLE org_billing")
+    tables = await detect(connection)
+    assert await missing(connection, tables) == []
+    assert not tables.has("app_settings")
+    assert not tables.has("org_billing")
+
+
+async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connection: AsyncConnection) -> None:
+    role = await host.connection.fetchval("SELECT current_user")
+    leads = host.name("leads")
+    await host.connection.execute(
+        f'REVOKE ALL ON users, app_settings FROM "{role}"; REVOKE ALL ON {leads} FROM "{role}";'
+        f' GRANT SELECT (id, username) ON {leads} TO "{role}"'
+    )
+    said = await missing(connection, await detect(connection))
+    assert f"role {role} may not SELECT from public.users" in said
+    assert [line for line in said if f"public.{leads} (full_name, email" in line]
+    assert len(said) == 2
+    assert not (await detect(connection)).has("app_settings")
+
+
+async def _detected(url: str):
+    database = Database(url, pool_size=1)
+    try:
+        async with database.transaction() as connection:
+            return await detect(connection)
+    finally:
+        await database.close()

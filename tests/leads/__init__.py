@@ -1,0 +1,1 @@
+"""The filters and the payload: pure, so tested without a database."""

@@ -1,0 +1,104 @@
+"""A miniature NexusLeads for tests: an empty schema of either vintage, filled row by row in our words; asserts nothing itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.host.tables import HostTables, Vintage, host_tables, name_of
+
+Cell = str | int | float | bool | Decimal | UUID | date | list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MiniatureHost:
+    """`connection` is the host's own: it owns the tables, commits each statement, and may do what the host may."""
+
+    url: str
+    vintage: Vintage
+    connection: asyncpg.Connection
+
+    @property
+    def tables(self) -> HostTables:
+        return host_tables(self.vintage)
+
+    def name(self, word: str) -> str:
+        return name_of(word, self.vintage)
+
+    async def add(self, word: str, **values: Cell) -> UUID:
+        """One row, by our names of table and columns; returns its id, a fresh one unless it was given."""
+        row: dict[str, Cell] = {"id": uuid4(), **values}
+        columns = ", ".join(self.name(key) for key in row)
+        places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await self.connection.execute(f"INSERT INTO {self.name(word)} ({columns}) VALUES ({places})", *row.values())
+        row_id = row["id"]
+        assert isinstance(row_id, UUID)
+        return row_id
+
+    async def organization(self, name: str = "Acme") -> UUID:
+        return await self.add("organizations", name=name, slug=f"{name.lower()}-{uuid4().hex}")
+
+    async def project(self, org_id: UUID | None, name: str = "Platform Leads") -> UUID:
+        return await self.add("projects", org_id=org_id, name=name)
+
+    async def source(self, project_id: UUID, full_name: str) -> UUID:
+        return await self.add("sources", project_id=project_id, full_name=full_name)
+
+    async def lead(
+        self,
+        project_id: UUID | None = None,
+        *,
+        lead_id: UUID | None = None,
+        score: float | None = 50,
+        qualified: bool | None = False,
+        priority: str | None = "medium",
+        **values: Cell,
+    ) -> UUID:
+        """A contributor; with a project, a lead of it. Nothing is known of it but what is given."""
+        made = lead_id or uuid4()
+        known: dict[str, Cell] = {"username": f"user-{made.hex[:12]}", **values}
+        if self.vintage is Vintage.DOCUMENT:
+            known.setdefault("github_id", made.int % 2**62)
+        await self.add("leads", id=made, **known)
+        if project_id is not None:
+            await self.scored(made, project_id, score=score, qualified=qualified, priority=priority)
+        return made
+
+    async def scored(
+        self,
+        lead_id: UUID,
+        project_id: UUID,
+        *,
+        score: float | None = 50,
+        qualified: bool | None = False,
+        priority: str | None = "medium",
+    ) -> None:
+        await self.add(
+            "lead_scores",
+            lead_id=lead_id,
+            project_id=project_id,
+            overall_score=score,
+            is_qualified_lead=qualified,
+            priority=priority,
+        )
+
+    async def member(self, org_id: UUID, username: str, role: str = "member", *, is_active: bool | None = True) -> UUID:
+        user_id = await self.add("users", username=username, email=f"{username}@example.com", is_active=is_active)
+        await self.add("org_members", org_id=org_id, user_id=user_id, role=role)
+        return user_id
+
+
+@asynccontextmanager
+async def miniature_host(url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
+    """Make the host's tables in the database at `url` and hold a connection as the host would."""
+    connection = await asyncpg.connect(url)
+    try:
+        await create_schema(connection, vintage)
+        yield MiniatureHost(url, vintage, connection)
+    finally:
+        await connection.close()
