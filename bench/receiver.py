@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import uvloop
@@ -31,13 +31,16 @@ class Receiver(asyncio.Protocol):
             if len(self.buffer) < end + 4 + length:
                 return
             self.buffer = self.buffer[end + 4 + length :]
-            assert self.transport is not None
-            self.transport.write(ANSWER)
+            self.answer()
+
+    def answer(self) -> None:
+        assert self.transport is not None
+        self.transport.write(ANSWER)
 
 
-def _serve(ready: "multiprocessing.Queue[int]") -> None:
+def _serve(behaviour: Callable[[], asyncio.Protocol], ready: "multiprocessing.Queue[int]") -> None:
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Receiver, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(behaviour, "127.0.0.1", 0)
         ready.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -45,11 +48,11 @@ def _serve(ready: "multiprocessing.Queue[int]") -> None:
 
 
 @contextlib.contextmanager
-def receiver() -> Iterator[int]:
-    """Start one on a free loopback port, and yield the port."""
+def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[int]:
+    """Start one on a free loopback port, and yield the port. `behaviour` must be picklable."""
     context = multiprocessing.get_context("spawn")
     ready: multiprocessing.Queue[int] = context.Queue()
-    process = context.Process(target=_serve, args=(ready,), daemon=True)
+    process = context.Process(target=_serve, args=(behaviour, ready), daemon=True)
     process.start()
     try:
         yield ready.get(timeout=20)

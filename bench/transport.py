@@ -51,7 +51,7 @@ async def _measure(post: Post, in_flight: int) -> tuple[float, float]:
     return posts / (time.perf_counter() - started), (time.process_time() - cpu) / posts * 1e6
 
 
-def _policy(port: int) -> Policy:
+def loopback_policy(port: int) -> Policy:
     networks: tuple[Network, ...] = Settings(
         database_url="postgresql://bench", allowed_webhook_networks=("127.0.0.0/8",)
     ).networks
@@ -62,7 +62,7 @@ async def run() -> list[Row]:
     figures: dict[tuple[str, int], list[tuple[float, float]]] = {}
     with receiver() as port:
         url = f"http://localhost:{port}/v3/sources/webhook/pull-in-data-from-a-webhook-0a1b2c3d-4e5f"
-        policy = _policy(port)
+        policy = loopback_policy(port)
         target = Target(check_url(url, policy), token="token")
         ours = ClayClient(policy, request_timeout_seconds=30, connect_timeout_seconds=10)
         headers = {"content-type": "application/json", "x-clay-webhook-auth": "token"}
