@@ -43,13 +43,17 @@ async def test_user_without_organization_exists_all_the_same(host: MiniatureHost
 
 
 async def test_enterprise_is_what_the_billing_row_says(host: MiniatureHost, connection: AsyncConnection) -> None:
-    for says, expected in ((True, True), (False, False), (None, False)):
-        org_id = await host.organization()
+    enterprise = await host.organization()
+    for says, expected, org_id in (
+        (True, True, enterprise),
+        (False, False, await host.organization()),
+        (None, False, await host.organization()),
+    ):
         await host.add("org_billing", org_id=org_id, is_enterprise=says)
         assert await is_enterprise(connection, host.tables, org_id) is expected
     assert not await is_enterprise(connection, host.tables, await host.organization())
     await host.connection.execute("DROP TABLE org_billing")
-    assert not await is_enterprise(connection, await detect(connection), org_id)
+    assert not await is_enterprise(connection, await detect(connection), enterprise)
 
 
 async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, connection: AsyncConnection) -> None:

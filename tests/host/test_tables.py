@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.tables import HostMissingError, Vintage, detect, host_tables, missing
+from clay_push_service.host.tables import HostMissingError, HostTables, Vintage, detect, host_tables, missing
 from tests.support.nexusleads import MiniatureHost
 
 
@@ -20,6 +20,7 @@ async def test_vintage_is_found_and_nothing_is_missing(host: MiniatureHost, conn
 
 async def test_every_column_we_name_is_there_by_that_name(host: MiniatureHost, connection: AsyncConnection) -> None:
     tables = await detect(connection)
+    assert tables.leads.name == host.name("leads")
     for word in tables.NAMES:
         table = getattr(tables, word)
         await connection.execute(select(*(column for column in table.c if tables.has(word, column.key))).limit(0))
@@ -103,7 +104,7 @@ async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connectio
     assert not (await detect(connection)).has("app_settings")
 
 
-async def _detected(url: str):
+async def _detected(url: str) -> HostTables:
     database = Database(url, pool_size=1)
     try:
         async with database.transaction() as connection:

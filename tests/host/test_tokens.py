@@ -101,7 +101,7 @@ ATTACKS = {
     "sub a number": with_claims(sub=1),
     "sub a list": with_claims(sub=["johndoe"]),
     "sub with NUL": with_claims(sub="john\0doe"),
-    "sub a lone surrogate": signed('{"sub":"\\ud800","type":"access","exp":%d}' % (NOW + 900)),
+    "sub a lone surrogate": with_claims(sub="\ud800"),
     "sub very long": with_claims(sub="a" * 256),
 }
 
@@ -127,7 +127,7 @@ def test_whatever_is_sent_is_only_ever_unauthorized(header: str, claims: str, si
             username_of(token, SECRET, now=NOW)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner)))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @settings(max_examples=200, deadline=None)
 def test_signed_nonsense_in_a_claim_is_only_ever_unauthorized(value: object) -> None:
     for claim in ("exp", "type"):

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    any_,
     bindparam,
     column,
     exists,
@@ -76,8 +75,8 @@ def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project
     """Those of `lead_ids` that are leads of the organization (and the project), each once.
 
     Without a project a lead counts for the one where its overall score is highest; ties go to the lower project id.
-    The ids are ONE bound uuid[] (10,000 parameters cost more to parse than the query to run), compared by ANY: a join
-    with unnest() made PostgreSQL hash the whole table of scores, 62 ms for 10,000 of 200,000 leads against 44.
+    The ids are ONE bound uuid[] (10,000 parameters cost more to parse than the query to run), through unnest(): `= ANY($1)`
+    is a little faster at best (36 ms against 45 for 10,000 of 200,000 leads), and 650 in a generic plan.
     """
     scores, projects, leads = tables.lead_scores.c, tables.projects.c, tables.leads.c
     best = (
@@ -85,7 +84,7 @@ def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project
         .join_from(
             tables.lead_scores, tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id)
         )
-        .where(scores.lead_id == any_(_ids(lead_ids)))
+        .where(scores.lead_id.in_(select(func.unnest(_ids(lead_ids)))))
         .ext(distinct_on(scores.lead_id))
         .order_by(scores.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
     )
@@ -234,7 +233,8 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
 
 
 def _in(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
-    return value == any_(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))
+    """Through unnest(), whose rows PostgreSQL hashes: `= ANY($1)` in a generic plan compares one word after another."""
+    return value.in_(select(func.unnest(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))))
 
 
 def like_literal(words: str) -> str:
