@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+import httpx
 import pytest
 import trustme
 import uvloop
@@ -27,7 +28,7 @@ from clay_push_service.deliveries.answer import (
     Responded,
 )
 from clay_push_service.deliveries.clay_client import ClayClient, Target
-from clay_push_service.destinations.guard import HostRule, Policy, check_url
+from clay_push_service.destinations.guard import CheckedUrl, HostRule, Policy, check_url
 from clay_push_service.settings import Settings
 from tests.deliveries.conftest import OK, ReceiverOf, read_request, receivers
 
@@ -574,6 +575,14 @@ async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverO
     client = sender.client(policy=Policy(()))
     assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Refused)
     assert inside.accepted == 0
+
+
+async def test_host_that_two_parsers_read_differently_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+    receiver = await receiver_of()
+    checked = CheckedUrl(httpx.URL(f"http://127.0.0.1:{receiver.port}/"), "hook.clay.test", receiver.port)
+    answer = await sender.client().post(Target(checked), BODY)
+    assert answer == Refused("parser_mismatch", answer.duration_ms)
+    assert receiver.accepted == 0
 
 
 async def test_nothing_secret_shows_in_a_repr() -> None:

@@ -6,12 +6,10 @@ both ways, two generators a body) and reports a connection lost in mid-answer as
 
 import asyncio
 import ssl
-from functools import lru_cache
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from clay_push_service import __version__
 from clay_push_service.deliveries.answer import MAX_ANSWER_BYTES
@@ -28,8 +26,6 @@ KEPT_HEADERS = ("retry-after",)
 BODY_SECONDS = 2.0
 """For the answer's body once its status is known: the status is what counts, and a dripping body must not hold a slot."""
 MAX_HEADERS = 100
-
-_parsed = lru_cache(maxsize=512)(URL)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -70,7 +66,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         trip = TRIP.get()
         answer = await session.request(
             request.method,
-            _parsed(str(request.url)),
+            str(request.url),
             headers=dict(request.extensions["headers"]),
             data=request.extensions["body"],
             allow_redirects=False,
