@@ -167,6 +167,11 @@ def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
     return Payload(body, digest)
 
 
+def content_hash(row: LeadRow) -> bytes:
+    """`Payload.hash` of the lead as it is now, without a delivery: has it changed since it was pushed?"""
+    return build(row, _NIL, _EPOCH).hash
+
+
 def _meta(row: LeadRow) -> dict[str, Value]:
     meta: dict[str, Value] = {"source": "nexusleads"}
     for key, field, rule in (
@@ -216,6 +221,7 @@ def _instant(moment: datetime) -> str:
 
 
 _NIL = UUID(int=0)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 SAMPLE = LeadRow(
     lead_id=_NIL, project_id=_NIL, project_name="NexusLeads connection test", source_id=_NIL,
     source_name="nexusleads/connection-test", username="nexusleads-test",

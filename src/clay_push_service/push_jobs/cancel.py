@@ -1,0 +1,48 @@
+"""Cancels a push job: what is queued ends at once, what is being sent is recorded, and the caller learns what had gone."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import audit
+from clay_push_service.deliveries.cause import Cause
+from clay_push_service.errors import ConflictError
+from clay_push_service.models import JobStatus
+from clay_push_service.push_jobs.accept import Asker
+from clay_push_service.push_jobs.end_queued import end_queued
+from clay_push_service.push_jobs.read_jobs import not_found
+from clay_push_service.push_jobs.schemas import CancelAnswer
+
+LOCK = text("SELECT status FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE")
+REQUEST = text("""
+UPDATE clay.push_jobs SET cancel_requested_at = coalesce(cancel_requested_at, now()), updated_at = now()
+WHERE id = :job_id
+""")
+LEFT = text("""
+SELECT success_count + unknown_count AS gone, lead_count - success_count - failed_count - skipped_count AS in_flight
+FROM clay.push_jobs WHERE id = :job_id
+""")
+
+
+async def cancel(connection: AsyncConnection, asker: Asker, job_id: UUID) -> CancelAnswer:
+    """Raises 404 `job_not_found`, 409 `job_ended`. Cancelling twice is the same as once."""
+    row = (await connection.execute(LOCK, {"org_id": asker.org_id, "job_id": job_id})).one_or_none()
+    if row is None:
+        raise not_found()
+    if row.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+        raise ConflictError(f"This push job has ended already: it is {row.status}.", code="job_ended")
+    await connection.execute(REQUEST, {"job_id": job_id})
+    ended = await end_queued(connection, [job_id], Cause.CANCELLED)
+    left = (await connection.execute(LEFT, {"job_id": job_id})).one()
+    cancelled = ended.get(job_id, 0)
+    await audit(
+        connection, asker.org_id, asker.actor, "push_job.cancelled", {"job_id": str(job_id), "leads": cancelled}
+    )
+    return CancelAnswer(
+        job_id=job_id,
+        cancelled_count=cancelled,
+        already_sent=left.gone,
+        in_flight=left.in_flight,
+        message=f"Cancelled: {cancelled:,} leads will not be sent; {left.gone:,} had already gone to Clay.",
+    )

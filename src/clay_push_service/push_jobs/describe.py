@@ -1,0 +1,60 @@
+"""A push job in words: steps, progress, warnings, summary. Pure; the numbers come in."""
+
+from typing import Final, Literal
+
+from clay_push_service.models import JobStatus
+from clay_push_service.push_jobs.schemas import Step
+
+STEPS: Final = ("Preparing leads", "Pushing to Clay", "Completing")
+"""The feature document, section 5.2."""
+ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+
+def steps(status: JobStatus) -> list[Step]:
+    """Leads are prepared when the job is accepted, so the first step is behind it from the start."""
+    by_status: dict[JobStatus, tuple[StepStatus, StepStatus]] = {
+        JobStatus.PENDING: ("pending", "pending"),
+        JobStatus.RUNNING: ("running", "pending"),
+        JobStatus.COMPLETED: ("completed", "completed"),
+        JobStatus.FAILED: ("failed", "completed"),
+        JobStatus.CANCELLED: ("cancelled", "cancelled"),
+    }
+    states: tuple[StepStatus, ...] = ("completed", *by_status[status])
+    return [
+        Step(number=number, name=name, status=state)
+        for number, (name, state) in enumerate(zip(STEPS, states, strict=True), start=1)
+    ]
+
+
+def progress(success: int, to_send: int) -> str:
+    return f"Pushed {success:,} of {to_send:,} leads to Clay"
+
+
+def progress_percent(success: int, failed: int, skipped: int, leads: int) -> float:
+    return round(100 * (success + failed + skipped) / leads, 1) if leads else 100.0
+
+
+def warnings(status: JobStatus, success: int, failed: int, skipped: int, unknown: int) -> list[str]:
+    """What somebody should look at, although the job did not fail as a whole."""
+    if status is not JobStatus.COMPLETED:
+        return []
+    said = []
+    if failed:
+        said.append(f"{_leads(failed)} failed.")
+    if unknown:
+        said.append(f"{_leads(unknown)} may already be in Clay: no answer came.")
+    if skipped and not success and not failed:
+        said.append("Nothing was sent.")
+    return said
+
+
+def summary(success: int, failed: int, skipped: int, main_cause: str | None) -> str:
+    """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
+    said = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
+    return f"{said} {main_cause}" if not success and main_cause else said
+
+
+def _leads(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count:,} leads"

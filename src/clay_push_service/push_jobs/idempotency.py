@@ -1,0 +1,82 @@
+"""Idempotency-Key: the same request again gets the first answer; per organization, for 24 hours.
+
+The key is written in the transaction that queues the leads, so there is no key without its push and no push without its
+key. While the first request runs it holds a lock of the transaction, which a crash releases.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.errors import BadRequestError, ConflictError, InvalidError
+
+VALID = re.compile(r"[\x21-\x7e]{1,255}")
+
+TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:org_id || ' ' || :key, 0))")
+FIND = text("""
+SELECT request_hash, status, answer, location FROM clay.idempotency_keys
+WHERE org_id = :org_id AND key = :key AND created_at > now() - interval '24 hours'
+""")
+KEEP = text("""
+INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer, location)
+VALUES (:org_id, :key, :request_hash, :status, CAST(:answer AS jsonb), :location)
+ON CONFLICT (org_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status,
+    answer = excluded.answer, location = excluded.location, created_at = now()
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The first answer, to be given again."""
+
+    status: int
+    answer: dict[str, object]
+    location: str | None
+
+
+def fingerprint(endpoint: str, body: BaseModel) -> bytes:
+    """Of what was asked, not of how it was spelled."""
+    return hashlib.sha256(f"{endpoint}\n{body.model_dump_json()}".encode()).digest()
+
+
+async def find_answer(connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes) -> Kept | None:
+    """Raises 400 `idempotency_key_invalid`, 409 `idempotency_key_in_use`, 422 `idempotency_key_reused`."""
+    if not VALID.fullmatch(key):
+        raise BadRequestError(
+            "An Idempotency-Key has 1 to 255 visible ASCII characters.", code="idempotency_key_invalid"
+        )
+    if not (await connection.execute(TRY_LOCK, {"org_id": str(org_id), "key": key})).scalar_one():
+        raise ConflictError(
+            "The first request with this Idempotency-Key still runs.",
+            code="idempotency_key_in_use",
+            headers={"Retry-After": "1"},
+        )
+    row = (await connection.execute(FIND, {"org_id": org_id, "key": key})).one_or_none()
+    if row is None:
+        return None
+    if row.request_hash != request_hash:
+        raise InvalidError(
+            "This Idempotency-Key was used for another request in the last 24 hours.", code="idempotency_key_reused"
+        )
+    return Kept(row.status, row.answer, row.location)
+
+
+async def keep_answer(connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, kept: Kept) -> None:
+    """In the transaction of what it answers."""
+    await connection.execute(
+        KEEP,
+        {
+            "org_id": org_id,
+            "key": key,
+            "request_hash": request_hash,
+            "status": kept.status,
+            "answer": json.dumps(kept.answer),
+            "location": kept.location,
+        },
+    )

@@ -1,0 +1,145 @@
+"""`/api/clay/jobs`: parse, call, answer."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from clay_push_service.callers.caller import Caller, Scope
+from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
+from clay_push_service.dependencies import Database, RequestId, Transaction
+from clay_push_service.errors import NotFoundError
+from clay_push_service.models import DeliveryStatus, JobStatus
+from clay_push_service.problems import CALLER, responses
+from clay_push_service.push_jobs.accept import AcceptedJob
+from clay_push_service.push_jobs.cancel import cancel
+from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, Watch, asker_of
+from clay_push_service.push_jobs.describe import ENDED
+from clay_push_service.push_jobs.idempotency import fingerprint
+from clay_push_service.push_jobs.read_deliveries import csv_lines, read_deliveries, require_job
+from clay_push_service.push_jobs.read_jobs import read_job, read_jobs
+from clay_push_service.push_jobs.retry import retry
+from clay_push_service.push_jobs.schemas import (
+    CancelAnswer,
+    DeliveryPage,
+    JobPage,
+    JobView,
+    PushAnswer,
+    RetryBody,
+)
+
+router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized)
+
+DetachedReader = Annotated[Caller, Depends(detached_caller_with(Scope.READ))]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
+StatusFilter = Annotated[DeliveryStatus | None, Query(alias="status")]
+CauseFilter = Annotated[str | None, Query(max_length=50, examples=["rejected"])]
+
+
+@router.get("", summary="Push jobs, newest first", responses=responses(*CALLER))
+async def list_jobs(
+    caller: Reader,
+    connection: Transaction,
+    project_id: UUID | None = None,
+    status: JobStatus | None = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> JobPage:
+    return await read_jobs(connection, caller.org_id, project_id=project_id, status=status, after=cursor, limit=limit)
+
+
+@router.get("/{job_id}", summary="One push job", responses=responses(*CALLER, 404))
+async def get_job(job_id: UUID, caller: Reader, connection: Transaction) -> JobView:
+    return await read_job(connection, caller.org_id, job_id)
+
+
+@router.get("/{job_id}/leads", summary="What became of each lead", responses=responses(*CALLER, 404))
+async def list_deliveries(
+    job_id: UUID,
+    caller: Reader,
+    connection: Transaction,
+    status: StatusFilter = None,
+    cause: CauseFilter = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> DeliveryPage:
+    return await read_deliveries(
+        connection, caller.org_id, job_id, status=status, cause=cause, after=cursor, limit=limit
+    )
+
+
+@router.get(
+    "/{job_id}/leads.csv", summary="The same as a file", response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One line a lead."},
+               **responses(*CALLER, 404)},
+)  # fmt: skip
+async def download_deliveries(
+    job_id: UUID, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
+) -> StreamingResponse:
+    async with database.transaction() as connection:
+        await require_job(connection, caller.org_id, job_id)
+    return StreamingResponse(
+        csv_lines(database, caller.org_id, job_id, status, cause),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"'},
+    )
+
+
+@router.get(
+    "/{job_id}/events", summary="A push job as it changes", response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}},
+                     "description": "Server-Sent Events `job`, each with the job as `GET /api/clay/jobs/{id}` gives it: "
+                                    "at once, then on every change, at most 4 a second, until it has ended."},
+               **responses(*CALLER, 404)},
+)  # fmt: skip
+async def watch_job(job_id: UUID, caller: DetachedReader, database: Database, watch: Watch) -> StreamingResponse:
+    """To be read with fetch, which sends headers; EventSource cannot."""
+    async with database.transaction() as connection:
+        await require_job(connection, caller.org_id, job_id)
+
+    async def events() -> AsyncIterator[str]:
+        said = None
+        async for _ in watch.changes(job_id):
+            try:
+                async with database.transaction() as connection:
+                    view = await read_job(connection, caller.org_id, job_id)
+            except NotFoundError:
+                return
+            data = view.model_dump_json()
+            yield f"event: job\ndata: {data}\n\n" if data != said else ": still here\n\n"
+            said = data
+            if view.status in ENDED:
+                return
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.post(
+    "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Push again what failed",
+    responses=responses(*CALLER, 404, 409, 413),
+)  # fmt: skip
+async def retry_job(
+    job_id: UUID,
+    desk: PushDesk,
+    body: Annotated[RetryBody | None, Body()] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """A new job that names the old. What is `unknown` may be in Clay already, so it is sent only when named."""
+    wanted = body or RetryBody()
+
+    async def push() -> list[AcceptedJob]:
+        await desk.require_available()
+        accepted = await retry(desk.connection, desk.tables, desk.asker, job_id, wanted)
+        await desk.audit_push(accepted, "push_job.retried")
+        return [accepted]
+
+    kept = await desk.once(idempotency_key, fingerprint(f"retry/{job_id}", wanted), push)
+    return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location or ""})
+
+
+@router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))
+async def cancel_job(job_id: UUID, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
+    """Within a second nothing more is sent; what has gone to Clay stays there."""
+    return await cancel(connection, asker_of(caller, request_id), job_id)

@@ -1,0 +1,84 @@
+"""`/api/clay/push`, `push-filtered`, `preview`, `status` and `leads`: parse, call, answer."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.gate import gate
+from clay_push_service.host.billing import is_enterprise
+from clay_push_service.leads.filters import LeadFilters
+from clay_push_service.problems import CALLER, responses
+from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, ReadDesk
+from clay_push_service.push_jobs.idempotency import fingerprint
+from clay_push_service.push_jobs.read_leads import read_leads
+from clay_push_service.push_jobs.schemas import LeadPage, Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
+from clay_push_service.push_jobs.status import StatusView, read_status
+
+router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized)
+
+DryRun = Annotated[bool, Query(description="Answer 200 with the preview, and queue nothing.")]
+PUSHED = {
+    200: {"model": Preview, "description": "With `dry_run`: what the push would do."},
+    **responses(*CALLER, 404, 409, 413),
+}
+
+
+@router.post("/push", status_code=202, response_model=PushAnswer, summary="Push selected leads", responses=PUSHED)
+async def push(
+    body: PushBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+) -> JSONResponse:
+    """Queue one push job a project. Nothing is queued if any id is no lead of the organization."""
+    return await _pushed(desk, "push", body, idempotency_key, dry_run=dry_run)
+
+
+@router.post(
+    "/push-filtered", status_code=202, response_model=PushAnswer, summary="Push a project's leads by filters",
+    responses=PUSHED,
+)  # fmt: skip
+async def push_filtered(
+    body: PushFilteredBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+) -> JSONResponse:
+    """Queue one push job for all leads of a project that match; over 50,000 is 422 with the count."""
+    return await _pushed(desk, "push-filtered", body, idempotency_key, dry_run=dry_run)
+
+
+async def _pushed(
+    desk: Desk, endpoint: str, body: PushBody | PushFilteredBody, key: str | None, *, dry_run: bool
+) -> JSONResponse:
+    if dry_run:
+        return JSONResponse((await desk.preview(body)).model_dump(mode="json"))
+    kept = await desk.once(key, fingerprint(endpoint, body), lambda: desk.push(body))
+    return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location} if kept.location else None)
+
+
+@router.post("/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413))
+async def preview(body: PreviewBody, desk: ReadDesk) -> Preview:
+    """Counts, time, fuel and one sample payload; queues and sends nothing."""
+    return await desk.preview(body)
+
+
+@router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
+async def read_integration_status(desk: ReadDesk) -> StatusView:
+    """May this organization use Clay, is it set up, does it work, and what has gone so far."""
+    billing_enabled = desk.settings.billing_enabled
+    enterprise = billing_enabled and await is_enterprise(desk.connection, desk.tables, desk.asker.org_id)
+    answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
+    return await read_status(desk.connection, desk.asker.org_id, answer, desk.settings.upgrade_url)
+
+
+@router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))
+async def list_leads(
+    desk: ReadDesk,
+    project_id: UUID,
+    filters: Annotated[LeadFilters, Query()],
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> LeadPage:
+    """Best leads first. `clay.state` is the "Already in Clay" mark."""
+    return await read_leads(
+        desk.connection, desk.tables, desk.asker.org_id, project_id, filters, after=cursor, limit=limit
+    )

@@ -1,0 +1,164 @@
+"""Reads push jobs as callers see them: counters as they stand, everything else derived."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.errors import BadRequestError, NotFoundError
+from clay_push_service.models import JobStatus, PushMode
+from clay_push_service.push_jobs import cursor
+from clay_push_service.push_jobs.describe import ENDED, progress, progress_percent, steps, summary, warnings
+from clay_push_service.push_jobs.schemas import CauseView, JobPage, JobView, ProjectRef, Waiting
+
+NOTICEABLE = timedelta(seconds=2)
+"""A shorter wait is the pace, and no reason to say anything."""
+
+READ = """
+SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
+       destination.next_slot_at, destination.rate_limit_ms, clock_timestamp() AS now,
+       CASE WHEN job.status = 'running'
+            THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
+FROM clay.push_jobs AS job
+JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
+JOIN clay.destinations AS destination ON destination.id = version.destination_id
+WHERE job.org_id = :org_id
+"""
+READ_ONE = text(f"{READ} AND job.id = :job_id")
+READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.created_at, job.id) < (:before, :before_id))
+  AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
+  AND (CAST(:status AS text) IS NULL OR job.status = :status)
+ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
+CAUSES = text("""
+SELECT job_id, cause, count(*) AS leads FROM clay.clay_push_log
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
+ORDER BY count(*) DESC, cause
+""")
+
+
+def not_found() -> NotFoundError:
+    return NotFoundError("Your organization has no push job with this id.", code="job_not_found")
+
+
+async def read_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> JobView:
+    """Raises 404 `job_not_found`, also where it is another organization's."""
+    row = (await connection.execute(READ_ONE, {"org_id": org_id, "job_id": job_id})).one_or_none()
+    if row is None:
+        raise not_found()
+    return _view(row, (await _causes(connection, [row]))[job_id])
+
+
+async def read_jobs(
+    connection: AsyncConnection,
+    org_id: UUID,
+    *,
+    project_id: UUID | None = None,
+    status: JobStatus | None = None,
+    after: str | None = None,
+    limit: int = 20,
+) -> JobPage:
+    """A page of jobs, newest first."""
+    before, before_id = _position(after)
+    rows = (
+        await connection.execute(
+            READ_PAGE,
+            {
+                "org_id": org_id,
+                "project_id": project_id,
+                "status": status,
+                "before": before,
+                "before_id": before_id,
+                "limit": limit + 1,
+            },
+        )
+    ).all()
+    page = rows[:limit]
+    causes = await _causes(connection, page)
+    more = cursor.encode(page[-1].created_at.isoformat(), str(page[-1].id)) if len(rows) > limit else None
+    return JobPage(jobs=[_view(row, causes[row.id]) for row in page], next_cursor=more)
+
+
+def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
+    if after is None:
+        return None, None
+    created_at, job_id = cursor.decode(after, 2)
+    try:
+        moment = datetime.fromisoformat(str(created_at))
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC), UUID(str(job_id))
+    except ValueError:
+        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
+
+
+async def _causes(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[UUID, list[CauseView]]:
+    causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
+    ids = [row.id for row in rows if row.failed_count or row.skipped_count]
+    if ids:
+        for found in await connection.execute(CAUSES, {"job_ids": ids}):
+            explanation = EXPLANATIONS[Cause(found.cause)]
+            causes[found.job_id].append(
+                CauseView(
+                    cause=found.cause,
+                    count=found.leads,
+                    message=explanation.message,
+                    remedy=explanation.remedy,
+                    who=explanation.who,
+                    retryable=explanation.retryable,
+                )
+            )
+    return causes
+
+
+def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
+    status = JobStatus(row.status)
+    pending = row.lead_count - row.success_count - row.failed_count - row.skipped_count
+    waiting = _waiting(row) if status is JobStatus.RUNNING else None
+    rate = _rate(row) if status is JobStatus.RUNNING and waiting is None else None
+    counts = (row.success_count, row.failed_count, row.skipped_count)
+    return JobView(
+        id=row.id,
+        push_mode=PushMode(row.push_mode),
+        project=ProjectRef(id=row.project_id, name=row.project_name),
+        table_name=row.table_name,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        retry_of=row.retry_of,
+        status=status,
+        waiting=waiting,
+        warnings=warnings(status, *counts, row.unknown_count),
+        summary=summary(*counts, causes[0].message if causes else None) if status in ENDED else None,
+        steps=steps(status),
+        progress=progress(row.success_count, row.lead_count - row.skipped_count),
+        progress_percent=progress_percent(*counts, row.lead_count),
+        lead_count=row.lead_count,
+        success_count=row.success_count,
+        failed_count=row.failed_count,
+        skipped_count=row.skipped_count,
+        pending_count=pending,
+        unknown_count=row.unknown_count,
+        rate=rate,
+        eta_seconds=round(pending / rate, 1) if rate else None,
+        causes=causes,
+    )
+
+
+def _waiting(row: Row[Any]) -> Waiting | None:
+    if row.destination_state == "waiting":
+        return Waiting(reason=row.state_reason or Cause.CLAY_UNAVAILABLE, until=row.probe_at)
+    if row.next_slot_at - row.now > NOTICEABLE + timedelta(milliseconds=row.rate_limit_ms):
+        return Waiting(reason="throttled", until=row.next_slot_at)
+    if row.due_at is not None and row.due_at - row.now > NOTICEABLE:
+        return Waiting(reason="retrying", until=row.due_at)
+    return None
+
+
+def _rate(row: Row[Any]) -> float | None:
+    elapsed = (row.now - row.started_at).total_seconds() if row.started_at else 0.0
+    done = row.success_count + row.failed_count
+    return round(done / elapsed, 2) if done and elapsed > 0 else None

@@ -1,0 +1,118 @@
+"""A project's leads, best first, each with what Clay has of it: the "Already in Clay" of the leads page."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.deliveries.cause import Cause
+from clay_push_service.errors import BadRequestError
+from clay_push_service.host.leads import After, listed, payload_rows
+from clay_push_service.host.tables import HostTables
+from clay_push_service.leads.filters import LeadFilters
+from clay_push_service.leads.payload import PayloadError, content_hash
+from clay_push_service.push_jobs import cursor
+from clay_push_service.push_jobs.accept import require_project
+from clay_push_service.push_jobs.schemas import LeadClay, LeadPage, LeadState, LeadView
+
+# Of each lead: is it live, its last success in this table, whether an answer never came, and its last end.
+STATES = text("""
+SELECT lead.id,
+       live.job_id AS live_job_id,
+       success.job_id AS success_job_id, success.pushed_at, success.payload_hash,
+       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, last.status AS last_status
+FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
+LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND state <> 'done' LIMIT 1) AS live ON true
+LEFT JOIN LATERAL (SELECT job_id, pushed_at, payload_hash FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND status = 'success' AND table_epoch = :table_epoch
+    ORDER BY seq DESC LIMIT 1) AS success ON true
+LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND cause = 'unknown' AND table_epoch = :table_epoch
+    ORDER BY seq DESC LIMIT 1) AS unsure ON true
+LEFT JOIN LATERAL (SELECT job_id, status FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND status IN ('success', 'failed')
+      AND table_epoch = :table_epoch
+    ORDER BY seq DESC LIMIT 1) AS last ON true
+""")
+EPOCH = text("SELECT coalesce((SELECT table_epoch FROM clay.destinations WHERE org_id = :org_id), 1)")
+
+
+async def read_leads(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    project_id: UUID,
+    filters: LeadFilters,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+) -> LeadPage:
+    """A page of leads. Raises 404 `project_not_found`."""
+    await require_project(connection, tables, org_id, project_id)
+    statement = listed(tables, org_id, project_id, filters.criteria(), _position(after), limit + 1)
+    rows = (await connection.execute(statement)).all()
+    page = rows[:limit]
+    lead_ids = [row.lead_id for row in page]
+    table_epoch = (await connection.execute(EPOCH, {"org_id": org_id})).scalar_one()
+    values = {"org_id": org_id, "lead_ids": lead_ids, "table_epoch": table_epoch}
+    states = {row.id: row for row in await connection.execute(STATES, values)}
+    in_clay = [lead_id for lead_id in lead_ids if states[lead_id].payload_hash is not None]
+    hashes: dict[UUID, bytes] = {}
+    for lead_id, lead in (await payload_rows(connection, tables, org_id, project_id, in_clay)).items():
+        try:
+            hashes[lead_id] = content_hash(lead)
+        except PayloadError:
+            continue  # what cannot be built has not been pushed like this, and cannot be pushed again
+    last = page[-1] if len(rows) > limit else None
+    score = None if last is None or last.overall_score is None else str(last.overall_score)
+    return LeadPage(
+        leads=[
+            LeadView(
+                id=row.lead_id,
+                username=row.username,
+                full_name=row.full_name,
+                email=row.email,
+                company=row.company,
+                overall_score=None if row.overall_score is None else float(row.overall_score),
+                classification=row.classification,
+                priority=row.priority,
+                is_qualified_lead=row.is_qualified,
+                clay=_clay(states[row.lead_id], hashes.get(row.lead_id)),
+            )
+            for row in page
+        ],
+        next_cursor=cursor.encode(score, str(last.lead_id)) if last is not None else None,
+    )
+
+
+def _clay(row: Row[Any], current: bytes | None) -> LeadClay:
+    state: LeadState
+    if row.live_job_id is not None:
+        state, job_id = "pushing", row.live_job_id
+    elif row.success_job_id is not None:
+        changed = current is not None and row.payload_hash is not None and current != row.payload_hash
+        state, job_id = ("changed" if changed else "in_clay"), row.success_job_id
+    elif row.unsure_job_id is not None:
+        state, job_id = Cause.UNKNOWN.value, row.unsure_job_id
+    elif row.last_job_id is not None:
+        state, job_id = "failed", row.last_job_id
+    else:
+        state, job_id = "never", None
+    return LeadClay(state=state, pushed_at=row.pushed_at, job_id=job_id)
+
+
+def _position(after: str | None) -> After | None:
+    if after is None:
+        return None
+    score, lead_id = cursor.decode(after, 2)
+    try:
+        value = None if score is None else Decimal(str(score))
+        position = After(value, UUID(str(lead_id)))
+    except (ValueError, InvalidOperation):
+        position = After(Decimal("NaN"), UUID(int=0))
+    if position.overall_score is not None and not position.overall_score.is_finite():
+        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid")
+    return position

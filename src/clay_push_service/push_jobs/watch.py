@@ -1,0 +1,82 @@
+"""Tells who watches a push job that it has changed: one LISTEN for the process, whoever writes, in whichever process."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from clay_push_service import logs
+from clay_push_service.database import Database
+from clay_push_service.push_jobs.tally import CHANNEL
+
+LEAST_SECONDS = 0.25
+"""Between two snapshots: at most four a second."""
+MOST_SECONDS = 2.0
+"""Without a word: look anyway. A wait that ends, a lost LISTEN and a dead worker send no notification."""
+RECONNECT_SECONDS = 1.0
+
+log = logs.get(__name__)
+
+
+class Watch:
+    """One a process of the API. `run` listens until it is cancelled."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            connection: asyncpg.Connection | None = None
+            try:
+                connection = await self._database.raw()
+                await connection.add_listener(CHANNEL, self._heard)
+                self._wake_all()  # what changed while nobody listened
+                while not connection.is_closed():
+                    await connection.execute("SELECT 1")
+                    await asyncio.sleep(5)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("watch.listen_lost", error=type(error).__name__)
+            finally:
+                if connection is not None:
+                    with contextlib.suppress(Exception):
+                        connection.terminate()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        with contextlib.suppress(ValueError):
+            for event in self._watchers.get(UUID(str(payload)), ()):
+                event.set()
+
+    def _wake_all(self) -> None:
+        for events in self._watchers.values():
+            for event in events:
+                event.set()
+
+    @contextmanager
+    def _watching(self, job_id: UUID) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._watchers[job_id].add(event)
+        try:
+            yield event
+        finally:
+            self._watchers[job_id].discard(event)
+            if not self._watchers[job_id]:
+                del self._watchers[job_id]
+
+    async def changes(self, job_id: UUID) -> AsyncIterator[None]:
+        """At once, then whenever the job may have changed, never more often than every LEAST_SECONDS."""
+        with self._watching(job_id) as changed:
+            while not self.stopping.is_set():
+                yield
+                await asyncio.sleep(LEAST_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(MOST_SECONDS - LEAST_SECONDS):
+                        await changed.wait()
+                changed.clear()
