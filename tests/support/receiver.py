@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import orjson
 
@@ -46,6 +47,11 @@ class Receiver:
     connections: int = 0
     url: str = ""
 
+    async def until(self, posts: int, seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while len(self.posts) < posts:  # noqa: ASYNC110 - a test looks, it need not be told
+                await asyncio.sleep(0.005)
+
     @property
     def leads(self) -> Counter[str]:
         return Counter(post.lead_id for post in self.posts)
@@ -53,7 +59,7 @@ class Receiver:
     @property
     def gaps(self) -> list[float]:
         times = sorted(post.at for post in self.posts)
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times)]
 
 
 class _Connection(asyncio.Protocol):

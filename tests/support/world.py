@@ -35,7 +35,7 @@ from clay_push_service.push_jobs.queue_leads import Again
 from clay_push_service.settings import Settings
 from tests.support.receiver import Receiver, receiving
 
-JWT_SECRET = "a-secret-of-this-test-alone"  # noqa: S105
+JWT_SECRET = "a-secret-of-this-test-alone"
 KEY = generate_key()
 
 
@@ -57,7 +57,7 @@ def test_settings(database_url: str, **changes: Any) -> Settings:
         "metrics_port": None,
         "log_format": "console",
     }
-    return Settings(_env_file=None, **(values | changes))  # type: ignore[call-arg]  # pydantic-settings' own argument
+    return Settings(_env_file=None, **(values | changes))
 
 
 @dataclass

@@ -1,0 +1,68 @@
+"""The pace's arithmetic as a table, with the time as an argument."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from clay_push_service.destinations.pace import Pace, reserve
+
+NOW = datetime(2026, 2, 11, tzinfo=UTC)
+
+
+def ms(milliseconds: float) -> timedelta:
+    return timedelta(milliseconds=milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("rate_limit_ms", "next_in_ms", "wanted", "slots_ms", "then_ms"),
+    [
+        (200, 0, 5, [0, 200, 400], 600),
+        (200, -60_000, 5, [0, 200, 400], 600),  # capacity one: a pause is not caught up
+        (200, 150, 5, [150, 350], 550),
+        (200, 0, 1, [0], 200),
+        (1000, 0, 5, [0], 1000),
+        (100, 0, 99, [0, 100, 200, 300, 400, 500], 600),
+    ],
+)
+def test_slots_lie_within_the_horizon_and_apart(
+    rate_limit_ms: int, next_in_ms: int, wanted: int, slots_ms: list[int], then_ms: int
+) -> None:
+    given = reserve(Pace(rate_limit_ms, NOW + ms(next_in_ms)), NOW, wanted)
+    assert given.slots == tuple(NOW + ms(each) for each in slots_ms)
+    assert given.next_slot_at == NOW + ms(then_ms)
+
+
+def test_beyond_the_horizon_it_says_when_to_ask_again() -> None:
+    given = reserve(Pace(200, NOW + ms(900)), NOW, 3)
+    assert given.slots == ()
+    assert given.wait == ms(400)
+
+
+def test_a_newcomer_looks_further_ahead_for_its_first_slot_only() -> None:
+    given = reserve(Pace(200, NOW + ms(900)), NOW, 3, newcomer=True)
+    assert given.slots == (NOW + ms(900),)
+
+
+def test_without_a_pace_everything_may_go_at_once() -> None:
+    assert reserve(Pace(0, NOW - ms(1)), NOW, 500).unpaced
+
+
+def test_a_429_moves_the_next_slot_and_halves_the_pace_for_five_minutes() -> None:
+    slower = Pace(200, NOW).throttle(NOW, 3)
+    assert slower.next_slot_at == NOW + ms(3000)
+    assert slower.interval(NOW) == ms(400)
+    assert slower.interval(NOW + timedelta(minutes=2.5)) == ms(300)
+    assert slower.interval(NOW + timedelta(minutes=5)) == ms(200)
+
+
+def test_answers_of_posts_that_were_in_flight_together_halve_it_once() -> None:
+    slower = Pace(200, NOW).throttle(NOW, 1).throttle(NOW + ms(20), 5)
+    assert slower.interval(NOW + ms(20)) <= ms(400)
+    assert slower.next_slot_at == NOW + ms(5020)
+
+
+def test_no_pace_at_all_becomes_clays_own_limit() -> None:
+    slower = Pace(0, NOW).throttle(NOW, 1)
+    assert slower.interval(NOW) == ms(100)
+    waiting = reserve(slower, NOW, 5)
+    assert (waiting.slots, waiting.wait) == ((), ms(500))

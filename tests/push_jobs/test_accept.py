@@ -1,0 +1,135 @@
+"""Accepting: rows and wake-up commit together, identical pushes at once send each lead once, refusals queue nothing."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from clay_push_service import queue
+from clay_push_service.errors import ConflictError, NotFoundError
+from clay_push_service.push_jobs import queue_leads
+from clay_push_service.push_jobs.drain import Drainer
+from tests.support.world import World, draining, world
+
+
+async def wake_ups(w: World) -> int:
+    [row] = await w.fetch("SELECT count(*) AS n FROM clay.procrastinate_jobs WHERE status = 'todo'")
+    return int(row.n)
+
+
+async def test_a_rollback_leaves_neither_rows_nor_wake_up(database_url: str) -> None:
+    async with world(database_url, leads=3) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+
+        async def die_before_the_commit() -> None:
+            async with w.database.transaction() as connection:
+                await queue.wake(connection, uuid4())
+                raise RuntimeError("dies here")
+
+        with pytest.raises(RuntimeError, match="dies here"):
+            await die_before_the_commit()
+        assert await wake_ups(w) == 0
+        await w.push()
+        assert await wake_ups(w) == 1
+
+
+async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        job_id = uuid4()
+        async with w.database.transaction() as connection:
+            for _ in range(5):
+                await queue.wake(connection, job_id)
+            await queue.wake(connection, job_id, delay_seconds=60)
+            await queue.wake(connection, job_id, times=3)
+        assert await wake_ups(w) == 3
+
+
+async def test_twenty_identical_pushes_at_once_send_each_lead_once(database_url: str) -> None:
+    """While a worker drains them: what the first push has sent already is no longer live, and must not be sent again."""
+    async with draining(database_url, leads=200) as (w, drainer, clay):
+        draining_on = asyncio.create_task(keep_draining(w, drainer))
+        accepted = await asyncio.gather(*(w.push() for _ in range(20)))
+        await w.drain_all(drainer)
+        draining_on.cancel()
+        assert len(clay.posts) == 200
+        assert set(clay.leads.values()) == {1}
+        assert sum(job.lead_count - job.skipped_count for job in accepted) == 200
+
+
+async def keep_draining(w: World, drainer: Drainer) -> None:
+    while True:
+        await w.drain_all(drainer)
+        await asyncio.sleep(0.01)
+
+
+async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look sees nothing, as it would a moment too early; the second, after the insert, must find it."""
+    async with draining(database_url, leads=5) as (w, drainer, clay):
+        await w.push()
+        await w.drain_all(drainer)
+        nothing = queue_leads._cause
+        monkeypatch.setattr(queue_leads, "_cause", lambda history, _again: nothing(history, queue_leads.Again.all()))
+        second = await w.push()
+        assert (second.lead_count, second.skipped_count) == (5, 5)
+        assert {row.cause for row in await w.deliveries(second.job_id)} == {"already_in_clay"}
+        assert len(clay.posts) == 5
+
+
+async def test_a_new_table_forgets_what_is_in_the_old_one(database_url: str) -> None:
+    async with draining(database_url, leads=4) as (w, drainer, clay):
+        await w.push()
+        await w.drain_all(drainer)
+        await w.fetch("UPDATE clay.destinations SET table_epoch = table_epoch + 1")
+        await w.push()
+        await w.drain_all(drainer)
+        assert len(clay.posts) == 8
+
+
+async def test_a_lead_of_two_projects_is_one_lead_to_clay(database_url: str) -> None:
+    async with draining(database_url, leads=2) as (w, drainer, clay):
+        other = uuid4()
+        await w.fetch(
+            "INSERT INTO public.projects (id, org_id, name) VALUES (:id, :org, 'Other')", id=other, org=w.org_id
+        )
+        await w.fetch(
+            "INSERT INTO public.lead_scores (project_id, member_id, overall_score) SELECT :id, member_id, 100 FROM public.lead_scores",
+            id=other,
+        )
+        await w.push()
+        await w.drain_all(drainer)
+        second = await w.push(project_id=other)
+        assert second.skipped_count == 2
+        assert len(clay.posts) == 2
+
+
+async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) -> None:
+    async with world(database_url, leads=3) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        strangers = [uuid4() for _ in range(12)]
+        with pytest.raises(NotFoundError) as refused:
+            await w.push([*w.lead_ids, *strangers])
+        assert refused.value.code == "lead_not_found"
+        assert refused.value.extra["lead_ids"] == [str(each) for each in strangers[:10]]
+        assert await w.fetch("SELECT 1 FROM clay.push_jobs") == []
+        assert await wake_ups(w) == 0
+
+
+async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'fuel_empty'")
+        with pytest.raises(ConflictError) as refused:
+            await w.push()
+        assert refused.value.code == "destination_closed"
+        assert refused.value.extra["reason"] == "fuel_empty"
+
+
+async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> None:
+    async with world(database_url, leads=1) as w, w.database.transaction() as connection:
+        found = await connection.execute(
+            text("SELECT pg_get_function_arguments('clay.procrastinate_defer_jobs_v1'::regproc)")
+        )
+        assert found.scalar_one() == "jobs procrastinate_job_to_defer_v1[]"

@@ -1,0 +1,96 @@
+"""The sweep: what a dead worker left behind ends or goes on, and a lead that kills workers is tried alone, then no more."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from clay_push_service.push_jobs.claim import claim, mark_sending
+from clay_push_service.push_jobs.sweep import sweep
+from tests.support.world import World, draining, world
+
+SHORT = timedelta(milliseconds=1)
+
+
+async def swept(w: World) -> object:
+    await asyncio.sleep(0.01)
+    async with w.database.transaction() as connection:
+        return await sweep(connection)
+
+
+async def die_with_claims(w: World, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
+    """As a worker leaves its rows that is killed: no statement of its own, only a lease that runs out."""
+    token = uuid4()
+    async with w.database.transaction() as connection:
+        claims = await claim(connection, job_id, token, sending + claimed, SHORT, suspects=suspects)
+        await mark_sending(connection, token, [each.delivery_id for each in claims[:sending]], SHORT)
+
+
+async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str) -> None:
+    async with world(database_url, leads=10) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=3, claimed=4)
+        await swept(w)
+        rows = await w.deliveries(accepted.job_id)
+        assert sorted(row.cause or row.state for row in rows) == ["unknown"] * 3 + ["waiting"] * 7
+        job = await w.job(accepted.job_id)
+        assert (job.failed_count, job.unknown_count) == (3, 3)
+        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
+        assert version.fuel_used == 3, "Clay may have taken them"
+
+
+async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_url: str) -> None:
+    async with draining(database_url, leads=5) as (w, drainer, clay):
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=0, claimed=5)
+        await swept(w)
+        for _ in range(3):
+            await die_with_claims(w, accepted.job_id, sending=0, claimed=1, suspects=True)
+            await swept(w)
+        rows = await w.deliveries(accepted.job_id)
+        assert [row.cause for row in rows] == ["poison", None, None, None, None]
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count) == ("completed", 4, 1)
+        assert len(clay.posts) == 4
+
+
+async def test_a_push_job_that_nobody_drains_is_woken(database_url: str) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        await swept(w)
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).status == "completed"
+        assert len(clay.posts) == 3
+
+
+async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing(database_url: str) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.fetch("UPDATE clay.procrastinate_jobs SET status = 'doing'")
+        await w.fetch("UPDATE clay.procrastinate_events SET at = at - interval '10 minutes'")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        await swept(w)
+        assert await w.fetch("SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'doing'") == []
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 3
+        assert len(clay.posts) == 3
+
+
+async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url: str) -> None:
+    """Frozen past its lease, it records what the sweep has already ended: the fence holds."""
+    async with draining(database_url, leads=1) as (w, drainer, clay):
+        clay.delay_seconds = 0.5
+        accepted = await w.push()
+        task = asyncio.create_task(drainer.drain(accepted.job_id))
+        await clay.until(1)
+        await w.fetch("UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second'")
+        await swept(w)
+        await task
+        await drainer.stop(2.0)
+        [row] = await w.deliveries(accepted.job_id)
+        assert (row.status, row.cause) == ("failed", "unknown")
+        job = await w.job(accepted.job_id)
+        assert (job.success_count, job.failed_count, job.unknown_count) == (0, 1, 1)
