@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from clay_push_service.database import Database
+from tests.support.app import AppClient, running_app
 from tests.support.databases import TestServer, name_of, run_server
 
 
@@ -46,3 +47,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, pool_size=5)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def app_client(database_url: str) -> AsyncIterator[AppClient]:
+    """The HTTP application over a miniature NexusLeads of its own."""
+    async with running_app(database_url) as client:
+        yield client

@@ -25,6 +25,7 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=False,  # a broken connection fails its transaction, which is retried as a whole
             pool_recycle=1800,
+            hide_parameters=True,  # an error's text goes to the log, and leads are no matter for logs
             connect_args={
                 "timeout": 10,
                 "server_settings": {

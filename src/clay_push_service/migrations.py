@@ -1,5 +1,6 @@
 """Brings schema `clay` to this release's state and grants the running role what it needs; touches nothing of the host's."""
 
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -43,9 +44,22 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
                 )
 
 
+@cache
 def head() -> str:
     """The revision this release needs."""
     return ScriptDirectory.from_config(_config("")).get_current_head() or ""
+
+
+@cache
+def revisions() -> frozenset[str]:
+    """All that this release knows."""
+    scripts = ScriptDirectory.from_config(_config(""))
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def is_behind(revision: str | None) -> bool:
+    """Whether migrations are missing. A revision of a newer release is none of ours, and compatible with us."""
+    return revision is None or (revision in revisions() and revision != head())
 
 
 def current(url: str) -> str | None:

@@ -83,7 +83,7 @@ WHEN: Final[Mapping[int, str]] = {
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the problems it may answer, besides those that every route may."""
-    wanted = sorted({*statuses, 500, 503})
+    wanted = sorted({*statuses, 422, 500, 503})
     return {
         status: {
             "description": f"{HTTPStatus(status).phrase}. {WHEN[status]}",

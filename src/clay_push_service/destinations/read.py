@@ -1,0 +1,106 @@
+"""What callers may see of an organization's destination: everything but its URL and its token, which stay sealed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.destinations.pace import Pace
+from clay_push_service.models import DestinationState
+
+FUEL_WARNINGS: Final = (95, 80)
+"""Percent of the fuel limit, highest first. Clay itself says nothing before the end."""
+
+READ = text("""
+SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, destination.next_slot_at,
+       destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
+       version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
+       version.fuel_used, version.fuel_limit, version.state, version.state_reason, version.state_since, version.probe_at,
+       version.refusals, version.outages, change.actor AS changed_by, change.at AS changed_at
+FROM clay.destinations AS destination
+LEFT JOIN clay.destination_versions AS version
+       ON version.org_id = destination.org_id AND version.id = destination.version_id
+LEFT JOIN LATERAL (SELECT actor, at FROM clay.audit_log
+                   WHERE org_id = destination.org_id AND action IN ('config.changed', 'config.removed')
+                   ORDER BY id DESC LIMIT 1) AS change ON true
+WHERE destination.org_id = :org_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Fuel:
+    """Submissions of the webhook's lifetime. `limit` is None for tables that delete by themselves."""
+
+    used: int
+    limit: int | None
+
+    @property
+    def remaining(self) -> int | None:
+        return None if self.limit is None else max(self.limit - self.used, 0)
+
+    @property
+    def warning_percent(self) -> int | None:
+        """80 or 95 once so much is used, else None."""
+        if not self.limit:
+            return None
+        return next((percent for percent in FUEL_WARNINGS if self.used * 100 >= self.limit * percent), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookView:
+    """The current webhook: which version it is and how it fares."""
+
+    version_id: UUID
+    number: int
+    url_mask: str
+    has_token: bool
+    fuel: Fuel
+    state: DestinationState
+    reason: str | None
+    """A cause of `deliveries.cause`, for `waiting` and `closed`."""
+    since: datetime
+    until: datetime | None
+    """While `waiting`: when it is probed next. While a 429 is obeyed: when the next POST may go."""
+    refusals: int
+    outages: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationView:
+    """`webhook` is None where none was ever saved, or the last was removed."""
+
+    table_name: str | None
+    table_epoch: int
+    rate_limit_ms: int
+    current_interval_ms: float
+    """`rate_limit_ms`, or more after a 429 until the pace has crept back."""
+    webhook: WebhookView | None
+    changed_by: str | None
+    changed_at: datetime | None
+
+
+async def destination_view(connection: AsyncConnection, org_id: UUID) -> DestinationView | None:
+    """None: the organization never had a destination."""
+    row = (await connection.execute(READ, {"org_id": org_id})).one_or_none()
+    if row is None:
+        return None
+    pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+    interval_ms = pace.interval(row.now) / timedelta(milliseconds=1)
+    webhook = None
+    if row.version_id is not None:
+        state = DestinationState(row.state)
+        # Slots are given out half a second ahead: only what lies beyond that is a pause that Clay asked for.
+        throttled = row.throttled_at is not None and row.next_slot_at - row.now > timedelta(
+            seconds=1, milliseconds=interval_ms
+        )
+        until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
+        webhook = WebhookView(
+            row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.fuel_used, row.fuel_limit), state,
+            row.state_reason, row.state_since, until, row.refusals, row.outages,
+        )  # fmt: skip
+    return DestinationView(
+        row.table_name, row.table_epoch, row.rate_limit_ms, interval_ms, webhook, row.changed_by, row.changed_at
+    )

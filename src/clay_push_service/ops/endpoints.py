@@ -1,0 +1,158 @@
+"""`/healthz`, `/readyz`, `/metrics` and `/status`: the first two for everybody, the others for on-call."""
+
+import base64
+import binascii
+from typing import Annotated
+
+from asyncpg import PostgresError
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from clay_push_service import metrics
+from clay_push_service.callers.authenticate import credential_of, require_ops
+from clay_push_service.callers.dependencies import Authorized, Host
+from clay_push_service.dependencies import Database, Settings
+from clay_push_service.errors import UnauthorizedError, UnavailableError
+from clay_push_service.ops.health import UNREACHABLE, Vitals, readiness, vitals
+from clay_push_service.ops.models import Status, status_of
+from clay_push_service.ops.page import render
+from clay_push_service.ops.verdict import judge
+from clay_push_service.problems import responses
+
+router = APIRouter(tags=["operation"])
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+LOST = (SQLAlchemyError, PostgresError, OSError)
+
+
+class Alive(BaseModel):
+    status: str = Field(examples=["alive"])
+
+
+class Ready(BaseModel):
+    status: str = Field(examples=["ready"])
+
+
+class NoSight:
+    """The database that knows the keys cannot be asked: only that is shown, which everybody may see on `/readyz`."""
+
+
+async def _on_call(request: Request, settings: Settings, database: Database) -> NoSight | None:
+    """Scope `ops`, as a bearer key or, for a browser, as the password of HTTP Basic."""
+    if settings.ops_open:
+        return None
+    try:
+        credential = _credential(request.headers.get("authorization"))
+        async with database.transaction() as connection:
+            await require_ops(connection, credential)
+    except UnauthorizedError as error:
+        if _wants_page(request):
+            raise UnauthorizedError(
+                error.detail, code=error.code, headers={"WWW-Authenticate": 'Basic realm="clay-push: a service key"'}
+            ) from None
+        raise
+    except LOST:
+        return NoSight()
+    return None
+
+
+def _credential(authorization: str | None) -> str:
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return credential_of(authorization)
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise UnauthorizedError("The password is not readable.") from None
+    return decoded.partition(":")[2]
+
+
+OnCall = Annotated[NoSight | None, Depends(_on_call)]
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+@router.get("/healthz", summary="Is the process alive?", responses=responses())
+async def healthz() -> Alive:
+    """Asks nothing else: a database that is down is no reason to kill this process."""
+    return Alive(status="alive")
+
+
+@router.get("/readyz", summary="Can it take requests?", responses=responses())
+async def readyz(database: Database, host: Host) -> Ready:
+    """503 `not_ready` while the database is away or behind this release, or NexusLeads' tables are not there."""
+    ready = await readiness(database, host)
+    if ready.reason is not None:
+        raise UnavailableError(ready.reason, code="not_ready", headers={"Retry-After": "5"})
+    return Ready(status="ready")
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    dependencies=Authorized,
+    responses={**responses(401, 403), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def read_metrics(sight: OnCall, database: Database, host: Host) -> Response:
+    """Of this process, and of the queue as the database tells it; without a database only the former."""
+    seen = None if sight else await _vitals(database, host)
+    metrics.saw(
+        database=seen is not None,
+        pending=seen.pending if seen else 0,
+        due=seen.due if seen else 0,
+        oldest_due_seconds=(seen.oldest_due_seconds or 0.0) if seen else 0.0,
+        workers=seen.live_workers if seen else 0,
+        waiting=seen.waiting if seen else 0,
+        closed=seen.closed if seen else 0,
+    )
+    return Response(await run_in_threadpool(generate_latest), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/status",
+    summary="For whoever is on call",
+    response_model=Status,
+    dependencies=Authorized,
+    responses={
+        **responses(401, 403),
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+        503: {
+            "description": "It cannot do its work; the same document says why, unless it is a problem document.",
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Status"}},
+                "text/html": {"schema": {"type": "string"}},
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+            },
+        },
+    },
+)
+async def read_status(request: Request, sight: OnCall, settings: Settings, database: Database, host: Host) -> Response:
+    """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
+    ready = UNREACHABLE if sight else await readiness(database, host)
+    seen = await _vitals(database, host) if ready.is_migrated else None
+    loosened = () if sight else settings.loosened
+    has_keys = bool(sight or settings.encryption_keys)
+    verdict = judge(ready, seen, loosened, has_keys=has_keys)
+    status = status_of(ready, seen, verdict, loosened)
+    code = 200 if verdict.works else 503
+    if _wants_page(request):
+        return HTMLResponse(render(status), code, headers={"Content-Security-Policy": PAGE_POLICY})
+    return JSONResponse(status.model_dump(mode="json"), code)
+
+
+async def _vitals(database: Database, host: Host) -> Vitals | None:
+    try:
+        async with database.transaction() as connection:
+            return await vitals(connection)
+    except LOST:
+        host.forget()
+        return None

@@ -1,0 +1,199 @@
+"""Reads what on-call must know, in a few cheap statements, and says what to do about it. It changes nothing."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import PostgresError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, migrations
+from clay_push_service.database import Database
+from clay_push_service.errors import UnavailableError
+from clay_push_service.host.connected import Host
+
+LIVE_SECONDS = 30
+"""A worker's heartbeat comes every 5 s."""
+SHOWN = 20
+"""Destinations, of many."""
+PATIENCE = text("SET LOCAL statement_timeout = '5s'")
+REVISION = text("SELECT version_num FROM clay.alembic_version")
+MIGRATED = text("SELECT to_regclass('clay.alembic_version') IS NOT NULL")
+SERVER = text("SELECT current_setting('server_version') AS version, now() AS now")
+JOBS = text("""
+SELECT count(*) AS live_jobs, coalesce(sum(lead_count - success_count - failed_count - skipped_count), 0) AS pending
+FROM clay.push_jobs WHERE status IN ('pending', 'running')
+""")
+# Due: its own time has come and its destination's pace has a slot. What waits out an outage is not late.
+DUE = text("""
+SELECT count(*) AS due,
+       extract(epoch FROM now() - min(greatest(delivery.due_at, destination.next_slot_at))) AS oldest_seconds,
+       extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at)))) AS idle_seconds
+FROM clay.push_jobs AS job
+JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
+JOIN clay.destinations AS destination ON destination.id = version.destination_id
+JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state = 'waiting'
+WHERE job.status IN ('pending', 'running') AND version.state <> 'waiting' AND destination.next_slot_at <= now()
+  AND delivery.due_at <= now()
+""")
+WORKERS = text("""
+SELECT id, hostname, pid, version, started_at, extract(epoch FROM clock_timestamp() - seen_at) AS age
+FROM clay.workers ORDER BY seen_at DESC LIMIT 50
+""")
+DESTINATIONS = text("""
+SELECT version.org_id, destination.table_name, version.state, version.state_reason, version.state_since, version.probe_at,
+       count(*) OVER (PARTITION BY version.state) AS alike
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+WHERE version.state <> 'open'
+ORDER BY version.state_since DESC LIMIT :shown
+""")
+# By the jobs that moved in this hour, whose deliveries are found by index; the log itself has none by time.
+LAST_HOUR = text("""
+SELECT coalesce(delivery.cause, delivery.status) AS cause, delivery.status, count(*) AS number
+FROM clay.push_jobs AS job JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
+WHERE job.updated_at > now() - interval '1 hour' AND delivery.finished_at > now() - interval '1 hour'
+  AND delivery.status <> 'skipped'
+GROUP BY 1, 2 ORDER BY 3 DESC, 1
+""")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`reason` says in a sentence why not."""
+
+    database: str | None
+    """The server's version; None when it cannot be reached."""
+    revision: str | None
+    is_migrated: bool
+    host: str | None
+    """NexusLeads' vintage; None when its tables are not found."""
+    reason: str | None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    id: UUID
+    hostname: str
+    pid: int
+    version: str
+    started_at: datetime
+    age_seconds: float
+
+    @property
+    def is_live(self) -> bool:
+        return self.age_seconds <= LIVE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UnwellDestination:
+    org_id: UUID
+    table_name: str | None
+    state: str
+    reason: str | None
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCount:
+    cause: str
+    status: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What is going on, as the database tells it."""
+
+    latency_ms: int
+    live_jobs: int
+    pending: int
+    due: int
+    oldest_due_seconds: float | None
+    """How long the oldest sendable lead has been due."""
+    idle_seconds: float | None
+    """How long sendable leads have been due without any slice working on their push job."""
+    workers: Sequence[WorkerSeen]
+    waiting: int
+    closed: int
+    unwell: Sequence[UnwellDestination]
+    last_hour: Sequence[CauseCount]
+
+    @property
+    def live_workers(self) -> int:
+        return sum(worker.is_live for worker in self.workers)
+
+    @property
+    def finished_last_hour(self) -> int:
+        return sum(each.count for each in self.last_hour)
+
+    @property
+    def failed_last_hour(self) -> int:
+        return sum(each.count for each in self.last_hour if each.status == "failed")
+
+
+UNREACHABLE = Readiness(None, None, is_migrated=False, host=None, reason="The database cannot be reached.")
+
+
+async def readiness(database: Database, host: Host) -> Readiness:
+    """Never raises for a database that is down or unfit: that is the answer."""
+    try:
+        async with database.transaction() as connection:
+            await connection.execute(PATIENCE)
+            server = (await connection.execute(SERVER)).one()
+            migrated = (await connection.execute(MIGRATED)).scalar_one()
+            revision = (await connection.execute(REVISION)).scalar_one_or_none() if migrated else None
+            if migrations.is_behind(revision):
+                reason = "Migrations are missing: the database is behind this release."
+                return Readiness(server.version, revision, is_migrated=False, host=None, reason=reason)
+            try:
+                tables = await host.tables(connection)
+            except UnavailableError as error:
+                return Readiness(server.version, revision, is_migrated=True, host=None, reason=error.detail)
+            return Readiness(server.version, revision, is_migrated=True, host=tables.vintage, reason=None)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == "42501":
+            reason = "The database role may not read schema clay: run the migrations with this role's grants."
+            return Readiness(None, None, is_migrated=False, host=None, reason=reason)
+        log.warning("database.unreachable", error=type(error).__name__)
+        return UNREACHABLE
+    except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
+        log.warning("database.unreachable", error=type(error).__name__)
+        return UNREACHABLE
+
+
+async def vitals(connection: AsyncConnection) -> Vitals:
+    """One look in one transaction. Raises what the database raises."""
+    started = time.perf_counter()
+    await connection.execute(PATIENCE)
+    latency_ms = round((time.perf_counter() - started) * 1000)
+    jobs = (await connection.execute(JOBS)).one()
+    due = (await connection.execute(DUE)).one()
+    workers = [
+        WorkerSeen(row.id, row.hostname, row.pid, row.version, row.started_at, float(row.age))
+        for row in await connection.execute(WORKERS)
+    ]
+    rows = (await connection.execute(DESTINATIONS, {"shown": SHOWN})).all()
+    alike = {row.state: row.alike for row in rows}
+    unwell = [
+        UnwellDestination(row.org_id, row.table_name, row.state, row.state_reason, row.state_since, row.probe_at)
+        for row in rows
+    ]
+    causes = [CauseCount(row.cause, row.status, row.number) for row in await connection.execute(LAST_HOUR)]
+    return Vitals(
+        latency_ms, jobs.live_jobs, int(jobs.pending), due.due,
+        None if due.oldest_seconds is None else float(due.oldest_seconds),
+        None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
+        workers, alike.get("waiting", 0), alike.get("closed", 0), unwell, causes,
+    )  # fmt: skip

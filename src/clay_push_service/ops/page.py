@@ -1,0 +1,48 @@
+"""`/status` as a page: self-contained, without scripts, legible at 3 a.m.; everything in it is escaped."""
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader
+
+from clay_push_service.ops.models import Status
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+REFRESH_SECONDS = 10
+
+TITLES = {"ok": "All is well", "degraded": "It works, and needs a look", "failing": "It cannot do its work"}
+
+
+def age(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return _two(whole // MINUTE, "min", whole % MINUTE, "s")
+    if whole < DAY:
+        return _two(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
+    return _two(whole // DAY, "d", whole % DAY // HOUR, "h")
+
+
+def _two(number: int, unit: str, rest: int, rest_unit: str) -> str:
+    return f"{number} {unit} {rest} {rest_unit}" if rest else f"{number} {unit}"
+
+
+def _since(moment: datetime) -> str:
+    return age((datetime.now(UTC) - moment).total_seconds())
+
+
+_environment = Environment(loader=PackageLoader("clay_push_service.ops", "."), autoescape=True, trim_blocks=True)
+_environment.filters["age"] = age
+_environment.filters["since"] = _since
+_environment.filters["number"] = lambda value: f"{value:,}"
+
+
+def render(status: Status) -> str:
+    return _environment.get_template("status.html").render(
+        status=status, title=TITLES[status.status], now=datetime.now(UTC), refresh_seconds=REFRESH_SECONDS
+    )

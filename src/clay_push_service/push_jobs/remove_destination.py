@@ -1,0 +1,38 @@
+"""Removes an organization's webhook: forgets every version's URL and token, ends what is queued, keeps the record of both."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import audit
+from clay_push_service.deliveries.cause import Cause
+from clay_push_service.push_jobs.end_queued import end_queued_of_version
+
+# FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
+LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
+DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id")
+STORED = text("""
+SELECT id FROM clay.destination_versions WHERE org_id = :org_id AND sealed_url IS NOT NULL ORDER BY number
+""")
+FORGET = text("""
+UPDATE clay.destination_versions
+SET sealed_url = NULL, sealed_token = NULL, state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
+WHERE org_id = :org_id AND sealed_url IS NOT NULL
+""")
+
+
+async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: str) -> int | None:
+    """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
+    row = (await connection.execute(LOCK, {"org_id": org_id})).one_or_none()
+    if row is None or row.version_id is None:
+        return None
+    await connection.execute(DETACH, {"org_id": org_id})
+    versions = [each.id for each in await connection.execute(STORED, {"org_id": org_id})]
+    # Deliveries before versions, in the order in which results are recorded: the other way round would deadlock.
+    ended = 0
+    for version_id in versions:
+        ended += await end_queued_of_version(connection, version_id, Cause.DESTINATION_REMOVED)
+    await connection.execute(FORGET, {"org_id": org_id, "reason": Cause.DESTINATION_REMOVED})
+    await audit(connection, org_id, actor, "config.removed", {"ended": ended})
+    return ended

@@ -1,0 +1,125 @@
+"""Builds the HTTP application: one engine, one client, the routers. It opens nothing before it is started."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp.abc import AbstractResolver
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from clay_push_service import __version__, logs, problems
+from clay_push_service.database import Database
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.destinations.look_up import default_resolver
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.host.connected import Host
+from clay_push_service.ops import endpoints as ops_endpoints
+from clay_push_service.ops.health import readiness
+from clay_push_service.push_jobs import destination_endpoints, job_endpoints, push_endpoints
+from clay_push_service.push_jobs.watch import Watch
+from clay_push_service.settings import Settings
+from clay_push_service.web import errors
+from clay_push_service.web.body import BodyMiddleware
+from clay_push_service.web.requests import RequestMiddleware
+
+ROUTERS = (push_endpoints.router, job_endpoints.router, destination_endpoints.router, ops_endpoints.router)
+
+log = logs.get(__name__)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    client: ClayClient | None = None,
+    resolver: AbstractResolver | None = None,
+) -> FastAPI:
+    """What is given is used and left open; the rest is made at start and closed at the end.
+
+    Starts without a database or behind its migrations, and says on `/readyz` that it is not ready: a process that ends
+    instead would only be started again. Raises SecretError for a ring of keys that is not usable.
+    """
+    host = Host(settings.host_schema)
+    app = FastAPI(
+        title="clay_push_service",
+        summary="Sends NexusLeads' leads into Clay: queued, paced, once each, with an outcome for every lead.",
+        version=__version__,
+        lifespan=_lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.settings = settings
+    app.state.host = host
+    app.state.box = SecretBox(settings.encryption_keys) if settings.encryption_keys else None
+    app.state.database = database
+    app.state.client = client
+    app.state.resolver = resolver
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    app.add_middleware(BodyMiddleware, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestMiddleware, host=host)
+    app.openapi = _with_problems(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    state = app.state
+    own_database = None if state.database is not None else Database.of(settings, "clay-push-web")
+    own_resolver = None if state.resolver is not None else default_resolver()
+    own_client = None if state.client is not None else ClayClient.create(settings, resolver=state.resolver)
+    state.database = state.database or own_database
+    state.resolver = state.resolver or own_resolver
+    state.client = state.client or own_client
+    for said in settings.loosened:
+        log.warning("settings.loosened", said=said)
+    if state.box is None:
+        log.warning("settings.no_encryption_keys", remedy="set CLAY_PUSH_ENCRYPTION_KEYS to save webhooks")
+    ready = await readiness(state.database, state.host)
+    if not ready.is_ready:
+        log.warning("web.not_ready", reason=ready.reason)
+    state.watch = Watch(state.database)
+    listening = asyncio.create_task(state.watch.run())
+    log.info("web.started", version=__version__)
+    try:
+        yield
+    finally:
+        state.watch.stopping.set()
+        listening.cancel()
+        await asyncio.wait([listening])
+        if own_client is not None:
+            await own_client.close()
+        if own_resolver is not None:
+            await own_resolver.close()
+        if own_database is not None:
+            await own_database.close()
+        log.info("web.stopped")
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _with_problems(app: FastAPI) -> Any:
+    """The document with the problem's schema, to which every route's `responses` refer."""
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = original()
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            made = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(made.pop("$defs", {}))
+            schemas["Problem"] = made
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return openapi

@@ -1,0 +1,152 @@
+"""Turns whatever was raised into a problem document; says nothing of its insides: no trace, no statement, no value."""
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy import exc
+from starlette.exceptions import HTTPException
+
+from clay_push_service import problems
+from clay_push_service.errors import (
+    BadRequestError,
+    ClayPushError,
+    InvalidError,
+    NotFoundError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+
+MAX_ERRORS = 20
+"""Named in one answer: of 50,000 bad ids nobody reads more."""
+MAX_FIELD_CHARACTERS = 100
+RETRY_AFTER = {"Retry-After": "5"}
+
+UNAVAILABLE_STATES = ("08", "53", "57P", "40", "25P03", "25006", "57014", "55P03", "28", "3D000")
+"""SQLSTATEs that are the server's or the moment's fault: connection, resources, shutdown, deadlock, timeouts, failover."""
+NOT_READY_STATES = ("42P01", "42703", "42883", "3F000", "42501")
+"""A table, column, function, schema or grant is missing: migrations are behind, or the host has just changed."""
+BAD_TEXT_STATES = ("22021", "22P05")
+
+
+class InternalError(ClayPushError):
+    status, code, title = 500, "internal_error", "Internal error"
+
+
+class MethodNotAllowedError(ClayPushError):
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class OtherHttpError(ClayPushError):
+    """Whatever else the framework refuses."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail, code="http_error")
+        self.status = status  # type: ignore[misc]  # the one class whose status is the framework's
+        self.title = "Refused"  # type: ignore[misc]  # likewise
+
+
+def problem_of(error: Exception) -> ClayPushError:
+    """What a caller is told of it."""
+    match error:
+        case ClayPushError():
+            return error
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return _refused(error)
+        case (
+            exc.TimeoutError() | exc.OperationalError() | OSError() | asyncpg.PostgresError()
+        ):  # the last while connecting
+            return _database_unavailable()
+        case exc.DBAPIError():
+            return _of_statement(error)
+        case _:
+            return _internal()
+
+
+def _of_statement(error: exc.DBAPIError) -> ClayPushError:
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state.startswith(NOT_READY_STATES):
+        return UnavailableError(
+            "The database is not in the state this service needs; the operator sees why with `clay-push doctor`.",
+            code="database_not_ready",
+            headers=RETRY_AFTER,
+        )
+    if state.startswith(BAD_TEXT_STATES):
+        return InvalidError("A text holds characters that cannot be stored.")
+    if state:
+        return _database_unavailable() if state.startswith(UNAVAILABLE_STATES) else _internal()
+    # Without a state the driver itself complained: of a lost connection, or of a value that we should not have passed.
+    driver_error = error.orig.__cause__ if error.orig is not None else None
+    lost = error.connection_invalidated or isinstance(error, exc.InterfaceError)
+    return _database_unavailable() if lost and not isinstance(driver_error, asyncpg.DataError) else _internal()
+
+
+def _database_unavailable() -> ClayPushError:
+    return UnavailableError(
+        "The database cannot be reached now; try again in a few seconds.",
+        code="database_unavailable",
+        headers=RETRY_AFTER,
+    )
+
+
+def _internal() -> ClayPushError:
+    return InternalError("Something unexpected happened; report it with the request id.")
+
+
+def _invalid(error: RequestValidationError) -> ClayPushError:
+    found = error.errors()
+    named = []
+    for each in found[:MAX_ERRORS]:
+        place = [str(part) for part in each["loc"]]
+        field = ".".join(place[1:] or place)[:MAX_FIELD_CHARACTERS]
+        named.append({"field": field, "message": _message(str(each["type"]), str(each["msg"]))})
+    if not named:
+        return InvalidError("The request is not valid.")
+    more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+    return InvalidError(f"{named[0]['field']}: {named[0]['message'].rstrip('.')}{more}.", errors=named)
+
+
+def _message(kind: str, said: str) -> str:
+    if kind == "json_invalid":
+        return "The body is not valid JSON"
+    return said.removeprefix("Value error, ")
+
+
+def _refused(error: HTTPException) -> ClayPushError:
+    headers = error.headers
+    match error.status_code:
+        case 404:
+            return NotFoundError("There is nothing at this path.", code="route_not_found")
+        case 405:
+            return MethodNotAllowedError("This path does not take this method.", headers=headers)
+        case 400:
+            return BadRequestError("The body cannot be read.", code="bad_request")
+        case 401:
+            return UnauthorizedError("Send an access token or a service key.", headers=headers)
+        case 413:
+            return TooLargeError("The body is too large.")
+        case status:
+            return OtherHttpError(status, "The request was refused.")
+
+
+def respond(error: Exception, request_id: str | None) -> JSONResponse:
+    problem = problem_of(error)
+    return JSONResponse(
+        problems.document(problem, request_id),
+        problem.status,
+        headers=problem.headers,
+        media_type=problems.MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """For what the framework would render itself; everything else reaches the outermost middleware."""
+
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return respond(error, request.scope.get("state", {}).get("request_id"))
+
+    for kind in (ClayPushError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
