@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 
 from clay_push_service import problems
 from clay_push_service.errors import (
-    BadRequestError,
     ClayPushError,
     InvalidError,
     NotFoundError,
@@ -123,7 +122,7 @@ def _refused(error: HTTPException) -> ClayPushError:
         case 405:
             return MethodNotAllowedError("This path does not take this method.", headers=headers)
         case 400:
-            return BadRequestError("The body cannot be read.", code="bad_request")
+            return InvalidError("The body cannot be read.")
         case 401:
             return UnauthorizedError("Send an access token or a service key.", headers=headers)
         case 413:
