@@ -1,48 +1,200 @@
-"""`clay-push`: the processes and the operator's tools; every command reads the same settings."""
+"""`clay-push`: names the processes and the operator's tools and reads their options; what each does is in `commands`."""
 
-from typing import NoReturn
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from clay_push_service import logs, migrations
-from clay_push_service import settings as settings_module
-from clay_push_service.settings import Settings, SettingsError
+from clay_push_service import __version__
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+# Everything else is imported inside the commands: `--help` answers at once, and `sandbox` never loads the service.
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sends NexusLeads' leads into Clay.",
+)
+api_keys = typer.Typer(no_args_is_help=True, help="Service keys: for callers that are no member of an organization.")
+secrets = typer.Typer(no_args_is_help=True, help="The ring of keys that seals webhook URLs.")
+app.add_typer(api_keys, name="api-keys")
+app.add_typer(secrets, name="secrets")
+
+EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
+"""End in order when standard input closes: whoever started us has died."""
 
 
-def fail(message: str) -> NoReturn:
-    typer.secho(message, err=True)
-    raise typer.Exit(2)
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
 
 
-def load() -> Settings:
-    try:
-        settings = settings_module.load()
-    except SettingsError as error:
-        fail(str(error))
-    logs.configure(settings.log_format, settings.log_level)
-    return settings
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Sends NexusLeads' leads into Clay. Settings are environment variables CLAY_PUSH_…, also from .env."""
+    del version
 
 
 @app.command()
-def worker() -> None:
-    """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
-    from clay_push_service import worker as worker_module
+def serve(
+    with_worker: Annotated[bool, typer.Option("--with-worker", help="Run a worker, too, as a process beside.")] = False,
+    trust_proxy: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESSES", help="Believe X-Forwarded-* from these (comma-separated); none by default."),
+    ] = None,
+    end_with_parent: EndWithParent = False,
+) -> None:
+    """Answer HTTP until told to stop (SIGTERM)."""
+    from clay_push_service.commands import parent, serve, settings
 
-    worker_module.run(load())
+    if end_with_parent:
+        parent.end_with_it()
+    sys.exit(serve.run(settings.load(), with_worker=with_worker, trusted_proxies=trust_proxy))
+
+
+@app.command()
+def worker(end_with_parent: EndWithParent = False) -> None:
+    """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
+    from clay_push_service import worker
+    from clay_push_service.commands import parent, settings
+
+    if end_with_parent:
+        parent.end_with_it()
+    worker.run(settings.load())
 
 
 @app.command()
 def migrate() -> None:
-    """Bring schema `clay` to this release's state; safe to run again."""
-    settings = load()
-    migrations.upgrade(settings.admin_database_url or settings.database_url)
-    typer.echo(f"Schema clay is at revision {migrations.head()}.")
+    """Bring schema clay to this release's state, as ADMIN_DATABASE_URL; grant the role of DATABASE_URL its use."""
+    from clay_push_service.commands import migrate, settings
+
+    migrate.run(settings.load())
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def sandbox(context: typer.Context) -> None:
+    """Run a stand-in Clay with Clay's limits, and faults on demand (see sandbox --help)."""
+    from clay_push_service.sandbox.__main__ import main
+
+    sys.exit(main(context.args))
+
+
+@app.command()
+def doctor() -> None:
+    """Check database, migrations, host tables and grants, secrets and workers; say what to do. Exits 1 if it is bad."""
+    from clay_push_service.commands import doctor
+
+    sys.exit(doctor.run())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the push; 0 only if every lead has arrived.")] = False,
+    vintage: Annotated[
+        str | None,
+        typer.Option(metavar="2026-02|today", help="Whose names NexusLeads' tables have (first run: today)."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The API's; a free one if it is taken.")] = 8080,
+    sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's, likewise.")] = 8090,
+    directory: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".data"),
+) -> None:
+    """Everything on this machine: database, sandbox, API, worker, and a push one can watch."""
+    from clay_push_service.demo.run import Wishes, run
+
+    sys.exit(run(Wishes(directory, once=once, vintage=vintage, port=port, sandbox_port=sandbox_port)))
+
+
+@app.command()
+def push(
+    org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
+    project: Annotated[str, typer.Option(help="Its project: id or name.")],
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Only leads with at least this score.")
+    ] = None,
+    push_again: Annotated[bool, typer.Option("--push-again", help="Also what is, or may be, in Clay already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and show how it goes.")] = False,
+) -> None:
+    """Push a project's leads from the shell, as the API would."""
+    from clay_push_service.commands import push, settings
+
+    wanted = push.Wanted(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
+    sys.exit(push.run(settings.load(), wanted))
+
+
+@api_keys.command("create")
+def create_api_key(
+    name: Annotated[str, typer.Option(help="What it is for, for people.")],
+    scope: Annotated[list[str], typer.Option(help="push, read, config, erase or ops (repeat for several).")],
+    org: Annotated[
+        list[str] | None, typer.Option(help="An organization it may act for: id, slug or name (repeat for several).")
+    ] = None,
+) -> None:
+    """Make a key and show it, this once."""
+    from clay_push_service.commands import api_keys, settings
+
+    api_keys.create(settings.load(), name, org or [], scope)
+
+
+@api_keys.command("list")
+def list_api_keys() -> None:
+    """All keys, the revoked too; never the keys themselves."""
+    from clay_push_service.commands import api_keys, settings
+
+    api_keys.show_all(settings.load())
+
+
+@api_keys.command("revoke")
+def revoke_api_key(
+    prefix: Annotated[str, typer.Argument(help="The key's first characters, as the list shows.")],
+) -> None:
+    """Refuse a key from now on."""
+    from clay_push_service.commands import api_keys, settings
+
+    api_keys.revoke(settings.load(), prefix)
+
+
+@secrets.command("new")
+def new_secret() -> None:
+    """Print a fresh entry for CLAY_PUSH_ENCRYPTION_KEYS."""
+    from clay_push_service.destinations.secret_box import generate_key
+
+    typer.echo(generate_key())
+
+
+@secrets.command("rotate")
+def rotate_secrets() -> None:
+    """Seal every stored webhook URL and token again with the ring's first key; senders go on meanwhile."""
+    from clay_push_service.commands import rotate, settings
+
+    sys.exit(rotate.run(settings.load()))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's description as YAML (make openapi writes it to openapi.yaml)."""
+    from clay_push_service.commands import openapi
+
+    typer.echo(openapi.as_yaml(), nl=False)
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except Exception as error:
+        from clay_push_service.commands import complaint
+
+        said = complaint.of(error)
+        if said is None:
+            raise
+        typer.secho(said.line, err=True, fg=typer.colors.RED)
+        sys.exit(said.exit_code)
 
 
 if __name__ == "__main__":

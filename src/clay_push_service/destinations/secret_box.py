@@ -38,7 +38,7 @@ class SecretBox:
 
     def __init__(self, ring: Sequence[SecretStr]) -> None:
         if not ring:
-            raise SecretError("there is no encryption key (make one: clay-push secrets generate)")
+            raise SecretError("there is no encryption key (make one: clay-push secrets new)")
         self._keys: dict[str, AESGCM] = {}
         for entry in ring:
             key_id, key = _parse(entry)
@@ -55,8 +55,13 @@ class SecretBox:
         """The key that seals; a value with another `key_id_of` is due for resealing."""
         return self._first
 
+    @property
+    def header(self) -> bytes:
+        """What every value begins with that the first key has sealed."""
+        return bytes([VERSION, len(self._first)]) + self._first.encode("ascii")
+
     def seal(self, plain: str, org_id: UUID, row_id: UUID) -> bytes:
-        header = bytes([VERSION, len(self._first)]) + self._first.encode("ascii")
+        header = self.header
         nonce = secrets.token_bytes(NONCE_BYTES)
         try:
             data = plain.encode()

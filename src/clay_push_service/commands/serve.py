@@ -1,0 +1,92 @@
+"""`clay-push serve`: uvicorn around our application; ends in order within 25 s, and never with 0 when it could not serve."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+
+from clay_push_service import logs
+from clay_push_service.commands.worker_beside import WorkerBeside
+from clay_push_service.errors import UnavailableError
+from clay_push_service.settings import Settings
+from clay_push_service.web import create_app
+
+DRAIN_SECONDS = 8
+"""For answers that are under way. Event streams have no end of their own and are cut after this; their readers connect again."""
+BACKLOG = 1024
+
+log = logs.get(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: uvicorn would end the process by the same signal again, before our worker has ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings, *, with_worker: bool, trusted_proxies: str | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code: 0 only when it was told to stop."""
+    config = uvicorn.Config(
+        create_app(settings),
+        lifespan="on",
+        ws="none",
+        log_config=None,  # ours
+        access_log=False,
+        proxy_headers=trusted_proxies is not None,
+        forwarded_allow_ips=trusted_proxies,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    listener = _bind(settings.host, settings.port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, listener:
+        return runner.run(_serve(_Server(config), listener, with_worker))
+
+
+async def _serve(server: _Server, listener: socket.socket, with_worker: bool) -> int:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    host, port = listener.getsockname()[:2]
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    telling = asyncio.create_task(told.wait())
+    working = asyncio.create_task(WorkerBeside().run(told)) if with_worker else None
+    try:
+        log.info("serve.started", host=host, port=port, with_worker=with_worker)
+        await asyncio.wait({serving, telling, *([working] if working else [])}, return_when=asyncio.FIRST_COMPLETED)
+        asked = told.is_set()
+        told.set()
+        server.should_exit = True
+        await asyncio.wait({serving, *([working] if working else [])})
+        if (error := serving.exception()) is not None:  # uvicorn says sys.exit where the application cannot start
+            log.critical("serve.failed", error=type(error).__name__)
+            return 1
+        if working is not None and (broken := working.exception()) is not None:
+            raise broken
+        return 0 if asked and server.started else 1
+    finally:
+        telling.cancel()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Bound before anything is started, so that a taken port is one line and leaves nothing behind."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another CLAY_PUSH_PORT (or CLAY_PUSH_HOST)."
+        ) from None
+    listener.setblocking(False)
+    return listener

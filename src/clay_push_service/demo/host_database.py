@@ -1,0 +1,78 @@
+"""The demo's NexusLeads: made and filled once, in one transaction; afterwards only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from clay_push_service.demo.home import DemoError, DemoHome
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.demo.sample_leads import load_samples
+from clay_push_service.host.tables import Vintage, name_of
+
+ORGANIZATION = "acme"
+OWNER = "acme-owner"
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class DemoProject:
+    org_id: UUID
+    project_id: UUID
+    organization: str
+    name: str
+    lead_ids: Sequence[UUID]
+    vintage: Vintage
+    all_leads: int
+    """In both projects."""
+    is_new: bool
+
+
+async def prepare(url: str, asked: str | None, home: DemoHome) -> DemoProject:
+    """Raises DemoError where the kept database is of another vintage than is asked for."""
+    connection = await asyncpg.connect(url)
+    try:
+        vintage = await _vintage(connection)
+        wanted = _known(asked) if asked else vintage or Vintage.TODAY
+        if vintage is not None and vintage is not wanted:
+            raise DemoError(
+                f"The demo's database is of vintage {vintage}. For {wanted} give it a directory of its own "
+                f"(make demo DEMO_ARGS='--vintage {wanted} --directory .data/{wanted}'), or start afresh: rm -rf {home.directory}"
+            )
+        if vintage is None:
+            async with connection.transaction():  # whole or not at all
+                await create_schema(connection, wanted)
+                await load_samples(connection, wanted, SEED)
+            await connection.execute("ANALYZE")
+        row = await connection.fetchrow(
+            "SELECT org.id AS org_id, org.name AS organization, project.id, project.name FROM public.projects AS project "
+            "JOIN public.organizations AS org ON org.id = project.org_id WHERE org.slug = $1",
+            ORGANIZATION,
+        )
+        if row is None:
+            raise DemoError(
+                f"The demo's database holds other data than the demo's. Start afresh: rm -rf {home.directory}"
+            )
+        lead_id = name_of("lead_id", wanted)
+        leads = await connection.fetch(f"SELECT {lead_id}, project_id FROM public.lead_scores")
+        ids = [lead[0] for lead in leads if lead[1] == row["id"]]
+        return DemoProject(
+            row["org_id"], row["id"], row["organization"], row["name"], ids, wanted, len(leads), is_new=vintage is None
+        )
+    finally:
+        await connection.close()
+
+
+async def _vintage(connection: asyncpg.Connection) -> Vintage | None:
+    for vintage in Vintage:
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{name_of('leads', vintage)}"):
+            return vintage
+    return None
+
+
+def _known(asked: str) -> Vintage:
+    try:
+        return Vintage(asked)
+    except ValueError:
+        raise DemoError(f"There is no vintage {asked!r}; there are {' and '.join(Vintage)}.") from None

@@ -1,0 +1,105 @@
+"""The demo's API and worker: the real `clay-push serve --with-worker` as a process, which is gone when the block ends."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from clay_push_service.demo.home import DemoError, DemoHome, DemoSecrets
+from clay_push_service.settings import PREFIX
+
+START_SECONDS = 60.0
+STOP_SECONDS = 27.0
+"""`serve` ends within 25."""
+TAIL_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    url: str
+    ended: "asyncio.Task[int]"
+    home: DemoHome
+
+    async def until_ready(self, api: httpx.AsyncClient) -> None:
+        """Raises DemoError with the log's end when it ends instead, or takes longer than a minute."""
+        said = "nothing"
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not self.ended.done():
+                    with contextlib.suppress(httpx.TransportError):
+                        answer = await api.get("/readyz")
+                        said = answer.text
+                        if answer.is_success:
+                            return
+                    await asyncio.wait({self.ended}, timeout=0.1)
+        except TimeoutError:
+            raise self.failure(f"The API was not ready in {START_SECONDS:.0f} s (it said {said})") from None
+        raise self.failure(f"The API ended with exit code {self.ended.result()}")
+
+    def failure(self, what: str) -> DemoError:
+        lines = self.home.service_log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        tail = "\n".join(f"    {line[:400]}" for line in lines)
+        return DemoError(
+            f"{what}. The end of {self.home.service_log}:\n{tail}\n"
+            f"Try again; if it stays, start afresh: rm -rf {self.home.directory} (the demo's database and rows go with it)."
+        )
+
+
+@asynccontextmanager
+async def running(
+    home: DemoHome, secrets: DemoSecrets, database_url: str, port: int, sandbox_port: int
+) -> AsyncIterator[Service]:
+    """Its log goes to `.data/service.log`, begun anew. It ends with us, whatever ends us: standard input is a pipe."""
+    with home.service_log.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "clay_push_service.cli", "serve", "--with-worker", "--end-with-parent"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=home.directory,  # where no .env of somebody's checkout is read
+            env=_environment(secrets, database_url, port, sandbox_port),
+            start_new_session=True,  # the terminal's Ctrl-C is for us
+        )
+    ended = asyncio.create_task(process.wait())
+    try:
+        yield Service(f"http://127.0.0.1:{port}", ended, home)
+    finally:
+        await _end(process, ended)
+
+
+async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> None:
+    if not ended.done():
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait({ended}, timeout=STOP_SECONDS)
+    if not ended.done():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await ended
+
+
+def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_port: int) -> Mapping[str, str]:
+    """The demo's own settings, and none of whoever runs it."""
+    others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    ours = {
+        "DATABASE_URL": database_url,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "JWT_SECRET": secrets.jwt_secret,
+        "ENCRYPTION_KEYS": secrets.encryption_key,
+        # The sandbox is on this machine and has no certificate; nothing but the sandbox may be reached.
+        "ALLOWED_WEBHOOK_HOSTS": f"127.0.0.1:{sandbox_port}",
+        "ALLOWED_WEBHOOK_NETWORKS": "127.0.0.1/32",
+        "ALLOW_PLAIN_HTTP": "true",
+        "OPS_OPEN": "true",
+        "SWEEP_SECONDS": "5",
+        "LOG_FORMAT": "json",
+    }
+    # The gate is on: Acme is on Enterprise and may push, Globex is not and is told so.
+    return others | {PREFIX + name: value for name, value in ours.items()} | {"BILLING_ENABLED": "true"}

@@ -1,0 +1,75 @@
+"""Seals stored webhooks again with the ring's first key, a few rows at a time; waits for nobody, so that nobody waits long."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database import Database
+from clay_push_service.destinations.secret_box import SecretBox, SecretError
+
+BATCH = 100
+"""Rows locked at once, for some milliseconds: a worker that counts fuel on one of them waits no longer than that."""
+
+# SKIP LOCKED: we never wait while we hold locks, so we cannot be part of a deadlock; who was skipped comes next time.
+DUE = text("""
+SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
+WHERE id > :after AND (substring(sealed_url FROM 1 FOR :length) <> :header
+                       OR substring(sealed_token FROM 1 FOR :length) <> :header)
+ORDER BY id LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+""")
+COUNT = text("""
+SELECT count(*) FILTER (WHERE substring(sealed_url FROM 1 FOR :length) <> :header
+                        OR substring(sealed_token FROM 1 FOR :length) <> :header) AS due,
+       count(*) AS stored
+FROM clay.destination_versions WHERE sealed_url IS NOT NULL OR sealed_token IS NOT NULL
+""")
+SAVE = text("UPDATE clay.destination_versions SET sealed_url = :url, sealed_token = :token WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    resealed: int
+    unreadable: int
+    """Sealed with a key that is not in the ring, or altered: left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    stored: int
+    due: int
+    """Not yet sealed with the first key."""
+
+
+async def count(connection: AsyncConnection, box: SecretBox) -> Stored:
+    row = (await connection.execute(COUNT, _header(box))).one()
+    return Stored(row.stored, row.due)
+
+
+async def reseal(database: Database, box: SecretBox) -> Resealed:
+    """One pass over all versions, also of destinations removed or changed since: queued jobs may still name them."""
+    resealed = unreadable = 0
+    after = UUID(int=0)
+    while True:
+        async with database.transaction() as connection:
+            rows = (await connection.execute(DUE, {**_header(box), "after": after, "batch": BATCH})).all()
+            for row in rows:
+                try:
+                    url, token = (
+                        box.seal(box.open(sealed, row.org_id, row.id), row.org_id, row.id) if sealed else None
+                        for sealed in (row.sealed_url, row.sealed_token)
+                    )
+                except SecretError:
+                    unreadable += 1
+                    continue
+                await connection.execute(SAVE, {"id": row.id, "url": url, "token": token})
+                resealed += 1
+        if not rows:
+            return Resealed(resealed, unreadable)
+        after = rows[-1].id
+
+
+def _header(box: SecretBox) -> dict[str, bytes | int]:
+    header = box.header
+    return {"header": header, "length": len(header)}
