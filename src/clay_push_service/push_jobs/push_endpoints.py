@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.gate import gate
@@ -70,15 +71,17 @@ async def read_integration_status(desk: ReadDesk) -> StatusView:
     return await read_status(desk.connection, desk.asker.org_id, answer, desk.settings.upgrade_url)
 
 
+class LeadQuery(LeadFilters):
+    """The filters of a push, and which page."""
+
+    project_id: UUID
+    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
 @router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))
-async def list_leads(
-    desk: ReadDesk,
-    project_id: UUID,
-    filters: Annotated[LeadFilters, Query()],
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> LeadPage:
+async def list_leads(desk: ReadDesk, query: Annotated[LeadQuery, Query()]) -> LeadPage:
     """Best leads first. `clay.state` is the "Already in Clay" mark."""
     return await read_leads(
-        desk.connection, desk.tables, desk.asker.org_id, project_id, filters, after=cursor, limit=limit
+        desk.connection, desk.tables, desk.asker.org_id, query.project_id, query, after=query.cursor, limit=query.limit
     )
