@@ -1,0 +1,177 @@
+"""`POST /api/clay/test` against the sandbox over a real socket: what it says, what it costs, what it opens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from clay_push_service.callers.caller import Scope
+from tests.support.app import WEBHOOK, AppClient, running_app
+from tests.support.sandbox import SandboxProcess
+
+CONFIG, TEST = "/api/clay/config", "/api/clay/test"
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[SandboxProcess]:
+    async with SandboxProcess(tmp_path / "sandbox") as process:
+        yield process
+
+
+@pytest.fixture
+async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[AppClient]:
+    async with running_app(
+        database_url,
+        allowed_webhook_hosts=f"127.0.0.1:{sandbox.port}",
+        allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True,
+        request_timeout_seconds=1,
+    ) as client:
+        answer = await client.put(CONFIG, "owner", {"webhook_url": sandbox.webhook_url(), "fuel_used": 10})
+        assert answer.status_code == 200, answer.text
+        yield client
+
+
+async def tried(app: AppClient) -> dict[str, object]:
+    answer = await app.call("POST", TEST, "admin")
+    assert answer.status_code == 200, answer.text
+    said: dict[str, object] = answer.json()
+    assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
+    assert "127.0.0.1" not in answer.text
+    return said
+
+
+async def config(app: AppClient) -> dict[str, object]:
+    answer: dict[str, object] = (await app.get(CONFIG, "member")).json()
+    return answer
+
+
+async def close(app: AppClient, state: str = "closed") -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE clay.destination_versions SET state = :state, state_reason = 'unauthorized', refusals = 3"),
+            {"state": state},
+        )
+
+
+async def test_good_test_is_one_row_and_one_submission(app: AppClient, sandbox: SandboxProcess) -> None:
+    said = await tried(app)
+    assert (said["success"], said["clay_response_status"], said["cause"], said["remedy"]) == (True, 200, None, None)
+    assert isinstance(said["duration_ms"], int)
+    (row,) = await sandbox.rows()
+    assert isinstance(row["body"], dict)
+    assert "delete this row" in str(row["body"]["full_name"])
+    assert (await config(app))["fuel_used"] == 11
+
+
+@pytest.mark.parametrize("state", ["closed", "waiting"])
+async def test_good_test_opens_the_destination(app: AppClient, state: str) -> None:
+    await close(app, state)
+    assert (await tried(app))["success"] is True
+    now = await config(app)
+    assert (now["state"], now["reason"]) == ("open", None)
+
+
+async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.change_source(token="secret")
+    for _ in range(4):
+        said = await tried(app)
+        assert (said["success"], said["clay_response_status"], said["cause"]) == (False, 401, "unauthorized")
+        assert "token" in str(said["remedy"])
+    now = await config(app)
+    assert (now["state"], now["fuel_used"]) == ("open", 10)
+    await close(app)
+    await tried(app)
+    assert (await config(app))["state"] == "closed"
+
+
+async def test_clays_answer_is_never_repeated(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.delete_source()
+    answer = await app.call("POST", TEST, "owner")
+    assert answer.json()["cause"] == "webhook_gone"
+    body = (await sandbox.admin.post(sandbox.webhook_url(), json={})).text
+    assert body.strip()
+    assert body not in answer.text
+
+
+async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.kill()
+    said = await tried(app)
+    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
+    assert (await config(app))["fuel_used"] == 10
+
+
+async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
+    app: AppClient, sandbox: SandboxProcess
+) -> None:
+    await sandbox.faults({"kind": "slow", "ms": 3000, "next": 1})
+    trying = asyncio.create_task(app.call("POST", TEST, "admin"))
+    while not (await sandbox.counts())["faults"]:  # noqa: ASYNC110 - another process has no event
+        await asyncio.sleep(0.01)
+    assert app.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of the pool's own class
+    answer = await trying
+    assert answer.json()["cause"] == "unknown"
+    assert (await config(app))["fuel_used"] == 11
+
+
+async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.limit(rate=1, burst=1)
+    await sandbox.admin.post(sandbox.webhook_url(), json={})
+    said = await tried(app)
+    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "throttled", 429)
+    assert "1 s" in str(said["remedy"])
+    async with app.database.transaction() as connection:
+        throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.destinations"))).scalar_one()
+    assert throttled == 400
+
+
+async def test_test_waits_for_no_distant_slot(app: AppClient, sandbox: SandboxProcess) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(text("UPDATE clay.destinations SET next_slot_at = now() + interval '60 s'"))
+    answer = await app.call("POST", TEST, "owner")
+    assert (answer.status_code, answer.json()["code"]) == (429, "pace_busy")
+    assert 50 < int(answer.headers["retry-after"]) <= 60
+    assert await sandbox.arrivals() == []
+
+
+async def test_without_a_webhook_there_is_nothing_to_test(app_client: AppClient) -> None:
+    answer = await app_client.call("POST", TEST, "owner")
+    assert (answer.status_code, answer.json()["code"]) == (409, "clay_not_configured")
+    assert answer.json()["detail"] == "Configure your Clay webhook URL in Settings → Integrations"
+
+
+async def test_testing_is_for_owners_admins_and_keys_for_settings(app: AppClient) -> None:
+    assert (await app.call("POST", TEST, "member")).json()["code"] == "role_required"
+    assert (await app.call("POST", TEST, await app.key(Scope.PUSH, Scope.READ))).json()["code"] == "scope_required"
+    assert (await app.call("POST", TEST, await app.key(Scope.CONFIG))).status_code == 200
+
+
+async def test_gate_is_before_the_test(database_url: str) -> None:
+    async with running_app(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as app:
+        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+        answer = await app.call("POST", TEST, "owner")
+        assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
+        assert answer.json()["upgrade_url"] == "https://nexusleads.example/upgrade"
+
+
+async def test_guard_is_asked_again_at_the_test(app_client: AppClient) -> None:
+    await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
+    said = await tried(app_client)
+    assert (said["success"], said["cause"]) == (False, "blocked")
+
+
+async def test_unreadable_secret_is_said_so(app: AppClient) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text(
+                "UPDATE clay.destination_versions SET sealed_url = set_byte(sealed_url, 40, get_byte(sealed_url, 40) # 1)"
+            )
+        )
+    said = await tried(app)
+    assert (said["cause"], said["duration_ms"]) == ("secret_unreadable", None)
+    answer: httpx.Response = await app.put(CONFIG, "owner", {"table_name": "x"})
+    assert answer.status_code == 422

@@ -1,0 +1,262 @@
+"""What on-call sees: alive, ready, metrics, and a status that fails only when the work cannot be done."""
+
+import base64
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from clay_push_service.callers.caller import Scope
+from clay_push_service.database import Database
+from clay_push_service.host.tables import Vintage
+from clay_push_service.migrations import head
+from clay_push_service.ops.page import age
+from clay_push_service.web import create_app
+from tests.support.app import WEBHOOK, AppClient, app_settings, running_app
+from tests.support.nexusleads import miniature_host
+
+
+@pytest.fixture
+async def app(database_url: str) -> AsyncIterator[AppClient]:
+    async with running_app(database_url, ops_open=True) as client:
+        yield client
+
+
+async def run(app: AppClient, *statements: str) -> None:
+    async with app.database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(text(statement), {"org": app.org_id})
+
+
+async def worker(app: AppClient, seconds_ago: int = 1) -> None:
+    await run(
+        app,
+        "INSERT INTO clay.workers (id, hostname, pid, version, seen_at)"
+        f" VALUES (gen_random_uuid(), 'box-1', 4711, '0.1.0', now() - interval '{seconds_ago} s')",
+    )
+
+
+async def due_leads(app: AppClient, minutes_ago: int = 5) -> None:
+    await app.put("/api/clay/config", "owner", {"webhook_url": WEBHOOK, "table_name": "<b>Inbound</b>"})
+    job = uuid4()
+    await run(
+        app,
+        f"UPDATE clay.destinations SET next_slot_at = now() - interval '{minutes_ago} min' WHERE org_id = :org",
+        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, lead_count,"
+        f" created_at) SELECT '{job}', org_id, gen_random_uuid(), version_id, 1, 'selected', 3, now() - interval"
+        f" '{minutes_ago} min' FROM clay.destinations WHERE org_id = :org",
+        "INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch, due_at)"
+        f" SELECT :org, '{job}', gen_random_uuid(), gen_random_uuid(), 1, now() - interval '{minutes_ago} min'"
+        " FROM generate_series(1, 3)",
+    )
+
+
+async def status(app: AppClient, code: int = 200) -> dict[str, object]:
+    answer = await app.get("/status")
+    assert answer.status_code == code, answer.text
+    said: dict[str, object] = answer.json()
+    return said
+
+
+async def test_healthy_instance_has_nothing_to_do(app: AppClient) -> None:
+    await worker(app)
+    said = await status(app)
+    assert (said["status"], said["advice"]) == ("ok", [])
+    assert said["database"] == {
+        "reachable": True, "migrated": True, "nexusleads": "today", "revision": head(), "needed_revision": head(),
+        "version": said["database"]["version"], "latency_ms": said["database"]["latency_ms"],  # type: ignore[index]  # JSON
+    }  # fmt: skip
+
+
+async def test_idle_instance_without_a_worker_is_degraded(app: AppClient) -> None:
+    said = await status(app)
+    assert said["status"] == "degraded"
+    assert "clay-push worker" in str(said["advice"])
+
+
+async def test_due_leads_without_a_live_worker_are_a_failure(app: AppClient) -> None:
+    await worker(app, seconds_ago=31)
+    await due_leads(app)
+    said = await status(app, 503)
+    assert said["status"] == "failing"
+    assert "3 leads are due and no worker is alive." in str(said["advice"])
+    queue = said["queue"]
+    assert isinstance(queue, dict)
+    assert (queue["pending"], queue["due"], queue["live_jobs"]) == (3, 3, 1)
+    assert 299 < queue["oldest_due_seconds"] < 310
+
+
+async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    said = await status(app)
+    assert said["status"] == "degraded"
+    assert "without a worker working on them" in str(said["advice"])
+
+
+@pytest.mark.parametrize(
+    "not_due",
+    [
+        "UPDATE clay.clay_push_log SET due_at = now() + interval '1 min'",
+        "UPDATE clay.destinations SET next_slot_at = now() + interval '1 min'",
+        "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()",
+    ],
+    ids=["backoff", "pace", "outage"],
+)
+async def test_what_waits_is_not_due(app: AppClient, not_due: str) -> None:
+    await due_leads(app)
+    await run(app, not_due)
+    said = await status(app)
+    queue = said["queue"]
+    assert isinstance(queue, dict)
+    assert (queue["pending"], queue["due"], queue["oldest_due_seconds"]) == (3, 0, None)
+
+
+async def test_waiting_and_closed_destinations_are_named_without_their_urls(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    await run(
+        app,
+        "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'",
+    )
+    answer = await app.get("/status")
+    said = answer.json()
+    assert said["closed_destinations"] == 1
+    assert said["unwell_destinations"][0]["reason"] == "unauthorized"
+    assert "clay.com" not in answer.text
+
+
+async def test_last_hour_is_counted_by_cause(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    await run(
+        app,
+        "UPDATE clay.clay_push_log SET state = 'done', finished_at = now(), status = 'success'",
+        "UPDATE clay.clay_push_log SET status = 'failed', cause = 'rejected'"
+        " WHERE id = (SELECT id FROM clay.clay_push_log LIMIT 1)",
+    )
+    said = (await status(app))["last_hour"]
+    assert said == {
+        "finished": 3, "failed": 1, "failed_percent": 33.3,
+        "causes": [{"cause": "success", "status": "success", "count": 2}, {"cause": "rejected", "status": "failed", "count": 1}],
+    }  # fmt: skip
+
+
+async def test_loosened_settings_are_said(database_url: str) -> None:
+    async with running_app(database_url, ops_open=True, allow_plain_http=True, encryption_keys="") as app:
+        await worker(app)
+        said = await status(app)
+        assert said["status"] == "degraded"
+        assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in str(said["loosened_settings"])
+        assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(said["advice"])
+
+
+async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'fuel_empty'")
+    answer = await app.get("/status", headers={"Accept": "text/html,application/xhtml+xml"})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script" not in answer.headers["content-security-policy"]
+    assert "&lt;b&gt;Inbound&lt;/b&gt;" in answer.text
+    assert "<b>Inbound" not in answer.text
+    assert "fuel empty" in answer.text
+
+
+async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: AppClient) -> None:
+    ops, reader = await app_client.key(Scope.OPS, orgs=[]), await app_client.key(Scope.READ)
+    for path in ("/status", "/metrics"):
+        assert (await app_client.get(path)).status_code == 401
+        assert (await app_client.get(path, "owner")).status_code == 401
+        assert (await app_client.get(path, reader)).status_code == 403
+        assert (await app_client.get(path, ops)).status_code == 200
+    for path in ("/healthz", "/readyz"):
+        assert (await app_client.get(path)).status_code == 200
+
+
+async def test_browser_may_give_the_key_as_a_password(app_client: AppClient) -> None:
+    answer = await app_client.get("/status", headers={"Accept": "text/html"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+    plain = app_client.credentials[await app_client.key(Scope.OPS, orgs=[])]
+    for password, code in ((plain, 200), ("wrong", 401)):
+        basic = "Basic " + base64.b64encode(f"on-call:{password}".encode()).decode()
+        answer = await app_client.get("/status", headers={"Accept": "text/html", "Authorization": basic})
+        assert answer.status_code == code
+    answer = await app_client.get("/status", headers={"Authorization": "Basic %%%"})
+    assert answer.status_code == 401
+
+
+async def test_metrics_tell_the_queue(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    said = (await app.get("/metrics")).text
+    assert 'clay_push_queue_leads{state="due"} 3.0' in said
+    assert "clay_push_live_workers 1.0" in said
+    assert "clay_push_database_up 1.0" in said
+
+
+async def test_database_that_is_down_is_a_failure_and_the_process_lives(database_url: str) -> None:
+    gone = Database("postgresql://nobody:nothing@127.0.0.1:1/none", pool_size=1)
+    for ops_open in (True, False):
+        app = create_app(app_settings(database_url, ops_open=ops_open, allow_plain_http=True), database=gone)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://t") as http,
+        ):
+            assert (await http.get("/healthz")).status_code == 200
+            ready = await http.get("/readyz")
+            assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
+            key = {"Authorization": "Bearer cps_00000000_" + "A" * 43}
+            answer = await http.get("/status", headers=key)
+            assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+            assert "PostgreSQL" in str(answer.json()["advice"])
+            assert ("ALLOW_PLAIN_HTTP" in answer.text) is ops_open  # who cannot be asked for a key is told no settings
+            page = await http.get("/status", headers=key | {"Accept": "text/html"})
+            assert page.status_code == 503
+            assert "unreachable" in page.text
+            assert "clay_push_database_up 0.0" in (await http.get("/metrics", headers=key)).text
+    await gone.close()
+
+
+async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None:
+    async with miniature_host(empty_database_url, Vintage.DOCUMENT):
+        app = create_app(app_settings(empty_database_url, ops_open=True))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://t") as http,
+        ):
+            assert "Migrations" in (await http.get("/readyz")).json()["detail"]
+            answer = await http.get("/status")
+            assert answer.status_code == 503
+            assert "clay-push migrate" in answer.text
+
+
+async def test_database_of_a_newer_release_is_ready(app: AppClient) -> None:
+    await run(app, "UPDATE clay.alembic_version SET version_num = '9999'")
+    assert (await app.get("/readyz")).status_code == 200
+
+
+async def test_database_without_nexusleads_is_not_ready(database_url: str) -> None:
+    app = create_app(app_settings(database_url, ops_open=True))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as http:
+        answer = await http.get("/readyz")
+        assert answer.status_code == 503
+        assert "NexusLeads" in answer.json()["detail"]
+        assert (await http.get("/status")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "–"), (0.04, "0.0 s"), (12.4, "12 s"), (59.6, "1 min"), (200, "3 min 20 s"), (3600, "1 h"),
+        (7500, "2 h 5 min"), (3 * 86400 + 4 * 3600, "3 d 4 h"), (400 * 86400, "400 d"),
+    ],
+)  # fmt: skip
+def test_ages_are_written_for_people(seconds: float | None, said: str) -> None:
+    assert age(seconds) == said
