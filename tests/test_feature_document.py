@@ -20,7 +20,7 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def rows_by_lead(service: Stage) -> Counter[str]:
-    return Counter(row["lead_id"] for row in await service.sandbox.rows())
+    return Counter(str(row["lead_id"]) for row in await service.sandbox.rows())
 
 
 async def bodies(service: Stage) -> list[Any]:
