@@ -87,7 +87,7 @@ class _Push:
             push_mode="all" if wanted.min_score is None else "filtered",
             push_again=wanted.again,
         )
-        return Desk(connection, tables, Asker(org.id, actor()), self._settings), body
+        return await Desk.open(connection, tables, Asker(org.id, actor()), self._settings), body
 
     async def _watch(self, org_id: UUID, job_id: UUID) -> int:
         with job_bar(self._console) as shown:

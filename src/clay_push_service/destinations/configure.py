@@ -121,6 +121,22 @@ async def configure(
         await save.run()
 
 
+async def save_checked(
+    connection: AsyncConnection,
+    box: SecretBox,
+    current: StoredDestination,
+    change: ConfigChange,
+    checked: CheckedUrl,
+    org_id: UUID,
+    actor: str,
+    *,
+    source: str,
+    internal: bool,
+) -> None:
+    """The same in the caller's transaction, for a locked destination and a URL that the guard has passed."""
+    await _Save(connection, box, org_id, actor, source, change, current, checked, True, internal).run()
+
+
 def blocked(error: BlockedError) -> InvalidError:
     """The guard's refusal as a caller sees it."""
     return InvalidError(

@@ -32,6 +32,7 @@ from clay_push_service.push_jobs.schemas import (
     PushFilteredBody,
     QueuedJob,
 )
+from clay_push_service.push_jobs.take_over import NOTHING, TakenOver, take_over
 from clay_push_service.settings import Settings
 
 MESSAGE = "Clay push job queued"
@@ -45,6 +46,13 @@ class Desk:
     tables: HostTables
     asker: Asker
     settings: Settings
+    taken_over: TakenOver = NOTHING
+
+    @classmethod
+    async def open(cls, connection: AsyncConnection, tables: HostTables, asker: Asker, settings: Settings) -> "Desk":
+        """With the destination as it is by now, also where NexusLeads' own settings page has changed it."""
+        taken_over = await take_over(connection, tables, asker.org_id, settings)
+        return cls(connection, tables, asker, settings, taken_over)
 
     async def require_available(self) -> None:
         await require_available(

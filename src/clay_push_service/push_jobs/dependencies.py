@@ -19,13 +19,13 @@ def asker_of(caller: Caller, request_id: str | None) -> Asker:
 async def _push_desk(
     caller: Pusher, connection: Transaction, host: Host, settings: Settings, request_id: RequestId
 ) -> Desk:
-    return Desk(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+    return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
 
 
 async def _read_desk(
     caller: Reader, connection: Transaction, host: Host, settings: Settings, request_id: RequestId
 ) -> Desk:
-    return Desk(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+    return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
 
 
 def _watch(request: Request) -> WatchOfProcess:

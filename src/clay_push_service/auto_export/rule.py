@@ -1,0 +1,156 @@
+"""A project's auto-export rule: kept in the host's own columns where we may write them, else in a table of ours.
+
+Where both are, the newer act wins: our row remembers what the host's columns said when it was written, and gives way as
+soon as they say something else.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, bindparam, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import Detail, audit
+from clay_push_service.host.tables import HostTables
+
+ENABLED: Final = "auto_export_clay_enabled"
+MIN_SCORE: Final = "auto_export_clay_min_score"
+CLASSIFICATIONS: Final = "auto_export_clay_classifications"
+COLUMNS: Final = (ENABLED, MIN_SCORE, CLASSIFICATIONS)
+LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
+"""The host's row may be locked by the host: then we say so instead of waiting."""
+
+READ_OWN = text("""
+SELECT enabled, min_score, classifications, host_rule FROM clay.auto_export_rules
+WHERE org_id = :org_id AND project_id = :project_id
+""")
+WRITE_OWN = text("""
+INSERT INTO clay.auto_export_rules (org_id, project_id, enabled, min_score, classifications, host_rule, updated_by)
+VALUES (:org_id, :project_id, :enabled, :min_score, CAST(:classifications AS text[]), :host_rule, :actor)
+ON CONFLICT (org_id, project_id) DO UPDATE
+SET enabled = excluded.enabled, min_score = excluded.min_score, classifications = excluded.classifications,
+    host_rule = excluded.host_rule, updated_by = excluded.updated_by, updated_at = now()
+""")
+FORGET_OWN = text("DELETE FROM clay.auto_export_rules WHERE org_id = :org_id AND project_id = :project_id")
+MAY_WRITE = text("""
+SELECT coalesce(bool_and(pg_catalog.has_column_privilege(pg_catalog.to_regclass(:name), wanted.name, 'UPDATE')), false)
+FROM unnest(CAST(:columns AS text[])) AS wanted (name)
+""").bindparams(bindparam("columns", type_=ARRAY(Text())))
+
+
+class Keeper(StrEnum):
+    """Where a rule is kept."""
+
+    HOST = "host"
+    OWN = "own"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    enabled: bool = False
+    min_score: Decimal | None = None
+    """A lead without a score does not meet it."""
+    classifications: tuple[str, ...] = ()
+    """Any of these; empty: any, and also none."""
+
+    def as_json(self) -> str:
+        """As a push job records it, and as it is compared."""
+        score = None if self.min_score is None else float(self.min_score)
+        said = {"enabled": self.enabled, "min_score": score, "classifications": list(self.classifications)}
+        return json.dumps(said, ensure_ascii=False)
+
+    def filters_json(self) -> str:
+        """What the push job says of how its leads were chosen (the feature document, section 5.1)."""
+        score = None if self.min_score is None else float(self.min_score)
+        return json.dumps({"min_score": score, "classifications": list(self.classifications)}, ensure_ascii=False)
+
+
+OFF: Final = Rule()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRule:
+    rule: Rule
+    keeper: Keeper
+
+
+async def read_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> KeptRule:
+    """The rule in force. The project must be known to be the organization's."""
+    of_host = await _host_rule(connection, tables, org_id, project_id)
+    row = (await connection.execute(READ_OWN, {"org_id": org_id, "project_id": project_id})).one_or_none()
+    if row is not None and row.host_rule == (of_host or OFF).as_json():
+        return KeptRule(_rule(row.enabled, row.min_score, row.classifications), Keeper.OWN)
+    if of_host is not None:
+        return KeptRule(of_host, Keeper.HOST)
+    return KeptRule(OFF, Keeper.NOBODY)
+
+
+async def write_rule(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, actor: str
+) -> KeptRule:
+    """Keep the rule, where the host's own page shows it if we may. Returns what was kept."""
+    which = {"org_id": org_id, "project_id": project_id}
+    before = await _host_rule(connection, tables, org_id, project_id)
+    if before is not None and await _may_write(connection, tables):
+        await connection.execute(LOCK_TIMEOUT)
+        projects = tables.projects
+        await connection.execute(
+            update(projects)
+            .where(projects.c.id == project_id, projects.c.org_id == org_id)
+            .values(
+                {
+                    projects.c[ENABLED]: rule.enabled,
+                    projects.c[MIN_SCORE]: rule.min_score,
+                    projects.c[CLASSIFICATIONS]: list(rule.classifications) or None,
+                }
+            )
+        )
+        await connection.execute(FORGET_OWN, which)
+    else:
+        values = {
+            "enabled": rule.enabled,
+            "min_score": rule.min_score,
+            "classifications": list(rule.classifications),
+            "host_rule": (before or OFF).as_json(),
+            "actor": actor,
+        }
+        await connection.execute(WRITE_OWN, which | values)
+    details: dict[str, Detail] = {
+        "project_id": str(project_id),
+        "enabled": rule.enabled,
+        "min_score": None if rule.min_score is None else str(rule.min_score),
+        "classifications": list(rule.classifications),
+    }
+    await audit(connection, org_id, actor, "auto_export.changed", details)
+    return await read_rule(connection, tables, org_id, project_id)
+
+
+async def _host_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Rule | None:
+    """None: this host has no such columns."""
+    if not all(tables.has("projects", column) for column in COLUMNS):
+        return None
+    projects = tables.projects.c
+    found = await connection.execute(
+        select(*(projects[column] for column in COLUMNS)).where(projects.id == project_id, projects.org_id == org_id)
+    )
+    row = found.one_or_none()
+    return None if row is None else _rule(row[0], row[1], row[2])
+
+
+def _rule(enabled: bool | None, min_score: Decimal | None, classifications: Sequence[str | None] | None) -> Rule:
+    if min_score is not None and not min_score.is_finite():
+        return OFF  # `decimal` may hold NaN: a rule that nobody can mean lets nobody through
+    words = tuple(word.strip() for word in classifications or () if word and word.strip())
+    return Rule(bool(enabled), min_score, words)
+
+
+async def _may_write(connection: AsyncConnection, tables: HostTables) -> bool:
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in (tables.schema, tables.host_name("projects")))
+    columns = [tables.host_name(column) for column in COLUMNS]
+    return bool((await connection.execute(MAY_WRITE, {"name": name, "columns": columns})).scalar_one())

@@ -1,0 +1,213 @@
+"""Takes over what NexusLeads' own settings page says about Clay, when it is new; never sends to what the guard refuses.
+
+Called wherever a destination is about to be read. The newer act wins: what was changed here is not undone by an old value
+there, and a value changed there replaces what is here. An organization's first values are taken when we first see them.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+from clay_push_service.audit import Detail, audit
+from clay_push_service.destinations.configure import (
+    DEFAULT_RATE_LIMIT_MS,
+    ENSURE,
+    KEEP,
+    ConfigChange,
+    Keep,
+    save_checked,
+)
+from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
+from clay_push_service.destinations.host_fingerprint import Seen, compare, fingerprint
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.stored import read_destination
+from clay_push_service.host.org_settings import ClaySettings, clay_settings
+from clay_push_service.host.tables import HostTables
+from clay_push_service.push_jobs.remove_destination import remove_destination
+from clay_push_service.settings import Settings
+
+ACTOR: Final = "host:org_settings"
+SOURCE: Final = "host"
+OUR_SOURCE: Final = "api"
+MAX_RATE_LIMIT_MS: Final = 60_000
+MAX_TABLE_NAME: Final = 200
+BAD_RATE: Final = "CLAY_RATE_LIMIT_MS in NexusLeads' settings is no number of milliseconds from 1 to 60,000."
+NO_KEYS: Final = (
+    "The webhook URL in NexusLeads' settings cannot be taken over, because CLAY_PUSH_ENCRYPTION_KEYS is not set; the"
+    " NexusLeads operator sets it."
+)
+
+LOOK = text("""
+SELECT destination.host_fingerprint, destination.version_id, version.source
+FROM clay.destinations AS destination
+LEFT JOIN clay.destination_versions AS version
+       ON version.org_id = destination.org_id AND version.id = destination.version_id
+WHERE destination.org_id = :org_id
+""")
+LOCK = text(f"{LOOK.text} FOR UPDATE OF destination")
+SAVE_BESIDES = text("""
+UPDATE clay.destinations SET table_name = :table_name, rate_limit_ms = :rate_limit_ms, updated_at = now()
+WHERE org_id = :org_id
+""")
+REMEMBER = text("UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """`problem`: what NexusLeads' settings page says that cannot be used, in one sentence; None when all is well."""
+
+    problem: str | None = None
+
+
+NOTHING: Final = TakenOver()
+
+
+async def take_over(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> TakenOver:
+    """In the caller's transaction. Two reads where nothing has changed."""
+    if not tables.has("org_settings"):
+        return NOTHING
+    host = await clay_settings(connection, tables, org_id)
+    kept = (await connection.execute(LOOK, {"org_id": org_id})).one_or_none()
+    if kept is None and host == ClaySettings(None, None, None):
+        return NOTHING
+    known = kept is not None and kept.host_fingerprint is not None
+    seen = compare(host, kept.host_fingerprint) if kept is not None and known else _first_sight(host)
+    refusal = _refusal(host, settings)
+    if known and seen.all and (refusal is not None or not seen.refused):
+        return TakenOver(_problem(host, refusal if seen.refused else None))
+    if host.webhook_url is not None and refusal is None and not seen.webhook_url and not settings.encryption_keys:
+        return TakenOver(NO_KEYS)  # not remembered: once there is a key, it is taken over
+    change = _Change(connection, org_id, settings, host, refusal)
+    return await change.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One organization whose values there are not (all) what they were, or were refused and would not be now."""
+
+    connection: AsyncConnection
+    org_id: UUID
+    settings: Settings
+    host: ClaySettings
+    refusal: BlockedError | None
+
+    async def run(self) -> TakenOver:
+        await self.connection.execute(ENSURE, {"org_id": self.org_id})
+        row = (await self.connection.execute(LOCK, {"org_id": self.org_id})).one()
+        kept: bytes | None = row.host_fingerprint
+        seen = compare(self.host, kept) if kept is not None else _first_sight(self.host)
+        if kept is None and row.version_id is not None:  # set here before we ever looked there: this is the newer act
+            await self._remember(refused=False)
+            return TakenOver(_problem(self.host, None))
+        if kept is not None and seen.all and not seen.refused:  # somebody else was faster
+            return TakenOver(_problem(self.host, None))
+        # What was refused and would not be now is taken only where nothing was set here meanwhile.
+        is_new = not seen.webhook_url or (seen.refused and row.source != OUR_SOURCE)
+        if self.host.webhook_url is not None and self.refusal is None and is_new:
+            await self._save(check_url(self.host.webhook_url, Policy.of(self.settings)), seen)
+        else:
+            if self.host.webhook_url is None and not seen.webhook_url and row.source == SOURCE:
+                # What was taken over from there was removed there. What was set here stays.
+                await remove_destination(self.connection, self.org_id, ACTOR)
+            await self._save_besides(seen)
+        if self.refusal is not None and not seen.webhook_url:
+            await audit(self.connection, self.org_id, ACTOR, "config.refused", {"reason": self.refusal.reason})
+            log.warning("host_settings.refused", org_id=str(self.org_id), reason=self.refusal.reason)
+        await self._remember(refused=self.refusal is not None)
+        return TakenOver(_problem(self.host, self.refusal))
+
+    async def _save(self, checked: CheckedUrl, seen: Seen) -> None:
+        box = SecretBox(self.settings.encryption_keys)
+        current = await read_destination(self.connection, box, self.org_id, lock=True)
+        assert current is not None  # noqa: S101 - ensured and locked above
+        change = ConfigChange(
+            webhook_url=self.host.webhook_url or KEEP,
+            table_name=KEEP if seen.table_name else _table_name(self.host),
+            rate_limit_ms=KEEP if seen.rate_limit_ms else self._rate(checked),
+        )
+        await save_checked(
+            self.connection, box, current, change, checked, self.org_id, ACTOR, source=SOURCE,
+            internal=self._is_internal(checked),
+        )  # fmt: skip
+
+    async def _save_besides(self, seen: Seen) -> None:
+        """Table name and pace, where the URL is not ours to change."""
+        if seen.table_name and seen.rate_limit_ms:
+            return
+        row = (
+            await self.connection.execute(
+                text("SELECT table_name, rate_limit_ms FROM clay.destinations WHERE org_id = :org_id"),
+                {"org_id": self.org_id},
+            )
+        ).one()
+        rate = self._rate(None)
+        wanted: dict[str, Detail] = {
+            "table_name": row.table_name if seen.table_name else _table_name(self.host),
+            "rate_limit_ms": row.rate_limit_ms if seen.rate_limit_ms or isinstance(rate, Keep) else rate,
+        }
+        changed = {key: value for key, value in wanted.items() if value != getattr(row, key)}
+        if not changed:
+            return
+        await self.connection.execute(SAVE_BESIDES, wanted | {"org_id": self.org_id})
+        await audit(self.connection, self.org_id, ACTOR, "config.changed", changed)
+
+    async def _remember(self, *, refused: bool) -> None:
+        values = {"org_id": self.org_id, "fingerprint": fingerprint(self.host, refused=refused)}
+        await self.connection.execute(REMEMBER, values)
+
+    def _rate(self, checked: CheckedUrl | None) -> int | Keep:
+        if self.host.rate_limit_ms is None:
+            return DEFAULT_RATE_LIMIT_MS
+        rate = _number(self.host.rate_limit_ms)
+        if rate == 0 and checked is not None and self._is_internal(checked):
+            return 0
+        return KEEP if rate is None else rate or KEEP
+
+    def _is_internal(self, checked: CheckedUrl) -> bool:
+        """Without a look-up, which must not hold a transaction: only where the host is written as an address."""
+        try:
+            address = ip_address(checked.host)
+        except ValueError:
+            return False
+        return any(address in network for network in self.settings.networks)
+
+
+def _first_sight(host: ClaySettings) -> Seen:
+    """What is not there has not changed."""
+    return Seen(host.webhook_url is None, host.table_name is None, host.rate_limit_ms is None)
+
+
+def _table_name(host: ClaySettings) -> str | None:
+    if host.table_name is None:
+        return None
+    return "".join(character for character in host.table_name if character.isprintable())[:MAX_TABLE_NAME] or None
+
+
+def _number(written: str) -> int | None:
+    """None for what is no whole number of milliseconds in range."""
+    if not (written.isascii() and written.isdecimal() and len(written) <= len(str(MAX_RATE_LIMIT_MS))):
+        return None
+    return int(written) if int(written) <= MAX_RATE_LIMIT_MS else None
+
+
+def _refusal(host: ClaySettings, settings: Settings) -> BlockedError | None:
+    if host.webhook_url is None:
+        return None
+    try:
+        check_url(host.webhook_url, Policy.of(settings))
+    except BlockedError as error:
+        return error
+    return None
+
+
+def _problem(host: ClaySettings, refusal: BlockedError | None) -> str | None:
+    if refusal is not None:
+        return f"The webhook URL in NexusLeads' settings (CLAY_WEBHOOK_URL) is not used: {refusal.detail}"
+    return BAD_RATE if host.rate_limit_ms is not None and _number(host.rate_limit_ms) is None else None
