@@ -110,7 +110,7 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
         found.append(
             Advice(
                 Level.DEGRADED,
-                f"{_count(vitals.closed, 'destination is', 'destinations are')} closed: Clay refuses their webhook.",
+                f"{_count(vitals.closed, 'destination is', 'destinations are')} closed, because Clay refuses the webhook.",
                 "Nothing for you to repair: the organization must change its Clay settings (the reason is below).",
             )
         )
