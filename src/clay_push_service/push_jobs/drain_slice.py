@@ -78,6 +78,8 @@ class Slice:
             await self._feed()
         finally:
             await self._give_back()
+        if self._streaks.closes or self._streaks.waits:
+            await self._drainer.recorder.flush()  # the next slice must find the destination closed or waiting
         if self._job.probe or not await self._drainer.go_on(self._job, self._resume_seconds) or self._retries:
             self._drainer.keep(asyncio.create_task(self._settle()))
         metrics.SLICES.labels(end="halted" if self._resume_seconds else "done").inc()

@@ -17,6 +17,7 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
 from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.health import readiness
+from clay_push_service.privacy import endpoints as privacy_endpoints
 from clay_push_service.push_jobs import destination_endpoints, job_endpoints, push_endpoints
 from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
@@ -24,7 +25,13 @@ from clay_push_service.web import errors
 from clay_push_service.web.body import BodyMiddleware
 from clay_push_service.web.requests import RequestMiddleware
 
-ROUTERS = (push_endpoints.router, job_endpoints.router, destination_endpoints.router, ops_endpoints.router)
+ROUTERS = (
+    push_endpoints.router,
+    job_endpoints.router,
+    destination_endpoints.router,
+    privacy_endpoints.router,
+    ops_endpoints.router,
+)
 
 log = logs.get(__name__)
 
@@ -47,6 +54,7 @@ def create_app(
         summary="Sends NexusLeads' leads into Clay: queued, paced, once each, with an outcome for every lead.",
         version=__version__,
         lifespan=_lifespan,
+        openapi_url=None,  # openapi.yaml is committed; nothing but liveness and readiness is open to all
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
