@@ -5,12 +5,20 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from clay_push_service.settings import Settings
 
 SCHEMA = "clay"
 """Ours. Every name in a statement is qualified: the host has a `clay_push_log` of its own in `public`."""
+
+
+UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a statement may raise when the database is away. While a connection is being made SQLAlchemy hands on asyncpg's
+own errors ("the database system is starting up"), and the network's."""
+DATA_STATES = ("22", "23")
+"""SQLSTATE classes of data exceptions and broken constraints: the same values will fail again."""
 
 
 class Database:
@@ -57,6 +65,14 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def is_about_the_data(error: BaseException) -> bool:
+    """The values are to blame, so that trying again is of no use; not the server, the network or the moment."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith(DATA_STATES) or isinstance(error.orig.__cause__, ValueError)
 
 
 def libpq_url(url: str) -> str:

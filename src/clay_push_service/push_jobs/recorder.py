@@ -3,10 +3,8 @@
 import asyncio
 import time
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from clay_push_service import logs, metrics
-from clay_push_service.database import Database
+from clay_push_service.database import UNAVAILABLE, Database, is_about_the_data
 from clay_push_service.push_jobs.record import Result, record
 
 FLUSH_ROWS = 100
@@ -47,17 +45,32 @@ class Recorder:
         async with self._writing:
             self._full.clear()
             batch, self._waiting = self._waiting, []
-            tries = 0
-            while batch:
-                try:
-                    await self._write(batch)
-                except (SQLAlchemyError, OSError) as error:
-                    delay = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
-                    tries += 1
-                    log.warning("results.not_written", results=len(batch), error=type(error).__name__, tries=tries)
-                    await asyncio.sleep(delay)
-                else:
-                    return
+            try:
+                while batch:
+                    batch = batch[await self._write_surely(batch) :]
+            finally:
+                self._waiting = batch + self._waiting  # cancelled in the middle: the next flush writes them
+
+    async def _write_surely(self, batch: list[Result]) -> int:
+        """Write these, or the first half of them while one among them cannot be written. Returns how many are settled."""
+        tries = 0
+        while True:
+            try:
+                await self._write(batch)
+            except UNAVAILABLE as error:
+                if is_about_the_data(error):
+                    if len(batch) > 1:
+                        batch = batch[: len(batch) // 2]
+                        continue
+                    # Its lease runs out and it becomes `unknown`, as after a crash; the others must not wait for it.
+                    log.exception("result.not_writable", delivery_id=str(batch[0].delivery_id))
+                    return 1
+                delay = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+                tries += 1
+                log.warning("results.not_written", results=len(batch), error=type(error).__name__, tries=tries)
+                await asyncio.sleep(delay)
+            else:
+                return len(batch)
 
     async def _write(self, batch: list[Result]) -> None:
         started = time.perf_counter()
