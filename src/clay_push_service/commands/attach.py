@@ -1,0 +1,115 @@
+"""`clay-push attach` and `detach`: say what is changed at NexusLeads before it is, as the role of ADMIN_DATABASE_URL."""
+
+import asyncio
+
+import typer
+from sqlalchemy import make_url
+
+from clay_push_service.database import Database
+from clay_push_service.errors import InvalidError
+from clay_push_service.host.tables import detect
+from clay_push_service.nexusleads import attach as attaching
+from clay_push_service.nexusleads.attachment import Level
+from clay_push_service.nexusleads.plan import Plan, Wish, enter_step
+from clay_push_service.settings import Settings
+
+SHOWN = 10
+
+
+def level_of(word: str) -> Level:
+    try:
+        return Level(word)
+    except ValueError:
+        raise InvalidError(f"There is no level {word}: read, mirror or inbox.") from None
+
+
+def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool) -> int:
+    """1 when something stands in the way."""
+    role = make_url(settings.database_url).username or ""
+    wish = Wish(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
+    plan = asyncio.run(_attach(settings, wish, dry_run=True))
+    _show(plan, dry_run=dry_run)
+    if plan.problems:
+        return 1
+    if not dry_run:
+        asyncio.run(_attach(settings, wish, dry_run=False))
+        typer.echo(f"Attached at level {level}.")
+    return 0
+
+
+def detach(settings: Settings, *, dry_run: bool) -> int:
+    asyncio.run(_detach(settings, dry_run=dry_run))
+    return 0
+
+
+def _admin(settings: Settings) -> Database:
+    return Database(settings.admin_database_url or settings.database_url, pool_size=1, application="clay-push-attach")
+
+
+async def _attach(settings: Settings, wish: Wish, *, dry_run: bool) -> Plan:
+    database = _admin(settings)
+    try:
+        async with database.transaction() as connection:
+            tables = await detect(connection, settings.host_schema)
+            return await attaching.attach(connection, tables, wish, dry_run=dry_run)
+    finally:
+        await database.close()
+
+
+async def _detach(settings: Settings, *, dry_run: bool) -> None:
+    role = make_url(settings.database_url).username or ""
+    database = _admin(settings)
+    try:
+        async with database.transaction() as connection:
+            tables = await detect(connection, settings.host_schema)
+            steps, ended, grants = await attaching.detach(connection, tables, role, dry_run=dry_run)
+    finally:
+        await database.close()
+    for step in steps:
+        typer.echo(f"- {step.says}")
+    typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished ones stay")
+    typer.echo("Nothing was changed (--dry-run)." if dry_run else "Detached.")
+    if role and not dry_run:
+        typer.echo("What the running role no longer needs may be taken from it:")
+        for grant in grants:
+            typer.echo(f"  {grant.revoke(tables.schema, role)};")
+
+
+def _show(plan: Plan, *, dry_run: bool) -> None:
+    schema, role = plan.tables.schema, plan.wish.runtime_role
+    standing = f"attached at level {plan.standing.level}" if plan.standing else "not attached"
+    typer.echo(f"NexusLeads ({plan.tables.vintage}) in schema {schema}; {standing}; the service runs as {role}.")
+    for problem in plan.problems:
+        typer.echo(f"In the way: {problem}.", err=True)
+    if plan.problems:
+        return
+    if not plan.wish.level.mirrors or dry_run:
+        _show_grants(plan)
+    _show_steps(plan, dry_run=dry_run)
+    if plan.waiting and plan.wish.level is Level.INBOX and not plan.wish.take_waiting:
+        named = ", ".join(str(each) for each in plan.waiting[:SHOWN])
+        more = f" and {len(plan.waiting) - SHOWN:,} more" if len(plan.waiting) > SHOWN else ""
+        typer.echo(f"{len(plan.waiting):,} pushes of NexusLeads' own wait already: {named}{more}.")
+        typer.echo("They are left to it; --take-waiting takes them over.")
+
+
+def _show_grants(plan: Plan) -> None:
+    schema, role = plan.tables.schema, plan.wish.runtime_role
+    typer.echo("A role with least rights needs, at this level:")
+    typer.echo(f"  {enter_step(schema, role).statement};")
+    for grant in plan.grants:
+        typer.echo(f"  {grant.statement(schema, role)};{' -- missing' if grant in plan.missing else ''}")
+    if not plan.wish.level.mirrors and plan.missing:
+        typer.echo(f"Role {role} lacks those marked as missing: run them as the owner of these tables.")
+
+
+def _show_steps(plan: Plan, *, dry_run: bool) -> None:
+    typer.echo("Would do:" if dry_run else "Will do:")
+    for step in plan.steps:
+        typer.echo(f"- {step.says}")
+        if dry_run:
+            typer.echo("    " + step.statement.strip().replace("\n", "\n    ") + ";")
+    if not plan.standing or plan.standing.level is not plan.wish.level:
+        typer.echo(f"- record level {plan.wish.level} in clay.attachment")
+    elif not plan.steps:
+        typer.echo("- nothing: all of it is there")

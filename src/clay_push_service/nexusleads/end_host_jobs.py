@@ -1,0 +1,35 @@
+"""Ends the host's rows in which no push job shows: nothing to send, not configured, detached. With a sentence, never silently."""
+
+import json
+
+from sqlalchemy import text
+
+from clay_push_service.database import Database
+from clay_push_service.host.connected import Host
+from clay_push_service.models import JobStatus
+from clay_push_service.nexusleads.attachment import take_turn
+from clay_push_service.nexusleads.mirror_row import MANAGED_BY
+from clay_push_service.nexusleads.mirror_write import bound, end_row
+from clay_push_service.nexusleads.shape import read_shape
+
+BATCH = 50
+
+UNWRITTEN = text(f"""
+SELECT id, host_job_id, push_mode, end_status, end_message FROM clay.inbox
+WHERE end_status IS NOT NULL AND written_at IS NULL ORDER BY id LIMIT {BATCH}
+""")
+WRITTEN = text("UPDATE clay.inbox SET written_at = now() WHERE id = :id")
+
+
+async def end_host_jobs(database: Database, host: Host) -> None:
+    """One transaction, by whoever has the turn; the next look goes on where this one had to stop."""
+    async with database.transaction() as connection:
+        if (await connection.execute(UNWRITTEN)).first() is None or not await take_turn(connection, host.schema):
+            return
+        await bound(connection)
+        shape = await read_shape(connection, await host.tables(connection))
+        for row in (await connection.execute(UNWRITTEN)).all():
+            metadata = json.dumps({"managed_by": MANAGED_BY, "push_mode": row.push_mode, "summary": row.end_message})
+            status = JobStatus(row.end_status)
+            await end_row(connection, shape, row.host_job_id, status, row.end_message, metadata)
+            await connection.execute(WRITTEN, {"id": row.id})

@@ -1,0 +1,124 @@
+"""What the host should show of a push job: its job row and three steps, as values. Pure; never a lead's id, never `pending`.
+
+The host's processor claims whatever is pending and pushes what `metadata.lead_ids` names; so our rows have neither.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.models import JobStatus
+from clay_push_service.push_jobs.describe import ENDED, progress, progress_percent, steps, summary, warnings
+
+JOB_TYPE: Final = "clay_push"
+MANAGED_BY: Final = "clay-push"
+
+Value = str | int | float | None
+Metadata = Mapping[str, str | int]
+
+CURRENT_STEP: Final[Mapping[JobStatus, int]] = {
+    JobStatus.PENDING: 1,
+    JobStatus.RUNNING: 2,
+    JobStatus.COMPLETED: 3,
+    JobStatus.FAILED: 3,
+    JobStatus.CANCELLED: 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PushJob:
+    """A push job as the mirror reads it."""
+
+    id: UUID
+    org_id: UUID
+    project_id: UUID
+    push_mode: str
+    status: JobStatus
+    cancel_requested: bool
+    lead_count: int
+    success_count: int
+    failed_count: int
+    skipped_count: int
+    unknown_count: int
+    created_by_user_id: UUID | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    main_cause: str | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One row of the host's `job_progress`."""
+
+    number: int
+    name: str
+    status: str
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """What the host's `sourcing_jobs` and `job_progress` say, or should say, of one push job."""
+
+    status: str
+    current_step: int
+    progress_percentage: float
+    error_message: str | None
+    metadata: str
+    """JSON with sorted keys, so that equal is equal."""
+    steps: tuple[StepRow, ...]
+
+
+def host_row(job: PushJob) -> HostRow:
+    said = _summary(job)
+    shown = JobStatus.CANCELLED if job.cancel_requested and not job.has_ended else job.status
+    metadata: dict[str, str | int] = {
+        "managed_by": MANAGED_BY,
+        "push_job_id": str(job.id),
+        "push_mode": job.push_mode,
+        "lead_count": job.lead_count,
+        "success_count": job.success_count,
+        "failed_count": job.failed_count,
+        "skipped_count": job.skipped_count,
+        "unknown_count": job.unknown_count,
+    }
+    if said is not None:
+        metadata["summary"] = said
+    messages = (
+        f"{job.lead_count:,} leads, {job.skipped_count:,} skipped",
+        progress(job.success_count, job.lead_count - job.skipped_count),
+        said,
+    )
+    return HostRow(
+        status=JobStatus.RUNNING if shown is JobStatus.PENDING else shown,
+        current_step=CURRENT_STEP[job.status],
+        progress_percentage=progress_percent(job.success_count, job.failed_count, job.skipped_count, job.lead_count),
+        error_message=said if job.status is JobStatus.FAILED else None,
+        metadata=canonical(metadata),
+        steps=tuple(
+            StepRow(step.number, step.name, step.status, message)
+            for step, message in zip(steps(job.status), messages, strict=True)
+        ),
+    )
+
+
+def _summary(job: PushJob) -> str | None:
+    if not job.has_ended:
+        return None
+    cause = EXPLANATIONS[Cause(job.main_cause)].message if job.main_cause else None
+    said = summary(job.success_count, job.failed_count, job.skipped_count, cause)
+    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
+    return " ".join([said, *(each for each in more if "may already" in each)])
+
+
+def canonical(metadata: object) -> str:
+    return json.dumps(metadata, sort_keys=True)

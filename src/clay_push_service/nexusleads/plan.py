@@ -1,0 +1,192 @@
+"""What `attach` would change, step by step, and what stands in its way. Looks at everything, changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES, HostTables
+from clay_push_service.nexusleads.attachment import Attachment, Level, read_attachment
+from clay_push_service.nexusleads.grants import Grant, may_enter, missing_grants, needed
+from clay_push_service.nexusleads.shape import JOB_CHANGES, JOBS, LOG, PROGRESS, PROGRESS_CHANGES, Shape, quoted
+from clay_push_service.nexusleads.triggers import TRIGGERS, Trigger
+
+STANDING = text("""
+SELECT t.tgname::text AS name, p.prosrc AS body, p.prosecdef AS is_definer, t.tgenabled <> 'D' AS is_enabled,
+       t.tgtype AS type, coalesce(array_to_string(p.proconfig, ';'), '') AS config
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+WHERE n.nspname = :schema AND c.relname = 'sourcing_jobs' AND t.tgname = ANY(CAST(:names AS text[])) AND NOT t.tgisinternal
+""")
+FUNCTIONS = text("""
+SELECT p.proname::text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = 'clay' AND p.proname = ANY(CAST(:names AS text[]))
+""")
+MAY_TRIGGER = text("SELECT has_table_privilege(CAST(:table AS text), 'TRIGGER'), current_user::text")
+WAITING = """
+SELECT id FROM {jobs} AS job WHERE job_type::text = 'clay_push' AND status::text = 'pending'
+  AND NOT EXISTS (SELECT 1 FROM clay.mirror WHERE mirror.host_job_id = job.id) ORDER BY created_at, id
+"""
+ROLE_EXISTS = text("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = :role)")
+CONFIG = "search_path=pg_catalog, pg_temp;lock_timeout=300ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    says: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the operator asked for. `runtime_role` is the one that serves and works."""
+
+    level: Level
+    runtime_role: str
+    with_trigger: bool = True
+    take_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    tables: HostTables
+    wish: Wish
+    standing: Attachment | None
+    problems: Sequence[str] = ()
+    """Must be put right first; nothing is changed."""
+    steps: Sequence[Step] = ()
+    grants: Sequence[Grant] = ()
+    """Everything the role needs at this level, whether it has it or not."""
+    missing: Sequence[Grant] = ()
+    waiting: Sequence[UUID] = field(default=())
+    """Pushes of the host's own that are pending."""
+
+
+async def make_plan(connection: AsyncConnection, tables: HostTables, shape: Shape, wish: Wish) -> Plan:
+    """As the role that would carry it out."""
+    standing = await read_attachment(connection)
+    problems = _lacking(tables, shape, wish.level)
+    if not (await connection.execute(ROLE_EXISTS, {"role": wish.runtime_role})).scalar_one():
+        problems.append(f"there is no role {wish.runtime_role}, which is to run the service")
+    if problems:
+        return Plan(tables, wish, standing, problems)
+    grants = needed(tables, shape, wish.level)
+    missing = await missing_grants(connection, tables.schema, wish.runtime_role, grants)
+    steps = await _grant_steps(connection, tables.schema, wish, missing)
+    trigger_steps = await _trigger_steps(connection, tables.schema, wish)
+    if any(step.statement.startswith("CREATE OR REPLACE TRIGGER") for step in trigger_steps):
+        problems += await _no_trigger_right(connection, tables.schema)
+    waiting = (await connection.execute(text(WAITING.format(jobs=shape.table(JOBS))))).scalars().all()
+    if waiting and wish.take_waiting and wish.level is Level.INBOX:
+        trigger_steps.append(Step(f"take over {len(waiting)} waiting pushes of the host's", _touch(shape)))
+    return Plan(tables, wish, standing, problems, [*steps, *trigger_steps], grants, missing, waiting)
+
+
+def _lacking(tables: HostTables, shape: Shape, level: Level) -> list[str]:
+    said = []
+    for word, columns in COLUMNS.items():
+        name = f"{tables.schema}.{tables.host_name(word)}"
+        if not tables.has(word):
+            said += [] if word in OPTIONAL_TABLES else [f"table {name} does not exist"]
+            continue
+        said += [
+            f"column {name}.{tables.host_name(key)} does not exist"
+            for key in columns
+            if not tables.has(word, key) and f"{word}.{key}" not in OPTIONAL_COLUMNS
+        ]
+    if level.mirrors:
+        for table, has, wanted in (
+            (JOBS, shape.jobs, (*JOB_CHANGES, "id", "job_type")),
+            (PROGRESS, shape.progress, ("id", "job_id", "step_number", *PROGRESS_CHANGES)),
+            (LOG, shape.log, ("id", "org_id", "status", "pushed_at")),
+        ):
+            named = f"{tables.schema}.{table}"
+            said += [f"column {named}.{column} does not exist" for column in wanted if column not in has]
+    return list(dict.fromkeys(said))
+
+
+async def _grant_steps(connection: AsyncConnection, schema: str, wish: Wish, missing: Sequence[Grant]) -> list[Step]:
+    """At level `read` grants are printed, not given: that level changes nothing of the host's."""
+    if not wish.level.mirrors:
+        return []
+    steps = []
+    if not await may_enter(connection, schema, wish.runtime_role):
+        steps.append(enter_step(schema, wish.runtime_role))
+    return steps + [
+        Step(
+            f"let {wish.runtime_role} {grant.privilege} {len(grant.columns)} columns of {schema}.{grant.table}",
+            grant.statement(schema, wish.runtime_role),
+        )
+        for grant in missing
+    ]
+
+
+def enter_step(schema: str, role: str) -> Step:
+    return Step(f"let {role} use schema {schema}", f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}")
+
+
+async def _trigger_steps(connection: AsyncConnection, schema: str, wish: Wish) -> list[Step]:
+    names = [trigger.name for trigger in TRIGGERS]
+    rows = (await connection.execute(STANDING, {"schema": schema, "names": names})).all()
+    standing = {row.name: row for row in rows}
+    functions = set((await connection.execute(FUNCTIONS, {"names": names})).scalars())
+    steps = []
+    for trigger in TRIGGERS:
+        row = standing.get(trigger.name)
+        if not _wanted(trigger, wish):
+            steps += removal(trigger, schema, there=row is not None, function=trigger.name in functions)
+            continue
+        if trigger.name not in functions or row is None or (row.body, row.config) != (trigger.body, CONFIG):
+            steps += [
+                Step(f"write function clay.{trigger.name}", trigger.create_function),
+                Step(f"let nobody call clay.{trigger.name} but its trigger", trigger.close_function),
+            ]
+        if row is None or not row.is_enabled:
+            what = f"put trigger {trigger.name} ({trigger.timing}, each row) on {schema}.{JOBS}"
+            steps.append(Step(what, trigger.create(quoted(schema))))
+    return steps
+
+
+def _wanted(trigger: Trigger, wish: Wish) -> bool:
+    levels = list(Level)
+    reached = levels.index(trigger.level) <= levels.index(wish.level)
+    return reached and (wish.with_trigger or wish.level is Level.INBOX)
+
+
+def removal(trigger: Trigger, schema: str, *, there: bool, function: bool) -> list[Step]:
+    steps = []
+    if there:
+        steps.append(Step(f"take trigger {trigger.name} off {schema}.{JOBS}", trigger.drop(quoted(schema))))
+    if function:
+        steps.append(Step(f"drop function clay.{trigger.name}", trigger.drop_function))
+    return steps
+
+
+async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
+    """All of ours that stands, for `detach`."""
+    names = [trigger.name for trigger in TRIGGERS]
+    there = {row.name for row in await connection.execute(STANDING, {"schema": schema, "names": names})}
+    functions = set((await connection.execute(FUNCTIONS, {"names": names})).scalars())
+    return [
+        step
+        for trigger in TRIGGERS
+        for step in removal(trigger, schema, there=trigger.name in there, function=trigger.name in functions)
+    ]
+
+
+async def _no_trigger_right(connection: AsyncConnection, schema: str) -> list[str]:
+    name = f"{quoted(schema)}.{JOBS}"
+    allowed, role = (await connection.execute(MAY_TRIGGER, {"table": name})).one()
+    return (
+        [] if allowed else [f"role {role} may not put a trigger on {name}: GRANT TRIGGER ON {name} TO {quoted(role)}"]
+    )
+
+
+def _touch(shape: Shape) -> str:
+    """Written as it is: the trigger does the rest."""
+    waiting = WAITING.format(jobs=shape.table(JOBS)).strip()
+    return f"UPDATE {shape.table(JOBS)} SET status = status WHERE id IN ({waiting} FOR UPDATE SKIP LOCKED)"
