@@ -44,7 +44,7 @@ def job_bar(console: Console) -> Iterator[JobBar]:
 
 def tell_end(console: Console, job: JobView) -> None:
     """Names come from databases, so nothing here is read as markup."""
-    console.print(Text(f"  {job.summary or job.progress}"))
+    console.print(Text(f"  {job.summary or job.progress}"), soft_wrap=True)
     for cause in job.causes:
         remedy = f" {cause.remedy}" if cause.remedy else ""
-        console.print(Text(f"    {cause.count:,} × {cause.cause}: {cause.message}{remedy}"))
+        console.print(Text(f"    {cause.count:,} × {cause.cause}: {cause.message}{remedy}"), soft_wrap=True)

@@ -72,7 +72,9 @@ class _Push:
             desk, body = await self._desk(connection)
             [job] = await desk.push(body)
         queued = job.lead_count - job.skipped_count
-        self._console.print(Text(f"Push job {job.job_id}: {queued:,} leads queued, {job.skipped_count:,} skipped."))
+        self._console.print(
+            Text(f"Push job {job.job_id}: {queued:,} leads queued, {job.skipped_count:,} skipped."), soft_wrap=True
+        )
         return desk.asker.org_id, job.job_id
 
     async def _desk(self, connection: AsyncConnection) -> tuple[Desk, PushFilteredBody]:
@@ -109,4 +111,4 @@ class _Push:
             f"  {about}{found.without_email:,} without an e-mail address, {about}{found.too_large:,} too large for Clay",
             *([f"  {found.fuel_warning}"] if found.fuel_warning else []),
         ]
-        self._console.print(Text("\n".join(lines)))
+        self._console.print(Text("\n".join(lines)), soft_wrap=True)

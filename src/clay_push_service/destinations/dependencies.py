@@ -14,7 +14,7 @@ def _box(request: Request) -> SecretBox:
     if box is None:
         raise UnavailableError(
             "Webhooks cannot be stored or used, because CLAY_PUSH_ENCRYPTION_KEYS is not set; the operator makes a key"
-            " with `clay-push secrets generate`.",
+            " with `clay-push secrets new`.",
             code="encryption_keys_missing",
         )
     return box

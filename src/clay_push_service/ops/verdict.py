@@ -50,7 +50,7 @@ def judge(ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, h
             Advice(
                 Level.DEGRADED,
                 "No encryption key is set, so webhooks can be neither saved nor used.",
-                "Make one with `clay-push secrets generate`, set CLAY_PUSH_ENCRYPTION_KEYS and start the service again.",
+                "Make one with `clay-push secrets new`, set CLAY_PUSH_ENCRYPTION_KEYS and start the service again.",
             )
         )
     advice += [

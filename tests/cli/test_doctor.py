@@ -1,0 +1,119 @@
+"""`clay-push doctor` on databases that are sound, broken, and in between."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from clay_push_service.destinations.secret_box import generate_key
+from tests.support.shell import environment, of_settings, shell
+from tests.support.world import JWT_SECRET, KEY, World, world
+
+URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
+
+
+@pytest.fixture
+async def sound(database_url: str) -> AsyncIterator[World]:
+    """Ready to work: configured, and with a worker alive."""
+    async with world(database_url, leads=2, allowed_webhook_networks=(), allow_plain_http=False) as made:
+        await made.configure(URL)
+        await made.fetch(
+            "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'here', 1, '0.1.0')"
+        )
+        yield made
+
+
+async def test_a_sound_database_is_all_ok(sound: World, tmp_path: Path) -> None:
+    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert said.exit_code == 0, said.out
+    for check in ("database", "migrations", "grants", "NexusLeads", "secrets", "workers"):
+        assert any(line.split()[:2] == [check, "ok"] for line in said.out.splitlines()), check
+    assert "BROKEN" not in said.out
+    assert "warning" not in said.out
+
+
+async def test_a_database_that_cannot_be_reached_is_broken(tmp_path: Path) -> None:
+    env = environment(database_url="postgresql://u:pass-word@127.0.0.1:1/d", encryption_keys=KEY)
+    said = await shell(tmp_path, "doctor", env=env)
+    assert said.exit_code == 1
+    assert "cannot be reached" in said.out
+    assert "pass-word" not in said.out + said.err
+
+
+async def test_bad_settings_are_rows_too(tmp_path: Path) -> None:
+    said = await shell(tmp_path, "doctor", env=environment(port="no-port"))
+    assert said.exit_code == 1
+    assert "CLAY_PUSH_DATABASE_URL" in said.out
+    assert "CLAY_PUSH_PORT" in said.out
+
+
+async def test_an_empty_database_lacks_migrations_and_nexusleads(tmp_path: Path, empty_database_url: str) -> None:
+    env = environment(database_url=empty_database_url, jwt_secret=JWT_SECRET, encryption_keys=KEY)
+    said = await shell(tmp_path, "doctor", env=env)
+    assert said.exit_code == 1
+    assert "clay-push migrate" in said.out
+    assert "has no NexusLeads" in said.out
+
+
+async def test_a_key_that_is_missing_from_the_ring_is_named(sound: World, tmp_path: Path) -> None:
+    other = generate_key()
+    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other})
+    assert said.exit_code == 1
+    key_id = KEY.partition(":")[0]
+    assert f"'{key_id}' is not in the ring" in said.out
+
+
+async def test_a_key_that_is_due_for_rotation_is_a_warning(sound: World, tmp_path: Path) -> None:
+    env = of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
+    said = await shell(tmp_path, "doctor", env=env)
+    assert said.exit_code == 0
+    assert "clay-push secrets rotate" in said.out
+
+
+async def test_work_without_a_worker_is_broken(sound: World, tmp_path: Path) -> None:
+    await sound.push()
+    await sound.fetch("DELETE FROM clay.workers")
+    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert said.exit_code == 1
+    assert "no worker is alive" in said.out
+    assert "clay-push worker" in said.out
+
+
+async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_be_written_are_named(
+    sound: World, tmp_path: Path
+) -> None:
+    """The role owns everything here, so it takes its own rights away."""
+    await sound.fetch("REVOKE ALL ON public.lead_scores FROM CURRENT_USER")
+    await sound.fetch("REVOKE UPDATE ON clay.clay_push_log FROM CURRENT_USER")
+    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert said.exit_code == 1
+    assert "public.lead_scores" in said.out
+    assert "clay.clay_push_log" in said.out
+
+
+async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=1) as loosened:
+        said = await shell(tmp_path, "doctor", env=of_settings(loosened.settings))
+    assert said.exit_code == 0
+    assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in said.out
+    assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in said.out
+
+
+async def test_doctor_changes_nothing(sound: World, tmp_path: Path) -> None:
+    async def counts() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(sound.settings.database_url)
+        try:
+            found: list[asyncpg.Record] = await connection.fetch(
+                "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS changes FROM pg_stat_xact_user_tables ORDER BY 1"
+            )
+            written: list[asyncpg.Record] = await connection.fetch(
+                "SELECT xmin::text, * FROM clay.destination_versions"
+            )
+            return found + written
+        finally:
+            await connection.close()
+
+    before = await counts()
+    await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert await counts() == before

@@ -1,0 +1,115 @@
+"""Service keys and the ring of keys, from the shell."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from clay_push_service.callers.api_keys import find_key
+from clay_push_service.destinations.reseal import Resealed, reseal
+from clay_push_service.destinations.secret_box import SecretBox, generate_key
+from tests.support.shell import of_settings, shell
+from tests.support.world import KEY, World, world
+
+URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
+
+
+async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revocation(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with world(database_url, leads=1) as w:
+        [org] = await w.fetch("SELECT name, slug FROM public.organizations")
+        env = of_settings(w.settings)
+        made = await shell(
+            tmp_path, "api-keys", "create", "--name", "nightly", "--scope", "push", "--scope", "read", "--org", org.name,
+            env=env,
+        )  # fmt: skip
+        assert made.exit_code == 0, made.err
+        plain = made.out.strip()
+        async with w.database.transaction() as connection:
+            key = await find_key(connection, plain)
+        assert key is not None
+        assert key.org_ids == (w.org_id,)
+        assert {*key.scopes} == {"push", "read"}
+        listed = await shell(tmp_path, "api-keys", "list", env=env)
+        assert key.prefix in listed.out
+        assert "nightly" in listed.out
+        assert plain not in listed.out
+        revoked = await shell(tmp_path, "api-keys", "revoke", key.prefix, env=env)
+        assert revoked.exit_code == 0
+        async with w.database.transaction() as connection:
+            assert await find_key(connection, plain) is None
+        again = await shell(tmp_path, "api-keys", "revoke", key.prefix, env=env)
+        assert again.exit_code == 1
+        assert re.fullmatch(r"There is no live service key with this prefix\.\n", again.err)
+
+
+async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_made(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with world(database_url, leads=1) as w:
+        env = of_settings(w.settings)
+        create = ("api-keys", "create", "--name", "n")
+        unknown_org = await shell(tmp_path, *create, "--scope", "push", "--org", "nobody", env=env)
+        unknown_scope = await shell(tmp_path, *create, "--scope", "everything", "--org", str(w.org_id), env=env)
+        assert (unknown_org.exit_code, unknown_scope.exit_code) == (1, 1)
+        assert "nobody" in unknown_org.err
+        assert "push, read, config, erase, ops" in unknown_scope.err
+        assert await w.fetch("SELECT 1 FROM clay.api_keys") == []
+
+
+async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with world(database_url, leads=1) as w:
+        first = await w.configure(URL, token="t-1")
+        second = await w.configure(f"{URL}5")
+        ring = (new := generate_key(), KEY)
+        env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": ",".join(ring)}
+        said = await shell(tmp_path, "secrets", "rotate", env=env)
+        assert said.exit_code == 0, said.err
+        assert "2 webhooks stored: 2 sealed again" in said.out
+        box = SecretBox((SecretStr(new),))  # the old key is not needed any more
+        opened = await _opened(w, box)
+        assert opened == {first: (URL, "t-1"), second: (f"{URL}5", None)}
+        again = await shell(tmp_path, "secrets", "rotate", env=env)
+        assert "0 sealed again" in again.out
+        assert "2 were already" in again.out
+
+
+async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(URL)
+        before = await w.fetch("SELECT sealed_url FROM clay.destination_versions")
+        env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": generate_key()}
+        said = await shell(tmp_path, "secrets", "rotate", env=env)
+        assert said.exit_code == 1
+        assert "1 cannot be opened" in said.out
+        assert await w.fetch("SELECT sealed_url FROM clay.destination_versions") == before
+
+
+async def test_rotation_waits_for_no_sender_and_comes_back(database_url: str) -> None:
+    """A sender holds the version's row; the pass goes round it, and the next one finds it."""
+    async with world(database_url, leads=1) as w:
+        version = await w.configure(URL)
+        box = SecretBox((SecretStr(generate_key()), SecretStr(KEY)))
+        async with w.database.transaction() as sender:
+            await sender.execute(text("UPDATE clay.destination_versions SET fuel_used = fuel_used + 1"))
+            async with asyncio.timeout(10):
+                assert await reseal(w.database, box) == Resealed(resealed=0, unreadable=0)
+        assert await reseal(w.database, box) == Resealed(resealed=1, unreadable=0)
+        assert await _opened(w, box) == {version: (URL, None)}
+        [row] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
+        assert row.fuel_used == 1
+
+
+async def _opened(w: World, box: SecretBox) -> dict[object, tuple[str, str | None]]:
+    return {
+        row.id: (
+            box.open(row.sealed_url, row.org_id, row.id),
+            box.open(row.sealed_token, row.org_id, row.id) if row.sealed_token else None,
+        )
+        for row in await w.fetch("SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions")
+    }

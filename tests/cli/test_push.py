@@ -1,0 +1,63 @@
+"""`clay-push push`: what would be sent, what is sent, and how it is watched."""
+
+import asyncio
+from pathlib import Path
+
+from tests.support.receiver import Receiver, status
+from tests.support.shell import of_settings, shell
+from tests.support.world import World, draining
+
+
+async def named(w: World) -> tuple[str, ...]:
+    [org] = await w.fetch("SELECT name FROM public.organizations WHERE id = :id", id=w.org_id)
+    [project] = await w.fetch("SELECT name FROM public.projects WHERE id = :id", id=w.project_id)
+    return "push", "--org", org.name.upper(), "--project", project.name
+
+
+async def until_queued(w: World, jobs: int) -> None:
+    async with asyncio.timeout(30):
+        while len(await w.fetch("SELECT 1 FROM clay.push_jobs")) < jobs:  # noqa: ASYNC110 - another process has no event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_time(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with draining(database_url, leads=12) as (w, drainer, clay):
+        push, env = await named(w), of_settings(w.settings)
+        dry = await shell(tmp_path, *push, "--dry-run", env=env)
+        assert dry.exit_code == 0, dry.err
+        assert "Of 12 leads 12 would be sent" in dry.out
+        assert await w.fetch("SELECT 1 FROM clay.push_jobs") == []
+
+        watching = asyncio.create_task(shell(tmp_path, *push, "--watch", env=env))
+        await until_queued(w, 1)
+        await w.drain_all(drainer)
+        said = await watching
+        assert said.exit_code == 0, said.err
+        assert "12 pushed, 0 failed, 0 skipped." in said.out
+        assert len(clay.posts) == 12
+        [job] = await w.fetch("SELECT created_by, push_mode FROM clay.push_jobs")
+        assert job.created_by.startswith("shell")
+        assert job.push_mode == "all"
+
+        again = await shell(tmp_path, *push, env=env)
+        assert "0 leads queued, 12 skipped" in again.out
+
+
+async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str, tmp_path: Path) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(422))
+    async with draining(database_url, clay, leads=2) as (w, drainer, _):
+        watching = asyncio.create_task(shell(tmp_path, *(await named(w)), "--watch", env=of_settings(w.settings)))
+        await until_queued(w, 1)
+        await w.drain_all(drainer)
+        said = await watching
+        assert said.exit_code == 1
+        assert "2 × rejected" in said.out
+
+
+async def test_an_organization_that_is_not_there_is_one_line(database_url: str, tmp_path: Path) -> None:
+    async with draining(database_url, leads=1) as (w, _, _):
+        said = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=of_settings(w.settings))
+        assert said.exit_code == 1
+        assert said.err == "There is no organization with the id or name 'nobody'.\n"

@@ -1,0 +1,122 @@
+"""`clay-push serve` as a process: it starts, survives its worker, ends in order, and leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from clay_push_service.callers.api_keys import create_key
+from clay_push_service.callers.caller import Scope
+from clay_push_service.demo.home import port_for
+from tests.support.shell import of_settings, shell, start
+from tests.support.world import World, world
+
+
+@asynccontextmanager
+async def serving(w: World, directory: Path, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    port = port_for(0)
+    env = of_settings(w.settings) | {"CLAY_PUSH_PORT": str(port)}
+    process = await start(directory, "serve", *arguments, env=env)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+            while True:
+                try:
+                    if (await client.get(f"{url}/readyz")).is_success:
+                        break
+                except httpx.TransportError:
+                    assert process.returncode is None, await process.communicate()
+                await asyncio.sleep(0.05)
+        yield process, url
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def worker_pid(w: World, suits: Callable[[int], bool] = lambda _pid: True) -> int:
+    """The newest worker's that suits, as soon as it beats."""
+    async with asyncio.timeout(30):
+        while True:
+            for row in await w.fetch("SELECT pid FROM clay.workers ORDER BY started_at DESC"):
+                if suits(row.pid):
+                    return int(row.pid)
+            await asyncio.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until_gone(pid: int) -> None:
+    async with asyncio.timeout(30):
+        while is_alive(pid):  # noqa: ASYNC110 - another process has no event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_worker_that_dies_is_begun_again_and_the_api_lives_on_until_sigterm_ends_both(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with world(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, url):
+        first = await worker_pid(w)
+        os.kill(first, signal.SIGKILL)
+        second = await worker_pid(w, lambda pid: pid != first)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{url}/healthz")).status_code == 200
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 25)
+        assert process.returncode == 0, err.decode()
+        assert time.monotonic() - began < 25
+        assert not is_alive(second)
+        assert b"serve.worker_ended" in err
+        assert [row.pid for row in await w.fetch("SELECT pid FROM clay.workers")] == [
+            first
+        ]  # a killed one says no goodbye
+
+
+async def test_the_worker_ends_when_serve_is_killed(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, _):
+        pid = await worker_pid(w)
+        process.kill()
+        await until_gone(pid)
+        assert await w.fetch("SELECT 1 FROM clay.workers") == []  # it ended in order
+
+
+async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with world(database_url, leads=1) as w:
+            env = of_settings(w.settings) | {"CLAY_PUSH_PORT": str(port)}
+            said = await shell(tmp_path, "serve", "--with-worker", env=env)
+            assert said.exit_code == 1
+            assert said.err.startswith(f"Cannot listen on 127.0.0.1:{port}")
+            assert "CLAY_PUSH_PORT" in said.err
+            assert await w.fetch("SELECT 1 FROM clay.workers") == []
+
+
+async def test_an_open_event_stream_does_not_keep_serve_from_ending(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234")
+        job = await w.push()  # no worker: it stays pending
+        async with w.database.transaction() as connection:
+            key = await create_key(connection, "watcher", [w.org_id], {Scope.READ}, "test")
+        headers = {"Authorization": f"Bearer {key.plain}", "X-Org-Id": str(w.org_id)}
+        async with serving(w, tmp_path) as (process, url), httpx.AsyncClient(trust_env=False) as client:
+            async with client.stream("GET", f"{url}/api/clay/jobs/{job.job_id}/events", headers=headers) as answer:
+                lines = answer.aiter_lines()
+                assert answer.status_code == 200
+                assert await anext(lines) == "event: job"
+                process.send_signal(signal.SIGTERM)
+                await asyncio.wait_for(process.wait(), 25)
+            assert process.returncode == 0

@@ -1,0 +1,68 @@
+"""What a shell is told when the settings or the database are not usable: a line each, no traceback, a telling exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import environment, shell
+
+NOWHERE = "postgresql://nobody:pass-word@127.0.0.1:1/nowhere"
+
+
+@pytest.mark.parametrize(
+    "command", [("worker",), ("serve",), ("migrate",), ("api-keys", "list"), ("secrets", "rotate")]
+)
+async def test_without_settings_the_missing_variable_is_named_and_so_is_the_demo(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    said = await shell(tmp_path, *command)
+    assert said.exit_code == 2
+    assert "CLAY_PUSH_DATABASE_URL: is required" in said.err
+    assert "make demo" in said.err
+    assert "Traceback" not in said.err
+
+
+async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
+    env = environment(database_url="mysql://u:pass-word@h/d", port="99999", jwt_secret="change-me", log_level="loud")
+    said = await shell(tmp_path, "worker", env=env)
+    assert said.exit_code == 2
+    for name in ("DATABASE_URL", "PORT", "JWT_SECRET", "LOG_LEVEL"):
+        assert f"CLAY_PUSH_{name}: " in said.err
+    assert "pass-word" not in said.err
+
+
+async def test_a_ring_without_keys_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    said = await shell(tmp_path, "worker", env=environment(database_url=NOWHERE))
+    assert said.exit_code == 2
+    assert "CLAY_PUSH_ENCRYPTION_KEYS" in said.err
+    assert "clay-push secrets new" in said.err
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("api-keys", "list")])
+async def test_a_database_that_cannot_be_reached_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = await shell(tmp_path, *command, env=environment(database_url=NOWHERE))
+    assert said.exit_code == 3
+    assert said.err.startswith("The database cannot be reached")
+    assert "pass-word" not in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+async def test_a_database_without_our_schema_says_migrate(tmp_path: Path, empty_database_url: str) -> None:
+    said = await shell(tmp_path, "api-keys", "list", env=environment(database_url=empty_database_url))
+    assert said.exit_code == 3
+    assert "clay-push migrate" in said.err
+
+
+async def test_help_needs_no_settings_and_imports_no_framework(tmp_path: Path) -> None:
+    said = await shell(tmp_path, "--help")
+    assert said.exit_code == 0
+    for command in ("serve", "worker", "migrate", "sandbox", "doctor", "demo", "push", "api-keys", "secrets"):
+        assert f" {command} " in said.out
+
+
+async def test_a_fresh_key_can_be_used(tmp_path: Path) -> None:
+    said = await shell(tmp_path, "secrets", "new")
+    key = said.out.strip()
+    used = await shell(tmp_path, "doctor", env=environment(database_url=NOWHERE, encryption_keys=key))
+    assert "encryption key" not in used.out.lower()
+    assert key not in used.out

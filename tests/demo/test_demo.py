@@ -1,0 +1,37 @@
+"""The demo as a stranger runs it: a real process, twice in the same directory. 200 leads at 10 a second are 20 s."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+from clay_push_service.demo import postgres
+from tests.support.shell import shell
+
+
+async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    await asyncio.to_thread(tmp_path.chmod, 0o755)  # as root, PostgreSQL runs as another account
+    demo = ("demo", "--once", "--directory", str(directory), "--port", "0", "--sandbox-port", "0")
+    try:
+        first = await shell(tmp_path, *demo, seconds=90)
+        assert first.exit_code == 0, first.out + first.err
+        assert "200 leads queued" in first.out
+        assert "All 200 leads of Acme Platform Leads are in the sandbox's table, once each." in first.out
+
+        second = await shell(tmp_path, *demo, seconds=90)
+        assert second.exit_code == 0, second.out + second.err
+        assert "0 leads queued, 200 are there already" in second.out
+        assert "Nothing was sent." in second.out
+
+        secrets = directory / "demo.secrets"
+        assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+        log = (directory / "service.log").read_text()
+        for secret in json.loads(secrets.read_text()).values():
+            assert secret not in log + first.out + second.out
+
+        other = await shell(tmp_path, *demo, "--vintage", "2026-02", seconds=90)
+        assert other.exit_code == 1
+        assert "is of vintage today" in other.err
+    finally:
+        await asyncio.to_thread(postgres.remove, directory)
