@@ -110,10 +110,12 @@ def app_settings(database_url: str, **values: object) -> Settings:
 
 
 @asynccontextmanager
-async def running_app(database_url: str, **settings: object) -> AsyncIterator[AppClient]:
+async def running_app(
+    database_url: str, *, vintage: Vintage = Vintage.TODAY, **settings: object
+) -> AsyncIterator[AppClient]:
     """Two organizations; `owner`, `admin` and `member` in the first, `stranger` owns the second, `both` is in both."""
     resolver = FixedResolver()
-    async with miniature_host(database_url, Vintage.TODAY) as host:
+    async with miniature_host(database_url, vintage) as host:
         org_id, other_org_id = await host.organization("Acme"), await host.organization("Other")
         for role in ("owner", "admin", "member"):
             await host.member(org_id, role, role)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.audit import audit
+from clay_push_service.audit import Detail, audit
 from clay_push_service.database import Database
 from clay_push_service.deliveries.answer import Answer
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
@@ -137,7 +137,12 @@ async def _recorded(
 ) -> Finding:
     async with database.transaction() as connection:
         await _record(connection, org_id, webhook.version_id, outcome)
-        details = {"success": outcome.verdict is Verdict.SUCCESS, "cause": outcome.cause, "status": outcome.status}
+        details: dict[str, Detail] = {
+            "success": outcome.verdict is Verdict.SUCCESS,
+            "cause": outcome.cause,
+            "status": outcome.status,
+            "version_id": str(webhook.version_id),
+        }
         await audit(connection, org_id, actor, "config.tested", details)
     return finding_of(outcome, None if answer is None else answer.duration_ms)
 

@@ -39,11 +39,12 @@ def compare(settings: ClaySettings, kept: bytes) -> Seen:
     if len(kept) != LENGTH:
         return Seen()
     salt = kept[:SALT_BYTES]
-    same = [
+    places = range(SALT_BYTES, LENGTH - 1, DIGEST_BYTES)
+    url, table_name, rate = (
         hmac.compare_digest(digest, kept[start : start + DIGEST_BYTES])
-        for digest, start in zip(_digests(settings, salt), range(SALT_BYTES, LENGTH - 1, DIGEST_BYTES), strict=True)
-    ]
-    return Seen(*same, refused=bool(kept[-1]))
+        for digest, start in zip(_digests(settings, salt), places, strict=True)
+    )
+    return Seen(url, table_name, rate, refused=bool(kept[-1]))
 
 
 def _digests(settings: ClaySettings, salt: bytes) -> list[bytes]:

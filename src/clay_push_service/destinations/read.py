@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,7 +19,7 @@ SELECT destination.table_name, destination.table_epoch, destination.rate_limit_m
        destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        version.fuel_used, version.fuel_limit, version.state, version.state_reason, version.state_since, version.probe_at,
-       version.refusals, version.outages, change.actor AS changed_by, change.at AS changed_at
+       version.refusals, version.outages, version.source, change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
@@ -66,6 +66,8 @@ class WebhookView:
     """While `waiting`: when it is probed next. While a 429 is obeyed: when the next POST may go."""
     refusals: int
     outages: int
+    source: Literal["api", "host"]
+    """Set here, or on NexusLeads' own settings page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
         until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
         webhook = WebhookView(
             row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.fuel_used, row.fuel_limit), state,
-            row.state_reason, row.state_since, until, row.refusals, row.outages,
+            row.state_reason, row.state_since, until, row.refusals, row.outages, row.source,
         )  # fmt: skip
     return DestinationView(
         row.table_name, row.table_epoch, row.rate_limit_ms, interval_ms, webhook, row.changed_by, row.changed_at

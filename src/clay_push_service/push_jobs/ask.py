@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.errors import ConflictError, InvalidError
+from clay_push_service.gate import gate
+from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import PushMode
 from clay_push_service.push_jobs.accept import (
@@ -32,6 +34,7 @@ from clay_push_service.push_jobs.schemas import (
     PushFilteredBody,
     QueuedJob,
 )
+from clay_push_service.push_jobs.status import StatusView, read_status
 from clay_push_service.push_jobs.take_over import NOTHING, TakenOver, take_over
 from clay_push_service.settings import Settings
 
@@ -61,6 +64,14 @@ class Desk:
             self.asker.org_id,
             billing_enabled=self.settings.billing_enabled,
             upgrade_url=self.settings.upgrade_url,
+        )
+
+    async def status(self) -> StatusView:
+        billing_enabled = self.settings.billing_enabled
+        enterprise = billing_enabled and await is_enterprise(self.connection, self.tables, self.asker.org_id)
+        answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
+        return await read_status(
+            self.connection, self.asker.org_id, answer, self.settings.upgrade_url, self.taken_over.problem
         )
 
     async def choose(self, body: PushBody | PushFilteredBody | PreviewBody) -> Choice:

@@ -1,14 +1,17 @@
 """What push endpoints ask for in their signatures: the desk a request is dealt with, and the watch of the process."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
-from clay_push_service.callers.caller import Caller
-from clay_push_service.callers.dependencies import Host, Pusher, Reader
-from clay_push_service.dependencies import RequestId, Settings, Transaction
+from clay_push_service.callers.authenticate import OrgDefault
+from clay_push_service.callers.caller import Caller, Scope
+from clay_push_service.callers.dependencies import Host, caller_with, detached_caller_with
+from clay_push_service.dependencies import Database, RequestId, Settings, Transaction
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.settings_desk import SettingsDesk
 from clay_push_service.push_jobs.watch import Watch as WatchOfProcess
 
 
@@ -16,16 +19,36 @@ def asker_of(caller: Caller, request_id: str | None) -> Asker:
     return Asker(caller.org_id, caller.actor, caller.user_id, request_id)
 
 
-async def _push_desk(
-    caller: Pusher, connection: Transaction, host: Host, settings: Settings, request_id: RequestId
-) -> Desk:
-    return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+def desk_with(scope: Scope, *, org_default: OrgDefault = "only") -> Callable[..., Coroutine[Any, Any, Desk]]:
+    """A dependency: the desk in the request's transaction, for a caller who has `scope`."""
+
+    async def desk(
+        caller: Annotated[Caller, Depends(caller_with(scope, org_default=org_default))],
+        connection: Transaction,
+        host: Host,
+        settings: Settings,
+        request_id: RequestId,
+    ) -> Desk:
+        return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+
+    return desk
 
 
-async def _read_desk(
-    caller: Reader, connection: Transaction, host: Host, settings: Settings, request_id: RequestId
-) -> Desk:
-    return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+def settings_desk_with(
+    scope: Scope, *, org_default: OrgDefault = "only"
+) -> Callable[..., Coroutine[Any, Any, SettingsDesk]]:
+    """A dependency: the desk that holds no transaction."""
+
+    async def desk(
+        caller: Annotated[Caller, Depends(detached_caller_with(scope, org_default=org_default))],
+        database: Database,
+        host: Host,
+        settings: Settings,
+        request_id: RequestId,
+    ) -> SettingsDesk:
+        return SettingsDesk(database, host, asker_of(caller, request_id), settings)
+
+    return desk
 
 
 def _watch(request: Request) -> WatchOfProcess:
@@ -33,8 +56,9 @@ def _watch(request: Request) -> WatchOfProcess:
     return watch
 
 
-PushDesk = Annotated[Desk, Depends(_push_desk)]
-ReadDesk = Annotated[Desk, Depends(_read_desk)]
+PushDesk = Annotated[Desk, Depends(desk_with(Scope.PUSH))]
+ReadDesk = Annotated[Desk, Depends(desk_with(Scope.READ))]
+ConfigDesk = Annotated[SettingsDesk, Depends(settings_desk_with(Scope.CONFIG))]
 Watch = Annotated[WatchOfProcess, Depends(_watch)]
 IdempotencyKey = Annotated[
     str | None,

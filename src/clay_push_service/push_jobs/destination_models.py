@@ -1,7 +1,7 @@
 """The Clay settings as callers read and write them. URL and token go in and never come out."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
@@ -126,9 +126,15 @@ class Config(BaseModel):
     version: int | None = Field(description="Counts every other URL or token.", examples=[3])
     changed_by: str | None = Field(description="Who changed the settings last.", examples=["user:alice"])
     changed_at: datetime | None = Field(description="And when.")
+    source: Literal["api", "host"] | None = Field(
+        description="Where the webhook URL was set: here, or on NexusLeads' own settings page; null without a webhook."
+    )
+    problem: str | None = Field(
+        description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
+    )
 
     @classmethod
-    def of(cls, view: DestinationView | None) -> Self:
+    def of(cls, view: DestinationView | None, problem: str | None = None) -> Self:
         webhook = view.webhook if view else None
         return cls(
             configured=webhook is not None,
@@ -144,6 +150,8 @@ class Config(BaseModel):
             version=webhook.number if webhook else None,
             changed_by=view.changed_by if view else None,
             changed_at=view.changed_at if view else None,
+            source=webhook.source if webhook else None,
+            problem=problem,
         )
 
 

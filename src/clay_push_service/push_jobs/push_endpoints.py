@@ -8,8 +8,6 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.gate import gate
-from clay_push_service.host.billing import is_enterprise
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.ask import Desk
@@ -17,7 +15,7 @@ from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, R
 from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.read_leads import read_leads
 from clay_push_service.push_jobs.schemas import LeadPage, Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
-from clay_push_service.push_jobs.status import StatusView, read_status
+from clay_push_service.push_jobs.status import StatusView
 
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized)
 
@@ -65,10 +63,7 @@ async def preview(body: PreviewBody, desk: ReadDesk) -> Preview:
 @router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
 async def read_integration_status(desk: ReadDesk) -> StatusView:
     """May this organization use Clay, is it set up, does it work, and what has gone so far."""
-    billing_enabled = desk.settings.billing_enabled
-    enterprise = billing_enabled and await is_enterprise(desk.connection, desk.tables, desk.asker.org_id)
-    answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
-    return await read_status(desk.connection, desk.asker.org_id, answer, desk.settings.upgrade_url)
+    return await desk.status()
 
 
 class LeadQuery(LeadFilters):

@@ -57,6 +57,12 @@ class StatusView(BaseModel):
     gate: GateView
     table_name: str | None
     webhook_url: str | None = Field(description="Masked.", examples=["https://api.clay.com/v3/…/••••abcd"])
+    source: Literal["api", "host"] | None = Field(
+        description="Where the webhook URL was set: here, or on NexusLeads' own settings page."
+    )
+    problem: str | None = Field(
+        description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
+    )
     destination: DestinationStatus | None
     last_push: LastPush | None
     totals: Totals
@@ -65,7 +71,10 @@ class StatusView(BaseModel):
     active_jobs: int
 
 
-async def read_status(connection: AsyncConnection, org_id: UUID, gate: Gate, upgrade_url: str | None) -> StatusView:
+async def read_status(
+    connection: AsyncConnection, org_id: UUID, gate: Gate, upgrade_url: str | None, problem: str | None = None
+) -> StatusView:
+    """`problem`: what could not be taken over from NexusLeads' own settings page."""
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
     totals = (await connection.execute(TOTALS, {"org_id": org_id})).one()
@@ -82,6 +91,8 @@ async def read_status(connection: AsyncConnection, org_id: UUID, gate: Gate, upg
         gate=GateView(code=gate.code, message=gate.message, upgrade_url=None if gate.available else upgrade_url),
         table_name=view.table_name if view else None,
         webhook_url=webhook.url_mask if webhook else None,
+        source=webhook.source if webhook else None,
+        problem=problem,
         destination=DestinationStatus(state=webhook.state.value, reason=webhook.reason, until=webhook.until)
         if webhook
         else None,

@@ -1,0 +1,59 @@
+"""`/api/clay/projects/{id}/auto-export`: parse, call, answer."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Response
+
+from clay_push_service.auto_export.preview import preview_rule
+from clay_push_service.auto_export.rule import read_rule, write_rule
+from clay_push_service.auto_export.run import RunOutcome, run
+from clay_push_service.auto_export.schemas import PreviewQuery, RuleBody, RulePreview, RuleView, RunAnswer, RunBody
+from clay_push_service.callers.caller import Scope
+from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.problems import CALLER, responses
+from clay_push_service.push_jobs.accept import require_project
+from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.dependencies import PushDesk, ReadDesk, desk_with
+
+router = APIRouter(prefix="/api/clay/projects/{project_id}/auto-export", tags=["auto-export"], dependencies=Authorized)
+
+RuleDesk = Annotated[Desk, Depends(desk_with(Scope.CONFIG))]
+
+
+@router.get("", summary="A project's auto-export rule", responses=responses(*CALLER, 404))
+async def get_auto_export(project_id: UUID, desk: ReadDesk) -> RuleView:
+    await require_project(desk.connection, desk.tables, desk.asker.org_id, project_id)
+    kept = await read_rule(desk.connection, desk.tables, desk.asker.org_id, project_id)
+    return RuleView.of(project_id, kept)
+
+
+@router.put("", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413))
+async def set_auto_export(project_id: UUID, body: RuleBody, desk: RuleDesk) -> RuleView:
+    """For an owner or admin, or a key with scope `config`. The whole rule, in NexusLeads' own columns where we may."""
+    asker = desk.asker
+    await require_project(desk.connection, desk.tables, asker.org_id, project_id)
+    kept = await write_rule(desk.connection, desk.tables, asker.org_id, project_id, body.rule(), asker.actor)
+    return RuleView.of(project_id, kept)
+
+
+@router.get("/preview", summary="What the rule would push now", responses=responses(*CALLER, 404))
+async def preview_auto_export(
+    project_id: UUID, desk: ReadDesk, query: Annotated[PreviewQuery, Query()]
+) -> RulePreview:  # fmt: skip
+    """Every lead of the project, each with the clause that leaves it out; queues nothing."""
+    return await preview_rule(desk, project_id, after=query.cursor, limit=query.limit)
+
+
+@router.post(
+    "/run", summary="Run the rule after a scan",
+    responses={202: {"model": RunAnswer, "description": "A push job was queued."}, **responses(*CALLER, 404, 409, 413)},
+)  # fmt: skip
+async def run_auto_export(
+    project_id: UUID, desk: PushDesk, response: Response, body: Annotated[RunBody | None, Body()] = None
+) -> RunAnswer:
+    """Pushes the new leads that the rule lets through. 200 with the reason where there is nothing to push."""
+    wanted = body or RunBody()
+    result = await run(desk.connection, desk.tables, desk.asker, project_id, wanted.source_job_id, desk.settings)
+    response.status_code = 202 if result.outcome is RunOutcome.QUEUED else 200
+    return RunAnswer.of(result)

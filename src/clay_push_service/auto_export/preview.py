@@ -1,0 +1,101 @@
+"""What a project's rule would push now, and the clause that leaves each other lead out; nothing is queued."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Numeric, Row, Text, Uuid, case, func, literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import CTE
+
+from clay_push_service.auto_export.choose import MESSAGES, Clause, judged
+from clay_push_service.auto_export.rule import read_rule
+from clay_push_service.auto_export.run import Blocked, blocked
+from clay_push_service.auto_export.schemas import LeftOut, PreviewedLead, RulePreview, RuleView
+from clay_push_service.destinations.read import destination_view
+from clay_push_service.errors import BadRequestError
+from clay_push_service.push_jobs import cursor
+from clay_push_service.push_jobs.accept import require_project
+from clay_push_service.push_jobs.ask import Desk
+
+FIRST, LAST = 0, 1
+"""Those that would be pushed come before those that are left out."""
+NO_SCORE = Decimal(-1)
+"""In the order of a page only: below every score, and comparable, which null is not."""
+MAX_RANK = 1000
+
+
+async def preview_rule(desk: Desk, project_id: UUID, *, after: str | None, limit: int) -> RulePreview:
+    """Raises 404 `project_not_found`."""
+    org_id = desk.asker.org_id
+    await require_project(desk.connection, desk.tables, org_id, project_id)
+    kept = await read_rule(desk.connection, desk.tables, org_id, project_id)
+    found = await blocked(desk.connection, desk.tables, org_id, kept.rule, desk.settings)
+    view = await destination_view(desk.connection, org_id)
+    everyone = judged(desk.tables, org_id, project_id, kept.rule, view.table_epoch if view else 1)
+    counts = await _counts(desk.connection, everyone)
+    page, more = await _page(desk.connection, everyone, after, limit)
+    return RulePreview(
+        rule=RuleView.of(project_id, kept),
+        blocked=found.outcome if isinstance(found, Blocked) else None,
+        message=found.message if isinstance(found, Blocked) else None,
+        lead_count=sum(counts.values()),
+        to_send=counts.get(None, 0),
+        left_out=[
+            LeftOut(clause=clause, count=counts[clause], message=MESSAGES[clause])
+            for clause in Clause
+            if clause in counts
+        ],
+        leads=[
+            PreviewedLead(
+                id=row.lead_id,
+                username=row.username,
+                full_name=row.full_name,
+                overall_score=_finite(row.overall_score),
+                classification=row.classification,
+                left_out_by=None if row.clause is None else Clause(row.clause),
+            )
+            for row in page
+        ],
+        next_cursor=more,
+    )
+
+
+async def _counts(connection: AsyncConnection, everyone: CTE) -> dict[Clause | None, int]:
+    rows = await connection.execute(select(everyone.c.clause, func.count()).group_by(everyone.c.clause))
+    return {None if clause is None else Clause(clause): count for clause, count in rows}
+
+
+async def _page(
+    connection: AsyncConnection, everyone: CTE, after: str | None, limit: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    place = case((everyone.c.clause.is_(None), FIRST), else_=LAST)
+    # `decimal` may hold NaN, which is no score; the minus turns best first into the order of a row comparison.
+    known = func.nullif(everyone.c.overall_score, literal("NaN", Text()).cast(Numeric()))
+    rank = -func.coalesce(known, literal(NO_SCORE, Numeric()))
+    keys = (place, rank, everyone.c.lead_id)
+    statement = select(everyone, place.label("place"), rank.label("rank")).order_by(*keys).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(tuple_(*keys) > tuple_(*_position(after)))
+    rows = (await connection.execute(statement)).all()
+    page = rows[:limit]
+    if len(rows) <= limit:
+        return page, None
+    last = page[-1]
+    return page, cursor.encode(last.place, str(last.rank), str(last.lead_id))
+
+
+def _position(after: str) -> tuple[ColumnElement[int], ColumnElement[Decimal], ColumnElement[UUID]]:
+    place, rank, lead_id = cursor.decode(after, 3)
+    try:
+        number, found = Decimal(str(rank)), UUID(str(lead_id))
+        if place not in {FIRST, LAST} or not number.is_finite() or abs(number) > MAX_RANK:
+            raise ValueError  # noqa: TRY301 - one refusal for all
+    except (ValueError, InvalidOperation):
+        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
+    return literal(int(place or FIRST), Integer()), literal(number, Numeric()), literal(found, Uuid())
+
+
+def _finite(score: Decimal | None) -> float | None:
+    return float(score) if score is not None and score.is_finite() else None

@@ -1,0 +1,130 @@
+"""What the host's own frontend sends and reads, in exactly its shapes; more than it reads is there for whoever looks."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from clay_push_service.deliveries.try_webhook import Finding
+from clay_push_service.destinations.guard import MAX_URL_LENGTH
+from clay_push_service.errors import InvalidError
+from clay_push_service.push_jobs.accept import MAX_LEADS
+from clay_push_service.push_jobs.destination_models import Config
+from clay_push_service.push_jobs.schemas import EXAMPLE_LEAD, PushBody
+from clay_push_service.push_jobs.status import StatusView
+
+
+def _none_of_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+class FrontendConfig(BaseModel):
+    webhook_url: str = Field(
+        description="Masked; empty without a webhook. The page shows it in its input and sends it back on Save.",
+        examples=["https://api.clay.com/v3/…/••••950e"],
+    )
+    connected: bool = Field(description="Whether a webhook is stored: the page offers to push only where it is.")
+    table_name: str | None
+    state: Literal["open", "waiting", "closed"] | None
+    problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        return cls(
+            webhook_url=config.webhook_url or "",
+            connected=config.configured,
+            table_name=config.table_name,
+            state=config.state.value if config.state else None,
+            problem=config.problem,
+        )
+
+
+class FrontendConfigBody(BaseModel):
+    """Ignores what it does not know, as the host's backend does."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    webhook_url: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_URL_LENGTH)] = Field(
+        description="Empty removes; the masked value changes nothing; anything else replaces."
+    )
+
+
+class FrontendTest(BaseModel):
+    status: Literal["ok", "error"]
+    message: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        said = finding.message if finding.remedy is None else f"{finding.message} {finding.remedy}"
+        return cls(status="ok" if finding.success else "error", message=said)
+
+
+class FrontendStats(BaseModel):
+    total: int = Field(description="= success + failed.")
+    success: int
+    failed: int
+
+    @classmethod
+    def of(cls, status: StatusView) -> Self:
+        totals = status.totals
+        return cls(total=totals.pushed + totals.failed, success=totals.pushed, failed=totals.failed)
+
+
+class FrontendPushBody(BaseModel):
+    """Ignores what it does not know, as the host's backend does."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [EXAMPLE_LEAD]}]})
+
+    contributor_ids: Annotated[list[UUID], Field(max_length=MAX_LEADS)] = Field(
+        validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids")
+    )
+    project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = None
+
+    def push_body(self) -> PushBody:
+        """Raises 422 in words that the page can show."""
+        if not self.contributor_ids:
+            raise InvalidError(
+                "Select at least one lead to push to Clay.",
+                code="nothing_selected",
+                errors=[{"field": "contributor_ids", "message": "Select at least one lead"}],
+            )
+        return PushBody.model_validate({"lead_ids": self.contributor_ids, "project_id": self.project_id})
+
+
+class ClayIntegration(BaseModel):
+    configured: bool
+    last_push_at: str | None = Field(description="ISO 8601.", examples=["2026-11-22T06:00:00+00:00"])
+    total_pushed: int
+    success_rate: float = Field(description="0 to 1; 0 before the first push.", examples=[0.98])
+
+
+class NotBuilt(BaseModel):
+    configured: Literal[False] = False
+
+
+class Integrations(BaseModel):
+    clay: ClayIntegration
+    salesforce: NotBuilt
+    hubspot: NotBuilt
+
+
+class IntegrationsStatus(BaseModel):
+    integrations: Integrations
+    billing_enabled: bool
+    is_enterprise: bool
+
+    @classmethod
+    def of(cls, status: StatusView, *, billing_enabled: bool, is_enterprise: bool) -> Self:
+        last = status.last_push
+        moment = (last.finished_at or last.created_at) if last else None
+        clay = ClayIntegration(
+            configured=status.configured,
+            last_push_at=moment.isoformat() if moment else None,
+            total_pushed=status.totals.pushed,
+            success_rate=status.totals.success_rate or 0.0,
+        )
+        return cls(
+            integrations=Integrations(clay=clay, salesforce=NotBuilt(), hubspot=NotBuilt()),
+            billing_enabled=billing_enabled,
+            is_enterprise=is_enterprise,
+        )
