@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clay_push_service import __version__
+
+if TYPE_CHECKING:
+    from clay_push_service.settings import Settings
 
 # Everything else is imported inside the commands: `--help` answers at once, and `sandbox` never loads the service.
 app = typer.Typer(
@@ -38,6 +41,16 @@ def options(
     del version
 
 
+def _settings(end_with_parent: bool = False) -> "Settings":
+    """Before anything heavy is imported: a missing variable is said at once."""
+    from clay_push_service.commands import parent, settings
+
+    found = settings.load()
+    if end_with_parent:
+        parent.end_with_it()
+    return found
+
+
 @app.command()
 def serve(
     with_worker: Annotated[bool, typer.Option("--with-worker", help="Run a worker, too, as a process beside.")] = False,
@@ -48,30 +61,28 @@ def serve(
     end_with_parent: EndWithParent = False,
 ) -> None:
     """Answer HTTP until told to stop (SIGTERM)."""
-    from clay_push_service.commands import parent, serve, settings
+    settings = _settings(end_with_parent)
+    from clay_push_service.commands import serve
 
-    if end_with_parent:
-        parent.end_with_it()
-    sys.exit(serve.run(settings.load(), with_worker=with_worker, trusted_proxies=trust_proxy))
+    sys.exit(serve.run(settings, with_worker=with_worker, trusted_proxies=trust_proxy))
 
 
 @app.command()
 def worker(end_with_parent: EndWithParent = False) -> None:
     """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
+    settings = _settings(end_with_parent)
     from clay_push_service import worker
-    from clay_push_service.commands import parent, settings
 
-    if end_with_parent:
-        parent.end_with_it()
-    worker.run(settings.load())
+    worker.run(settings)
 
 
 @app.command()
 def migrate() -> None:
     """Bring schema clay to this release's state, as ADMIN_DATABASE_URL; grant the role of DATABASE_URL its use."""
-    from clay_push_service.commands import migrate, settings
+    settings = _settings()
+    from clay_push_service.commands import migrate
 
-    migrate.run(settings.load())
+    migrate.run(settings)
 
 
 @app.command(
@@ -122,10 +133,11 @@ def push(
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show how it goes.")] = False,
 ) -> None:
     """Push a project's leads from the shell, as the API would."""
-    from clay_push_service.commands import push, settings
+    settings = _settings()
+    from clay_push_service.commands import push
 
     wanted = push.Wanted(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
-    sys.exit(push.run(settings.load(), wanted))
+    sys.exit(push.run(settings, wanted))
 
 
 @api_keys.command("create")
@@ -137,17 +149,19 @@ def create_api_key(
     ] = None,
 ) -> None:
     """Make a key and show it, this once."""
-    from clay_push_service.commands import api_keys, settings
+    settings = _settings()
+    from clay_push_service.commands import api_keys
 
-    api_keys.create(settings.load(), name, org or [], scope)
+    api_keys.create(settings, name, org or [], scope)
 
 
 @api_keys.command("list")
 def list_api_keys() -> None:
     """All keys, the revoked too; never the keys themselves."""
-    from clay_push_service.commands import api_keys, settings
+    settings = _settings()
+    from clay_push_service.commands import api_keys
 
-    api_keys.show_all(settings.load())
+    api_keys.show_all(settings)
 
 
 @api_keys.command("revoke")
@@ -155,9 +169,10 @@ def revoke_api_key(
     prefix: Annotated[str, typer.Argument(help="The key's first characters, as the list shows.")],
 ) -> None:
     """Refuse a key from now on."""
-    from clay_push_service.commands import api_keys, settings
+    settings = _settings()
+    from clay_push_service.commands import api_keys
 
-    api_keys.revoke(settings.load(), prefix)
+    api_keys.revoke(settings, prefix)
 
 
 @secrets.command("new")
@@ -171,9 +186,21 @@ def new_secret() -> None:
 @secrets.command("rotate")
 def rotate_secrets() -> None:
     """Seal every stored webhook URL and token again with the ring's first key; senders go on meanwhile."""
-    from clay_push_service.commands import rotate, settings
+    settings = _settings()
+    from clay_push_service.commands import rotate
 
-    sys.exit(rotate.run(settings.load()))
+    sys.exit(rotate.run(settings))
+
+
+@app.command()
+def erase(
+    org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
+    lead: Annotated[list[str], typer.Option(help="A lead's id (repeat for several).")],
+) -> None:
+    """Forget people: stop what is queued, empty our copies, never push them again; print what had gone to Clay."""
+    from clay_push_service.commands import erase, settings
+
+    erase.run(settings.load(), org, lead)
 
 
 @app.command()
@@ -182,6 +209,38 @@ def openapi() -> None:
     from clay_push_service.commands import openapi
 
     typer.echo(openapi.as_yaml(), nl=False)
+
+
+@app.command()
+def attach(
+    level: Annotated[str, typer.Option(metavar="read|mirror|inbox", help="How closely; each holds the one before.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")] = False,
+    without_trigger: Annotated[
+        bool, typer.Option("--without-trigger", help="At level mirror: repair our rows instead of guarding them.")
+    ] = False,
+    take_waiting: Annotated[
+        bool, typer.Option("--take-waiting", help="At level inbox: also take pushes of NexusLeads' own that wait.")
+    ] = False,
+) -> None:
+    """Let NexusLeads' pages show push jobs, and take over what it queues itself; as ADMIN_DATABASE_URL."""
+    settings = _settings()
+    from clay_push_service.commands import attach
+
+    wanted = attach.level_of(level)
+    sys.exit(
+        attach.attach(settings, wanted, dry_run=dry_run, with_trigger=not without_trigger, take_waiting=take_waiting)
+    )
+
+
+@app.command()
+def detach(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken away.")] = False,
+) -> None:
+    """Take our triggers and functions away; leave finished rows, and end unfinished ones with a sentence."""
+    settings = _settings()
+    from clay_push_service.commands import attach
+
+    sys.exit(attach.detach(settings, dry_run=dry_run))
 
 
 def main() -> None:

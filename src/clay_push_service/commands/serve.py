@@ -38,6 +38,7 @@ def run(settings: Settings, *, with_worker: bool, trusted_proxies: str | None = 
         ws="none",
         log_config=None,  # ours
         access_log=False,
+        log_level="warning",  # that it starts and ends is said by us, once
         proxy_headers=trusted_proxies is not None,
         forwarded_allow_ips=trusted_proxies,
         server_header=False,
