@@ -67,10 +67,12 @@ class Settings(BaseSettings):
     retry_delays_seconds: Annotated[tuple[float, ...], NoDecode] = (2.0, 8.0, 30.0)
     """Waits before the 2nd, 3rd and 4th attempt, before jitter. Three retries: the feature document, section 8."""
     lease_seconds: float = Field(75.0, gt=0)
-    """How long a claim holds without a word from its worker; longer than a slice and its last POST."""
+    """How long a claim holds without a word from its worker; longer than two POSTs (see `longest_post_seconds`)."""
     sweep_seconds: float = Field(30.0, gt=0)
     shutdown_grace_seconds: float = Field(20.0, gt=0, le=24)
     """How long a worker that was told to stop waits for answers; what has none then is `unknown`."""
+    watchdog_seconds: float = Field(30.0, ge=1)
+    """A worker that is cut off from its database, or whose event loop is blocked, ends itself after so long."""
     outage_probe_seconds: float = Field(30.0, gt=0)
     outage_give_up_seconds: float = Field(1800.0, gt=0)
 
@@ -116,13 +118,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _lease_outlives_a_post(self) -> "Settings":
-        if self.lease_seconds <= self.request_timeout_seconds:
-            raise ValueError("LEASE_SECONDS must be longer than REQUEST_TIMEOUT_SECONDS")
+        if self.lease_seconds <= self.longest_post_seconds:
+            raise ValueError("LEASE_SECONDS must be longer than twice REQUEST_TIMEOUT_SECONDS")
         return self
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:
         return tuple(ip_network(part) for part in self.allowed_webhook_networks)
+
+    @property
+    def longest_post_seconds(self) -> float:
+        """A POST may wait as long for a free connection as it may last."""
+        return 2 * self.request_timeout_seconds
 
     @property
     def loosened(self) -> tuple[str, ...]:

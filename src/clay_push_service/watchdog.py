@@ -9,14 +9,15 @@ import os
 import sys
 import threading
 import time
+from typing import NoReturn
 
 import psycopg
 
 from clay_push_service import logs
 from clay_push_service.database import libpq_url
 
-LIMIT_SECONDS = 30.0
-CHECK_SECONDS = 5.0
+CHECKS_A_LIMIT = 6
+"""How often the database is asked within the limit."""
 EXIT_CODE = 70
 """EX_SOFTWARE: never 0, so that a supervisor restarts it."""
 
@@ -26,12 +27,12 @@ log = logs.get(__name__)
 class Watchdog:
     """`alive` is called by the event loop about once a second; the database is asked by the thread itself."""
 
-    def __init__(self, database_url: str, limit_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(self, database_url: str, limit_seconds: float) -> None:
         self._url = libpq_url(database_url)
         self._limit = limit_seconds
         self._loop_seen = time.monotonic()
         self._database_seen = time.monotonic()
-        self._stopped = threading.Event()
+        self._deadline = float("inf")
         self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._asker = threading.Thread(target=self._ask, name="watchdog-database", daemon=True)
 
@@ -39,35 +40,42 @@ class Watchdog:
         self._watcher.start()
         self._asker.start()
 
-    def stop(self) -> None:
-        self._stopped.set()
+    def end_within(self, seconds: float) -> None:
+        """The process was told to stop: it ends by then, whatever hangs (a partition, a name server, a driver's thread)."""
+        self._deadline = time.monotonic() + seconds
 
     def alive(self) -> None:
         self._loop_seen = time.monotonic()
 
     def _watch(self) -> None:
         before = time.monotonic()
-        while not self._stopped.wait(1.0):
+        while True:
+            time.sleep(min(self._limit / 10, 0.5))
             now = time.monotonic()
+            if now > self._deadline:
+                self._end("its_own_end", now - self._deadline)
             if now - before > self._limit / 2:  # the whole process was frozen (SIGSTOP, a suspended machine)
                 self._loop_seen = self._database_seen = now
             before = now
             for what, seen in (("event_loop", self._loop_seen), ("database", self._database_seen)):
                 if now - seen > self._limit:
-                    log.critical("watchdog.ends_process", cut_off=what, seconds=round(now - seen))
-                    faulthandler.dump_traceback(file=sys.stderr)
-                    os._exit(EXIT_CODE)
+                    self._end(what, now - seen)
+
+    def _end(self, what: str, seconds: float) -> NoReturn:
+        log.critical("watchdog.ends_process", cut_off=what, seconds=round(seconds))
+        faulthandler.dump_traceback(file=sys.stderr)
+        os._exit(EXIT_CODE)
 
     def _ask(self) -> None:
         """A connection of its own, asked again and again: a pool's may be fine while new ones are not, and vice versa."""
-        while not self._stopped.is_set():
+        while True:
             try:
                 with psycopg.connect(
                     self._url, autocommit=True, connect_timeout=5, application_name="clay-push-watchdog"
                 ) as connection:
-                    while not self._stopped.is_set():
+                    while True:
                         connection.execute("SELECT 1")
                         self._database_seen = time.monotonic()
-                        self._stopped.wait(CHECK_SECONDS)
+                        time.sleep(self._limit / CHECKS_A_LIMIT)
             except psycopg.Error:
-                self._stopped.wait(1.0)
+                time.sleep(min(self._limit / CHECKS_A_LIMIT, 1.0))

@@ -22,6 +22,9 @@ from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
+from clay_push_service.nexusleads.inbox import Inbox
+from clay_push_service.nexusleads.mirror import Mirror
+from clay_push_service.privacy.retention import empty_old
 from clay_push_service.push_jobs.drain import Drainer
 from clay_push_service.push_jobs.sweep import sweep
 from clay_push_service.settings import Settings
@@ -31,8 +34,12 @@ POLL_SECONDS = 1.0
 """How often scheduled wake-ups are looked for; new ones come by NOTIFY."""
 HEARTBEAT_SECONDS = 5.0
 RESTART_SECONDS = 1.0
-QUEUE_GRACE_SECONDS = 3.0
+LEAST_IDLE_SECONDS = 2.0
+"""A paced slice notes itself about once a second; nobody has lost their wake-up before that."""
+QUEUE_GRACE_SECONDS = 1.5
 """For procrastinate's own end, after the slices have ended."""
+END_SECONDS = 4.5
+"""For everything after the grace: the last results, the queue, connections. With a grace of 20 s it ends within 25 s."""
 
 SEEN = text("""
 INSERT INTO clay.workers (id, hostname, pid, version) VALUES (:id, :hostname, :pid, :version)
@@ -54,6 +61,10 @@ class Worker:
         self._drainer = Drainer(
             self._database, Host(settings.host_schema), self._client, SecretBox(settings.encryption_keys), settings
         )
+        # What waits for the host's locks waits on connections of its own, never on those that pushes need.
+        self._beside = Database(settings.database_url, pool_size=2, application="clay-push-mirror")
+        self._mirror = Mirror(self._beside, Host(settings.host_schema))
+        self._inbox = Inbox(self._beside, Host(settings.host_schema), settings)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -62,13 +73,15 @@ class Worker:
             loop.add_signal_handler(number, self._stop.set)
         for said in self._settings.loosened:
             log.warning("settings.loosened", said=said)
-        watchdog = Watchdog(self._settings.database_url)
+        watchdog = Watchdog(self._settings.database_url, self._settings.watchdog_seconds)
         watchdog.start()
         background = [
             asyncio.create_task(self._drainer.run()),
             asyncio.create_task(self._beat(watchdog)),
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._serve_queue()),
+            asyncio.create_task(self._mirror.run()),
+            asyncio.create_task(self._inbox.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:
@@ -77,20 +90,22 @@ class Worker:
             )
             for task in ended & set(background):
                 task.result()  # a background task that ends is a bug: raise what it raised
+                raise RuntimeError("a part of the worker has ended unasked")  # never 0: it must be started again
         finally:
             log.info("worker.stopping", worker_id=str(self._id))
             started = time.monotonic()
+            watchdog.end_within(self._settings.shutdown_grace_seconds + END_SECONDS)
             await self._drainer.stop(self._settings.shutdown_grace_seconds)
             for task in background:
                 task.cancel()
             await asyncio.wait(background, timeout=QUEUE_GRACE_SECONDS)
-            await self._drainer.recorder.flush()
+            await self._drainer.write_last_results()
             with contextlib.suppress(Exception):
                 async with self._database.transaction() as connection:
                     await connection.execute(GONE, {"id": self._id})
             await self._client.close()
+            await self._beside.close()
             await self._database.close()
-            watchdog.stop()
             log.info("worker.stopped", worker_id=str(self._id), seconds=round(time.monotonic() - started, 2))
 
     async def _serve_queue(self) -> None:
@@ -146,8 +161,10 @@ class Worker:
         while True:
             try:
                 await self._drainer.recorder.flush()  # our own results first: an outage may have outlasted their leases
+                await self._drainer.give_back()
                 async with self._database.transaction() as connection:
-                    await sweep(connection)
+                    await sweep(connection, idle_seconds=max(self._settings.sweep_seconds, LEAST_IDLE_SECONDS))
+                await empty_old(self._database, self._settings.retention_days)
             except Exception as error:  # noqa: BLE001 - the next sweep is soon
                 log.warning("sweep.failed", error=type(error).__name__)
             await asyncio.sleep(self._settings.sweep_seconds)

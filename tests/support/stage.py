@@ -49,6 +49,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "LEASE_SECONDS": str(settings.lease_seconds),
         "SWEEP_SECONDS": str(settings.sweep_seconds),
         "OUTAGE_PROBE_SECONDS": str(settings.outage_probe_seconds),
+        "WATCHDOG_SECONDS": str(settings.watchdog_seconds),
+        "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
+        "LOG_LEVEL": settings.log_level,
         "IN_FLIGHT_PER_DESTINATION": str(settings.in_flight_per_destination),
     }
     return {

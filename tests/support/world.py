@@ -35,7 +35,7 @@ from clay_push_service.push_jobs.queue_leads import Again
 from clay_push_service.settings import Settings
 from tests.support.receiver import Receiver, receiving
 
-JWT_SECRET = "a-secret-of-this-test-alone"
+JWT_SECRET = "a-secret-of-these-tests-alone-long-enough-for-hs256"
 KEY = generate_key()
 
 
@@ -51,7 +51,7 @@ def test_settings(database_url: str, **changes: Any) -> Settings:
         "request_timeout_seconds": 2.0,
         "connect_timeout_seconds": 1.0,
         "retry_delays_seconds": (0.05, 0.05, 0.05),
-        "lease_seconds": 3.0,
+        "lease_seconds": 5.0,
         "sweep_seconds": 0.5,
         "outage_probe_seconds": 0.3,
         "metrics_port": None,

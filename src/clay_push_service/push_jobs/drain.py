@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
-from clay_push_service.database import Database
+from clay_push_service.database import UNAVAILABLE, Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
@@ -23,9 +23,9 @@ from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.connected import Host
 from clay_push_service.models import JobStatus
-from clay_push_service.push_jobs.claim import seconds_to_next
-from clay_push_service.push_jobs.open_job import JobRow, OpenJob, Postponed, Rules, lock_job, open_job
+from clay_push_service.push_jobs.claim import release, seconds_to_next
 from clay_push_service.push_jobs.drain_slice import Slice
+from clay_push_service.push_jobs.open_job import JobRow, OpenJob, Postponed, Rules, lock_job, open_job
 from clay_push_service.push_jobs.recorder import Recorder
 from clay_push_service.settings import Settings
 
@@ -34,6 +34,7 @@ MAX_SHARES = 4
 LEADS_A_SHARE = 1000
 TAKEN_HERE_SECONDS = 1.0
 """A share that finds its push job being drained in this very process is offered again after this time."""
+LAST_WRITE_SECONDS = 1.5
 FAILED_SECONDS = 2.0
 """After a slice that raised: something unexpected, most likely the database; the next try finds out."""
 
@@ -54,6 +55,8 @@ class Knobs:
     billing_enabled: bool
     in_flight_per_destination: int
     lease: timedelta
+    send_within_seconds: float
+    """After it was marked `sending`; later its lease might end before its answer is there."""
     retry_delays: tuple[float, ...]
 
     @classmethod
@@ -63,6 +66,7 @@ class Knobs:
             settings.billing_enabled,
             settings.in_flight_per_destination,
             timedelta(seconds=settings.lease_seconds),
+            settings.lease_seconds - settings.longest_post_seconds,
             settings.retry_delays_seconds,
         )
 
@@ -84,6 +88,7 @@ class Drainer:
         self._room: dict[UUID, asyncio.Semaphore] = {}
         self._posts: set[asyncio.Task[None]] = set()
         self._draining: set[UUID] = set()
+        self._unreturned: list[tuple[UUID, list[UUID]]] = []
 
     async def drain(self, job_id: UUID) -> None:
         """What one queue job does: drain a slice of a push job, and see to it that somebody goes on."""
@@ -162,6 +167,18 @@ class Drainer:
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
 
+    def return_later(self, token: UUID, delivery_ids: list[UUID]) -> None:
+        """Claims that a slice could not give back, because the database was away. Their leases may be long."""
+        self._unreturned.append((token, delivery_ids))
+
+    async def give_back(self) -> None:
+        """Give back what slices could not."""
+        while self._unreturned:
+            token, delivery_ids = self._unreturned[-1]
+            async with self.database.transaction() as connection:
+                await release(connection, token, delivery_ids)
+            self._unreturned.pop()
+
     async def run(self) -> None:
         """Write results until cancelled; see `stop`."""
         await self.recorder.run()
@@ -177,4 +194,13 @@ class Drainer:
             post.cancel()
         if self._posts:
             await asyncio.gather(*self._posts, return_exceptions=True)
-        await self.recorder.flush()
+        await self.write_last_results()
+
+    async def write_last_results(self) -> None:
+        """As long as this process may wait for it; what is not written becomes `unknown`, as after a crash."""
+        try:
+            async with asyncio.timeout(LAST_WRITE_SECONDS):
+                await self.recorder.flush()
+                await self.give_back()
+        except (TimeoutError, *UNAVAILABLE) as error:
+            log.warning("results.left", error=type(error).__name__)

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from clay_push_service import logs, metrics
+from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
@@ -51,6 +52,15 @@ CANCEL_CHECK_SECONDS = 0.5
 CANCELLED = text("SELECT cancel_requested_at IS NOT NULL FROM clay.push_jobs WHERE id = :job_id")
 
 Slot = tuple[Ready, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Leads that are marked `sending`, with their slots; `marked_at` by the process's own clock, not after the lease began."""
+
+    slots: list[Slot]
+    marked_at: float
+
 
 log = logs.get(__name__)
 
@@ -156,7 +166,7 @@ class Slice:
                     return
             await self._look_around()
 
-    async def _windows(self, batch: list[Ready]) -> AsyncGenerator[list[Slot], None]:
+    async def _windows(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
         """Reserve slots and mark the leads of the next window, just before its time."""
         rest = deque(batch)
         while rest and not self._ends:
@@ -193,18 +203,20 @@ class Slice:
             self._newcomer = False
         return reservation
 
-    async def _mark(self, window: list[Slot]) -> list[Slot]:
+    async def _mark(self, window: list[Slot]) -> Window:
+        marked_at = time.monotonic()
         ids = [ready.claimed.delivery_id for ready, _ in window]
         async with self._drainer.database.transaction() as connection:
             ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
         for lost in set(ids) - ours:
             self._held.pop(lost, None)
-        return [entry for entry in window if entry[0].claimed.delivery_id in ours]
+        return Window([entry for entry in window if entry[0].claimed.delivery_id in ours], marked_at)
 
-    async def _send(self, window: list[Slot]) -> None:
+    async def _send(self, window: Window) -> None:
         room = self._drainer.room(self._job)
         began = time.monotonic()
-        for ready, slot in window:
+        send_until = window.marked_at + self._drainer.knobs.send_within_seconds
+        for ready, slot in window.slots:
             if slot is not None:
                 last = self._drainer.last_sent[self._job.org_id]
                 at = max(self._drainer.clock.at(slot), last + self._interval.total_seconds() * LATE_SHARE)
@@ -213,6 +225,8 @@ class Slice:
                 metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
             elif room is not None and not await self._find_room(room):
                 return
+            if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first
+                self._over = True
             if self._ends:
                 if room is not None:
                     room.release()
@@ -224,8 +238,10 @@ class Slice:
             post.add_done_callback(self._posts.discard)
             self._drainer.keep(post)
         elapsed = time.monotonic() - began
-        if self._unpaced and window:  # as many leads as go out in a window's time, so that little is ever uncertain
-            fitting = int(len(window) * WINDOW.total_seconds() / max(elapsed, 0.001))
+        if (
+            self._unpaced and window.slots
+        ):  # as many leads as go out in a window's time, so that little is ever uncertain
+            fitting = int(len(window.slots) * WINDOW.total_seconds() / max(elapsed, 0.001))
             self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
 
     async def _find_room(self, room: asyncio.Semaphore) -> bool:
@@ -300,10 +316,15 @@ class Slice:
 
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""
+        held, self._held = list(self._held), {}
+        try:
+            if held:
+                async with self._drainer.database.transaction() as connection:
+                    await release(connection, self._token, held)
+        except UNAVAILABLE:
+            self._drainer.return_later(self._token, held)
+            raise
         async with self._drainer.database.transaction() as connection:
-            if self._held:
-                await release(connection, self._token, list(self._held))
-            self._held.clear()
             if (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one():
                 await end_queued(connection, [self._job.id], Cause.CANCELLED)
 

@@ -77,7 +77,7 @@ class Swept:
         return any((self.unknown, self.returned, self.poison, self.woken, self.stuck))
 
 
-async def sweep(connection: AsyncConnection) -> Swept:
+async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> Swept:
     """One sweep, in one transaction. Nothing if another worker sweeps just now."""
     if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
         return Swept()
@@ -98,7 +98,7 @@ async def sweep(connection: AsyncConnection) -> Swept:
     await tally.add(connection, tallies)
     if posts:
         await connection.execute(FUEL, {"job_ids": list(posts), "posts": list(posts.values())})
-    wakes = {row.job_id for row in returned} | set((await connection.execute(IDLE, {"idle": IDLE_SECONDS})).scalars())
+    wakes = {row.job_id for row in returned} | set((await connection.execute(IDLE, {"idle": idle_seconds})).scalars())
     for job_id in wakes:
         await queue.wake(connection, job_id)
     stuck = (await connection.execute(STUCK, {"stuck": STUCK_SECONDS})).scalars().all()
