@@ -30,7 +30,7 @@ SCOPES_OF_ROLE: Mapping[Role, frozenset[Scope]] = MappingProxyType(
     {
         Role.MEMBER: _ANY_MEMBER,
         Role.ADMIN: _ANY_MEMBER | {Scope.CONFIG},
-        Role.OWNER: _ANY_MEMBER | {Scope.CONFIG},
+        Role.OWNER: _ANY_MEMBER | {Scope.CONFIG, Scope.ERASE},
     }
 )
 
@@ -68,6 +68,11 @@ class Caller:
         if self.kind is CallerKind.MEMBER and scope is Scope.CONFIG:
             raise ForbiddenError(
                 "Only an owner or admin of the organization may change or test its Clay settings.", code="role_required"
+            )
+        if self.kind is CallerKind.MEMBER and scope is Scope.ERASE:
+            raise ForbiddenError(
+                "Only an owner of the organization, or a service key with scope erase, may erase people.",
+                code="role_required",
             )
         if self.kind is CallerKind.MEMBER:
             raise ForbiddenError(f"This needs a service key with scope {scope.value}.", code="scope_required")

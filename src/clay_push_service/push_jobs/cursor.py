@@ -26,5 +26,9 @@ def decode(cursor: str, count: int) -> list[str | int | None]:
         ):
             raise ValueError  # noqa: TRY301
     except (ValueError, binascii.Error, RecursionError):
-        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
+        raise invalid() from None
     return keys
+
+
+def invalid() -> BadRequestError:
+    return BadRequestError("This cursor was not given out here.", code="cursor_invalid")

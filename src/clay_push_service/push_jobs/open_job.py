@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs
+from clay_push_service import logs, metrics
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.clay_client import Target
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
@@ -135,6 +135,7 @@ async def _target(
         return Target(check_url(url, policy), token)
     except SecretError:
         said.error("destination.secret_unreadable", version_id=str(version.id))
+        metrics.SECRETS_UNREADABLE.inc()
         cause = Cause.SECRET_UNREADABLE
     except BlockedError as error:
         said.error("destination.blocked", version_id=str(version.id), reason=error.reason)

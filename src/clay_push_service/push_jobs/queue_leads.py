@@ -33,6 +33,7 @@ from clay_push_service.database import SCHEMA
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.models import DeliveryState, DeliveryStatus
+from clay_push_service.push_jobs.erased import is_erased
 
 LOG = table(
     "clay_push_log",
@@ -113,7 +114,9 @@ def judged(leads: PushableLeads, org_id: UUID, table_epoch: int, again: Again) -
             asked.c.lead_id, asked.c.project_id,
             func.left(asked.c.username, NAME_LENGTH).label("username"),
             func.left(asked.c.full_name, NAME_LENGTH).label("full_name"),
-            _cause(history, again).label("cause"),
+            case(  # whatever anybody names
+                (is_erased(asked.c.lead_id, org_id), literal(Cause.ERASED.value, Text())), else_=_cause(history, again)
+            ).label("cause"),
         )
         .join_from(asked, history, history.c.contributor_id == asked.c.lead_id, isouter=True)
         .cte("judged")
@@ -161,7 +164,7 @@ async def queue_leads(
     message = case(
         *(
             (cause == each.value, EXPLANATIONS[each].message)
-            for each in (Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY, Cause.ALREADY_QUEUED)
+            for each in (Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY, Cause.ALREADY_QUEUED, Cause.ERASED)
         )
     )
     skipped = (

@@ -1,0 +1,47 @@
+"""`clay-push erase`: forget people from the shell, as the API would; prints the receipt, which is the only list of what had gone."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import typer
+
+from clay_push_service.commands.asker import actor
+from clay_push_service.commands.named import organization
+from clay_push_service.database import Database
+from clay_push_service.errors import InvalidError
+from clay_push_service.host.tables import detect
+from clay_push_service.privacy.erase import MAX_LEADS, erase
+from clay_push_service.privacy.receipt import Receipt, read_receipt
+from clay_push_service.settings import Settings
+
+
+def run(settings: Settings, org: str, leads: Sequence[str]) -> None:
+    """Raises 422 for what is no lead id, before anything is erased."""
+    receipt = asyncio.run(_erase(settings, org, [_lead_id(lead) for lead in leads]))
+    typer.echo(receipt.model_dump_json(indent=2))
+    typer.echo(receipt.message, err=True)
+    if any(lead.gone_to_clay for lead in receipt.leads):
+        typer.echo("Delete those rows in Clay by hand: find them by `_meta.delivery_id`.", err=True)
+
+
+def _lead_id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise InvalidError(f"{given!r} is no lead id (a UUID).") from None
+
+
+async def _erase(settings: Settings, org: str, lead_ids: Sequence[UUID]) -> Receipt:
+    if len(lead_ids) > MAX_LEADS:
+        raise InvalidError(f"At most {MAX_LEADS:,} leads at once.")
+    database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
+    try:
+        async with database.transaction() as connection:
+            tables = await detect(connection, settings.host_schema)
+            org_id = (await organization(connection, tables, org)).id
+            erasure_id, people = await erase(connection, tables, org_id, actor(), lead_ids)
+            known = {person.reference: person.lead_id for person in people}
+            return await read_receipt(connection, org_id, erasure_id, known)
+    finally:
+        await database.close()

@@ -1,0 +1,50 @@
+"""Reads an organization's audit log, newest first; nobody can change it (a trigger of the database refuses)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field, JsonValue
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.push_jobs import cursor
+
+READ = text("""
+SELECT id, at, actor, action, details FROM clay.audit_log
+WHERE org_id = :org_id AND (CAST(:before AS bigint) IS NULL OR id < :before)
+ORDER BY id DESC LIMIT :limit
+""")
+LARGEST_ID = 2**63 - 1
+
+
+class AuditEntry(BaseModel):
+    id: int
+    at: datetime
+    actor: str = Field(examples=["user:alice"])
+    action: str = Field(examples=["config.changed"])
+    details: dict[str, JsonValue] = Field(description="Names and numbers; never a URL, a token or a lead.")
+
+
+class AuditPage(BaseModel):
+    entries: list[AuditEntry]
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+
+
+async def read_audit_log(
+    connection: AsyncConnection, org_id: UUID, *, after: str | None = None, limit: int = 50
+) -> AuditPage:
+    """Raises 400 `cursor_invalid`."""
+    before = None
+    if after is not None:
+        [key] = cursor.decode(after, 1)
+        if not isinstance(key, int) or not 0 <= key <= LARGEST_ID:
+            raise cursor.invalid()
+        before = key
+    rows = (await connection.execute(READ, {"org_id": org_id, "before": before, "limit": limit + 1})).all()
+    page = rows[:limit]
+    return AuditPage(
+        entries=[
+            AuditEntry(id=row.id, at=row.at, actor=row.actor, action=row.action, details=row.details) for row in page
+        ],
+        next_cursor=cursor.encode(page[-1].id) if len(rows) > limit else None,
+    )

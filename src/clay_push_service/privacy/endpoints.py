@@ -1,0 +1,46 @@
+"""`/api/clay/erasures` and `/api/clay/audit`: parse, call, answer."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
+from clay_push_service.dependencies import Transaction
+from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
+from clay_push_service.privacy.erase import erase
+from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
+from clay_push_service.problems import CALLER, responses
+
+router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized)
+
+Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
+
+
+@router.post("/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413))
+async def erase_leads(
+    body: ErasureBody, caller: Eraser, connection: Transaction, host: Host, response: Response
+) -> Receipt:
+    """For an owner, or a key with scope `erase`. The receipt lists what had gone to Clay before: delete it there."""
+    tables = await host.tables(connection)
+    erasure_id, people = await erase(connection, tables, caller.org_id, caller.actor, body.ids)
+    response.headers["Location"] = f"/api/clay/erasures/{erasure_id}"
+    lead_ids = {person.reference: person.lead_id for person in people}
+    return await read_receipt(connection, caller.org_id, erasure_id, lead_ids)
+
+
+@router.get("/erasures/{erasure_id}", summary="An erasure's receipt", responses=responses(*CALLER, 404))
+async def get_erasure(erasure_id: UUID, caller: Eraser, connection: Transaction) -> Receipt:
+    """As it stands now: what was in flight then has its answer."""
+    return await read_receipt(connection, caller.org_id, erasure_id)
+
+
+@router.get("/audit", summary="Who changed what, and when", responses=responses(*CALLER))
+async def list_audit_log(
+    caller: Configurer,
+    connection: Transaction,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AuditPage:
+    """For an owner or admin, or a key with scope `config`. Newest first; append-only."""
+    return await read_audit_log(connection, caller.org_id, after=cursor, limit=limit)

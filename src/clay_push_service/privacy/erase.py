@@ -1,0 +1,148 @@
+"""Erases people by lead id: stops what is queued, empties every copy of ours, keeps a salted hash; it cannot recall a row.
+
+Clay has no API that deletes a row, so what had gone is listed (see `receipt`) for somebody to delete by hand.
+
+The log keeps its rows, which are the only record of what Clay took and billed, but not whose they are: the lead's id is
+replaced by a reference made of the salted hash, the same one in all its rows, so that the counters, the receipt and the
+"one live delivery a lead" still hold. The id itself is not needed against paying twice: the person is not pushed again.
+"""
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import Detail, audit
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.host.tables import HostTables
+from clay_push_service.push_jobs import tally
+
+MAX_LEADS = 1_000
+"""In one request: the organization's pushes are not accepted while it runs, some milliseconds a lead."""
+SALT_BYTES = 32
+SHORTEST_SEARCH = 3
+"""Characters of a stored search that may point at a person; two letters point at half of a project."""
+
+# FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE), and those that come later see our hashes.
+LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
+MAKE_SALT = text(
+    "INSERT INTO clay.erasure_salts (org_id, salt) VALUES (:org_id, :salt) ON CONFLICT (org_id) DO NOTHING"
+)
+SALT = text("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id")
+CREATE = text("""
+INSERT INTO clay.erasures (id, org_id, actor, lead_references, stopped_count, emptied_count)
+VALUES (:id, :org_id, :actor, CAST(:lead_references AS uuid[]), :stopped, :emptied)
+""")
+REMEMBER = text("""
+INSERT INTO clay.erased_leads (org_id, hash, reference, erasure_id)
+SELECT :org_id, person.hash, person.reference, :id
+FROM unnest(CAST(:hashes AS bytea[]), CAST(:lead_references AS uuid[])) AS person (hash, reference)
+ON CONFLICT (org_id, hash) DO NOTHING
+""")
+# In the order of their ids, as all who touch several deliveries at once should. What is being sent is left to its answer.
+STOP = text("""
+WITH queued AS (
+    SELECT id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND state IN ('waiting', 'claimed')
+    ORDER BY id FOR UPDATE)
+UPDATE clay.clay_push_log AS delivery
+SET status = 'skipped', state = 'done', cause = 'erased', error_message = :message, claim_token = NULL,
+    lease_until = NULL, finished_at = now()
+FROM queued WHERE delivery.id = queued.id
+RETURNING delivery.job_id
+""")
+NAMES = text("""
+SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS said (name)
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND name IS NOT NULL
+""")
+EMPTY = text("""
+UPDATE clay.clay_push_log AS delivery
+SET contributor_id = person.reference, username = NULL, full_name = NULL, payload_hash = NULL,
+    error_message = CASE WHEN delivery.cause = 'erased' THEN delivery.error_message END
+FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:lead_references AS uuid[])) AS person (lead_id, reference)
+WHERE delivery.org_id = :org_id AND delivery.contributor_id = person.lead_id
+""")
+EMPTY_SEARCHES = text("""
+UPDATE clay.push_jobs SET filters = filters - 'search'
+WHERE org_id = :org_id AND length(filters ->> 'search') >= :shortest
+  AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[])) AS name
+              WHERE strpos(lower(name), lower(filters ->> 'search')) > 0
+                 OR strpos(lower(filters ->> 'search'), lower(name)) > 0)
+""")
+EMPTY_INBOX = text("""
+UPDATE clay.inbox
+SET metadata = jsonb_set(metadata, '{lead_ids}', (
+    SELECT coalesce(jsonb_agg(lead), '[]') FROM jsonb_array_elements(metadata -> 'lead_ids') AS lead
+    WHERE lead #>> '{}' <> ALL(CAST(:lead_ids AS text[]))))
+WHERE jsonb_typeof(metadata -> 'lead_ids') = 'array' AND jsonb_exists_any(metadata -> 'lead_ids', CAST(:lead_ids AS text[]))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody to be forgotten. `reference` stands for them in the log from now on."""
+
+    lead_id: UUID
+    hash: bytes
+    reference: UUID
+
+    @classmethod
+    def of(cls, salt: bytes, lead_id: UUID) -> "Person":
+        digest = hashlib.sha256(salt + lead_id.bytes).digest()
+        return cls(lead_id, digest, UUID(bytes=digest[:16], version=5))
+
+
+async def erase(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, actor: str, lead_ids: Sequence[UUID]
+) -> tuple[UUID, list[Person]]:
+    """Returns the erasure's id, and who stands for whom. Erasing twice, or whom we have never seen, is no error.
+
+    NexusLeads' own rows are its own to erase; ids are taken whether or not they are still there.
+    """
+    await connection.execute(LOCK, {"org_id": org_id})
+    await connection.execute(MAKE_SALT, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
+    salt: bytes = (await connection.execute(SALT, {"org_id": org_id})).scalar_one()
+    people = [Person.of(salt, lead_id) for lead_id in sorted(set(lead_ids))]
+    ids = [person.lead_id for person in people]
+    references = [person.reference for person in people]
+    names = await _names(connection, tables, org_id, ids)
+    stopped = await _stop(connection, org_id, ids)
+    emptied = (
+        await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
+    ).rowcount
+    await connection.execute(EMPTY_SEARCHES, {"org_id": org_id, "names": sorted(names), "shortest": SHORTEST_SEARCH})
+    await connection.execute(EMPTY_INBOX, {"lead_ids": [str(lead_id) for lead_id in ids]})
+    erasure_id = uuid4()
+    erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
+    await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})
+    await connection.execute(REMEMBER, {**erasure, "hashes": [person.hash for person in people]})
+    details: dict[str, Detail] = {
+        "erasure_id": str(erasure_id), "leads": len(people), "stopped": stopped, "emptied": emptied,
+    }  # fmt: skip
+    await audit(connection, org_id, actor, "leads.erased", details)
+    return erasure_id, people
+
+
+async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> int:
+    """Skipped, not failed: nothing went wrong."""
+    values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
+    stopped = Counter((await connection.execute(STOP, values)).scalars())
+    await tally.add(connection, {job_id: tally.Tally(skipped=count) for job_id, count in stopped.items()})
+    return stopped.total()
+
+
+async def _names(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]) -> set[str]:
+    """What somebody may have typed into a search to find them."""
+    found = set((await connection.execute(NAMES, {"org_id": org_id, "lead_ids": list(lead_ids)})).scalars())
+    leads = tables.leads
+    said = select(*(tables.read("leads", name) for name in ("username", "full_name", "email"))).where(
+        leads.c.id == any_(bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid())))
+    )
+    for row in await connection.execute(said):
+        found.update(str(name) for name in row if name)
+    return {name for name in found if len(name) >= SHORTEST_SEARCH}

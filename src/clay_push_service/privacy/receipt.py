@@ -1,0 +1,125 @@
+"""An erasure's receipt: what had gone to Clay before it, row by row, as it stands now; it never names the erased."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.errors import NotFoundError
+from clay_push_service.privacy.erase import MAX_LEADS
+
+EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+
+READ = text("""
+SELECT id, actor, lead_references, stopped_count, emptied_count, created_at
+FROM clay.erasures WHERE org_id = :org_id AND id = :id
+""")
+# Taken: Clay answered 2xx. Maybe: no answer came, or an error after the whole body. In flight: the answer is to come.
+GONE = text("""
+SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
+       coalesce(delivery.pushed_at, delivery.finished_at) AS at,
+       CASE WHEN delivery.status = 'success' THEN 'taken' WHEN delivery.state = 'done' THEN 'maybe' ELSE 'in_flight' END AS gone
+FROM clay.clay_push_log AS delivery
+JOIN clay.push_jobs AS job ON job.id = delivery.job_id
+WHERE delivery.org_id = :org_id AND delivery.contributor_id = ANY(CAST(:lead_references AS uuid[]))
+  AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.cause IN ('unknown', 'server_error'))
+ORDER BY delivery.seq
+""")
+
+
+class ErasureBody(BaseModel):
+    """`lead_ids` or `lead_id`; `contributor_ids` and `contributor_id` are taken as the same."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"lead_ids": [EXAMPLE_ID]}]})
+
+    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
+        None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Whom to forget, by lead id."
+    )
+    lead_id: UUID | None = Field(
+        None, validation_alias=AliasChoices("lead_id", "contributor_id"), description="The same for one."
+    )
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "ErasureBody":
+        if not self.ids:
+            raise ValueError("name lead_ids, or one lead_id")
+        return self
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [*(self.lead_ids or ()), *([self.lead_id] if self.lead_id else ())]
+
+
+class Gone(StrEnum):
+    TAKEN = "taken"
+    MAYBE = "maybe"
+    IN_FLIGHT = "in_flight"
+
+
+class GoneRow(BaseModel):
+    delivery_id: UUID = Field(description="Also in the row's `_meta`, to find it in the Clay table.")
+    job_id: UUID
+    table_name: str | None = Field(examples=["Platform leads"])
+    gone: Gone = Field(description="Clay took it; may have (no clear answer came); or its answer is still to come.")
+    at: datetime | None = Field(description="When Clay answered; null while it is in flight.")
+
+
+class ErasedLead(BaseModel):
+    reference: UUID = Field(description="Stands for the person in our log from now on.")
+    lead_id: UUID | None = Field(description="In the first answer only: then it is forgotten.")
+    gone_to_clay: list[GoneRow] = Field(description="Rows to delete in Clay by hand: Clay offers no other way.")
+
+
+class Receipt(BaseModel):
+    id: UUID
+    actor: str = Field(examples=["user:alice"])
+    created_at: datetime
+    lead_count: int = Field(examples=[1])
+    stopped_count: int = Field(description="Queued deliveries that will not be sent.", examples=[0])
+    emptied_count: int = Field(description="Rows of our log that held something about them.", examples=[2])
+    leads: list[ErasedLead]
+    message: str = Field(examples=["1 lead was erased and will not be pushed again; 1 row had gone to Clay before."])
+
+
+async def read_receipt(
+    connection: AsyncConnection, org_id: UUID, erasure_id: UUID, lead_ids: Mapping[UUID, UUID] | None = None
+) -> Receipt:
+    """`lead_ids`: by reference, where they are still known. Raises 404 `erasure_not_found`."""
+    row = (await connection.execute(READ, {"org_id": org_id, "id": erasure_id})).one_or_none()
+    if row is None:
+        raise NotFoundError("Your organization has no erasure with this id.", code="erasure_not_found")
+    gone: defaultdict[UUID, list[GoneRow]] = defaultdict(list)
+    values = {"org_id": org_id, "lead_references": row.lead_references}
+    for each in await connection.execute(GONE, values):
+        gone[each.reference].append(
+            GoneRow(
+                delivery_id=each.id, job_id=each.job_id, table_name=each.table_name, gone=Gone(each.gone), at=each.at
+            )
+        )
+    known = lead_ids or {}
+    return Receipt(
+        id=row.id,
+        actor=row.actor,
+        created_at=row.created_at,
+        lead_count=len(row.lead_references),
+        stopped_count=row.stopped_count,
+        emptied_count=row.emptied_count,
+        leads=[
+            ErasedLead(reference=each, lead_id=known.get(each), gone_to_clay=gone[each]) for each in row.lead_references
+        ],
+        message=_message(len(row.lead_references), sum(map(len, gone.values()))),
+    )
+
+
+def _message(leads: int, rows: int) -> str:
+    who = "1 lead was erased" if leads == 1 else f"{leads:,} leads were erased"
+    what = {0: "nothing had gone to Clay", 1: "1 row had gone to Clay before"}.get(
+        rows, f"{rows:,} rows had gone to Clay"
+    )
+    return f"{who} and will not be pushed again; {what}."

@@ -1,0 +1,241 @@
+"""Erasure: what is queued is not sent, no copy of ours tells who it was, nobody pushes the person again, the receipt lists what had gone."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from clay_push_service.callers.caller import Scope
+from clay_push_service.privacy.erase import Person, erase
+from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
+from clay_push_service.push_jobs.accept import Asker
+from clay_push_service.push_jobs.retry import retry
+from clay_push_service.push_jobs.schemas import RetryBody
+from tests.support.app import AppClient
+from tests.support.dump import dump
+from tests.support.receiver import OK, Receiver, Reset, status
+from tests.support.world import World, draining, world
+
+WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
+
+
+async def forget(w: World, *lead_ids: UUID) -> Receipt:
+    async with w.database.transaction() as connection:
+        tables = await w.host.tables(connection)
+        erasure_id, people = await erase(connection, tables, w.org_id, "user:owner", lead_ids)
+        return await read_receipt(
+            connection, w.org_id, erasure_id, {person.reference: person.lead_id for person in people}
+        )
+
+
+async def test_what_is_queued_is_stopped_and_its_neighbours_go_on(database_url: str) -> None:
+    async with draining(database_url, leads=6) as (w, drainer, clay):
+        accepted = await w.push()
+        receipt = await forget(w, *w.lead_ids[:2])
+        assert (receipt.lead_count, receipt.stopped_count, receipt.emptied_count) == (2, 2, 2)
+        assert [lead.gone_to_clay for lead in receipt.leads] == [[], []]
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.skipped_count) == ("completed", 4, 2)
+        assert set(clay.leads) == {str(lead) for lead in w.lead_ids[2:]}
+        assert [row.cause for row in await w.deliveries(accepted.job_id) if row.status == "skipped"] == ["erased"] * 2
+
+
+async def test_a_push_job_of_nobody_else_ends(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(WEBHOOK)
+        accepted = await w.push()
+        await forget(w, *w.lead_ids)
+        assert (await w.job(accepted.job_id)).status == "completed"
+
+
+async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
+    async with draining(database_url, clay, leads=3) as (w, drainer, _):
+        accepted = await w.push(w.lead_ids[:1])
+        await w.drain_all(drainer)
+        await w.push(w.lead_ids, again=True)
+        await w.drain_all(drainer)
+        [row] = await w.deliveries(accepted.job_id)
+        await w.fetch(
+            "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', upper(:name), 'min_score', 3) WHERE id = :id",
+            name=row.username, id=accepted.job_id,
+        )  # fmt: skip
+        await w.fetch(
+            "INSERT INTO clay.inbox (host_job_id, metadata) VALUES (gen_random_uuid(), CAST(:said AS jsonb))",
+            said=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
+        )
+        for told in (
+            str(w.lead_ids[0]),
+            row.username,
+            row.full_name,
+            row.payload_hash.hex() if row.payload_hash else row.username,
+        ):
+            assert told in await dump(w.database)
+        await forget(w, w.lead_ids[0])
+        left = await dump(w.database)
+        for told in (str(w.lead_ids[0]), row.username, row.username.upper(), row.full_name, w.lead_ids[0].hex):
+            assert told not in left
+        assert str(w.lead_ids[1]) in left
+        assert (await w.job(accepted.job_id)).filters == {"min_score": 3}
+        [emptied] = await w.deliveries(accepted.job_id)
+        assert (emptied.status, emptied.cause, emptied.error_message) == ("failed", "rejected", None)
+
+
+async def skipped(w: World, job_id: UUID) -> list[Any]:
+    return await w.fetch(
+        "SELECT contributor_id, cause FROM clay.clay_push_log WHERE job_id = :id AND status = 'skipped'", id=job_id
+    )
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by_id: bool) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        await forget(w, w.lead_ids[1], uuid4())
+        accepted = await w.push(w.lead_ids if by_id else None, again=again)
+        assert (accepted.lead_count, accepted.skipped_count) == (3, 1)
+        assert [row.cause for row in await skipped(w, accepted.job_id)] == ["erased"]
+        await w.drain_all(drainer)
+        assert str(w.lead_ids[1]) not in clay.leads
+        assert len(clay.posts) == 2
+
+
+async def test_another_organization_is_not_touched(database_url: str) -> None:
+    async with world(database_url, leads=2) as w:
+        await w.configure(WEBHOOK)
+        async with w.database.transaction() as connection:
+            await erase(connection, await w.host.tables(connection), uuid4(), "user:stranger", w.lead_ids)
+        assert (await w.push()).skipped_count == 0
+
+
+async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if number < 2 else OK)
+    async with draining(database_url, clay, leads=2) as (w, drainer, _):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        await forget(w, w.lead_ids[0])
+        async with w.database.transaction() as connection:
+            tables = await w.host.tables(connection)
+            again = await retry(connection, tables, Asker(w.org_id, "user:test"), accepted.job_id, RetryBody())
+        assert (again.lead_count, again.skipped_count) == (2, 1)
+        await w.drain_all(drainer)
+        assert clay.leads == {str(w.lead_ids[0]): 1, str(w.lead_ids[1]): 2}
+
+
+async def test_what_is_in_flight_is_recorded_and_its_retry_is_not_sent(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(503) if number == 0 else OK, delay_seconds=0.3)
+    async with draining(database_url, clay, leads=1, retry_delays_seconds=(0.3, 0.3, 0.3)) as (w, drainer, _):
+        accepted = await w.push()
+        draining_it = asyncio.create_task(w.drain_all(drainer))
+        await clay.until(1)
+        receipt = await forget(w, w.lead_ids[0])
+        [[row]] = [lead.gone_to_clay for lead in receipt.leads]
+        assert (row.gone, row.at, str(row.delivery_id)) == (Gone.IN_FLIGHT, None, clay.posts[0].delivery_id)
+        await draining_it
+        assert len(clay.posts) == 1
+        [ended] = await w.deliveries(accepted.job_id)
+        assert (ended.status, ended.cause, ended.username) == ("failed", "lead_gone", None)
+
+
+async def test_receipt_lists_what_had_gone_and_is_read_again_without_the_ids(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: Reset() if number == 1 else OK)
+    async with draining(database_url, clay, leads=1) as (w, drainer, _):
+        await w.push()
+        await w.drain_all(drainer)
+        await w.push(again=True)
+        await w.drain_all(drainer)
+        first = await forget(w, w.lead_ids[0])
+        [lead] = first.leads
+        assert lead.lead_id == w.lead_ids[0]
+        assert [row.gone for row in lead.gone_to_clay] == [Gone.TAKEN, Gone.MAYBE]
+        assert [str(row.delivery_id) for row in lead.gone_to_clay] == [post.delivery_id for post in clay.posts]
+        assert {row.table_name for row in lead.gone_to_clay} == {"Leads"}
+        second = await forget(w, w.lead_ids[0])
+        assert (second.stopped_count, second.emptied_count) == (0, 0)
+        assert [each.gone_to_clay for each in second.leads] == [lead.gone_to_clay]
+        async with w.database.transaction() as connection:
+            again = await read_receipt(connection, w.org_id, first.id)
+        assert again.leads[0].lead_id is None
+        assert again.leads[0].gone_to_clay == lead.gone_to_clay
+
+
+async def test_a_push_that_is_just_being_accepted_is_caught(database_url: str) -> None:
+    """The erasure waits for the push's commit, or the push for the erasure's; either way nothing of the person is queued."""
+    async with world(database_url, leads=8) as w:
+        await w.configure(WEBHOOK)
+
+        async def push() -> None:
+            await w.push()
+
+        for _ in range(5):
+            await w.fetch("DELETE FROM clay.clay_push_log")
+            await w.fetch("DELETE FROM clay.erased_leads")
+            await asyncio.gather(push(), forget(w, *w.lead_ids[:4]), push())
+            live = await w.fetch("SELECT contributor_id FROM clay.clay_push_log WHERE state <> 'done'")
+            assert {row.contributor_id for row in live} == set(w.lead_ids[4:])
+
+
+def test_reference_needs_the_salt() -> None:
+    lead = uuid4()
+    one, other = Person.of(b"a" * 32, lead), Person.of(b"b" * 32, lead)
+    assert one == Person.of(b"a" * 32, lead)
+    assert one.hash != other.hash
+    assert one.reference != other.reference != lead
+
+
+async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: AppClient) -> None:
+    body = {"lead_ids": [str(uuid4())]}
+    path = "/api/clay/erasures"
+    for who in ("admin", "member"):
+        assert (await app_client.call("POST", path, who, json=body)).json()["code"] == "role_required"
+    limited = await app_client.key(Scope.PUSH, Scope.READ, Scope.CONFIG)
+    assert (await app_client.call("POST", path, limited, json=body)).json()["code"] == "scope_required"
+    for who in ("owner", await app_client.key(Scope.ERASE)):
+        answer = await app_client.call("POST", path, who, json=body)
+        assert answer.status_code == 201, answer.text
+        again = await app_client.get(answer.headers["location"], who)
+        assert again.json()["lead_count"] == 1
+        other = await app_client.get(answer.headers["location"], "stranger")
+        assert (other.status_code, other.json()["code"]) == (404, "erasure_not_found")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"lead_ids": []}, {"lead_id": "x"}, {"lead_ids": [str(uuid4())] * 1001}, {"who": 1}]
+)
+async def test_bad_bodies_are_refused(app_client: AppClient, body: dict[str, object]) -> None:
+    assert (await app_client.call("POST", "/api/clay/erasures", "owner", json=body)).status_code == 422
+
+
+async def test_audit_log_is_read_by_owners_page_by_page_and_cannot_be_changed(app_client: AppClient) -> None:
+    for number in range(5):
+        answer = await app_client.call(
+            "POST", "/api/clay/erasures", "owner", json={"contributor_id": str(UUID(int=number))}
+        )
+        assert answer.status_code == 201, answer.text
+    seen: list[Any] = []
+    cursor = ""
+    while True:
+        page = (await app_client.get(f"/api/clay/audit?limit=2{cursor}", "admin")).json()
+        seen += page["entries"]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert [entry["action"] for entry in seen] == ["leads.erased"] * 5
+    assert [entry["id"] for entry in seen] == sorted((entry["id"] for entry in seen), reverse=True)
+    assert {entry["actor"] for entry in seen} == {"user:owner"}
+    assert str(UUID(int=3)) not in str(seen)
+    assert (await app_client.get("/api/clay/audit", "member")).json()["code"] == "role_required"
+    assert (await app_client.get("/api/clay/audit", "stranger")).json()["entries"] == []
+    assert (await app_client.get("/api/clay/audit?cursor=WzFd", "owner")).status_code == 200
+    assert (await app_client.get("/api/clay/audit?cursor=nonsense", "owner")).json()["code"] == "cursor_invalid"
+    for change in (
+        "UPDATE clay.audit_log SET actor = 'nobody'",
+        "DELETE FROM clay.audit_log",
+        "TRUNCATE clay.audit_log",
+    ):
+        with pytest.raises(Exception, match="append-only"):
+            async with app_client.database.transaction() as connection:
+                await connection.execute(text(change))

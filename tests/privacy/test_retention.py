@@ -1,0 +1,67 @@
+"""Retention: what is old loses names and texts, keeps the ledger, and whatever is younger or live stays as it is."""
+
+from clay_push_service.privacy.retention import BATCH_ROWS, empty_old
+from tests.support.receiver import OK, Receiver, status
+from tests.support.world import World, draining, world
+
+
+async def age(w: World, days: int) -> None:
+    await w.fetch(
+        "UPDATE clay.push_jobs SET finished_at = finished_at - :days * interval '1 day' WHERE finished_at IS NOT NULL",
+        days=days,
+    )
+
+
+async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
+    async with draining(database_url, clay, leads=10) as (w, drainer, _):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        await w.fetch("""UPDATE clay.push_jobs SET filters = '{"search": "ada@example.org", "min_score": 50}'""")
+        before = await w.deliveries(accepted.job_id)
+        assert all(row.username for row in before)
+        assert sum(row.error_message is not None for row in before) == 3
+        await age(w, 179)
+        assert (await empty_old(w.database, 180)).rows == 0
+        await age(w, 2)
+        done = await empty_old(w.database, 180)
+        assert (done.rows, done.jobs) == (10, 1)
+        after = await w.deliveries(accepted.job_id)
+        assert all(row.username is row.full_name is row.error_message is None for row in after)
+        kept = ("id", "seq", "org_id", "job_id", "contributor_id", "project_id", "status", "cause", "payload_hash")
+        times = ("attempts", "created_at", "pushed_at", "finished_at", "clay_response_status", "table_epoch")
+        for name in kept + times:
+            assert [getattr(row, name) for row in before] == [getattr(row, name) for row in after]
+        assert (await w.job(accepted.job_id)).filters == {"min_score": 50}
+        assert (await empty_old(w.database, 180)).jobs == 0
+        again = await w.push()
+        assert again.skipped_count == 7, "what is in Clay is still known to be"
+
+
+async def test_what_is_live_is_left_alone(database_url: str) -> None:
+    async with world(database_url, leads=3) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '400 days'")
+        assert (await empty_old(w.database, 1)).rows == 0
+        assert all(row.username for row in await w.deliveries(accepted.job_id))
+
+
+async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await w.fetch("""
+            INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch, username, status, state,
+                cause, finished_at)
+            SELECT org_id, job_id, gen_random_uuid(), project_id, 1, 'u' || n, 'failed', 'done', 'rejected', now()
+            FROM clay.clay_push_log, generate_series(1, 4500) AS n""")
+        await w.fetch(
+            "UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now() WHERE state <> 'done'"
+        )
+        await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '2 days'")
+        first = await empty_old(w.database, 1, batches=1)
+        assert (first.rows, first.jobs) == (BATCH_ROWS, 0)
+        rest = await empty_old(w.database, 1)
+        assert (rest.rows, rest.jobs) == (4501 - BATCH_ROWS, 1)
+        assert not any(row.username for row in await w.deliveries(accepted.job_id))

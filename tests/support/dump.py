@@ -1,0 +1,18 @@
+"""Everything that schema `clay` holds, as one text: every column of every table, the queue's too, for tests that look for traces."""
+
+from sqlalchemy import text
+
+from clay_push_service.database import Database
+
+
+async def dump(database: Database) -> str:
+    """One line a row: the table's name and the row as PostgreSQL writes it; bytes as hexadecimals."""
+    lines: list[str] = []
+    async with database.transaction() as connection:
+        tables = (
+            await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'clay' ORDER BY 1"))
+        ).scalars()
+        for table in tables.all():
+            rows = await connection.execute(text(f'SELECT CAST(t AS text) FROM clay."{table}" AS t'))
+            lines += [f"{table}: {row}" for row in rows.scalars()]
+    return "\n".join(lines)
