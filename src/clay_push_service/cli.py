@@ -198,9 +198,10 @@ def erase(
     lead: Annotated[list[str], typer.Option(help="A lead's id (repeat for several).")],
 ) -> None:
     """Forget people: stop what is queued, empty our copies, never push them again; print what had gone to Clay."""
-    from clay_push_service.commands import erase, settings
+    settings = _settings()
+    from clay_push_service.commands import erase
 
-    erase.run(settings.load(), org, lead)
+    erase.run(settings, org, lead)
 
 
 @app.command()
