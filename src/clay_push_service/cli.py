@@ -105,6 +105,14 @@ def doctor() -> None:
 
 
 @app.command()
+def verify() -> None:
+    """Hold the live data to what must always be true of it (counters, claims, once each); for cron. Exits 1 if it is not."""
+    from clay_push_service.commands import settings, verify
+
+    sys.exit(verify.run(settings.load()))
+
+
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the push; 0 only if every lead has arrived.")] = False,
     vintage: Annotated[

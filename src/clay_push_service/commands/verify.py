@@ -1,0 +1,46 @@
+"""`clay-push verify`: holds the live data to its invariants, for a cron job; says what is broken, and repairs nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clay_push_service.database import Database
+from clay_push_service.push_jobs.verify import CHECKS, Violation, verify
+from clay_push_service.settings import Settings
+
+SWEEPS = 5
+"""Leases that ran out, and leads nobody drains, are put right by the next sweep; after five nobody sweeps."""
+
+
+def run(settings: Settings) -> int:
+    """1 if anything does not hold."""
+    return _print(asyncio.run(_verify(settings)))
+
+
+async def _verify(settings: Settings) -> list[Violation]:
+    database = Database(settings.database_url, pool_size=1, application="clay-push-verify")
+    try:
+        async with database.transaction() as connection:
+            return await verify(connection, timedelta(seconds=SWEEPS * settings.sweep_seconds))
+    finally:
+        await database.close()
+
+
+def _print(violations: Sequence[Violation]) -> int:
+    broken = {violation.check.name: violation for violation in violations}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("check", "result", "", "for example"):
+        table.add_column(title, overflow="fold", no_wrap=title in {"check", "result"})
+    for check in CHECKS:
+        violation = broken.get(check.name)
+        if violation is None:
+            table.add_row(check.name, Text("ok", "green"), Text(check.must_hold), "")
+        else:
+            result = Text(f"BROKEN {violation.count:,}", "bold red")
+            table.add_row(check.name, result, Text(check.must_hold), Text(", ".join(violation.sample)))
+    Console().print(table)
+    return 1 if violations else 0
