@@ -41,23 +41,3 @@ def attempted(status: str, cause: str | None, duration_ms: int | None) -> None:
 
 def results_written(seconds: float) -> None:
     RECORD_SECONDS.observe(seconds)
-
-
-DATABASE_UP = Gauge("clay_push_database_up", "Whether the database answered this scrape (web process)")
-QUEUE = Gauge("clay_push_queue_leads", "Leads without an outcome; `due` of them could be sent now", ["state"])
-OLDEST_DUE = Gauge("clay_push_oldest_due_seconds", "Since the oldest sendable lead was due")
-WORKERS = Gauge("clay_push_live_workers", "Workers with a fresh heartbeat")
-DESTINATIONS = Gauge("clay_push_destinations", "Destinations that are not open", ["state"])
-
-
-def saw(
-    *, database: bool, pending: int, due: int, oldest_due_seconds: float, workers: int, waiting: int, closed: int
-) -> None:
-    """What the database tells at a scrape; all zero when it does not answer."""
-    DATABASE_UP.set(database)
-    QUEUE.labels(state="pending").set(pending)
-    QUEUE.labels(state="due").set(due)
-    OLDEST_DUE.set(oldest_due_seconds)
-    WORKERS.set(workers)
-    DESTINATIONS.labels(state="waiting").set(waiting)
-    DESTINATIONS.labels(state="closed").set(closed)

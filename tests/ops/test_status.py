@@ -1,11 +1,13 @@
 """What on-call sees: alive, ready, metrics, and a status that fails only when the work cannot be done."""
 
 import base64
+import re
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
@@ -13,6 +15,7 @@ from clay_push_service.database import Database
 from clay_push_service.host.tables import Vintage
 from clay_push_service.migrations import head
 from clay_push_service.ops.page import age
+from clay_push_service.ops.scrape import Scrape
 from clay_push_service.web import create_app
 from tests.support.app import WEBHOOK, AppClient, app_settings, running_app
 from tests.support.nexusleads import miniature_host
@@ -196,6 +199,21 @@ async def test_metrics_tell_the_queue(app: AppClient) -> None:
     assert 'clay_push_queue_leads{state="due"} 3.0' in said
     assert "clay_push_live_workers 1.0" in said
     assert "clay_push_database_up 1.0" in said
+    assert 299 < float(re.findall(r"^clay_push_oldest_due_seconds (.+)$", said, re.MULTILINE)[0]) < 310
+    await run(app, "UPDATE clay.destination_versions SET fuel_used = 48000")
+    assert (await app.get("/metrics")).text.count('clay_push_fuel_destinations{over="0.95"} 0.0') == 1, "kept for 5 s"
+    app.app.state.scrape = Scrape()
+    said = (await app.get("/metrics")).text
+    for line in ('clay_push_fuel_destinations{over="0.8"} 1.0', 'clay_push_fuel_destinations{over="0.95"} 1.0'):
+        assert line in said
+    assert "clay_push_fuel_fullest_ratio 0.96" in said
+    assert str(app.org_id) not in said
+
+
+def test_what_only_the_web_process_asks_is_not_served_by_workers() -> None:
+    own = generate_latest().decode()
+    assert "clay_push_attempts_total" in own
+    assert "clay_push_live_workers" not in own
 
 
 async def test_database_that_is_down_is_a_failure_and_the_process_lives(database_url: str) -> None:
@@ -218,7 +236,9 @@ async def test_database_that_is_down_is_a_failure_and_the_process_lives(database
             page = await http.get("/status", headers=key | {"Accept": "text/html"})
             assert page.status_code == 503
             assert "unreachable" in page.text
-            assert "clay_push_database_up 0.0" in (await http.get("/metrics", headers=key)).text
+            said = (await http.get("/metrics", headers=key)).text
+            assert "clay_push_database_up 0.0" in said
+            assert "clay_push_oldest_due_seconds" not in said, "no number is made up"
     await gone.close()
 
 

@@ -12,14 +12,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from clay_push_service import metrics
 from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
 from clay_push_service.dependencies import Database, Settings
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.ops.health import UNREACHABLE, Vitals, readiness, vitals
 from clay_push_service.ops.models import Status, status_of
-from clay_push_service.ops.page import render
+from clay_push_service.ops.page import render as render_page
+from clay_push_service.ops.scrape import Scrape, render
 from clay_push_service.ops.verdict import judge
 from clay_push_service.problems import responses
 
@@ -76,6 +76,17 @@ def _credential(authorization: str | None) -> str:
 OnCall = Annotated[NoSight | None, Depends(_on_call)]
 
 
+def _scrape(request: Request) -> Scrape:
+    state = request.app.state
+    if not hasattr(state, "scrape"):
+        state.scrape = Scrape()
+    found: Scrape = state.scrape
+    return found
+
+
+ScrapeOfProcess = Annotated[Scrape, Depends(_scrape)]
+
+
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
@@ -102,19 +113,10 @@ async def readyz(database: Database, host: Host) -> Ready:
     dependencies=Authorized,
     responses={**responses(401, 403), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def read_metrics(sight: OnCall, database: Database, host: Host) -> Response:
+async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Database, host: Host) -> Response:
     """Of this process, and of the queue as the database tells it; without a database only the former."""
-    seen = None if sight else await _vitals(database, host)
-    metrics.saw(
-        database=seen is not None,
-        pending=seen.pending if seen else 0,
-        due=seen.due if seen else 0,
-        oldest_due_seconds=(seen.oldest_due_seconds or 0.0) if seen else 0.0,
-        workers=seen.live_workers if seen else 0,
-        waiting=seen.waiting if seen else 0,
-        closed=seen.closed if seen else 0,
-    )
-    return Response(await run_in_threadpool(generate_latest), media_type=CONTENT_TYPE_LATEST)
+    seen = render(None) if sight else await scrape.text(lambda: _vitals(database, host))
+    return Response(await run_in_threadpool(generate_latest) + seen, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get(
@@ -145,7 +147,7 @@ async def read_status(request: Request, sight: OnCall, settings: Settings, datab
     status = status_of(ready, seen, verdict, loosened)
     code = 200 if verdict.works else 503
     if _wants_page(request):
-        return HTMLResponse(render(status), code, headers={"Content-Security-Policy": PAGE_POLICY})
+        return HTMLResponse(render_page(status), code, headers={"Content-Security-Policy": PAGE_POLICY})
     return JSONResponse(status.model_dump(mode="json"), code)
 
 

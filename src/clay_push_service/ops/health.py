@@ -52,6 +52,14 @@ JOIN clay.destination_versions AS version ON version.org_id = destination.org_id
 WHERE version.state <> 'open'
 ORDER BY version.state_since DESC LIMIT :shown
 """)
+# Of the webhooks in use. Neither number says whose: /status does not either, but the organization's own page does.
+FUEL = text("""
+SELECT count(*) FILTER (WHERE fuel_used * 100.0 >= fuel_limit * 80.0) AS over_80,
+       count(*) FILTER (WHERE fuel_used * 100.0 >= fuel_limit * 95.0) AS over_95,
+       max(fuel_used::float / nullif(fuel_limit, 0)) AS fullest
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+""")
 # By the jobs that moved in this hour, whose deliveries are found by index; the log itself has none by time.
 LAST_HOUR = text("""
 SELECT coalesce(delivery.cause, delivery.status) AS cause, delivery.status, count(*) AS number
@@ -113,6 +121,15 @@ class CauseCount:
 
 
 @dataclass(frozen=True, slots=True)
+class FuelLevels:
+    """How many of the webhooks in use have used so much of their lifetime submissions, and how much the fullest has (0 to 1)."""
+
+    over_80: int = 0
+    over_95: int = 0
+    fullest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """What is going on, as the database tells it."""
 
@@ -129,6 +146,7 @@ class Vitals:
     closed: int
     unwell: Sequence[UnwellDestination]
     last_hour: Sequence[CauseCount]
+    fuel: "FuelLevels"
 
     @property
     def live_workers(self) -> int:
@@ -191,9 +209,11 @@ async def vitals(connection: AsyncConnection) -> Vitals:
         for row in rows
     ]
     causes = [CauseCount(row.cause, row.status, row.number) for row in await connection.execute(LAST_HOUR)]
+    fuel = (await connection.execute(FUEL)).one()
     return Vitals(
         latency_ms, jobs.live_jobs, int(jobs.pending), due.due,
         None if due.oldest_seconds is None else float(due.oldest_seconds),
         None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
         workers, alike.get("waiting", 0), alike.get("closed", 0), unwell, causes,
+        FuelLevels(fuel.over_80, fuel.over_95, fuel.fullest or 0.0),
     )  # fmt: skip

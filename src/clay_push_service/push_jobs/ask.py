@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import logs
 from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.errors import ConflictError, InvalidError
@@ -39,6 +40,8 @@ from clay_push_service.push_jobs.take_over import NOTHING, TakenOver, take_over
 from clay_push_service.settings import Settings
 
 MESSAGE = "Clay push job queued"
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Desk:
             "skipped": job.skipped_count,
         }  # fmt: skip
         await audit(self.connection, self.asker.org_id, self.asker.actor, action, details)
+        log.info(action, job_id=str(job.job_id), leads=job.lead_count, skipped=job.skipped_count)
 
     async def once(
         self, key: str | None, request_hash: bytes, push: Callable[[], Awaitable[list[AcceptedJob]]]

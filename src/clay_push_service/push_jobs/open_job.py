@@ -94,6 +94,7 @@ async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
         return None
     await connection.execute(START, {"job_id": job.id})
     if job.status is JobStatus.PENDING:
+        said.info("push_job.started", leads=job.pending_count)
         await tally.notify(connection, [job.id])
         if not available:
             said.info("push_job.gated")

@@ -5,6 +5,7 @@ import time
 
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE, Database, is_about_the_data
+from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs.record import Result, record
 
 FLUSH_ROWS = 100
@@ -79,6 +80,17 @@ class Recorder:
         metrics.results_written(time.perf_counter() - started)
         for result in held:
             metrics.attempted(result.status, result.outcome.cause, result.duration_ms if result.sent else None)
+            _say(result)
         if len(held) < len(batch):
             metrics.CLAIMS_LOST.inc(len(batch) - len(held))
             log.warning("claims.lost", results=len(batch) - len(held))
+
+
+def _say(result: Result) -> None:
+    """One line an attempt. A success only at DEBUG: its row says the same, and 3,000 lines a second say nothing."""
+    say = log.debug if result.status is DeliveryStatus.SUCCESS else log.info
+    say(
+        "delivery.attempted", delivery_id=str(result.delivery_id), job_id=str(result.job_id), status=result.status,
+        cause=result.outcome.cause, clay_response_status=result.outcome.status, duration_ms=result.duration_ms,
+        sent=result.sent, again_in_seconds=round(result.delay_seconds, 1),
+    )  # fmt: skip

@@ -10,7 +10,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import logs
+
 CHANNEL = "clay_push_jobs"
+
+log = logs.get(__name__)
 
 # Rows are locked in the order of their ids: two workers that record results of the same jobs must not deadlock.
 LOCK = text("SELECT id FROM clay.push_jobs WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
@@ -31,7 +35,7 @@ SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
     started_at = coalesce(started_at, now()), finished_at = now(), updated_at = now()
 WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
   AND success_count + failed_count + skipped_count = lead_count
-RETURNING id, status
+RETURNING id, status, request_id, lead_count, success_count, failed_count, skipped_count, unknown_count
 """)
 NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
 
@@ -62,7 +66,13 @@ async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> Non
             "unknown": [tallies[job].unknown for job in ids],
         },
     )
-    await connection.execute(FINISH, {"ids": ids})
+    for job in await connection.execute(FINISH, {"ids": ids}):
+        # Said before the commit, so a failing one makes it twice; said once too often is better than a job without an end.
+        log.info(
+            "push_job.ended", job_id=str(job.id), asked_by_request=job.request_id, status=job.status,
+            leads=job.lead_count, success=job.success_count, failed=job.failed_count, skipped=job.skipped_count,
+            unknown=job.unknown_count,
+        )  # fmt: skip
     await notify(connection, ids)
 
 
