@@ -14,7 +14,15 @@ async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(
     await asyncio.to_thread(tmp_path.chmod, 0o755)  # as root, PostgreSQL runs as another account
     demo = ("demo", "--once", "--directory", str(directory), "--port", "0", "--sandbox-port", "0")
     try:
-        first = await shell(tmp_path, *demo, seconds=90)
+        running = asyncio.create_task(shell(tmp_path, *demo, seconds=90))
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread((directory / "service.log").exists):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+        beside = await shell(tmp_path, *demo)
+        assert beside.exit_code == 1
+        assert "is in use by process" in beside.err
+        assert len(beside.err.splitlines()) == 1
+        first = await running
         assert first.exit_code == 0, first.out + first.err
         assert "200 leads queued" in first.out
         assert "All 200 leads of Acme Platform Leads are in the sandbox's table, once each." in first.out

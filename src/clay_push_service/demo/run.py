@@ -30,6 +30,7 @@ from clay_push_service.sandbox.store import DirectoryInUseError
 
 PUSH_SECONDS = 180.0
 """200 leads at 100 ms are 20 s."""
+NOTICE_SECONDS = 2.0
 INTERRUPTED = 130
 
 Done = TypeVar("Done")
@@ -170,8 +171,13 @@ async def _unless_ended(running: Service, act: Coroutine[None, None, Done]) -> D
     acting = asyncio.ensure_future(act)
     try:
         await asyncio.wait({acting, running.ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not acting.done() or (acting.exception() is not None and running.ended.done()):
-            raise running.failure(f"The service ended with exit code {running.ended.result()}")
+        if acting.done() and isinstance(acting.exception(), httpx.TransportError):
+            await asyncio.wait(
+                {running.ended}, timeout=NOTICE_SECONDS
+            )  # its sockets close before it is seen to have ended
+            raise running.failure("The API stopped answering")
+        if not acting.done():
+            raise running.failure("The API stopped")
         return acting.result()
     finally:
         acting.cancel()

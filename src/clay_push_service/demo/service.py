@@ -40,13 +40,14 @@ class Service:
                     await asyncio.wait({self.ended}, timeout=0.1)
         except TimeoutError:
             raise self.failure(f"The API was not ready in {START_SECONDS:.0f} s (it said {said})") from None
-        raise self.failure(f"The API ended with exit code {self.ended.result()}")
+        raise self.failure("The API did not start")
 
     def failure(self, what: str) -> DemoError:
+        code = f" (exit code {self.ended.result()})" if self.ended.done() else ""
         lines = self.home.service_log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
         tail = "\n".join(f"    {line[:400]}" for line in lines)
         return DemoError(
-            f"{what}. The end of {self.home.service_log}:\n{tail}\n"
+            f"{what}{code}. The end of {self.home.service_log}:\n{tail}\n"
             f"Try again; if it stays, start afresh: rm -rf {self.home.directory} (the demo's database and rows go with it)."
         )
 
