@@ -1,6 +1,7 @@
 """Collects results of all slices of a worker and writes them by count and by time; loses none while the process lives."""
 
 import asyncio
+import logging
 import time
 
 from clay_push_service import logs, metrics
@@ -88,8 +89,9 @@ class Recorder:
 
 def _say(result: Result) -> None:
     """One line an attempt. A success only at DEBUG: its row says the same, and 3,000 lines a second say nothing."""
-    say = log.debug if result.status is DeliveryStatus.SUCCESS else log.info
-    say(
+    if result.status is DeliveryStatus.SUCCESS and not logging.getLogger().isEnabledFor(logging.DEBUG):
+        return
+    log.info(
         "delivery.attempted", delivery_id=str(result.delivery_id), job_id=str(result.job_id), status=result.status,
         cause=result.outcome.cause, clay_response_status=result.outcome.status, duration_ms=result.duration_ms,
         sent=result.sent, again_in_seconds=round(result.delay_seconds, 1),
