@@ -1,0 +1,171 @@
+"""One guard for save, test and send: the whole table of attacks through the API and a drainer, while somebody listens inside.
+
+Who listens inside counts connections, on every local address. There must be none, whichever way was taken.
+"""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from clay_push_service.callers.api_keys import create_key
+from clay_push_service.callers.caller import Scope
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.web import create_app
+from tests.destinations.test_guard import INTERNAL, ODD_SPELLINGS
+from tests.support.app import FixedResolver
+from tests.support.world import World, world
+
+SECRET_PATH = "/v3/sources/webhook/the-secret-of-this-test"
+FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
+
+
+@contextmanager
+def listening_inside() -> Iterator[socket.socket]:
+    """On all addresses of this machine, IPv6 too where there is any; never answers."""
+    family = socket.AF_INET6 if socket.has_ipv6 and socket.has_dualstack_ipv6() else socket.AF_INET
+    address = ("::", 0) if family == socket.AF_INET6 else ("0.0.0.0", 0)
+    with socket.create_server(address, family=family, dualstack_ipv6=family == socket.AF_INET6) as inside:
+        inside.setblocking(False)
+        yield inside
+
+
+def connections(inside: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            inside.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+@dataclass
+class Ways:
+    """The three ways to a webhook, with one policy and one resolver."""
+
+    world: World
+    api: httpx.AsyncClient
+    drainer: Drainer
+    resolver: FixedResolver
+
+    async def save(self, url: str) -> tuple[str, str]:
+        answer = await self.api.put("/api/clay/config", json={"webhook_url": url})
+        problem = answer.json()
+        assert answer.status_code == 422, (url, answer.text)
+        assert "the-secret-of-this-test" not in answer.text
+        return problem["code"], problem["reason"]
+
+    async def test(self, url: str) -> str:
+        """As if it had been saved when the policy, or the name, was another."""
+        await self.world.configure(url)
+        answer = await self.api.post("/api/clay/test")
+        said = answer.json()
+        assert (answer.status_code, said.keys(), said["success"]) == (200, FINDING, False), (url, answer.text)
+        assert said["clay_response_status"] is None
+        for told in ("the-secret-of-this-test", "Error", "Exception", "127.", "::", "resolve"):
+            assert told not in answer.text, url
+        return str(said["cause"])
+
+    async def send(self, url: str) -> tuple[str, str]:
+        await self.world.configure(url)
+        accepted = await self.world.push()
+        await self.world.drain_all(self.drainer)
+        [delivery] = await self.world.deliveries(accepted.job_id)
+        return delivery.status, delivery.cause
+
+
+@asynccontextmanager
+async def three_ways(database_url: str, port: int) -> AsyncIterator[Ways]:
+    """The policy is as loose as it gets without freeing an internal network: plain HTTP, and literals among the hosts."""
+    hosts = (f"*.clay.com:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", f"localhost:{port}", f"2130706433:{port}")
+    resolver = FixedResolver()
+    async with world(database_url, leads=1, allowed_webhook_hosts=hosts, allowed_webhook_networks=()) as w:
+        async with w.database.transaction() as connection:
+            key = await create_key(connection, "attacker", [w.org_id], set(Scope), "test")
+        client = ClayClient.create(w.settings, resolver=resolver)
+        app = create_app(w.settings, database=w.database, client=client, resolver=resolver)
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {key.plain}"}
+        try:
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as api,
+                w.drainer() as drainer,
+            ):
+                own, drainer.client = drainer.client, client
+                yield Ways(w, api, drainer, resolver)
+                drainer.client = own
+        finally:
+            await client.close()
+
+
+async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
+    with listening_inside() as inside:
+        port = inside.getsockname()[1]
+        async with three_ways(database_url, port) as ways:
+            for host in [*INTERNAL, *ODD_SPELLINGS]:
+                place = f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
+                url = f"http://{place}:{port}{SECRET_PATH}"
+                assert (await ways.save(url))[0] == "webhook_blocked", url
+                assert await ways.test(url) == "blocked", url
+                assert await ways.send(url) == ("failed", "blocked"), url
+        assert connections(inside) == 0
+
+
+async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
+    """Also one bad address among good ones, in either order. A refusal by policy never looks like a network error."""
+    answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
+    answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
+    with listening_inside() as inside:
+        port = inside.getsockname()[1]
+        url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
+        async with three_ways(database_url, port) as ways:
+            for addresses in answers:
+                ways.resolver.default = addresses
+                assert await ways.save(url) == ("webhook_blocked", "address_not_public"), addresses
+                assert await ways.test(url) == "blocked", addresses
+                assert await ways.send(url) == ("failed", "blocked"), addresses
+        assert connections(inside) == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "internal.clay.com.evil.io", "user@hooks.clay.com", "hooks.clay.com#x"])
+async def test_other_trick_gets_one_verdict_in_all_three_ways(database_url: str, host: str) -> None:
+    with listening_inside() as inside:
+        port = inside.getsockname()[1]
+        async with three_ways(database_url, port) as ways:
+            ways.resolver.addresses["localhost"] = ["127.0.0.1", "::1"]
+            url = f"http://{host}:{port}{SECRET_PATH}"
+            assert (await ways.save(url))[0] == "webhook_blocked"
+            assert await ways.test(url) == "blocked"
+            assert await ways.send(url) == ("failed", "blocked")
+        assert connections(inside) == 0
+
+
+async def test_network_error_is_told_apart_from_a_refusal(database_url: str) -> None:
+    """The other side of it: a name nobody knows and a port nobody listens on are network errors, saved and retried."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    hosts = (f"hooks.clay.com:{port}",)
+    resolver = FixedResolver({"hooks.clay.com": []})
+    async with world(database_url, leads=1, allowed_webhook_hosts=hosts) as w:
+        async with w.database.transaction() as connection:
+            key = await create_key(connection, "config", [w.org_id], {Scope.CONFIG}, "test")
+        app = create_app(
+            w.settings, database=w.database, client=ClayClient.create(w.settings, resolver=resolver), resolver=resolver
+        )
+        headers = {"Authorization": f"Bearer {key.plain}"}
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api", headers=headers) as api,
+        ):
+            body = {"webhook_url": f"http://hooks.clay.com:{port}{SECRET_PATH}"}
+            assert (await api.put("/api/clay/config", json=body)).status_code == 200
+            assert (await api.post("/api/clay/test")).json()["cause"] == "network_error"
+            resolver.addresses["hooks.clay.com"] = ["127.0.0.1"]
+            assert (await api.post("/api/clay/test")).json()["cause"] == "network_error"
+        await app.state.client.close()
