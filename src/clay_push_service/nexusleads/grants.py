@@ -62,7 +62,7 @@ def write_grants(shape: Shape) -> Sequence[Grant]:
     log = tuple(shape.log_columns(LOG_COLUMNS))
     wanted: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
         JOBS: ((), tuple(present(JOB_COLUMNS, shape.jobs)), tuple(present(JOB_CHANGES, shape.jobs))),
-        PROGRESS: ((), tuple(present(PROGRESS_COLUMNS, shape.progress)), tuple(present(PROGRESS_CHANGES, shape.progress))),
+        PROGRESS: (("id",), tuple(present(PROGRESS_COLUMNS, shape.progress)), tuple(present(PROGRESS_CHANGES, shape.progress))),
         LOG: (log, log, tuple(shape.log_columns(LOG_CHANGES))),
     }  # fmt: skip
     return [

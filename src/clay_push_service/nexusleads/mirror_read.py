@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.mirror_row import HostRow, PushJob, StepRow, canonical
 from clay_push_service.nexusleads.shape import JOBS, PROGRESS, Shape
+from clay_push_service.push_jobs.describe import STEPS
 
 BATCH = 300
 """Push jobs looked at in one pass; what is not settled yet comes first."""
@@ -26,7 +27,9 @@ SELECT mirror.job_id FROM clay.mirror WHERE mirror.settled_at IS NULL
 UNION ALL
 SELECT mirror.job_id FROM clay.mirror
 JOIN clay.push_jobs AS job ON job.id = mirror.job_id JOIN {jobs} AS host ON host.id = mirror.host_job_id
-WHERE mirror.settled_at > CAST(:settled_since AS timestamptz) AND CAST(host.status AS text) <> job.status
+WHERE mirror.settled_at > CAST(:settled_since AS timestamptz)
+  AND (CAST(host.status AS text) <> job.status
+       OR (SELECT count(*) FROM {progress} AS step WHERE step.job_id = host.id) < {steps})
 """
 READ = """
 WITH due AS MATERIALIZED ({due})
@@ -69,7 +72,7 @@ async def read_due(
 ) -> Sequence[Pair]:
     """What may have to be written; with `settled_since` also what was settled after it and has not stayed so."""
     values = {"since": since, "settled_since": settled_since, "batch": BATCH}
-    statement = _statement(shape, DUE.format(jobs=shape.table(JOBS)))
+    statement = _statement(shape, DUE.format(jobs=shape.table(JOBS), progress=shape.table(PROGRESS), steps=len(STEPS)))
     return [_pair(row, shape) for row in await connection.execute(text(statement), values)]
 
 

@@ -1,6 +1,6 @@
 """What `attach` would change, step by step, and what stands in its way. Looks at everything, changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,16 +14,16 @@ from clay_push_service.nexusleads.shape import JOB_CHANGES, JOBS, LOG, PROGRESS,
 from clay_push_service.nexusleads.triggers import TRIGGERS, Trigger
 
 STANDING = text("""
-SELECT t.tgname::text AS name, p.prosrc AS body, p.prosecdef AS is_definer, t.tgenabled <> 'D' AS is_enabled,
-       t.tgtype AS type, coalesce(array_to_string(p.proconfig, ';'), '') AS config
+SELECT t.tgname::text AS name, t.tgenabled <> 'D' AS is_enabled
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 WHERE n.nspname = :schema AND c.relname = 'sourcing_jobs' AND t.tgname = ANY(CAST(:names AS text[])) AND NOT t.tgisinternal
 """)
 FUNCTIONS = text("""
-SELECT p.proname::text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+SELECT p.proname::text AS name, p.prosrc AS body, p.prosecdef AS is_definer,
+       coalesce(array_to_string(p.proconfig, ';'), '') AS config
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'clay' AND p.proname = ANY(CAST(:names AS text[]))
 """)
 MAY_TRIGGER = text("SELECT has_table_privilege(CAST(:table AS text), 'TRIGGER'), current_user::text")
@@ -130,52 +130,62 @@ def enter_step(schema: str, role: str) -> Step:
 
 
 async def _trigger_steps(connection: AsyncConnection, schema: str, wish: Wish) -> list[Step]:
-    names = [trigger.name for trigger in TRIGGERS]
-    rows = (await connection.execute(STANDING, {"schema": schema, "names": names})).all()
-    standing = {row.name: row for row in rows}
-    functions = set((await connection.execute(FUNCTIONS, {"names": names})).scalars())
+    found = await _found(connection, schema)
     steps = []
     for trigger in TRIGGERS:
-        row = standing.get(trigger.name)
         if not _wanted(trigger, wish):
-            steps += removal(trigger, schema, there=row is not None, function=trigger.name in functions)
+            steps += found.removal(trigger)
             continue
-        if trigger.name not in functions or row is None or (row.body, row.config) != (trigger.body, CONFIG):
+        if found.functions.get(trigger.name) != (trigger.body, True, CONFIG):
             steps += [
                 Step(f"write function clay.{trigger.name}", trigger.create_function),
                 Step(f"let nobody call clay.{trigger.name} but its trigger", trigger.close_function),
             ]
-        if row is None or not row.is_enabled:
+        if not found.triggers.get(trigger.name):
             what = f"put trigger {trigger.name} ({trigger.timing}, each row) on {schema}.{JOBS}"
             steps.append(Step(what, trigger.create(quoted(schema))))
     return steps
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ours in this database: triggers with whether they are enabled, functions with body, rights and settings."""
+
+    schema: str
+    triggers: Mapping[str, bool]
+    functions: Mapping[str, tuple[str, bool, str]]
+
+    def removal(self, trigger: Trigger) -> list[Step]:
+        steps = []
+        if trigger.name in self.triggers:
+            says = f"take trigger {trigger.name} off {self.schema}.{JOBS}"
+            steps.append(Step(says, trigger.drop(quoted(self.schema))))
+        if trigger.name in self.functions:
+            steps.append(Step(f"drop function clay.{trigger.name}", trigger.drop_function))
+        return steps
+
+
+async def _found(connection: AsyncConnection, schema: str) -> Found:
+    names = [trigger.name for trigger in TRIGGERS]
+    triggers = await connection.execute(STANDING, {"schema": schema, "names": names})
+    functions = await connection.execute(FUNCTIONS, {"names": names})
+    return Found(
+        schema,
+        {row.name: row.is_enabled for row in triggers},
+        {row.name: (row.body, row.is_definer, row.config) for row in functions},
+    )
+
+
+async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
+    """All of ours that stands, for `detach`."""
+    found = await _found(connection, schema)
+    return [step for trigger in TRIGGERS for step in found.removal(trigger)]
 
 
 def _wanted(trigger: Trigger, wish: Wish) -> bool:
     levels = list(Level)
     reached = levels.index(trigger.level) <= levels.index(wish.level)
     return reached and (wish.with_trigger or wish.level is Level.INBOX)
-
-
-def removal(trigger: Trigger, schema: str, *, there: bool, function: bool) -> list[Step]:
-    steps = []
-    if there:
-        steps.append(Step(f"take trigger {trigger.name} off {schema}.{JOBS}", trigger.drop(quoted(schema))))
-    if function:
-        steps.append(Step(f"drop function clay.{trigger.name}", trigger.drop_function))
-    return steps
-
-
-async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
-    """All of ours that stands, for `detach`."""
-    names = [trigger.name for trigger in TRIGGERS]
-    there = {row.name for row in await connection.execute(STANDING, {"schema": schema, "names": names})}
-    functions = set((await connection.execute(FUNCTIONS, {"names": names})).scalars())
-    return [
-        step
-        for trigger in TRIGGERS
-        for step in removal(trigger, schema, there=trigger.name in there, function=trigger.name in functions)
-    ]
 
 
 async def _no_trigger_right(connection: AsyncConnection, schema: str) -> list[str]:
