@@ -13,6 +13,7 @@ from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import payload_rows
 from clay_push_service.host.tables import Vintage, detect, missing, name_of
 from clay_push_service.nexusleads import attach as attaching
+from clay_push_service.nexusleads.amiss import what_is_amiss
 from clay_push_service.nexusleads.attach import NotAttachableError, NotMigratedError
 from clay_push_service.nexusleads.attachment import Level
 from clay_push_service.nexusleads.inbox import Inbox
@@ -252,3 +253,33 @@ async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_
         assert (await a.attach(Level.INBOX)).steps == []
         await a.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", live)
         assert await a.status(live) == "completed"
+
+
+async def test_doctor_names_what_a_migration_took_away(database_url: str) -> None:
+    async with attached(database_url, None, leads=1) as a:
+
+        async def amiss() -> tuple[Level | None, list[str]]:
+            async with a.world.database.transaction() as connection:
+                level, said = await what_is_amiss(connection, await detect(connection))
+            return level, list(said)
+
+        assert await amiss() == (None, [])
+        await a.attach(Level.MIRROR, with_trigger=False)
+        assert await amiss() == (Level.MIRROR, [])
+        await a.attach(Level.INBOX)
+        assert await amiss() == (Level.INBOX, [])
+        await a.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
+        await a.connection.execute("ALTER TABLE sourcing_jobs DISABLE TRIGGER clay_guard_mirror")
+        job_id = await a.push_all()
+        await a.world.fetch(
+            "UPDATE clay.push_jobs SET finished_at = now() - interval '2 minutes' WHERE id = :j", j=job_id
+        )
+        _, said = await amiss()
+        assert [each[:24] for each in said] == [
+            "trigger clay_guard_mirro",
+            "trigger clay_take_pushes",
+            "1 ended push jobs are no",
+        ]
+        await a.attach(Level.INBOX)
+        await a.mirror_now()
+        assert await amiss() == (Level.INBOX, [])

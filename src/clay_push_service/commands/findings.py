@@ -16,7 +16,8 @@ from clay_push_service.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.connected import Host
-from clay_push_service.host.tables import missing
+from clay_push_service.host.tables import HostTables, missing
+from clay_push_service.nexusleads.amiss import what_is_amiss
 from clay_push_service.ops.health import Readiness, readiness, vitals
 from clay_push_service.ops.verdict import Level, judge
 from clay_push_service.settings import PREFIX, Settings
@@ -34,6 +35,7 @@ SEALED = text("""
 SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
 WHERE id > :after AND (sealed_url IS NOT NULL OR sealed_token IS NOT NULL) ORDER BY id LIMIT 500
 """)
+ATTACHABLE = text("SELECT pg_catalog.to_regclass('clay.attachment') IS NOT NULL")
 FIRST = "00000000-0000-0000-0000-000000000000"
 
 
@@ -138,9 +140,22 @@ async def _host(connection: AsyncConnection, host: Host) -> Sequence[Finding]:
         ]
     lacking = await missing(connection, tables)
     if not lacking:
-        return [Finding("NexusLeads", Result.OK, f"Its tables ({tables.vintage}) are there and may be read.")]
+        read = Finding("NexusLeads", Result.OK, f"Its tables ({tables.vintage}) are there and may be read.")
+        return [read, *await _attachment(connection, tables)]
     remedy = "GRANT SELECT on it to this role." if "may not" in lacking[0] else "Is this the right database?"
     return [Finding("NexusLeads", Result.BROKEN, f"{said[0].upper()}{said[1:]}.", remedy) for said in lacking]
+
+
+async def _attachment(connection: AsyncConnection, tables: HostTables) -> Sequence[Finding]:
+    if not (await connection.execute(ATTACHABLE)).scalar_one():
+        return []
+    level, amiss = await what_is_amiss(connection, tables)
+    if level is None:
+        return [Finding("attachment", Result.OK, "Not attached: NexusLeads' pages do not show push jobs.")]
+    if not amiss:
+        return [Finding("attachment", Result.OK, f"Attached at level {level}.")]
+    remedy = f"Run `clay-push attach --level {level}` again; for rows that lag, look at the worker's log."
+    return [Finding("attachment", Result.WARNING, f"{said[0].upper()}{said[1:]}.", remedy) for said in amiss]
 
 
 def _box(settings: Settings) -> SecretBox | Finding:

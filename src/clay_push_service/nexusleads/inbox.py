@@ -30,6 +30,7 @@ from clay_push_service.push_jobs.schemas import PushBody
 from clay_push_service.settings import Settings
 
 LOOK_SECONDS = 1.0
+FAILED_SECONDS = 5.0
 BATCH = 50
 MAX_ATTEMPTS: Final = 10
 ACTOR: Final = "host"
@@ -76,11 +77,13 @@ class Inbox:
     async def run(self) -> None:
         """Until cancelled. Whatever fails is tried again."""
         while True:
+            pause = LOOK_SECONDS
             try:
                 await self.work_off()
             except Exception as error:  # noqa: BLE001 - most likely the database; the next look finds out
                 log.warning("inbox.failed", error=type(error).__name__)
-            await asyncio.sleep(LOOK_SECONDS)
+                pause = FAILED_SECONDS
+            await asyncio.sleep(pause)
 
     async def work_off(self) -> int:
         """Deal with what is due, then end the host's rows that show no push job. Returns the number dealt with."""

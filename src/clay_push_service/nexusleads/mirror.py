@@ -28,6 +28,7 @@ from clay_push_service.push_jobs.cancel import cancel
 
 PASS_SECONDS = 1.0
 UNATTACHED_SECONDS = 5.0
+"""Also after a pass that failed as a whole: the host is busy with its tables, or the database is away."""
 CHECK_SECONDS = 10.0
 """Between two looks at rows whose end is written: the host's processor may have had one in hand."""
 CHECKED_FOR = timedelta(minutes=10)
@@ -65,13 +66,14 @@ class Mirror:
     async def run(self) -> None:
         """Until cancelled. Whatever fails is tried again."""
         while True:
-            attached = True
+            pause = UNATTACHED_SECONDS
             try:
-                attached = await self.pass_once() is not None
+                if await self.pass_once() is not None:
+                    pause = PASS_SECONDS
             except Exception as error:  # noqa: BLE001 - the database, or the host's tables in the middle of a migration
                 self._forget()
                 log.warning("mirror.pass_failed", error=type(error).__name__)
-            await asyncio.sleep(PASS_SECONDS if attached else UNATTACHED_SECONDS)
+            await asyncio.sleep(pause)
 
     async def pass_once(self) -> Passed | None:
         """Look at everything that may differ, and write what does. None: not attached at this level."""

@@ -130,7 +130,7 @@ def enter_step(schema: str, role: str) -> Step:
 
 
 async def _trigger_steps(connection: AsyncConnection, schema: str, wish: Wish) -> list[Step]:
-    found = await _found(connection, schema)
+    found = await find_ours(connection, schema)
     steps = []
     for trigger in TRIGGERS:
         if not _wanted(trigger, wish):
@@ -165,7 +165,7 @@ class Found:
         return steps
 
 
-async def _found(connection: AsyncConnection, schema: str) -> Found:
+async def find_ours(connection: AsyncConnection, schema: str) -> Found:
     names = [trigger.name for trigger in TRIGGERS]
     triggers = await connection.execute(STANDING, {"schema": schema, "names": names})
     functions = await connection.execute(FUNCTIONS, {"names": names})
@@ -178,7 +178,7 @@ async def _found(connection: AsyncConnection, schema: str) -> Found:
 
 async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
     """All of ours that stands, for `detach`."""
-    found = await _found(connection, schema)
+    found = await find_ours(connection, schema)
     return [step for trigger in TRIGGERS for step in found.removal(trigger)]
 
 

@@ -1,0 +1,45 @@
+"""What is not as `attach` left it, for `doctor`: triggers that a migration took away, grants, rows that lag behind. Only looks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import HostTables
+from clay_push_service.nexusleads.attachment import Level, read_attachment
+from clay_push_service.nexusleads.grants import missing_grants, needed
+from clay_push_service.nexusleads.plan import find_ours
+from clay_push_service.nexusleads.shape import JOBS, read_shape
+from clay_push_service.nexusleads.triggers import TRIGGERS
+
+BEHIND_SECONDS = 60
+
+ROLE = text("SELECT current_user::text")
+BEHIND = text(f"""
+SELECT count(*) FROM clay.push_jobs AS job LEFT JOIN clay.mirror ON mirror.job_id = job.id
+WHERE job.finished_at < now() - interval '{BEHIND_SECONDS} seconds' AND job.created_at > now() - interval '7 days'
+  AND mirror.settled_at IS NULL
+""")
+
+
+async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
+    """The level, and a sentence for each thing that `clay-push attach` (or a worker) would put right. As the running role."""
+    standing = await read_attachment(connection)
+    if standing is None:
+        return None, ()
+    said = []
+    found = await find_ours(connection, tables.schema)
+    for trigger in TRIGGERS:
+        # Without its function it was left out on purpose (--without-trigger), but the inbox is nothing without its own.
+        expected = trigger.name in found.functions or trigger.level is standing.level is Level.INBOX
+        if expected and not found.triggers.get(trigger.name):
+            said.append(f"trigger {trigger.name} on {tables.schema}.{JOBS} is gone or disabled")
+    shape = await read_shape(connection, tables)
+    role = (await connection.execute(ROLE)).scalar_one()
+    lacking = await missing_grants(connection, tables.schema, role, needed(tables, shape, standing.level))
+    said += [
+        f"role {role} may not {grant.privilege} all it needs of {tables.schema}.{grant.table}" for grant in lacking
+    ]
+    if standing.level.mirrors and (behind := (await connection.execute(BEHIND)).scalar_one()):
+        said.append(f"{behind:,} ended push jobs are not yet shown as ended on NexusLeads' Jobs page")
+    return standing.level, said
