@@ -14,6 +14,7 @@ from clay_push_service.host.leads import PushableLeads
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import DeliveryState, DeliveryStatus
 from clay_push_service.push_jobs.accept import MAX_LEADS
+from clay_push_service.push_jobs.erased import is_erased
 from clay_push_service.push_jobs.queue_leads import LOG
 
 OF_THE_LEAD = (
@@ -25,6 +26,7 @@ OF_THE_LEAD = (
 class Clause(StrEnum):
     """Why a rule leaves a lead out: the first that applies, in this order."""
 
+    ERASED = "erased"
     ALREADY_IN_CLAY = "already_in_clay"
     ALREADY_QUEUED = "already_queued"
     MAYBE_IN_CLAY = "maybe_in_clay"
@@ -35,6 +37,7 @@ class Clause(StrEnum):
 
 MESSAGES: Mapping[Clause, str] = MappingProxyType(
     {
+        Clause.ERASED: "This person asked to be forgotten and is never pushed again.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
         Clause.ALREADY_QUEUED: "On its way to Clay in another push.",
         Clause.MAYBE_IN_CLAY: "An earlier push of this lead ended without an answer, so it may already be in Clay.",
@@ -63,7 +66,7 @@ def judged(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table
             .outerjoin(social, social.c.lead_id == scores.c.lead_id)
         )
         .where(scores.c.project_id == project_id)
-        .cte("asked")
+        .cte("scanned")
     )
     in_this_table = LOG.c.table_epoch == table_epoch
     history = (
@@ -82,17 +85,18 @@ def judged(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table
         )
         .where(LOG.c.org_id == org_id, LOG.c.contributor_id.in_(select(asked.c.lead_id)))
         .group_by(LOG.c.contributor_id)
-        .cte("history")
+        .cte("past")
     )
     return (
-        select(*asked.c, _clause(asked, history, rule).label("clause"))
+        select(*asked.c, _clause(asked, history, rule, org_id).label("clause"))
         .join_from(asked, history, history.c.contributor_id == asked.c.lead_id, isouter=True)
-        .cte("judged")
+        .cte("ruled")
     )
 
 
-def _clause(asked: CTE, history: CTE, rule: Rule) -> ColumnElement[str | None]:
+def _clause(asked: CTE, history: CTE, rule: Rule, org_id: UUID) -> ColumnElement[str | None]:
     whens: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+        (is_erased(asked.c.lead_id, org_id), _word(Clause.ERASED)),
         (history.c.in_clay.is_(true()), _word(Clause.ALREADY_IN_CLAY)),
         (history.c.queued.is_(true()), _word(Clause.ALREADY_QUEUED)),
         (history.c.maybe.is_(true()), _word(Clause.MAYBE_IN_CLAY)),

@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from clay_push_service import __version__, logs, problems
+from clay_push_service.auto_export import endpoints as auto_export_endpoints
 from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.look_up import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
+from clay_push_service.nexusleads import frontend
 from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.health import readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
@@ -31,6 +33,8 @@ ROUTERS = (
     destination_endpoints.router,
     privacy_endpoints.router,
     ops_endpoints.router,
+    auto_export_endpoints.router,
+    frontend.router,
 )
 
 log = logs.get(__name__)

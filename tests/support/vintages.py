@@ -1,0 +1,48 @@
+"""The application over a miniature NexusLeads of each vintage, with a webhook that is a receiver on this machine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.host.connected import Host
+from clay_push_service.host.tables import Vintage
+from clay_push_service.settings import Settings
+from tests.support.app import AppClient, running_app
+from tests.support.receiver import Receiver, receiving
+from tests.support.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What is called, and where its leads go."""
+
+    app: AppClient
+    clay: Receiver
+
+    async def drain(self) -> None:
+        """What a worker would do, until no push job is live."""
+        settings: Settings = self.app.app.state.settings
+        world = World(
+            settings, self.app.database, Host(), SecretBox(settings.encryption_keys), self.app.org_id, UUID(int=0), []
+        )
+        async with world.drainer() as drainer:
+            await world.drain_all(drainer)
+
+
+@asynccontextmanager
+async def connected_app(
+    database_url: str, vintage: Vintage = Vintage.TODAY, clay: Receiver | None = None, **settings: object
+) -> AsyncIterator[Connected]:
+    """No webhook is stored yet; that of `clay` may be."""
+    async with receiving(clay) as receiver:
+        said: dict[str, object] = {
+            "allowed_webhook_hosts": f"127.0.0.1:{httpx.URL(receiver.url).port},clay.com,*.clay.com",
+            "allowed_webhook_networks": "127.0.0.0/8",
+            "allow_plain_http": True,
+        }
+        async with running_app(database_url, vintage=vintage, **(said | settings)) as app:
+            yield Connected(app, receiver)
