@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import uvloop
+
 from bench.receiver import Receiver, receiver
 from bench.transport import BODY, loopback_policy
-
 from clay_push_service.deliveries.clay_client import ClayClient, Target
 from clay_push_service.destinations.guard import check_url
 

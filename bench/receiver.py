@@ -1,9 +1,15 @@
-"""A receiver that is faster than any client here: it answers every POST with 200 and counts, in a process of its own."""
+"""A receiver that is faster than any client here: it answers every POST with 200 and notes when it came, in its own process."""
 
 import asyncio
 import contextlib
 import multiprocessing
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from typing import cast
 
 import uvloop
@@ -12,9 +18,10 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 
 
 class Receiver(asyncio.Protocol):
-    """Just enough of HTTP for POSTs with a content-length."""
+    """Just enough of HTTP for POSTs with a content-length. Answers after `latency_seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency_seconds: float = 0.0) -> None:
+        self.latency_seconds = latency_seconds
         self.transport: asyncio.WriteTransport | None = None
         self.buffer = b""
 
@@ -30,32 +37,112 @@ class Receiver(asyncio.Protocol):
             length = int(head[start : stop if stop >= 0 else None])
             if len(self.buffer) < end + 4 + length:
                 return
+            body = self.buffer[end + 4 : end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
-            self.answer()
+            self.took(head, body)
+            if self.latency_seconds:
+                asyncio.get_running_loop().call_later(self.latency_seconds, self.answer)
+            else:
+                self.answer()
+
+    def took(self, head: bytes, body: bytes) -> None:
+        """A whole POST is here."""
 
     def answer(self) -> None:
         assert self.transport is not None
         self.transport.write(ANSWER)
 
 
-def _serve(behaviour: Callable[[], asyncio.Protocol], ready: "multiprocessing.Queue[int]") -> None:
+ARRIVALS: deque[tuple[str, float, str]] = deque()
+"""Of the receiver's own process: see Arrival."""
+DELIVERY = b'"delivery_id":"'
+
+
+class Noting(Receiver):
+    """Notes every POST's path and time; one process serves the webhooks of many organizations."""
+
+    def __init__(self, latency_seconds: float, *, deliveries: bool) -> None:
+        super().__init__(latency_seconds)
+        self.deliveries = deliveries
+
+    def took(self, head: bytes, body: bytes) -> None:
+        now, path = time.monotonic(), head[: head.index(b" http/")]
+        delivery = ""
+        if self.deliveries and (start := body.find(DELIVERY)) >= 0:
+            delivery = body[start + len(DELIVERY) : start + len(DELIVERY) + 36].decode()
+        ARRIVALS.append((path[path.rindex(b"/") + 1 :].decode(), now, delivery))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    webhook: str
+    """The last part of the POST's path."""
+    at: float
+    """`time.monotonic()`, which all processes of a machine share."""
+    delivery: str
+    """The body's `_meta.delivery_id`, if the receiver was asked to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """The other end of a receiver that notes."""
+
+    port: int
+    _pipe: Connection
+
+    def take(self) -> list[Arrival]:
+        """What has arrived since the last look."""
+        self._pipe.send("take")
+        if not self._pipe.poll(20):
+            raise RuntimeError("the receiver does not answer")
+        return [Arrival(*each) for each in self._pipe.recv()]
+
+
+def _serve(behaviour: Callable[[], asyncio.Protocol], pipe: Connection) -> None:
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(behaviour, "127.0.0.1", 0)
-        ready.put(server.sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(behaviour, "127.0.0.1", 0, backlog=1024)
+        pipe.send(server.sockets[0].getsockname()[1])
+        # A thread, because uvloop would make the pipe non-blocking, and what is sent does not fit into it at once.
+        threading.Thread(target=_tell, args=(pipe,), daemon=True).start()
         await server.serve_forever()
 
     uvloop.run(main())
 
 
+def _tell(pipe: Connection) -> None:
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.recv()
+            pipe.send([ARRIVALS.popleft() for _ in range(len(ARRIVALS))])
+
+
 @contextlib.contextmanager
-def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[int]:
-    """Start one on a free loopback port, and yield the port. `behaviour` must be picklable."""
+def _running(behaviour: Callable[[], asyncio.Protocol]) -> Iterator[tuple[int, Connection]]:
     context = multiprocessing.get_context("spawn")
-    ready: multiprocessing.Queue[int] = context.Queue()
-    process = context.Process(target=_serve, args=(behaviour, ready), daemon=True)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(behaviour, theirs), daemon=True)
     process.start()
+    theirs.close()
     try:
-        yield ready.get(timeout=20)
+        if not ours.poll(20):
+            raise RuntimeError("the receiver did not start")
+        yield ours.recv(), ours
     finally:
         process.kill()
         process.join()
+        ours.close()
+
+
+@contextlib.contextmanager
+def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[int]:
+    """Start one on a free loopback port, and yield the port. `behaviour` must be picklable."""
+    with _running(behaviour) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def noting_receiver(latency_seconds: float = 0.0, *, deliveries: bool = False) -> Iterator[Notes]:
+    """Start one that notes what arrives; `deliveries`: with the delivery's id, which costs it some speed."""
+    with _running(partial(Noting, latency_seconds, deliveries=deliveries)) as (port, pipe):
+        yield Notes(port, pipe)

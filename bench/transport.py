@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import aiohttp
 import httpx
 import uvloop
-from bench.receiver import receiver
 
+from bench.receiver import receiver
 from clay_push_service.deliveries.answer import Responded
 from clay_push_service.deliveries.clay_client import ClayClient, Target
 from clay_push_service.destinations.guard import HostRule, Policy, check_url

@@ -57,6 +57,12 @@ class Database:
         async with self.engine.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """For ONE statement, which is its own transaction: a third of the round trips of `transaction`."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
     async def raw(self) -> asyncpg.Connection:
         """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
         return await asyncpg.connect(

@@ -1,6 +1,9 @@
 """Draining a push job in this process: what is sent, what is recorded, how the job ends."""
 
+from dataclasses import replace
+
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.push_jobs.open_job import OpenJob
 from tests.support.receiver import OK, Receiver, Reset, status
 from tests.support.world import draining
 
@@ -98,3 +101,34 @@ async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database
         assert (job.status, job.success_count) == ("completed", 40)
         [version] = await w.fetch("SELECT state FROM clay.destination_versions")
         assert version.state == "open"
+
+
+async def test_a_slice_makes_room_only_when_the_worker_is_full(database_url: str) -> None:
+    """Free places are taken at once; ending slices for them would cost every paced job its next slot."""
+    async with draining(database_url, leads=2) as (w, drainer, _):
+        one = await w.push(w.lead_ids[:1])
+        other = await w.push(w.lead_ids[1:])
+        assert not await drainer.others_wait(one.job_id)
+        drainer.knobs = replace(drainer.knobs, slices=1)
+        with drainer._drains(one.job_id):
+            assert await drainer.others_wait(one.job_id)
+            await w.fetch("DELETE FROM clay.procrastinate_jobs WHERE args ->> 'job_id' = :id", id=str(other.job_id))
+            assert not await drainer.others_wait(one.job_id)
+
+
+async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(database_url: str) -> None:
+    """When the next slice is offered, its push job must not count as being drained here: it would wait for a second."""
+    async with draining(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
+        accepted = await w.push()
+        taken = []
+        go_on = drainer.go_on
+
+        async def watched(job: OpenJob, resume_seconds: float) -> bool:
+            taken.append(job.id in drainer._draining)
+            return await go_on(job, resume_seconds)
+
+        drainer.go_on = watched  # type: ignore[method-assign]
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 3
+        assert taken
+        assert not any(taken)

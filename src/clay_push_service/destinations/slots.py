@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.pace import Pace, Reservation, reserve
 
-# clock_timestamp() and not now(): the transaction may have waited for the row.
+# clock_timestamp() and not now(), and outside of what locks: we may have waited for the row.
 LOCK = text("""
-SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at
-FROM clay.destinations WHERE org_id = :org_id FOR NO KEY UPDATE
+WITH locked AS MATERIALIZED (
+    SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at
+    FROM clay.destinations WHERE org_id = :org_id FOR NO KEY UPDATE)
+SELECT *, clock_timestamp() AS now FROM locked
 """)
-CLOCK = text("SELECT clock_timestamp()")
 MOVE = text("UPDATE clay.destinations SET next_slot_at = :next_slot_at WHERE org_id = :org_id")
 THROTTLE = text("""
 UPDATE clay.destinations
@@ -26,8 +27,7 @@ async def _locked(connection: AsyncConnection, org_id: UUID) -> tuple[Pace, date
     row = (await connection.execute(LOCK, {"org_id": org_id})).one_or_none()
     if row is None:
         return None
-    now = (await connection.execute(CLOCK)).scalar_one()
-    return Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at), now
+    return Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at), row.now
 
 
 async def reserve_slots(

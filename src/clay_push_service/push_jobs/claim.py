@@ -16,7 +16,10 @@ CLAIM = """
 WITH due AS (
     SELECT id FROM clay.clay_push_log
     WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now() AND lost_claims {suspects}
-    ORDER BY seq LIMIT :wanted FOR UPDATE SKIP LOCKED)
+    ORDER BY seq LIMIT :wanted FOR UPDATE SKIP LOCKED),
+drained AS (
+    UPDATE clay.push_jobs SET drained_at = now()
+    WHERE id = :job_id AND status IN ('pending', 'running') AND EXISTS (SELECT 1 FROM due))
 UPDATE clay.clay_push_log AS delivery
 SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
 FROM due WHERE delivery.id = due.id
@@ -24,7 +27,6 @@ RETURNING delivery.id, delivery.contributor_id, delivery.attempts, delivery.seq
 """
 CLAIM_FRESH = text(CLAIM.format(suspects="= 0"))
 CLAIM_SUSPECT = text(CLAIM.format(suspects="> 0"))
-DRAINED = text("UPDATE clay.push_jobs SET drained_at = now() WHERE id = :job_id AND status IN ('pending', 'running')")
 
 MARK_SENDING = text("""
 UPDATE clay.clay_push_log SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
@@ -56,8 +58,6 @@ async def claim(
     """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent."""
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = (await connection.execute(CLAIM_SUSPECT if suspects else CLAIM_FRESH, values)).all()
-    if rows:
-        await connection.execute(DRAINED, {"job_id": job_id})
     return [Claimed(row.id, row.contributor_id, row.attempts) for row in sorted(rows, key=lambda row: int(row.seq))]
 
 

@@ -53,6 +53,8 @@ class Knobs:
 
     rules: Rules
     billing_enabled: bool
+    slices: int
+    """At once in this process, at most."""
     in_flight_per_destination: int
     lease: timedelta
     send_within_seconds: float
@@ -64,6 +66,7 @@ class Knobs:
         return cls(
             Rules(Policy.of(settings), settings.outage_probe_seconds, settings.outage_give_up_seconds),
             settings.billing_enabled,
+            settings.worker_concurrency,
             settings.in_flight_per_destination,
             timedelta(seconds=settings.lease_seconds),
             settings.lease_seconds - settings.longest_post_seconds,
@@ -93,21 +96,25 @@ class Drainer:
     async def drain(self, job_id: UUID) -> None:
         """What one queue job does: drain a slice of a push job, and see to it that somebody goes on."""
         if self.stopping.is_set() or job_id in self._draining:
-            await self._wake(job_id, 0.0 if self.stopping.is_set() else TAKEN_HERE_SECONDS, MAX_SHARES)
+            await self._wake(job_id, 0.0 if self.stopping.is_set() else TAKEN_HERE_SECONDS, 1)
             return
-        with self._drains(job_id):
-            try:
+        try:
+            with self._drains(job_id):
                 opened = await self._open(job_id)
-                if isinstance(opened, Postponed):
-                    await self._wake(job_id, opened.seconds, 1)
-                    metrics.SLICES.labels(end="postponed").inc()
-                elif opened is not None:
-                    await Slice(self, opened).run()
-            except Exception as error:
-                # Not an outcome but something unexpected; the rows are safe, so say it and try again a little later.
-                log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
-                metrics.SLICES.labels(end="failed").inc()
-                await self._wake(job_id, FAILED_SECONDS, 1)
+                ended = Slice(self, opened) if isinstance(opened, OpenJob) else None
+                if ended is not None:
+                    await ended.run()
+            # Only now: a wake-up that came while we still drained would be put off as taken.
+            if ended is not None:
+                await ended.hand_over()
+            elif isinstance(opened, Postponed):
+                await self._wake(job_id, opened.seconds, 1)
+                metrics.SLICES.labels(end="postponed").inc()
+        except Exception as error:
+            # Not an outcome but something unexpected; the rows are safe, so say it and try again a little later.
+            log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
+            metrics.SLICES.labels(end="failed").inc()
+            await self._wake(job_id, FAILED_SECONDS, 1)
 
     @contextmanager
     def _drains(self, job_id: UUID) -> Iterator[None]:
@@ -147,7 +154,10 @@ class Drainer:
             return True
 
     async def others_wait(self, job_id: UUID) -> bool:
-        async with self.database.transaction() as connection:
+        """Whether somebody waits for this slice's place: while places are free, whoever waits has one in a moment."""
+        if len(self._draining) < self.knobs.slices:
+            return False
+        async with self.database.statement() as connection:
             return bool((await connection.execute(OTHERS_WAIT, {"job_id": str(job_id)})).scalar_one())
 
     async def _wake(self, job_id: UUID, delay_seconds: float, times: int) -> None:

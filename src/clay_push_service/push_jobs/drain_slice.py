@@ -39,7 +39,7 @@ SLICE_AT_MOST_SECONDS = 30.0
 BATCH = 500
 """Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
 WINDOW = timedelta(milliseconds=200)
-WINDOW_LEADS = 50
+WINDOW_LEADS = 100
 """`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
 MARK_AHEAD_SECONDS = 0.05
 """Marking takes a few milliseconds, and a slot must not be missed over it."""
@@ -90,6 +90,9 @@ class Slice:
             await self._give_back()
         if self._streaks.closes or self._streaks.waits:
             await self._drainer.recorder.flush()  # the next slice must find the destination closed or waiting
+
+    async def hand_over(self) -> None:
+        """After `run`: wake the next slice, or see to it that somebody does."""
         if self._job.probe or not await self._drainer.go_on(self._job, self._resume_seconds) or self._retries:
             self._drainer.keep(asyncio.create_task(self._settle()))
         metrics.SLICES.labels(end="halted" if self._resume_seconds else "done").inc()
@@ -142,7 +145,7 @@ class Slice:
         while not self._ends:
             while suspects and self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
                 await asyncio.sleep(0.005)
-            async with self._drainer.database.transaction() as connection:
+            async with self._drainer.database.statement() as connection:
                 claims = await claim(
                     connection, self._job.id, self._token, 1 if suspects or self._job.probe else wanted,
                     self._drainer.knobs.lease, suspects=suspects,
@@ -180,7 +183,7 @@ class Slice:
                 while slots and not self._ends:
                     end = slots[0][1] + WINDOW
                     window: list[Slot] = []
-                    while slots and slots[0][1] < end:
+                    while slots and slots[0][1] <= end:
                         window.append(slots.popleft())
                     first = window[0][1]
                     if first is not None:
@@ -206,7 +209,7 @@ class Slice:
     async def _mark(self, window: list[Slot]) -> Window:
         marked_at = time.monotonic()
         ids = [ready.claimed.delivery_id for ready, _ in window]
-        async with self._drainer.database.transaction() as connection:
+        async with self._drainer.database.statement() as connection:
             ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
         for lost in set(ids) - ours:
             self._held.pop(lost, None)

@@ -1,0 +1,215 @@
+"""What the measurements stand on: an embedded PostgreSQL with durable settings, NexusLeads' tables, real worker processes."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+from tests.support.world import KEY, World, test_settings
+
+from clay_push_service import migrations
+from clay_push_service.database import Database
+from clay_push_service.demo import postgres
+from clay_push_service.demo.bulk_leads import load_bulk
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.host.connected import Host
+from clay_push_service.host.tables import Vintage
+
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    org_id: UUID
+    project_id: UUID
+    lead_ids: list[UUID]
+
+    @property
+    def webhook(self) -> str:
+        """The last part of its webhook's path, by which the receiver tells organizations apart."""
+        return str(self.org_id)
+
+
+@dataclass
+class WorkerProcess:
+    """A real `clay-push worker`."""
+
+    process: subprocess.Popen[bytes]
+
+    def cpu_seconds(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def peak_mb(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@dataclass
+class Stage:
+    """A database of its own with migrated schemas; organizations are added by `organizations`."""
+
+    server: postgres.Server
+    url: str
+    world: World
+    log: Path
+    """What the workers say."""
+
+    async def organizations(self, number: int, leads: int) -> list[Organization]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            projects = await load_bulk(connection, Vintage.TODAY, number, leads)
+            made = []
+            for each in projects:
+                rows = await connection.fetch(
+                    "SELECT member_id FROM lead_scores WHERE project_id = $1 ORDER BY 1", each.project_id
+                )
+                made.append(Organization(each.org_id, each.project_id, [row[0] for row in rows]))
+            return made
+        finally:
+            await connection.close()
+
+    async def configure(self, organization: Organization, port: int, rate_limit_ms: int) -> None:
+        url = f"http://127.0.0.1:{port}/v3/sources/webhook/{organization.webhook}"
+        await self.world.configure(url, org_id=organization.org_id, rate_limit_ms=rate_limit_ms)
+
+    async def push(self, organization: Organization, lead_ids: list[UUID] | None = None) -> UUID:
+        """Accept a push of these leads, or of all. Returns the push job's id; it is committed then."""
+        accepted = await self.world.push(
+            lead_ids, again=True, org_id=organization.org_id, project_id=organization.project_id
+        )
+        return accepted.job_id
+
+    async def ended(self, job_ids: list[UUID], seconds: float) -> float:
+        """Wait for the end of these push jobs. Returns when it was seen (`time.monotonic()`)."""
+        async with asyncio.timeout(seconds):
+            while await self.world.fetch(  # noqa: ASYNC110 - another process ends them
+                "SELECT 1 FROM clay.push_jobs WHERE id = ANY(:ids) AND status IN ('pending', 'running')", ids=job_ids
+            ):
+                await asyncio.sleep(POLL_SECONDS)
+        seen = time.monotonic()
+        for row in await self.world.fetch(
+            "SELECT status, success_count, lead_count FROM clay.push_jobs WHERE id = ANY(:ids)", ids=job_ids
+        ):
+            if (row.status, row.success_count) != ("completed", row.lead_count):
+                raise RuntimeError(f"a push job ended {row.status}: {row.success_count} of {row.lead_count} leads")
+        return seen
+
+    @contextlib.asynccontextmanager
+    async def running(self, workers: int, port: int, **settings: object) -> AsyncIterator[list[WorkerProcess]]:
+        """Real worker processes that may reach the receiver on `port`, ready to drain; ended with SIGTERM."""
+        environment = os.environ | {
+            "CLAY_PUSH_DATABASE_URL": self.url,
+            "CLAY_PUSH_ENCRYPTION_KEYS": KEY,
+            "CLAY_PUSH_ALLOWED_WEBHOOK_HOSTS": f"127.0.0.1:{port}",
+            "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "CLAY_PUSH_ALLOW_PLAIN_HTTP": "true",
+            "CLAY_PUSH_LOG_LEVEL": "WARNING",
+            **{f"CLAY_PUSH_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        command = [str(Path(sys.executable).with_name("clay-push")), "worker"]
+        with self.log.open("ab") as log:
+            processes = [subprocess.Popen(command, env=environment, stderr=log) for _ in range(workers)]  # noqa: ASYNC220
+        started = [WorkerProcess(process) for process in processes]
+        try:
+            await self._listening(processes)
+            yield started
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(25)
+                process.kill()
+
+    async def _listening(self, processes: list["subprocess.Popen[bytes]"]) -> None:
+        """Both have said so in the database, and their queues LISTEN."""
+        async with asyncio.timeout(30):
+            while True:
+                if ended := [process.returncode for process in processes if process.poll() is not None]:
+                    raise RuntimeError(f"a worker ended with {ended}")
+                seen = await self.world.fetch(
+                    "SELECT 1 FROM clay.procrastinate_workers WHERE last_heartbeat > now() - interval '20 seconds'"
+                )
+                if len(seen) >= len(processes):
+                    break
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.0)
+
+    def postgres_cpu_seconds(self) -> float:
+        """Of the whole server, with its ended backends."""
+        postmaster = psutil.Process(self.server.pid)
+        own = postmaster.cpu_times()
+        total = own.user + own.system + own.children_user + own.children_system
+        for child in postmaster.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                total += times.user + times.system
+        return float(total)
+
+
+@contextlib.contextmanager
+def embedded() -> Iterator[postgres.Server]:
+    """A cluster for one run of the benchmarks, with fsync as in production."""
+    directory = Path(tempfile.mkdtemp(prefix="clay-push-bench-"))
+    directory.chmod(0o755)  # as root, PostgreSQL runs as another account; its data directory is private all the same
+    try:
+        with postgres.start(directory, durable=True, may_create_databases=True) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
+    """A new database in the cluster, with NexusLeads' tables (of today) and ours."""
+    name = f"bench_{uuid4().hex}"
+    url = postgres.create_database(server.url, name)
+    try:
+        migrations.upgrade(url)
+        connection = await asyncpg.connect(url)
+        try:
+            await create_schema(connection, Vintage.TODAY)
+        finally:
+            await connection.close()
+        settings = test_settings(url)
+        database = Database.of(settings)
+        nobody = UUID(int=0)
+        world = World(
+            settings, database, Host(settings.host_schema), SecretBox(settings.encryption_keys), nobody, nobody, []
+        )
+        try:
+            yield Stage(server, url, world, server.data_directory.parent / "workers.log")
+        finally:
+            await database.close()
+    finally:
+        postgres.drop_database(server.url, name)
+
+
+async def checkpoint(server: postgres.Server) -> None:
+    """What loading the data has left to be written must not fall into a measurement."""
+    connection = await asyncpg.connect(server.admin_url)
+    try:
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def vacuum(url: str) -> None:
+    """As autovacuum would some seconds after a load; so that it does not come in the middle of a measurement."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
