@@ -20,7 +20,7 @@ from clay_push_service.nexusleads.inbox import Inbox
 from clay_push_service.nexusleads.mirror import Mirror
 from clay_push_service.nexusleads.plan import Wish
 from tests.nexusleads.conftest import Roles
-from tests.support.attached import HostProcessor, attached
+from tests.support.attached import Attached, HostProcessor, attached
 from tests.support.world import test_settings as settings_for
 from tests.support.world import world
 
@@ -205,9 +205,18 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
             assert len(await a.marks()) == 5
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await host.execute("SELECT * FROM clay.inbox")
+            assert await _revokes(a, roles.host) == set()
+            assert await _revokes(a, roles.runtime) >= {("INSERT", "sourcing_jobs"), ("UPDATE", "clay_push_log")}
         finally:
             await runtime.close()
             await host.close()
+
+
+async def _revokes(a: Attached, role: str) -> set[tuple[str, str]]:
+    """What `detach` says may be taken from the role."""
+    async with a.world.database.transaction() as connection:
+        _, _, grants = await attaching.detach(connection, await detect(connection), role, dry_run=True)
+    return {(grant.privilege, grant.table) for grant in grants}
 
 
 async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_url: str) -> None:

@@ -300,3 +300,16 @@ async def test_two_workers_write_once(database_url: str) -> None:
         assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs WHERE status = 'completed'") == len(jobs)
         assert await a.connection.fetchval("SELECT count(*) FROM job_progress") == 3 * len(jobs)
         assert len(await a.marks()) == 20
+
+
+async def test_a_long_backlog_is_worked_off_pass_by_pass(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with attached(database_url, None, leads=7) as a:
+        for lead_id in a.world.lead_ids:
+            await a.push_all([lead_id])
+        await a.world.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 day'")
+        await a.attach(Level.MIRROR)
+        monkeypatch.setattr("clay_push_service.nexusleads.mirror_read.BATCH", 3)
+        for shown in (3, 6, 7):
+            await a.mirror_now()
+            assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs") == shown
+        assert len(await a.marks()) == 7

@@ -69,7 +69,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
         typer.echo(f"- {step.says}")
     typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished ones stay")
     typer.echo("Nothing was changed (--dry-run)." if dry_run else "Detached.")
-    if role and not dry_run:
+    if grants and not dry_run:
         typer.echo("What the running role no longer needs may be taken from it:")
         for grant in grants:
             typer.echo(f"  {grant.revoke(tables.schema, role)};")

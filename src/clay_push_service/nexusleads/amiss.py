@@ -20,6 +20,9 @@ SELECT count(*) FROM clay.push_jobs AS job LEFT JOIN clay.mirror ON mirror.job_i
 WHERE job.finished_at < now() - interval '{BEHIND_SECONDS} seconds' AND job.created_at > now() - interval '7 days'
   AND mirror.settled_at IS NULL
 """)
+UNTAKEN = text(f"""
+SELECT count(*) FROM clay.inbox WHERE done_at IS NULL AND taken_at < now() - interval '{BEHIND_SECONDS} seconds'
+""")
 
 
 async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
@@ -42,4 +45,6 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
     ]
     if standing.level.mirrors and (behind := (await connection.execute(BEHIND)).scalar_one()):
         said.append(f"{behind:,} ended push jobs are not yet shown as ended on NexusLeads' Jobs page")
+    if untaken := (await connection.execute(UNTAKEN)).scalar_one():
+        said.append(f"{untaken:,} pushes that NexusLeads queued have not been dealt with for over a minute")
     return standing.level, said

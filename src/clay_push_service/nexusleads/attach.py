@@ -10,7 +10,7 @@ from clay_push_service.errors import UnavailableError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import LOCK, read_attachment
-from clay_push_service.nexusleads.grants import Grant, rule_grants, write_grants
+from clay_push_service.nexusleads.grants import Grant, given, rule_grants, write_grants
 from clay_push_service.nexusleads.mirror_write import WRITE_AS_MIRROR, end_row
 from clay_push_service.nexusleads.plan import Plan, Step, Wish, make_plan, removals
 from clay_push_service.nexusleads.shape import JOBS, Shape, read_shape
@@ -77,7 +77,8 @@ async def detach(
     await _begin(connection, lock=not dry_run)
     shape = await read_shape(connection, tables)
     steps = await removals(connection, tables.schema)
-    grants = [*write_grants(shape), *rule_grants(tables)]
+    written = [*write_grants(shape), *rule_grants(tables)]
+    grants = await given(connection, tables.schema, runtime_role, written)
     if dry_run:
         live = (await connection.execute(text(LIVE_ROWS.format(jobs=shape.table(JOBS))))).all()
         return steps, len(live), grants

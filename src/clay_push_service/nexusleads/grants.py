@@ -29,6 +29,15 @@ SELECT wanted.place FROM unnest(CAST(:places AS integer[]), CAST(:tables AS text
                                 CAST(:privileges AS text[])) AS wanted (place, "table", "column", privilege)
 WHERE NOT has_column_privilege(CAST(:role AS name), wanted."table", wanted."column", wanted.privilege)
 """)
+# By column and to this very role: what a role has as the owner of a table, or on the whole of it, was not given by us.
+GIVEN = text("""
+SELECT c.relname::text AS "table", granted.privilege_type::text AS privilege
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+CROSS JOIN LATERAL aclexplode(a.attacl) AS granted
+WHERE n.nspname = :schema AND granted.grantee = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role)
+""")
 MAY_ENTER = text("SELECT has_schema_privilege(CAST(:role AS name), CAST(:schema AS text), 'USAGE')")
 
 
@@ -104,3 +113,10 @@ async def missing_grants(connection: AsyncConnection, schema: str, role: str, gr
 
 async def may_enter(connection: AsyncConnection, schema: str, role: str) -> bool:
     return bool((await connection.execute(MAY_ENTER, {"role": role, "schema": schema})).scalar_one())
+
+
+async def given(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Those that the role was given column by column, as `attach` does."""
+    rows = await connection.execute(GIVEN, {"schema": schema, "role": role})
+    found = {(row.table, row.privilege) for row in rows}
+    return [grant for grant in grants if (grant.table, grant.privilege) in found]

@@ -17,6 +17,7 @@ from clay_push_service.database import Database
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.connected import Host
 from clay_push_service.models import JobStatus
+from clay_push_service.nexusleads import mirror_read
 from clay_push_service.nexusleads.attachment import mirrors, take_turn
 from clay_push_service.nexusleads.mirror_marks import mark, marks_due
 from clay_push_service.nexusleads.mirror_read import Pair, read_due, read_pair
@@ -50,6 +51,8 @@ class Passed:
     written: int = 0
     cancelled: int = 0
     failed: int = 0
+    left: bool = False
+    """To another worker, or to the next pass: there is more than was dealt with."""
 
 
 class Mirror:
@@ -85,7 +88,7 @@ class Mirror:
             shape = await self._shape_now(connection)
             begun = datetime.now(UTC)
             due = await read_due(connection, shape, self._since, begun - CHECKED_FOR if checks else None)
-        passed = Passed()
+        passed = Passed(left=len(due) >= mirror_read.BATCH)
         for pair in sorted(due, key=lambda pair: self._failing.get(pair.job.id, 0)):
             if passed.failed >= FAILURES_A_PASS:
                 break
@@ -97,7 +100,7 @@ class Mirror:
                 passed.failed += 1
                 self._failing[pair.job.id] = self._failing.get(pair.job.id, 0) + 1
                 log.warning("mirror.job_failed", job_id=str(pair.job.id), error=_kind(error))
-        if not passed.failed:
+        if not passed.failed and not passed.left:
             self._since = begun - OVERLAP
             self._checked_at = time.monotonic() if checks else self._checked_at
         return passed
@@ -123,6 +126,7 @@ class Mirror:
         while more:
             async with self._database.transaction() as connection:
                 if not await take_turn(connection, self._host.schema):
+                    passed.left = True
                     return
                 await bound(connection)
                 more = await _write(connection, shape, pair.job.id)
