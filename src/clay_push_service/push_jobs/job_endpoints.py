@@ -37,6 +37,13 @@ Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` 
 StatusFilter = Annotated[DeliveryStatus | None, Query(alias="status")]
 CauseFilter = Annotated[str | None, Query(max_length=50, examples=["rejected"])]
 
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream; `data` is the job as JSON.",
+    "properties": {"event": {"const": "job"}, "data": {"type": "string", "contentMediaType": "application/json"}},
+    "required": ["event", "data"],
+}
+
 
 @router.get("", summary="Push jobs, newest first", responses=responses(*CALLER))
 async def list_jobs(
@@ -89,7 +96,7 @@ async def download_deliveries(
 
 @router.get(
     "/{job_id}/events", summary="A push job as it changes", response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}},
                      "description": "Server-Sent Events `job`, each with the job as `GET /api/clay/jobs/{id}` gives it: "
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},

@@ -1,11 +1,14 @@
 """Turns whatever was raised into a problem document; says nothing of its insides: no trace, no statement, no value."""
 
+from http import HTTPStatus
+
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from clay_push_service import problems
 from clay_push_service.errors import (
@@ -145,7 +148,19 @@ def install(app: FastAPI) -> None:
     """For what the framework would render itself; everything else reaches the outermost middleware."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error.headers = {"Allow": ", ".join(_methods(request))}  # the framework names those of one route only
         return respond(error, request.scope.get("state", {}).get("request_id"))
 
     for kind in (ClayPushError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that this path takes, in whichever of our routes."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)

@@ -1,0 +1,177 @@
+"""openapi.yaml is what the code says, and the service does what openapi.yaml says, whatever it is sent.
+
+Schemathesis makes valid, invalid and strange requests of the whole document against the service over HTTP and a real
+database. Held: no 5xx but documented 503s, no undocumented status, answers of the declared type and shape, nobody let in
+without a credential.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+import yaml
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.config import SchemathesisConfig
+
+from clay_push_service.callers.api_keys import create_key
+from clay_push_service.callers.caller import Scope
+from clay_push_service.commands.openapi import as_yaml
+from clay_push_service.web import create_app
+from tests.support.app import FixedResolver
+from tests.support.databases import TestServer
+from tests.support.receiver import receiving
+from tests.support.world import world
+
+COMMITTED = Path(__file__).parents[1] / "openapi.yaml"
+OPEN = {"/healthz", "/readyz"}
+EXAMPLES = 20
+"""A route; with those of the document and of each parameter's edges about 3,000 requests, in about a minute."""
+
+load_all_checks()
+CHECKED = [
+    CHECKS.get_one(name)
+    for name in (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+        "response_headers_conformance",
+        "negative_data_rejection",
+        "ignored_auth",
+        "allow_header_conformance",
+    )
+]
+"""Not `positive_data_acceptance`: a valid id of nothing is 404, and a webhook that the guard refuses is valid text."""
+
+# Every request carries our credential; that it is needed is what `ignored_auth` and the last tests are about.
+CONFIG: dict[str, object] = {"generation": {"with-security-parameters": False}}
+DESCRIBED = yaml.safe_load(as_yaml())
+schema = schemathesis.openapi.from_dict(DESCRIBED, config=SchemathesisConfig.from_dict(CONFIG))
+
+
+def test_committed_description_is_what_the_code_says() -> None:
+    assert COMMITTED.read_text() == as_yaml(), "run make openapi"
+
+
+@dataclass
+class Service:
+    """Over HTTP, in a thread with a loop of its own, with one ended push job and an owner's key."""
+
+    url: str
+    headers: dict[str, str]
+    lead_ids: list[UUID]
+    project_id: UUID
+    job_id: UUID
+    turn: Iterator[int] = field(default_factory=count)
+
+    def fill_in(self, case: Any) -> None:
+        """Every other time real ids in place of random ones: a service that only ever says 404 is tested little."""
+        if next(self.turn) % 2:
+            return
+        for parameters in (case.path_parameters, case.query):
+            if isinstance(parameters, dict):
+                for name, value in (("job_id", self.job_id), ("project_id", self.project_id)):
+                    if name in parameters and case.meta.generation.mode.is_positive:
+                        parameters[name] = str(value)
+        if isinstance(case.body, dict) and case.meta.generation.mode.is_positive:
+            for name in ("lead_ids", "contributor_ids"):
+                if isinstance(case.body.get(name), list) and not case.path.endswith("/erasures"):
+                    case.body[name] = [str(lead) for lead in self.lead_ids[: 1 + len(case.body[name])]]
+            if case.body.get("project_id") is not None:
+                case.body["project_id"] = str(self.project_id)
+
+
+@pytest.fixture(scope="module")
+def service(postgres: TestServer, migrated_template: str) -> Iterator[Service]:
+    database_url = postgres.create(migrated_template)
+    started: list[Service] = []
+    failed: list[BaseException] = []
+    ready, stop = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with receiving() as clay:
+            allowed = (f"127.0.0.1:{httpx.URL(clay.url).port}",)
+            async with world(database_url, leads=20, allowed_webhook_hosts=allowed) as w:
+                await w.configure(clay.url)
+                async with w.drainer() as drainer:
+                    job = await w.push(w.lead_ids[:5])
+                    await w.drain_all(drainer)
+                async with w.database.transaction() as connection:
+                    key = await create_key(connection, "everything", [w.org_id], set(Scope), "test")
+                app = create_app(w.settings, resolver=FixedResolver({"127.0.0.1": ["127.0.0.1"]}))
+                with socket.create_server(("127.0.0.1", 0)) as listener:
+                    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+                    serving = asyncio.create_task(server.serve([listener]))
+                    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                        await asyncio.sleep(0.01)
+                    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                    headers = {"Authorization": f"Bearer {key.plain}"}
+                    started.append(Service(url, headers, list(w.lead_ids), w.project_id, job.job_id))
+                    ready.set()
+                    await asyncio.to_thread(stop.wait)
+                    server.should_exit = True
+                    await serving
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - said by the fixture, in the thread that can
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    if failed:
+        raise failed[0]
+    yield started[0]
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert not failed
+    postgres.drop(database_url)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+def test_service_does_what_the_description_says(case: Any, service: Service) -> None:
+    service.fill_in(case)
+    response = case.call(base_url=service.url, headers=service.headers, timeout=20)
+    case.validate_response(response, checks=CHECKED, headers=service.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(method, path) for path, methods in DESCRIBED["paths"].items() for method in methods]
+)
+@pytest.mark.parametrize("credential", [None, "Bearer nonsense", "Bearer cps_00000000_" + "A" * 43, "Basic eDp5"])
+def test_no_route_is_open_that_should_not_be(service: Service, method: str, path: str, credential: str | None) -> None:
+    place = path.replace("{", "").replace("}", "").replace("job_id", str(service.job_id))
+    place = place.replace("project_id", str(service.project_id)).replace("erasure_id", str(UUID(int=1)))
+    headers = {"Authorization": credential} if credential else {}
+    answer = httpx.request(method, service.url + place, headers=headers, trust_env=False)
+    if path in OPEN:
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 401, f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_nothing_is_served_that_is_not_described(service: Service) -> None:
+    for path in ("/", "/docs", "/redoc", "/openapi.json", "/api", "/api/clay", "/api/clay/", "/static/x", "/.env"):
+        for headers in ({}, service.headers):
+            assert httpx.get(service.url + path, headers=headers, trust_env=False).status_code == 404
