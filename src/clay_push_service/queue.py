@@ -5,16 +5,19 @@ them), no retry (the sweep wakes what nobody drains).
 """
 
 import json
+import time
 from datetime import timedelta
+from typing import Any, LiteralString
 from uuid import UUID
 
-import procrastinate
 from procrastinate.psycopg_connector import PsycopgConnector
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import SCHEMA, libpq_url
 
+POOL_SECONDS = 5.0
+"""For a connection. psycopg's 30 s would be added, one after another, to each thing the queue does after an outage."""
 QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
 
@@ -47,12 +50,20 @@ async def wake(connection: AsyncConnection, job_id: UUID, *, delay_seconds: floa
     await connection.execute(WAKE, values)
 
 
-def application(database_url: str) -> procrastinate.App:
-    """The worker's side of the queue, on psycopg, with procrastinate's tables in our schema."""
-    connector = PsycopgConnector(
-        conninfo=libpq_url(database_url),
-        kwargs={"options": f"-csearch_path={SCHEMA},pg_catalog", "application_name": "clay-push-queue"},
-        min_size=1,
-        max_size=8,
-    )
-    return procrastinate.App(connector=connector)
+class Connector(PsycopgConnector):
+    """The worker's side of the queue, with procrastinate's tables in our schema; says when the database last answered it."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__(
+            conninfo=libpq_url(database_url),
+            kwargs={"options": f"-csearch_path={SCHEMA},pg_catalog", "application_name": "clay-push-queue"},
+            min_size=1,
+            max_size=8,
+            timeout=POOL_SECONDS,
+        )
+        self.answered_at = time.monotonic()
+
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+        self.answered_at = time.monotonic()
+        return row

@@ -34,6 +34,8 @@ POLL_SECONDS = 1.0
 """How often scheduled wake-ups are looked for; new ones come by NOTIFY."""
 HEARTBEAT_SECONDS = 5.0
 RESTART_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+"""The queue's worker looks for jobs at least every second."""
 LEAST_IDLE_SECONDS = 2.0
 """A paced slice notes itself about once a second; nobody has lost their wake-up before that."""
 QUEUE_GRACE_SECONDS = 1.5
@@ -109,28 +111,58 @@ class Worker:
             log.info("worker.stopped", worker_id=str(self._id), seconds=round(time.monotonic() - started, 2))
 
     async def _serve_queue(self) -> None:
-        """Run procrastinate's worker; begin another when it ends unasked."""
-        while True:
-            try:
-                app = queue.application(self._settings.database_url)
-                self._register(app)
-                async with app.open_async():
-                    await app.run_worker_async(
-                        queues=[queue.QUEUE],
-                        name=f"clay-push-{os.getpid()}",
-                        concurrency=self._settings.worker_concurrency,
-                        fetch_job_polling_interval=POLL_SECONDS,
-                        delete_jobs="always",
-                        install_signal_handlers=False,
-                        listen_notify=True,
-                    )
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - most likely the database; the next try finds out
-                log.warning("queue.worker_failed", error=type(error).__name__)
-            else:
-                log.warning("queue.worker_ended")
-            await asyncio.sleep(RESTART_SECONDS)
+        """Run procrastinate's worker; begin another when it ends unasked, or asks the database nothing any more.
+
+        After a lost connection it may wait for its running jobs, its pool or its own end before it gives up, for minutes.
+        Two at once do no harm: a queue job is only a wake-up.
+        """
+        running: asyncio.Task[None] | None = None
+        try:
+            while True:
+                if await self._database_answers():
+                    connector = queue.Connector(self._settings.database_url)
+                    running = asyncio.create_task(self._run_queue(procrastinate.App(connector=connector)))
+                    while not running.done() and not self._is_silent(connector):
+                        await asyncio.wait([running], timeout=POLL_SECONDS)
+                    if not running.done():
+                        log.warning("queue.worker_silent")
+                        running.cancel()  # not waited for: its slices go on to their end
+                await asyncio.sleep(RESTART_SECONDS)
+        finally:
+            if running is not None:
+                running.cancel()
+                await asyncio.wait([running])
+
+    def _is_silent(self, connector: queue.Connector) -> bool:
+        full = self._drainer.slices >= self._settings.worker_concurrency
+        return not full and time.monotonic() - connector.answered_at > SILENT_SECONDS
+
+    async def _database_answers(self) -> bool:
+        """Before a pool is opened: one that fails to connect tries again after longer and longer pauses."""
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+            return False
+        return True
+
+    async def _run_queue(self, app: procrastinate.App) -> None:
+        self._register(app)
+        try:
+            async with app.open_async():
+                await app.run_worker_async(
+                    queues=[queue.QUEUE],
+                    name=f"clay-push-{os.getpid()}",
+                    concurrency=self._settings.worker_concurrency,
+                    fetch_job_polling_interval=POLL_SECONDS,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    listen_notify=True,
+                )
+        except Exception as error:  # noqa: BLE001 - most likely the database; the next one finds out
+            log.warning("queue.worker_failed", error=type(error).__name__)
+        else:
+            log.warning("queue.worker_ended")
 
     def _register(self, app: procrastinate.App) -> None:
         @app.task(name=queue.DRAIN, queue=queue.QUEUE)

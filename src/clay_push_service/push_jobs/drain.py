@@ -96,7 +96,8 @@ class Drainer:
     async def drain(self, job_id: UUID) -> None:
         """What one queue job does: drain a slice of a push job, and see to it that somebody goes on."""
         if self.stopping.is_set() or job_id in self._draining:
-            await self._wake(job_id, 0.0 if self.stopping.is_set() else TAKEN_HERE_SECONDS, 1)
+            # Not at once when this process is stopping: its queue would hand the job to us again and again.
+            await self._wake(job_id, TAKEN_HERE_SECONDS, 1)
             return
         try:
             with self._drains(job_id):
@@ -115,6 +116,11 @@ class Drainer:
             log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
             metrics.SLICES.labels(end="failed").inc()
             await self._wake(job_id, FAILED_SECONDS, 1)
+
+    @property
+    def slices(self) -> int:
+        """How many are being drained now."""
+        return len(self._draining)
 
     @contextmanager
     def _drains(self, job_id: UUID) -> Iterator[None]:

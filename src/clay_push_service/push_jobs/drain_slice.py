@@ -102,10 +102,15 @@ class Slice:
         if self._unpaced and not self._job.probe:
             batches = one_ahead(batches)
         async with aclosing(batches):
-            async for batch in batches:
-                async with aclosing(one_ahead(self._windows(batch))) as windows:
-                    async for window in windows:
-                        await self._send(window)
+            try:
+                async for batch in batches:
+                    async with aclosing(one_ahead(self._windows(batch))) as windows:
+                        async for window in windows:
+                            await self._send(window)
+            finally:
+                self._over = (
+                    True  # who works ahead may be waiting for leads to be sent; after an error nobody sends them
+                )
 
     async def _settle(self) -> None:
         """Nothing of the job waited when the slice ended, so whoever's answer makes something wait must wake the next."""

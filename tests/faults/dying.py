@@ -1,0 +1,115 @@
+"""A process that dies by SIGKILL at a chosen point of its work: `python -m tests.faults.dying POINT [NUMBER …]`, never imported.
+
+The points are made from outside, by replacing a function of the product in this process alone.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+from uuid import UUID
+
+from clay_push_service import settings as settings_module
+from clay_push_service import worker
+from clay_push_service.database import Database
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.host.connected import Host
+from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.models import PushMode
+from clay_push_service.push_jobs import drain_slice
+from clay_push_service.push_jobs.accept import Asker, accept, choose_filtered, require_destination
+from clay_push_service.push_jobs.queue_leads import Again
+from clay_push_service.push_jobs.record import Result
+from clay_push_service.push_jobs.recorder import Recorder
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+class After:
+    """Dies at the call number `number` (0 is the first)."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self) -> None:
+        if self._left == 0:
+            die()
+        self._left -= 1
+
+
+def after_claim(count: After) -> None:
+    async def prepare(*_: Any) -> NoReturn:
+        count()
+        raise AssertionError
+
+    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+
+
+def marked_sending(count: After) -> None:
+    post = ClayClient.post
+
+    async def dying(*values: Any) -> Any:
+        count()
+        return await post(*values)
+
+    setattr(ClayClient, "post", dying)  # noqa: B010 - mypy knows a method when it sees one
+
+
+def answered(count: After) -> None:
+    add = Recorder.add
+
+    def dying(self: Recorder, result: Result) -> None:
+        count()
+        add(self, result)
+
+    setattr(Recorder, "add", dying)  # noqa: B010
+
+
+def recorded(count: After) -> None:
+    write = Recorder._write
+
+    async def dying(self: Recorder, batch: list[Result]) -> None:
+        await write(self, batch)
+        count()
+
+    setattr(Recorder, "_write", dying)  # noqa: B010
+
+
+POINTS: dict[str, Callable[[After], None]] = {
+    "after_claim": after_claim,
+    "marked_sending": marked_sending,
+    "answered": answered,
+    "recorded": recorded,
+}
+
+
+async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
+    """Accept a push of the whole project, and die before or after its commit."""
+    found = settings_module.load()
+    database, host = Database.of(found), Host(found.host_schema)
+    async with database.transaction() as connection:
+        tables = await host.tables(connection)
+        destination = await require_destination(connection, org_id)
+        choice = await choose_filtered(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Again())
+        await accept(connection, tables, Asker(org_id, "user:test"), destination, choice)
+        if not commits:
+            die()
+    die()
+
+
+def main(arguments: Sequence[str]) -> None:
+    point, *rest = arguments
+    if point in POINTS:
+        POINTS[point](After(int(rest[0])))
+        worker.run(settings_module.load())
+    else:
+        asyncio.run(accepting(UUID(rest[0]), UUID(rest[1]), commits=point == "committed"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,67 @@
+"""`kill -9` in mid-push, at random, again and again: nothing lost, nothing doubled that was not uncertain, no hand needed."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.field import Field, broken_ground, faulty
+from tests.support.databases import TestServer
+
+
+async def kill_at_random(field: Field, kills: int, chance: random.Random, *, apart: int) -> None:
+    """Each after some more POSTs, so that all of them hit workers at work; whichever runs longest."""
+    for _ in range(kills):
+        wanted = len(field.clay.posts) + chance.randint(1, apart)
+        await field.clay.until(wanted, 60.0)
+        await asyncio.sleep(chance.random() * 0.1)
+        while not field.workers.kill():  # noqa: ASYNC110 - a test looks, it need not be told
+            await asyncio.sleep(0.05)
+
+
+async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url: str, tmp_path: Path) -> None:
+    async with broken_ground(database_url, tmp_path, leads=400, workers=2) as field:
+        accepted = await field.world.push()
+        await kill_at_random(field, 10, random.Random(11), apart=15)
+        field.fault_over()
+        await field.ended(accepted.job_id, 60.0)
+        line = await field.account("10 kill -9 at random", accepted.job_id)
+        assert line.doubled == 0
+        assert field.workers.ended.count(-9) == 10
+        statuses = await field.statuses()
+        assert statuses["poison"] == 0, "none of these leads is to blame"
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing(
+    database_url: str, tmp_path: Path, postgres: TestServer
+) -> None:
+    server = postgres.embedded
+    if server is None:
+        pytest.skip("needs a PostgreSQL that it may stop")
+    async with broken_ground(database_url, tmp_path, leads=2000, workers=2, answer=faulty(0.2)) as field:
+        accepted = await field.world.push()
+        chance = random.Random(12)
+        for part in (9, 8, 8):
+            await kill_at_random(field, part, chance, apart=60)
+            if part == 8:
+                await asyncio.to_thread(server.stop, "immediate")
+                await asyncio.to_thread(server.start_again)
+        field.fault_over()
+        await field.ended(accepted.job_id, 300.0)
+        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id)
+        assert field.workers.ended.count(-9) == 25
+        assert 0 not in field.workers.ended
+
+
+@pytest.mark.parametrize("pushes", [20])
+async def test_identical_pushes_at_once_send_each_lead_once(database_url: str, tmp_path: Path, pushes: int) -> None:
+    async with broken_ground(database_url, tmp_path, leads=100, workers=2, delay_seconds=0.005) as field:
+        accepted = await asyncio.gather(*(field.world.push() for _ in range(pushes)))
+        for each in accepted:
+            await field.ended(each.job_id, 30.0)
+        assert set(field.clay.leads.values()) == {1}
+        assert len(field.clay.posts) == 100
+        assert sum(each.lead_count - each.skipped_count for each in accepted) == 100

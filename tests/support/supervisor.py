@@ -1,0 +1,100 @@
+"""What systemd or Kubernetes is to workers: starts them, starts them again whenever they end, and remembers how they ended."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from clay_push_service.settings import Settings
+from tests.support.stage import REPOSITORY, environment
+
+WORKER = ("clay_push_service.cli", "worker")
+RESTART_SECONDS = 0.1
+
+
+class Supervisor:
+    def __init__(self, settings: Settings, log: Path, command: Sequence[str] = WORKER) -> None:
+        self._environment = environment(settings)
+        self._command = command
+        self.log = log
+        self.processes: list[asyncio.subprocess.Process] = []
+        """Those that run now."""
+        self.ended: list[int] = []
+        """Exit codes, in order; negative: the signal."""
+        self._keepers: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    async def keep(self, workers: int) -> None:
+        """Keep so many running."""
+        self._keepers += [asyncio.create_task(self._keep()) for _ in range(workers)]
+
+    async def _keep(self) -> None:
+        while not self._closing:
+            process = await self.start_one()
+            await self._waited(process)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def start_one(self) -> asyncio.subprocess.Process:
+        """Start one that nobody starts again."""
+        with self.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *self._command, env=self._environment, stdout=log, stderr=log, cwd=REPOSITORY,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    async def _waited(self, process: asyncio.subprocess.Process) -> int:
+        code = await process.wait()
+        if process in self.processes:
+            self.processes.remove(process)
+            self.ended.append(code)
+        return code
+
+    async def end_of(self, process: asyncio.subprocess.Process, seconds: float) -> int:
+        async with asyncio.timeout(seconds):
+            return await self._waited(process)
+
+    def kill(self, index: int = 0) -> bool:
+        """SIGKILL. False: it does not run just now."""
+        return self.send(signal.SIGKILL, index)
+
+    def send(self, number: signal.Signals, index: int = 0) -> bool:
+        if index >= len(self.processes):
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.processes[index].pid, number)
+        return True
+
+    async def close(self) -> None:
+        self._closing = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers)
+        for process in self.processes:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+            await process.wait()
+
+
+def say(log: Path) -> None:
+    if log.exists():
+        sys.stderr.write("--- workers\n" + log.read_text(errors="replace")[-6000:])
+
+
+@asynccontextmanager
+async def supervising(settings: Settings, log: Path, command: Sequence[str] = WORKER) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(settings, log, command)
+    try:
+        yield supervisor
+    except BaseException:
+        say(log)
+        raise
+    finally:
+        await supervisor.close()
