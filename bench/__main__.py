@@ -1,0 +1,102 @@
+"""`python -m bench [names]`: run the named measurements, or all; print each table and write bench/results/<name>.json."""
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from bench import accept, fairness, host_reads, idle_connections, pace, speed, transport
+from bench.stage import embedded
+from clay_push_service.demo import postgres
+from clay_push_service.demo.postgres import Server
+
+RESULTS = Path(__file__).parent / "results"
+
+Measurement = Callable[[Server], Awaitable[tuple[object, str]]]
+
+
+async def _accept(server: Server) -> tuple[object, str]:
+    made = await accept.run(server)
+    return made, accept.table(made)
+
+
+async def _pace(server: Server) -> tuple[object, str]:
+    made = await pace.run(server)
+    return made, pace.table(made)
+
+
+async def _speed(server: Server) -> tuple[object, str]:
+    made = await speed.run(server)
+    return made, speed.table(made)
+
+
+async def _fairness(server: Server) -> tuple[object, str]:
+    made = await fairness.run(server)
+    return made, fairness.table(made)
+
+
+async def _transport(_: Server) -> tuple[object, str]:
+    made = await transport.run()
+    return made, transport.table(made)
+
+
+async def _idle_connections(_: Server) -> tuple[object, str]:
+    made = await idle_connections.run()
+    return made, "\n".join(map(str, made))
+
+
+async def _host_reads(server: Server) -> tuple[object, str]:
+    url = postgres.create_database(server.url, "bench_host_reads")
+    try:
+        return await host_reads.run(url), ""  # it prints as it goes
+    finally:
+        postgres.drop_database(server.url, "bench_host_reads")
+
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "transport": _transport,
+    "idle_connections": _idle_connections,
+    "host_reads": _host_reads,
+    "accept": _accept,
+    "speed": _speed,
+    "pace": _pace,
+    "fairness": _fairness,
+}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+async def main(names: list[str]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    with embedded() as server:
+        for name in names:
+            print(f"\n== {name}", flush=True)
+            started = time.monotonic()
+            made, table = await MEASUREMENTS[name](server)
+            print(table, flush=True)
+            result = {
+                "measured": name,
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "python": platform.python_version(),
+                "processor": platform.machine(),
+                "seconds": round(time.monotonic() - started, 1),
+                "figures": _plain(made),
+            }
+            (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or list(MEASUREMENTS)
+    if unknown := [name for name in wanted if name not in MEASUREMENTS]:
+        sys.exit(f"There is no measurement {', '.join(unknown)}. There are: {', '.join(MEASUREMENTS)}.")
+    uvloop.run(main(wanted))
