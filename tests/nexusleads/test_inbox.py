@@ -208,10 +208,9 @@ async def test_objects_of_the_same_names_elsewhere_are_not_called(database_url: 
     async with attached(database_url, leads=1) as a:
         await a.connection.execute(
             "CREATE SCHEMA evil; CREATE TABLE evil.called (by text);"
-            "CREATE FUNCTION evil.to_jsonb(anyelement) RETURNS jsonb LANGUAGE plpgsql AS"
-            " $$ BEGIN INSERT INTO evil.called VALUES (current_user); RETURN '{}'; END $$;"
-            "CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql AS"
-            " $$ BEGIN INSERT INTO evil.called VALUES (current_user); RETURN '2020-01-01'; END $$;"
+            "CREATE FUNCTION evil.read(jsonb, text) RETURNS text LANGUAGE plpgsql AS"
+            " $$ BEGIN INSERT INTO evil.called VALUES (current_user); RETURN jsonb_extract_path_text($1, $2); END $$;"
+            "CREATE OPERATOR evil.->> (leftarg = jsonb, rightarg = text, function = evil.read);"
             "SET search_path = evil, public, pg_catalog"
         )
         queued = await a.host_queues(a.world.lead_ids)

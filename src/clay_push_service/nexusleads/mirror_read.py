@@ -15,7 +15,7 @@ from clay_push_service.nexusleads.mirror_row import HostRow, PushJob, StepRow, c
 from clay_push_service.nexusleads.shape import JOBS, PROGRESS, Shape
 from clay_push_service.push_jobs.describe import STEPS
 
-BATCH = 300
+BATCH = 2_000
 """Push jobs looked at in one pass; what is not settled yet comes first."""
 
 # New: not in `mirror` yet. `since` is a little before the last pass began: a transaction that was open then may have committed.
