@@ -158,6 +158,7 @@ async def test_removing_it_there_leaves_what_was_set_here(app: AppClient) -> Non
 async def test_a_bad_url_there_is_refused_and_said(database_url: str, url: str) -> None:
     async with running_app(database_url) as app:
         await say(app, webhook_url=url, table_name="One")
+        problem = ""
         for _ in range(3):
             seen = await config(app)
             assert (seen["configured"], seen["table_name"]) == (False, "One")

@@ -1,0 +1,288 @@
+"""Generated from the API's own document, over EVERY route: another organization's ids, strangers, members, keys, tokens.
+
+Nothing but 401, 403 and 404 (400 only for an organization that is missing or malformed), nothing of the other organization
+in any answer, and nothing of it changed.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from clay_push_service.callers.caller import Scope
+from clay_push_service.host.tables import Vintage
+from tests.support.app import JWT_SECRET, AppClient, running_app, token
+from tests.support.routes import Ids, Route, furnish, routes
+
+METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
+TABLES = (
+    "destinations", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
+    "auto_export_runs", "idempotency_keys",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Acme, whose people call, and Other, whose things they must not reach."""
+
+    app: AppClient
+    own: Ids
+    other: Ids
+    routes: Mapping[str, Route]
+
+    @property
+    def closed(self) -> dict[str, Route]:
+        """All that are not open to everybody."""
+        return {name: route for name, route in self.routes.items() if route.scope is not None}
+
+    @property
+    def of_organizations(self) -> dict[str, Route]:
+        """All that are about an organization."""
+        return {name: route for name, route in self.closed.items() if route.scope is not Scope.OPS}
+
+    async def answers(
+        self, chosen: Mapping[str, Route], who: str | None, org: object = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, tuple[int, str]]:
+        """Each route called with our own ids, by name: the status and the problem's code."""
+        said = {}
+        for name, route in chosen.items():
+            answer = await self.app.call(
+                route.method, route.own.path, who, None if org is None else str(org), route.own.body, headers
+            )
+            assert answer.headers["content-type"].startswith("application/problem+json"), (name, answer.text)
+            assert isinstance(answer.json()["detail"], str)
+            self.tells_nothing(name, answer.text)
+            said[name] = (answer.status_code, answer.json()["code"])
+        return said
+
+    def tells_nothing(self, name: str, text: str) -> None:
+        for each in (*self.other.all[1:], "Lead of stranger"):
+            assert each not in text, name
+
+    async def others_rows(self) -> dict[str, list[str]]:
+        connection = self.app.host.connection
+        return {
+            name: [
+                str(row)
+                for row in await connection.fetch(
+                    f"SELECT * FROM clay.{name} WHERE org_id = $1 ORDER BY 1, 2", self.other.org_id
+                )
+            ]
+            for name in TABLES
+        } | {"projects": [str(row) for row in await connection.fetch("SELECT * FROM projects ORDER BY id")]}
+
+
+@pytest.fixture(params=list(Vintage), ids=str)
+async def town(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Town]:
+    async with running_app(database_url, vintage=Vintage(request.param)) as app:
+        own = await furnish(app, app.org_id, "owner")
+        other = await furnish(app, app.other_org_id, "stranger")
+        await app.host.add("users", username="nobody", email="nobody@example.com", is_active=True)
+        yield Town(app, own, other, routes(own, other))
+
+
+async def test_every_route_is_in_the_table(town: Town) -> None:
+    documented = {
+        operation["operationId"]: (method.upper(), path)
+        for path, operations in town.app.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+        if method in METHODS
+    }
+    assert {name: (route.method, route.template) for name, route in town.routes.items()} == documented
+
+
+async def test_every_route_that_names_something_is_tried_with_what_is_not_its_callers(town: Town) -> None:
+    for path, operations in town.app.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            if method in METHODS and "{" in path:
+                assert town.routes[operation["operationId"]].foreign, path
+
+
+async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes(town: Town) -> None:
+    before = await town.others_rows()
+    tried = 0
+    for name, route in town.of_organizations.items():
+        for call in route.foreign:
+            answer = await town.app.call(route.method, call.path, "owner", town.own.org_id, call.body)
+            assert answer.status_code == 404, (name, call, answer.text)
+            tried += 1
+    assert tried >= 20
+    assert await town.others_rows() == before
+
+
+async def test_what_one_organization_does_shows_and_changes_nothing_of_another(town: Town) -> None:
+    before = await town.others_rows()
+    for name, route in town.of_organizations.items():
+        if route.scope is Scope.READ and name != "watch_job":  # which lasts as long as its job
+            answer = await town.app.call(route.method, route.own.path, "owner", town.own.org_id, route.own.body)
+            assert answer.status_code == 200, (name, answer.text)
+            town.tells_nothing(name, answer.text)
+    for path in ("/api/clay/config", "/api/integrations/clay/config"):
+        await town.app.put(path, "owner", {"webhook_url": "https://api.clay.com/v3/another-webhook-of-ours"})
+    await town.app.call("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(town.other.lead_id)]})
+    await town.app.put(f"/api/clay/projects/{town.own.project_id}/auto-export", "owner", {"enabled": False})
+    await town.app.call("POST", f"/api/clay/jobs/{town.own.job_id}/cancel", "owner")
+    await town.app.call("DELETE", "/api/clay/config", "owner")
+    after = await town.others_rows()
+    assert {name: rows for name, rows in after.items() if name != "projects"} == {
+        name: rows for name, rows in before.items() if name != "projects"
+    }
+    changed = [row for row in after["projects"] if row not in before["projects"]]
+    assert len(changed) == 1
+    assert str(town.own.project_id) in changed[0]
+
+
+async def test_a_member_of_another_organization_is_a_stranger_here(town: Town) -> None:
+    said = await town.answers(town.of_organizations, "stranger", town.own.org_id)
+    assert set(said.values()) == {(403, "not_a_member")}
+    said = await town.answers(town.of_organizations, "owner", uuid4())
+    assert set(said.values()) == {(403, "not_a_member")}
+
+
+async def test_a_user_of_no_organization_gets_nowhere(town: Town) -> None:
+    said = await town.answers(town.of_organizations, "nobody", town.own.org_id)
+    assert set(said.values()) == {(403, "not_a_member")}
+    said = await town.answers(town.of_organizations, "nobody")
+    assert set(said.values()) == {(400, "organization_required")}
+
+
+async def test_a_plain_member_may_not_what_an_owner_may(town: Town) -> None:
+    guarded = {
+        name: route for name, route in town.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
+    }
+    assert len(guarded) >= 9
+    assert set((await town.answers(guarded, "member")).values()) == {(403, "role_required")}
+    erasing = {name: route for name, route in guarded.items() if route.scope is Scope.ERASE}
+    assert set((await town.answers(erasing, "admin")).values()) == {(403, "role_required")}
+
+
+async def test_without_a_token_nothing_is_told(town: Town) -> None:
+    assert {status for status, _ in (await town.answers(town.closed, None)).values()} == {401}
+    for headers in ({"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"Authorization": token("owner")}):
+        said = await town.answers(town.closed, None, headers=headers)
+        assert {status for status, _ in said.values()} == {401}, headers
+
+
+async def test_on_call_is_not_for_members(town: Town) -> None:
+    ops = {name: route for name, route in town.closed.items() if route.scope is Scope.OPS}
+    for who in ("owner", "stranger", "nobody"):
+        assert {status for status, _ in (await town.answers(ops, who)).values()} == {401}
+
+
+async def test_a_key_without_the_scope_is_refused(town: Town) -> None:
+    for scope in Scope:
+        others = [each for each in Scope if each is not scope]
+        key = await town.app.key(*others, name=f"all but {scope.value}")
+        chosen = {name: route for name, route in town.closed.items() if route.scope is scope}
+        assert chosen
+        assert set((await town.answers(chosen, key)).values()) == {(403, "scope_required")}, scope
+
+
+async def test_a_key_of_another_organization_is_refused(town: Town) -> None:
+    key = await town.app.key(*Scope, orgs=[town.other.org_id], name="theirs")
+    said = await town.answers(town.of_organizations, key, town.own.org_id)
+    assert set(said.values()) == {(403, "organization_forbidden")}
+
+
+async def test_a_key_that_is_revoked_or_made_up_is_refused(town: Town) -> None:
+    key = await town.app.key(*Scope)
+    await town.app.host.connection.execute("UPDATE clay.api_keys SET revoked_at = now()")
+    assert {status for status, _ in (await town.answers(town.closed, key)).values()} == {401}
+    for made_up in ("cps_", "cps_0_x", "cps_" + "x" * 100_000):
+        town.app.credentials["made up"] = made_up
+        assert {status for status, _ in (await town.answers(town.closed, "made up")).values()} == {401}
+
+
+MALFORMED = (
+    "x", "6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f1", "{6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10}", "urn:uuid:" + str(uuid4()),
+    uuid4().hex, "null", "undefined", "0", "' OR 1=1", "6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10,x", "x" * 5000,
+)  # fmt: skip
+
+
+async def test_a_malformed_organization_is_400(town: Town) -> None:
+    key = await town.app.key(*Scope)
+    for header in MALFORMED:
+        for who in ("owner", key):
+            said = await town.answers(town.of_organizations, who, header)
+            assert set(said.values()) == {(400, "organization_invalid")}, header
+
+
+def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = JWT_SECRET) -> str:
+    """By hand: a library would refuse to make most of these."""
+    parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, claims)]
+    signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
+LATER = int(time.time()) + 3600
+GOOD = {"sub": "owner", "type": "access", "exp": LATER}
+
+
+def raw_exp(written: str) -> str:
+    return signed('{"sub":"owner","type":"access","exp":' + written + "}")
+
+
+TOKENS: Mapping[str, str] = {
+    "a refresh token": token("owner", type="refresh"),
+    "no type": token("owner", type=None),
+    "alg none": jwt.encode(GOOD, "", algorithm="none"),
+    "alg none, signed": signed(json.dumps(GOOD), '{"alg":"none"}'),
+    "alg nOnE": signed(json.dumps(GOOD), '{"alg":"nOnE"}'),
+    "HS384": jwt.encode(GOOD, JWT_SECRET.ljust(64), algorithm="HS384"),
+    "HS512": jwt.encode(GOOD, JWT_SECRET.ljust(64), algorithm="HS512"),
+    "RS256 over the secret": signed(json.dumps(GOOD), '{"alg":"RS256"}'),
+    "ES256 over the secret": signed(json.dumps(GOOD), '{"alg":"ES256"}'),
+    "another secret": signed(json.dumps(GOOD), secret="your-secret-key-change-in-production"),
+    "no exp": token("owner", exp=None),
+    "exp a string": signed(json.dumps({**GOOD, "exp": str(LATER)})),
+    "exp a date": signed(json.dumps({**GOOD, "exp": "2099-01-01T00:00:00Z"})),
+    "exp true": signed(json.dumps({**GOOD, "exp": True})),
+    "exp null": signed(json.dumps({**GOOD, "exp": None})),
+    "exp in milliseconds": raw_exp(str(LATER * 1000)),
+    "exp of 400 digits": raw_exp("9" * 400),
+    "exp of 5000 digits": raw_exp("9" * 5000),
+    "exp infinite": raw_exp("Infinity"),
+    "exp not a number": raw_exp("NaN"),
+    "exp overflowing": raw_exp("1e999"),
+    "exp over": raw_exp(str(int(time.time()) - 1)),
+    "exp zero": raw_exp("0"),
+    "not valid yet": signed(json.dumps({**GOOD, "nbf": LATER})),
+    "a user who never was": token("never-was"),
+    "a user by another case": token("OWNER"),
+    "sub with NUL": token("owner\0"),
+    "sub a lone surrogate": signed('{"sub":"\\ud800","type":"access","exp":' + str(LATER) + "}"),
+    "sub a list": signed(json.dumps({**GOOD, "sub": ["owner"]})),
+    "sub empty": signed(json.dumps({**GOOD, "sub": ""})),
+    "claims a list": signed("[]"),
+    "claims deeply nested": signed("[" * 3000),
+    "not a token": "x.y.z",
+    "very long": "a" * 50_000,
+}
+
+
+async def test_a_token_that_is_not_to_the_letter_is_401_on_every_route(town: Town) -> None:
+    let_in = {}
+    for kind, credential in TOKENS.items():
+        town.app.credentials["attacker"] = credential
+        for name, (status, code) in (await town.answers(town.closed, "attacker", town.own.org_id)).items():
+            if status != 401:
+                let_in[kind, name] = status, code
+    assert let_in == {}
+
+
+async def test_a_good_token_of_somebody_who_is_gone_is_401(town: Town) -> None:
+    connection = town.app.host.connection
+    for state in ("false", "NULL"):
+        await connection.execute(f"UPDATE users SET is_active = {state} WHERE username = 'owner'")
+        for org in (None, town.own.org_id):
+            said = await town.answers(town.of_organizations, "owner", org)
+            assert set(said.values()) == {(401, "inactive_user")}
+    await connection.execute("DELETE FROM users WHERE username = 'owner'")
+    assert set((await town.answers(town.of_organizations, "owner")).values()) == {(401, "inactive_user")}
