@@ -1,0 +1,114 @@
+"""The alert rules and the runbooks against the code: every metric exists, every alert and every sentence of /status has its section."""
+
+import re
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clay_push_service import metrics
+from clay_push_service.ops.health import CauseCount, FuelLevels, Readiness, Vitals, WorkerSeen
+from clay_push_service.ops.scrape import render
+from clay_push_service.ops.verdict import judge
+
+REPOSITORY = Path(__file__).parents[2]
+RULES: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load((REPOSITORY / "ops/alerts.yml").read_text())["groups"] for rule in group["rules"]
+]
+RUNBOOKS = (REPOSITORY / "docs/runbooks.md").read_text()
+HEADINGS = [line.lstrip("# ").strip('"') for line in RUNBOOKS.splitlines() if line.startswith("##")]
+WORKER = WorkerSeen(UUID(int=1), "box", 1, "0", datetime.now(UTC), 1.0)
+
+
+def seen(*, workers: int = 1, due: int = 0, idle: float | None = None, unwell: int = 0, failed: int = 0) -> Vitals:
+    causes = [CauseCount("rejected", "failed", failed), CauseCount("success", "success", 20)]
+    return Vitals(
+        1,
+        1,
+        due,
+        due,
+        9.0 if due else None,
+        idle,
+        [WORKER] * workers,
+        unwell,
+        unwell,
+        [],
+        causes,
+        FuelLevels(1, 1, 0.9),
+    )
+
+
+@pytest.fixture(scope="module")
+def exported() -> set[str]:
+    """Every sample's name that a web process or a worker exports, with labels as they occur."""
+    metrics.attempted("success", None, 5)
+    metrics.results_written(0.1)
+    metrics.SWEPT.labels(kind="poison").inc(0)
+    metrics.SLICES.labels(end="done").inc(0)
+    metrics.REQUESTS.labels(method="GET", route="/healthz", status="200").observe(0.1)
+    said = generate_latest().decode() + render(seen()).decode()
+    return {sample.name for family in text_string_to_metric_families(said) for sample in family.samples}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], exported: set[str]) -> None:
+    assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    assert rule["alert"] in HEADINGS
+    asked = set(re.findall(r"\bclay_push_\w+", rule["expr"]))
+    assert asked or "up{" in rule["expr"]
+    assert asked <= exported
+    for opening, closing in ("()", "{}", "[]"):
+        assert rule["expr"].count(opening) == rule["expr"].count(closing)
+
+
+def test_missing_data_fires_for_what_matters_most() -> None:
+    absent = " ".join(rule["expr"] for rule in RULES if "absent(" in rule["expr"])
+    for name in ("clay_push_database_up", "clay_push_live_workers", "clay_push_oldest_due_seconds", "clay-push-worker"):
+        assert name in absent
+
+
+def test_no_label_tells_whose_it_is() -> None:
+    labels = {
+        label
+        for family in text_string_to_metric_families(generate_latest().decode() + render(seen()).decode())
+        if family.name.startswith("clay_push")
+        for sample in family.samples
+        for label in sample.labels
+    }
+    assert labels <= {"status", "cause", "kind", "end", "state", "over", "method", "route", "le"}
+
+
+def test_every_alert_of_the_runbooks_exists() -> None:
+    assert {heading for heading in HEADINGS if heading.startswith("ClayPush")} == {rule["alert"] for rule in RULES}
+
+
+def test_every_sentence_of_status_has_its_section() -> None:
+    fine = Readiness("18", "1", is_migrated=True, host="today", reason=None)
+    unfit = [
+        Readiness(None, None, is_migrated=False, host=None, reason="The database cannot be reached."),
+        Readiness(
+            "18",
+            None,
+            is_migrated=False,
+            host=None,
+            reason="Migrations are missing: the database is behind this release.",
+        ),
+    ]
+    sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}
+    sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
+    for workers, due, idle, unwell, failed in product((0, 1), (0, 3), (None, 500.0), (0, 1, 2), (0, 30)):
+        vitals = seen(workers=workers, due=due, idle=idle, unwell=unwell, failed=failed)
+        sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
+    assert len(sentences) >= 12
+    told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
+    for sentence in sentences:
+        assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"
