@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
@@ -80,11 +81,22 @@ def recorded(count: After) -> None:
     setattr(Recorder, "_write", dying)  # noqa: B010
 
 
+def blocked(_count: After) -> None:
+    """Not killed: it blocks its event loop for good."""
+
+    async def prepare(*_: Any) -> NoReturn:
+        time.sleep(1000)  # noqa: ASYNC251 - that is the point
+        raise AssertionError
+
+    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+
+
 POINTS: dict[str, Callable[[After], None]] = {
     "after_claim": after_claim,
     "marked_sending": marked_sending,
     "answered": answered,
     "recorded": recorded,
+    "blocked": blocked,
 }
 
 

@@ -250,6 +250,8 @@ class Slice:
             self._unpaced and window.slots
         ):  # as many leads as go out in a window's time, so that little is ever uncertain
             fitting = int(len(window.slots) * WINDOW.total_seconds() / max(elapsed, 0.001))
+            # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
+            fitting = min(fitting, 2 * len(window.slots))
             self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
 
     async def _find_room(self, room: asyncio.Semaphore) -> bool:
