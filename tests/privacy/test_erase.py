@@ -1,6 +1,7 @@
 """Erasure: what is queued is not sent, no copy of ours tells who it was, nobody pushes the person again, the receipt lists what had gone."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
+from clay_push_service.push_jobs.verify import verify
 from tests.support.app import AppClient
 from tests.support.dump import dump
 from tests.support.receiver import OK, Receiver, Reset, status
@@ -97,10 +99,28 @@ async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by
         await forget(w, w.lead_ids[1], uuid4())
         accepted = await w.push(w.lead_ids if by_id else None, again=again)
         assert (accepted.lead_count, accepted.skipped_count) == (3, 1)
-        assert [row.cause for row in await skipped(w, accepted.job_id)] == ["erased"]
+        [row] = await skipped(w, accepted.job_id)
+        assert row.cause == "erased"
+        assert row.contributor_id not in w.lead_ids
+        [name] = await w.fetch("SELECT username, full_name FROM public.members WHERE id = :id", id=w.lead_ids[1])
+        stored = await dump(w.database)
+        for told in (str(w.lead_ids[1]), name.username, name.full_name):
+            assert f"{told}," not in stored, "not even as skipped"
         await w.drain_all(drainer)
         assert str(w.lead_ids[1]) not in clay.leads
         assert len(clay.posts) == 2
+
+
+async def test_what_is_left_of_them_keeps_the_promises_of_the_data(database_url: str) -> None:
+    async with draining(database_url, leads=4) as (w, drainer, _):
+        await w.push(w.lead_ids[:3])
+        await w.drain_all(drainer)
+        await w.push(w.lead_ids, again=True)
+        await forget(w, *w.lead_ids)
+        await w.push(again=True)
+        await w.drain_all(drainer)
+        async with w.database.transaction() as connection:
+            assert await verify(connection, timedelta(minutes=5)) == []
 
 
 async def test_another_organization_is_not_touched(database_url: str) -> None:

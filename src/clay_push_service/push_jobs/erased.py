@@ -21,9 +21,18 @@ def is_erased(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bool]
 
     The salt is read once and both lists are hashed once a statement; an organization without erasures pays two look-ups.
     """
-    salt = select(SALTS.c.salt).where(SALTS.c.org_id == org_id).scalar_subquery()
-    hashed = func.sha256(salt.concat(func.uuid_send(lead_id, type_=LargeBinary())), type_=LargeBinary())
     return or_(
-        hashed.in_(select(ERASED.c.hash).where(ERASED.c.org_id == org_id)),
+        _hash(lead_id, org_id).in_(select(ERASED.c.hash).where(ERASED.c.org_id == org_id)),
         lead_id.in_(select(ERASED.c.reference).where(ERASED.c.org_id == org_id)),
     )
+
+
+def reference_of(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[UUID]:
+    """What stands for an erased lead in the log; null for whoever was not erased. One look-up for each row it is asked of."""
+    found = select(ERASED.c.reference).where(ERASED.c.org_id == org_id, ERASED.c.hash == _hash(lead_id, org_id))
+    return found.scalar_subquery()
+
+
+def _hash(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bytes]:
+    salt = select(SALTS.c.salt).where(SALTS.c.org_id == org_id).scalar_subquery()
+    return func.sha256(salt.concat(func.uuid_send(lead_id, type_=LargeBinary())), type_=LargeBinary())

@@ -33,7 +33,7 @@ from clay_push_service.database import SCHEMA
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.models import DeliveryState, DeliveryStatus
-from clay_push_service.push_jobs.erased import is_erased
+from clay_push_service.push_jobs.erased import is_erased, reference_of
 
 LOG = table(
     "clay_push_log",
@@ -149,9 +149,13 @@ async def queue_leads(
         else_=null(),
     )
     common = ("org_id", "job_id", "contributor_id", "project_id", "table_epoch", "username", "full_name")
+    # Of an erased person not even the skipped row tells who it is.
+    erased = chosen.c.cause == Cause.ERASED.value
     values = (
-        literal(org_id, Uuid()), job_of, chosen.c.lead_id, chosen.c.project_id, literal(table_epoch), chosen.c.username,
-        chosen.c.full_name,
+        literal(org_id, Uuid()), job_of,
+        case((erased, func.coalesce(reference_of(chosen.c.lead_id, org_id), chosen.c.lead_id)), else_=chosen.c.lead_id),
+        chosen.c.project_id, literal(table_epoch),
+        case((erased, null()), else_=chosen.c.username), case((erased, null()), else_=chosen.c.full_name),
     )  # fmt: skip
     queued = (
         postgresql.insert(LOG)

@@ -1,0 +1,37 @@
+"""`clay-push erase`: the same from the shell, with the receipt on standard output."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+from tests.support.shell import of_settings, shell
+from tests.support.world import draining
+
+
+async def test_people_are_forgotten_and_the_receipt_is_printed(database_url: str, tmp_path: Path) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        env = of_settings(w.settings)
+        await w.push(w.lead_ids[:1])
+        await w.drain_all(drainer)
+        leads = ("--lead", str(w.lead_ids[0]), "--lead", str(w.lead_ids[1]))
+        said = await shell(tmp_path, "erase", "--org", str(w.org_id), *leads, env=env)
+        assert said.exit_code == 0, said.err
+        receipt = json.loads(said.out)
+        gone = {lead["lead_id"]: lead["gone_to_clay"] for lead in receipt["leads"]}
+        assert [row["delivery_id"] for row in gone[str(w.lead_ids[0])]] == [clay.posts[0].delivery_id]
+        assert gone[str(w.lead_ids[1])] == []
+        assert "by hand" in said.err
+        assert (await w.push()).skipped_count == 2
+        [act] = await w.fetch("SELECT actor FROM clay.audit_log WHERE action = 'leads.erased'")
+        assert act.actor.startswith("shell")
+
+
+async def test_what_is_no_lead_or_no_organization_erases_nothing(database_url: str, tmp_path: Path) -> None:
+    async with draining(database_url, leads=1) as (w, _, _clay):
+        env = of_settings(w.settings)
+        for org, lead, named in ((str(w.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):
+            said = await shell(tmp_path, "erase", "--org", org, "--lead", lead, env=env)
+            assert said.exit_code == 1
+            assert named in said.err
+            assert "Traceback" not in said.err
+        assert await w.fetch("SELECT 1 FROM clay.erasures") == []
