@@ -6,6 +6,7 @@ does that) a new one is begun, and when this process is cut off from its databas
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -34,6 +35,8 @@ POLL_SECONDS = 1.0
 """How often scheduled wake-ups are looked for; new ones come by NOTIFY."""
 HEARTBEAT_SECONDS = 5.0
 RESTART_SECONDS = 1.0
+GC_YOUNG = 20_000
+"""Allocations between two collections (Python's own: 700): leads on their way are many, and no garbage."""
 SILENT_SECONDS = 5.0
 """The queue's worker looks for jobs at least every second."""
 LEAST_IDLE_SECONDS = 2.0
@@ -77,6 +80,7 @@ class Worker:
             log.warning("settings.loosened", said=said)
         watchdog = Watchdog(self._settings.database_url, self._settings.watchdog_seconds)
         watchdog.start()
+        spare_the_collector()
         background = [
             asyncio.create_task(self._drainer.run()),
             asyncio.create_task(self._beat(watchdog)),
@@ -200,6 +204,13 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the next sweep is soon
                 log.warning("sweep.failed", error=type(error).__name__)
             await asyncio.sleep(self._settings.sweep_seconds)
+
+
+def spare_the_collector() -> None:
+    """Look through young objects less often, and through what was there at the start never: a tenth of the time of a lead."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG, 10, 10)
 
 
 def run(settings: Settings) -> None:

@@ -1,7 +1,9 @@
 """What Clay receives of a lead: the feature document's section 3.2, every key always, in its order. Never what JSON cannot carry."""
 
+import functools
 import hashlib
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -51,6 +53,8 @@ def _text(value: object) -> str | None:
     """NUL removed (most readers stop at it), lone surrogates become U+FFFD (they have no UTF-8)."""
     if value is None:
         return None
+    if type(value) is str and value.isascii() and "\0" not in value:  # nearly all of them, and 25 a lead
+        return value
     if not isinstance(value, str):
         raise TypeError
     return _LONE_SURROGATE.sub("\ufffd", value.replace("\0", ""))
@@ -73,6 +77,8 @@ def _count(value: object) -> int | None:
     """A whole number. Outside 64 bits null, not text: Clay's column is a number, and no count of anything is as large."""
     if value is None:
         return None
+    if type(value) is int and SMALLEST <= value <= LARGEST:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError
     finite = value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or math.isfinite(value)
@@ -154,9 +160,11 @@ def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
     sent_at = _instant(pushed_at)
     meta, lead = _meta(row), _lead(row)
     try:
-        digest = hashlib.sha256(orjson.dumps({"_meta": meta, **lead})).digest()
-        sent = {**meta, "pushed_at": sent_at, "delivery_id": str(delivery_id)}
-        body = orjson.dumps({"_meta": sent, **lead})
+        # Written once, and put together twice: with the two members that are of this delivery, and without.
+        meta_json, lead_json = orjson.dumps(meta)[:-1], orjson.dumps(lead)[1:]
+        digest = hashlib.sha256(b'{"_meta":' + meta_json + b"}," + lead_json).digest()
+        sent = f',"pushed_at":"{sent_at}","delivery_id":"{delivery_id}"}},'.encode()
+        body = b'{"_meta":' + meta_json + sent + lead_json
     except Exception:  # noqa: BLE001  # the library's message may quote the value
         raise PayloadError(PayloadProblem.INVALID_LEAD, "The lead cannot be written as JSON.") from None
     if len(body) > MAX_PAYLOAD_BYTES:
@@ -172,39 +180,44 @@ def content_hash(row: LeadRow) -> bytes:
     return build(row, _NIL, _EPOCH).hash
 
 
-def _meta(row: LeadRow) -> dict[str, Value]:
-    meta: dict[str, Value] = {"source": "nexusleads"}
-    for key, field, rule in (
-        ("nexusleads_project", "project_name", _text),
-        ("nexusleads_project_id", "project_id", _id),
-        ("nexusleads_repository", "source_name", _text),
-        ("nexusleads_repository_id", "source_id", _id),
-        ("nexusleads_contributor_id", "lead_id", _id),
-    ):
-        meta[key] = _written(row, field, rule, "_meta." + key)
+def _meta(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
+    meta: dict[str, Value | dict[str, Value]] = {"source": "nexusleads"}
+    meta.update(_META.write(row))
     return meta
 
 
 def _lead(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
-    lead: dict[str, Value | dict[str, Value]] = {
-        key: _written(row, field, rule, key) for key, (field, rule) in LEAD_FIELDS.items()
-    }
-    stats = row.stats
-    lead["raw_github_stats"] = (
-        None
-        if stats is None
-        else {
-            key: _written(stats, field, rule, "raw_github_stats." + key) for key, (field, rule) in STATS_FIELDS.items()
-        }
-    )
+    lead: dict[str, Value | dict[str, Value]] = dict(_LEAD.write(row))
+    lead["raw_github_stats"] = None if row.stats is None else _STATS.write(row.stats)
     return lead
 
 
-def _written(source: LeadRow | GithubStats, field: str, rule: Rule, key: str) -> Value:
-    try:
-        return rule(getattr(source, field))
-    except Exception:  # noqa: BLE001  # whatever a host's row holds, it stops this lead and no other
-        raise PayloadError(PayloadProblem.INVALID_LEAD, f"The lead's {key} is not what it should be.") from None
+class _Fields:
+    """Some members of the payload and where they come from; all read at once, because it is done for every lead."""
+
+    def __init__(self, fields: Mapping[str, tuple[str, Rule]], prefix: str = "") -> None:
+        self._fields = fields
+        self._keys = tuple(fields)
+        self._rules = tuple(rule for _, rule in fields.values())
+        self._read = operator.attrgetter(*(field for field, _ in fields.values()))
+        self._prefix = prefix
+
+    def write(self, source: LeadRow | GithubStats) -> dict[str, Value]:
+        try:
+            values = self._read(source)
+            return {key: rule(value) for key, rule, value in zip(self._keys, self._rules, values, strict=True)}
+        except Exception:  # noqa: BLE001  # whatever a host's row holds, it stops this lead and no other
+            raise PayloadError(
+                PayloadProblem.INVALID_LEAD, f"The lead's {self._wrong(source)} is not what it should be."
+            ) from None
+
+    def _wrong(self, source: LeadRow | GithubStats) -> str:
+        for key, (field, rule) in self._fields.items():
+            try:
+                rule(getattr(source, field))
+            except Exception:  # noqa: BLE001  # this one it was
+                return self._prefix + key
+        return "row"
 
 
 def _id(value: object) -> str | None:
@@ -213,6 +226,21 @@ def _id(value: object) -> str | None:
     raise TypeError
 
 
+_META = _Fields(
+    {
+        "nexusleads_project": ("project_name", _text),
+        "nexusleads_project_id": ("project_id", _id),
+        "nexusleads_repository": ("source_name", _text),
+        "nexusleads_repository_id": ("source_id", _id),
+        "nexusleads_contributor_id": ("lead_id", _id),
+    },
+    "_meta.",
+)
+_LEAD = _Fields(LEAD_FIELDS)
+_STATS = _Fields(STATS_FIELDS, "raw_github_stats.")
+
+
+@functools.lru_cache(maxsize=64)
 def _instant(moment: datetime) -> str:
     """`2026-02-11T00:00:00Z`. A time without a zone is a mistake of ours, not of the lead's, and says so."""
     if moment.tzinfo is None:

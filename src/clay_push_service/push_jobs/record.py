@@ -36,6 +36,11 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[]), CAST(:statuses AS tex
 WHERE delivery.id = result.id AND delivery.claim_token = result.token
 RETURNING delivery.id
 """)
+# Nearly always: everything was taken, and the destination is open and stays so.
+ALL_TAKEN = text("""
+UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel, refusals = 0, outages = 0
+WHERE id = :id AND state = 'open' RETURNING id
+""")
 LOCK_VERSIONS = text("""
 SELECT id, state, state_reason, refusals, outages FROM clay.destination_versions
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
@@ -128,6 +133,11 @@ async def _move_destinations(connection: AsyncConnection, sent: Sequence[Result]
         outcomes[result.version_id].append(result.outcome)
     if not outcomes:
         return
+    if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
+        [(version_id, taken)] = outcomes.items()
+        values = {"id": version_id, "fuel": sum(outcome.fuel for outcome in taken)}
+        if (await connection.execute(ALL_TAKEN, values)).one_or_none() is not None:
+            return
     for row in (await connection.execute(LOCK_VERSIONS, {"ids": sorted(outcomes)})).all():
         before = Health(
             DestinationState(row.state),

@@ -16,15 +16,21 @@ CHANNEL = "clay_push_jobs"
 
 log = logs.get(__name__)
 
-# Rows are locked in the order of their ids: two workers that record results of the same jobs must not deadlock.
-LOCK = text("SELECT id FROM clay.push_jobs WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
-ADD = text("""
-UPDATE clay.push_jobs AS job
-SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
-    skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now()
-FROM unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
-            CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown)
-WHERE job.id = moved.id
+# One statement, because every batch of results runs it. Rows are locked in the order of their ids: two workers that record
+# results of the same jobs must not deadlock.
+ADD = text(f"""
+WITH locked AS MATERIALIZED (
+    SELECT id FROM clay.push_jobs WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE),
+added AS (
+    UPDATE clay.push_jobs AS job
+    SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
+        skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now()
+    FROM locked
+    JOIN unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
+                CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown) ON moved.id = locked.id
+    WHERE job.id = locked.id
+    RETURNING job.id, success_count + failed_count + skipped_count = lead_count AS nothing_left)
+SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
 """)
 # All failed: the job failed. Some: completed, with warnings. None to send: completed. The feature document, section 8.
 FINISH = text("""
@@ -55,8 +61,7 @@ async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> Non
     if not tallies:
         return
     ids = sorted(tallies)
-    await connection.execute(LOCK, {"ids": ids})
-    await connection.execute(
+    added = await connection.execute(
         ADD,
         {
             "ids": ids,
@@ -66,6 +71,8 @@ async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> Non
             "unknown": [tallies[job].unknown for job in ids],
         },
     )
+    if not added.one().nothing_left:
+        return
     for job in await connection.execute(FINISH, {"ids": ids}):
         # Said before the commit, so a failing one makes it twice; said once too often is better than a job without an end.
         log.info(
@@ -73,7 +80,6 @@ async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> Non
             leads=job.lead_count, success=job.success_count, failed=job.failed_count, skipped=job.skipped_count,
             unknown=job.unknown_count,
         )  # fmt: skip
-    await notify(connection, ids)
 
 
 async def notify(connection: AsyncConnection, job_ids: Iterable[UUID]) -> None:
