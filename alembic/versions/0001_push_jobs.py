@@ -220,7 +220,11 @@ def upgrade() -> None:
     # The queue's own script: run raw (it cannot be prepared), in our schema, without the extension statement at its top,
     # which an ordinary role may not run and no supported PostgreSQL needs.
     script = re.sub(
-        r"^DO \$\$\s*BEGIN\s*CREATE EXTENSION.*?\$\$;", "", SchemaManager.get_schema(), count=1, flags=re.DOTALL | re.MULTILINE
+        r"^DO \$\$\s*BEGIN\s*CREATE EXTENSION.*?\$\$;",
+        "",
+        SchemaManager.get_schema(),
+        count=1,
+        flags=re.DOTALL | re.MULTILINE,
     )
     cursor.execute("SET LOCAL search_path TO clay")
     cursor.execute(script)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -214,7 +215,10 @@ async def test_bad_values_are_refused_and_change_nothing(app: AppClient, field: 
 
 
 async def test_no_pace_is_for_internal_networks_only(database_url: str) -> None:
-    loose = {"allowed_webhook_hosts": "*.clay.com,10.1.2.3,sandbox.test", "allowed_webhook_networks": "10.1.2.0/24"}
+    loose: dict[str, Any] = {
+        "allowed_webhook_hosts": "*.clay.com,10.1.2.3,sandbox.test",
+        "allowed_webhook_networks": "10.1.2.0/24",
+    }
     async with running_app(database_url, **loose) as app:
         app.resolver.addresses["sandbox.test"] = ["10.1.2.9"]
         answer = await app.put(CONFIG, "owner", {"webhook_url": "https://10.1.2.3/in", "rate_limit_ms": 0})
