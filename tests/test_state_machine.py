@@ -48,6 +48,7 @@ from tests.support.world import World, world
 LEADS = 8
 LEASE = timedelta(hours=1)
 URL = "https://api.clay.com/v3/sources/webhook/x"
+EXPIRE = "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
 NOBODY_WAITS = timedelta(days=1)
 Value = TypeVar("Value")
 
@@ -113,7 +114,7 @@ class Deliveries(RuleBasedStateMachine):
         if again:
             self.asked_again.update(wanted)
 
-    @rule(which=st.integers(0, 9), wanted=st.integers(1, LEADS), suspects=st.booleans())
+    @rule(which=st.integers(0, 9), wanted=st.integers(1, LEADS), suspects=st.sampled_from([False, False, True]))
     def claim(self, which: int, wanted: int, suspects: bool) -> None:
         async def act() -> None:
             jobs = await self._jobs("status IN ('pending', 'running')")
@@ -155,9 +156,16 @@ class Deliveries(RuleBasedStateMachine):
                 self.may_be_in_clay[lead_id] += 1
 
     @precondition(lambda self: any(holder.sending for holder in self.holders))
-    @rule(which=st.integers(0, 9), number=st.integers(1, LEADS), answer=st.sampled_from(sorted(ANSWERS)))
-    def answer(self, which: int, number: int, answer: str) -> None:
-        """Clay answers, sooner or later: the claim may have been lost meanwhile."""
+    @rule(
+        which=st.integers(0, 9),
+        number=st.integers(1, LEADS),
+        answer=st.sampled_from([*sorted(ANSWERS), "taken"]),
+        late=st.booleans(),
+    )
+    def answer(self, which: int, number: int, answer: str, late: bool) -> None:
+        """Clay answers; late: the lease has run out, and somebody has swept."""
+        if late:
+            self.sweep(expired=True)
         holders = [each for each in self.holders if each.sending]
         holder = holders[which % len(holders)]
         results = []
@@ -194,17 +202,14 @@ class Deliveries(RuleBasedStateMachine):
         """Nobody remembers what it held."""
         del self.holders[which % len(self.holders)]
 
-    @rule()
-    def leases_run_out(self) -> None:
-        self.do(
-            self.world.fetch(
-                "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
-            )
-        )
+    @rule(expired=st.booleans())
+    def time_and_sweep(self, expired: bool) -> None:
+        self.sweep(expired)
 
-    @rule()
-    def sweep(self) -> None:
+    def sweep(self, expired: bool) -> None:
         async def act() -> None:
+            if expired:
+                await self.world.fetch(EXPIRE)
             async with self.world.database.transaction() as connection:
                 await sweep(connection)
 
@@ -275,9 +280,7 @@ class Deliveries(RuleBasedStateMachine):
 
         async def act() -> None:
             for _ in range(6):  # suspects are claimed alone, and poison after three more losses
-                await self.world.fetch(
-                    "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
-                )
+                await self.world.fetch(EXPIRE)
                 async with self.world.database.transaction() as connection:
                     await sweep(connection)
             for job in await self._jobs("status IN ('pending', 'running')"):
@@ -322,8 +325,8 @@ def test_whatever_happens_the_invariants_hold(machine: type[Deliveries]) -> None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=25,
+            max_examples=40,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             database=None,

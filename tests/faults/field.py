@@ -135,6 +135,10 @@ class Field:
         return line
 
 
+def place_of(clay: Receiver) -> str:
+    return f"127.0.0.1:{httpx.URL(clay.url).port}"
+
+
 @asynccontextmanager
 async def broken_ground(
     database_url: str,
@@ -161,9 +165,7 @@ async def broken_ground(
     async with (
         receiving(Clay(answer, delay_seconds)) as clay,
         proxying(make_url(database_url).port or 5432) as proxy,
-        world(
-            database_url, leads=leads, allowed_webhook_hosts=(f"127.0.0.1:{httpx.URL(clay.url).port}",), **settings
-        ) as w,
+        world(database_url, leads=leads, **({"allowed_webhook_hosts": (place_of(clay),)} | settings)) as w,
     ):
         assert isinstance(clay, Clay)
         await w.configure(clay.url, rate_limit_ms=rate_limit_ms)

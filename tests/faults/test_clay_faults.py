@@ -1,0 +1,107 @@
+"""Clay's own faults through a whole worker: outages, throttling in every spelling, resets, stalls, bad certificates."""
+
+import asyncio
+import random
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.faults.field import broken_ground, faulty
+from tests.support.receiver import OK, Behaviour, status
+
+RETRY_AFTERS = (
+    "Retry-After: 1\r\n", "Retry-After: 0\r\n", "Retry-After: -5\r\n", "Retry-After: 0.5\r\n", "", "Retry-After: soon\r\n",
+    "Retry-After: \r\n", f"Retry-After: {format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)}\r\n",
+    "Retry-After: Thu, 99 Foo 9999 99:99:99 GMT\r\n", "Retry-After: 1e9\r\n", "retry-after: 1\r\nretry-after: 900\r\n",
+)  # fmt: skip
+
+
+async def test_every_spelling_of_retry_after_is_waited_out_and_nothing_is_lost(
+    database_url: str, tmp_path: Path
+) -> None:
+    """All at once: each of them halves the pace otherwise, and the test would take as long as they ask."""
+
+    def answer(number: int, _body: bytes) -> Behaviour:
+        return status(429, headers=RETRY_AFTERS[number]) if number < len(RETRY_AFTERS) else OK
+
+    async with broken_ground(
+        database_url, tmp_path, leads=30, answer=answer, in_flight_per_destination=len(RETRY_AFTERS)
+    ) as field:
+        accepted = await field.world.push()
+        await field.ended(accepted.job_id, 60.0)
+        line = await field.account(f"429 with {len(RETRY_AFTERS)} kinds of Retry-After", accepted.job_id)
+        assert (line.uncertain, line.doubled) == (0, 0)
+        job = await field.world.job(accepted.job_id)
+        assert job.success_count == 30
+        assert {row.attempts for row in await field.world.deliveries(accepted.job_id)} == {1}
+
+
+async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_path: Path) -> None:
+    async with broken_ground(
+        database_url, tmp_path, leads=300, workers=2, answer=faulty(0.2), delay_seconds=0.0
+    ) as field:
+        accepted = await field.world.push()
+        await field.ended(accepted.job_id, 60.0)
+        line = await field.account("20 % resets, stalls, 5xx, 429", accepted.job_id)
+        assert line.uncertain > 0
+
+
+async def test_a_certificate_that_is_not_clays_gets_no_lead(database_url: str, tmp_path: Path) -> None:
+    """Signed by nobody we know (and few enough that it is no outage): no byte of a lead is sent, and the leads fail as what could not be connected."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    received: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        broken_ground(
+            database_url, tmp_path, leads=2, workers=0, allowed_webhook_hosts=(f"localhost:{port}", "127.0.0.1")
+        ) as field,
+    ):
+        await field.world.configure(f"https://localhost:{port}/v3/sources/webhook/x")
+        accepted = await field.world.push()
+        await field.workers.keep(1)
+        await field.ended(accepted.job_id, 30.0)
+        line = await field.account("a certificate of nobody we know", accepted.job_id)
+        assert line.uncertain == 0
+        assert await field.statuses() == {"network_error": 2}
+        assert received == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+async def test_clay_answers_5xx_for_two_minutes(database_url: str, tmp_path: Path) -> None:
+    over = time.monotonic() + 120.0
+    chance = random.Random(5)
+
+    def answer(_number: int, _body: bytes) -> Behaviour:
+        return status(chance.choice((500, 502, 503, 504))) if time.monotonic() < over else OK
+
+    async with broken_ground(
+        database_url,
+        tmp_path,
+        leads=300,
+        answer=answer,
+        workers=2,
+        outage_probe_seconds=2.0,
+        retry_delays_seconds=(1.0, 2.0, 4.0),
+    ) as field:
+        accepted = await field.world.push()
+        await asyncio.sleep(120)
+        field.fault_over()
+        await field.ended(accepted.job_id, 60.0)
+        await field.account("Clay answers 5xx for 2 minutes", accepted.job_id)
+        assert (await field.world.job(accepted.job_id)).success_count == 300
+        assert len(field.clay.posts) < 300 + 200, "an outage is probed with one lead, not pushed to with all"
