@@ -32,6 +32,9 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
+	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" --timeout 600 $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
