@@ -149,6 +149,27 @@ async def everything_that_can_happen(service: Stage, heard: Heard) -> None:  # n
     ):
         await service.api.get(path, headers=service.as_user())
     await service.call("DELETE", "/api/clay/config")
+    await through_nexusleads(service, url, leads)
+
+
+async def through_nexusleads(service: Stage, url: str, leads: list[UUID]) -> None:
+    """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""
+    await service.call("PUT", "/api/integrations/clay/config", {"webhook_url": BAD_URL}, status=422)
+    await service.call("PUT", "/api/integrations/clay/config", {"webhook_url": url})
+    await service.call("POST", "/api/integrations/clay/test")
+    await service.call("POST", "/api/integrations/clay/push", {"contributor_ids": [str(leads.pop())]})
+    for path in ("clay/config", "clay/stats", "clay/activity?limit=20", "status"):
+        await service.call("GET", f"/api/integrations/{path}")
+    await service.call("DELETE", "/api/clay/config")
+    [org] = await service.host.fetch("SELECT org_id FROM clay.destinations")
+    await service.host.execute(
+        "INSERT INTO org_settings (org_id, key, value) VALUES ($1, 'CLAY_WEBHOOK_URL', $2)"
+        " ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value",
+        org["org_id"], url,
+    )  # fmt: skip
+    assert (await service.call("GET", "/api/clay/config"))["configured"]
+    job = await service.ended((await service.push([leads.pop()]))["job_id"])
+    assert job["lead_count"] == 1
 
 
 async def push_without_sandbox(service: Stage, lead_ids: list[UUID]) -> Any:
