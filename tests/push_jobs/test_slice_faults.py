@@ -8,7 +8,7 @@ import pytest
 from clay_push_service.push_jobs import drain_slice
 from clay_push_service.push_jobs.claim import mark_sending, release
 from clay_push_service.push_jobs.sweep import sweep
-from tests.support.receiver import OK, Receiver, Stall
+from tests.support.receiver import OK, Receiver, Stall, status
 from tests.support.world import draining
 
 
@@ -76,3 +76,22 @@ async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_
         job = await w.job(accepted.job_id)
         assert (job.success_count, job.unknown_count) == (8, 4)
         assert set(clay.leads.values()) == {1}
+
+
+async def test_no_claim_of_a_living_worker_outlives_its_lease_however_slow_the_pace(database_url: str) -> None:
+    """Claimed without a pace, by the hundred; then a 429 makes one of 100 ms, and they wait for longer than a lease."""
+    clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 0 else OK)
+    async with draining(database_url, clay, leads=60, request_timeout_seconds=0.5, lease_seconds=2.0) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        task = asyncio.create_task(w.drain_all(drainer, 40.0))
+        while not task.done():
+            await asyncio.sleep(0.1)
+            async with w.database.transaction() as connection:
+                swept = await sweep(connection)
+            assert getattr(swept, "returned", 0) == 0
+        await task
+        assert (await w.job(accepted.job_id)).success_count == 60

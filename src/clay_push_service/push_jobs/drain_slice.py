@@ -82,6 +82,8 @@ class Slice:
         self._interval = timedelta(milliseconds=job.rate_limit_ms)
         self._window_leads = min(drainer.knobs.in_flight_per_destination, WINDOW_LEADS)
         self._started = self._looked = time.monotonic()
+        # What is claimed at its beginning may wait for a slot until its end, and must be sent and answered in its lease.
+        self._at_most_seconds = min(SLICE_AT_MOST_SECONDS, drainer.knobs.send_within_seconds)
 
     async def run(self) -> None:
         try:
@@ -140,7 +142,7 @@ class Slice:
         now = time.monotonic()
         if now - self._looked >= SLICE_SECONDS:
             self._looked = now
-            if now - self._started >= SLICE_AT_MOST_SECONDS or await self._drainer.others_wait(self._job.id):
+            if now - self._started >= self._at_most_seconds or await self._drainer.others_wait(self._job.id):
                 self._over = True
 
     async def _batches(self) -> AsyncGenerator[list[Ready], None]:
