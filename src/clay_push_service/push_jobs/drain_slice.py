@@ -100,19 +100,27 @@ class Slice:
         metrics.SLICES.labels(end="halted" if self._resume_seconds else "done").inc()
 
     async def _feed(self) -> None:
+        async with aclosing(one_ahead(self._all_windows())) as windows:
+            try:
+                async for window in windows:
+                    await self._send(window)
+            finally:
+                # Who works ahead may be waiting for leads to be sent; after an error nobody sends them.
+                self._over = True
+
+    async def _all_windows(self) -> AsyncGenerator[Window, None]:
+        """The windows of all batches in one row: between two batches, too, the next is marked while the last is sent."""
         batches = self._batches()
         if self._unpaced and not self._job.probe:
             batches = one_ahead(batches)
         async with aclosing(batches):
             try:
                 async for batch in batches:
-                    async with aclosing(one_ahead(self._windows(batch))) as windows:
+                    async with aclosing(self._windows(batch)) as windows:
                         async for window in windows:
-                            await self._send(window)
+                            yield window
             finally:
-                self._over = (
-                    True  # who works ahead may be waiting for leads to be sent; after an error nobody sends them
-                )
+                self._over = True
 
     async def _settle(self) -> None:
         """Nothing of the job waited when the slice ended, so whoever's answer makes something wait must wake the next."""
