@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# PIP_CONSTRAINT and friends of the surrounding shell must not bend a hashed install.
+# pytest processes, each with a PostgreSQL of its own; one more than cores, because many tests wait for a clock.
+PROCESSES ?= 3
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-fast test-faults bench lint format openapi lock clean
+.PHONY: help demo test test-faults bench lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,7 +31,7 @@ demo: $(VENV)/.demo   ## everything on this machine: database, sandbox, API, wor
 
 test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real PostgreSQL
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
 	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" --timeout 600 $(PYTEST_ARGS)
