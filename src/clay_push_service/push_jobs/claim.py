@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# Nothing here waits for a row: whoever holds one just now (a cancel, a closing destination, the sweep) locks the push job
+# first and the deliveries after it, which is the other way round, and ends or returns them anyway.
 CLAIM = """
 WITH due AS (
     SELECT id FROM clay.clay_push_log
@@ -19,7 +21,9 @@ WITH due AS (
     ORDER BY seq LIMIT :wanted FOR UPDATE SKIP LOCKED),
 drained AS (
     UPDATE clay.push_jobs SET drained_at = now()
-    WHERE id = :job_id AND status IN ('pending', 'running') AND EXISTS (SELECT 1 FROM due))
+    WHERE id = (SELECT id FROM clay.push_jobs
+                WHERE id = :job_id AND status IN ('pending', 'running') AND EXISTS (SELECT 1 FROM due)
+                FOR NO KEY UPDATE SKIP LOCKED))
 UPDATE clay.clay_push_log AS delivery
 SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
 FROM due WHERE delivery.id = due.id
@@ -30,13 +34,16 @@ CLAIM_SUSPECT = text(CLAIM.format(suspects="> 0"))
 
 MARK_SENDING = text("""
 UPDATE clay.clay_push_log SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
-WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state = 'claimed'
+WHERE id IN (SELECT id FROM clay.clay_push_log
+             WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state = 'claimed' FOR UPDATE SKIP LOCKED)
 RETURNING id
 """)
 
 RELEASE = text("""
 UPDATE clay.clay_push_log SET state = 'waiting', claim_token = NULL, lease_until = NULL
-WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state IN ('claimed', 'sending')
+WHERE id IN (SELECT id FROM clay.clay_push_log
+             WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state IN ('claimed', 'sending')
+             FOR UPDATE SKIP LOCKED)
 """)
 
 NEXT_DUE = text("""
