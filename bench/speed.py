@@ -6,12 +6,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from bench.receiver import noting_receiver
-from bench.stage import Organization, Stage, checkpoint, stage, vacuum
+from bench.stage import Organization, Stage, WorkerProcess, checkpoint, stage, vacuum
 from bench.transport import loopback_policy
 from clay_push_service.deliveries.answer import Responded
 from clay_push_service.deliveries.clay_client import ClayClient, Target
@@ -47,6 +47,8 @@ class Speed:
     """Each figure the median of its own rounds."""
     rounds: list[Run]
     bare_posts_per_second: float
+    bare_cpu_ms_per_post: float
+    """Of the process that runs the bare loop. Beside other work on the machine, trust this against the worker's."""
     stock_posts_per_second: float
     share_of_bare: float
     times_stock: float
@@ -64,7 +66,10 @@ async def push_all(at: Stage, organization: Organization, port: int, workers: in
         return await one_push(at, organization, running)
 
 
-async def one_push(at: Stage, organization: Organization, running: list, lead_ids: list | None = None) -> Run:  # type: ignore[type-arg]
+async def one_push(
+    at: Stage, organization: Organization, running: list[WorkerProcess], lead_ids: list[UUID] | None = None
+) -> Run:
+    """`running`: the workers. One push of these leads, or of all, from its commit to its recorded end."""
     cpu = sum(each.cpu_seconds() for each in running)
     job_id = await at.push(organization, lead_ids)
     postgres_cpu, committed = at.postgres_cpu_seconds(), time.monotonic()
@@ -81,17 +86,17 @@ async def one_push(at: Stage, organization: Organization, running: list, lead_id
     )
 
 
-async def _loop(bodies: list[bytes], post: Callable[[bytes], Awaitable[None]]) -> float:
-    """POSTs per second, IN_FLIGHT at once."""
+async def _loop(bodies: list[bytes], post: Callable[[bytes], Awaitable[None]]) -> tuple[float, float]:
+    """POSTs per second, IN_FLIGHT at once, and milliseconds of CPU for each."""
     rest = iter(bodies)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
 
     async def one_after_another() -> None:
         for body in rest:
             await post(body)
 
     await asyncio.gather(*(one_after_another() for _ in range(IN_FLIGHT)))
-    return len(bodies) / (time.perf_counter() - started)
+    return len(bodies) / (time.perf_counter() - started), (time.process_time() - cpu) / len(bodies) * 1000
 
 
 async def bodies_of(at: Stage, organization: Organization) -> list[bytes]:
@@ -105,7 +110,7 @@ async def bodies_of(at: Stage, organization: Organization) -> list[bytes]:
     return made
 
 
-async def bare(port: int, bodies: list[bytes]) -> float:
+async def bare(port: int, bodies: list[bytes]) -> tuple[float, float]:
     policy = loopback_policy(port)
     client = ClayClient(policy, request_timeout_seconds=30, connect_timeout_seconds=10)
     target = Target(check_url(f"http://localhost:{port}/v3/sources/webhook/bare", policy))
@@ -120,7 +125,7 @@ async def bare(port: int, bodies: list[bytes]) -> float:
         await client.close()
 
 
-async def stock(port: int, bodies: list[bytes]) -> float:
+async def stock(port: int, bodies: list[bytes]) -> tuple[float, float]:
     headers = {"content-type": "application/json"}
     async with httpx.AsyncClient() as client:
 
@@ -168,9 +173,11 @@ async def run(server: Server, rounds: int = ROUNDS, leads: int = LEADS) -> Speed
                     slow.append(
                         await one_push(at, organization, running, organization.lead_ids[: SLOW_LEADS * workers])
                     )
-    middle, bare_rate, stock_rate = median(drained), statistics.median(barely), statistics.median(stocked)
+    middle = median(drained)
+    bare_rate, bare_cpu = (statistics.median(column) for column in zip(*barely, strict=True))
+    stock_rate = statistics.median(rate for rate, _ in stocked)
     return Speed(
-        middle, drained, bare_rate, stock_rate, middle.leads_per_second / bare_rate, bare_rate / stock_rate, two,
+        middle, drained, bare_rate, bare_cpu, stock_rate, middle.leads_per_second / bare_rate, bare_rate / stock_rate, two,
         slow[0], slow[1], slow[0].leads_per_second / (IN_FLIGHT / LATENCY_SECONDS),
         slow[1].leads_per_second / slow[0].leads_per_second,
     )  # fmt: skip
@@ -189,9 +196,13 @@ def table(speed: Speed) -> str:
             f"{name:<34}{made.leads_per_second:>9,.0f}{between:>14}{made.cpu_ms_per_lead:>13.3f}"
             f"{made.postgres_cpu_ms_per_lead:>12.3f}{made.peak_mb:>9.0f}"
         )
-    lines += [
-        f"bare loop over the same client {speed.bare_posts_per_second:,.0f} POSTs/s, stock httpx {speed.stock_posts_per_second:,.0f}",
-        f"share of the bare loop {speed.share_of_bare:.2f} (target 0.60); client over stock httpx {speed.times_stock:.1f} (3.0)",
-        f"share of in-flight ÷ latency {speed.slow_share_of_ideal:.3f} (0.95); two workers over one {speed.slow_two_over_one:.2f} (1.80)",
-    ]
+    by_cpu = speed.bare_cpu_ms_per_post / speed.drain.cpu_ms_per_lead
+    lines.append(f"bare loop over the same client {speed.bare_posts_per_second:,.0f} POSTs/s,")
+    lines[-1] += (
+        f" {speed.bare_cpu_ms_per_post:.3f} CPU s/1,000; stock httpx {speed.stock_posts_per_second:,.0f} POSTs/s"
+    )
+    lines.append(f"share of the bare loop {speed.share_of_bare:.2f} (target 0.60), by CPU {by_cpu:.2f}")
+    lines.append(f"client over stock httpx {speed.times_stock:.1f} (target 3.0)")
+    lines.append(f"share of in-flight ÷ latency {speed.slow_share_of_ideal:.3f} (target 0.95)")
+    lines.append(f"two workers over one, slow receiver {speed.slow_two_over_one:.2f} (target 1.80)")
     return "\n".join(lines)

@@ -35,7 +35,7 @@ POLL_SECONDS = 1.0
 """How often scheduled wake-ups are looked for; new ones come by NOTIFY."""
 HEARTBEAT_SECONDS = 5.0
 RESTART_SECONDS = 1.0
-GC_YOUNG = 20_000
+GC_YOUNG = 50_000
 """Allocations between two collections (Python's own: 700): leads on their way are many, and no garbage."""
 SILENT_SECONDS = 5.0
 """The queue's worker looks for jobs at least every second."""

@@ -38,6 +38,8 @@ SLICE_AT_MOST_SECONDS = 30.0
 """While nobody else waits a slice goes on, but not for ever: a queue job that runs for minutes looks stuck."""
 BATCH = 500
 """Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
+FIRST_BATCH = 100
+"""Soon built, so that something is sent while the next is being built."""
 WINDOW = timedelta(milliseconds=200)
 WINDOW_LEADS = 100
 """`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
@@ -156,7 +158,7 @@ class Slice:
     async def _batches(self) -> AsyncGenerator[list[Ready], None]:
         """Claim and build. Leads whose claim was lost before come last and alone: one of them may have killed a worker."""
         suspects = False
-        wanted = BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
+        wanted = FIRST_BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
         while not self._ends:
             while suspects and self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
                 await asyncio.sleep(0.005)
@@ -178,6 +180,8 @@ class Slice:
                 if isinstance(unsendable, Unsendable):
                     self._record_unsendable(unsendable)
             ready = [entry for entry in prepared if isinstance(entry, Ready)]
+            if self._unpaced:
+                wanted = BATCH
             if ready:
                 yield ready
                 if self._job.probe:
@@ -231,51 +235,51 @@ class Slice:
         return Window([entry for entry in window if entry[0].claimed.delivery_id in ours], marked_at)
 
     async def _send(self, window: Window) -> None:
+        began, rest = time.monotonic(), deque(window.slots)
+        while rest and not self._ends:
+            try:
+                # A cancelled job must not wait for a receiver that has stalled. One timeout a window, not one a lead.
+                async with asyncio.timeout(CANCEL_CHECK_SECONDS if self._unpaced else None):
+                    await self._send_in_turn(rest, window.marked_at + self._drainer.knobs.send_within_seconds)
+            except TimeoutError:
+                async with self._drainer.database.statement() as connection:
+                    cancelled = await connection.execute(CANCELLED, {"job_id": self._job.id})
+                    self._over = self._over or bool(cancelled.scalar_one())
+        elapsed = time.monotonic() - began
+        if self._unpaced and window.slots:
+            # As many leads as go out in a window's time, so that little is ever uncertain.
+            fitting = int(len(window.slots) * WINDOW.total_seconds() / max(elapsed, 0.001))
+            # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
+            fitting = min(fitting, 2 * len(window.slots))
+            self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
+
+    async def _send_in_turn(self, rest: deque[Slot], send_until: float) -> None:
+        """Send from the front of `rest`, each at its slot or when a place in flight is free. May be cut off at any wait."""
         room = self._drainer.room(self._job)
-        began = time.monotonic()
-        send_until = window.marked_at + self._drainer.knobs.send_within_seconds
-        for ready, slot in window.slots:
+        while rest:
+            ready, slot = rest[0]
             if slot is not None:
                 last = self._drainer.last_sent[self._job.org_id]
                 at = max(self._drainer.clock.at(slot), last + self._interval.total_seconds() * LATE_SHARE)
                 waited_from = time.monotonic()
                 await self._sleep_until(at)
                 metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
-            elif room is not None and not await self._find_room(room):
-                return
+            if room is not None:
+                await room.acquire()
+            # No wait from here on: whoever has a place in flight uses it or gives it back.
             if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first
                 self._over = True
             if self._ends:
                 if room is not None:
                     room.release()
                 return
+            rest.popleft()
             self._drainer.last_sent[self._job.org_id] = time.monotonic()
             self._held.pop(ready.claimed.delivery_id)
             post = asyncio.create_task(self._post(ready, room))
             self._posts.add(post)
             post.add_done_callback(self._posts.discard)
             self._drainer.keep(post)
-        elapsed = time.monotonic() - began
-        if (
-            self._unpaced and window.slots
-        ):  # as many leads as go out in a window's time, so that little is ever uncertain
-            fitting = int(len(window.slots) * WINDOW.total_seconds() / max(elapsed, 0.001))
-            # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
-            fitting = min(fitting, 2 * len(window.slots))
-            self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
-
-    async def _find_room(self, room: asyncio.Semaphore) -> bool:
-        """Wait for a place in flight; a cancelled job must not wait for a receiver that has stalled."""
-        while not self._ends:
-            try:
-                async with asyncio.timeout(CANCEL_CHECK_SECONDS):
-                    return await room.acquire()
-            except TimeoutError:
-                async with self._drainer.database.transaction() as connection:
-                    self._over = self._over or bool(
-                        (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one()
-                    )
-        return False
 
     async def _post(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
         metrics.IN_FLIGHT.inc()

@@ -90,15 +90,15 @@ class Result:
 
 async def record(connection: AsyncConnection, results: Sequence[Result], probe_seconds: float) -> list[Result]:
     """Write results, oldest first. Returns those that held: the others had lost their claim."""
+    statuses = [result.status for result in results]
     rows = await connection.execute(
         WRITE,
         {
             "ids": [result.delivery_id for result in results],
             "tokens": [result.claim_token for result in results],
-            "statuses": [result.status for result in results],
+            "statuses": statuses,
             "states": [
-                DeliveryState.WAITING if result.status is DeliveryStatus.PENDING else DeliveryState.DONE
-                for result in results
+                DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses
             ],
             "causes": [result.outcome.cause for result in results],
             "messages": [result.message for result in results],
