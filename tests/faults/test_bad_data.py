@@ -12,8 +12,8 @@ import pytest
 
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.tables import Vintage
+from tests.support import world
 from tests.support.stage import REPOSITORY, access_token, environment
-from tests.support.world import draining, test_settings
 
 TEXTS = {
     "long": "repeat('x', 200000)",
@@ -47,7 +47,7 @@ KINDS = {
 
 async def test_one_bad_lead_never_stops_another(database_url: str) -> None:
     """Every column of every table that a payload reads is given its worst values, one lead each; the last lead is fine."""
-    async with draining(database_url, leads=150) as (w, drainer, clay):
+    async with world.draining(database_url, leads=150) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:
             bad = await _spoil(host, w.lead_ids[:-10])
@@ -122,7 +122,7 @@ async def test_hostile_bodies_are_refused_within_a_second_at_constant_memory(
         port = probe.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "clay_push_service.cli", "serve", cwd=REPOSITORY,
-        env=environment(test_settings(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
+        env=environment(world.test_settings(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
     )  # fmt: skip
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as api:

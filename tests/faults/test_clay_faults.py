@@ -51,6 +51,7 @@ async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_pa
         assert line.uncertain > 0
 
 
+@pytest.mark.faults
 async def test_a_certificate_that_is_not_clays_gets_no_lead(database_url: str, tmp_path: Path) -> None:
     """Signed by nobody we know (and few enough that it is no outage): no byte of a lead is sent, and the leads fail as what could not be connected."""
     authority = trustme.CA()

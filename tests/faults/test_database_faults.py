@@ -48,7 +48,7 @@ async def test_postgresql_is_gone_for_a_while(database_url: str, tmp_path: Path,
     if postgres.embedded is None:
         pytest.skip("needs a PostgreSQL that it may stop")
     async with broken_ground(database_url, tmp_path, leads=LEADS, delay_seconds=0.05) as field:
-        await _away(field, postgres, 10.0, "PostgreSQL gone for 10 s")
+        await _away(field, postgres, 5.0, "PostgreSQL gone for 5 s")
         assert field.workers.ended == []
 
 

@@ -21,9 +21,9 @@ async def kill_at_random(field: Field, kills: int, chance: random.Random, *, apa
 
 
 async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(database_url, tmp_path, leads=400, workers=2) as field:
+    async with broken_ground(database_url, tmp_path, leads=300, workers=2) as field:
         accepted = await field.world.push()
-        await kill_at_random(field, 10, random.Random(11), apart=15)
+        await kill_at_random(field, 10, random.Random(11), apart=10)
         field.fault_over()
         await field.ended(accepted.job_id, 60.0)
         line = await field.account("10 kill -9 at random", accepted.job_id)

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from clay_push_service.push_jobs.remove_destination import remove_destination
 from tests.faults.field import broken_ground
 from tests.support.receiver import OK, Receiver, Stall, receiving
@@ -63,6 +65,7 @@ async def test_sigterm_ends_within_25_seconds_while_the_receiver_stalls(database
         assert line.uncertain == 8
 
 
+@pytest.mark.faults
 async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: str, tmp_path: Path) -> None:
     async with broken_ground(
         database_url, tmp_path, leads=200, workers=0, shutdown_grace_seconds=2.0, delay_seconds=0.05
@@ -85,6 +88,7 @@ async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: s
         assert line.doubled == 0
 
 
+@pytest.mark.faults
 async def test_the_webhook_is_changed_while_leads_are_queued(database_url: str, tmp_path: Path) -> None:
     """A push job keeps the webhook it began with; the next one takes the new."""
     async with broken_ground(database_url, tmp_path, leads=300) as field, receiving(Receiver()) as other:
