@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
-from tests.support.world import KEY, World, test_settings
+from tests.support.world import KEY, World, settings_of_tests
 
 from clay_push_service import migrations
 from clay_push_service.database import Database
@@ -183,7 +183,7 @@ async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
             await create_schema(connection, Vintage.TODAY)
         finally:
             await connection.close()
-        settings = test_settings(url)
+        settings = settings_of_tests(url)
         database = Database.of(settings)
         nobody = UUID(int=0)
         world = World(

@@ -40,7 +40,7 @@ class Database:
                     "application_name": application,
                     "search_path": f"{SCHEMA}, pg_catalog",  # procrastinate's functions name their tables unqualified
                     "statement_timeout": "30s",
-                    "idle_in_transaction_session_timeout": "60s",
+                    "idle_in_transaction_session_timeout": "10s",  # only a frozen process is idle here; its locks stop the sweep
                     "timezone": "UTC",
                     "jit": "off",  # compiling a plan costs more than any statement here runs
                 },

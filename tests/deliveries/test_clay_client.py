@@ -498,7 +498,9 @@ async def test_server_that_closes_idle_connections_makes_no_unknown(
     generator = random.Random(1)
     for _ in range(40):
         responded(await client.post(target(receiver.port), BODY))
-        await asyncio.sleep(generator.uniform(0.5, 1.5) * (patience or 0.01))
+        # Not within a third of the bound: client and server share this event loop, and when it is late the server closes
+        # with the request in its hands, which no client can see coming. `bench/idle_connections.py` goes there.
+        await asyncio.sleep(generator.choice((0.6, 1.5)) * (patience or 0.01))
     assert len(receiver.requests) == 40
 
 

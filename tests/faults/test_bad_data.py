@@ -122,7 +122,7 @@ async def test_hostile_bodies_are_refused_within_a_second_at_constant_memory(
         port = probe.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "clay_push_service.cli", "serve", cwd=REPOSITORY,
-        env=environment(world.test_settings(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
+        env=environment(world.settings_of_tests(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
     )  # fmt: skip
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as api:

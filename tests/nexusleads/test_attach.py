@@ -21,7 +21,7 @@ from clay_push_service.nexusleads.mirror import Mirror
 from clay_push_service.nexusleads.plan import Wish
 from tests.nexusleads.conftest import Roles
 from tests.support.attached import Attached, HostProcessor, attached
-from tests.support.world import test_settings as settings_for
+from tests.support.world import settings_of_tests as settings_for
 from tests.support.world import world
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))

@@ -22,7 +22,7 @@ from clay_push_service.host.tables import Vintage
 from clay_push_service.settings import PREFIX, Settings
 from clay_push_service.web import create_app
 from tests.support.sandbox import SandboxProcess
-from tests.support.world import JWT_SECRET, test_settings
+from tests.support.world import JWT_SECRET, settings_of_tests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -170,7 +170,7 @@ async def stage(
         await create_schema(host, vintage)
         samples = await load_samples(host, vintage)
         async with SandboxProcess(directory, "--rate", sandbox_rate) as sandbox:
-            settings = test_settings(
+            settings = settings_of_tests(
                 database_url, **({"allowed_webhook_hosts": (f"127.0.0.1:{sandbox.port}",)} | changes)
             )
             app = create_app(settings)

@@ -39,7 +39,7 @@ JWT_SECRET = "a-secret-of-these-tests-alone-long-enough-for-hs256"
 KEY = generate_key()
 
 
-def test_settings(database_url: str, **changes: Any) -> Settings:
+def settings_of_tests(database_url: str, **changes: Any) -> Settings:
     """As a test needs them: a loopback receiver may be reached, nothing waits for long."""
     values: dict[str, Any] = {
         "database_url": database_url,
@@ -185,7 +185,7 @@ async def world(
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
-    settings = test_settings(database_url, **changes)
+    settings = settings_of_tests(database_url, **changes)
     database = Database.of(settings)
     try:
         yield World(
