@@ -47,7 +47,7 @@ MARK_AHEAD_SECONDS = 0.05
 """Marking takes a few milliseconds, and a slot must not be missed over it."""
 PATIENCE_SECONDS = 2.0
 """A slot further away than this is waited for in the queue, not in the worker."""
-LATE_SHARE = 0.95
+LATE_SHARE = 0.98
 """No two POSTs from one process closer than this share of their slots' distance, even if the first was late."""
 CANCEL_CHECK_SECONDS = 0.5
 
