@@ -152,8 +152,16 @@ def create_database(url: str, name: str, *, template: str | None = None, strateg
 
 def drop_database(url: str, name: str) -> None:
     """Drop it if it is there, and throw out whoever is connected to it."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        for _ in range(50):
+            try:
+                connection.execute(statement)
+            except psycopg.errors.InsufficientPrivilege:  # autovacuum is in it, which an ordinary role may not end
+                time.sleep(0.1)
+            else:
+                return
+        connection.execute(statement)
 
 
 def _start(home: Home, server: Server, *, retry: bool) -> Server:
