@@ -39,7 +39,7 @@ SLICE_AT_MOST_SECONDS = 30.0
 BATCH = 500
 """Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
 FIRST_BATCH = 100
-"""Soon built, so that something is sent while the next is being built."""
+"""Soon built, so that something is sent while the next is being built; each is twice the one before, up to BATCH."""
 WINDOW = timedelta(milliseconds=200)
 WINDOW_LEADS = 100
 """`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
@@ -181,7 +181,7 @@ class Slice:
                     self._record_unsendable(unsendable)
             ready = [entry for entry in prepared if isinstance(entry, Ready)]
             if self._unpaced:
-                wanted = BATCH
+                wanted = min(wanted * 2, BATCH)
             if ready:
                 yield ready
                 if self._job.probe:
