@@ -33,6 +33,7 @@ from clay_push_service.deliveries.answer import (
 from clay_push_service.deliveries.outcome import outcome_of
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.errors import ConflictError
+from clay_push_service.privacy.erase import erase
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.claim import claim, mark_sending, release
@@ -50,6 +51,9 @@ LEASE = timedelta(hours=1)
 URL = "https://api.clay.com/v3/sources/webhook/x"
 EXPIRE = "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
 NOBODY_WAITS = timedelta(days=1)
+TABLES = (
+    "clay_push_log", "push_jobs", "destination_versions", "destinations", "procrastinate_jobs", "erased_leads", "erasures",
+)  # fmt: skip
 Value = TypeVar("Value")
 
 ANSWERS: dict[str, Answer] = {
@@ -86,6 +90,7 @@ class Deliveries(RuleBasedStateMachine):
         self.may_be_in_clay: Counter[UUID] = Counter()
         self.asked_again: Counter[UUID] = Counter()
         self.uncertain: Counter[UUID] = Counter()
+        self.erased: set[UUID] = set()
         self.do(self._fresh())
         self.push(set(range(LEADS)), again=False)
 
@@ -94,7 +99,7 @@ class Deliveries(RuleBasedStateMachine):
 
     async def _fresh(self) -> None:
         await self.world.fetch("UPDATE clay.destinations SET version_id = NULL")
-        for emptied in ("clay_push_log", "push_jobs", "destination_versions", "destinations", "procrastinate_jobs"):
+        for emptied in TABLES:
             await self.world.fetch(f"DELETE FROM clay.{emptied}")  # TRUNCATE would cost more than all the steps
         await self.world.configure(URL)
 
@@ -159,6 +164,7 @@ class Deliveries(RuleBasedStateMachine):
         for delivery_id in chosen:
             lead_id, attempts = holder.claimed.pop(delivery_id)
             if delivery_id in ours:
+                assert lead_id not in self.erased
                 holder.sending[delivery_id] = lead_id, attempts
                 self.may_be_in_clay[lead_id] += 1
 
@@ -252,6 +258,20 @@ class Deliveries(RuleBasedStateMachine):
             self.do(act())
         except ConflictError:
             return
+
+    @rule(lead=st.integers(0, LEADS - 1), really=st.sampled_from([False, False, True]))
+    def erase(self, lead: int, really: bool) -> None:
+        """What is under way is still recorded; what is queued, or pushed later, is not sent (see `send_of`)."""
+        if not really:
+            return
+
+        async def act() -> None:
+            async with self.world.database.transaction() as connection:
+                tables = await self.world.host.tables(connection)
+                await erase(connection, tables, self.world.org_id, "user:test", [self.world.lead_ids[lead]])
+
+        self.do(act())
+        self.erased.add(self.world.lead_ids[lead])
 
     @rule()
     def change_url(self) -> None:
