@@ -1,0 +1,20 @@
+"""`clay-push verify` for cron: 0 and a table when everything holds, 1 and the broken check's name when it does not."""
+
+from pathlib import Path
+
+from tests.support.shell import of_settings, shell
+from tests.support.world import draining
+
+
+async def test_sound_data_is_0_and_a_broken_counter_is_1(database_url: str, tmp_path: Path) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, _clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        env = of_settings(w.settings)
+        sound = await shell(tmp_path, "verify", env=env)
+        assert sound.exit_code == 0, sound.out
+        await w.fetch("UPDATE clay.push_jobs SET success_count = 2")
+        broken = await shell(tmp_path, "verify", env=env)
+        assert broken.exit_code == 1
+        assert str(accepted.job_id) in broken.out
+        assert (await w.job(accepted.job_id)).success_count == 2, "it repairs nothing"
