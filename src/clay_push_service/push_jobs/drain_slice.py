@@ -9,8 +9,8 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -18,17 +18,15 @@ from sqlalchemy import text
 
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE
-from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
 from clay_push_service.deliveries.cause import Cause
-from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
 from clay_push_service.destinations.pace import Reservation
-from clay_push_service.destinations.slots import reserve_slots, throttle
+from clay_push_service.destinations.slots import reserve_slots
 from clay_push_service.push_jobs.ahead import one_ahead
 from clay_push_service.push_jobs.claim import claim, mark_sending, release
 from clay_push_service.push_jobs.end_queued import end_queued
 from clay_push_service.push_jobs.open_job import OpenJob
+from clay_push_service.push_jobs.posts import Posts
 from clay_push_service.push_jobs.prepare import Ready, Unsendable, prepare
-from clay_push_service.push_jobs.record import Result
 
 if TYPE_CHECKING:
     from clay_push_service.push_jobs.drain import Drainer
@@ -75,11 +73,8 @@ class Slice:
         self._job = job
         self._token = uuid4()
         self._held: dict[UUID, None] = {}  # claimed, and not yet handed to a POST
-        self._posts: set[asyncio.Task[None]] = set()
-        self._streaks = Streaks()
-        self._retries = False
+        self._posts = Posts(drainer, job, self._token)
         self._over = False
-        self._resume_seconds = 0.0
         self._newcomer = job.newcomer
         self._interval = timedelta(milliseconds=job.rate_limit_ms)
         self._window_leads = min(drainer.knobs.in_flight_per_destination, WINDOW_LEADS)
@@ -92,14 +87,15 @@ class Slice:
             await self._feed()
         finally:
             await self._give_back()
-        if self._streaks.closes or self._streaks.waits:
+        if self._posts.says_closed_or_waiting:
             await self._drainer.recorder.flush()  # the next slice must find the destination closed or waiting
 
     async def hand_over(self) -> None:
         """After `run`: wake the next slice, or see to it that somebody does."""
-        if self._job.probe or not await self._drainer.go_on(self._job, self._resume_seconds) or self._retries:
+        posts = self._posts
+        if self._job.probe or not await self._drainer.go_on(self._job, posts.resume_seconds) or posts.some_wait:
             self._drainer.keep(asyncio.create_task(self._settle()))
-        metrics.SLICES.labels(end="halted" if self._resume_seconds else "done").inc()
+        metrics.SLICES.labels(end="halted" if posts.resume_seconds else "done").inc()
 
     async def _feed(self) -> None:
         async with aclosing(one_ahead(self._all_windows())) as windows:
@@ -127,10 +123,9 @@ class Slice:
     async def _settle(self) -> None:
         """Nothing of the job waited when the slice ended, so whoever's answer makes something wait must wake the next."""
         try:
-            if self._posts:
-                await asyncio.wait(self._posts)
+            await self._posts.answered()
             await self._drainer.recorder.flush()
-            await self._drainer.go_on(self._job, self._resume_seconds)
+            await self._drainer.go_on(self._job, self._posts.resume_seconds)
         except Exception as error:  # noqa: BLE001 - the sweep wakes what this could not
             log.warning("slice.not_settled", job_id=str(self._job.id), error=type(error).__name__)
 
@@ -140,12 +135,7 @@ class Slice:
 
     @property
     def _ends(self) -> bool:
-        return self._over or self._drainer.stopping.is_set()
-
-    def _halt(self, resume_seconds: float) -> None:
-        """Something holds for all leads of the destination: send no more now."""
-        self._over = True
-        self._resume_seconds = max(self._resume_seconds, resume_seconds)
+        return self._over or self._posts.halted or self._drainer.stopping.is_set()
 
     async def _look_around(self) -> None:
         """End the slice when its second is over and somebody else waits for a place."""
@@ -178,7 +168,8 @@ class Slice:
             )
             for unsendable in prepared:
                 if isinstance(unsendable, Unsendable):
-                    self._record_unsendable(unsendable)
+                    self._held.pop(unsendable.claimed.delivery_id, None)
+                    self._posts.record_unsendable(unsendable)
             ready = [entry for entry in prepared if isinstance(entry, Ready)]
             if self._unpaced:
                 wanted = min(wanted * 2, BATCH)
@@ -211,7 +202,7 @@ class Slice:
                         yield await self._mark(window)
                 await self._look_around()
             elif reservation.wait.total_seconds() > PATIENCE_SECONDS:
-                self._halt(reservation.wait.total_seconds())
+                self._posts.halt(reservation.wait.total_seconds())
             else:
                 await self._sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
                 await self._look_around()
@@ -276,67 +267,7 @@ class Slice:
             rest.popleft()
             self._drainer.last_sent[self._job.org_id] = time.monotonic()
             self._held.pop(ready.claimed.delivery_id)
-            post = asyncio.create_task(self._post(ready, room))
-            self._posts.add(post)
-            post.add_done_callback(self._posts.discard)
-            self._drainer.keep(post)
-
-    async def _post(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
-        metrics.IN_FLIGHT.inc()
-        answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
-        try:
-            answer = await self._drainer.client.post(self._job.target, ready.payload.body)
-        except Exception as error:
-            # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
-            log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
-        finally:
-            metrics.IN_FLIGHT.dec()
-            if room is not None:
-                room.release()
-            self._record(ready, answer)
-
-    def _record(self, ready: Ready, answer: Answer) -> None:
-        outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
-        if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
-            outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
-        delay = 0.0
-        if outcome.verdict is Verdict.RETRY:
-            self._retries = True
-            delay = backoff_seconds(
-                ready.claimed.attempts + 1, self._drainer.knobs.retry_delays, self._drainer.random.random()
-            )
-        self._drainer.recorder.add(
-            Result(
-                ready.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome, delay,
-                duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
-            )
-        )  # fmt: skip
-        self._streaks = self._streaks.after(outcome)
-        if self._streaks.closes or self._streaks.waits:
-            self._over = True
-        if outcome.verdict is Verdict.WAIT and outcome.retry_after_seconds is not None:
-            self._halt(outcome.retry_after_seconds)
-            self._retries = True
-            if outcome.status is not None:
-                metrics.THROTTLED.inc()
-                self._drainer.keep(asyncio.create_task(self._throttle(outcome)))
-
-    def _record_unsendable(self, unsendable: Unsendable) -> None:
-        self._held.pop(unsendable.claimed.delivery_id, None)
-        outcome = Outcome(Verdict.FAILED, unsendable.cause, uses_attempt=False)
-        self._drainer.recorder.add(
-            Result(
-                unsendable.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome,
-                detail=unsendable.detail, sent=False,
-            )
-        )  # fmt: skip
-
-    async def _throttle(self, outcome: Outcome) -> None:
-        try:
-            async with self._drainer.database.transaction() as connection:
-                await throttle(connection, self._job.org_id, outcome.retry_after_seconds or 1.0)
-        except Exception as error:  # noqa: BLE001 - the next 429 says it again
-            log.warning("pace.not_moved", org_id=str(self._job.org_id), error=type(error).__name__)
+            self._posts.start(ready, room)
 
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""

@@ -1,0 +1,116 @@
+"""The POSTs of one slice: started, judged, recorded; and what their answers say to the slice: go on, halt, resume when.
+
+They outlive their slice: the drainer keeps them until each has its answer, or the worker ends.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from clay_push_service import logs, metrics
+from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
+from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
+from clay_push_service.destinations.slots import throttle
+from clay_push_service.push_jobs.open_job import OpenJob
+from clay_push_service.push_jobs.prepare import Ready, Unsendable
+from clay_push_service.push_jobs.record import Result
+
+if TYPE_CHECKING:
+    from clay_push_service.push_jobs.drain import Drainer
+
+log = logs.get(__name__)
+
+
+class Posts:
+    """`halted`: send no more now, for `resume_seconds`; it holds for all leads of the destination."""
+
+    def __init__(self, drainer: "Drainer", job: OpenJob, token: UUID) -> None:
+        self._drainer = drainer
+        self._job = job
+        self._token = token
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._streaks = Streaks()
+        self.halted = False
+        self.resume_seconds = 0.0
+        self.some_wait = False
+        """Some of these leads are to be sent again: somebody must be woken for them."""
+
+    @property
+    def says_closed_or_waiting(self) -> bool:
+        """What these answers alone make of the destination; the record of all of them is what counts."""
+        return self._streaks.closes or self._streaks.waits
+
+    def halt(self, resume_seconds: float) -> None:
+        self.halted = True
+        self.resume_seconds = max(self.resume_seconds, resume_seconds)
+
+    def start(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+        """Send one lead that is marked `sending`. `room`: a place in flight that it holds until its answer."""
+        post = asyncio.create_task(self._post(ready, room))
+        self._in_flight.add(post)
+        post.add_done_callback(self._in_flight.discard)
+        self._drainer.keep(post)
+
+    async def answered(self) -> None:
+        """Wait until every POST has its answer."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+
+    async def _post(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+        metrics.IN_FLIGHT.inc()
+        answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
+        try:
+            answer = await self._drainer.client.post(self._job.target, ready.payload.body)
+        except Exception as error:
+            # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
+            log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            if room is not None:
+                room.release()
+            self._record(ready, answer)
+
+    def _record(self, ready: Ready, answer: Answer) -> None:
+        outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
+        if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
+            outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
+        delay = 0.0
+        if outcome.verdict is Verdict.RETRY:
+            self.some_wait = True
+            delay = backoff_seconds(
+                ready.claimed.attempts + 1, self._drainer.knobs.retry_delays, self._drainer.random.random()
+            )
+        self._drainer.recorder.add(
+            Result(
+                ready.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome, delay,
+                duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
+            )
+        )  # fmt: skip
+        self._streaks = self._streaks.after(outcome)
+        if self.says_closed_or_waiting:
+            self.halted = True
+        if outcome.verdict is Verdict.WAIT and outcome.retry_after_seconds is not None:
+            self.halt(outcome.retry_after_seconds)
+            self.some_wait = True
+            if outcome.status is not None:
+                metrics.THROTTLED.inc()
+                self._drainer.keep(asyncio.create_task(self._throttle(outcome)))
+
+    def record_unsendable(self, unsendable: Unsendable) -> None:
+        """It never came to a POST."""
+        outcome = Outcome(Verdict.FAILED, unsendable.cause, uses_attempt=False)
+        self._drainer.recorder.add(
+            Result(
+                unsendable.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome,
+                detail=unsendable.detail, sent=False,
+            )
+        )  # fmt: skip
+
+    async def _throttle(self, outcome: Outcome) -> None:
+        try:
+            async with self._drainer.database.transaction() as connection:
+                await throttle(connection, self._job.org_id, outcome.retry_after_seconds or 1.0)
+        except Exception as error:  # noqa: BLE001 - the next 429 says it again
+            log.warning("pace.not_moved", org_id=str(self._job.org_id), error=type(error).__name__)
