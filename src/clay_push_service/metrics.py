@@ -1,5 +1,7 @@
 """Prometheus metrics: counts and times by cause and kind; never an organization's data, a URL or a lead."""
 
+from collections.abc import Iterable, Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter(
@@ -33,10 +35,12 @@ REQUESTS = Histogram(
 )
 
 
-def attempted(status: str, cause: str | None, duration_ms: int | None) -> None:
-    ATTEMPTS.labels(status=status, cause=cause or "none").inc()
-    if duration_ms is not None:
-        POST_SECONDS.observe(duration_ms / 1000)
+def attempted(counts: Mapping[tuple[str, str | None], int], durations_ms: Iterable[int]) -> None:
+    """One batch: how many deliveries got which status with which cause, and how long their POSTs took."""
+    for (status, cause), number in counts.items():
+        ATTEMPTS.labels(status=status, cause=cause or "none").inc(number)
+    for milliseconds in durations_ms:
+        POST_SECONDS.observe(milliseconds / 1000)
 
 
 def results_written(seconds: float) -> None:

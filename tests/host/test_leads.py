@@ -1,5 +1,6 @@
 """Which leads an organization has, and what is read of each."""
 
+import math
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -264,7 +265,7 @@ async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
     assert row.stats.first_commit_date is None
     assert row.stats.last_commit_date is None
     assert row.overall_score is not None
-    assert row.overall_score.is_nan()
+    assert math.isnan(row.overall_score)
 
 
 async def test_column_the_host_has_not_is_null(host: MiniatureHost, connection: AsyncConnection) -> None:

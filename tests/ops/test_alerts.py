@@ -47,7 +47,7 @@ def seen(*, workers: int = 1, due: int = 0, idle: float | None = None, unwell: i
 @pytest.fixture(scope="module")
 def exported() -> set[str]:
     """Every sample's name that a web process or a worker exports, with labels as they occur."""
-    metrics.attempted("success", None, 5)
+    metrics.attempted({("success", None): 1}, [])
     metrics.results_written(0.1)
     metrics.SWEPT.labels(kind="poison").inc(0)
     metrics.SLICES.labels(end="done").inc(0)

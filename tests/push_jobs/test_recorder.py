@@ -13,7 +13,7 @@ from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.outcome import Outcome, Verdict
 from clay_push_service.push_jobs import recorder as recorder_module
 from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.record import Result, record
+from clay_push_service.push_jobs.record import Recorded, Result, record
 from clay_push_service.push_jobs.recorder import Recorder
 from tests.support.world import World, world
 
@@ -71,7 +71,7 @@ async def test_results_survive_a_database_that_is_away(
     monkeypatch.setattr(recorder_module, "RETRY_SECONDS", (0.0,))
     failures = [error, error]
 
-    async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> list[Result]:
+    async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> Recorded:
         if failures:
             raise failures.pop()
         return await record(connection, results, probe_seconds)

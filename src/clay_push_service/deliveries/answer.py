@@ -30,7 +30,7 @@ class NoAnswerKind(StrEnum):
     """Something was answered, and it is not HTTP, or more headers than we read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Responded:
     """A status line and headers came; the body may be cut short (limit, deadline, lost connection)."""
 

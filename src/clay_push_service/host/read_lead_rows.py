@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     BindParameter,
     Date,
+    Double,
     Select,
     Text,
     Uuid,
@@ -47,6 +48,8 @@ SCORE_COLUMNS = (
     "overall_score", "activity_score", "influence_score", "position_score", "engagement_score", "priority",
     "is_qualified_lead",
 )  # fmt: skip
+FRACTIONS = frozenset((*SCORE_COLUMNS[:5], "classification_confidence"))
+"""Decimals of the host's, read as doubles, which is what JSON has: making a Decimal of each took a tenth of the worker's reading."""
 
 
 async def payload_rows(
@@ -78,8 +81,8 @@ def _statement(tables: HostTables) -> Select[tuple[object, ...]]:
             func.coalesce(stats.c.source_id, found.c.source_id).label("source_id"),
             case((stats.c.source_id.is_not(None), stats.c.source_name), else_=found.c.source_name).label("source_name"),
             *(tables.read("leads", each).label(each) for each in LEAD_COLUMNS),
-            *(tables.read("social_context", each).label(each) for each in SOCIAL_COLUMNS),
-            *(tables.read("lead_scores", each).label(each) for each in SCORE_COLUMNS),
+            *(_read(tables, "social_context", each).label(each) for each in SOCIAL_COLUMNS),
+            *(_read(tables, "lead_scores", each).label(each) for each in SCORE_COLUMNS),
             stats.c.source_rows,
             *(stats.c[each] for each in (*COUNTS, *FLAGS, "first_commit_date", "last_commit_date")),
         )
@@ -91,6 +94,11 @@ def _statement(tables: HostTables) -> Select[tuple[object, ...]]:
         .outerjoin(stats, true())
         .outerjoin(found, true())
     )
+
+
+def _read(tables: HostTables, table: str, name: str) -> ColumnElement[object]:
+    value = tables.read(table, name)
+    return cast(value, Double()) if name in FRACTIONS else value
 
 
 _BEFORE_STATS = len(LeadRow.__slots__) - 1

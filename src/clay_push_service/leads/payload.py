@@ -42,7 +42,7 @@ class PayloadError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
     body: bytes
     hash: bytes
@@ -64,6 +64,8 @@ def _number(value: object) -> float | None:
     """A score or a confidence. NaN and the infinities, which JSON has no word for, are unknown."""
     if value is None:
         return None
+    if type(value) is float:  # what the host's reading makes of nearly all of them
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError
     try:
@@ -110,7 +112,7 @@ def _words(value: object) -> list[str] | None:
     """Skills: without nulls, blanks and repetitions, in the order they came."""
     if value is None:
         return None
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+    if type(value) is not list and (isinstance(value, str | bytes) or not isinstance(value, Iterable)):
         raise TypeError
     cleaned = ((_text(each) or "").strip() for each in value)
     return list(dict.fromkeys(word for word in cleaned if word))

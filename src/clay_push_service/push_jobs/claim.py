@@ -51,7 +51,7 @@ SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log WHERE job
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     delivery_id: UUID
     lead_id: UUID

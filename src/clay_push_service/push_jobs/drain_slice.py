@@ -7,7 +7,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -91,11 +91,12 @@ class Slice:
             await self._drainer.recorder.flush()  # the next slice must find the destination closed or waiting
 
     async def hand_over(self) -> None:
-        """After `run`: wake the next slice, or see to it that somebody does."""
-        posts = self._posts
-        if self._job.probe or not await self._drainer.go_on(self._job, posts.resume_seconds) or posts.some_wait:
-            self._drainer.keep(asyncio.create_task(self._settle()))
-        metrics.SLICES.labels(end="halted" if posts.resume_seconds else "done").inc()
+        """After `run`: wake the next slice. For what is still to be answered its record does."""
+        if self._job.probe:
+            self._drainer.keep(asyncio.create_task(self._after_probe()))
+        else:
+            await self._drainer.go_on(self._job, self._posts.resume_seconds)
+        metrics.SLICES.labels(end="halted" if self._posts.resume_seconds else "done").inc()
 
     async def _feed(self) -> None:
         async with aclosing(one_ahead(self._all_windows())) as windows:
@@ -117,11 +118,14 @@ class Slice:
                     async with aclosing(self._windows(batch)) as windows:
                         async for window in windows:
                             yield window
-            finally:
+            except BaseException:
+                # Closed or failed, so the batches must not wait for leads that nobody sends. Not at the regular end:
+                # the last window is still being sent then.
                 self._over = True
+                raise
 
-    async def _settle(self) -> None:
-        """Nothing of the job waited when the slice ended, so whoever's answer makes something wait must wake the next."""
+    async def _after_probe(self) -> None:
+        """Its answer may have opened the destination: then nobody waits for the next probe's time."""
         try:
             await self._posts.answered()
             await self._drainer.recorder.flush()
@@ -226,48 +230,73 @@ class Slice:
         return Window([entry for entry in window if entry[0].claimed.delivery_id in ours], marked_at)
 
     async def _send(self, window: Window) -> None:
-        began, rest = time.monotonic(), deque(window.slots)
-        while rest and not self._ends:
-            try:
-                # A cancelled job must not wait for a receiver that has stalled. One timeout a window, not one a lead.
-                async with asyncio.timeout(CANCEL_CHECK_SECONDS if self._unpaced else None):
-                    await self._send_in_turn(rest, window.marked_at + self._drainer.knobs.send_within_seconds)
-            except TimeoutError:
-                async with self._drainer.database.statement() as connection:
-                    cancelled = await connection.execute(CANCELLED, {"job_id": self._job.id})
-                    self._over = self._over or bool(cancelled.scalar_one())
-        elapsed = time.monotonic() - began
-        if self._unpaced and window.slots:
-            # As many leads as go out in a window's time, so that little is ever uncertain.
-            fitting = int(len(window.slots) * WINDOW.total_seconds() / max(elapsed, 0.001))
-            # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
-            fitting = min(fitting, 2 * len(window.slots))
-            self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
-
-    async def _send_in_turn(self, rest: deque[Slot], send_until: float) -> None:
-        """Send from the front of `rest`, each at its slot or when a place in flight is free. May be cut off at any wait."""
+        send_until = window.marked_at + self._drainer.knobs.send_within_seconds
         room = self._drainer.room(self._job)
-        while rest:
-            ready, slot = rest[0]
+        if window.slots and window.slots[0][1] is None and room is not None:
+            await self._send_at_once(window, send_until, room)
+        else:
+            await self._send_in_turn(window, send_until, room)
+
+    async def _send_at_once(self, window: Window, send_until: float, room: asyncio.Semaphore) -> None:
+        """As many at a time as there are places in flight. Ends when all are being sent; the answers may be long in coming."""
+        began, rest = time.monotonic(), deque(window.slots)
+        handed_out = asyncio.Event()
+
+        def take() -> Ready | None:
+            ready = rest.popleft()[0] if rest and self._may_send(send_until) else None
+            if ready is not None:
+                self._held.pop(ready.claimed.delivery_id)
+            if ready is None or not rest:
+                handed_out.set()
+            return ready
+
+        self._posts.share_out(take, min(self._drainer.knobs.in_flight_per_destination, len(rest)), room)
+        while not handed_out.is_set():
+            await self._unless_cancelled(handed_out.wait())
+            if self._ends:
+                return
+        # As many leads as go out in a window's time, so that little is ever uncertain.
+        fitting = int(len(window.slots) * WINDOW.total_seconds() / max(time.monotonic() - began, 0.001))
+        # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
+        fitting = min(fitting, 2 * len(window.slots))
+        self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
+
+    async def _send_in_turn(self, window: Window, send_until: float, room: asyncio.Semaphore | None) -> None:
+        """Each at its slot. `room` is there when only a 429 has given the destination a pace."""
+        for ready, slot in window.slots:
             if slot is not None:
                 last = self._drainer.last_sent[self._job.org_id]
                 at = max(self._drainer.clock.at(slot), last + self._interval.total_seconds() * LATE_SHARE)
                 waited_from = time.monotonic()
                 await self._sleep_until(at)
                 metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
-            if room is not None:
-                await room.acquire()
+            while room is not None and not await self._unless_cancelled(room.acquire()):
+                if self._ends:
+                    return
             # No wait from here on: whoever has a place in flight uses it or gives it back.
-            if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first
-                self._over = True
-            if self._ends:
+            if not self._may_send(send_until):
                 if room is not None:
                     room.release()
                 return
-            rest.popleft()
             self._drainer.last_sent[self._job.org_id] = time.monotonic()
             self._held.pop(ready.claimed.delivery_id)
             self._posts.start(ready, room)
+
+    def _may_send(self, send_until: float) -> bool:
+        if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first
+            self._over = True
+        return not self._ends
+
+    async def _unless_cancelled(self, waiting: Coroutine[None, None, bool]) -> bool:
+        """Wait for a moment. False: in vain; then it was asked whether the job is cancelled, for a receiver may have stalled."""
+        try:
+            async with asyncio.timeout(CANCEL_CHECK_SECONDS):
+                return await waiting
+        except TimeoutError:
+            async with self._drainer.database.statement() as connection:
+                cancelled = await connection.execute(CANCELLED, {"job_id": self._job.id})
+                self._over = self._over or bool(cancelled.scalar_one())
+            return False
 
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""

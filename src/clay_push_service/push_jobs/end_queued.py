@@ -32,6 +32,7 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
 
     Whoever was cancelled is `skipped`, not `failed`: nothing went wrong.
     """
+    await tally.hold(connection, job_ids)
     status = DeliveryStatus.SKIPPED if cause is Cause.CANCELLED else DeliveryStatus.FAILED
     rows = await connection.execute(
         END_OF_JOBS,
@@ -47,6 +48,9 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
 
 
 async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, cause: Cause) -> int:
-    """End everything that is queued for one version of a destination. Returns the number of deliveries."""
+    """End everything that is queued for one version of a destination. Returns the number of deliveries.
+
+    Not in a transaction that has locked the version already (see `tally`).
+    """
     jobs = [row.id for row in await connection.execute(LIVE_JOBS, {"version_id": version_id})]
     return sum((await end_queued(connection, jobs, cause)).values()) if jobs else 0

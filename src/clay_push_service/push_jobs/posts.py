@@ -4,6 +4,7 @@ They outlive their slice: the drainer keeps them until each has its answer, or t
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -34,8 +35,6 @@ class Posts:
         self._streaks = Streaks()
         self.halted = False
         self.resume_seconds = 0.0
-        self.some_wait = False
-        """Some of these leads are to be sent again: somebody must be woken for them."""
 
     @property
     def says_closed_or_waiting(self) -> bool:
@@ -48,17 +47,43 @@ class Posts:
 
     def start(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
         """Send one lead that is marked `sending`. `room`: a place in flight that it holds until its answer."""
-        post = asyncio.create_task(self._post(ready, room))
-        self._in_flight.add(post)
-        post.add_done_callback(self._in_flight.discard)
-        self._drainer.keep(post)
+        self._keep(self._one(ready, room))
+
+    def share_out(self, take: Callable[[], Ready | None], senders: int, room: asyncio.Semaphore) -> None:
+        """Send what `take` hands out (marked `sending`, None at its end), each sender one lead after another.
+
+        A task a lead, each started by somebody who had waited for its place, took a tenth of the worker.
+        """
+        for _ in range(senders):
+            self._keep(self._one_after_another(take, room))
+
+    def _keep(self, sending: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(sending)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        self._drainer.keep(task)
 
     async def answered(self) -> None:
         """Wait until every POST has its answer."""
         if self._in_flight:
             await asyncio.wait(self._in_flight)
 
-    async def _post(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+    async def _one(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+        try:
+            await self._post(ready)
+        finally:
+            if room is not None:
+                room.release()
+
+    async def _one_after_another(self, take: Callable[[], Ready | None], room: asyncio.Semaphore) -> None:
+        while True:
+            async with room:  # for each lead anew: another slice of the same destination has its turn in between
+                ready = take()
+                if ready is None:
+                    return
+                await self._post(ready)
+
+    async def _post(self, ready: Ready) -> None:
         metrics.IN_FLIGHT.inc()
         answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
         try:
@@ -68,8 +93,6 @@ class Posts:
             log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
         finally:
             metrics.IN_FLIGHT.dec()
-            if room is not None:
-                room.release()
             self._record(ready, answer)
 
     def _record(self, ready: Ready, answer: Answer) -> None:
@@ -78,7 +101,6 @@ class Posts:
             outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
         delay = 0.0
         if outcome.verdict is Verdict.RETRY:
-            self.some_wait = True
             delay = backoff_seconds(
                 ready.claimed.attempts + 1, self._drainer.knobs.retry_delays, self._drainer.random.random()
             )
@@ -93,7 +115,6 @@ class Posts:
             self.halted = True
         if outcome.verdict is Verdict.WAIT and outcome.retry_after_seconds is not None:
             self.halt(outcome.retry_after_seconds)
-            self.some_wait = True
             if outcome.status is not None:
                 metrics.THROTTLED.inc()
                 self._drainer.keep(asyncio.create_task(self._throttle(outcome)))

@@ -21,7 +21,7 @@ YIELD_EVERY = 50
 """Payloads built between two turns of the event loop: about 3 ms, so that nobody's slot is missed over them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ready:
     claimed: Claimed
     payload: Payload

@@ -4,36 +4,45 @@ Fenced by the claim token: a result whose claim was lost changes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import queue
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.health import Health
 from clay_push_service.deliveries.outcome import Outcome, Streaks, Verdict
 from clay_push_service.models import DeliveryState, DeliveryStatus, DestinationState
 from clay_push_service.push_jobs import tally
-from clay_push_service.push_jobs.end_queued import end_queued_of_version
 
+BECOMES = {
+    Verdict.SUCCESS: DeliveryStatus.SUCCESS,
+    Verdict.FAILED: DeliveryStatus.FAILED,
+    Verdict.RETRY: DeliveryStatus.PENDING,
+    Verdict.WAIT: DeliveryStatus.PENDING,
+}
+# What many results have in common goes over the wire once, as a kind: nearly always all are of one.
 WRITE = text("""
 UPDATE clay.clay_push_log AS delivery
-SET status = result.status, state = result.state, cause = result.cause, error_message = result.message,
-    clay_response_status = coalesce(result.response, delivery.clay_response_status),
-    attempts = delivery.attempts + result.attempted, due_at = now() + result.delay * interval '1 second',
+SET status = kind.status, state = kind.state, cause = kind.cause, error_message = kind.message,
+    clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
+    due_at = now() + kind.delay * interval '1 second',
     duration_ms = coalesce(result.duration_ms, delivery.duration_ms),
     payload_hash = coalesce(result.payload_hash, delivery.payload_hash),
-    pushed_at = CASE WHEN result.status = 'success' THEN now() END,
-    finished_at = CASE WHEN result.state = 'done' THEN now() END,
+    pushed_at = CASE WHEN kind.status = 'success' THEN now() END,
+    finished_at = CASE WHEN kind.state = 'done' THEN now() END,
     lost_claims = 0, claim_token = NULL, lease_until = NULL
-FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[]), CAST(:statuses AS text[]), CAST(:states AS text[]),
-            CAST(:causes AS text[]), CAST(:messages AS text[]), CAST(:responses AS integer[]),
-            CAST(:attempted AS integer[]), CAST(:delays AS double precision[]), CAST(:durations AS integer[]),
-            CAST(:hashes AS bytea[]))
-     AS result (id, token, status, state, cause, message, response, attempted, delay, duration_ms, payload_hash)
-WHERE delivery.id = result.id AND delivery.claim_token = result.token
+FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS integer[]), CAST(:durations AS integer[]), CAST(:hashes AS bytea[]))
+     AS result (id, kind, duration_ms, payload_hash)
+JOIN unnest(CAST(:tokens AS uuid[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
+            CAST(:messages AS text[]), CAST(:responses AS integer[]), CAST(:attempted AS integer[]),
+            CAST(:delays AS double precision[]))
+     WITH ORDINALITY AS kind (token, status, state, cause, message, response, attempted, delay, number)
+     ON kind.number = result.kind
+WHERE delivery.id = result.id AND delivery.claim_token = kind.token
 RETURNING delivery.id
 """)
 # Nearly always: everything was taken, and the destination is open and stays so.
@@ -55,7 +64,7 @@ WHERE id = :id
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """What became of one claimed delivery. `delay_seconds`: when it is due again, if it is not done."""
 
@@ -72,72 +81,110 @@ class Result:
     sent: bool = True
     """False: it never came to a POST, so it says nothing of the destination's health."""
 
-    @property
-    def status(self) -> DeliveryStatus:
-        match self.outcome.verdict:
-            case Verdict.SUCCESS:
-                return DeliveryStatus.SUCCESS
-            case Verdict.FAILED:
-                return DeliveryStatus.FAILED
-            case Verdict.RETRY | Verdict.WAIT:
-                return DeliveryStatus.PENDING
-
-    @property
-    def message(self) -> str | None:
-        cause = self.outcome.cause
-        return self.detail or (EXPLANATIONS[cause].message if cause else None)
+    def becomes(self, *, cancelled: bool) -> "_Kind":
+        """`cancelled`: of its job, of which nothing is sent again."""
+        outcome = self.outcome
+        cause, detail, delay = outcome.cause, self.detail, self.delay_seconds
+        status = BECOMES[outcome.verdict]
+        if status is DeliveryStatus.PENDING and cancelled:
+            status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
+        return (
+            self.claim_token, status, cause, detail, outcome.status, int(self.sent and outcome.uses_attempt), delay,
+        )  # fmt: skip
 
 
-async def record(connection: AsyncConnection, results: Sequence[Result], probe_seconds: float) -> list[Result]:
-    """Write results, oldest first. Returns those that held: the others had lost their claim."""
-    statuses = [result.status for result in results]
-    rows = await connection.execute(
-        WRITE,
-        {
-            "ids": [result.delivery_id for result in results],
-            "tokens": [result.claim_token for result in results],
-            "statuses": statuses,
-            "states": [
-                DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses
-            ],
-            "causes": [result.outcome.cause for result in results],
-            "messages": [result.message for result in results],
-            "responses": [result.outcome.status for result in results],
-            "attempted": [int(result.sent and result.outcome.uses_attempt) for result in results],
-            "delays": [result.delay_seconds for result in results],
-            "durations": [result.duration_ms for result in results],
-            "hashes": [result.payload_hash for result in results],
-        },
-    )
-    written = {row.id for row in rows}
-    held = [result for result in results if result.delivery_id in written]
+_Kind = tuple[UUID, DeliveryStatus, Cause | None, str | None, int | None, int, float]
+"""Token, status, cause, detail, Clay's status, attempts, delay: what a result writes, but for what is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`held` are the results that were written, with the status they got: the others had lost their claim."""
+
+    held: list[tuple[Result, DeliveryStatus]]
+    closed: Mapping[UUID, Cause]
+    """Versions of destinations that these results have closed. Whoever recorded ends what is queued for them, in a
+    transaction of its own: here it would wait for other jobs' rows while others wait for the version."""
+
+
+async def record(connection: AsyncConnection, results: Sequence[Result], probe_seconds: float) -> Recorded:
+    """Write results, oldest first."""
+    cancelled = await tally.hold(connection, {result.job_id for result in results})
+    numbers: dict[_Kind, int] = {}
+    kinds: list[int] = []
+    statuses: list[DeliveryStatus] = []
+    for result in results:
+        kind = result.becomes(cancelled=result.job_id in cancelled)
+        kinds.append(numbers.setdefault(kind, len(numbers) + 1))
+        statuses.append(kind[1])
+    written = await _write(connection, results, kinds, list(numbers))
+    held = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in written]
     tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
-    for result in held:
+    due: dict[UUID, float] = {}
+    for result, status in held:
         counted = tallies[result.job_id]
-        match result.status:
+        match status:
             case DeliveryStatus.SUCCESS:
                 counted.success += 1
             case DeliveryStatus.FAILED:
                 counted.failed += 1
                 counted.unknown += result.outcome.cause is Cause.UNKNOWN
-            case _:
-                pass
+            case DeliveryStatus.SKIPPED:
+                counted.skipped += 1
+            case DeliveryStatus.PENDING:
+                seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
+                due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
     await tally.add(connection, tallies)
-    await _move_destinations(connection, [result for result in held if result.sent], probe_seconds)
-    return held
+    for job_id, seconds in due.items():
+        # Whoever makes a lead wait wakes somebody for it: the slice that sent it may have ended, and the next one too.
+        await queue.wake(connection, job_id, delay_seconds=seconds)
+    return Recorded(held, await _move_destinations(connection, [each for each, _ in held if each.sent], probe_seconds))
 
 
-async def _move_destinations(connection: AsyncConnection, sent: Sequence[Result], probe_seconds: float) -> None:
+async def _write(
+    connection: AsyncConnection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
+) -> set[UUID]:
+    tokens, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
+    rows = await connection.execute(
+        WRITE,
+        {
+            "ids": [result.delivery_id for result in results],
+            "kinds": numbers,
+            "durations": [result.duration_ms for result in results],
+            "hashes": [result.payload_hash for result in results],
+            "tokens": tokens,
+            "statuses": statuses,
+            "states": [
+                DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses
+            ],
+            "causes": causes,
+            "messages": [
+                detail or (EXPLANATIONS[cause].message if cause else None)
+                for cause, detail in zip(causes, details, strict=True)
+            ],
+            "responses": responses,
+            "attempted": attempted,
+            "delays": delays,
+        },
+    )
+    return {row.id for row in rows}
+
+
+async def _move_destinations(
+    connection: AsyncConnection, sent: Sequence[Result], probe_seconds: float
+) -> dict[UUID, Cause]:
+    """Fuel and health. Returns the versions that were closed."""
     outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
     for result in sent:
         outcomes[result.version_id].append(result.outcome)
+    closed: dict[UUID, Cause] = {}
     if not outcomes:
-        return
+        return closed
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
         [(version_id, taken)] = outcomes.items()
         values = {"id": version_id, "fuel": sum(outcome.fuel for outcome in taken)}
         if (await connection.execute(ALL_TAKEN, values)).one_or_none() is not None:
-            return
+            return closed
     for row in (await connection.execute(LOCK_VERSIONS, {"ids": sorted(outcomes)})).all():
         before = Health(
             DestinationState(row.state),
@@ -158,4 +205,5 @@ async def _move_destinations(connection: AsyncConnection, sent: Sequence[Result]
             },
         )
         if after.state is DestinationState.CLOSED is not before.state and after.reason is not None:
-            await end_queued_of_version(connection, row.id, after.reason)
+            closed[row.id] = after.reason
+    return closed

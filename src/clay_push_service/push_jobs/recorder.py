@@ -3,10 +3,15 @@
 import asyncio
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
 
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE, Database, is_about_the_data
+from clay_push_service.deliveries.cause import Cause
 from clay_push_service.models import DeliveryStatus
+from clay_push_service.push_jobs.end_queued import end_queued_of_version
 from clay_push_service.push_jobs.record import Result, record
 
 FLUSH_ROWS = 100
@@ -74,25 +79,39 @@ class Recorder:
             else:
                 return len(batch)
 
-    async def _write(self, batch: list[Result]) -> None:
+    async def _write(self, batch: Sequence[Result]) -> None:
+        """Write these now, in one transaction; then end what is queued for a destination that they have closed."""
         started = time.perf_counter()
         async with self._database.transaction() as connection:
-            held = await record(connection, batch, self._probe_seconds)
+            recorded = await record(connection, batch, self._probe_seconds)
         metrics.results_written(time.perf_counter() - started)
-        for result in held:
-            metrics.attempted(result.status, result.outcome.cause, result.duration_ms if result.sent else None)
-            _say(result)
-        if len(held) < len(batch):
-            metrics.CLAIMS_LOST.inc(len(batch) - len(held))
-            log.warning("claims.lost", results=len(batch) - len(held))
+        for result, status in recorded.held:
+            _say(result, status)
+        metrics.attempted(
+            Counter((status, result.outcome.cause) for result, status in recorded.held),
+            [result.duration_ms for result, _ in recorded.held if result.sent and result.duration_ms is not None],
+        )
+        if lost := len(batch) - len(recorded.held):
+            metrics.CLAIMS_LOST.inc(lost)
+            log.warning("claims.lost", results=lost)
+        for version_id, cause in recorded.closed.items():
+            await self._end_queued(version_id, cause)
+
+    async def _end_queued(self, version_id: UUID, cause: Cause) -> None:
+        log.warning("destination.closed", version_id=str(version_id), cause=cause)
+        try:
+            async with self._database.transaction() as connection:
+                await end_queued_of_version(connection, version_id, cause)
+        except UNAVAILABLE as error:  # the results are written; the next slice of each job finds it closed
+            log.warning("destination.queue_not_ended", version_id=str(version_id), error=type(error).__name__)
 
 
-def _say(result: Result) -> None:
+def _say(result: Result, status: DeliveryStatus) -> None:
     """One line an attempt. A success only at DEBUG: its row says the same, and 3,000 lines a second say nothing."""
-    if result.status is DeliveryStatus.SUCCESS and not logging.getLogger().isEnabledFor(logging.DEBUG):
+    if status is DeliveryStatus.SUCCESS and not logging.getLogger().isEnabledFor(logging.DEBUG):
         return
     log.info(
-        "delivery.attempted", delivery_id=str(result.delivery_id), job_id=str(result.job_id), status=result.status,
+        "delivery.attempted", delivery_id=str(result.delivery_id), job_id=str(result.job_id), status=status,
         cause=result.outcome.cause, clay_response_status=result.outcome.status, duration_ms=result.duration_ms,
         sent=result.sent, again_in_seconds=round(result.delay_seconds, 1),
     )  # fmt: skip

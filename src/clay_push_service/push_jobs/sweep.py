@@ -22,19 +22,26 @@ STUCK_SECONDS = 300
 """A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
 
 ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
+EXPIRED = text("""
+SELECT DISTINCT job_id FROM clay.clay_push_log WHERE state IN ('sending', 'claimed') AND lease_until < now()
+""")
 UNKNOWN = text("""
 UPDATE clay.clay_push_log
 SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
     claim_token = NULL, lease_until = NULL, finished_at = now()
-WHERE state = 'sending' AND lease_until < now()
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
 RETURNING job_id
 """)
+# Locked in the order of their ids, as by those who record results.
 FUEL = text("""
+WITH spent AS (
+    SELECT job.destination_version_id AS id, sum(lost.posts) AS posts
+    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:posts AS integer[])) AS lost (job_id, posts)
+    JOIN clay.push_jobs AS job ON job.id = lost.job_id GROUP BY 1),
+locked AS MATERIALIZED (
+    SELECT id FROM clay.destination_versions WHERE id IN (SELECT id FROM spent) ORDER BY id FOR NO KEY UPDATE)
 UPDATE clay.destination_versions AS version SET fuel_used = fuel_used + spent.posts
-FROM (SELECT job.destination_version_id AS id, sum(lost.posts) AS posts
-      FROM unnest(CAST(:job_ids AS uuid[]), CAST(:posts AS integer[])) AS lost (job_id, posts)
-      JOIN clay.push_jobs AS job ON job.id = lost.job_id GROUP BY 1) AS spent
-WHERE version.id = spent.id
+FROM spent JOIN locked ON locked.id = spent.id WHERE version.id = spent.id
 """)
 RETURNED = text("""
 UPDATE clay.clay_push_log
@@ -44,7 +51,7 @@ SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     error_message = CASE WHEN lost_claims + 1 >= :poison THEN :message ELSE error_message END,
     finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
     lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
-WHERE state = 'claimed' AND lease_until < now()
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
 RETURNING job_id, status
 """)
 IDLE = text("""
@@ -82,14 +89,18 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
         return Swept()
     tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
-    lost = (await connection.execute(UNKNOWN, {"message": EXPLANATIONS[Cause.UNKNOWN].message})).scalars().all()
+    expired = (await connection.execute(EXPIRED)).scalars().all()
+    await tally.hold(connection, expired)
+    values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
+    lost = (await connection.execute(UNKNOWN, values)).scalars().all()
     for job_id in lost:
         tallies[job_id].failed += 1
         tallies[job_id].unknown += 1
     posts = {job_id: counted.unknown for job_id, counted in tallies.items()}
     returned = (
         await connection.execute(
-            RETURNED, {"poison": LOST_CLAIMS_TO_POISON, "message": EXPLANATIONS[Cause.POISON].message}
+            RETURNED,
+            {"job_ids": expired, "poison": LOST_CLAIMS_TO_POISON, "message": EXPLANATIONS[Cause.POISON].message},
         )
     ).all()
     poison = [row.job_id for row in returned if row.status == "failed"]

@@ -1,6 +1,10 @@
 """A push job's counters, moved in the transaction that moves its deliveries, and its end when nothing is left.
 
 Everything that ends deliveries goes through `add`, so a job ends exactly once and its counters are its rows.
+
+Whoever may have to wait for a delivery's row holds its push job's row first (`hold`), and an organization's destination
+before that: destination → push jobs in the order of their ids → deliveries, versions. Two who want the same delivery meet
+at its job, so nobody waits in a circle. Claims, marks and what is given back wait for nobody (SKIP LOCKED).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,19 +20,19 @@ CHANNEL = "clay_push_jobs"
 
 log = logs.get(__name__)
 
-# One statement, because every batch of results runs it. Rows are locked in the order of their ids: two workers that record
-# results of the same jobs must not deadlock.
+HOLD = text("""
+SELECT id, cancel_requested_at IS NOT NULL AS cancelled FROM clay.push_jobs
+WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+""")
+# One statement, because every batch of results runs it.
 ADD = text(f"""
-WITH locked AS MATERIALIZED (
-    SELECT id FROM clay.push_jobs WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE),
-added AS (
+WITH added AS (
     UPDATE clay.push_jobs AS job
     SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
         skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now()
-    FROM locked
-    JOIN unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
-                CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown) ON moved.id = locked.id
-    WHERE job.id = locked.id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
+                CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown)
+    WHERE job.id = moved.id
     RETURNING job.id, success_count + failed_count + skipped_count = lead_count AS nothing_left)
 SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
 """)
@@ -56,8 +60,14 @@ class Tally:
     unknown: int = 0
 
 
+async def hold(connection: AsyncConnection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Lock these push jobs, before any of their deliveries. Returns those that were cancelled."""
+    rows = await connection.execute(HOLD, {"ids": sorted(job_ids)})
+    return frozenset(row.id for row in rows if row.cancelled)
+
+
 async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> None:
-    """Move the counters, end the jobs of which nothing is left, tell those who watch."""
+    """Move the counters of jobs that are held, end those of which nothing is left, tell those who watch."""
     if not tallies:
         return
     ids = sorted(tallies)
