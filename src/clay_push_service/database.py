@@ -14,17 +14,21 @@ SCHEMA = "clay"
 """Ours. Every name in a statement is qualified: the host has a `clay_push_log` of its own in `public`."""
 
 
+ANSWER_SECONDS = 65.0
+"""For one statement, by our clock: above what any statement may take by the server's (`attach`: 60 s)."""
 UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What a statement may raise when the database is away. While a connection is being made SQLAlchemy hands on asyncpg's
 own errors ("the database system is starting up"), and the network's."""
-DATA_STATES = ("22", "23")
-"""SQLSTATE classes of data exceptions and broken constraints: the same values will fail again."""
+DATA_STATES = ("22", "23", "P0")
+"""SQLSTATE classes of data exceptions, broken constraints and what a trigger raises: the same values will fail again."""
 
 
 class Database:
     """The process's pool. No connection is ever held across a POST to Clay."""
 
-    def __init__(self, url: str, pool_size: int, application: str = "clay-push") -> None:
+    def __init__(
+        self, url: str, pool_size: int, application: str = "clay-push", *, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.engine: AsyncEngine = create_async_engine(
             self.url,
@@ -36,10 +40,16 @@ class Database:
             hide_parameters=True,  # an error's text goes to the log, and leads are no matter for logs
             connect_args={
                 "timeout": 10,
+                # A connection that was silently dropped answers nothing, not even the server's statement_timeout.
+                "command_timeout": answer_seconds,
                 "server_settings": {
                     "application_name": application,
                     "search_path": f"{SCHEMA}, pg_catalog",  # procrastinate's functions name their tables unqualified
                     "statement_timeout": "30s",
+                    # Whatever the host has made its defaults: second looks need the first, "marked before any byte leaves"
+                    # and "recorded" need the second.
+                    "default_transaction_isolation": "read committed",
+                    "synchronous_commit": "on",
                     "idle_in_transaction_session_timeout": "10s",  # only a frozen process is idle here; its locks stop the sweep
                     "timezone": "UTC",
                     "jit": "off",  # compiling a plan costs more than any statement here runs

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from clay_push_service import __version__, logs, queue
 from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.destinations.reopen import reopen
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
 from clay_push_service.nexusleads.inbox import Inbox
@@ -83,7 +84,8 @@ class Worker:
         spare_the_collector()
         background = [
             asyncio.create_task(self._drainer.run()),
-            asyncio.create_task(self._beat(watchdog)),
+            asyncio.create_task(self._prove_alive(watchdog)),
+            asyncio.create_task(self._beat()),
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._serve_queue()),
             asyncio.create_task(self._mirror.run()),
@@ -179,23 +181,30 @@ class Worker:
         async def tick(timestamp: int) -> None:
             log.debug("queue.ticked", timestamp=timestamp)
 
-    async def _beat(self, watchdog: Watchdog) -> None:
-        values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
-        beaten = 0.0
+    async def _prove_alive(self, watchdog: Watchdog) -> None:
+        """Of the event loop alone: a heartbeat that waits for the database is no blocked loop."""
         while True:
             watchdog.alive()
-            if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
-                beaten = time.monotonic()
-                try:
-                    async with self._database.transaction() as connection:
-                        await connection.execute(SEEN, values)
-                except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
-                    log.warning("worker.heartbeat_failed", error=type(error).__name__)
             await asyncio.sleep(1.0)
 
-    async def _sweep(self) -> None:
+    async def _beat(self) -> None:
+        values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
         while True:
             try:
+                async with self._database.transaction() as connection:
+                    await connection.execute(SEEN, values)
+            except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
+                log.warning("worker.heartbeat_failed", error=type(error).__name__)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _sweep(self) -> None:
+        reopened = False
+        while True:
+            try:
+                if not reopened:  # the ring and the allowed hosts are read once, so once is enough
+                    async with self._database.transaction() as connection:
+                        await reopen(connection, self._drainer.box, self._drainer.knobs.rules.policy)
+                    reopened = True
                 await self._drainer.recorder.flush()  # our own results first: an outage may have outlasted their leases
                 await self._drainer.give_back()
                 async with self._database.transaction() as connection:

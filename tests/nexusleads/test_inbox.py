@@ -230,6 +230,24 @@ async def test_an_entry_that_fails_again_and_again_ends_and_holds_no_other_up(da
         assert await a.status(other) == "completed"
 
 
+async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url: str) -> None:
+    async with attached(database_url, leads=2) as a:
+        stubborn = await a.host_queues([], mode="selected")
+        other = await a.host_queues([], mode="selected")
+        await a.connection.execute(
+            f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.id = '{stubborn}' AND NEW.status = 'failed' THEN RAISE EXCEPTION 'not this one'; END IF;
+                RETURN NEW; END $$;
+                CREATE TRIGGER refuse BEFORE UPDATE ON sourcing_jobs FOR EACH ROW EXECUTE FUNCTION refuse()"""
+        )
+        await a.inbox.work_off()
+        assert (await a.status(stubborn), await a.status(other)) == ("running", "failed")
+        await a.connection.execute("DROP TRIGGER refuse ON sourcing_jobs")
+        await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
+        await a.inbox.work_off()
+        assert await a.status(stubborn) == "failed"
+
+
 async def test_below_level_inbox_the_host_is_left_its_pushes(database_url: str) -> None:
     async with attached(database_url, Level.MIRROR, leads=1) as a:
         queued = await a.host_queues(a.world.lead_ids)

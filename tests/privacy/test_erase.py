@@ -1,6 +1,7 @@
 """Erasure: what is queued is not sent, no copy of ours tells who it was, nobody pushes the person again, the receipt lists what had gone."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,9 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
+from clay_push_service.deliveries.outcome import Outcome, Verdict
 from clay_push_service.privacy.erase import Person, erase
 from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
 from clay_push_service.push_jobs.accept import Asker
+from clay_push_service.push_jobs.claim import claim, mark_sending
+from clay_push_service.push_jobs.record import Result, record
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.push_jobs.verify import verify
@@ -66,9 +70,9 @@ async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
             name=row.username, id=accepted.job_id,
         )  # fmt: skip
         await w.fetch(
-            "INSERT INTO clay.inbox (host_job_id, metadata) VALUES (gen_random_uuid(), CAST(:said AS jsonb))",
-            said=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
-        )
+            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (gen_random_uuid(), :project, CAST(:said AS jsonb))",
+            project=w.project_id, said=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
+        )  # fmt: skip
         for told in (
             str(w.lead_ids[0]),
             row.username,
@@ -84,6 +88,45 @@ async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
         assert (await w.job(accepted.job_id)).filters == {"min_score": 3}
         [emptied] = await w.deliveries(accepted.job_id)
         assert (emptied.status, emptied.cause, emptied.error_message) == ("failed", "rejected", None)
+
+
+async def test_another_organizations_push_of_the_same_person_stays_its_own(database_url: str) -> None:
+    """Ids of people are the host's, and two organizations may have found the same person; each erases for itself."""
+    async with world(database_url, leads=2) as w:
+        entry = (
+            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:said AS jsonb))"
+        )
+        said = {"lead_ids": [str(each) for each in w.lead_ids]}
+        ours, theirs, with_org, others_org = (uuid4() for _ in range(4))
+        await w.fetch(entry, id=ours, project=w.project_id, said=json.dumps(said))
+        await w.fetch(entry, id=theirs, project=uuid4(), said=json.dumps({**said, "org_id": str(w.org_id)}))
+        await w.fetch(entry, id=with_org, project=None, said=json.dumps({**said, "org_id": str(w.org_id)}))
+        await w.fetch(entry, id=others_org, project=None, said=json.dumps({**said, "org_id": str(uuid4())}))
+        await forget(w, w.lead_ids[0])
+        left = {
+            row.host_job_id: row.leads
+            for row in await w.fetch(
+                "SELECT host_job_id, jsonb_array_length(metadata -> 'lead_ids') AS leads FROM clay.inbox"
+            )
+        }
+        assert left == {ours: 1, theirs: 2, with_org: 1, others_org: 2}
+
+
+async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        job_id, token = (await w.push()).job_id, uuid4()
+        async with w.database.statement() as connection:
+            [claimed] = await claim(connection, job_id, token, 1, timedelta(seconds=30))
+        async with w.database.statement() as connection:
+            await mark_sending(connection, token, [claimed.delivery_id], timedelta(seconds=30))
+        await forget(w, w.lead_ids[0])
+        taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+        async with w.database.transaction() as connection:
+            result = Result(claimed.delivery_id, job_id, version_id, token, taken, payload_hash=b"x" * 32)
+            await record(connection, [result], 30.0)
+        [row] = await w.deliveries(job_id)
+        assert (row.status, row.payload_hash) == ("success", None)
 
 
 async def skipped(w: World, job_id: UUID) -> list[Any]:

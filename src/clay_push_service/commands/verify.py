@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clay_push_service.database import Database
-from clay_push_service.push_jobs.verify import CHECKS, Violation, verify
+from clay_push_service.push_jobs.verify import CHECKS, STATEMENT_SECONDS, Violation, verify
 from clay_push_service.settings import Settings
 
 SWEEPS = 5
@@ -22,7 +22,9 @@ def run(settings: Settings) -> int:
 
 
 async def _verify(settings: Settings) -> list[Violation]:
-    database = Database(settings.database_url, pool_size=1, application="clay-push-verify")
+    database = Database(
+        settings.database_url, pool_size=1, application="clay-push-verify", answer_seconds=STATEMENT_SECONDS + 5
+    )
     try:
         async with database.transaction() as connection:
             return await verify(connection, timedelta(seconds=SWEEPS * settings.sweep_seconds))

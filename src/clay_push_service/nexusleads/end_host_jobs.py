@@ -3,8 +3,10 @@
 import json
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from clay_push_service.database import Database
+from clay_push_service import logs
+from clay_push_service.database import Database, is_about_the_data
 from clay_push_service.host.connected import Host
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import take_turn
@@ -14,10 +16,13 @@ from clay_push_service.nexusleads.shape import read_shape
 
 BATCH = 50
 
+log = logs.get(__name__)
+
 UNWRITTEN = text(f"""
 SELECT id, host_job_id, push_mode, end_status, end_message FROM clay.inbox
-WHERE end_status IS NOT NULL AND written_at IS NULL ORDER BY id LIMIT {BATCH}
+WHERE end_status IS NOT NULL AND written_at IS NULL AND due_at <= now() ORDER BY id LIMIT {BATCH}
 """)
+LATER = text("UPDATE clay.inbox SET due_at = now() + interval '1 minute' WHERE id = :id")
 WRITTEN = text("UPDATE clay.inbox SET written_at = now() WHERE id = :id")
 
 
@@ -31,5 +36,13 @@ async def end_host_jobs(database: Database, host: Host) -> None:
         for row in (await connection.execute(UNWRITTEN)).all():
             metadata = json.dumps({"managed_by": MANAGED_BY, "push_mode": row.push_mode, "summary": row.end_message})
             status = JobStatus(row.end_status)
-            await end_row(connection, shape, row.host_job_id, status, row.end_message, metadata)
-            await connection.execute(WRITTEN, {"id": row.id})
+            try:
+                async with connection.begin_nested():
+                    await end_row(connection, shape, row.host_job_id, status, row.end_message, metadata)
+                    await connection.execute(WRITTEN, {"id": row.id})
+            except DBAPIError as error:
+                # A check or a trigger of the host's; those behind it must not wait for this one. Tried again later.
+                if not is_about_the_data(error):
+                    raise
+                log.warning("inbox.end_not_written", host_job_id=str(row.host_job_id), error=type(error.orig).__name__)
+                await connection.execute(LATER, {"id": row.id})

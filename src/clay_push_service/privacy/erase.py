@@ -28,6 +28,10 @@ SALT_BYTES = 32
 SHORTEST_SEARCH = 3
 """Characters of a stored search that may point at a person; two letters point at half of a project."""
 
+POINTS_AT_THEM = """length(filters ->> 'search') >= :shortest
+  AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[])) AS name
+              WHERE strpos(lower(name), lower(filters ->> 'search')) > 0
+                 OR strpos(lower(filters ->> 'search'), lower(name)) > 0)"""
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE), and those that come later see our hashes.
 LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
 MAKE_SALT = text(
@@ -43,6 +47,13 @@ INSERT INTO clay.erased_leads (org_id, hash, reference, erasure_id)
 SELECT :org_id, person.hash, person.reference, :id
 FROM unnest(CAST(:hashes AS bytea[]), CAST(:lead_references AS uuid[])) AS person (hash, reference)
 ON CONFLICT (org_id, hash) DO NOTHING
+""")
+# Whose rows are changed below; all of them are held before any delivery (see `push_jobs.tally`).
+JOBS = text(f"""
+SELECT job_id FROM clay.clay_push_log
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND state <> 'done'
+UNION
+SELECT id FROM clay.push_jobs WHERE org_id = :org_id AND {POINTS_AT_THEM}
 """)
 # In the order of their ids, as all who touch several deliveries at once should. What is being sent is left to its answer.
 STOP = text("""
@@ -67,19 +78,18 @@ SET contributor_id = person.reference, username = NULL, full_name = NULL, payloa
 FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:lead_references AS uuid[])) AS person (lead_id, reference)
 WHERE delivery.org_id = :org_id AND delivery.contributor_id = person.lead_id
 """)
-EMPTY_SEARCHES = text("""
-UPDATE clay.push_jobs SET filters = filters - 'search'
-WHERE org_id = :org_id AND length(filters ->> 'search') >= :shortest
-  AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[])) AS name
-              WHERE strpos(lower(name), lower(filters ->> 'search')) > 0
-                 OR strpos(lower(filters ->> 'search'), lower(name)) > 0)
-""")
+EMPTY_SEARCHES = text(
+    f"UPDATE clay.push_jobs SET filters = filters - 'search' WHERE org_id = :org_id AND {POINTS_AT_THEM}"
+)
+# Of this organization only: another one's push of the same person is its own affair, as is its erasure.
 EMPTY_INBOX = text("""
 UPDATE clay.inbox
 SET metadata = jsonb_set(metadata, '{lead_ids}', (
     SELECT coalesce(jsonb_agg(lead), '[]') FROM jsonb_array_elements(metadata -> 'lead_ids') AS lead
     WHERE lead #>> '{}' <> ALL(CAST(:lead_ids AS text[]))))
 WHERE jsonb_typeof(metadata -> 'lead_ids') = 'array' AND jsonb_exists_any(metadata -> 'lead_ids', CAST(:lead_ids AS text[]))
+  AND coalesce(coalesce(CAST(project_id AS text), metadata ->> 'project_id') = ANY(CAST(:projects AS text[])),
+               metadata ->> 'org_id' = :org)
 """)
 
 
@@ -104,19 +114,21 @@ async def erase(
 
     NexusLeads' own rows are its own to erase; ids are taken whether or not they are still there.
     """
+    ids = sorted(set(lead_ids))
+    await _empty_inbox(connection, tables, org_id, ids)  # before the destination: who pushes from it comes the same way
     await connection.execute(LOCK, {"org_id": org_id})
     await connection.execute(MAKE_SALT, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
     salt: bytes = (await connection.execute(SALT, {"org_id": org_id})).scalar_one()
-    people = [Person.of(salt, lead_id) for lead_id in sorted(set(lead_ids))]
-    ids = [person.lead_id for person in people]
+    people = [Person.of(salt, lead_id) for lead_id in ids]
     references = [person.reference for person in people]
     names = await _names(connection, tables, org_id, ids)
+    searches = {"org_id": org_id, "names": sorted(names), "shortest": SHORTEST_SEARCH}
+    await tally.hold(connection, (await connection.execute(JOBS, {**searches, "lead_ids": ids})).scalars().all())
+    await connection.execute(EMPTY_SEARCHES, searches)
     stopped = await _stop(connection, org_id, ids)
     emptied = (
         await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
     ).rowcount
-    await connection.execute(EMPTY_SEARCHES, {"org_id": org_id, "names": sorted(names), "shortest": SHORTEST_SEARCH})
-    await connection.execute(EMPTY_INBOX, {"lead_ids": [str(lead_id) for lead_id in ids]})
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
     await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})
@@ -126,6 +138,17 @@ async def erase(
     }  # fmt: skip
     await audit(connection, org_id, actor, "leads.erased", details)
     return erasure_id, people
+
+
+async def _empty_inbox(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]) -> None:
+    projects = tables.projects.c
+    ours = (await connection.execute(select(projects.id).where(projects.org_id == org_id))).scalars()
+    values = {
+        "lead_ids": [str(each) for each in lead_ids],
+        "projects": [str(each) for each in ours],
+        "org": str(org_id),
+    }
+    await connection.execute(EMPTY_INBOX, values)
 
 
 async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> int:

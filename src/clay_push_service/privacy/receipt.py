@@ -24,11 +24,12 @@ FROM clay.erasures WHERE org_id = :org_id AND id = :id
 GONE = text("""
 SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
        coalesce(delivery.pushed_at, delivery.finished_at) AS at,
-       CASE WHEN delivery.status = 'success' THEN 'taken' WHEN delivery.state = 'done' THEN 'maybe' ELSE 'in_flight' END AS gone
+       CASE WHEN delivery.status = 'success' THEN 'taken' WHEN delivery.state = 'sending' THEN 'in_flight' ELSE 'maybe' END AS gone
 FROM clay.clay_push_log AS delivery
 JOIN clay.push_jobs AS job ON job.id = delivery.job_id
 WHERE delivery.org_id = :org_id AND delivery.contributor_id = ANY(CAST(:lead_references AS uuid[]))
-  AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.cause IN ('unknown', 'server_error'))
+  AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.cause IN ('unknown', 'server_error')
+       OR (delivery.cause = 'erased' AND delivery.clay_response_status >= 500))  -- stopped while it waited to be tried again
 ORDER BY delivery.seq
 """)
 

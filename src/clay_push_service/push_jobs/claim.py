@@ -46,8 +46,12 @@ WHERE id IN (SELECT id FROM clay.clay_push_log
              FOR UPDATE SKIP LOCKED)
 """)
 
+# The first that is due is enough; only where none is do all have to be looked at.
 NEXT_DUE = text("""
-SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting'
+SELECT CASE WHEN EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now())
+            THEN 0.0
+            ELSE (SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log
+                  WHERE job_id = :job_id AND state = 'waiting') END
 """)
 
 
@@ -82,6 +86,6 @@ async def release(connection: AsyncConnection, token: UUID, delivery_ids: Sequen
 
 
 async def seconds_to_next(connection: AsyncConnection, job_id: UUID) -> float | None:
-    """When the job's next waiting delivery is due, in seconds from now (negative: overdue); None: nothing waits."""
+    """When the job's next waiting delivery is due, in seconds from now (0: it is); None: nothing waits."""
     seconds = (await connection.execute(NEXT_DUE, {"job_id": job_id})).scalar_one()
     return None if seconds is None else float(seconds)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
+from clay_push_service.database import UNAVAILABLE
 from clay_push_service.dependencies import Database, RequestId, Transaction
 from clay_push_service.errors import NotFoundError
 from clay_push_service.models import DeliveryStatus, JobStatus
@@ -114,6 +115,12 @@ async def watch_job(job_id: UUID, caller: DetachedReader, database: Database, wa
                     view = await read_job(connection, caller.org_id, job_id)
             except NotFoundError:
                 return
+            except (
+                *UNAVAILABLE,
+                TimeoutError,
+            ):  # the database is away for a moment: whoever watches keeps what they have
+                yield ": still here\n\n"
+                continue
             data = view.model_dump_json()
             yield f"event: job\ndata: {data}\n\n" if data != said else ": still here\n\n"
             said = data

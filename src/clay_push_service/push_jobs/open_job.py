@@ -16,7 +16,7 @@ from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.destinations.version import Version, close_version, read_version, take_probe
 from clay_push_service.models import DestinationState, JobStatus
 from clay_push_service.push_jobs import tally
-from clay_push_service.push_jobs.end_queued import end_queued, end_queued_of_version
+from clay_push_service.push_jobs.end_queued import end_queued
 
 LOCK = text("""
 SELECT id, org_id, project_id, destination_version_id, status, created_at, cancel_requested_at,
@@ -118,7 +118,8 @@ async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
             probe_at = version.probe_at or version.now
             return Postponed(max((probe_at - version.now).total_seconds(), 0.5))
     target = await _target(connection, version, box, rules.policy, said)
-    if target is None:
+    if isinstance(target, Cause):
+        await end_queued(connection, [job.id], target)
         return None
     return OpenJob(
         job.id, job.org_id, job.project_id, version.id, target, version.rate_limit_ms, job.pending_count,
@@ -128,8 +129,12 @@ async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
 
 async def _target(
     connection: AsyncConnection, version: Version, box: SecretBox, policy: Policy, said: structlog.stdlib.BoundLogger
-) -> Target | None:
-    """Unseal and check the webhook. What cannot be read or may not be reached closes the destination: nothing is sent."""
+) -> Target | Cause:
+    """Unseal and check the webhook. What cannot be read or may not be reached closes the destination: nothing is sent.
+
+    Other jobs of it end when they are opened, which their wake-ups see to; a worker that starts with a repaired ring or
+    list opens it again.
+    """
     try:
         url = box.open(version.sealed_url or b"", version.org_id, version.id)
         token = box.open(version.sealed_token, version.org_id, version.id) if version.sealed_token else None
@@ -142,5 +147,4 @@ async def _target(
         said.error("destination.blocked", version_id=str(version.id), reason=error.reason)
         cause = Cause.BLOCKED
     await close_version(connection, version.id, cause)
-    await end_queued_of_version(connection, version.id, cause)
-    return None
+    return cause

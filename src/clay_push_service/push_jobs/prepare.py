@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database import Database, is_about_the_data
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadRow, payload_rows
@@ -68,7 +68,11 @@ async def _rows(
     try:
         return await host.read(database, read)
     except (DBAPIError, ValueError, OverflowError) as error:
-        if isinstance(error, DBAPIError) and (error.connection_invalidated or len(lead_ids) == 1):
+        if (
+            isinstance(error, DBAPIError)
+            and not is_about_the_data(error)
+            and (error.connection_invalidated or len(lead_ids) == 1)
+        ):
             raise
         if len(lead_ids) == 1:
             return {

@@ -31,7 +31,8 @@ SET status = kind.status, state = kind.state, cause = kind.cause, error_message 
     clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
     due_at = now() + kind.delay * interval '1 second',
     duration_ms = coalesce(result.duration_ms, delivery.duration_ms),
-    payload_hash = coalesce(result.payload_hash, delivery.payload_hash),
+    payload_hash = CASE WHEN num_nonnulls(delivery.username, delivery.full_name) > 0  -- not erased meanwhile
+                        THEN coalesce(result.payload_hash, delivery.payload_hash) END,
     pushed_at = CASE WHEN kind.status = 'success' THEN now() END,
     finished_at = CASE WHEN kind.state = 'done' THEN now() END,
     lost_claims = 0, claim_token = NULL, lease_until = NULL

@@ -7,13 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
 from clay_push_service.deliveries.cause import Cause
-from clay_push_service.push_jobs.end_queued import end_queued_of_version
+from clay_push_service.push_jobs.end_queued import end_queued
 
 # FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
 LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
 DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id")
-STORED = text("""
-SELECT id FROM clay.destination_versions WHERE org_id = :org_id AND sealed_url IS NOT NULL ORDER BY number
+LIVE_JOBS = text("""
+SELECT job.id FROM clay.push_jobs AS job
+JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
+WHERE version.org_id = :org_id AND version.sealed_url IS NOT NULL AND job.status IN ('pending', 'running')
 """)
 FORGET = text("""
 UPDATE clay.destination_versions
@@ -28,11 +30,8 @@ async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: s
     if row is None or row.version_id is None:
         return None
     await connection.execute(DETACH, {"org_id": org_id})
-    versions = [each.id for each in await connection.execute(STORED, {"org_id": org_id})]
-    # Deliveries before versions, in the order in which results are recorded: the other way round would deadlock.
-    ended = 0
-    for version_id in versions:
-        ended += await end_queued_of_version(connection, version_id, Cause.DESTINATION_REMOVED)
+    jobs = list((await connection.execute(LIVE_JOBS, {"org_id": org_id})).scalars())
+    ended = sum((await end_queued(connection, jobs, Cause.DESTINATION_REMOVED)).values()) if jobs else 0
     await connection.execute(FORGET, {"org_id": org_id, "reason": Cause.DESTINATION_REMOVED})
     await audit(connection, org_id, actor, "config.removed", {"ended": ended})
     return ended

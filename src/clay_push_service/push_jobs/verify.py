@@ -15,7 +15,8 @@ from clay_push_service.push_jobs.sweep import LOST_CLAIMS_TO_POISON
 
 SAMPLE = 3
 READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-NO_TIMEOUT = text("SET LOCAL statement_timeout = '10min'")
+STATEMENT_SECONDS = 600
+NO_TIMEOUT = text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 
 
 @dataclass(frozen=True, slots=True)

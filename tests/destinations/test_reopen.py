@@ -1,0 +1,46 @@
+"""A destination that we closed ourselves opens when a worker starts for which the reason is gone; nobody has to save it again."""
+
+import pytest
+from pydantic import SecretStr
+
+from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.reopen import reopen
+from clay_push_service.destinations.secret_box import SecretBox
+from tests.support.world import World, world
+
+URL = "https://api.clay.com/v3/sources/webhook/x"
+OTHER_RING = SecretBox([SecretStr("other:" + "A" * 43 + "=")])
+CLOSE = "UPDATE clay.destination_versions SET state = 'closed', state_reason = :reason, refusals = 3"
+
+
+async def reopened(w: World, box: SecretBox, hosts: tuple[str, ...] = ("clay.com", "*.clay.com")) -> str:
+    policy = Policy.of(w.settings.model_copy(update={"allowed_webhook_hosts": hosts}))
+    async with w.database.transaction() as connection:
+        await reopen(connection, box, policy)
+    [version] = await w.fetch("SELECT state, refusals FROM clay.destination_versions")
+    assert version.state == "closed" or version.refusals == 0
+    return str(version.state)
+
+
+async def test_a_key_that_is_back_in_the_ring_opens_it(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(URL, token="secret")
+        await w.fetch(CLOSE, reason="secret_unreadable")
+        assert await reopened(w, OTHER_RING) == "closed"
+        assert await reopened(w, w.box) == "open"
+
+
+async def test_a_host_that_is_allowed_again_opens_it(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(URL)
+        await w.fetch(CLOSE, reason="blocked")
+        assert await reopened(w, w.box, ("elsewhere.example.com",)) == "closed"
+        assert await reopened(w, w.box) == "open"
+
+
+@pytest.mark.parametrize("reason", ["unauthorized", "fuel_empty", "webhook_gone"])
+async def test_what_clay_closed_stays_closed(database_url: str, reason: str) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(URL)
+        await w.fetch(CLOSE, reason=reason)
+        assert await reopened(w, w.box) == "closed"
