@@ -45,7 +45,7 @@ class Explanation:
     who: Who
     """Who can do something about it."""
     retryable: bool
-    """May a retry of the job send it again? Never where Clay may have it already, or where there is nothing to send."""
+    """Does a retry that names nothing send it again? Never where Clay may have it, or where there is nothing to send."""
 
 
 EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
@@ -168,3 +168,5 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         ),
     }
 )
+
+RETRYABLE = tuple(cause for cause, explanation in EXPLANATIONS.items() if explanation.retryable)

@@ -128,13 +128,8 @@ async def choose_selected(
         await require_project(connection, tables, org_id, project_id)
     unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id)
     if unknown:
-        named = ", ".join(str(each) for each in unknown)
         where = "project" if project_id else "organization"
-        raise NotFoundError(
-            f"These are no leads of your {where}, so nothing was queued: {named}.",
-            code="lead_not_found",
-            extra={"lead_ids": [str(each) for each in unknown]},
-        )
+        raise no_leads(unknown, f"These are no leads of your {where}, so nothing was queued")
     return Choice(PushMode.SELECTED, host_leads.selected(tables, org_id, lead_ids, project_id), project_id, again=again)
 
 
@@ -167,6 +162,12 @@ async def require_project(connection: AsyncConnection, tables: HostTables, org_i
     if found is None:
         _no_project()
     return found.name
+
+
+def no_leads(lead_ids: Sequence[UUID], said: str) -> NotFoundError:
+    """404 `lead_not_found` that names them, in its sentence and for programs."""
+    named = [str(each) for each in lead_ids]
+    return NotFoundError(f"{said}: {', '.join(named)}.", code="lead_not_found", extra={"lead_ids": named})
 
 
 def _no_project() -> NoReturn:

@@ -133,7 +133,7 @@ async def retry_job(
     body: Annotated[RetryBody | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
-    """A new job that names the old. What is `unknown` may be in Clay already, so it is sent only when named."""
+    """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
     wanted = body or RetryBody()
 
     async def push() -> list[AcceptedJob]:

@@ -188,7 +188,10 @@ class DeliveryPage(BaseModel):
 
 
 class RetryBody(BaseModel):
-    """Nothing: every failed lead but the `unknown`. `causes` or `lead_ids`: just these, and so also `unknown` by name."""
+    """Nothing: every failed or cancelled lead whose cause is `retryable`. `causes` or `lead_ids`: just these.
+
+    So what is `unknown` (it may be in Clay already), `poison` or `lead_gone` is retried only by name.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"causes": ["server_error"]}]})
 
