@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from clay_push_service.host.tables import Vintage
 from tests.support.nexusleads import MiniatureHost
 from tests.support.receiver import Receiver
 from tests.support.vintages import Connected, connected_app
@@ -63,8 +64,8 @@ async def pushing(
     database_url: str, *, leads: int = 3, clay: Receiver | None = None, rate_limit_ms: int = 0, **settings: object
 ) -> AsyncIterator[Pushing]:
     """Leads without activity, each with a score of its own; who cannot be reached is tried again at once."""
-    quick: dict[str, object] = {"retry_delays_seconds": "0.02,0.02,0.02", "request_timeout_seconds": 2.0}
-    async with connected_app(database_url, clay=clay, **(quick | settings)) as connected:
+    said = {"retry_delays_seconds": "0.02,0.02,0.02", "request_timeout_seconds": 2.0} | settings
+    async with connected_app(database_url, Vintage.TODAY, clay, **said) as connected:
         host = connected.app.host
         project_id = await host.project(connected.app.org_id)
         lead_ids = [await host.lead(project_id, score=90 - number / 10) for number in range(leads)]

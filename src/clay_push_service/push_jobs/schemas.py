@@ -88,7 +88,7 @@ class Preview(BaseModel):
     to_send: int = Field(examples=[86])
     skipped: list[Reason] = Field(description="Why the others would not be sent.")
     changed_since: int = Field(
-        description="Of those already in Clay, how many would look different if pushed again.", examples=[3]
+        description="Of those already in Clay, how many have changed since they were pushed.", examples=[3]
     )
     too_large: int = Field(description="Over Clay's 100 KB a lead.", examples=[0])
     without_email: int = Field(examples=[31])
