@@ -37,11 +37,11 @@ class Clause(StrEnum):
 
 MESSAGES: Mapping[Clause, str] = MappingProxyType(
     {
-        Clause.ERASED: "This person asked to be forgotten and is never pushed again.",
+        Clause.ERASED: "This person was erased and must not be pushed again.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
         Clause.ALREADY_QUEUED: "On its way to Clay in another push.",
-        Clause.MAYBE_IN_CLAY: "An earlier push of this lead ended without an answer, so it may already be in Clay.",
-        Clause.FAILED_BEFORE: "An earlier push of this lead was refused or cancelled: retry that push to send it.",
+        Clause.MAYBE_IN_CLAY: "An earlier push ended without an answer: may already be in Clay.",
+        Clause.FAILED_BEFORE: "An earlier push of it was refused or cancelled: retry that push to send it.",
         Clause.MIN_SCORE: "Its score is below the rule's minimum, or not known.",
         Clause.CLASSIFICATION: "Its classification is none of the rule's, or not known.",
     }

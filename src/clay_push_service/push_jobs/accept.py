@@ -85,6 +85,7 @@ class AcceptedJob:
     lead_count: int
     """All leads of the request in this project, with the skipped."""
     skipped_count: int
+    push_mode: PushMode
 
 
 async def require_available(
@@ -213,7 +214,7 @@ async def accept(
     for project_id, job_id in jobs.items():
         counted_leads = counts.get(job_id)
         leads, skipped = (counted_leads.lead_count, counted_leads.skipped_count) if counted_leads else (0, 0)
-        accepted.append(AcceptedJob(job_id, project_id, leads, skipped))
+        accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode))
         if leads > skipped:
             shares = min(MAX_SHARES_AT_START, 1 + (leads - skipped) // 1000) if destination.rate_limit_ms == 0 else 1
             await queue.wake(connection, job_id, times=shares)

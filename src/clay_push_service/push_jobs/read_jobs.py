@@ -34,10 +34,12 @@ READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.cr
   AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
   AND (CAST(:status AS text) IS NULL OR job.status = :status)
 ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
+# What failed before what was skipped: the first is why nothing was sent, and nine leads that were in Clay already do not
+# explain the one that failed.
 CAUSES = text("""
 SELECT job_id, cause, count(*) AS leads FROM clay.clay_push_log
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
-ORDER BY count(*) DESC, cause
+ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
 """)
 
 
@@ -132,7 +134,9 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         status=status,
         waiting=waiting,
         warnings=warnings(status, *counts, row.unknown_count),
-        summary=summary(*counts, causes[0].message if causes else None) if status in ENDED else None,
+        summary=summary(row.push_mode, row.lead_count, *counts, causes[0].message if causes else None)
+        if status in ENDED
+        else None,
         steps=steps(status),
         progress=progress(row.success_count, row.lead_count - row.skipped_count),
         progress_percent=progress_percent(*counts, row.lead_count),

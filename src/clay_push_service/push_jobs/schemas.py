@@ -78,7 +78,7 @@ class PushAnswer(BaseModel):
 class Reason(BaseModel):
     cause: str = Field(examples=["already_in_clay"])
     count: int = Field(examples=[12])
-    message: str = Field(examples=["This lead is already in your Clay table."])
+    message: str = Field(examples=["Already in your Clay table."])
 
 
 class Preview(BaseModel):
@@ -118,8 +118,8 @@ class Step(BaseModel):
 class CauseView(BaseModel):
     cause: str = Field(examples=["rejected"])
     count: int = Field(examples=[2])
-    message: str = Field(examples=["Clay refused this lead."])
-    remedy: str = Field(examples=["Look at the lead's answer and correct it."])
+    message: str = Field(examples=["Clay refused the row."])
+    remedy: str = Field(examples=["Compare the row with the column types of your Clay table, then retry."])
     who: str = Field(description="Who can do something about it.", examples=["you"])
     retryable: bool = Field(description="Does a retry of the job send these again?", examples=[True])
 
@@ -202,7 +202,8 @@ class RetryBody(BaseModel):
 class CancelAnswer(BaseModel):
     job_id: UUID
     cancelled_count: int = Field(description="Leads that will not be sent any more.", examples=[180])
-    already_sent: int = Field(description="Leads that had gone to Clay before.", examples=[20])
+    already_sent: int = Field(description="Leads that Clay had taken before.", examples=[20])
+    maybe_sent: int = Field(description="Leads that may be in Clay already: sent, and no answer came.", examples=[0])
     in_flight: int = Field(description="Leads whose answer is still to come.", examples=[1])
     message: str = Field(examples=["Cancelled: 180 leads will not be sent; 20 had already gone to Clay."])
 
