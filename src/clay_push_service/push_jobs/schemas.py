@@ -81,9 +81,20 @@ class Reason(BaseModel):
     message: str = Field(examples=["Already in your Clay table."])
 
 
+class Waiting(BaseModel):
+    reason: str = Field(description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"])
+    until: datetime | None = Field(description="When it goes on, as far as known.")
+
+
 class Preview(BaseModel):
     """What a push WOULD do now; nothing is queued."""
 
+    blocked: str | None = Field(
+        description="The code with which a push would be refused now; null: it would be accepted.",
+        examples=["destination_closed"],
+    )
+    message: str | None = Field(description="Why it would be refused, and the remedy.")
+    waiting: Waiting | None = Field(description="It would be accepted and wait: Clay is having an outage.")
     lead_count: int = Field(description="Leads that were asked for.", examples=[100])
     to_send: int = Field(examples=[86])
     skipped: list[Reason] = Field(description="Why the others would not be sent.")
@@ -96,17 +107,16 @@ class Preview(BaseModel):
         description="True above 2,000 leads: `changed_since`, `too_large` and `without_email` come from a sample.",
         examples=[False],
     )
-    seconds: float = Field(description="Time it will take at the set pace.", examples=[17.2])
+    queued_before: int = Field(description="Leads that are on their way already and share the pace.", examples=[0])
+    seconds: float = Field(
+        description="Time it will take at the pace in force, with what is on its way already.", examples=[17.2]
+    )
     fuel_left_after: int | None = Field(
-        description="Submissions the webhook takes after this push; null: no limit known.", examples=[49_700]
+        description="Submissions the webhook takes after this push and what is on its way; null: no limit known.",
+        examples=[49_700],
     )
     fuel_warning: str | None = Field(examples=[None])
     sample: dict[str, object] | None = Field(description="One payload as it would be sent.")
-
-
-class Waiting(BaseModel):
-    reason: str = Field(description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"])
-    until: datetime | None = Field(description="When it goes on, as far as known.")
 
 
 class Step(BaseModel):
