@@ -1,11 +1,12 @@
 """Accepts a push in the caller's transaction: gate, destination, leads, push jobs, deliveries, wake-up; or says why not."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
@@ -24,6 +25,8 @@ from clay_push_service.push_jobs.queue_leads import Again, queue_leads
 MAX_LEADS = 50_000
 """What a webhook takes in its whole life; a push of more could never end well."""
 MAX_SHARES_AT_START = 4
+NAMED = 10
+"""Ids named in one refusal; of 50,000 nobody reads more."""
 
 NOT_CONFIGURED = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
@@ -71,7 +74,8 @@ class Choice:
 
     mode: PushMode
     leads: PushableLeads
-    project_id: UUID | None
+    projects: Sequence[UUID]
+    """Those that the leads count for: one push job each, in this order."""
     again: Again = field(default_factory=Again)
     filters_json: str | None = None
     retry_of: UUID | None = None
@@ -125,13 +129,26 @@ async def choose_selected(
     again: Again,
 ) -> Choice:
     """Leads by id. Raises 404 `project_not_found` or `lead_not_found` with the first ten that are none."""
-    if project_id is not None:
-        await require_project(connection, tables, org_id, project_id)
-    unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id)
+    if project_id is None:
+        return await _choose_best(connection, tables, org_id, lead_ids, again)
+    await require_project(connection, tables, org_id, project_id)
+    unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id, NAMED)
     if unknown:
-        where = "project" if project_id else "organization"
-        raise no_leads(unknown, f"These are no leads of your {where}, so nothing was queued")
-    return Choice(PushMode.SELECTED, host_leads.selected(tables, org_id, lead_ids, project_id), project_id, again=again)
+        raise no_leads(unknown, "These are no leads of your project, so nothing was queued")
+    leads = host_leads.selected(tables, org_id, lead_ids, project_id)
+    return Choice(PushMode.SELECTED, leads, [project_id], again=again)
+
+
+async def _choose_best(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], again: Again
+) -> Choice:
+    """Which project each lead counts for is asked once: scoring goes on meanwhile, and may move a lead to a project without a job."""
+    projects = await host_leads.best_projects(connection, tables, org_id, lead_ids)
+    unknown = [each for each in dict.fromkeys(lead_ids) if each not in projects]
+    if unknown:
+        raise no_leads(unknown[:NAMED], "These are no leads of your organization, so nothing was queued")
+    most = [project_id for project_id, _ in Counter(projects.values()).most_common()]
+    return Choice(PushMode.SELECTED, host_leads.paired(tables, projects), most, again=again)
 
 
 async def choose_filtered(
@@ -154,7 +171,7 @@ async def choose_filtered(
             extra={"count": count, "limit": MAX_LEADS},
         )
     leads = host_leads.filtered(tables, org_id, project_id, criteria)
-    return Choice(mode, leads, project_id, again=again, filters_json=filters_json)
+    return Choice(mode, leads, [project_id], again=again, filters_json=filters_json)
 
 
 async def require_project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> str:
@@ -178,15 +195,9 @@ def _no_project() -> NoReturn:
 async def accept(
     connection: AsyncConnection, tables: HostTables, asker: Asker, destination: Destination, choice: Choice
 ) -> list[AcceptedJob]:
-    """Queue the chosen leads: one push job a project, in the order of their leads' number. Commits nothing itself."""
-    if choice.project_id is not None:
-        projects = [choice.project_id]
-    else:
-        chosen = choice.leads.subquery("chosen")
-        counted = select(chosen.c.project_id).group_by(chosen.c.project_id).order_by(func.count().desc())
-        projects = list((await connection.execute(counted)).scalars())
+    """Queue the chosen leads: one push job a project. Commits nothing itself."""
     jobs: dict[UUID, UUID] = {}
-    for project_id in projects:
+    for project_id in choice.projects:
         jobs[project_id] = uuid4()
         found = await read_project(connection, tables, asker.org_id, project_id)
         await connection.execute(

@@ -10,13 +10,11 @@ from clay_push_service.deliveries.cause import RETRYABLE, Cause
 from clay_push_service.errors import ConflictError, InvalidError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus, PushMode
-from clay_push_service.push_jobs.accept import AcceptedJob, Asker, Choice, accept, no_leads, require_destination
+from clay_push_service.push_jobs.accept import NAMED, AcceptedJob, Asker, Choice, accept, no_leads, require_destination
 from clay_push_service.push_jobs.queue_leads import LOG, NOT_SENT, Again
 from clay_push_service.push_jobs.read_jobs import not_found
 from clay_push_service.push_jobs.schemas import RetryBody
 
-FOREIGN = 10
-"""Named in one refusal, as where leads are pushed."""
 NOTHING = "Nothing of this push job can be retried like this."
 NAME_THEM = (
     "What is left of this push job is retried only by name, with `causes` or `lead_ids`: leads that may already be in Clay,"
@@ -45,7 +43,7 @@ async def retry(
         found = set((await connection.execute(left.with_only_columns(LOG.c.contributor_id))).scalars())
         foreign = [each for each in dict.fromkeys(body.lead_ids) if each not in found]
         if foreign:
-            raise no_leads(foreign[:FOREIGN], "These leads did not fail in this push job, so nothing was queued")
+            raise no_leads(foreign[:NAMED], "These leads did not fail in this push job, so nothing was queued")
     if causes is not None:
         left = left.where(_caused_by(causes))
     named = body.lead_ids is not None or causes is not None
@@ -59,7 +57,7 @@ async def retry(
         in_clay=body.lead_ids is not None,
         maybe_in_clay=body.lead_ids is not None or (causes is not None and Cause.UNKNOWN in causes),
     )
-    choice = Choice(PushMode.RETRY, wanted, job.project_id, again=again, retry_of=job_id)
+    choice = Choice(PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id)
     [accepted] = await accept(connection, tables, asker, destination, choice)
     return accepted
 
