@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.destinations.pace import Pace
 from clay_push_service.errors import BadRequestError, NotFoundError
 from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs import cursor
@@ -18,10 +19,17 @@ from clay_push_service.push_jobs.schemas import CauseView, JobPage, JobView, Pro
 
 NOTICEABLE = timedelta(seconds=2)
 """A shorter wait is the pace, and no reason to say anything."""
+WINDOW = timedelta(seconds=10)
+"""What an unpaced job did in these seconds is its rate (`lately` below): an outage an hour ago says nothing of the rest."""
 
 READ = """
 SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
-       destination.next_slot_at, destination.rate_limit_ms, clock_timestamp() AS now,
+       destination.next_slot_at, destination.rate_limit_ms, destination.throttled_ms, destination.throttled_at,
+       clock_timestamp() AS now,
+       CASE WHEN job.status = 'running' AND destination.rate_limit_ms = 0
+            THEN (SELECT count(*) FROM clay.clay_push_log
+                  WHERE job_id = job.id AND status IN ('success', 'failed')
+                    AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
        CASE WHEN job.status = 'running'
             THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
 FROM clay.push_jobs AS job
@@ -146,7 +154,7 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         skipped_count=row.skipped_count,
         pending_count=pending,
         unknown_count=row.unknown_count,
-        rate=rate,
+        rate=round(rate, 2) if rate else None,
         eta_seconds=round(pending / rate, 1) if rate else None,
         causes=causes,
     )
@@ -163,6 +171,9 @@ def _waiting(row: Row[Any]) -> Waiting | None:
 
 
 def _rate(row: Row[Any]) -> float | None:
-    elapsed = (row.now - row.started_at).total_seconds() if row.started_at else 0.0
-    done = row.success_count + row.failed_count
-    return round(done / elapsed, 2) if done and elapsed > 0 else None
+    """Leads a second: the pace in force, or without one what was done lately; None: nothing is known yet."""
+    if row.rate_limit_ms:
+        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+        return timedelta(seconds=1) / pace.interval(row.now)
+    elapsed = min(row.now - row.started_at, WINDOW) if row.started_at else timedelta()
+    return row.lately / elapsed.total_seconds() if row.lately and elapsed else None

@@ -165,7 +165,10 @@ class JobView(BaseModel):
     skipped_count: int
     pending_count: int
     unknown_count: int = Field(description="Part of the failed: sent, and no answer came. May be in Clay.")
-    rate: float | None = Field(description="Leads a second, while it runs.", examples=[4.9])
+    rate: float | None = Field(
+        description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
+        examples=[5.0],
+    )
     eta_seconds: float | None = Field(description="While it runs and does not wait.", examples=[16.3])
     causes: list[CauseView]
 
