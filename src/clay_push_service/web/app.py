@@ -25,6 +25,7 @@ from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
 from clay_push_service.web import errors
 from clay_push_service.web.body import BodyMiddleware
+from clay_push_service.web.description import DESCRIPTION, TAGS
 from clay_push_service.web.requests import RequestMiddleware
 
 ROUTERS = (
@@ -56,6 +57,8 @@ def create_app(
     app = FastAPI(
         title="clay_push_service",
         summary="Sends NexusLeads' leads into Clay: queued, paced, once each, with an outcome for every lead.",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
         version=__version__,
         lifespan=_lifespan,
         openapi_url=None,  # openapi.yaml is committed; nothing but liveness and readiness is open to all
