@@ -104,8 +104,6 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = MappingProxyType(
 )
 
 
-def described(status: int) -> str:
-    """The codes of a status as a Markdown list."""
-    return "\n".join(
-        f"- `{code}`: {said.meaning} {said.remedy}" for code, said in PROBLEM_CODES.items() if said.status == status
-    )
+def codes_of(status: int) -> str:
+    """For a response's description, which is repeated at every route; the table above tells what each means."""
+    return ", ".join(f"`{code}`" for code, said in PROBLEM_CODES.items() if said.status == status)

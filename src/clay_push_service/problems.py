@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from clay_push_service.errors import ClayPushError
-from clay_push_service.problem_codes import described
+from clay_push_service.problem_codes import codes_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:clay-push:problem:"
@@ -71,7 +71,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     wanted = sorted({*statuses, 422, 500, 503})
     return {
         status: {
-            "description": f"{HTTPStatus(status).phrase}. By `code`:\n{described(status)}",
+            "description": f"{HTTPStatus(status).phrase}. `code` is one of {codes_of(status)}.",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in wanted

@@ -110,3 +110,16 @@ async def test_a_job_that_still_runs_is_not_retried(database_url: str) -> None:
     async with pushing(database_url, leads=1) as p:
         refused = await p.call("POST", f"/api/clay/jobs/{await p.push()}/retry", {}, status=409)
         assert refused["code"] == "job_running"
+
+
+async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) -> None:
+    async with pushing(database_url, leads=2) as p:
+        job_id = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
+        rest = await p.call("GET", f"/api/clay/jobs/{job_id}/leads?status=&cause=&cursor=")
+        assert len(rest["leads"]) == 2
+        assert len((await p.call("GET", "/api/clay/jobs?status=&cursor=&project_id="))["jobs"]) == 1
+        assert len((await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&cursor="))["leads"]) == 2
+        assert len((await p.call("GET", "/api/clay/audit?cursor="))["entries"]) == 2
+        for query in ("status=tired", "cause=tired", "cursor=tired"):
+            refused = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads?{query}", "owner")
+            assert refused.status_code in {400, 422}, query

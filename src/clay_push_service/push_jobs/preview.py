@@ -93,7 +93,7 @@ async def preview(
         to_send=len(to_send),
         queued_before=queued.everywhere,
         skipped=[
-            Reason(cause=each, count=count, message=EXPLANATIONS[Cause(each)].message)
+            Reason(cause=Cause(each), count=count, message=EXPLANATIONS[Cause(each)].message)
             for each, count in sorted(counts.items())
         ],
         changed_since=round(len(changed) * max(len(taken) / SAMPLE_LEADS, 1.0)),
@@ -119,7 +119,7 @@ async def _blocked(connection: AsyncConnection, org_id: UUID) -> ConflictError |
 def _waiting(webhook: WebhookView | None) -> Waiting | None:
     if webhook is None or webhook.state is not DestinationState.WAITING:
         return None
-    return Waiting(reason=webhook.reason or Cause.CLAY_UNAVAILABLE, until=webhook.until)
+    return Waiting(reason=Cause(webhook.reason or Cause.CLAY_UNAVAILABLE), until=webhook.until)
 
 
 def _fuel_warning(left: int | None, limit: int | None) -> str | None:

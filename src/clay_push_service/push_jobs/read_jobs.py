@@ -109,10 +109,11 @@ async def _causes(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict
     ids = [row.id for row in rows if row.failed_count or row.skipped_count]
     if ids:
         for found in await connection.execute(CAUSES, {"job_ids": ids}):
-            explanation = EXPLANATIONS[Cause(found.cause)]
+            cause = Cause(found.cause)
+            explanation = EXPLANATIONS[cause]
             causes[found.job_id].append(
                 CauseView(
-                    cause=found.cause,
+                    cause=cause,
                     count=found.leads,
                     message=explanation.message,
                     remedy=explanation.remedy,
@@ -162,7 +163,7 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
 
 def _waiting(row: Row[Any]) -> Waiting | None:
     if row.destination_state == "waiting":
-        return Waiting(reason=row.state_reason or Cause.CLAY_UNAVAILABLE, until=row.probe_at)
+        return Waiting(reason=Cause(row.state_reason or Cause.CLAY_UNAVAILABLE), until=row.probe_at)
     if row.next_slot_at - row.now > NOTICEABLE + timedelta(milliseconds=row.rate_limit_ms):
         return Waiting(reason="throttled", until=row.next_slot_at)
     if row.due_at is not None and row.due_at - row.now > NOTICEABLE:

@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, BindParameter, ColumnElement, Text, Uuid, any_, bi
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import RETRYABLE, Cause
-from clay_push_service.errors import ConflictError, InvalidError
+from clay_push_service.errors import ConflictError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs.accept import NAMED, AcceptedJob, Asker, Choice, accept, no_leads, require_destination
@@ -33,7 +33,7 @@ async def retry(
         raise not_found()
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
         raise ConflictError("This push job still runs: retry what failed when it has ended.", code="job_running")
-    causes = _known(body.causes)
+    causes = body.causes
     destination = await require_destination(connection, asker.org_id)
     left = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
         LOG.c.job_id == job_id, LOG.c.org_id == asker.org_id, NOT_SENT
@@ -66,17 +66,5 @@ def _leads(lead_ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
     return bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()))
 
 
-def _caused_by(causes: Sequence[str]) -> ColumnElement[bool]:
+def _caused_by(causes: Sequence[Cause]) -> ColumnElement[bool]:
     return LOG.c.cause == any_(bindparam("causes", list(causes), type_=ARRAY(Text()), unique=True))
-
-
-def _known(causes: list[str] | None) -> list[str] | None:
-    if causes is None:
-        return None
-    unknown = sorted(set(causes) - {cause.value for cause in Cause})
-    if unknown:
-        raise InvalidError(
-            f"There is no such cause: {unknown[0]}.",
-            errors=[{"field": "causes", "message": f"one of {', '.join(cause.value for cause in Cause)}"}],
-        )
-    return causes

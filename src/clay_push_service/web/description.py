@@ -1,8 +1,13 @@
-"""What the API's description says before its first path: who calls, what a push is, every problem code; and what each tag is."""
+"""What the API's description says before its first path: who calls, what a push is, every problem code; what each tag is, and examples."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from pydantic import JsonValue
+
+from clay_push_service.ops.models import EXAMPLE_STATUS
 from clay_push_service.problem_codes import PROBLEM_CODES
+from clay_push_service.push_jobs import examples
 
 _ROWS: Final = "\n".join(
     f"| `{code}` | {said.status} | {said.meaning} | {said.remedy} |" for code, said in PROBLEM_CODES.items()
@@ -31,6 +36,17 @@ person.
 |---|---|---|---|
 {_ROWS}
 """
+EXAMPLES: Final[Mapping[str, Mapping[str, JsonValue]]] = {
+    "CancelAnswer": examples.CANCELLED,
+    "DeliveryView": examples.DELIVERY,
+    "JobView": examples.JOB_VIEW,
+    "LeadView": examples.LEAD_VIEW,
+    "Preview": examples.PREVIEW,
+    "PushAnswer": examples.PUSH_ANSWER,
+    "Status": EXAMPLE_STATUS,
+    "StatusView": examples.STATUS,
+}
+"""Of answers, by schema. Put in at the end: FastAPI takes every null out of an example that a model brings."""
 TAGS: Final = [
     {"name": "push", "description": "Pushing leads, what a push would do, and what Clay has of whom."},
     {"name": "jobs", "description": "Push jobs: how far they are, what became of each lead, retry and cancel."},
