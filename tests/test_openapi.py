@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import jsonschema_rs
 import pytest
 import schemathesis
 import uvicorn
@@ -62,6 +63,53 @@ schema = schemathesis.openapi.from_dict(DESCRIBED, config=SchemathesisConfig.fro
 
 def test_committed_description_is_what_the_code_says() -> None:
     assert COMMITTED.read_text() == as_yaml(), "run make openapi"
+
+
+@pytest.mark.parametrize("name", DESCRIBED["components"]["schemas"])
+def test_every_property_is_described(name: str) -> None:
+    properties = DESCRIBED["components"]["schemas"][name].get("properties", {})
+    assert [each for each, said in properties.items() if not said.get("description")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, method) for path, found in DESCRIBED["paths"].items() for method in found]
+)
+def test_every_route_and_every_parameter_is_described(path: str, method: str) -> None:
+    route = DESCRIBED["paths"][path][method]
+    assert route["summary"]
+    assert route["description"]
+    assert [each["name"] for each in route.get("parameters", []) if not each.get("description")] == []
+    assert set(route["tags"]) <= {tag["name"] for tag in DESCRIBED["tags"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["JobView", "StatusView", "LeadView", "DeliveryView", "RetryBody", "PreviewBody", "PushBody", "Preview", "Status"],
+)
+def test_what_is_read_most_has_a_whole_example(name: str) -> None:
+    assert DESCRIBED["components"]["schemas"][name]["examples"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, said in DESCRIBED["components"]["schemas"].items() if "examples" in said]
+)
+def test_an_example_is_what_its_schema_says(name: str) -> None:
+    found = DESCRIBED["components"]["schemas"][name]
+    whole = {"$ref": f"#/components/schemas/{name}", "components": DESCRIBED["components"]}
+    for example in found["examples"]:
+        jsonschema_rs.validate(whole, example)
+        assert set(example) <= set(found["properties"]) or found.get("additionalProperties")
+
+
+@pytest.mark.parametrize("name", ["PushBody", "PreviewBody", "ErasureBody"])
+def test_a_client_made_of_the_description_can_send_contributor_ids(name: str) -> None:
+    body = DESCRIBED["components"]["schemas"][name]
+    assert body["additionalProperties"] is False
+    ids, twin = body["properties"]["lead_ids"], body["properties"]["contributor_ids"]
+    assert {key: said for key, said in ids.items() if key not in {"title", "description"}} == {
+        key: said for key, said in twin.items() if key not in {"title", "description"}
+    }
+    assert not {"lead_ids", "contributor_ids"} & set(body.get("required", []))
 
 
 @dataclass

@@ -1,12 +1,12 @@
 """What every refusal looks like to a caller: RFC 9457 problem documents, the same in answers and in openapi.yaml."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from clay_push_service.errors import ClayPushError
+from clay_push_service.problem_codes import codes_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:clay-push:problem:"
@@ -44,7 +44,7 @@ class Problem(BaseModel):
     title: str = Field(description="The status in words.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="One sentence for a person; never a stack trace, a URL or a token.")
-    code: str = Field(description="Stable, for programs.")
+    code: str = Field(description="Stable, for programs; each response lists those it may have.")
     errors: list[FieldProblem] | None = Field(None, description="Bad fields, if that is what is wrong.")
     request_id: str | None = Field(None, description="Of this request; quote it when you report the problem.")
 
@@ -66,27 +66,12 @@ def document(error: ClayPushError, request_id: str | None = None) -> dict[str, J
     return {**extra, **standard}
 
 
-WHEN: Final[Mapping[int, str]] = {
-    400: "The request cannot be understood, e.g. `organization_required` or `organization_invalid`.",
-    401: "No valid access token or service key.",
-    403: "Not allowed: no member, role or scope missing, or `enterprise_required`.",
-    404: "Not there, or another organization's.",
-    405: "The method is not one of this resource.",
-    409: "Not in this state, e.g. `clay_not_configured` or `destination_closed`.",
-    413: "The body is too large.",
-    422: "A field is not valid; `errors` names it.",
-    429: "Too soon; `Retry-After` says when.",
-    500: "Something unexpected happened; it is in our log under the request id.",
-    503: "Cannot be done now, e.g. `database_unavailable`; `Retry-After` says when to try again.",
-}
-
-
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the problems it may answer, besides those that every route may."""
     wanted = sorted({*statuses, 422, 500, 503})
     return {
         status: {
-            "description": f"{HTTPStatus(status).phrase}. {WHEN[status]}",
+            "description": f"{HTTPStatus(status).phrase}. `code` is one of {codes_of(status)}.",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in wanted

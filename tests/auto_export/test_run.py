@@ -103,6 +103,19 @@ async def test_only_what_came_since_is_pushed_by_the_next_scan(project: Project)
     assert await pushed(project, result["job_id"]) == {new}
 
 
+async def test_a_scan_does_not_send_what_somebody_cancelled_and_a_retry_does(project: Project) -> None:
+    await project.configure()
+    await project.rule()
+    job_id = (await project.run(uuid4()))["job_id"]
+    assert (await project.app.call("POST", f"/api/clay/jobs/{job_id}/cancel", "member")).status_code == 200
+    assert (await project.run(uuid4(), 200))["outcome"] == "nothing_new"
+    preview = (await project.app.get(f"{project.path}/preview", "member")).json()
+    by_lead = {lead["id"]: lead["left_out_by"] for lead in preview["leads"]}
+    assert by_lead[str(project.best)] == by_lead[str(project.champion)] == "failed_before"
+    again = await project.app.call("POST", f"/api/clay/jobs/{job_id}/retry", "member", json={})
+    assert await pushed(project, again.json()["job_id"]) == {project.best, project.champion}
+
+
 async def test_without_a_scan_every_call_runs(project: Project) -> None:
     await project.configure()
     await project.rule()

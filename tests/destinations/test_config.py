@@ -7,8 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.read import Fuel, destination_view
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.stored import read_destination
 from clay_push_service.models import DestinationState
 from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
 
@@ -153,7 +156,6 @@ async def test_every_change_is_audited_without_secrets(app: AppClient) -> None:
         "webhook_token": "set",
         "rate_limit_ms": 300,
         "version": 2,
-        "fuel_used": 0,
     }
     for row in found:
         assert not any(secret in row.said for secret in (TOKEN, "another-secret", "clay.com", "950e"))
@@ -341,3 +343,38 @@ async def test_view_tells_pace_health_and_fuel(app: AppClient) -> None:
 )
 def test_fuel_warns_at_80_and_95_percent(used: int, limit: int | None, warning: int | None) -> None:
     assert Fuel(used, limit).warning_percent == warning
+
+
+async def test_a_url_that_comes_back_has_gone_on_counting(app: AppClient) -> None:
+    await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
+    seen = (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()
+    assert (seen["version"], seen["fuel_used"]) == (3, 7)
+
+
+async def test_a_url_that_was_removed_has_gone_on_counting(app: AppClient) -> None:
+    await app.call("DELETE", CONFIG, "owner")
+    assert (await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})).json()["fuel_used"] == 0
+    assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["fuel_used"] == 7
+    kept = [row.url_fingerprint for row in await versions(app)]
+    assert len(set(kept)) == 3, "salted: the same URL twice does not look alike"
+
+
+async def test_setting_the_limit_leaves_the_meter_to_the_worker(
+    app: AppClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lead is counted between the moment the settings were read and the moment they are written."""
+
+    async def and_a_lead_is_sent(connection: AsyncConnection, box: SecretBox, org_id: UUID, **more: bool) -> Any:
+        found = await read_destination(connection, box, org_id, **more)
+        if more.get("lock"):
+            async with app.database.transaction() as other:
+                await other.execute(text("UPDATE clay.destination_versions SET fuel_used = fuel_used + 1"))
+        return found
+
+    monkeypatch.setattr("clay_push_service.destinations.configure.read_destination", and_a_lead_is_sent)
+    seen = (await app.put(CONFIG, "owner", {"fuel_limit": 40_000})).json()
+    assert (seen["fuel_used"], seen["fuel_limit"]) == (8, 40_000)
+    seen = (await app.put(CONFIG, "owner", {"fuel_limit": None})).json()
+    assert (seen["fuel_used"], seen["fuel_limit"]) == (9, None)
+    seen = (await app.put(CONFIG, "owner", {"fuel_used": 3})).json()
+    assert (seen["fuel_used"], seen["fuel_limit"]) == (3, None)

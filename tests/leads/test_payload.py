@@ -19,6 +19,7 @@ from clay_push_service.leads.payload import (
     Payload,
     PayloadError,
     build,
+    is_comparable,
     sample,
 )
 
@@ -95,15 +96,26 @@ def test_hash_answers_whether_the_lead_has_changed() -> None:
     again = build(JOHN, UUID(int=9), THEN + timedelta(days=3))
     assert again.hash == first.hash
     assert again.body != first.body
-    assert len(first.hash) == hashlib.sha256().digest_size
+    assert is_comparable(first.hash)
     for changed in (
         {"email": "new@example.com"},
         {"overall_score": Decimal("82.6")},
         {"skills": ["Go", "Python", "Kubernetes"]},
-        {"project_name": "Renamed"},
         {"stats": None},
     ):
         assert build(dataclasses.replace(JOHN, **changed), DELIVERY, THEN).hash != first.hash
+
+
+@pytest.mark.parametrize("name", ["project_name", "source_name"])
+def test_renaming_a_project_or_a_repository_changes_no_lead(name: str) -> None:
+    renamed = build(dataclasses.replace(JOHN, **{name: "Renamed"}), DELIVERY, THEN)  # type: ignore[arg-type]  # both are texts
+    assert renamed.hash == build(JOHN, DELIVERY, THEN).hash
+    assert b"Renamed" in renamed.body
+
+
+def test_a_hash_of_an_earlier_version_is_not_compared() -> None:
+    assert not is_comparable(hashlib.sha256(b"as it was made before").digest())
+    assert not is_comparable(b"\x01" + build(JOHN, DELIVERY, THEN).hash[1:])
 
 
 def test_hash_does_not_mind_how_a_number_is_written() -> None:

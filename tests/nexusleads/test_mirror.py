@@ -111,6 +111,17 @@ async def test_a_later_failure_does_not_undo_a_mark(database_url: str) -> None:
         assert "0 pushed, 3 failed" in row["error_message"]
 
 
+async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: OK if number < 3 else status(422))
+    async with attached(database_url, Level.MIRROR, leads=4, clay=clay) as a:
+        await a.push_all(a.world.lead_ids[:3])
+        job_id = await a.push_all()
+        await a.mirror_now()
+        row = await a.row(job_id)
+        assert row is not None
+        assert row["error_message"] == "0 pushed, 1 failed, 3 skipped. Clay refused the row."
+
+
 async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clay_push_service.nexusleads.mirror_marks.BATCH", 7)
     async with attached(database_url, Level.MIRROR, leads=40, rate_limit_ms=10) as a:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from clay_push_service import queue
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.push_jobs import queue_leads
+from clay_push_service.push_jobs.accept import Asker, accept, choose_selected, require_destination
 from clay_push_service.push_jobs.drain import Drainer
 from tests.support.world import World, draining, world
 
@@ -133,3 +134,30 @@ async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> 
             text("SELECT pg_get_function_arguments('clay.procrastinate_defer_jobs_v1'::regproc)")
         )
         assert found.scalar_one() == "jobs procrastinate_job_to_defer_v1[]"
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    ["UPDATE public.lead_scores SET overall_score = 100 WHERE project_id = :id", "DELETE FROM public.lead_scores"],
+)
+async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_does_meanwhile(
+    database_url: str, meanwhile: str
+) -> None:
+    """Scoring commits between the choice and the insert; the better project has no job, or the lead is in none any more."""
+    async with world(database_url, leads=2) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        other = uuid4()
+        await w.fetch(
+            "INSERT INTO public.projects (id, org_id, name) VALUES (:id, :org, 'Other')", id=other, org=w.org_id
+        )
+        await w.fetch(
+            "INSERT INTO public.lead_scores (project_id, member_id, overall_score) SELECT :id, member_id, 0 FROM public.lead_scores",
+            id=other,
+        )
+        async with w.database.transaction() as connection:
+            tables = await w.host.tables(connection)
+            destination = await require_destination(connection, w.org_id)
+            choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, None, queue_leads.Again())
+            await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
+            [job] = await accept(connection, tables, Asker(w.org_id, "user:test"), destination, choice)
+        assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)

@@ -15,7 +15,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.models import DeliveryState, DeliveryStatus
 from clay_push_service.push_jobs.accept import MAX_LEADS
 from clay_push_service.push_jobs.erased import is_erased
-from clay_push_service.push_jobs.queue_leads import LOG
+from clay_push_service.push_jobs.queue_leads import LOG, NOT_SENT
 
 OF_THE_LEAD = (
     Cause.REJECTED, Cause.TOO_LARGE, Cause.INVALID_LEAD, Cause.LEAD_GONE, Cause.POISON, Cause.ERASED, Cause.CANCELLED,
@@ -37,11 +37,11 @@ class Clause(StrEnum):
 
 MESSAGES: Mapping[Clause, str] = MappingProxyType(
     {
-        Clause.ERASED: "This person asked to be forgotten and is never pushed again.",
+        Clause.ERASED: "This person was erased and must not be pushed again.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
         Clause.ALREADY_QUEUED: "On its way to Clay in another push.",
-        Clause.MAYBE_IN_CLAY: "An earlier push of this lead ended without an answer, so it may already be in Clay.",
-        Clause.FAILED_BEFORE: "An earlier push of this lead was refused or cancelled: retry that push to send it.",
+        Clause.MAYBE_IN_CLAY: "An earlier push ended without an answer: may already be in Clay.",
+        Clause.FAILED_BEFORE: "An earlier push of it was refused or cancelled: retry that push to send it.",
         Clause.MIN_SCORE: "Its score is below the rule's minimum, or not known.",
         Clause.CLASSIFICATION: "Its classification is none of the rule's, or not known.",
     }
@@ -75,13 +75,9 @@ def judged(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table
             func.bool_or(and_(in_this_table, LOG.c.status == DeliveryStatus.SUCCESS.value)).label("in_clay"),
             func.bool_or(LOG.c.state != DeliveryState.DONE.value).label("queued"),
             func.bool_or(and_(in_this_table, LOG.c.cause == Cause.UNKNOWN.value)).label("maybe"),
-            func.bool_or(
-                and_(
-                    in_this_table,
-                    LOG.c.status == DeliveryStatus.FAILED.value,
-                    LOG.c.cause.in_([cause.value for cause in OF_THE_LEAD]),
-                )
-            ).label("failed"),
+            func.bool_or(and_(in_this_table, NOT_SENT, LOG.c.cause.in_([cause.value for cause in OF_THE_LEAD]))).label(
+                "failed"
+            ),
         )
         .where(LOG.c.org_id == org_id, LOG.c.contributor_id.in_(select(asked.c.lead_id)))
         .group_by(LOG.c.contributor_id)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from clay_push_service.auto_export.preview import preview_rule
 from clay_push_service.auto_export.rule import read_rule, write_rule
@@ -18,18 +18,20 @@ from clay_push_service.push_jobs.dependencies import PushDesk, ReadDesk, desk_wi
 
 router = APIRouter(prefix="/api/clay/projects/{project_id}/auto-export", tags=["auto-export"], dependencies=Authorized)
 
+ProjectId = Annotated[UUID, Path(description="The project.")]
 RuleDesk = Annotated[Desk, Depends(desk_with(Scope.CONFIG))]
 
 
 @router.get("", summary="A project's auto-export rule", responses=responses(*CALLER, 404))
-async def get_auto_export(project_id: UUID, desk: ReadDesk) -> RuleView:
+async def get_auto_export(project_id: ProjectId, desk: ReadDesk) -> RuleView:
+    """Off where none was ever set."""
     await require_project(desk.connection, desk.tables, desk.asker.org_id, project_id)
     kept = await read_rule(desk.connection, desk.tables, desk.asker.org_id, project_id)
     return RuleView.of(project_id, kept)
 
 
 @router.put("", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413))
-async def set_auto_export(project_id: UUID, body: RuleBody, desk: RuleDesk) -> RuleView:
+async def set_auto_export(project_id: ProjectId, body: RuleBody, desk: RuleDesk) -> RuleView:
     """For an owner or admin, or a key with scope `config`. The whole rule, in NexusLeads' own columns where we may."""
     asker = desk.asker
     await require_project(desk.connection, desk.tables, asker.org_id, project_id)
@@ -39,7 +41,7 @@ async def set_auto_export(project_id: UUID, body: RuleBody, desk: RuleDesk) -> R
 
 @router.get("/preview", summary="What the rule would push now", responses=responses(*CALLER, 404))
 async def preview_auto_export(
-    project_id: UUID, desk: ReadDesk, query: Annotated[PreviewQuery, Query()]
+    project_id: ProjectId, desk: ReadDesk, query: Annotated[PreviewQuery, Query()]
 ) -> RulePreview:  # fmt: skip
     """Every lead of the project, each with the clause that leaves it out; queues nothing."""
     return await preview_rule(desk, project_id, after=query.cursor, limit=query.limit)
@@ -50,7 +52,7 @@ async def preview_auto_export(
     responses={202: {"model": RunAnswer, "description": "A push job was queued."}, **responses(*CALLER, 404, 409, 413)},
 )  # fmt: skip
 async def run_auto_export(
-    project_id: UUID, desk: PushDesk, response: Response, body: Annotated[RunBody | None, Body()] = None
+    project_id: ProjectId, desk: PushDesk, response: Response, body: Annotated[RunBody | None, Body()] = None
 ) -> RunAnswer:
     """Pushes the new leads that the rule lets through. 200 with the reason where there is nothing to push."""
     wanted = body or RunBody()

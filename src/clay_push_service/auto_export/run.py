@@ -161,7 +161,7 @@ async def _run(
     if not (await connection.execute(select(func.count()).select_from(leads.subquery()))).scalar_one():
         return nothing
     choice = Choice(
-        PushMode.AUTO, leads, project_id, filters_json=rule.filters_json(), source_job_id=source_job_id
+        PushMode.AUTO, leads, [project_id], filters_json=rule.filters_json(), source_job_id=source_job_id
     )  # fmt: skip
     before = await connection.begin_nested()
     [job] = await accept(connection, tables, asker, destination, choice)

@@ -10,6 +10,7 @@ from clay_push_service.auto_export.choose import Clause
 from clay_push_service.auto_export.rule import Keeper, KeptRule, Rule
 from clay_push_service.auto_export.run import RunOutcome, RunResult
 from clay_push_service.leads.filters import Score, Words
+from clay_push_service.push_jobs.cursor import Cursor
 
 EXAMPLE_SCAN = "9d4f0a3e-1c52-4f0d-8a55-2f9a1d3f7b10"
 
@@ -22,7 +23,7 @@ class RuleBody(BaseModel):
         json_schema_extra={"examples": [{"enabled": True, "min_score": 70, "classifications": ["DECISION_MAKER"]}]},
     )
 
-    enabled: StrictBool
+    enabled: StrictBool = Field(description="Whether a scan pushes what the rule lets through.")
     min_score: Score | None = Field(
         None, description="Overall score of at least this; two decimals. A lead without a score does not meet it."
     )
@@ -35,10 +36,12 @@ class RuleBody(BaseModel):
 
 
 class RuleView(BaseModel):
-    project_id: UUID
-    enabled: bool
-    min_score: float | None = Field(examples=[70])
-    classifications: list[str] = Field(examples=[["DECISION_MAKER"]])
+    project_id: UUID = Field(description="The project.")
+    enabled: bool = Field(description="Whether a scan pushes what the rule lets through.")
+    min_score: float | None = Field(description="Overall score of at least this; null: any.", examples=[70])
+    classifications: list[str] = Field(
+        description="Any of these; empty: any, and also none.", examples=[["DECISION_MAKER"]]
+    )
     kept_by: Keeper = Field(
         description="`host`: in NexusLeads' own columns, where its project page shows it. `own`: here. `nobody`: not set."
     )
@@ -67,9 +70,9 @@ class RunBody(BaseModel):
 
 class RunAnswer(BaseModel):
     outcome: RunOutcome = Field(description="`queued`, or why nothing was pushed.")
-    message: str = Field(examples=["12 new leads are being pushed to Clay."])
-    project_id: UUID
-    source_job_id: UUID | None = Field(examples=[EXAMPLE_SCAN])
+    message: str = Field(description="The same in one sentence.", examples=["12 new leads are being pushed to Clay."])
+    project_id: UUID = Field(description="The project.")
+    source_job_id: UUID | None = Field(description="The scan, as it was named.", examples=[EXAMPLE_SCAN])
     job_id: UUID | None = Field(description="The push job; null where nothing was to be sent.")
     lead_count: int = Field(description="Leads that were queued.", examples=[12])
     again: bool = Field(description="This scan was run before: this is the first answer, and nothing was done now.")
@@ -88,40 +91,37 @@ class RunAnswer(BaseModel):
 
 
 class LeftOut(BaseModel):
-    clause: Clause
-    count: int = Field(examples=[31])
-    message: str = Field(examples=["Already in your Clay table."])
+    clause: Clause = Field(description="The first clause of the rule that leaves them out.")
+    count: int = Field(description="How many leads.", examples=[31])
+    message: str = Field(description="The clause in one sentence.", examples=["Already in your Clay table."])
 
 
 class PreviewedLead(BaseModel):
-    id: UUID
-    username: str | None
-    full_name: str | None
-    overall_score: float | None
-    classification: str | None
+    id: UUID = Field(description="The lead's contributor id in NexusLeads.")
+    username: str | None = Field(description="GitHub user name.")
+    full_name: str | None = Field(description="Full name.")
+    overall_score: float | None = Field(description="Overall score in this project; null: not scored.")
+    classification: str | None = Field(description="What NexusLeads took the person for.")
     left_out_by: Clause | None = Field(description="The first clause that leaves it out; null: it would be pushed.")
 
 
 class RulePreview(BaseModel):
     """What a run would do now; nothing is queued."""
 
-    rule: RuleView
+    rule: RuleView = Field(description="The rule as it stands.")
     blocked: RunOutcome | None = Field(
         description="Why a run would push nothing, whatever the leads are; null: nothing."
     )
     message: str | None = Field(description="The same in one sentence.")
     lead_count: int = Field(description="All leads of the project.", examples=[120])
     to_send: int = Field(description="What the rule lets through.", examples=[12])
-    left_out: list[LeftOut]
+    left_out: list[LeftOut] = Field(description="Why the other leads would not be pushed.")
     leads: list[PreviewedLead] = Field(description="Those that would be pushed first, then best score first.")
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
-
-
-Cursor = Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before.")]
 
 
 class PreviewQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: Cursor = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="Leads in a page.")] = 50

@@ -37,7 +37,7 @@ class Wanted:
 
 
 def run(settings: Settings, wanted: Wanted) -> int:
-    """0 when it was queued, or, watched, when it ended without a failed lead."""
+    """0 when it was queued (a dry run: would be), or, watched, when it ended without a failed lead."""
     try:
         return asyncio.run(_Push(settings, wanted).run())
     except KeyboardInterrupt:
@@ -64,8 +64,9 @@ class _Push:
     async def _preview(self) -> int:
         async with self._database.transaction() as connection:
             desk, body = await self._desk(connection)
-            self._tell(await desk.preview(body))
-        return 0
+            found = await desk.preview(body)
+        self._tell(found)
+        return 1 if found.blocked else 0
 
     async def _push(self) -> tuple[UUID, UUID]:
         async with self._database.transaction() as connection:
@@ -105,8 +106,12 @@ class _Push:
 
     def _tell(self, found: Preview) -> None:
         about = "about " if found.estimated else ""
+        before = f", behind {found.queued_before:,} that are queued" if found.queued_before else ""
+        would = f"Of {found.lead_count:,} leads {found.to_send:,} would be sent, in {found.seconds:,.0f} s{before}."
         lines = [
-            f"Nothing was queued. Of {found.lead_count:,} leads {found.to_send:,} would be sent, in {found.seconds:,.0f} s.",
+            *([f"A push would be refused now: {found.message}"] if found.blocked else []),
+            *(["Clay is having an outage: a push would wait for its end."] if found.waiting else []),
+            f"Nothing was queued. {would}",
             *(f"  {each.count:,} skipped, {each.cause}: {each.message}" for each in found.skipped),
             f"  {about}{found.without_email:,} without an e-mail address, {about}{found.too_large:,} too large for Clay",
             *([f"  {found.fuel_warning}"] if found.fuel_warning else []),

@@ -40,58 +40,58 @@ class Who(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Explanation:
     message: str
-    """What happened, in one sentence a seller understands."""
+    """What happened, in one sentence a seller understands: of one lead as well as of a job's many, so it says neither."""
     remedy: str
     who: Who
     """Who can do something about it."""
     retryable: bool
-    """May a retry of the job send it again? Never where Clay may have it already, or where there is nothing to send."""
+    """Does a retry that names nothing send it again? Never where Clay may have it, or where there is nothing to send."""
 
 
 EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
     {
         Cause.ALREADY_IN_CLAY: Explanation(
-            "This lead is already in your Clay table.",
-            "Push again on purpose if you want a second row.",
+            "Already in your Clay table.",
+            "Push again on purpose for a second row.",
             Who.NOBODY,
             retryable=False,
         ),
         Cause.ALREADY_QUEUED: Explanation(
-            "This lead is already on its way to Clay in another push.",
+            "Already on the way to Clay in another push.",
             "Wait for that push to end.",
             Who.NOBODY,
             retryable=False,
         ),
         Cause.MAYBE_IN_CLAY: Explanation(
-            "An earlier push of this lead ended without an answer, so it may already be in Clay.",
-            "Look for it in your Clay table; if it is missing, push it again on purpose.",
+            "An earlier push ended without an answer: may already be in Clay.",
+            "Look in your Clay table, and push again on purpose what is missing there.",
             Who.YOU,
             retryable=False,
         ),
         Cause.CANCELLED: Explanation(
-            "The push was cancelled before this lead was sent.", "Retry the push to send it.", Who.YOU, retryable=True
+            "The push was cancelled before this was sent.", "Retry the push to send it.", Who.YOU, retryable=True
         ),
         Cause.TOO_LARGE: Explanation(
-            "This lead's data is larger than the 100 KB Clay takes for one row.",
-            "Shorten its longest fields in NexusLeads, then retry.",
+            "Larger than the 100 KB that Clay takes for one row.",
+            "Shorten the longest fields in NexusLeads, then retry.",
             Who.YOU,
             retryable=True,
         ),
         Cause.INVALID_LEAD: Explanation(
-            "This lead holds data that cannot be turned into a row.",
-            "Report the lead to NexusLeads; retry when it is corrected.",
+            "The data cannot be turned into a row for Clay.",
+            "Report it to NexusLeads; retry when it is corrected.",
             Who.OPERATOR,
             retryable=True,
         ),
         Cause.LEAD_GONE: Explanation(
-            "This lead was removed from NexusLeads before it was sent.",
-            "Nothing to do; push it anew if it comes back.",
+            "Removed from NexusLeads before it was sent.",
+            "Nothing to do; push again if it comes back.",
             Who.NOBODY,
             retryable=False,
         ),
         Cause.REJECTED: Explanation(
-            "Clay refused this lead's row.",
-            "Look at Clay's status code beside the lead, then retry it.",
+            "Clay refused the row.",
+            "Compare the row with the column types of your Clay table, then retry.",
             Who.YOU,
             retryable=True,
         ),
@@ -125,8 +125,8 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             "Clay was unavailable for more than half an hour.", "Retry when Clay is back.", Who.YOU, retryable=True
         ),
         Cause.UNKNOWN: Explanation(
-            "Clay gave no clear answer, so this lead may already be in Clay.",
-            "Look for it in your Clay table; if it is missing, push it again on purpose.",
+            "Clay gave no clear answer: may already be in Clay.",
+            "Look in your Clay table, and push again on purpose what is missing there.",
             Who.YOU,
             retryable=False,
         ),
@@ -137,20 +137,20 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         Cause.POISON: Explanation(
-            "Sending this lead broke our own worker three times.",
+            "Sending it broke our own worker three times.",
             "Nothing you can do: the operator must look at it before it is pushed again.",
             Who.OPERATOR,
             retryable=False,
         ),
         Cause.DESTINATION_REMOVED: Explanation(
-            "The Clay connection was removed before this lead was sent.",
+            "The Clay connection was removed before this was sent.",
             "Configure your Clay webhook URL in Settings → Integrations, then retry.",
             Who.YOU,
             retryable=True,
         ),
         Cause.SECRET_UNREADABLE: Explanation(
             "The stored webhook URL could not be decrypted.",
-            "Restore the encryption key it was saved with, or save the webhook URL again, then retry.",
+            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator; then retry.",
             Who.OPERATOR,
             retryable=True,
         ),
@@ -161,10 +161,12 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         Cause.ERASED: Explanation(
-            "This person asked to be forgotten and was erased.",
-            "Nothing to do; they must not be pushed again.",
+            "Erased for good: must not be pushed again.",
+            "Nothing to do.",
             Who.NOBODY,
             retryable=False,
         ),
     }
 )
+
+RETRYABLE = tuple(cause for cause, explanation in EXPLANATIONS.items() if explanation.retryable)

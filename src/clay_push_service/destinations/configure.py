@@ -20,6 +20,7 @@ from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Polic
 from clay_push_service.destinations.look_up import is_internal
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.stored import StoredDestination, StoredWebhook, read_destination
+from clay_push_service.destinations.url_fingerprint import fingerprint, is_of
 from clay_push_service.errors import ConflictError, InvalidError
 
 DEFAULT_RATE_LIMIT_MS = 200
@@ -31,9 +32,10 @@ BULLET = "•"
 ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
 INSERT_VERSION = text("""
 INSERT INTO clay.destination_versions
-    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, fuel_used, fuel_limit, source, created_by)
-SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask, :fuel_used,
-       :fuel_limit, :source, :created_by
+    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, fuel_used, fuel_limit,
+     source, created_by)
+SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
+       :url_fingerprint, :fuel_used, :fuel_limit, :source, :created_by
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """)
@@ -46,9 +48,16 @@ SET version_id = :version_id, table_name = :table_name, rate_limit_ms = :rate_li
     updated_at = now()
 WHERE org_id = :org_id
 """)
+# Only what was named: the worker counts on meanwhile, and what was read before would take its counts back.
 UPDATE_FUEL = text("""
-UPDATE clay.destination_versions SET fuel_used = :fuel_used, fuel_limit = :fuel_limit
+UPDATE clay.destination_versions
+SET fuel_used = coalesce(CAST(:fuel_used AS integer), fuel_used),
+    fuel_limit = CASE WHEN :sets_limit THEN CAST(:fuel_limit AS integer) ELSE fuel_limit END
 WHERE org_id = :org_id AND id = :version_id
+""")
+METERS = text("""
+SELECT url_fingerprint, fuel_used FROM clay.destination_versions
+WHERE org_id = :org_id AND destination_id = :destination_id AND url_fingerprint IS NOT NULL
 """)
 REOPEN = text("""
 UPDATE clay.destination_versions
@@ -199,7 +208,7 @@ class _Save:
 
     async def run(self) -> None:
         current, old = self.current, self.current.webhook
-        wanted = self._wanted()
+        wanted = self._wanted(await self._meter())
         changed = self._differences(wanted)
         if old is None or {"webhook_url", "webhook_token"} & changed.keys():
             version_id, changed["version"] = await self._new_version(wanted)
@@ -207,7 +216,11 @@ class _Save:
             version_id = old.version_id
             which = {"org_id": self.org_id, "version_id": version_id}
             if {"fuel_used", "fuel_limit"} & changed.keys():
-                fuel = {"fuel_used": wanted.fuel_used, "fuel_limit": wanted.fuel_limit}
+                fuel = {
+                    "fuel_used": _or(self.change.fuel_used, None),
+                    "fuel_limit": _or(self.change.fuel_limit, None),
+                    "sets_limit": not isinstance(self.change.fuel_limit, Keep),
+                }
                 await self.connection.execute(UPDATE_FUEL, which | fuel)
             if self._asks_to_open() and (await self.connection.execute(REOPEN, which)).one_or_none() is not None:
                 changed["reopened"] = True
@@ -224,12 +237,18 @@ class _Save:
         await self.connection.execute(UPDATE_DESTINATION, values)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
-    def _wanted(self) -> "_Wanted":
+    async def _meter(self) -> int:
+        """What is used of the webhook. Another URL is another webhook, and full; one that comes back has gone on counting."""
+        old, url = self.current.webhook, str(self.checked.url)
+        if old is not None and old.url == url:
+            return old.fuel_used
+        values = {"org_id": self.org_id, "destination_id": self.current.id}
+        rows = await self.connection.execute(METERS, values)
+        return max((row.fuel_used for row in rows if is_of(url, row.url_fingerprint)), default=0)
+
+    def _wanted(self, fuel_used: int) -> "_Wanted":
         change, old = self.change, self.current.webhook
         url = str(self.checked.url)
-        fuel_used = (
-            old.fuel_used if old is not None and old.url == url else 0
-        )  # another URL is another webhook, and full
         rate_limit_ms = _or(change.rate_limit_ms, self.current.rate_limit_ms)
         if rate_limit_ms == 0 and not self.internal:  # the old URL was internal, the new one is not
             rate_limit_ms = DEFAULT_RATE_LIMIT_MS
@@ -254,7 +273,8 @@ class _Save:
             found["table_name"] = wanted.table_name
         if current.rate_limit_ms != wanted.rate_limit_ms:
             found["rate_limit_ms"] = wanted.rate_limit_ms
-        if (old.fuel_used if old else 0) != wanted.fuel_used:
+        # Only what somebody set: `verify` checks the meter from there on.
+        if not isinstance(self.change.fuel_used, Keep) and (old.fuel_used if old else 0) != wanted.fuel_used:
             found["fuel_used"] = wanted.fuel_used
         if (old.fuel_limit if old else DEFAULT_FUEL_LIMIT) != wanted.fuel_limit:
             found["fuel_limit"] = wanted.fuel_limit
@@ -286,6 +306,7 @@ class _Save:
             "sealed_url": self.box.seal(wanted.url, self.org_id, version_id),
             "sealed_token": None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id),
             "url_mask": mask(wanted.url),
+            "url_fingerprint": fingerprint(wanted.url),
             "fuel_used": wanted.fuel_used,
             "fuel_limit": wanted.fuel_limit,
             "source": self.source,

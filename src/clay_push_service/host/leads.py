@@ -1,6 +1,6 @@
 """Which leads an organization has and what is known of each. A lead of another organization does not exist here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -31,7 +31,7 @@ from clay_push_service.host.tables import HostTables
 
 __all__ = [
     "After", "GithubStats", "LeadCriteria", "LeadRow", "PushableLeads",
-    "count_filtered", "filtered", "listed", "payload_rows", "selected", "unknown_leads",
+    "best_projects", "count_filtered", "filtered", "listed", "paired", "payload_rows", "selected", "unknown_leads",
 ]  # fmt: skip
 
 PushableLeads = Select[UUID, UUID, str | None, str | None]
@@ -95,6 +95,29 @@ def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project
         select(chosen.c.lead_id, chosen.c.project_id, leads.username, leads.full_name)
         .join_from(chosen, tables.leads, leads.id == chosen.c.lead_id)
         .order_by(chosen.c.lead_id)
+    )
+
+
+async def best_projects(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]
+) -> dict[UUID, UUID]:
+    """Those of `lead_ids` that are leads of the organization, each with the project it counts for just now."""
+    best = selected(tables, org_id, lead_ids, None).subquery("best")
+    found = await connection.execute(select(best.c.lead_id, best.c.project_id))
+    return {row.lead_id: row.project_id for row in found}
+
+
+def paired(tables: HostTables, projects: Mapping[UUID, UUID]) -> PushableLeads:
+    """The leads of `best_projects`, whatever scoring has made of them since."""
+    leads = tables.leads.c
+    pairs = func.unnest(_ids(list(projects)), _ids(list(projects.values()))).table_valued(
+        column("lead_id", Uuid()), column("project_id", Uuid()), name="pair"
+    )
+    pairs = pairs.render_derived()
+    return (
+        select(pairs.c.lead_id, pairs.c.project_id, leads.username, leads.full_name)
+        .join_from(pairs, tables.leads, leads.id == pairs.c.lead_id)
+        .order_by(pairs.c.lead_id)
     )
 
 

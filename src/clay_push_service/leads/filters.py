@@ -59,7 +59,7 @@ class LeadFilters(BaseModel):
     @property
     def is_empty(self) -> bool:
         """Whether every lead of the project matches."""
-        return self == LeadFilters()
+        return self.criteria() == LeadFilters().criteria()  # an empty search is none
 
     def criteria(self) -> LeadCriteria:
         """The same, as the host's statements take it."""

@@ -19,6 +19,8 @@ from clay_push_service.host.lead_row import GithubStats, LeadRow
 MAX_PAYLOAD_BYTES = 100_000
 """Clay's documentation says 100 KB and does not say which; the smaller one is safe."""
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
+HASH_VERSION = b"\x02"
+"""What the hash is made of: another number when that changes. A hash of another version says nothing, so nobody has changed."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # PostgreSQL's `infinity` reaches us as these two.
 _NO_DAYS = (date.min, date.max)
@@ -46,7 +48,10 @@ class PayloadError(Exception):
 class Payload:
     body: bytes
     hash: bytes
-    """SHA-256 of what the body says of the lead, without delivery_id and pushed_at: has it changed since?"""
+    """HASH_VERSION and the SHA-256 of what the body says of the lead, without `_meta`: has it changed since?
+
+    What a project or a repository is called is not the lead's: renaming one must not make all its leads look changed.
+    """
 
 
 def _text(value: object) -> str | None:
@@ -164,7 +169,7 @@ def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
     try:
         # Written once, and put together twice: with the two members that are of this delivery, and without.
         meta_json, lead_json = orjson.dumps(meta)[:-1], orjson.dumps(lead)[1:]
-        digest = hashlib.sha256(b'{"_meta":' + meta_json + b"}," + lead_json).digest()
+        digest = HASH_VERSION + hashlib.sha256(lead_json).digest()
         sent = f',"pushed_at":"{sent_at}","delivery_id":"{delivery_id}"}},'.encode()
         body = b'{"_meta":' + meta_json + sent + lead_json
     except Exception:  # noqa: BLE001  # the library's message may quote the value
@@ -180,6 +185,11 @@ def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
 def content_hash(row: LeadRow) -> bytes:
     """`Payload.hash` of the lead as it is now, without a delivery: has it changed since it was pushed?"""
     return build(row, _NIL, _EPOCH).hash
+
+
+def is_comparable(stored: bytes) -> bool:
+    """Whether a stored hash was made of what `content_hash` is made of."""
+    return len(stored) == len(HASH_VERSION) + hashlib.sha256().digest_size and stored.startswith(HASH_VERSION)
 
 
 def _meta(row: LeadRow) -> dict[str, Value | dict[str, Value]]:

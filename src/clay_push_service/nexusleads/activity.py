@@ -28,17 +28,17 @@ ORDER BY log.finished_at DESC, log.seq DESC LIMIT :limit
 class Activity(BaseModel):
     """One lead that went to Clay, or failed to. The page needs `contributor_id`; the host's own backend says `member_id`."""
 
-    id: UUID
-    contributor_id: UUID
-    member_id: UUID
-    status: str = Field(examples=["success"])
+    id: UUID = Field(description="The delivery.")
+    contributor_id: UUID = Field(description="The lead.")
+    member_id: UUID = Field(description="The same.")
+    status: str = Field(description="`success` or `failed`.", examples=["success"])
     pushed_at: datetime = Field(description="When Clay answered, or when it was given up.")
-    full_name: str | None
-    username: str | None
-    project_id: UUID
-    job_id: UUID
-    error_message: str | None
-    clay_response_status: int | None
+    full_name: str | None = Field(description="Full name when the push was accepted.")
+    username: str | None = Field(description="GitHub user name when the push was accepted.")
+    project_id: UUID = Field(description="The lead's project.")
+    job_id: UUID = Field(description="The push job.")
+    error_message: str | None = Field(description="Why it failed, in one sentence.")
+    clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.")
 
 
 async def read_activity(connection: AsyncConnection, org_id: UUID, limit: int) -> Sequence[Activity]:

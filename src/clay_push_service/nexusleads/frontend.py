@@ -41,6 +41,7 @@ FirstSettingsDesk = Annotated[SettingsDesk, Depends(settings_desk_with(Scope.CON
 
 @router.get("/status", summary="All integrations", responses=responses(*CALLER))
 async def frontend_status(desk: FirstReadDesk) -> IntegrationsStatus:
+    """What the integrations page shows; only Clay is built."""
     return IntegrationsStatus.of(
         await desk.status(),
         billing_enabled=desk.settings.billing_enabled,
@@ -50,6 +51,7 @@ async def frontend_status(desk: FirstReadDesk) -> IntegrationsStatus:
 
 @router.get("/clay/config", summary="The Clay settings", responses=responses(*CALLER))
 async def frontend_config(desk: FirstReadDesk) -> FrontendConfig:
+    """With the URL masked."""
     return FrontendConfig.of(await read_config(desk))
 
 
@@ -75,13 +77,15 @@ async def frontend_test(desk: FirstSettingsDesk, box: Box, client: Client) -> Fr
 
 @router.get("/clay/stats", summary="How many leads went to Clay", responses=responses(*CALLER))
 async def frontend_stats(desk: FirstReadDesk) -> FrontendStats:
+    """Of all push jobs."""
     return FrontendStats.of(await desk.status())
 
 
 @router.get("/clay/activity", summary="The last leads that went to Clay", responses=responses(*CALLER))
 async def frontend_activity(
-    desk: FirstReadDesk, limit: Annotated[int, Query(ge=1, le=MAX_ACTIVITY)] = 20
+    desk: FirstReadDesk, limit: Annotated[int, Query(ge=1, le=MAX_ACTIVITY, description="Leads at most.")] = 20
 ) -> Sequence[Activity]:
+    """Newest first; leads that were skipped are no activity."""
     return await read_activity(desk.connection, desk.asker.org_id, limit)
 
 

@@ -8,9 +8,10 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from clay_push_service.deliveries.try_webhook import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.errors import InvalidError
+from clay_push_service.push_jobs import examples
 from clay_push_service.push_jobs.accept import MAX_LEADS
 from clay_push_service.push_jobs.destination_models import Config
-from clay_push_service.push_jobs.schemas import EXAMPLE_LEAD, PushBody
+from clay_push_service.push_jobs.schemas import PushBody
 from clay_push_service.push_jobs.status import StatusView
 
 
@@ -24,8 +25,10 @@ class FrontendConfig(BaseModel):
         examples=["https://api.clay.com/v3/…/••••950e"],
     )
     connected: bool = Field(description="Whether a webhook is stored: the page offers to push only where it is.")
-    table_name: str | None
-    state: Literal["open", "waiting", "closed"] | None
+    table_name: str | None = Field(description="For display only.")
+    state: Literal["open", "waiting", "closed"] | None = Field(
+        description="Of the destination; null without a webhook."
+    )
     problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
 
     @classmethod
@@ -50,8 +53,8 @@ class FrontendConfigBody(BaseModel):
 
 
 class FrontendTest(BaseModel):
-    status: Literal["ok", "error"]
-    message: str
+    status: Literal["ok", "error"] = Field(description="Whether Clay took the row.")
+    message: str = Field(description="What happened and what to do, for the page.")
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
@@ -61,8 +64,8 @@ class FrontendTest(BaseModel):
 
 class FrontendStats(BaseModel):
     total: int = Field(description="= success + failed.")
-    success: int
-    failed: int
+    success: int = Field(description="Leads that Clay took.")
+    failed: int = Field(description="Leads that were not taken.")
 
     @classmethod
     def of(cls, status: StatusView) -> Self:
@@ -73,12 +76,15 @@ class FrontendStats(BaseModel):
 class FrontendPushBody(BaseModel):
     """Ignores what it does not know, as the host's backend does."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [EXAMPLE_LEAD]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [examples.LEAD]}]})
 
     contributor_ids: Annotated[list[UUID], Field(max_length=MAX_LEADS)] = Field(
-        validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids")
+        description="The leads; `member_ids` and `lead_ids` are taken as the same.",
+        validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids"),
     )
-    project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = None
+    project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = Field(
+        None, description="Without it each lead counts for the project where its score is highest."
+    )
 
     def push_body(self) -> PushBody:
         """Raises 422 in words that the page can show."""
@@ -92,26 +98,26 @@ class FrontendPushBody(BaseModel):
 
 
 class ClayIntegration(BaseModel):
-    configured: bool
+    configured: bool = Field(description="Whether a webhook is stored.")
     last_push_at: str | None = Field(description="ISO 8601.", examples=["2026-11-22T06:00:00+00:00"])
-    total_pushed: int
+    total_pushed: int = Field(description="Leads that Clay took.")
     success_rate: float = Field(description="0 to 1; 0 before the first push.", examples=[0.98])
 
 
 class NotBuilt(BaseModel):
-    configured: Literal[False] = False
+    configured: Literal[False] = Field(False, description="Always false: there is no such integration.")
 
 
 class Integrations(BaseModel):
-    clay: ClayIntegration
-    salesforce: NotBuilt
-    hubspot: NotBuilt
+    clay: ClayIntegration = Field(description="This service.")
+    salesforce: NotBuilt = Field(description="Not built.")
+    hubspot: NotBuilt = Field(description="Not built.")
 
 
 class IntegrationsStatus(BaseModel):
-    integrations: Integrations
-    billing_enabled: bool
-    is_enterprise: bool
+    integrations: Integrations = Field(description="One by one.")
+    billing_enabled: bool = Field(description="Whether NexusLeads asks for plans at all.")
+    is_enterprise: bool = Field(description="Whether the organization is on the Enterprise plan.")
 
     @classmethod
     def of(cls, status: StatusView, *, billing_enabled: bool, is_enterprise: bool) -> Self:

@@ -38,7 +38,7 @@ SELECT job.id, job.org_id, job.project_id, job.push_mode, job.status, job.cancel
        job.created_at, job.started_at, job.finished_at,
        CASE WHEN job.finished_at IS NOT NULL AND job.success_count = 0 THEN
            (SELECT cause FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped')
-            GROUP BY cause ORDER BY count(*) DESC, cause LIMIT 1) END AS main_cause,
+            GROUP BY cause ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause LIMIT 1) END AS main_cause,
        mirror.host_job_id, mirror.settled_at, mirror.marked_count, host.id AS host_id, {host_columns},
        (SELECT json_agg(json_build_object('step_number', step.step_number, 'step_name', step.step_name,
                                           'status', step.status, 'message', step.message) ORDER BY step.step_number)

@@ -115,7 +115,7 @@ def _summary(job: PushJob) -> str | None:
     if not job.has_ended:
         return None
     cause = EXPLANATIONS[Cause(job.main_cause)].message if job.main_cause else None
-    said = summary(job.success_count, job.failed_count, job.skipped_count, cause)
+    said = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_count, cause)
     more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
     return " ".join([said, *(each for each in more if "may already" in each)])
 

@@ -32,11 +32,11 @@ LOST = (SQLAlchemyError, PostgresError, OSError)
 
 
 class Alive(BaseModel):
-    status: str = Field(examples=["alive"])
+    status: str = Field(description="Always `alive`.", examples=["alive"])
 
 
 class Ready(BaseModel):
-    status: str = Field(examples=["ready"])
+    status: str = Field(description="Always `ready`; else the answer is 503.", examples=["ready"])
 
 
 class NoSight:

@@ -3,11 +3,28 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from clay_push_service import __version__, migrations
 from clay_push_service.ops.health import Readiness, Vitals
 from clay_push_service.ops.verdict import Level, Verdict
+
+EXAMPLE_STATUS: dict[str, JsonValue] = {
+    "status": "degraded", "version": "0.1.0",
+    "advice": [{"level": "degraded", "what": "1 Clay table is closed.", "do": "Tell its organization; see runbooks."}],
+    "database": {"reachable": True, "version": "18.0", "latency_ms": 1, "revision": "0005", "needed_revision": "0005",
+                 "migrated": True, "nexusleads": "today"},
+    "queue": {"live_jobs": 2, "pending": 310, "due": 305, "oldest_due_seconds": 61.2},
+    "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",
+                 "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True}],
+    "waiting_destinations": 0, "closed_destinations": 1,
+    "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "table_name": "Platform leads",
+                             "state": "closed", "reason": "unauthorized", "since": "2026-11-22T05:58:00Z",
+                             "until": None}],
+    "last_hour": {"finished": 1210, "failed": 12, "failed_percent": 1.0,
+                  "causes": [{"cause": "unauthorized", "status": "failed", "count": 12}]},
+    "loosened_settings": [],
+}  # fmt: skip
 
 
 class FromAttributes(BaseModel):
@@ -15,73 +32,73 @@ class FromAttributes(BaseModel):
 
 
 class AdviceModel(FromAttributes):
-    level: Level
-    what: str
-    do: str
+    level: Level = Field(description="How bad it is.")
+    what: str = Field(description="What is wrong.")
+    do: str = Field(description="What to do about it.")
 
 
 class DatabaseModel(BaseModel):
-    reachable: bool
-    version: str | None
-    latency_ms: int | None
-    revision: str | None
-    needed_revision: str
-    migrated: bool
+    reachable: bool = Field(description="Whether it answers.")
+    version: str | None = Field(description="PostgreSQL's version; null: it does not answer.")
+    latency_ms: int | None = Field(description="Of one small question.")
+    revision: str | None = Field(description="The migration it is at.")
+    needed_revision: str = Field(description="The migration this release needs.")
+    migrated: bool = Field(description="Whether the two are the same.")
     nexusleads: str | None = Field(description="The vintage of NexusLeads' tables; null when they were not found.")
 
 
 class WorkerModel(FromAttributes):
-    id: UUID
-    hostname: str
-    pid: int
-    version: str
-    started_at: datetime
+    id: UUID = Field(description="One start of a worker.")
+    hostname: str = Field(description="The machine.")
+    pid: int = Field(description="The process.")
+    version: str = Field(description="Its release.")
+    started_at: datetime = Field(description="When it started.")
     age_seconds: float = Field(description="Since its last heartbeat.")
-    is_live: bool
+    is_live: bool = Field(description="Whether its heartbeat is recent.")
 
 
 class UnwellModel(FromAttributes):
-    org_id: UUID
-    table_name: str | None
-    state: str
-    reason: str | None
-    since: datetime
-    until: datetime | None
+    org_id: UUID = Field(description="The organization.")
+    table_name: str | None = Field(description="Its Clay table.")
+    state: str = Field(description="`waiting` or `closed`.")
+    reason: str | None = Field(description="The cause.")
+    since: datetime = Field(description="Since when.")
+    until: datetime | None = Field(description="While it waits: when it is tried again.")
 
 
 class CauseModel(FromAttributes):
-    cause: str
-    status: str
-    count: int
+    cause: str = Field(description="Why.")
+    status: str = Field(description="`failed` or `skipped`.")
+    count: int = Field(description="How many leads.")
 
 
 class QueueModel(BaseModel):
-    live_jobs: int
+    live_jobs: int = Field(description="Push jobs that have not ended.")
     pending: int = Field(description="Leads that have no outcome yet.")
     due: int = Field(description="Leads that could be sent now.")
     oldest_due_seconds: float | None = Field(description="Since the oldest of them was due.")
 
 
 class LastHourModel(BaseModel):
-    finished: int
-    failed: int
-    failed_percent: float | None
-    causes: list[CauseModel]
+    finished: int = Field(description="Leads that got an outcome.")
+    failed: int = Field(description="Of these, how many failed.")
+    failed_percent: float | None = Field(description="The same as a share; null: none finished.")
+    causes: list[CauseModel] = Field(description="Why, the most frequent first.")
 
 
 class Status(BaseModel):
     """`ok`; `degraded`: works, somebody should look; `failing`: cannot do its work (503)."""
 
-    status: Level
-    version: str
+    status: Level = Field(description="In one word.")
+    version: str = Field(description="This process's release.")
     advice: list[AdviceModel] = Field(description="What to do, the most urgent first.")
-    database: DatabaseModel
+    database: DatabaseModel = Field(description="Ours, which is NexusLeads' too.")
     queue: QueueModel | None = Field(description="null when the database cannot be asked.")
-    workers: list[WorkerModel]
-    waiting_destinations: int | None
-    closed_destinations: int | None
+    workers: list[WorkerModel] = Field(description="Those that were seen lately.")
+    waiting_destinations: int | None = Field(description="Clay tables that wait out an outage.")
+    closed_destinations: int | None = Field(description="Clay tables that take no leads.")
     unwell_destinations: list[UnwellModel] = Field(description="The newest 20 that wait or are closed.")
-    last_hour: LastHourModel | None
+    last_hour: LastHourModel | None = Field(description="What was done in it; null: the database cannot be asked.")
     loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 

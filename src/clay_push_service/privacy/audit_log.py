@@ -18,15 +18,15 @@ LARGEST_ID = 2**63 - 1
 
 
 class AuditEntry(BaseModel):
-    id: int
-    at: datetime
-    actor: str = Field(examples=["user:alice"])
-    action: str = Field(examples=["config.changed"])
+    id: int = Field(description="Grows with time.")
+    at: datetime = Field(description="When.")
+    actor: str = Field(description="Who: a user, a service key or a command.", examples=["user:alice"])
+    action: str = Field(description="What was done.", examples=["config.changed"])
     details: dict[str, JsonValue] = Field(description="Names and numbers; never a URL, a token or a lead.")
 
 
 class AuditPage(BaseModel):
-    entries: list[AuditEntry]
+    entries: list[AuditEntry] = Field(description="Newest first.")
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
 from clay_push_service.dependencies import Transaction
@@ -11,10 +11,9 @@ from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
 from clay_push_service.problems import CALLER, responses
+from clay_push_service.push_jobs.cursor import Cursor
 
 router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized)
-
-Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
 
 
 @router.post("/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413))
@@ -30,7 +29,11 @@ async def erase_leads(
 
 
 @router.get("/erasures/{erasure_id}", summary="An erasure's receipt", responses=responses(*CALLER, 404))
-async def get_erasure(erasure_id: UUID, caller: Eraser, connection: Transaction) -> Receipt:
+async def get_erasure(
+    erasure_id: Annotated[UUID, Path(description="As the erasure's answer named it.")],
+    caller: Eraser,
+    connection: Transaction,
+) -> Receipt:
     """As it stands now: what was in flight then has its answer."""
     return await read_receipt(connection, caller.org_id, erasure_id)
 
@@ -40,7 +43,7 @@ async def list_audit_log(
     caller: Configurer,
     connection: Transaction,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Entries in a page.")] = 50,
 ) -> AuditPage:
     """For an owner or admin, or a key with scope `config`. Newest first; append-only."""
     return await read_audit_log(connection, caller.org_id, after=cursor, limit=limit)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.errors import NotFoundError
 from clay_push_service.privacy.erase import MAX_LEADS
+from clay_push_service.push_jobs.twins import with_twins
 
 EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
@@ -37,7 +38,7 @@ ORDER BY delivery.seq
 class ErasureBody(BaseModel):
     """`lead_ids` or `lead_id`; `contributor_ids` and `contributor_id` are taken as the same."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"lead_ids": [EXAMPLE_ID]}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=with_twins({"lead_ids": [EXAMPLE_ID]}))
 
     lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
         None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Whom to forget, by lead id."
@@ -65,8 +66,10 @@ class Gone(StrEnum):
 
 class GoneRow(BaseModel):
     delivery_id: UUID = Field(description="Also in the row's `_meta`, to find it in the Clay table.")
-    job_id: UUID
-    table_name: str | None = Field(examples=["Platform leads"])
+    job_id: UUID = Field(description="The push job that sent it.")
+    table_name: str | None = Field(
+        description="The Clay table, as the settings named it then.", examples=["Platform leads"]
+    )
     gone: Gone = Field(description="Clay took it; may have (no clear answer came); or its answer is still to come.")
     at: datetime | None = Field(description="When Clay answered; null while it is in flight.")
 
@@ -78,14 +81,17 @@ class ErasedLead(BaseModel):
 
 
 class Receipt(BaseModel):
-    id: UUID
-    actor: str = Field(examples=["user:alice"])
-    created_at: datetime
-    lead_count: int = Field(examples=[1])
+    id: UUID = Field(description="The erasure.")
+    actor: str = Field(description="Who asked for it.", examples=["user:alice"])
+    created_at: datetime = Field(description="When it was done.")
+    lead_count: int = Field(description="How many people.", examples=[1])
     stopped_count: int = Field(description="Queued deliveries that will not be sent.", examples=[0])
     emptied_count: int = Field(description="Rows of our log that held something about them.", examples=[2])
-    leads: list[ErasedLead]
-    message: str = Field(examples=["1 lead was erased and will not be pushed again; 1 row had gone to Clay before."])
+    leads: list[ErasedLead] = Field(description="Each by its reference, with what had gone to Clay.")
+    message: str = Field(
+        description="The same in one sentence.",
+        examples=["1 lead was erased and will not be pushed again; 1 row had gone to Clay before."],
+    )
 
 
 async def read_receipt(

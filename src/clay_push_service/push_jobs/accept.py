@@ -1,11 +1,12 @@
 """Accepts a push in the caller's transaction: gate, destination, leads, push jobs, deliveries, wake-up; or says why not."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
@@ -24,6 +25,8 @@ from clay_push_service.push_jobs.queue_leads import Again, queue_leads
 MAX_LEADS = 50_000
 """What a webhook takes in its whole life; a push of more could never end well."""
 MAX_SHARES_AT_START = 4
+NAMED = 10
+"""Ids named in one refusal; of 50,000 nobody reads more."""
 
 NOT_CONFIGURED = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
@@ -71,7 +74,8 @@ class Choice:
 
     mode: PushMode
     leads: PushableLeads
-    project_id: UUID | None
+    projects: Sequence[UUID]
+    """Those that the leads count for: one push job each, in this order."""
     again: Again = field(default_factory=Again)
     filters_json: str | None = None
     retry_of: UUID | None = None
@@ -85,6 +89,7 @@ class AcceptedJob:
     lead_count: int
     """All leads of the request in this project, with the skipped."""
     skipped_count: int
+    push_mode: PushMode
 
 
 async def require_available(
@@ -124,18 +129,26 @@ async def choose_selected(
     again: Again,
 ) -> Choice:
     """Leads by id. Raises 404 `project_not_found` or `lead_not_found` with the first ten that are none."""
-    if project_id is not None:
-        await require_project(connection, tables, org_id, project_id)
-    unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id)
+    if project_id is None:
+        return await _choose_best(connection, tables, org_id, lead_ids, again)
+    await require_project(connection, tables, org_id, project_id)
+    unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id, NAMED)
     if unknown:
-        named = ", ".join(str(each) for each in unknown)
-        where = "project" if project_id else "organization"
-        raise NotFoundError(
-            f"These are no leads of your {where}, so nothing was queued: {named}.",
-            code="lead_not_found",
-            extra={"lead_ids": [str(each) for each in unknown]},
-        )
-    return Choice(PushMode.SELECTED, host_leads.selected(tables, org_id, lead_ids, project_id), project_id, again=again)
+        raise no_leads(unknown, "These are no leads of your project, so nothing was queued")
+    leads = host_leads.selected(tables, org_id, lead_ids, project_id)
+    return Choice(PushMode.SELECTED, leads, [project_id], again=again)
+
+
+async def _choose_best(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], again: Again
+) -> Choice:
+    """Which project each lead counts for is asked once: scoring goes on meanwhile, and may move a lead to a project without a job."""
+    projects = await host_leads.best_projects(connection, tables, org_id, lead_ids)
+    unknown = [each for each in dict.fromkeys(lead_ids) if each not in projects]
+    if unknown:
+        raise no_leads(unknown[:NAMED], "These are no leads of your organization, so nothing was queued")
+    most = [project_id for project_id, _ in Counter(projects.values()).most_common()]
+    return Choice(PushMode.SELECTED, host_leads.paired(tables, projects), most, again=again)
 
 
 async def choose_filtered(
@@ -158,7 +171,7 @@ async def choose_filtered(
             extra={"count": count, "limit": MAX_LEADS},
         )
     leads = host_leads.filtered(tables, org_id, project_id, criteria)
-    return Choice(mode, leads, project_id, again=again, filters_json=filters_json)
+    return Choice(mode, leads, [project_id], again=again, filters_json=filters_json)
 
 
 async def require_project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> str:
@@ -169,6 +182,12 @@ async def require_project(connection: AsyncConnection, tables: HostTables, org_i
     return found.name
 
 
+def no_leads(lead_ids: Sequence[UUID], said: str) -> NotFoundError:
+    """404 `lead_not_found` that names them, in its sentence and for programs."""
+    named = [str(each) for each in lead_ids]
+    return NotFoundError(f"{said}: {', '.join(named)}.", code="lead_not_found", extra={"lead_ids": named})
+
+
 def _no_project() -> NoReturn:
     raise NotFoundError("Your organization has no project with this id.", code="project_not_found")
 
@@ -176,15 +195,9 @@ def _no_project() -> NoReturn:
 async def accept(
     connection: AsyncConnection, tables: HostTables, asker: Asker, destination: Destination, choice: Choice
 ) -> list[AcceptedJob]:
-    """Queue the chosen leads: one push job a project, in the order of their leads' number. Commits nothing itself."""
-    if choice.project_id is not None:
-        projects = [choice.project_id]
-    else:
-        chosen = choice.leads.subquery("chosen")
-        counted = select(chosen.c.project_id).group_by(chosen.c.project_id).order_by(func.count().desc())
-        projects = list((await connection.execute(counted)).scalars())
+    """Queue the chosen leads: one push job a project. Commits nothing itself."""
     jobs: dict[UUID, UUID] = {}
-    for project_id in projects:
+    for project_id in choice.projects:
         jobs[project_id] = uuid4()
         found = await read_project(connection, tables, asker.org_id, project_id)
         await connection.execute(
@@ -212,7 +225,7 @@ async def accept(
     for project_id, job_id in jobs.items():
         counted_leads = counts.get(job_id)
         leads, skipped = (counted_leads.lead_count, counted_leads.skipped_count) if counted_leads else (0, 0)
-        accepted.append(AcceptedJob(job_id, project_id, leads, skipped))
+        accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode))
         if leads > skipped:
             shares = min(MAX_SHARES_AT_START, 1 + (leads - skipped) // 1000) if destination.rate_limit_ms == 0 else 1
             await queue.wake(connection, job_id, times=shares)

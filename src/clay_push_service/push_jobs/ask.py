@@ -24,6 +24,7 @@ from clay_push_service.push_jobs.accept import (
     require_available,
     require_destination,
 )
+from clay_push_service.push_jobs.describe import nobody
 from clay_push_service.push_jobs.idempotency import Kept, find_answer, keep_answer
 from clay_push_service.push_jobs.preview import preview
 from clay_push_service.push_jobs.queue_leads import Again
@@ -152,11 +153,12 @@ class Desk:
 
 
 def answer_of(jobs: list[AcceptedJob]) -> Kept:
+    lead_count = sum(job.lead_count for job in jobs)
     answer = PushAnswer(
         job_id=jobs[0].job_id,
-        lead_count=sum(job.lead_count for job in jobs),
+        lead_count=lead_count,
         skipped_count=sum(job.skipped_count for job in jobs),
-        message=MESSAGE,
+        message=MESSAGE if lead_count else nobody(jobs[0].push_mode),
         jobs=[
             QueuedJob(
                 job_id=job.job_id, project_id=job.project_id, lead_count=job.lead_count, skipped_count=job.skipped_count

@@ -10,6 +10,7 @@ from clay_push_service.deliveries.cause import Cause
 from clay_push_service.errors import ConflictError
 from clay_push_service.models import JobStatus
 from clay_push_service.push_jobs.accept import Asker
+from clay_push_service.push_jobs.describe import leads
 from clay_push_service.push_jobs.end_queued import end_queued
 from clay_push_service.push_jobs.read_jobs import not_found
 from clay_push_service.push_jobs.schemas import CancelAnswer
@@ -20,7 +21,7 @@ UPDATE clay.push_jobs SET cancel_requested_at = coalesce(cancel_requested_at, no
 WHERE id = :job_id
 """)
 LEFT = text("""
-SELECT success_count + unknown_count AS gone, lead_count - success_count - failed_count - skipped_count AS in_flight
+SELECT success_count AS gone, unknown_count AS unsure, lead_count - success_count - failed_count - skipped_count AS in_flight
 FROM clay.push_jobs WHERE id = :job_id
 """)
 
@@ -43,6 +44,16 @@ async def cancel(connection: AsyncConnection, asker: Asker, job_id: UUID) -> Can
         job_id=job_id,
         cancelled_count=cancelled,
         already_sent=left.gone,
+        maybe_sent=left.unsure,
         in_flight=left.in_flight,
-        message=f"Cancelled: {cancelled:,} leads will not be sent; {left.gone:,} had already gone to Clay.",
+        message=_message(cancelled, left.gone, left.unsure, left.in_flight),
     )
+
+
+def _message(cancelled: int, gone: int, unsure: int, in_flight: int) -> str:
+    said = [f"{leads(cancelled)} will not be sent", f"{gone:,} had already gone to Clay"]
+    if unsure:
+        said.append(f"{unsure:,} may already be in Clay, because no answer came")
+    if in_flight:
+        said.append(f"of {in_flight:,} the answer is still to come")
+    return f"Cancelled: {'; '.join(said)}."

@@ -3,10 +3,19 @@
 import base64
 import binascii
 import json
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from clay_push_service.errors import BadRequestError
 
 MAX_LENGTH = 500
+Cursor = Annotated[
+    str | None,
+    Field(max_length=MAX_LENGTH, description="`next_cursor` of the page before; empty: the first page."),
+    AfterValidator(lambda value: value or None),
+]
+"""A query's parameter."""
 
 
 def encode(*keys: str | int | None) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from clay_push_service.models import JobStatus
+from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs.schemas import Step
 
 STEPS: Final = ("Preparing leads", "Pushing to Clay", "Completing")
@@ -32,29 +32,37 @@ def progress(success: int, to_send: int) -> str:
     return f"Pushed {success:,} of {to_send:,} leads to Clay"
 
 
-def progress_percent(success: int, failed: int, skipped: int, leads: int) -> float:
-    return round(100 * (success + failed + skipped) / leads, 1) if leads else 100.0
+def progress_percent(success: int, failed: int, skipped: int, lead_count: int) -> float:
+    return round(100 * (success + failed + skipped) / lead_count, 1) if lead_count else 100.0
 
 
 def warnings(status: JobStatus, success: int, failed: int, skipped: int, unknown: int) -> list[str]:
-    """What somebody should look at, although the job did not fail as a whole."""
-    if status is not JobStatus.COMPLETED:
+    """What somebody should look at when it has ended: what may be in Clay however it ended, the rest where it completed."""
+    if status not in ENDED:
         return []
+    completed = status is JobStatus.COMPLETED
     said = []
-    if failed:
-        said.append(f"{_leads(failed)} failed.")
+    if failed and completed:
+        said.append(f"{leads(failed)} failed.")
     if unknown:
-        said.append(f"{_leads(unknown)} may already be in Clay: no answer came.")
-    if skipped and not success and not failed:
+        said.append(f"{leads(unknown)} may already be in Clay: no answer came.")
+    if completed and skipped and not success and not failed:
         said.append("Nothing was sent.")
     return said
 
 
-def summary(success: int, failed: int, skipped: int, main_cause: str | None) -> str:
+def nobody(push_mode: str) -> str:
+    """Why a push job has no leads."""
+    return "The project has no leads." if push_mode == PushMode.ALL else "No lead of the project matches these filters."
+
+
+def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped: int, main_cause: str | None) -> str:
     """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
+    if not lead_count:
+        return nobody(push_mode)
     said = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
     return f"{said} {main_cause}" if not success and main_cause else said
 
 
-def _leads(count: int) -> str:
+def leads(count: int) -> str:
     return "1 lead" if count == 1 else f"{count:,} leads"

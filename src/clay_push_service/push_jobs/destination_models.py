@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
+from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.try_webhook import Finding
 from clay_push_service.destinations.configure import (
     BULLET,
@@ -116,13 +117,13 @@ class Config(BaseModel):
     configured: bool = Field(description="Whether a webhook is stored.")
     webhook_url: str | None = Field(description="Masked: enough to tell two apart, not to use.", examples=[_MASKED])
     has_token: bool = Field(description="Whether an auth token is stored.")
-    table_name: str | None = Field(examples=["Inbound leads"])
+    table_name: str | None = Field(description="For display only.", examples=["Inbound leads"])
     table_epoch: int = Field(description="Counts new tables (`new_table`).", examples=[1])
     rate_limit_ms: int = Field(description="Milliseconds between two leads.", examples=[200])
     fuel_used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
     fuel_limit: int | None = Field(description="null: no limit.", examples=[50_000])
     state: DestinationState | None = Field(description="Of the destination; null without a webhook.")
-    reason: str | None = Field(description="Why it is waiting or closed.", examples=["unauthorized"])
+    reason: Cause | None = Field(description="Why it is waiting or closed.", examples=["unauthorized"])
     version: int | None = Field(description="Counts every other URL or token.", examples=[3])
     changed_by: str | None = Field(description="Who changed the settings last.", examples=["user:alice"])
     changed_at: datetime | None = Field(description="And when.")
@@ -146,7 +147,7 @@ class Config(BaseModel):
             fuel_used=webhook.fuel.used if webhook else 0,
             fuel_limit=webhook.fuel.limit if webhook else DEFAULT_FUEL_LIMIT,
             state=webhook.state if webhook else None,
-            reason=webhook.reason if webhook else None,
+            reason=Cause(webhook.reason) if webhook and webhook.reason else None,
             version=webhook.number if webhook else None,
             changed_by=view.changed_by if view else None,
             changed_at=view.changed_at if view else None,
@@ -160,7 +161,7 @@ class Removal(BaseModel):
 
     removed: bool = Field(description="false: there was none.")
     ended_count: int = Field(description="Queued leads that will not be sent any more.", examples=[0])
-    message: str = Field(examples=["The Clay webhook was removed."])
+    message: str = Field(description="The same in one sentence.", examples=["The Clay webhook was removed."])
 
 
 class TestResult(BaseModel):
@@ -168,8 +169,11 @@ class TestResult(BaseModel):
 
     __test__ = False  # pytest, it is not one of yours
 
-    success: bool
-    message: str = Field(examples=["Clay accepted a test row; delete it from your table when you have seen it."])
+    success: bool = Field(description="Whether Clay took the row.")
+    message: str = Field(
+        description="What happened, in one sentence.",
+        examples=["Clay accepted a test row; delete it from your table when you have seen it."],
+    )
     clay_response_status: int | None = Field(description="Clay's HTTP status, if it answered.", examples=[200])
     cause: str | None = Field(description="Stable, for programs; null on success.", examples=["unauthorized"])
     remedy: str | None = Field(description="What to do about it; null on success.")

@@ -1,21 +1,23 @@
 """`/api/clay/jobs`: parse, call, answer."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends, Path, Query
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
 from clay_push_service.database import UNAVAILABLE
+from clay_push_service.deliveries.cause import Cause
 from clay_push_service.dependencies import Database, RequestId, Transaction
 from clay_push_service.errors import NotFoundError
 from clay_push_service.models import DeliveryStatus, JobStatus
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.cancel import cancel
+from clay_push_service.push_jobs.cursor import Cursor
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, Watch, asker_of
 from clay_push_service.push_jobs.describe import ENDED
 from clay_push_service.push_jobs.idempotency import fingerprint
@@ -34,9 +36,14 @@ from clay_push_service.push_jobs.schemas import (
 router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized)
 
 DetachedReader = Annotated[Caller, Depends(detached_caller_with(Scope.READ))]
-Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
-StatusFilter = Annotated[DeliveryStatus | None, Query(alias="status")]
-CauseFilter = Annotated[str | None, Query(max_length=50, examples=["rejected"])]
+JobId = Annotated[UUID, Path(description="The push job.")]
+# Empty is as if it were not there: forms and clients send `?status=` where nothing is chosen.
+StatusFilter = Annotated[
+    DeliveryStatus | Literal[""] | None, Query(alias="status", description="Only these leads; empty: all.")
+]
+CauseFilter = Annotated[
+    Cause | Literal[""] | None, Query(description="Only leads with this cause; empty: all.", examples=["rejected"])
+]
 
 EVENT = {
     "type": "object",
@@ -50,31 +57,38 @@ EVENT = {
 async def list_jobs(
     caller: Reader,
     connection: Transaction,
-    project_id: UUID | None = None,
-    status: JobStatus | None = None,
+    project_id: Annotated[
+        UUID | Literal[""] | None, Query(description="Only jobs of this project; empty: all.")
+    ] = None,
+    status: Annotated[JobStatus | Literal[""] | None, Query(description="Only these jobs; empty: all.")] = None,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="Jobs in a page.")] = 20,
 ) -> JobPage:
-    return await read_jobs(connection, caller.org_id, project_id=project_id, status=status, after=cursor, limit=limit)
+    """Counters as they stand, and everything else derived from them."""
+    return await read_jobs(
+        connection, caller.org_id, project_id=project_id or None, status=status or None, after=cursor, limit=limit
+    )
 
 
 @router.get("/{job_id}", summary="One push job", responses=responses(*CALLER, 404))
-async def get_job(job_id: UUID, caller: Reader, connection: Transaction) -> JobView:
+async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> JobView:
+    """How far it is, what it waits for, and why leads failed or were skipped."""
     return await read_job(connection, caller.org_id, job_id)
 
 
 @router.get("/{job_id}/leads", summary="What became of each lead", responses=responses(*CALLER, 404))
 async def list_deliveries(
-    job_id: UUID,
+    job_id: JobId,
     caller: Reader,
     connection: Transaction,
     status: StatusFilter = None,
     cause: CauseFilter = None,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Leads in a page.")] = 100,
 ) -> DeliveryPage:
+    """One delivery a lead, in the order they are sent."""
     return await read_deliveries(
-        connection, caller.org_id, job_id, status=status, cause=cause, after=cursor, limit=limit
+        connection, caller.org_id, job_id, status=status or None, cause=cause or None, after=cursor, limit=limit
     )
 
 
@@ -84,12 +98,13 @@ async def list_deliveries(
                **responses(*CALLER, 404)},
 )  # fmt: skip
 async def download_deliveries(
-    job_id: UUID, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
+    job_id: JobId, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
 ) -> StreamingResponse:
+    """All of them at once, in cells that no spreadsheet computes."""
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
     return StreamingResponse(
-        csv_lines(database, caller.org_id, job_id, status, cause),
+        csv_lines(database, caller.org_id, job_id, status or None, cause or None),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"'},
     )
@@ -102,7 +117,7 @@ async def download_deliveries(
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},
 )  # fmt: skip
-async def watch_job(job_id: UUID, caller: DetachedReader, database: Database, watch: Watch) -> StreamingResponse:
+async def watch_job(job_id: JobId, caller: DetachedReader, database: Database, watch: Watch) -> StreamingResponse:
     """To be read with fetch, which sends headers; EventSource cannot."""
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
@@ -135,12 +150,12 @@ async def watch_job(job_id: UUID, caller: DetachedReader, database: Database, wa
     responses=responses(*CALLER, 404, 409, 413),
 )  # fmt: skip
 async def retry_job(
-    job_id: UUID,
+    job_id: JobId,
     desk: PushDesk,
     body: Annotated[RetryBody | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
-    """A new job that names the old. What is `unknown` may be in Clay already, so it is sent only when named."""
+    """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
     wanted = body or RetryBody()
 
     async def push() -> list[AcceptedJob]:
@@ -154,6 +169,6 @@ async def retry_job(
 
 
 @router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))
-async def cancel_job(job_id: UUID, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
+async def cancel_job(job_id: JobId, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
     """Within a second nothing more is sent; what has gone to Clay stays there."""
     return await cancel(connection, asker_of(caller, request_id), job_id)

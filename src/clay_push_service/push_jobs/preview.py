@@ -11,13 +11,17 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
-from clay_push_service.destinations.read import DestinationView
+from clay_push_service.destinations.read import DestinationView, WebhookView
+from clay_push_service.errors import ConflictError
 from clay_push_service.host.leads import LeadRow, payload_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, PayloadProblem, build
-from clay_push_service.push_jobs.accept import Choice
+from clay_push_service.models import DestinationState
+from clay_push_service.push_jobs.accept import Choice, require_destination
+from clay_push_service.push_jobs.changed import changed_leads
+from clay_push_service.push_jobs.describe import leads
 from clay_push_service.push_jobs.queue_leads import LOG, judged
-from clay_push_service.push_jobs.schemas import Preview, Reason
+from clay_push_service.push_jobs.schemas import Preview, Reason, Waiting
 
 SAMPLE_LEADS = 2000
 """Built in full up to here (about 0.2 s); above it the counts are an estimate."""
@@ -25,10 +29,14 @@ BATCH = 500
 UNPACED_PER_SECOND = 1000.0
 """What one worker does at the least without a pace; an estimate only."""
 
-HASHES = text("""
-SELECT DISTINCT ON (contributor_id) contributor_id, payload_hash FROM clay.clay_push_log
-WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND status = 'success'
-ORDER BY contributor_id, seq DESC
+
+# What shares the pace is the organization's, what shares the fuel is this webhook's.
+QUEUED = text("""
+SELECT coalesce(sum(leads), 0) AS everywhere, coalesce(sum(leads) FILTER (WHERE version_id = :version_id), 0) AS here
+FROM (SELECT destination_version_id AS version_id, lead_count - success_count - failed_count - skipped_count AS leads
+      FROM clay.push_jobs
+      WHERE status IN ('pending', 'running') AND destination_version_id IN (
+          SELECT id FROM clay.destination_versions WHERE org_id = :org_id)) AS live
 """)
 
 
@@ -36,14 +44,14 @@ ORDER BY contributor_id, seq DESC
 class _Built:
     too_large: int = 0
     without_email: int = 0
-    changed_since: int = 0
     sample: dict[str, object] | None = None
 
 
 async def preview(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, choice: Choice, view: DestinationView
 ) -> Preview:
-    """`view`: the destination, which must have a webhook."""
+    """`view`: the destination, which must have a webhook. A closed one is previewed too, and `blocked` says so."""
+    blocked = await _blocked(connection, org_id)
     chosen = judged(choice.leads, org_id, view.table_epoch, choice.again)
     live = select(LOG.c.contributor_id).where(LOG.c.org_id == org_id, LOG.c.state != "done").cte("live")
     rows = (
@@ -64,47 +72,67 @@ async def preview(
             counts[reason] = counts.get(reason, 0) + 1
         if reason == Cause.ALREADY_IN_CLAY:
             in_clay.append((row.project_id, row.lead_id))
-    sending = await _build(connection, tables, org_id, to_send[:SAMPLE_LEADS], compare=choice.again.in_clay)
-    known = await _build(connection, tables, org_id, in_clay[:SAMPLE_LEADS], compare=True)
-    scale_sending = len(to_send) / min(len(to_send), SAMPLE_LEADS) if to_send else 0.0
-    scale_known = len(in_clay) / min(len(in_clay), SAMPLE_LEADS) if in_clay else 0.0
-    fuel = view.webhook.fuel if view.webhook else None
-    left = None if fuel is None or fuel.remaining is None else fuel.remaining - len(to_send)
+    sending = await _build(connection, tables, org_id, to_send[:SAMPLE_LEADS] or in_clay[:1])
+    scale = max(len(to_send) / SAMPLE_LEADS, 1.0) if to_send else 0.0  # without any, only the sample was built
+    # What is pushed again on purpose has changed or not, too.
+    taken = [lead_id for _, lead_id in (to_send if choice.again.in_clay else in_clay)]
+    changed = await changed_leads(connection, tables, org_id, view.table_epoch, taken[:SAMPLE_LEADS])
+    webhook = view.webhook
+    fuel = webhook.fuel if webhook else None
+    queued = (
+        await connection.execute(QUEUED, {"org_id": org_id, "version_id": webhook.version_id if webhook else None})
+    ).one()
+    left = None if fuel is None or fuel.remaining is None else fuel.remaining - queued.here - len(to_send)
     interval = view.current_interval_ms / 1000
+    going = queued.everywhere + len(to_send)
     return Preview(
+        blocked=blocked.code if blocked else None,
+        message=blocked.detail if blocked else None,
+        waiting=_waiting(webhook),
         lead_count=len(rows),
         to_send=len(to_send),
+        queued_before=queued.everywhere,
         skipped=[
-            Reason(cause=each, count=count, message=EXPLANATIONS[Cause(each)].message)
+            Reason(cause=Cause(each), count=count, message=EXPLANATIONS[Cause(each)].message)
             for each, count in sorted(counts.items())
         ],
-        changed_since=round(known.changed_since * scale_known + sending.changed_since * scale_sending),
-        too_large=round(sending.too_large * scale_sending),
-        without_email=round(sending.without_email * scale_sending),
+        changed_since=round(len(changed) * max(len(taken) / SAMPLE_LEADS, 1.0)),
+        too_large=round(sending.too_large * scale),
+        without_email=round(sending.without_email * scale),
         estimated=max(len(to_send), len(in_clay)) > SAMPLE_LEADS,
-        seconds=round(len(to_send) * interval if interval > 0 else len(to_send) / UNPACED_PER_SECOND, 1),
+        seconds=round(going * interval if interval > 0 else going / UNPACED_PER_SECOND, 1),
         fuel_left_after=None if left is None else max(left, 0),
         fuel_warning=_fuel_warning(left, fuel.limit if fuel else None),
-        sample=sending.sample or known.sample,
+        sample=sending.sample,
     )
+
+
+async def _blocked(connection: AsyncConnection, org_id: UUID) -> ConflictError | None:
+    """Why a push would be refused now."""
+    try:
+        await require_destination(connection, org_id)
+    except ConflictError as error:
+        return error
+    return None
+
+
+def _waiting(webhook: WebhookView | None) -> Waiting | None:
+    if webhook is None or webhook.state is not DestinationState.WAITING:
+        return None
+    return Waiting(reason=Cause(webhook.reason or Cause.CLAY_UNAVAILABLE), until=webhook.until)
 
 
 def _fuel_warning(left: int | None, limit: int | None) -> str | None:
     if left is None or not limit:
         return None
     if left < 0:
-        return f"The webhook will be used up {-left:,} leads before the end: create a new webhook source in Clay first."
+        return f"The webhook will be used up {leads(-left)} before the end: create a new webhook source in Clay first."
     used = 100 * (limit - left) / limit
     return f"After this push {used:.0f} % of the webhook's lifetime submissions are used." if used >= 80 else None  # noqa: PLR2004 - the contract's first warning
 
 
 async def _build(
-    connection: AsyncConnection,
-    tables: HostTables,
-    org_id: UUID,
-    leads: Sequence[tuple[UUID, UUID]],
-    *,
-    compare: bool,
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, leads: Sequence[tuple[UUID, UUID]]
 ) -> _Built:
     built = _Built()
     pushed_at = datetime.now(UTC)
@@ -114,22 +142,17 @@ async def _build(
     for project_id, lead_ids in by_project.items():
         for start in range(0, len(lead_ids), BATCH):
             batch = lead_ids[start : start + BATCH]
-            hashes: dict[UUID, bytes | None] = {}
-            if compare:
-                found = await connection.execute(HASHES, {"org_id": org_id, "lead_ids": batch})
-                hashes = {row.contributor_id: row.payload_hash for row in found}
             for row in (await payload_rows(connection, tables, org_id, project_id, batch)).values():
-                _count(built, row, hashes.get(row.lead_id), pushed_at)
+                _count(built, row, pushed_at)
     return built
 
 
-def _count(built: _Built, row: LeadRow, before: bytes | None, pushed_at: datetime) -> None:
+def _count(built: _Built, row: LeadRow, pushed_at: datetime) -> None:
     built.without_email += not row.email
     try:
         payload = build(row, uuid4(), pushed_at)
     except PayloadError as error:
         built.too_large += error.cause is PayloadProblem.TOO_LARGE
         return
-    built.changed_since += before is not None and before != payload.hash
     if built.sample is None:
         built.sample = cast("dict[str, object]", orjson.loads(payload.body))

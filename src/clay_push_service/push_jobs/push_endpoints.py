@@ -11,6 +11,7 @@ from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.cursor import Cursor
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, ReadDesk
 from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.read_leads import read_leads
@@ -69,9 +70,9 @@ async def read_integration_status(desk: ReadDesk) -> StatusView:
 class LeadQuery(LeadFilters):
     """The filters of a push, and which page."""
 
-    project_id: UUID
-    cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before.")] = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    project_id: UUID = Field(description="The project.")
+    cursor: Cursor = None
+    limit: Annotated[int, Field(ge=1, le=200, description="Leads in a page.")] = 50
 
 
 @router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Text,
     Uuid,
+    and_,
     case,
     column,
     func,
@@ -43,6 +44,11 @@ LOG = table(
     schema=SCHEMA,
 )
 NAME_LENGTH = 200
+NOT_SENT: ColumnElement[bool] = or_(
+    LOG.c.status == DeliveryStatus.FAILED.value,
+    and_(LOG.c.status == DeliveryStatus.SKIPPED.value, LOG.c.cause == Cause.CANCELLED.value),
+)
+"""What was to be sent and was not taken: failed, or cancelled, which is kept as `skipped` because nothing went wrong."""
 
 # A second look, with a snapshot that has seen every delivery that was live when ours were inserted.
 SENT_MEANWHILE = text("""

@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import Database
+from clay_push_service.deliveries.cause import Cause
 from clay_push_service.errors import BadRequestError
 from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs import cursor
@@ -47,7 +48,7 @@ async def read_deliveries(
     job_id: UUID,
     *,
     status: DeliveryStatus | None = None,
-    cause: str | None = None,
+    cause: Cause | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> DeliveryPage:
@@ -67,7 +68,7 @@ async def read_deliveries(
                 delivery_id=row.id,
                 lead=LeadRef(id=row.contributor_id, username=row.username, full_name=row.full_name),
                 status=DeliveryStatus(row.status),
-                cause=row.cause,
+                cause=None if row.cause is None else Cause(row.cause),
                 error_message=row.error_message,
                 clay_response_status=row.clay_response_status,
                 attempts=row.attempts,
@@ -86,7 +87,7 @@ async def _rows(
     after: int,
     limit: int,
     status: DeliveryStatus | None,
-    cause: str | None,
+    cause: Cause | None,
 ) -> list[Row[Any]]:
     values = {
         "org_id": org_id, "job_id": job_id, "after": after, "limit": limit, "status": status, "cause": cause,
@@ -95,7 +96,7 @@ async def _rows(
 
 
 async def csv_lines(
-    database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: str | None
+    database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
 ) -> AsyncIterator[str]:
     """The whole job as CSV, in pieces; no connection is held while a slow reader reads."""
     yield _lines([COLUMNS])

@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.destinations.pace import Pace
 from clay_push_service.errors import BadRequestError, NotFoundError
 from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs import cursor
@@ -18,10 +19,17 @@ from clay_push_service.push_jobs.schemas import CauseView, JobPage, JobView, Pro
 
 NOTICEABLE = timedelta(seconds=2)
 """A shorter wait is the pace, and no reason to say anything."""
+WINDOW = timedelta(seconds=10)
+"""What an unpaced job did in these seconds is its rate (`lately` below): an outage an hour ago says nothing of the rest."""
 
 READ = """
 SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
-       destination.next_slot_at, destination.rate_limit_ms, clock_timestamp() AS now,
+       destination.next_slot_at, destination.rate_limit_ms, destination.throttled_ms, destination.throttled_at,
+       clock_timestamp() AS now,
+       CASE WHEN job.status = 'running' AND destination.rate_limit_ms = 0
+            THEN (SELECT count(*) FROM clay.clay_push_log
+                  WHERE job_id = job.id AND status IN ('success', 'failed')
+                    AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
        CASE WHEN job.status = 'running'
             THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
 FROM clay.push_jobs AS job
@@ -34,10 +42,12 @@ READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.cr
   AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
   AND (CAST(:status AS text) IS NULL OR job.status = :status)
 ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
+# What failed before what was skipped: the first is why nothing was sent, and nine leads that were in Clay already do not
+# explain the one that failed.
 CAUSES = text("""
 SELECT job_id, cause, count(*) AS leads FROM clay.clay_push_log
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
-ORDER BY count(*) DESC, cause
+ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
 """)
 
 
@@ -99,10 +109,11 @@ async def _causes(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict
     ids = [row.id for row in rows if row.failed_count or row.skipped_count]
     if ids:
         for found in await connection.execute(CAUSES, {"job_ids": ids}):
-            explanation = EXPLANATIONS[Cause(found.cause)]
+            cause = Cause(found.cause)
+            explanation = EXPLANATIONS[cause]
             causes[found.job_id].append(
                 CauseView(
-                    cause=found.cause,
+                    cause=cause,
                     count=found.leads,
                     message=explanation.message,
                     remedy=explanation.remedy,
@@ -132,7 +143,9 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         status=status,
         waiting=waiting,
         warnings=warnings(status, *counts, row.unknown_count),
-        summary=summary(*counts, causes[0].message if causes else None) if status in ENDED else None,
+        summary=summary(row.push_mode, row.lead_count, *counts, causes[0].message if causes else None)
+        if status in ENDED
+        else None,
         steps=steps(status),
         progress=progress(row.success_count, row.lead_count - row.skipped_count),
         progress_percent=progress_percent(*counts, row.lead_count),
@@ -142,7 +155,7 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         skipped_count=row.skipped_count,
         pending_count=pending,
         unknown_count=row.unknown_count,
-        rate=rate,
+        rate=round(rate, 2) if rate else None,
         eta_seconds=round(pending / rate, 1) if rate else None,
         causes=causes,
     )
@@ -150,7 +163,7 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
 
 def _waiting(row: Row[Any]) -> Waiting | None:
     if row.destination_state == "waiting":
-        return Waiting(reason=row.state_reason or Cause.CLAY_UNAVAILABLE, until=row.probe_at)
+        return Waiting(reason=Cause(row.state_reason or Cause.CLAY_UNAVAILABLE), until=row.probe_at)
     if row.next_slot_at - row.now > NOTICEABLE + timedelta(milliseconds=row.rate_limit_ms):
         return Waiting(reason="throttled", until=row.next_slot_at)
     if row.due_at is not None and row.due_at - row.now > NOTICEABLE:
@@ -159,6 +172,9 @@ def _waiting(row: Row[Any]) -> Waiting | None:
 
 
 def _rate(row: Row[Any]) -> float | None:
-    elapsed = (row.now - row.started_at).total_seconds() if row.started_at else 0.0
-    done = row.success_count + row.failed_count
-    return round(done / elapsed, 2) if done and elapsed > 0 else None
+    """Leads a second: the pace in force, or without one what was done lately; None: nothing is known yet."""
+    if row.rate_limit_ms:
+        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+        return timedelta(seconds=1) / pace.interval(row.now)
+    elapsed = min(row.now - row.started_at, WINDOW) if row.started_at else timedelta()
+    return row.lately / elapsed.total_seconds() if row.lately and elapsed else None

@@ -9,24 +9,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.errors import BadRequestError
-from clay_push_service.host.leads import After, listed, payload_rows
+from clay_push_service.host.leads import After, listed
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.leads.payload import PayloadError, content_hash
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.accept import require_project
+from clay_push_service.push_jobs.changed import changed_leads
 from clay_push_service.push_jobs.schemas import LeadClay, LeadPage, LeadState, LeadView
 
 # Of each lead: is it live, its last success in this table, whether an answer never came, and its last end.
 STATES = text("""
 SELECT lead.id,
        live.job_id AS live_job_id,
-       success.job_id AS success_job_id, success.pushed_at, success.payload_hash,
+       success.job_id AS success_job_id, success.pushed_at,
        unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, last.status AS last_status
 FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = lead.id AND state <> 'done' LIMIT 1) AS live ON true
-LEFT JOIN LATERAL (SELECT job_id, pushed_at, payload_hash FROM clay.clay_push_log
+LEFT JOIN LATERAL (SELECT job_id, pushed_at FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = lead.id AND status = 'success' AND table_epoch = :table_epoch
     ORDER BY seq DESC LIMIT 1) AS success ON true
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
@@ -59,13 +59,8 @@ async def read_leads(
     table_epoch = (await connection.execute(EPOCH, {"org_id": org_id})).scalar_one()
     values = {"org_id": org_id, "lead_ids": lead_ids, "table_epoch": table_epoch}
     states = {row.id: row for row in await connection.execute(STATES, values)}
-    in_clay = [lead_id for lead_id in lead_ids if states[lead_id].payload_hash is not None]
-    hashes: dict[UUID, bytes] = {}
-    for lead_id, lead in (await payload_rows(connection, tables, org_id, project_id, in_clay)).items():
-        try:
-            hashes[lead_id] = content_hash(lead)
-        except PayloadError:
-            continue  # what cannot be built has not been pushed like this, and cannot be pushed again
+    in_clay = [lead_id for lead_id in lead_ids if states[lead_id].success_job_id is not None]
+    changed = await changed_leads(connection, tables, org_id, table_epoch, in_clay)
     last = page[-1] if len(rows) > limit else None
     score = None if last is None or last.overall_score is None else str(last.overall_score)
     return LeadPage(
@@ -80,7 +75,7 @@ async def read_leads(
                 classification=row.classification,
                 priority=row.priority,
                 is_qualified_lead=row.is_qualified,
-                clay=_clay(states[row.lead_id], hashes.get(row.lead_id)),
+                clay=_clay(states[row.lead_id], changed=row.lead_id in changed),
             )
             for row in page
         ],
@@ -88,12 +83,11 @@ async def read_leads(
     )
 
 
-def _clay(row: Row[Any], current: bytes | None) -> LeadClay:
+def _clay(row: Row[Any], *, changed: bool) -> LeadClay:
     state: LeadState
     if row.live_job_id is not None:
         state, job_id = "pushing", row.live_job_id
     elif row.success_job_id is not None:
-        changed = current is not None and row.payload_hash is not None and current != row.payload_hash
         state, job_id = ("changed" if changed else "in_clay"), row.success_job_id
     elif row.unsure_job_id is not None:
         state, job_id = Cause.UNKNOWN.value, row.unsure_job_id

@@ -6,24 +6,23 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from clay_push_service.deliveries.cause import Cause, Who
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.models import DeliveryStatus, JobStatus, PushMode
+from clay_push_service.push_jobs import examples
 from clay_push_service.push_jobs.accept import MAX_LEADS
-
-EXAMPLE_LEAD = "0b2f3a52-6c1e-4a86-9f5b-3b8a54e0f7d1"
-EXAMPLE_PROJECT = "6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10"
-EXAMPLE_JOB = "4c0f6d0e-2f57-4f39-8a0c-5b1f6f2f9f11"
+from clay_push_service.push_jobs.twins import with_twins
 
 
 class PushBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"lead_ids": [EXAMPLE_LEAD], "project_id": EXAMPLE_PROJECT}]},
+        json_schema_extra=with_twins({"lead_ids": [examples.LEAD], "project_id": examples.PROJECT}),
     )
 
     lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] = Field(
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
-        description="The leads, by contributor id; one named twice counts once. `contributor_ids` is taken as the same.",
+        description="The leads, by contributor id; one named twice counts once. Needed, here or as `contributor_ids`.",
     )
     project_id: UUID | None = Field(
         None,
@@ -35,11 +34,11 @@ class PushBody(BaseModel):
 class PushFilteredBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"project_id": EXAMPLE_PROJECT, "filters": {"min_score": 70}}]},
+        json_schema_extra={"examples": [{"project_id": examples.PROJECT, "filters": {"min_score": 70}}]},
     )
 
-    project_id: UUID
-    filters: LeadFilters = LeadFilters()
+    project_id: UUID = Field(description="The project whose leads are pushed.")
+    filters: LeadFilters = Field(LeadFilters(), description="Which of its leads; none: all.")
     push_mode: Literal["filtered", "all"] = Field("filtered", description="`all` takes no filters.")
     push_again: bool = Field(False, description="Also what is or may be in Clay already: a second row, a second bill.")
 
@@ -49,207 +48,270 @@ class PreviewBody(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"project_id": EXAMPLE_PROJECT, "filters": {"qualified_only": True}}]},
+        json_schema_extra=with_twins({"project_id": examples.PROJECT, "filters": {"qualified_only": True}}),
     )
 
     lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
-        None, validation_alias=AliasChoices("lead_ids", "contributor_ids")
+        None,
+        validation_alias=AliasChoices("lead_ids", "contributor_ids"),
+        description="The leads, by contributor id; without any, those of the project that meet the filters.",
     )
-    project_id: UUID | None = None
-    filters: LeadFilters = LeadFilters()
-    push_again: bool = False
+    project_id: UUID | None = Field(None, description="Needed with filters; with leads as in a push.")
+    filters: LeadFilters = Field(LeadFilters(), description="Which leads of the project; not with `lead_ids`.")
+    push_again: bool = Field(False, description="As a push with it: also what is or may be in Clay already.")
 
 
 class QueuedJob(BaseModel):
-    job_id: UUID = Field(examples=[EXAMPLE_JOB])
-    project_id: UUID = Field(examples=[EXAMPLE_PROJECT])
+    job_id: UUID = Field(description="The push job.", examples=[examples.JOB])
+    project_id: UUID = Field(description="The project whose leads it pushes.", examples=[examples.PROJECT])
     lead_count: int = Field(description="All leads of the request in this project, with the skipped.", examples=[3])
     skipped_count: int = Field(description="Of these, what is not sent; the job's leads say why.", examples=[1])
 
 
 class PushAnswer(BaseModel):
-    job_id: UUID = Field(description="The first of `jobs`.", examples=[EXAMPLE_JOB])
+    job_id: UUID = Field(description="The first of `jobs`.", examples=[examples.JOB])
     lead_count: int = Field(description="All leads of the request, with the skipped.", examples=[3])
-    skipped_count: int = Field(examples=[1])
-    message: str = Field(examples=["Clay push job queued"])
-    jobs: list[QueuedJob]
+    skipped_count: int = Field(description="Of these, what is not sent; each job's leads say why.", examples=[1])
+    message: str = Field(
+        description="What was done, in one sentence; with no lead at all, why.", examples=["Clay push job queued"]
+    )
+    jobs: list[QueuedJob] = Field(description="One push job a project, the largest first.")
 
 
 class Reason(BaseModel):
-    cause: str = Field(examples=["already_in_clay"])
-    count: int = Field(examples=[12])
-    message: str = Field(examples=["This lead is already in your Clay table."])
+    cause: Cause = Field(description="Why they are skipped.", examples=["already_in_clay"])
+    count: int = Field(description="How many leads.", examples=[12])
+    message: str = Field(description="The same in one sentence.", examples=["Already in your Clay table."])
+
+
+class Waiting(BaseModel):
+    reason: Cause | Literal["throttled", "retrying"] = Field(
+        description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"]
+    )
+    until: datetime | None = Field(description="When it goes on, as far as known.")
 
 
 class Preview(BaseModel):
     """What a push WOULD do now; nothing is queued."""
 
+    blocked: str | None = Field(
+        description="The code with which a push would be refused now; null: it would be accepted.",
+        examples=["destination_closed"],
+    )
+    message: str | None = Field(description="Why it would be refused, and the remedy.")
+    waiting: Waiting | None = Field(description="It would be accepted and wait: Clay is having an outage.")
     lead_count: int = Field(description="Leads that were asked for.", examples=[100])
-    to_send: int = Field(examples=[86])
+    to_send: int = Field(description="Leads that a push would send now.", examples=[86])
     skipped: list[Reason] = Field(description="Why the others would not be sent.")
     changed_since: int = Field(
-        description="Of those already in Clay, how many would look different if pushed again.", examples=[3]
+        description="Of those already in Clay, how many have changed since they were pushed.", examples=[3]
     )
     too_large: int = Field(description="Over Clay's 100 KB a lead.", examples=[0])
-    without_email: int = Field(examples=[31])
+    without_email: int = Field(description="Of those to be sent, how many have no e-mail address.", examples=[31])
     estimated: bool = Field(
         description="True above 2,000 leads: `changed_since`, `too_large` and `without_email` come from a sample.",
         examples=[False],
     )
-    seconds: float = Field(description="Time it will take at the set pace.", examples=[17.2])
-    fuel_left_after: int | None = Field(
-        description="Submissions the webhook takes after this push; null: no limit known.", examples=[49_700]
+    queued_before: int = Field(description="Leads that are on their way already and share the pace.", examples=[0])
+    seconds: float = Field(
+        description="Time it will take at the pace in force, with what is on its way already.", examples=[17.2]
     )
-    fuel_warning: str | None = Field(examples=[None])
+    fuel_left_after: int | None = Field(
+        description="Submissions the webhook takes after this push and what is on its way; null: no limit known.",
+        examples=[49_700],
+    )
+    fuel_warning: str | None = Field(
+        description="Where the webhook's fuel would run low or out, in one sentence.", examples=[None]
+    )
     sample: dict[str, object] | None = Field(description="One payload as it would be sent.")
 
 
-class Waiting(BaseModel):
-    reason: str = Field(description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"])
-    until: datetime | None = Field(description="When it goes on, as far as known.")
-
-
 class Step(BaseModel):
-    number: int = Field(examples=[2])
-    name: str = Field(examples=["Pushing to Clay"])
-    status: Literal["pending", "running", "completed", "failed", "cancelled"] = Field(examples=["running"])
+    number: int = Field(description="1 to 3, as NexusLeads shows them.", examples=[2])
+    name: str = Field(description="What is done in it.", examples=["Pushing to Clay"])
+    status: Literal["pending", "running", "completed", "failed", "cancelled"] = Field(
+        description="How far it is.", examples=["running"]
+    )
 
 
 class CauseView(BaseModel):
-    cause: str = Field(examples=["rejected"])
-    count: int = Field(examples=[2])
-    message: str = Field(examples=["Clay refused this lead."])
-    remedy: str = Field(examples=["Look at the lead's answer and correct it."])
-    who: str = Field(description="Who can do something about it.", examples=["you"])
+    cause: Cause = Field(description="Stable, for programs.", examples=["rejected"])
+    count: int = Field(description="How many of the job's leads.", examples=[2])
+    message: str = Field(description="What happened, in one sentence.", examples=["Clay refused the row."])
+    remedy: str = Field(
+        description="What to do about it.",
+        examples=["Compare the row with the column types of your Clay table, then retry."],
+    )
+    who: Who = Field(description="Who can do something about it.", examples=["you"])
     retryable: bool = Field(description="Does a retry of the job send these again?", examples=[True])
 
 
 class ProjectRef(BaseModel):
-    id: UUID
-    name: str | None = Field(examples=["Acme Platform Leads"])
+    id: UUID = Field(description="The project.")
+    name: str | None = Field(description="Its name when the push was accepted.", examples=["Acme Platform Leads"])
 
 
 class JobView(BaseModel):
-    id: UUID = Field(examples=[EXAMPLE_JOB])
-    job_type: Literal["clay_push"] = "clay_push"
-    push_mode: PushMode
-    project: ProjectRef
-    table_name: str | None = Field(examples=["Platform leads"])
-    created_by: str | None = Field(examples=["user:alice"])
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    retry_of: UUID | None
-    status: JobStatus
+    id: UUID = Field(description="The push job.", examples=[examples.JOB])
+    job_type: Literal["clay_push"] = Field(
+        "clay_push", description="Always `clay_push`, as NexusLeads' own jobs have a type."
+    )
+    push_mode: PushMode = Field(description="How its leads were chosen.")
+    project: ProjectRef = Field(description="Whose leads they are.")
+    table_name: str | None = Field(
+        description="The Clay table, as the settings named it when the push was accepted.", examples=["Platform leads"]
+    )
+    created_by: str | None = Field(
+        description="Who asked: `user:` and a name, `key:` and a service key's name, or a command.",
+        examples=["user:alice"],
+    )
+    created_at: datetime = Field(description="When it was accepted.")
+    started_at: datetime | None = Field(description="When a worker first took it up; null: not yet.")
+    finished_at: datetime | None = Field(description="When its last lead had an outcome; null: it has not ended.")
+    retry_of: UUID | None = Field(description="The push job that it retries; null: it retries none.")
+    status: JobStatus = Field(
+        description="Where it is; all failed is `failed`, some failed is `completed` with `warnings`."
+    )
     waiting: Waiting | None = Field(description="Why nothing moves just now; waiting is not failing.")
-    warnings: list[str] = Field(examples=[["2 leads failed."]])
+    warnings: list[str] = Field(
+        description="What somebody should look at, once it has ended.", examples=[["2 leads failed."]]
+    )
     summary: str | None = Field(
         description="At the end, in one sentence.", examples=["198 pushed, 2 failed, 12 skipped."]
     )
-    steps: list[Step]
-    progress: str = Field(examples=["Pushed 120 of 200 leads to Clay"])
-    progress_percent: float = Field(ge=0, le=100, examples=[60.0])
+    steps: list[Step] = Field(description="The three steps, as NexusLeads shows them.")
+    progress: str = Field(
+        description="In one sentence, of those that are to be sent.", examples=["Pushed 120 of 200 leads to Clay"]
+    )
+    progress_percent: float = Field(
+        description="Of all its leads, those with an outcome.", ge=0, le=100, examples=[60.0]
+    )
     lead_count: int = Field(description="= success + failed + skipped + pending.")
-    success_count: int
-    failed_count: int
-    skipped_count: int
-    pending_count: int
+    success_count: int = Field(description="Leads that Clay took.")
+    failed_count: int = Field(description="Leads that were not taken, with the `unknown`.")
+    skipped_count: int = Field(description="Leads that were not to be sent, or whose push was cancelled.")
+    pending_count: int = Field(description="Leads without an outcome yet.")
     unknown_count: int = Field(description="Part of the failed: sent, and no answer came. May be in Clay.")
-    rate: float | None = Field(description="Leads a second, while it runs.", examples=[4.9])
+    rate: float | None = Field(
+        description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
+        examples=[5.0],
+    )
     eta_seconds: float | None = Field(description="While it runs and does not wait.", examples=[16.3])
-    causes: list[CauseView]
+    causes: list[CauseView] = Field(
+        description="Why leads failed, then why leads were skipped; the most frequent first."
+    )
 
 
 class JobPage(BaseModel):
-    jobs: list[JobView]
+    jobs: list[JobView] = Field(description="Newest first.")
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
 
 
 class LeadRef(BaseModel):
-    id: UUID
-    username: str | None = Field(examples=["johndoe"])
-    full_name: str | None = Field(examples=["John Doe"])
+    id: UUID = Field(description="The lead's contributor id in NexusLeads.")
+    username: str | None = Field(description="GitHub user name when the push was accepted.", examples=["johndoe"])
+    full_name: str | None = Field(description="Full name when the push was accepted.", examples=["John Doe"])
 
 
 class DeliveryView(BaseModel):
     delivery_id: UUID = Field(description="Also in the payload's `_meta`.")
-    lead: LeadRef
-    status: DeliveryStatus
-    cause: str | None = Field(examples=["rejected"])
-    error_message: str | None
-    clay_response_status: int | None = Field(examples=[422])
+    lead: LeadRef = Field(description="Whom it is about.")
+    status: DeliveryStatus = Field(description="What became of it.")
+    cause: Cause | None = Field(
+        description="Why it failed or was skipped, for programs; null: neither.", examples=["rejected"]
+    )
+    error_message: str | None = Field(description="The same in one sentence.")
+    clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.", examples=[422])
     attempts: int = Field(description="POSTs, without those that only waited.", examples=[1])
-    pushed_at: datetime | None
+    pushed_at: datetime | None = Field(description="When Clay took it; null: it did not.")
 
 
 class DeliveryPage(BaseModel):
-    leads: list[DeliveryView]
+    leads: list[DeliveryView] = Field(description="In the order they are sent.")
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
 
 
 class RetryBody(BaseModel):
-    """Nothing: every failed lead but the `unknown`. `causes` or `lead_ids`: just these, and so also `unknown` by name."""
+    """Nothing: every failed or cancelled lead whose cause is `retryable`. `causes` or `lead_ids`: just these.
+
+    So what is `unknown` (it may be in Clay already), `poison` or `lead_gone` is retried only by name.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"causes": ["server_error"]}]})
 
-    causes: list[Annotated[str, Field(max_length=50)]] | None = Field(None, min_length=1, max_length=50)
-    lead_ids: list[UUID] | None = Field(None, min_length=1, max_length=MAX_LEADS)
+    causes: list[Cause] | None = Field(
+        None, description="Only leads with one of these causes.", min_length=1, max_length=50
+    )
+    lead_ids: list[UUID] | None = Field(
+        None,
+        description="Only these leads of the job; they are sent also where they are in Clay by now.",
+        min_length=1,
+        max_length=MAX_LEADS,
+    )
 
 
 class CancelAnswer(BaseModel):
-    job_id: UUID
+    job_id: UUID = Field(description="The push job.")
     cancelled_count: int = Field(description="Leads that will not be sent any more.", examples=[180])
-    already_sent: int = Field(description="Leads that had gone to Clay before.", examples=[20])
+    already_sent: int = Field(description="Leads that Clay had taken before.", examples=[20])
+    maybe_sent: int = Field(description="Leads that may be in Clay already: sent, and no answer came.", examples=[0])
     in_flight: int = Field(description="Leads whose answer is still to come.", examples=[1])
-    message: str = Field(examples=["Cancelled: 180 leads will not be sent; 20 had already gone to Clay."])
+    message: str = Field(
+        description="The same in one sentence.",
+        examples=["Cancelled: 180 leads will not be sent; 20 had already gone to Clay."],
+    )
 
 
 LeadState = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
 
 
 class LeadClay(BaseModel):
-    state: LeadState
+    state: LeadState = Field(
+        description="What Clay has of the lead; `changed`: it has, and the lead is not what it was."
+    )
     pushed_at: datetime | None = Field(description="When Clay last took it.")
     job_id: UUID | None = Field(description="The push job that says so.")
 
 
 class LeadView(BaseModel):
-    id: UUID
-    username: str | None
-    full_name: str | None
-    email: str | None
-    company: str | None
-    overall_score: float | None
-    classification: str | None
-    priority: str | None
-    is_qualified_lead: bool | None
-    clay: LeadClay
+    id: UUID = Field(description="The lead's contributor id in NexusLeads.")
+    username: str | None = Field(description="GitHub user name.")
+    full_name: str | None = Field(description="Full name.")
+    email: str | None = Field(description="E-mail address.")
+    company: str | None = Field(description="Company on GitHub.")
+    overall_score: float | None = Field(description="Overall score in this project, 0 to 100; null: not scored.")
+    classification: str | None = Field(description="What NexusLeads took the person for.")
+    priority: str | None = Field(description="Priority in this project.")
+    is_qualified_lead: bool | None = Field(description="Whether NexusLeads marked it as qualified.")
+    clay: LeadClay = Field(description='The "Already in Clay" mark.')
 
 
 class LeadPage(BaseModel):
-    leads: list[LeadView]
+    leads: list[LeadView] = Field(description="Best score first.")
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
 
 
 class GateView(BaseModel):
-    code: str | None = Field(examples=["enterprise_required"])
-    message: str | None
-    upgrade_url: str | None
+    code: str | None = Field(
+        description="Why the organization may not use Clay; null: it may.", examples=["enterprise_required"]
+    )
+    message: str | None = Field(description="The same in one sentence.")
+    upgrade_url: str | None = Field(description="Where to upgrade, if there is such a page.")
 
 
 class LastPush(BaseModel):
-    job_id: UUID
-    status: JobStatus
-    created_at: datetime
-    finished_at: datetime | None
-    success_count: int
-    failed_count: int
-    skipped_count: int
+    job_id: UUID = Field(description="The push job.")
+    status: JobStatus = Field(description="Where it is.")
+    created_at: datetime = Field(description="When it was accepted.")
+    finished_at: datetime | None = Field(description="When it ended; null: it has not.")
+    success_count: int = Field(description="Leads that Clay took.")
+    failed_count: int = Field(description="Leads that were not taken, with the unknown.")
+    skipped_count: int = Field(description="Leads that were not to be sent.")
 
 
 class Totals(BaseModel):
-    pushed: int
-    failed: int
-    skipped: int
-    unknown: int
+    pushed: int = Field(description="Leads that Clay took, of all push jobs.")
+    failed: int = Field(description="Leads that were not taken, with the unknown.")
+    skipped: int = Field(description="Leads that were not to be sent.")
+    unknown: int = Field(description="Part of the failed: may be in Clay.")
     success_rate: float | None = Field(description="pushed ÷ (pushed + failed), 0 to 1; null: nothing was sent yet.")

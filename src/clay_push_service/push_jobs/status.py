@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.deliveries.cause import Cause
 from clay_push_service.destinations.read import DestinationView, destination_view
 from clay_push_service.gate import Gate
 from clay_push_service.models import DestinationState, JobStatus
@@ -32,16 +33,18 @@ SELECT EXISTS (SELECT 1 FROM clay.push_jobs WHERE destination_version_id = :vers
 
 
 class DestinationStatus(BaseModel):
-    state: Literal["open", "waiting", "closed"] = Field(examples=["open"])
-    reason: str | None = Field(description="A cause, while it waits or is closed.", examples=["unauthorized"])
-    until: datetime | None
+    state: Literal["open", "waiting", "closed"] = Field(
+        description="`open` takes leads, `waiting` will, `closed` refuses pushes.", examples=["open"]
+    )
+    reason: Cause | None = Field(description="A cause, while it waits or is closed.", examples=["unauthorized"])
+    until: datetime | None = Field(description="While it waits: when it is tried again.")
 
 
 class FuelView(BaseModel):
-    used: int = Field(examples=[1200])
+    used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
     limit: int | None = Field(description="Null: this table deletes by itself.", examples=[50_000])
-    remaining: int | None = Field(examples=[48_800])
-    warning: str | None = Field(examples=[None])
+    remaining: int | None = Field(description="What is left; null: no limit known.", examples=[48_800])
+    warning: str | None = Field(description="From 80 % on, in one sentence.", examples=[None])
 
 
 class PaceView(BaseModel):
@@ -54,8 +57,8 @@ class StatusView(BaseModel):
     available: bool = Field(description="May this organization use Clay?")
     configured: bool = Field(description="Is a webhook set?")
     connected: bool = Field(description="Has this very webhook taken a lead or a test?")
-    gate: GateView
-    table_name: str | None
+    gate: GateView = Field(description="Why it may not.")
+    table_name: str | None = Field(description="The Clay table, as the settings name it.")
     webhook_url: str | None = Field(description="Masked.", examples=["https://api.clay.com/v3/…/••••abcd"])
     source: Literal["api", "host"] | None = Field(
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page."
@@ -63,12 +66,12 @@ class StatusView(BaseModel):
     problem: str | None = Field(
         description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
     )
-    destination: DestinationStatus | None
-    last_push: LastPush | None
-    totals: Totals
-    fuel: FuelView | None
-    pace: PaceView | None
-    active_jobs: int
+    destination: DestinationStatus | None = Field(description="How the webhook fares; null: none is set.")
+    last_push: LastPush | None = Field(description="The newest push job; null: there was none.")
+    totals: Totals = Field(description="Of all push jobs.")
+    fuel: FuelView | None = Field(description="What is left of the webhook's lifetime; null: none is set.")
+    pace: PaceView | None = Field(description="How fast leads go; null: nothing was ever set.")
+    active_jobs: int = Field(description="Push jobs that have not ended.")
 
 
 async def read_status(
@@ -93,7 +96,7 @@ async def read_status(
         webhook_url=webhook.url_mask if webhook else None,
         source=webhook.source if webhook else None,
         problem=problem,
-        destination=DestinationStatus(state=webhook.state.value, reason=webhook.reason, until=webhook.until)
+        destination=DestinationStatus(state=webhook.state.value, reason=Cause(webhook.reason) if webhook.reason else None, until=webhook.until)
         if webhook
         else None,
         last_push=LastPush(

@@ -72,15 +72,24 @@ CHECKS: Sequence[Check] = (
             FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
             WHERE delivery.status = 'success') AS taken
         WHERE number > 1 AND NOT push_again"""),
-    Check("fuel", "A webhook's meter counts at least what was sent to it (unless somebody set it by hand).", """
+    # What was recorded within a minute of a setting by hand may have come before it or after.
+    Check("fuel", "A webhook's meter counts at least what was sent to it since somebody set it by hand.", """
         SELECT version.id FROM clay.destination_versions AS version
-        JOIN (SELECT job.destination_version_id AS id, count(*) AS posts
-              FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
-              WHERE delivery.status = 'success' OR delivery.cause = 'unknown' AND delivery.status = 'failed'
-              GROUP BY 1) AS sent ON sent.id = version.id
-        WHERE version.fuel_used < sent.posts
-          AND NOT EXISTS (SELECT 1 FROM clay.audit_log AS change WHERE change.org_id = version.org_id
-                          AND change.action = 'config.changed' AND change.details ? 'fuel_used')"""),
+        LEFT JOIN LATERAL (
+            SELECT change.at, CAST(change.details ->> 'fuel_used' AS bigint) AS fuel_used FROM clay.audit_log AS change
+            WHERE change.org_id = version.org_id AND change.action = 'config.changed' AND change.details ? 'fuel_used'
+              AND change.at >= version.created_at
+              AND NOT EXISTS (SELECT 1 FROM clay.destination_versions AS later
+                              WHERE later.destination_id = version.destination_id AND later.number > version.number
+                                AND later.created_at <= change.at)
+            ORDER BY change.id DESC LIMIT 1) AS manual ON true
+        JOIN LATERAL (
+            SELECT count(*) AS posts
+            FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
+            WHERE job.destination_version_id = version.id
+              AND (delivery.status = 'success' OR delivery.cause = 'unknown' AND delivery.status = 'failed')
+              AND (manual.at IS NULL OR delivery.finished_at > manual.at + interval '1 minute')) AS sent ON true
+        WHERE version.fuel_used < coalesce(manual.fuel_used, 0) + sent.posts"""),
     Check("table_epoch", "A delivery is for the Clay table its push job is for.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
         WHERE delivery.table_epoch <> job.table_epoch"""),

@@ -25,6 +25,7 @@ from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
 from clay_push_service.web import errors
 from clay_push_service.web.body import BodyMiddleware
+from clay_push_service.web.description import DESCRIPTION, EXAMPLES, TAGS
 from clay_push_service.web.requests import RequestMiddleware
 
 ROUTERS = (
@@ -56,6 +57,8 @@ def create_app(
     app = FastAPI(
         title="clay_push_service",
         summary="Sends NexusLeads' leads into Clay: queued, paced, once each, with an outcome for every lead.",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
         version=__version__,
         lifespan=_lifespan,
         openapi_url=None,  # openapi.yaml is committed; nothing but liveness and readiness is open to all
@@ -119,7 +122,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _with_problems(app: FastAPI) -> Any:
-    """The document with the problem's schema, to which every route's `responses` refer."""
+    """The document with the problem's schema, to which every route's `responses` refer, and with whole examples."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -131,6 +134,8 @@ def _with_problems(app: FastAPI) -> Any:
             schemas["Problem"] = made
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            for name, example in EXAMPLES.items():
+                schemas[name]["examples"] = [example]
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -1,0 +1,46 @@
+"""Which leads are no longer what Clay took of them: each compared with itself in the project it was last pushed from."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.leads import payload_rows
+from clay_push_service.host.tables import HostTables
+from clay_push_service.leads.payload import PayloadError, content_hash, is_comparable
+
+BATCH = 500
+TAKEN = text("""
+SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash FROM clay.clay_push_log
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND status = 'success'
+  AND table_epoch = :table_epoch
+ORDER BY contributor_id, seq DESC
+""")
+
+
+async def changed_leads(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, table_epoch: int, lead_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Those of `lead_ids` that would look different now. Who has left that project, or was hashed another way, is not said to.
+
+    Scores are a project's: compared with another project's, every lead would look changed, and be paid for twice.
+    """
+    values = {"org_id": org_id, "table_epoch": table_epoch, "lead_ids": list(lead_ids)}
+    by_project: defaultdict[UUID, dict[UUID, bytes]] = defaultdict(dict)
+    for row in await connection.execute(TAKEN, values):
+        if row.payload_hash is not None and is_comparable(row.payload_hash):
+            by_project[row.project_id][row.contributor_id] = row.payload_hash
+    found: set[UUID] = set()
+    for project_id, hashes in by_project.items():
+        taken = list(hashes)
+        for start in range(0, len(taken), BATCH):
+            batch = taken[start : start + BATCH]
+            for lead_id, lead in (await payload_rows(connection, tables, org_id, project_id, batch)).items():
+                try:
+                    if content_hash(lead) != hashes[lead_id]:
+                        found.add(lead_id)
+                except PayloadError:
+                    continue  # what cannot be built cannot be pushed again either
+    return found

@@ -1,0 +1,48 @@
+"""How long a running job still takes: by the pace in force, or by what was done lately; never by an outage that is over."""
+
+from typing import Any
+from uuid import UUID
+
+from tests.support.pushing import Pushing, pushing
+
+
+async def running_since(p: Pushing, minutes: int, done: int) -> Any:
+    """A job of all leads that began so long ago; `done` of them have just been taken."""
+    job_id = await p.push()
+    await p.database.execute(
+        "UPDATE clay.push_jobs SET status = 'running', started_at = now() - $2 * interval '1 minute', success_count = $3"
+        " WHERE id = $1",
+        UUID(job_id), minutes, done,
+    )  # fmt: skip
+    await p.database.execute(
+        "UPDATE clay.clay_push_log SET status = 'success', state = 'done', finished_at = now()"
+        " WHERE contributor_id = ANY($1)",
+        list(p.lead_ids[:done]),
+    )  # fmt: skip
+    return await p.job(job_id)
+
+
+async def test_a_paced_job_takes_its_pace_from_here_on(database_url: str) -> None:
+    async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
+        job = await running_since(p, minutes=40, done=10)
+        assert (job["rate"], job["eta_seconds"]) == (5.0, 4.0)
+
+
+async def test_a_throttled_pace_counts_while_it_is_in_force(database_url: str) -> None:
+    async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
+        await p.database.execute("UPDATE clay.destinations SET throttled_ms = 400, throttled_at = now()")
+        job = await running_since(p, minutes=1, done=10)
+        assert 2.5 <= job["rate"] < 2.6
+        assert 7.7 < job["eta_seconds"] <= 8.0
+
+
+async def test_an_unpaced_job_goes_on_as_it_did_lately(database_url: str) -> None:
+    async with pushing(database_url, leads=30) as p:
+        job = await running_since(p, minutes=40, done=20)
+        assert (job["rate"], job["eta_seconds"]) == (2.0, 5.0)
+
+
+async def test_an_unpaced_job_that_did_nothing_lately_promises_nothing(database_url: str) -> None:
+    async with pushing(database_url, leads=3) as p:
+        job = await running_since(p, minutes=1, done=0)
+        assert (job["rate"], job["eta_seconds"]) == (None, None)

@@ -1,0 +1,125 @@
+"""Retrying: what failed or was cancelled, and by itself only what another try may mend; the rest by name."""
+
+from collections.abc import Mapping
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.support.pushing import Pushing, pushing
+from tests.support.receiver import OK, Receiver, status
+
+
+async def ends(p: Pushing, causes: Mapping[UUID, str]) -> str:
+    """A job whose leads have failed with these causes. Returns its id."""
+    job_id = await p.push(list(causes))
+    for lead_id, cause in causes.items():
+        await p.database.execute(
+            "UPDATE clay.clay_push_log SET status = 'failed', cause = $3, state = 'done', finished_at = now()"
+            " WHERE job_id = $1 AND contributor_id = $2",
+            UUID(job_id), lead_id, cause,
+        )  # fmt: skip
+    unknown = sum(cause == "unknown" for cause in causes.values())
+    await p.database.execute(
+        "UPDATE clay.push_jobs SET status = 'failed', failed_count = lead_count, unknown_count = $2, finished_at = now()"
+        " WHERE id = $1",
+        UUID(job_id), unknown,
+    )  # fmt: skip
+    return job_id
+
+
+async def test_what_was_cancelled_is_sent_by_a_retry(database_url: str) -> None:
+    async with pushing(database_url) as p:
+        job_id = await p.push()
+        await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
+        again = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {})
+        assert (again["lead_count"], again["skipped_count"]) == (3, 0)
+        await p.drain()
+        assert set(p.clay.leads) == {str(each) for each in p.lead_ids}
+
+
+async def test_what_was_cancelled_is_retried_by_its_cause(database_url: str) -> None:
+    async with pushing(database_url) as p:
+        job_id = await p.push()
+        await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
+        again = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["cancelled"]})
+        assert again["lead_count"] == 3
+
+
+async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: str) -> None:
+    async with pushing(database_url, leads=5) as p:
+        causes = dict(zip(p.lead_ids, ["rejected", "unknown", "poison", "lead_gone", "server_error"], strict=True))
+        job_id = await ends(p, causes)
+        shown = {each["cause"]: each["retryable"] for each in (await p.job(job_id))["causes"]}
+        again = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {})
+        await p.drain()
+        mended = {cause for cause in causes.values() if shown[cause]}
+        assert mended == {"rejected", "server_error"}
+        assert set(p.clay.leads) == {str(lead) for lead, cause in causes.items() if cause in mended}
+        assert again["lead_count"] == 2
+        by_name = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["poison", "unknown", "lead_gone"]})
+        assert (by_name["lead_count"], by_name["skipped_count"]) == (3, 0)
+
+
+@pytest.mark.parametrize("cause", ["unknown", "poison", "lead_gone"])
+async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url: str, cause: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        job_id = await ends(p, {p.lead_ids[0]: cause})
+        refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {}, status=409)
+        assert refused["code"] == "nothing_to_retry"
+        assert "by name" in refused["detail"]
+        assert "`lead_ids`" in refused["detail"]
+
+
+async def test_a_job_of_which_all_went_has_nothing_to_retry(database_url: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        job = await p.pushed()
+        refused = await p.call("POST", f"/api/clay/jobs/{job['id']}/retry", {}, status=409)
+        assert (refused["code"], "by name" in refused["detail"]) == ("nothing_to_retry", False)
+
+
+async def test_named_leads_are_retried_and_no_others(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
+    async with pushing(database_url, clay=clay) as p:
+        job = await p.pushed()
+        assert job["failed_count"] == 3
+        await p.call("POST", f"/api/clay/jobs/{job['id']}/retry", {"lead_ids": [str(p.lead_ids[1])]})
+        await p.drain()
+        assert {lead for lead, posts in clay.leads.items() if posts == 2} == {str(p.lead_ids[1])}
+
+
+async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) -> None:
+    async with pushing(database_url) as p:
+        job_id = await ends(p, dict.fromkeys(p.lead_ids[:2], "rejected"))
+        strangers = [p.lead_ids[2], *(uuid4() for _ in range(11))]
+        body = {"lead_ids": [str(each) for each in [p.lead_ids[0], *strangers]]}
+        refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", body, status=404)
+        assert refused["code"] == "lead_not_found"
+        assert refused["lead_ids"] == [str(each) for each in strangers[:10]]
+        assert str(strangers[9]) in refused["detail"]
+        assert await p.database.fetchval("SELECT count(*) FROM clay.push_jobs") == 1
+
+
+async def test_a_cause_that_does_not_exist_is_refused(database_url: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        job_id = await ends(p, {p.lead_ids[0]: "rejected"})
+        refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["tired"]}, status=422)
+        assert refused["code"] == "invalid_request"
+
+
+async def test_a_job_that_still_runs_is_not_retried(database_url: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        refused = await p.call("POST", f"/api/clay/jobs/{await p.push()}/retry", {}, status=409)
+        assert refused["code"] == "job_running"
+
+
+async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) -> None:
+    async with pushing(database_url, leads=2) as p:
+        job_id = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
+        rest = await p.call("GET", f"/api/clay/jobs/{job_id}/leads?status=&cause=&cursor=")
+        assert len(rest["leads"]) == 2
+        assert len((await p.call("GET", "/api/clay/jobs?status=&cursor=&project_id="))["jobs"]) == 1
+        assert len((await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&cursor="))["leads"]) == 2
+        assert len((await p.call("GET", "/api/clay/audit?cursor="))["entries"]) == 2
+        for query in ("status=tired", "cause=tired", "cursor=tired"):
+            refused = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads?{query}", "owner")
+            assert refused.status_code in {400, 422}, query
