@@ -75,7 +75,7 @@ class FrontendPushBody(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [EXAMPLE_LEAD]}]})
 
-    contributor_ids: Annotated[list[UUID], Field(max_length=MAX_LEADS)] = Field(
+    contributor_ids: Annotated[list[UUID], Field(fail_fast=True, max_length=MAX_LEADS)] = Field(
         validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids")
     )
     project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = None

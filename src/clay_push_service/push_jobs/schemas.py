@@ -21,7 +21,7 @@ class PushBody(BaseModel):
         json_schema_extra={"examples": [{"lead_ids": [EXAMPLE_LEAD], "project_id": EXAMPLE_PROJECT}]},
     )
 
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] = Field(
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] = Field(
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
         description="The leads, by contributor id; one named twice counts once. `contributor_ids` is taken as the same.",
     )
@@ -52,7 +52,7 @@ class PreviewBody(BaseModel):
         json_schema_extra={"examples": [{"project_id": EXAMPLE_PROJECT, "filters": {"qualified_only": True}}]},
     )
 
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
         None, validation_alias=AliasChoices("lead_ids", "contributor_ids")
     )
     project_id: UUID | None = None
@@ -192,8 +192,10 @@ class RetryBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"causes": ["server_error"]}]})
 
-    causes: list[Annotated[str, Field(max_length=50)]] | None = Field(None, min_length=1, max_length=50)
-    lead_ids: list[UUID] | None = Field(None, min_length=1, max_length=MAX_LEADS)
+    causes: (
+        Annotated[list[Annotated[str, Field(max_length=50)]], Field(fail_fast=True, min_length=1, max_length=50)] | None
+    ) = None
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = None
 
 
 class CancelAnswer(BaseModel):
