@@ -26,7 +26,7 @@ async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url:
         await kill_at_random(field, 10, random.Random(11), apart=10)
         field.fault_over()
         await field.ended(accepted.job_id, 60.0)
-        line = await field.account("10 kill -9 at random", accepted.job_id)
+        line = await field.account("10 kill -9 at random", accepted.job_id, "unknown")
         assert line.doubled == 0
         assert field.workers.ended.count(-9) == 10
         statuses = await field.statuses()
@@ -51,7 +51,7 @@ async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing
                 await asyncio.to_thread(server.start_again)
         field.fault_over()
         await field.ended(accepted.job_id, 300.0)
-        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id)
+        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id, "unknown", "server_error")
         assert field.workers.ended.count(-9) == 25
         assert 0 not in field.workers.ended
 
