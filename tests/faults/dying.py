@@ -4,6 +4,7 @@ The points are made from outside, by replacing a function of the product in this
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -91,12 +92,23 @@ def blocked(_count: After) -> None:
     setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
 
 
+def holding_the_lock(_count: After) -> None:
+    """Not killed either: it blocks in C, and holds Python's global lock, so that no thread of its own can see it."""
+
+    async def prepare(*_: Any) -> NoReturn:
+        ctypes.PyDLL(None).sleep(1000)
+        raise AssertionError
+
+    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+
+
 POINTS: dict[str, Callable[[After], None]] = {
     "after_claim": after_claim,
     "marked_sending": marked_sending,
     "answered": answered,
     "recorded": recorded,
     "blocked": blocked,
+    "holding_the_lock": holding_the_lock,
 }
 
 

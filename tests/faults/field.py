@@ -112,6 +112,12 @@ class Field:
                     return
                 await asyncio.sleep(0.1)
 
+    async def claimed(self, seconds: float) -> None:
+        """Return when somebody has claimed a lead."""
+        async with asyncio.timeout(seconds):
+            while not (await self.statuses())["claimed"]:  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.05)
+
     async def _patiently(self, statement: str, *values: Any) -> list[Any]:
         """The database may be away."""
         while True:

@@ -34,31 +34,44 @@ async def test_a_frozen_worker_wakes_after_its_lease_and_changes_nothing(databas
         assert line.doubled == 0
 
 
-async def test_a_blocked_event_loop_ends_the_process(database_url: str, tmp_path: Path) -> None:
-    command = ("tests.faults.dying", "blocked", "0")
+LONG = pytest.mark.faults
+
+
+@pytest.mark.parametrize("limit", [2.0, pytest.param(30.0, marks=LONG)])
+@pytest.mark.parametrize(("how", "code"), [("blocked", 70), ("holding_the_lock", 1)])
+async def test_a_blocked_event_loop_ends_the_process(
+    database_url: str, tmp_path: Path, how: str, code: int, limit: float
+) -> None:
+    command = ("tests.faults.dying", how, "0")
     async with broken_ground(
-        database_url, tmp_path, leads=50, workers=0, command=command, watchdog_seconds=2.0, lease_seconds=60.0
+        database_url, tmp_path, leads=50, workers=0, command=command, watchdog_seconds=limit, lease_seconds=60.0
     ) as field:
         await field.world.push()
         process = await field.workers.start_one()
+        await field.claimed(20.0)
         started = time.monotonic()
-        assert await field.workers.end_of(process, 20) == 70
-        assert time.monotonic() - started < 15
+        assert await field.workers.end_of(process, 2 * limit + 15) == code
+        assert limit - 1.5 < time.monotonic() - started < 1.5 * limit + 5
+        said = field.workers.log.read_text()
+        assert "prepare" in said.partition("most recent call first")[2], "it says where"
 
 
-async def test_sigterm_ends_within_25_seconds_while_the_receiver_stalls(database_url: str, tmp_path: Path) -> None:
-    """Unsent leads wait again; what has no answer when the grace is over is unknown. Here with a grace of 3 s."""
+@pytest.mark.parametrize("grace", [3.0, pytest.param(20.0, marks=LONG)])
+async def test_sigterm_ends_in_its_time_while_the_receiver_stalls(
+    database_url: str, tmp_path: Path, grace: float
+) -> None:
+    """Unsent leads wait again; what has no answer when the grace is over is unknown. Within 25 s with the grace of 20 s."""
     async with broken_ground(
         database_url, tmp_path, leads=100, answer=lambda _number, _body: Stall(), workers=0,
-        request_timeout_seconds=20.0, lease_seconds=60.0, shutdown_grace_seconds=3.0,
+        request_timeout_seconds=30.0, lease_seconds=75.0, shutdown_grace_seconds=grace,
     ) as field:  # fmt: skip
         accepted = await field.world.push()
         process = await field.workers.start_one()
         await field.clay.until(8, 20.0)
         process.terminate()
         started = time.monotonic()
-        assert await field.workers.end_of(process, 25) == 0
-        assert 2.5 < time.monotonic() - started < 3.0 + 4.5
+        assert await field.workers.end_of(process, 30) == 0
+        assert grace - 0.5 < time.monotonic() - started < grace + 4.5
         found = await field.statuses()
         assert found == {"unknown": 8, "waiting": 92}
         field.clay.behaving = lambda _number, _body: OK
