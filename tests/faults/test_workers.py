@@ -109,7 +109,9 @@ async def change(field: Field, **changes: Any) -> None:
     """As the config endpoint does."""
     w, resolver = field.world, default_resolver()
     policy = Policy.of(w.settings)
-    await configure(w.database, w.box, policy, resolver, w.org_id, "user:test", ConfigChange(rate_limit_ms=0, **changes))
+    await configure(
+        w.database, w.box, policy, resolver, w.org_id, "user:test", ConfigChange(rate_limit_ms=0, **changes)
+    )
     await resolver.close()
 
 
@@ -155,7 +157,9 @@ async def test_the_webhook_is_removed_while_a_thousand_leads_are_queued(database
         sent = len(field.clay.posts)
         field.fault_over()
         await field.ended(accepted.job_id, 30.0)
-        line = await field.account("the webhook is removed under 1,000 queued leads", accepted.job_id, "destination_removed")
+        line = await field.account(
+            "the webhook is removed under 1,000 queued leads", accepted.job_id, "destination_removed"
+        )
         assert ended is not None
         assert ended > 500
         assert (line.uncertain, line.doubled) == (0, 0)
