@@ -24,7 +24,9 @@ def run() -> None:
     with engine.connect() as connection:
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('clay_push_migrate'))"))  # one migrator at a time
-        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))  # only now: who comes second waits for the first
+        connection.execute(
+            text(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        )  # only now: who comes second waits for the first
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         connection.commit()
         context.configure(connection=connection, version_table_schema=SCHEMA, transaction_per_migration=True)

@@ -2,8 +2,12 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from typing import Literal
 
+import asyncpg
+import psycopg
 import structlog
 
 QUIET = {
@@ -43,7 +47,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(told),
                 renderer,
             ],
         )
@@ -56,6 +60,34 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
         logger.setLevel(floor)
         logger.handlers.clear()
         logger.propagate = True
+
+
+def told(exc_info: structlog.typing.ExcInfo) -> str:
+    """A traceback without what the database quotes in its errors: the whole row it refused, or the value it could not read."""
+    text = "".join(traceback.format_exception(*exc_info))
+    for error in _chain(exc_info[1]):
+        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | psycopg.Error):
+            text = text.replace(str(error), _without_values(error))
+        if isinstance(error, asyncpg.DataError) and str(error.__cause__):  # Python's own, which quotes the value
+            text = text.replace(str(error.__cause__), _without_values(error))
+    return text
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
+
+
+def _without_values(error: BaseException) -> str:
+    """Data errors (class 22, or the driver's own) quote the value in their first line, all others below it."""
+    state: str = getattr(error, "sqlstate", None) or ""
+    quotes = state.startswith("22") or isinstance(error, asyncpg.DataError)
+    return f"[{state or 'driver'}] {'(its words hold data)' if quotes else str(error).partition(chr(10))[0]}"
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

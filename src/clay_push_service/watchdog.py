@@ -1,4 +1,4 @@
-"""Ends a process whose event loop is blocked or which is cut off from its database: a thread that trusts neither.
+"""Ends a process whose event loop is blocked or which is cut off from its database: threads that trust neither.
 
 A worker cut off from PostgreSQL can neither claim nor record; a silent partition would hang it for ever, past SIGTERM.
 Whoever supervises the process starts it again.
@@ -20,6 +20,10 @@ CHECKS_A_LIMIT = 6
 """How often the database is asked within the limit."""
 EXIT_CODE = 70
 """EX_SOFTWARE: never 0, so that a supervisor restarts it."""
+
+LAST_SHARE = 1.5
+"""Of the limit: after that the interpreter's own alarm ends the process, with exit code 1. What holds Python's global lock (a
+C extension, a regular expression without end) stops our threads, too, but not that one."""
 
 log = logs.get(__name__)
 
@@ -46,6 +50,7 @@ class Watchdog:
 
     def alive(self) -> None:
         self._loop_seen = time.monotonic()
+        faulthandler.dump_traceback_later(self._limit * LAST_SHARE, exit=True)
 
     def _watch(self) -> None:
         before = time.monotonic()

@@ -143,6 +143,15 @@ async def test_posts_the_body_with_its_headers_and_nothing_more(receiver_of: Rec
     }
 
 
+@pytest.mark.parametrize("value", ["soon\u00e9", "7 \U0001f98a"])
+async def test_header_beyond_ascii_is_an_answer_all_the_same(
+    receiver_of: ReceiverOf, sender: Sender, value: str
+) -> None:
+    receiver = await receiver_of(f"HTTP/1.1 429 Too Many\r\nRetry-After: {value}\r\ncontent-length: 0\r\n\r\n".encode())
+    answer = responded(await sender.client().post(target(receiver.port), BODY))
+    assert (answer.status, answer.retry_after) == (429, value)
+
+
 async def test_retry_after_is_handed_on(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(b"HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n")
     answer = responded(await sender.client().post(target(receiver.port), BODY))

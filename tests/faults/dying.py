@@ -1,9 +1,10 @@
-"""A process that dies by SIGKILL at a chosen point of its work: `python -m tests.faults.dying POINT [NUMBER …]`, never imported.
+"""A process that dies by SIGKILL at a chosen point of its work: `python -m tests.faults.dying POINT [NUMBER or ID …]`, never imported.
 
 The points are made from outside, by replacing a function of the product in this process alone.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -17,9 +18,11 @@ from clay_push_service import worker
 from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.host.connected import Host
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.leads.payload import Payload
 from clay_push_service.models import PushMode
-from clay_push_service.push_jobs import drain_slice
+from clay_push_service.push_jobs import drain_slice, prepare
 from clay_push_service.push_jobs.accept import Asker, accept, choose_filtered, require_destination
 from clay_push_service.push_jobs.queue_leads import Again
 from clay_push_service.push_jobs.record import Result
@@ -91,13 +94,36 @@ def blocked(_count: After) -> None:
     setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
 
 
+def holding_the_lock(_count: After) -> None:
+    """Not killed either: it blocks in C, and holds Python's global lock, so that no thread of its own can see it."""
+
+    async def prepare(*_: Any) -> NoReturn:
+        ctypes.PyDLL(None).sleep(1000)
+        raise AssertionError
+
+    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+
+
 POINTS: dict[str, Callable[[After], None]] = {
     "after_claim": after_claim,
     "marked_sending": marked_sending,
     "answered": answered,
     "recorded": recorded,
     "blocked": blocked,
+    "holding_the_lock": holding_the_lock,
 }
+
+
+def poison(lead_id: UUID) -> None:
+    """One lead kills whoever builds its payload."""
+    build = prepare.build
+
+    def dying(row: LeadRow, *values: Any) -> Payload:
+        if row.lead_id == lead_id:
+            die()
+        return build(row, *values)
+
+    setattr(prepare, "build", dying)  # noqa: B010 - it is not exported
 
 
 async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
@@ -118,6 +144,9 @@ def main(arguments: Sequence[str]) -> None:
     point, *rest = arguments
     if point in POINTS:
         POINTS[point](After(int(rest[0])))
+        worker.run(settings_module.load())
+    elif point == "poison":
+        poison(UUID(rest[0]))
         worker.run(settings_module.load())
     else:
         asyncio.run(accepting(UUID(rest[0]), UUID(rest[1]), commits=point == "committed"))

@@ -25,6 +25,15 @@ from tests.support.world import World, world
 Answer = Callable[[int, bytes], Behaviour]
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
+WATCH_UNKNOWN = (
+    "CREATE TABLE public.became_unknown (state text)",
+    """CREATE FUNCTION public.note_unknown() RETURNS trigger LANGUAGE plpgsql AS
+       'BEGIN INSERT INTO public.became_unknown VALUES (old.state); RETURN NULL; END'""",
+    """CREATE TRIGGER note_unknown AFTER UPDATE ON clay.clay_push_log FOR EACH ROW
+       WHEN (new.cause = 'unknown' AND old.cause IS DISTINCT FROM 'unknown') EXECUTE FUNCTION public.note_unknown()""",
+)
+"""What a delivery was just before it became `unknown`, whoever made it so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -103,6 +112,12 @@ class Field:
                     return
                 await asyncio.sleep(0.1)
 
+    async def claimed(self, seconds: float) -> None:
+        """Return when somebody has claimed a lead."""
+        async with asyncio.timeout(seconds):
+            while not (await self.statuses())["claimed"]:  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.05)
+
     async def _patiently(self, statement: str, *values: Any) -> list[Any]:
         """The database may be away."""
         while True:
@@ -115,8 +130,8 @@ class Field:
             except AWAY:
                 await asyncio.sleep(0.1)
 
-    async def account(self, fault: str, job_id: UUID, *, note: bool = True) -> Line:
-        """What became of every lead; nothing may be lost, and nothing doubled beyond what was uncertain."""
+    async def account(self, fault: str, job_id: UUID, *causes: str) -> Line:
+        """What became of every lead: nothing lost, nothing doubled beyond what was uncertain, and nothing failed but of `causes`."""
         await self.world.database.engine.dispose()  # its connections may be from before the fault
         rows = await self.world.deliveries(job_id)
         successes = {str(row.contributor_id) for row in rows if row.status == "success"}
@@ -125,11 +140,14 @@ class Field:
         doubled = sum(count - 1 for count in self.clay.taken.values())
         uncertain = sum(row.cause == "unknown" for row in rows) + self.clay.failed
         line = Line(fault, len(rows), lost, doubled, uncertain, time.monotonic() - self.started)
-        if note:
-            REPORT.append(line)
+        REPORT.append(line)
         assert lost == 0, line
         assert doubled <= uncertain, line
         assert doubled <= self.clay.failed, f"only a 5xx is sent again unasked: {line}"
+        failed = Counter(row.cause for row in rows if row.status == "failed")
+        assert set(failed) <= set(causes), f"nothing that was done to it explains {failed}"
+        before = await self.world.fetch("SELECT state, count(*) FROM public.became_unknown GROUP BY state")
+        assert {row.state for row in before} <= {"sending"}, f"claimed is not sent: {before}"
         async with self.world.database.transaction() as connection:
             assert await verify(connection, timedelta(seconds=20)) == []
         return line
@@ -150,6 +168,7 @@ async def broken_ground(
     delay_seconds: float = 0.02,
     rate_limit_ms: int = 0,
     command: tuple[str, ...] = WORKER,
+    other_hosts: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[Field]:
     """Workers reach PostgreSQL through the proxy, the test does not."""
@@ -165,10 +184,12 @@ async def broken_ground(
     async with (
         receiving(Clay(answer, delay_seconds)) as clay,
         proxying(make_url(database_url).port or 5432) as proxy,
-        world(database_url, leads=leads, **({"allowed_webhook_hosts": (place_of(clay),)} | settings)) as w,
+        world(database_url, leads=leads, **({"allowed_webhook_hosts": (place_of(clay), *other_hosts)} | settings)) as w,
     ):
         assert isinstance(clay, Clay)
         await w.configure(clay.url, rate_limit_ms=rate_limit_ms)
+        for statement in WATCH_UNKNOWN:
+            await w.fetch(statement)
         through = make_url(database_url).set(port=proxy.port).render_as_string(hide_password=False)
         theirs = w.settings.model_copy(update={"database_url": through})
         async with supervising(theirs, directory / "workers.log", command) as supervisor:

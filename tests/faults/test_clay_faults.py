@@ -47,7 +47,7 @@ async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_pa
     ) as field:
         accepted = await field.world.push()
         await field.ended(accepted.job_id, 60.0)
-        line = await field.account("20 % resets, stalls, 5xx", accepted.job_id)
+        line = await field.account("20 % resets, stalls, 5xx", accepted.job_id, "unknown", "server_error")
         assert line.uncertain > 0
 
 
@@ -75,7 +75,7 @@ async def test_a_certificate_that_is_not_clays_gets_no_lead(database_url: str, t
         accepted = await field.world.push()
         await field.workers.keep(1)
         await field.ended(accepted.job_id, 30.0)
-        line = await field.account("a certificate of nobody we know", accepted.job_id)
+        line = await field.account("a certificate of nobody we know", accepted.job_id, "network_error")
         assert line.uncertain == 0
         assert await field.statuses() == {"network_error": 2}
         assert received == []

@@ -103,7 +103,7 @@ async def test_killed_before_the_first_byte_what_was_marked_is_unknown_and_the_r
         assert found["sending"] > 0
         assert field.clay.posts == []
         await inherit(field)
-        line = await field.account("killed with `sending` marked, before the bytes", accepted.job_id)
+        line = await field.account("killed with `sending` marked, before the bytes", accepted.job_id, "unknown")
         assert line.uncertain == found["sending"]
         assert len(field.clay.posts) == LEADS - found["sending"]
 
@@ -127,7 +127,7 @@ async def test_killed_in_flight_what_was_sent_is_unknown_and_never_sent_again(
         in_flight = {post.lead_id for post in field.clay.posts}
         assert len(in_flight) >= 5
         await inherit(field)
-        line = await field.account("killed in flight", accepted.job_id)
+        line = await field.account("killed in flight", accepted.job_id, "unknown")
         assert line.doubled == 0
         rows = await field.world.deliveries(accepted.job_id)
         assert in_flight <= {str(row.contributor_id) for row in rows if row.cause == "unknown"}
@@ -143,7 +143,7 @@ async def test_killed_between_an_answer_and_its_recording_it_is_unknown(
         posted = len(field.clay.posts)
         assert posted > number
         await inherit(field)
-        line = await field.account(f"killed after {number + 1} answers, unrecorded", accepted.job_id)
+        line = await field.account(f"killed after {number + 1} answers, unrecorded", accepted.job_id, "unknown")
         assert (line.doubled, len(field.clay.posts)) == (0, len(set(field.clay.leads)))
 
 
@@ -154,7 +154,7 @@ async def test_killed_after_recording_what_was_recorded_stays(database_url: str,
         before = await field.world.fetch("SELECT id FROM clay.clay_push_log WHERE status = 'success'")
         assert before
         await inherit(field)
-        line = await field.account("killed after recording", accepted.job_id)
+        line = await field.account("killed after recording", accepted.job_id, "unknown")
         assert line.doubled == 0
         after = await field.world.fetch("SELECT id FROM clay.clay_push_log WHERE status = 'success'")
         assert {row.id for row in before} <= {row.id for row in after}

@@ -24,7 +24,7 @@ async def test_postgresql_crashes_twice_in_mid_push(database_url: str, tmp_path:
             await asyncio.to_thread(server.start_again)
         field.fault_over()
         await field.ended(accepted.job_id, 60.0)
-        line = await field.account("PostgreSQL crashes twice", accepted.job_id)
+        line = await field.account("PostgreSQL crashes twice", accepted.job_id, "unknown")
         assert line.doubled == 0
         assert field.workers.ended == [], "a restart of the database ends no worker"
 
@@ -39,7 +39,7 @@ async def _away(field: Field, postgres: TestServer, seconds: float, said: str) -
     await asyncio.to_thread(server.start_again)
     field.fault_over()
     await field.ended(accepted.job_id, 90.0)
-    line = await field.account(said, accepted.job_id)
+    line = await field.account(said, accepted.job_id, "unknown")
     assert line.doubled == 0
     assert 0 not in field.workers.ended, "a worker never ends with 0 unasked"
 
@@ -130,5 +130,5 @@ async def test_a_silent_partition_ends_the_worker_and_the_next_one_goes_on(datab
         field.proxy.heal()
         field.fault_over()
         await field.ended(accepted.job_id, 60.0)
-        line = await field.account("silent partition", accepted.job_id)
+        line = await field.account("silent partition", accepted.job_id, "unknown")
         assert line.doubled == 0

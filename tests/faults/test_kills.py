@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clay_push_service.push_jobs.sweep import LOST_CLAIMS_TO_POISON
 from tests.faults.field import Field, broken_ground, faulty
 from tests.support.databases import TestServer
 
@@ -26,7 +27,7 @@ async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url:
         await kill_at_random(field, 10, random.Random(11), apart=10)
         field.fault_over()
         await field.ended(accepted.job_id, 60.0)
-        line = await field.account("10 kill -9 at random", accepted.job_id)
+        line = await field.account("10 kill -9 at random", accepted.job_id, "unknown")
         assert line.doubled == 0
         assert field.workers.ended.count(-9) == 10
         statuses = await field.statuses()
@@ -51,9 +52,37 @@ async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing
                 await asyncio.to_thread(server.start_again)
         field.fault_over()
         await field.ended(accepted.job_id, 300.0)
-        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id)
+        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id, "unknown", "server_error")
         assert field.workers.ended.count(-9) == 25
         assert 0 not in field.workers.ended
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("leads", "place"), [(60, 30), (700, 650)])
+async def test_a_lead_that_kills_whoever_builds_it_is_poison_and_its_neighbours_go_on(
+    database_url: str, tmp_path: Path, leads: int, place: int
+) -> None:
+    """Once among its neighbours, three times alone: exactly so many workers die of it, and then never one again.
+
+    A neighbour that was marked just before is unknown: nobody recorded what Clay said of it.
+    """
+    async with broken_ground(database_url, tmp_path, leads=leads, workers=0) as field:
+        victim = field.world.lead_ids[place]
+        field.workers._command = ("tests.faults.dying", "poison", str(victim))
+        accepted = await field.world.push()
+        await field.workers.keep(1)
+        await field.ended(accepted.job_id, 60.0)
+        await field.account(f"1 poison among {leads}", accepted.job_id, "poison", "unknown")
+        assert field.workers.ended == [-9] * LOST_CLAIMS_TO_POISON
+        rows = {row.contributor_id: row for row in await field.world.deliveries(accepted.job_id)}
+        assert rows.pop(victim).cause == "poison"
+        assert {row.cause for row in rows.values()} <= {None, "unknown"}
+        assert sum(row.status == "success" for row in rows.values()) > leads * 0.7
+        assert set(field.clay.leads.values()) == {1}
+        assert str(victim) not in field.clay.leads
+        assert {row.lost_claims for row in rows.values() if row.status == "success"} == {0}, (
+            "suspicion ends with success"
+        )
 
 
 @pytest.mark.parametrize("pushes", [20])

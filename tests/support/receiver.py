@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 def status(code: int, *, headers: str = "", body: str = "") -> bytes:
-    return f"HTTP/1.1 {code} Whatever\r\n{headers}content-length: {len(body)}\r\n\r\n{body}".encode()
+    return f"HTTP/1.1 {code} Whatever\r\n{headers}content-length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 
 class Stall:

@@ -54,6 +54,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "LOG_LEVEL": settings.log_level,
         "IN_FLIGHT_PER_DESTINATION": str(settings.in_flight_per_destination),
     }
+    if settings.metrics_port is not None:
+        values["METRICS_PORT"] = str(settings.metrics_port)
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
         **{PREFIX + name: value for name, value in values.items()},
@@ -162,6 +164,7 @@ async def stage(
     vintage: Vintage = Vintage.TODAY,
     workers: int = 1,
     sandbox_rate: str = "none",
+    other_hosts: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[Stage]:
     """Everything started; `sandbox_rate` none: the sandbox takes any number of leads a second."""
@@ -170,9 +173,8 @@ async def stage(
         await create_schema(host, vintage)
         samples = await load_samples(host, vintage)
         async with SandboxProcess(directory, "--rate", sandbox_rate) as sandbox:
-            settings = settings_of_tests(
-                database_url, **({"allowed_webhook_hosts": (f"127.0.0.1:{sandbox.port}",)} | changes)
-            )
+            hosts = (f"127.0.0.1:{sandbox.port}", *other_hosts)
+            settings = settings_of_tests(database_url, **({"allowed_webhook_hosts": hosts} | changes))
             app = create_app(settings)
             transport = httpx.ASGITransport(app=app)
             async with (

@@ -84,7 +84,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             answer.release()  # read to its end: the connection goes back; not so: it is closed
         if self.connector is not None and (promise := answer.headers.get("keep-alive")) is not None:
             self.connector.learn_keep_alive(trip.place, promise)
-        kept = [(name, value) for name in KEPT_HEADERS if (value := answer.headers.get(name)) is not None]
+        # As bytes: aiohttp reads headers beyond ASCII, httpx makes them of ASCII only.
+        kept = [
+            (name.encode(), value.encode(errors="surrogateescape"))
+            for name in KEPT_HEADERS
+            if (value := answer.headers.get(name)) is not None
+        ]
         return httpx.Response(answer.status, headers=kept, content=body[:MAX_ANSWER_BYTES])
 
     async def aclose(self) -> None:

@@ -78,7 +78,7 @@ class FrontendPushBody(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [examples.LEAD]}]})
 
-    contributor_ids: Annotated[list[UUID], Field(max_length=MAX_LEADS)] = Field(
+    contributor_ids: Annotated[list[UUID], Field(fail_fast=True, max_length=MAX_LEADS)] = Field(
         description="The leads; `member_ids` and `lead_ids` are taken as the same.",
         validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids"),
     )

@@ -40,7 +40,7 @@ class ErasureBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=with_twins({"lead_ids": [EXAMPLE_ID]}))
 
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
         None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Whom to forget, by lead id."
     )
     lead_id: UUID | None = Field(

@@ -20,7 +20,7 @@ class PushBody(BaseModel):
         json_schema_extra=with_twins({"lead_ids": [examples.LEAD], "project_id": examples.PROJECT}),
     )
 
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] = Field(
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] = Field(
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
         description="The leads, by contributor id; one named twice counts once. Needed, here or as `contributor_ids`.",
     )
@@ -51,7 +51,7 @@ class PreviewBody(BaseModel):
         json_schema_extra=with_twins({"project_id": examples.PROJECT, "filters": {"qualified_only": True}}),
     )
 
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_LEADS)] | None = Field(
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
         None,
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
         description="The leads, by contributor id; without any, those of the project that meet the filters.",
@@ -239,14 +239,11 @@ class RetryBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"causes": ["server_error"]}]})
 
-    causes: list[Cause] | None = Field(
-        None, description="Only leads with one of these causes.", min_length=1, max_length=50
+    causes: Annotated[list[Cause], Field(fail_fast=True, min_length=1, max_length=50)] | None = Field(
+        None, description="Only leads with one of these causes."
     )
-    lead_ids: list[UUID] | None = Field(
-        None,
-        description="Only these leads of the job; they are sent also where they are in Clay by now.",
-        min_length=1,
-        max_length=MAX_LEADS,
+    lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
+        None, description="Only these leads of the job; they are sent also where they are in Clay by now."
     )
 
 

@@ -1,0 +1,79 @@
+"""Words that occur nowhere else, in every secret and in a lead's data; and how they are looked for: whole, in part, disguised."""
+
+import base64
+import io
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import structlog
+
+from clay_push_service import logs
+
+SOURCE = "pull-in-data-from-a-webhook-canary-of-the-url-0f8fad5b"
+TOKEN = "canary-of-the-token-d9cb469f"
+EMAIL = "canary-of-the-email-a1658677@example.org"
+NAME = "canary-of-the-name-28950e77"
+BAD_URL = "https://canary-of-the-bad-url-7425.example/in?key=canary-of-the-query-40de"
+WORDS = ("canary-of-the-url", TOKEN[:-9], EMAIL[:19], NAME[:-9], "canary-of-the-bad-url", "canary-of-the-query")
+"""The beginning of each: a log that cuts what it says short tells it all the same."""
+
+
+def disguises(word: str) -> set[str]:
+    """As it stands, in a URL, as hexadecimals, and in base64 at any offset (without the letters that depend on neighbours)."""
+    based = {base64.b64encode(b"\0" * offset + word.encode()).decode()[4:-4] for offset in range(3)}
+    return {word, quote(word, safe=""), quote(word.replace("-", "%2D")), word.encode().hex()} | based
+
+
+def sung(said: str, words: tuple[str, ...] = WORDS) -> set[str]:
+    """Which of the words can be found in it, by their names."""
+    lowered = said.lower()
+    return {
+        word for word in words if any(each in said or each.lower() in lowered for each in disguises(word))
+    }  # fmt: skip
+
+
+@dataclass
+class Heard:
+    """Every answer of the API, with what was asked."""
+
+    answers: list[tuple[str, str]] = field(default_factory=list)
+
+    async def hear(self, response: httpx.Response) -> None:
+        await response.aread()
+        asked = f"{response.request.method} {response.request.url.raw_path.decode()}"
+        self.answers.append((asked, f"{response.headers}\n{response.text}"))
+
+
+@contextmanager
+def logging_everything() -> Iterator[io.StringIO]:
+    """What this process, which is the API's, logs at DEBUG."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    logs.configure("json", "DEBUG")
+    structlog.configure(cache_logger_on_first_use=False)  # or other tests would log like this one
+    buffer = io.StringIO()
+    assert isinstance(root.handlers[0], logging.StreamHandler)
+    root.handlers[0].stream = buffer
+    yield buffer
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def copying_arguments(host: asyncpg.Connection) -> AsyncIterator[list[str]]:
+    """Every argument of every queue job, also of those that are gone when somebody looks. Filled when the block ends."""
+    await host.execute("""
+        CREATE TABLE public.seen_arguments (args jsonb);
+        CREATE FUNCTION public.see_arguments() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO public.seen_arguments VALUES (new.args); RETURN NULL; END';
+        CREATE TRIGGER see_arguments AFTER INSERT OR UPDATE ON clay.procrastinate_jobs
+            FOR EACH ROW EXECUTE FUNCTION public.see_arguments()""")
+    seen: list[str] = []
+    yield seen
+    seen += [row["args"] for row in await host.fetch("SELECT args::text FROM public.seen_arguments")]

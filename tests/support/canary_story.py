@@ -1,0 +1,223 @@
+"""Everything that can befall a webhook and a lead, told one thing after another to a service; each step checks that it happened."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from clay_push_service.database import Database
+from clay_push_service.destinations.secret_box import SecretBox
+from tests.support.canary import BAD_URL, EMAIL, NAME, SOURCE, TOKEN
+from tests.support.dump import dump
+from tests.support.receiver import OK, Behaviour, Receiver, status
+from tests.support.stage import Stage
+
+FAILING_ROW = "ALTER TABLE clay.clay_push_log ADD CONSTRAINT no_row_is_good CHECK ({}) NOT VALID"
+GOOD_ROWS = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT no_row_is_good"
+
+
+class Echo(Receiver):
+    """A Clay that sends back what it was sent, head and body, in every place where an answer has room."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._echo)
+        self.ways = 9
+        self.way = 0
+
+    def _echo(self, _number: int, body: bytes) -> Behaviour:
+        sent = (self.headers[-1] + body).decode()
+        line = sent.replace("\r\n", " ")
+        return (
+            status(200, body=sent),
+            status(200, headers=f"X-Echo: {line}\r\nSet-Cookie: echo={TOKEN}\r\n"),
+            status(422, body=sent),
+            status(400, headers=f"Retry-After: {line}\r\nKeep-Alive: {line}\r\n", body=sent),
+            f"HTTP/1.1 418 {line}\r\ncontent-length: 0\r\n\r\n".encode(),
+            status(503, headers=f"X-Echo: {line}\r\n", body=sent),
+            sent.encode(),
+            f"HTTP/1.1 200 OK\r\n{line}\r\n\r\n".encode(),
+            status(302, headers=f"Location: {BAD_URL}\r\n", body=sent),
+            OK,
+        )[self.way]
+
+
+class Story:
+    """`chapters`, in their order; what the database held is remembered before it goes."""
+
+    def __init__(self, service: Stage, echo: Echo, database: Database) -> None:
+        self.service, self.echo, self._database = service, echo, database
+        self.leads = list(service.project.lead_ids)
+        self.lead: UUID = self.leads.pop(0)
+        self.stored: list[str] = []
+        self.url = service.sandbox.webhook_url(SOURCE)
+        self.good = {"webhook_url": self.url, "webhook_token": TOKEN, "rate_limit_ms": 0, "table_name": "Leads"}
+
+    @property
+    def chapters(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        return (
+            self.configuring, self.sending, self.answering, self.refusing, self.waiting, self.breaking,
+            self.misconfigured, self.asking, self.through_nexusleads, self.forgetting,
+        )  # fmt: skip
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        if method == "DELETE":
+            await self.remember()
+        return await self.service.call(method, path, body, **more)
+
+    async def remember(self) -> None:
+        self.stored.append(await dump(self._database))
+
+    async def push(self, number: int, **fault: Any) -> Any:
+        """The next `number` leads, always with the canary's own lead, under a fault."""
+        await self.service.sandbox.faults(*([fault] if fault else []), source=SOURCE)
+        return await self.pushed([self.lead, *(self.leads.pop() for _ in range(number))])
+
+    async def pushed(self, lead_ids: Sequence[UUID]) -> Any:
+        job = await self.service.ended((await self.service.push(list(lead_ids), push_again=True))["job_id"])
+        await self.call("GET", f"/api/clay/jobs/{job['id']}/leads")
+        for ending in ("leads.csv", "events"):
+            await self.service.api.get(f"/api/clay/jobs/{job['id']}/{ending}", headers=self.service.as_user())
+        return job
+
+    async def set(self, **changes: Any) -> None:
+        await self.call("PUT", "/api/clay/config", {**self.good, **changes})
+
+    async def tested(self) -> Any:
+        return (await self.call("POST", "/api/clay/test"))["cause"]
+
+    async def configuring(self) -> None:
+        await self.service.sandbox.create_source(SOURCE, token=TOKEN)
+        for bad in (
+            {"webhook_url": BAD_URL},
+            {"webhook_url": f"{self.url}#canary-of-the-query-40de"},
+            self.good | {"rate_limit_ms": "x"},
+            {"webhook_url": BAD_URL, "webhook_token": f"{TOKEN}\n"},
+        ):
+            await self.call("PUT", "/api/clay/config", bad, status=422)
+        await self.call("PUT", "/api/clay/config", self.good, user="acme-member", status=403)
+        await self.set()
+        assert await self.tested() is None
+
+    async def sending(self) -> None:
+        assert (await self.push(3))["success_count"] == 4
+        assert (await self.push(3, kind="status", status=422))["causes"][0]["cause"] == "rejected"
+        failed = await self.push(2, kind="status", status=503)
+        assert failed["causes"][0]["cause"] == "server_error"
+        assert (await self.push(1, kind="reset_after"))["failed_count"] == 2
+        assert (await self.push(1, kind="slow", ms=3000))["causes"][0]["cause"] == "unknown"
+        await self.service.sandbox.faults(source=SOURCE)
+        await self.service.ended((await self.call("POST", f"/api/clay/jobs/{failed['id']}/retry", {}))["job_id"])
+        await self.call("POST", "/api/clay/preview", {"lead_ids": [str(self.lead)], "push_again": True})
+        path = f"/api/clay/leads?project_id={self.service.project.project_id}"
+        for search in (EMAIL, EMAIL.replace("@", "%40"), NAME):
+            assert len((await self.call("GET", f"{path}&search={search}"))["leads"]) == 1
+
+    async def answering(self) -> None:
+        """Clay answers with what it was sent: a push and a test for each way to say it."""
+        await self.set(webhook_url=f"{self.echo.url}-{SOURCE}")
+        seen = []
+        for way in range(self.echo.ways):
+            self.echo.way = way
+            await self.tested()
+            seen += [each["cause"] for each in (await self.pushed([self.lead]))["causes"]]
+        assert seen == [*["rejected"] * 3, "server_error", *["unknown"] * 2, "webhook_gone"]
+        assert (
+            sum(TOKEN.encode() in head and SOURCE.encode() in head for head in self.echo.headers) >= 2 * self.echo.ways
+        )
+        await self.set()
+
+    async def refusing(self) -> None:
+        sandbox = self.service.sandbox
+        await sandbox.change_source(SOURCE, token="another")
+        assert await self.tested() == "unauthorized"
+        assert (await self.push(4))["causes"][0]["cause"] == "unauthorized"
+        await self.call("POST", "/api/clay/push", {"lead_ids": [str(self.leads[0])]}, status=409)
+        await sandbox.change_source(SOURCE, token=TOKEN)
+        await self.set()
+        await sandbox.kill()
+        assert await self.tested() == "network_error"
+        assert (await self.pushed([self.lead]))["causes"][0]["cause"] == "network_error"
+        await sandbox.start()
+
+    async def waiting(self) -> None:
+        """Nobody works: what is queued lies there for everybody to read."""
+        worker = self.service.workers[0]
+        assert (await worker.terminate())[0] == 0
+        queued = await self.service.push([self.lead, self.leads.pop()], push_again=True)
+        [jobs] = await self.service.host.fetch("SELECT count(*) FROM clay.procrastinate_jobs WHERE status = 'todo'")
+        assert jobs["count"] > 0
+        await self.remember()
+        await worker.start()
+        await self.service.ended(queued["job_id"])
+        await self.set(rate_limit_ms=5000)
+        slow = await self.service.push([self.leads.pop() for _ in range(5)])
+        await self.call("POST", f"/api/clay/jobs/{slow['job_id']}/cancel")
+        await self.set()
+
+    async def breaking(self) -> None:
+        """PostgreSQL refuses the lead's row and quotes it: to the API, and to the worker that writes a result."""
+        host = self.service.host
+        await host.execute(FAILING_ROW.format("status <> 'pending'"))
+        body = {"lead_ids": [str(self.lead)], "push_again": True}
+        await self.call("POST", "/api/clay/push", body, status=500)
+        await host.execute(GOOD_ROWS)
+        await host.execute(FAILING_ROW.format("cause IS DISTINCT FROM 'rejected'"))
+        assert (await self.push(0, kind="status", status=422))["causes"][0]["cause"] == "unknown"
+        await host.execute(GOOD_ROWS)
+        await self.service.sandbox.faults(source=SOURCE)
+
+    async def misconfigured(self) -> None:
+        """As if it had been saved under another policy, or with another key."""
+        [row] = await self.service.host.fetch("SELECT org_id, version_id FROM clay.destinations")
+        sealed = SecretBox(self.service.settings.encryption_keys).seal(BAD_URL, row["org_id"], row["version_id"])
+        change = "UPDATE clay.destination_versions SET sealed_url = $1 WHERE id = $2"
+        await self.service.host.execute(change, sealed, row["version_id"])
+        assert (await self.pushed([self.lead]))["causes"][0]["cause"] == "blocked"
+        assert await self.tested() == "blocked"
+        await self.set()
+        await self.service.host.execute(
+            "UPDATE clay.destination_versions SET sealed_url = substring(sealed_url FOR 60)"
+        )
+        assert (await self.pushed([self.lead]))["causes"][0]["cause"] == "secret_unreadable"
+        assert await self.tested() == "secret_unreadable"
+        await self.set()
+
+    async def asking(self) -> None:
+        await self.call("POST", "/api/clay/push", {"lead_ids": [EMAIL]}, status=422)
+        await self.call("POST", "/api/clay/push", {"lead_ids": [str(UUID(int=1))]}, status=404)
+        await self.service.api.request(
+            "POST", "/api/clay/push", content=b"{" + TOKEN.encode(), headers=self.service.as_user()
+        )
+        await self.call("GET", f"/api/clay/jobs?cursor={TOKEN}", status=400)
+        await self.service.api.get(
+            f"/api/clay/{TOKEN}", headers={"Authorization": f"Bearer {TOKEN}", "X-Org-Id": TOKEN}
+        )
+        for path in ("clay/status", "clay/config", "clay/jobs", "clay/audit?limit=200"):
+            await self.call("GET", f"/api/{path}")
+        for path in ("/status", "/metrics", "/healthz", "/readyz"):
+            await self.service.api.get(path, headers=self.service.as_user())
+
+    async def through_nexusleads(self) -> None:
+        """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""
+        await self.call("DELETE", "/api/clay/config")
+        config = "/api/integrations/clay/config"
+        await self.call("PUT", config, {"webhook_url": BAD_URL}, status=422)
+        await self.call("PUT", config, {"webhook_url": self.url})
+        await self.call("POST", "/api/integrations/clay/test")
+        await self.call("POST", "/api/integrations/clay/push", {"contributor_ids": [str(self.leads.pop())]})
+        for path in ("clay/config", "clay/stats", "clay/activity?limit=20", "status"):
+            await self.call("GET", f"/api/integrations/{path}")
+        await self.call("DELETE", "/api/clay/config")
+        [org] = await self.service.host.fetch("SELECT org_id FROM clay.destinations")
+        await self.service.host.execute(
+            "INSERT INTO org_settings (org_id, key, value) VALUES ($1, 'CLAY_WEBHOOK_URL', $2)"
+            " ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value",
+            org["org_id"], self.url,
+        )  # fmt: skip
+        assert (await self.call("GET", "/api/clay/config"))["configured"]
+        await self.pushed([self.leads.pop()])
+
+    async def forgetting(self) -> None:
+        await self.remember()
+        await self.call("POST", "/api/clay/erasures", {"lead_ids": [str(self.lead)]})
+        await self.call("DELETE", "/api/clay/config")
+        await self.remember()

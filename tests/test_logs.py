@@ -1,0 +1,44 @@
+"""What a logged traceback tells of an error of the database: where and what kind, never the row or the value it quotes."""
+
+import asyncpg
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from clay_push_service.database import Database, libpq_url
+from clay_push_service.logs import told
+
+CANARY = "canary-28950e77"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kept"),
+    [
+        ("INSERT INTO t VALUES (:value)", "[23514] new row for relation"),
+        ("SELECT CAST(CAST(:value AS text) AS uuid)", "[22P02]"),
+        ("SELECT CAST(:value AS uuid)", "DataError"),
+        ("SELECT nothing_of_ours FROM t WHERE n = :value", 'column "nothing_of_ours" does not exist'),
+    ],
+)
+async def test_traceback_names_the_error_and_not_the_data(database: Database, statement: str, kept: str) -> None:
+    async with database.engine.connect() as connection:
+        await connection.execute(text("CREATE TEMP TABLE t (n text, CONSTRAINT nobody CHECK (n = ''))"))
+        with pytest.raises(Exception, match=r".") as caught:
+            await connection.execute(text(statement), {"value": CANARY})
+    said = told((caught.type, caught.value, caught.tb))
+    assert kept in said
+    assert "test_traceback_names_the_error" in said
+    assert CANARY not in said
+
+
+async def test_traceback_of_either_driver_tells_no_row(database_url: str) -> None:
+    statements = "CREATE TEMP TABLE t (n text PRIMARY KEY); INSERT INTO t VALUES ('{0}'); INSERT INTO t VALUES ('{0}')"
+    one = await asyncpg.connect(database_url)
+    with pytest.raises(asyncpg.PostgresError, match=CANARY) as caught:
+        await one.execute(statements.format(CANARY))
+    await one.close()
+    with psycopg.connect(libpq_url(database_url)) as two, pytest.raises(psycopg.Error, match=CANARY) as also:
+        two.execute(statements.format(CANARY))
+    for said in (told((caught.type, caught.value, caught.tb)), told((also.type, also.value, also.tb))):
+        assert "[23505] duplicate key" in said
+        assert CANARY not in said
