@@ -92,7 +92,7 @@ async def test_no_pause_is_longer_than_15_minutes(database_url: str, tmp_path: P
             "SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.destinations"
         )
         assert 890 < row.pause < 900
-        assert await field.statuses() == {"waiting": 30}
+        assert set(await field.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
 
 
 async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_path: Path) -> None:
