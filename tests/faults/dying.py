@@ -20,7 +20,7 @@ from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.host.connected import Host
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.leads.payload import Payload
+from clay_push_service.leads import payload
 from clay_push_service.models import PushMode
 from clay_push_service.push_jobs import drain_slice, prepare
 from clay_push_service.push_jobs.accept import Asker, accept, choose_filtered, require_destination
@@ -116,9 +116,9 @@ POINTS: dict[str, Callable[[After], None]] = {
 
 def poison(lead_id: UUID) -> None:
     """One lead kills whoever builds its payload."""
-    build = prepare.build
+    build = payload.build
 
-    def dying(row: LeadRow, *values: Any) -> Payload:
+    def dying(row: LeadRow, *values: Any) -> payload.Payload:
         if row.lead_id == lead_id:
             die()
         return build(row, *values)

@@ -112,6 +112,20 @@ class Field:
                     return
                 await asyncio.sleep(0.1)
 
+    async def restart(self, **environment: str) -> None:
+        """One worker after another is told to stop and is back at work, with this in its environment."""
+        self.workers.change(**environment)
+        number = len(self.workers.processes)
+        for process in list(self.workers.processes):
+            process.terminate()
+            async with asyncio.timeout(30):
+                while process in self.workers.processes or await self._at_work() < number:
+                    await asyncio.sleep(0.05)
+
+    async def _at_work(self) -> int:
+        pids = [process.pid for process in self.workers.processes]
+        return len(await self._patiently("SELECT 1 FROM clay.workers WHERE pid = ANY($1)", pids))
+
     async def claimed(self, seconds: float) -> None:
         """Return when somebody has claimed a lead."""
         async with asyncio.timeout(seconds):

@@ -4,8 +4,9 @@ import asyncio
 import random
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,59 @@ async def test_every_spelling_of_retry_after_is_waited_out_and_nothing_is_lost(
         job = await field.world.job(accepted.job_id)
         assert job.success_count == 30
         assert {row.attempts for row in await field.world.deliveries(accepted.job_id)} == {1}
+
+
+def in_seconds(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize("after", [lambda: "2.5", lambda: in_seconds(4)], ids=["decimals", "a date"])
+async def test_nothing_is_sent_before_the_moment_that_clay_named(
+    database_url: str, tmp_path: Path, after: Callable[[], str]
+) -> None:
+    """By two workers of which one got the 429; what had its slot by then (500 ms ahead) may still go."""
+    moments: list[float] = []
+
+    def answer(number: int, _body: bytes) -> Behaviour:
+        if number != 15:
+            return OK
+        said = after()
+        seconds = float(said) if said[0].isdigit() else parsedate_to_datetime(said).timestamp() - time.time()
+        moments.extend((time.monotonic(), time.monotonic() + seconds))
+        return status(429, headers=f"Retry-After: {said}\r\n")
+
+    async with broken_ground(
+        database_url, tmp_path, leads=35, answer=answer, workers=2, rate_limit_ms=50, delay_seconds=0.0
+    ) as field:
+        accepted = await field.world.push()
+        await field.ended(accepted.job_id, 60.0)
+        line = await field.account("429 with a moment to come", accepted.job_id)
+        asked, moment = moments
+        assert moment - asked > 2
+        too_early = [post.at - asked for post in field.clay.posts if asked + 0.7 < post.at < moment - 0.02]
+        assert too_early == []
+        assert sum(post.at > moment - 0.02 for post in field.clay.posts) > 10, "and then it goes on"
+        assert line.uncertain == 0
+        assert {row.attempts for row in await field.world.deliveries(accepted.job_id)} == {1}
+
+
+@pytest.mark.parametrize("after", ["901", "Fri, 01 Jan 2100 00:00:00 GMT"])
+async def test_no_pause_is_longer_than_15_minutes(database_url: str, tmp_path: Path, after: str) -> None:
+    def answer(number: int, _body: bytes) -> Behaviour:
+        return OK if number else status(429, headers=f"Retry-After: {after}\r\n")
+
+    async with broken_ground(database_url, tmp_path, leads=30, answer=answer, rate_limit_ms=100) as field:
+        await field.world.push()
+        await field.clay.until(1, 30.0)
+        await asyncio.sleep(1.5)
+        sent = len(field.clay.posts)
+        await asyncio.sleep(1.0)
+        assert len(field.clay.posts) == sent
+        [row] = await field.world.fetch(
+            "SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.destinations"
+        )
+        assert 890 < row.pause < 900
+        assert set(await field.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
 
 
 async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from clay_push_service.settings import Settings
+from clay_push_service.settings import PREFIX, Settings
 from tests.support.stage import REPOSITORY, environment
 
 WORKER = ("clay_push_service.cli", "worker")
@@ -27,6 +27,10 @@ class Supervisor:
         """Exit codes, in order; negative: the signal."""
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+
+    def change(self, **environment: str) -> None:
+        """For those that are started from now on; names without our prefix."""
+        self._environment |= {PREFIX + name: value for name, value in environment.items()}
 
     async def keep(self, workers: int) -> None:
         """Keep so many running."""
