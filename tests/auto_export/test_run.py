@@ -49,6 +49,17 @@ async def test_the_same_scan_runs_once_and_gets_its_first_answer_again(project: 
     assert len(await job_rows(project)) == 1
 
 
+async def test_a_scan_that_was_blocked_has_not_run_and_may_run_later(project: Project) -> None:
+    await project.rule()
+    scan = uuid4()
+    assert (await project.run(scan, 200))["outcome"] == "clay_not_configured"
+    await project.configure()
+    result = await project.run(scan)
+    assert (result["outcome"], result["again"]) == ("queued", False)
+    assert (await project.run(scan))["again"] is True
+    assert len(await job_rows(project)) == 1
+
+
 async def test_a_scan_that_had_nothing_to_send_gets_that_answer_again(project: Project) -> None:
     await project.configure()
     await project.rule(min_score=100)

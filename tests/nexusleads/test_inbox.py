@@ -1,6 +1,6 @@
 """The inbox: what the host queues itself becomes ours before its processor sees it, and its transactions never notice."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -95,6 +95,27 @@ async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, met
         assert row is not None
         assert row["status"] == "failed"
         assert says in row["error_message"]
+
+
+async def test_somebody_who_is_gone_keeps_nobody_else_from_being_pushed(database_url: str) -> None:
+    async with attached(database_url, leads=3) as a:
+        queued = await a.host_queues([*a.world.lead_ids, uuid4()], mode="selected")
+        await a.inbox.work_off()
+        await a.world.drain_all(a.drainer)
+        await a.mirror_now()
+        assert await a.status(queued) == "completed"
+        [job] = await a.world.fetch("SELECT lead_count, success_count FROM clay.push_jobs")
+        assert tuple(job) == (3, 3)
+
+
+async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
+    async with attached(database_url, leads=1) as a:
+        queued = await a.host_queues(
+            [*a.world.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
+        )
+        await a.inbox.work_off()
+        assert "push them in parts" in (await a.row(queued))["error_message"]  # type: ignore[index]  # the row is there
+        assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
 async def test_a_gated_or_unconfigured_organization_is_told_so(database_url: str) -> None:

@@ -161,3 +161,22 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
             await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
             [job] = await accept(connection, tables, Asker(w.org_id, "user:test"), destination, choice)
         assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)
+
+
+async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(database_url: str) -> None:
+    async with world(database_url, leads=2) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        new = uuid4()
+        async with w.database.transaction() as connection:
+            await connection.execute(text("SELECT 1 FROM clay.destinations FOR UPDATE"))
+            pushing = asyncio.create_task(w.push())
+            while not await w.fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await connection.execute(
+                text("""INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, url_mask, source)
+                        SELECT :new, org_id, destination_id, 2, sealed_url, url_mask, source FROM clay.destination_versions"""),
+                {"new": new},
+            )
+            await connection.execute(text("UPDATE clay.destinations SET version_id = :new"), {"new": new})
+        accepted = await pushing
+        assert (await w.job(accepted.job_id)).destination_version_id == new

@@ -27,11 +27,15 @@ from clay_push_service.push_jobs.accept import (
 from clay_push_service.push_jobs.take_over import take_over
 from clay_push_service.settings import Settings
 
-# Waits for a run of the same scan that is just going on; then there is a row, and nothing is inserted.
+# Waits for a run of the same scan that is just going on; then there is a row, and nothing is inserted. A run that was blocked
+# has not run: once Clay is configured, or open again, the same scan may.
 BEGIN = text("""
 INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
 VALUES (:org_id, :source_job_id, :project_id, 'running', '')
-ON CONFLICT (org_id, source_job_id) DO NOTHING RETURNING source_job_id
+ON CONFLICT (org_id, source_job_id) DO UPDATE SET outcome = 'running', message = ''
+    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed')
+      AND auto_export_runs.project_id = :project_id
+RETURNING source_job_id
 """)
 READ = text("""
 SELECT project_id, outcome, message, job_id, lead_count FROM clay.auto_export_runs

@@ -24,12 +24,21 @@ class HostPush:
     lead_ids: Sequence[UUID]
     attempts: int
 
+    @property
+    def refused(self) -> str | None:
+        """Why these leads cannot be pushed as they are named."""
+        if not self.lead_ids:
+            return "This job names no leads."
+        if len(self.lead_ids) > MAX_LEADS:
+            return f"One push takes up to {MAX_LEADS:,} leads: push them in parts."
+        return None
+
 
 def host_push(row: Row[Any]) -> HostPush:
     found = json.loads(row.metadata)
     metadata = found if isinstance(found, dict) else {}
     listed = metadata.get("lead_ids")
-    ids = [_id(each) for each in listed[:MAX_LEADS]] if isinstance(listed, list) else []
+    ids = [_id(each) for each in listed] if isinstance(listed, list) else []
     return HostPush(
         row.id,
         row.host_job_id,

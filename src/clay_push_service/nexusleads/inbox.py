@@ -19,6 +19,7 @@ from clay_push_service.auto_export.run import RunOutcome
 from clay_push_service.database import Database
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.connected import Host
+from clay_push_service.host.leads import unknown_leads
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import Level, read_attachment
@@ -155,11 +156,18 @@ class Inbox:
                 return [result.job_id]
             quiet = result.outcome in {RunOutcome.NOTHING_NEW, RunOutcome.OFF}
             return End(JobStatus.COMPLETED if quiet else JobStatus.FAILED, result.message)
-        if not push.lead_ids:
-            return End(JobStatus.FAILED, "This job names no leads.")
+        if push.refused is not None:
+            return End(JobStatus.FAILED, push.refused)
+        # Somebody who was deleted since the host queued its job must not keep thousands of others from being pushed.
+        gone = set(
+            await unknown_leads(connection, tables, org_id, push.lead_ids, push.project_id, limit=len(push.lead_ids))
+        )
+        leads = [lead_id for lead_id in push.lead_ids if lead_id not in gone]
+        if gone and leads:
+            log.info("inbox.leads_gone", host_job_id=str(push.host_job_id), leads=len(gone))
         desk = await Desk.open(connection, tables, asker, self._settings)
-        jobs = await desk.push(PushBody.model_construct(lead_ids=list(push.lead_ids), project_id=push.project_id))
-        return [job.job_id for job in jobs]
+        body = PushBody.model_construct(lead_ids=leads or list(push.lead_ids), project_id=push.project_id)
+        return [job.job_id for job in await desk.push(body)]
 
 
 async def _organization(connection: AsyncConnection, tables: HostTables, push: HostPush) -> UUID | None:

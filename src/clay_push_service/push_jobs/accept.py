@@ -31,14 +31,15 @@ NAMED = 10
 NOT_CONFIGURED = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
 
-# FOR SHARE: the webhook can be neither changed nor removed between this look and our commit.
+# The webhook can be neither changed nor removed between this lock and our commit. Locked by a statement of its own: one that
+# had to wait for a change would see the new destination beside the old versions, and find none.
+LOCK_DESTINATION = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR KEY SHARE")
 DESTINATION = text("""
 SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
        version.state, version.state_reason
 FROM clay.destinations AS destination
 JOIN clay.destination_versions AS version ON version.id = destination.version_id
 WHERE destination.org_id = :org_id
-FOR KEY SHARE OF destination
 """)
 CREATE = text("""
 INSERT INTO clay.push_jobs (id, org_id, project_id, project_name, destination_version_id, table_name, table_epoch,
@@ -106,6 +107,7 @@ async def require_available(
 
 async def require_destination(connection: AsyncConnection, org_id: UUID) -> Destination:
     """Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
+    await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
     row = (await connection.execute(DESTINATION, {"org_id": org_id})).one_or_none()
     if row is None:
         raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
