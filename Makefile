@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PROCESSES ?= 3
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-faults bench lint format openapi lock clean
+.PHONY: help demo test test-faults bench soak lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ format: $(VENV)/.dev  ## let ruff format and fix
 
 bench: $(VENV)/.dev   ## measure pace, speed, fairness; prints tables, writes bench/results/*.json
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+soak: $(VENV)/.dev    ## 20 organizations at their pace, both workers restarted and killed in turn; minutes: SOAK_ARGS=30
+	$(BIN)/python -m bench.soak $(SOAK_ARGS)
 
 openapi: $(VENV)/.dev ## write openapi.yaml from the code
 	$(BIN)/clay-push openapi > openapi.yaml
