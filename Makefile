@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pytest processes, each with a PostgreSQL of its own; one more than cores, because many tests wait for a clock.
 PROCESSES ?= 3
+# Tests on another PostgreSQL than the embedded one, crashes included: make test POSTGRES_BIN=/usr/lib/postgresql/15/bin
+ifdef POSTGRES_BIN
+export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
+endif
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .PHONY: help demo test test-faults bench soak lint format openapi lock clean
