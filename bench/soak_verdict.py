@@ -11,7 +11,8 @@ from bench.receiver import Arrival
 
 PACE_MS = 200
 KILL_WINDOW_SECONDS = 75.0
-"""After a kill -9 the dead worker's push jobs stand still until a sweep (every 30 s) finds them idle for 30 s. Seen: 71 s."""
+"""After a kill -9 the dead worker's push jobs stand still until a sweep (every 30 s) finds them idle for 30 s; near their end,
+where only what it had claimed is left, until its leases end (75 s)."""
 FLAT = 1.05
 """The last third of the workers takes at most this many times the memory of the first third."""
 LEAST_READINGS = 6
