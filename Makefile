@@ -5,9 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pytest processes, each with a PostgreSQL of its own; one more than cores, because many tests wait for a clock.
 PROCESSES ?= 3
+# Tests on another PostgreSQL than the embedded one, crashes included: make test POSTGRES_BIN=/usr/lib/postgresql/15/bin
+ifdef POSTGRES_BIN
+export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
+endif
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-faults bench lint format openapi lock clean
+.PHONY: help demo test test-faults bench soak lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,8 +50,11 @@ format: $(VENV)/.dev  ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev   ## measure pace, speed, fairness; prints tables, writes bench/results/*.json
+bench: $(VENV)/.dev   ## measure README's figures again; prints tables, writes bench/results/*.json (BENCH_ARGS: some of them)
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+soak: $(VENV)/.dev    ## 20 organizations at their pace, both workers restarted and killed in turn; minutes: SOAK_ARGS=30
+	$(BIN)/python -m bench.soak $(SOAK_ARGS)
 
 openapi: $(VENV)/.dev ## write openapi.yaml from the code
 	$(BIN)/clay-push openapi > openapi.yaml

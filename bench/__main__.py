@@ -11,8 +11,9 @@ from pathlib import Path
 
 import uvloop
 
-from bench import accept, fairness, host_reads, idle_connections, pace, speed, transport
+from bench import accept, fairness, host_reads, idle_connections, pace, retention, scaling, speed, transport
 from bench.stage import embedded
+from clay_push_service import migrations
 from clay_push_service.demo import postgres
 from clay_push_service.demo.postgres import Server
 
@@ -59,6 +60,20 @@ async def _host_reads(server: Server) -> tuple[object, str]:
         postgres.drop_database(server.url, "bench_host_reads")
 
 
+async def _retention(server: Server) -> tuple[object, str]:
+    url = postgres.create_database(server.url, "bench_retention")
+    try:
+        migrations.upgrade(url)
+        return await retention.run(url), ""  # it prints as it goes
+    finally:
+        postgres.drop_database(server.url, "bench_retention")
+
+
+async def _scaling(server: Server) -> tuple[object, str]:
+    made = await scaling.run(server)
+    return made, scaling.table(made)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "transport": _transport,
     "idle_connections": _idle_connections,
@@ -67,6 +82,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "speed": _speed,
     "pace": _pace,
     "fairness": _fairness,
+    "retention": _retention,
+    "scaling": _scaling,
 }
 
 

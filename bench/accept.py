@@ -19,7 +19,7 @@ import httpx
 import uvloop
 from tests.support.world import KEY
 
-from bench.stage import Organization, Stage, checkpoint, stage, vacuum
+from bench.stage import Organization, Stage, checkpoint, memory_mb, stage, vacuum
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database import Database
@@ -54,11 +54,6 @@ class Accepted:
     @property
     def holds(self) -> bool:
         return self.median_ms < self.target_ms and max(self.kept_mb, self.peak_mb) < KEPT_MB
-
-
-def memory_mb(pid: int | str = "self", line: str = "VmRSS") -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition(f"{line}:")[2].split()[0]) / 1024
 
 
 def forget_peak(pid: int | str = "self") -> None:

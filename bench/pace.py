@@ -1,6 +1,7 @@
 """The pace as the receiver sees it: total time, gaps, POSTs in any second; with one worker and two, and 50 organizations."""
 
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class Many:
     """Of its pace, that the slowest organization got; at least 95."""
     median_percent: float
     smallest_gap_percent: float
+    worker_cores: float
+    """CPU time over time, like the next."""
+    postgres_cores: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +89,16 @@ async def single(at: Stage, notes: Notes, interval_ms: int, workers: int, leads:
     return judge(times, interval_ms, workers)
 
 
-async def many(at: Stage, notes: Notes, number: int = MANY, leads: int = MANY_LEADS) -> Many:
+async def many(at: Stage, notes: Notes, number: int = MANY, leads: int = MANY_LEADS, **settings: object) -> Many:
     organizations = await at.organizations(number, leads)
     for organization in organizations:
         await at.configure(organization, notes.port, MANY_MS)
     await checkpoint(at.server)
-    async with at.running(1, notes.port):
+    async with at.running(1, notes.port, **settings) as [worker]:
         jobs = [await at.push(organization) for organization in organizations]
-        await at.ended(jobs, leads * MANY_MS / 1000 * 2 + 20)
+        began, cpu, postgres_cpu = time.monotonic(), worker.cpu_seconds(), at.postgres_cpu_seconds()
+        seconds = await at.ended(jobs, leads * MANY_MS / 1000 * 5 + 60) - began
+        cpu, postgres_cpu = worker.cpu_seconds() - cpu, at.postgres_cpu_seconds() - postgres_cpu
     times: defaultdict[str, list[float]] = defaultdict(list)
     for arrival in notes.take():
         times[arrival.webhook].append(arrival.at)
@@ -100,7 +106,10 @@ async def many(at: Stage, notes: Notes, number: int = MANY, leads: int = MANY_LE
     assert len(times) == number
     judged = [judge(each, MANY_MS, 1) for each in times.values()]
     got = sorted(100 / (1 + each.over_arithmetic_percent / 100) for each in judged)
-    return Many(number, MANY_MS, got[0], got[len(got) // 2], min(each.smallest_gap_percent for each in judged))
+    return Many(
+        number, MANY_MS, got[0], got[len(got) // 2], min(each.smallest_gap_percent for each in judged),
+        cpu / seconds, postgres_cpu / seconds,
+    )  # fmt: skip
 
 
 async def run(server: Server, leads: int = LEADS) -> Pace:
@@ -125,6 +134,6 @@ def table(pace: Pace) -> str:
     lines.append(
         f"{pace.many.organizations} organizations at {pace.many.interval_ms} ms on one worker: slowest got"
         f" {pace.many.slowest_percent:.1f} % of its pace (target 95), median {pace.many.median_percent:.1f} %,"
-        f" smallest gap {pace.many.smallest_gap_percent:.0f} %"
+        f" smallest gap {pace.many.smallest_gap_percent:.0f} %, {pace.many.worker_cores:.2f} of a core"
     )
     return "\n".join(lines)

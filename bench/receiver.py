@@ -53,9 +53,10 @@ class Receiver(asyncio.Protocol):
         self.transport.write(ANSWER)
 
 
-ARRIVALS: deque[tuple[str, float, str]] = deque()
+ARRIVALS: deque[tuple[str, float, str, str]] = deque()
 """Of the receiver's own process: see Arrival."""
 DELIVERY = b'"delivery_id":"'
+LEAD = b'"nexusleads_contributor_id":"'
 
 
 class Noting(Receiver):
@@ -67,10 +68,13 @@ class Noting(Receiver):
 
     def took(self, head: bytes, body: bytes) -> None:
         now, path = time.monotonic(), head[: head.index(b" http/")]
-        delivery = ""
-        if self.deliveries and (start := body.find(DELIVERY)) >= 0:
-            delivery = body[start + len(DELIVERY) : start + len(DELIVERY) + 36].decode()
-        ARRIVALS.append((path[path.rindex(b"/") + 1 :].decode(), now, delivery))
+        delivery, lead = (_id_after(DELIVERY, body), _id_after(LEAD, body)) if self.deliveries else ("", "")
+        ARRIVALS.append((path[path.rindex(b"/") + 1 :].decode(), now, delivery, lead))
+
+
+def _id_after(key: bytes, body: bytes) -> str:
+    start = body.find(key)
+    return body[start + len(key) : start + len(key) + 36].decode() if start >= 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Arrival:
     """`time.monotonic()`, which all processes of a machine share."""
     delivery: str
     """The body's `_meta.delivery_id`, if the receiver was asked to read it."""
+    lead: str
+    """The body's `nexusleads_contributor_id`, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,6 @@ def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[i
 
 @contextlib.contextmanager
 def noting_receiver(latency_seconds: float = 0.0, *, deliveries: bool = False) -> Iterator[Notes]:
-    """Start one that notes what arrives; `deliveries`: with the delivery's id, which costs it some speed."""
+    """Start one that notes what arrives; `deliveries`: with the delivery's and the lead's id, which costs it some speed."""
     with _running(partial(Noting, latency_seconds, deliveries=deliveries)) as (port, pipe):
         yield Notes(port, pipe)

@@ -1,8 +1,6 @@
 """How long retention and erasure take in a large log: passes until all is old and empty, and forgetting 1 and 1,000 people."""
 
-import asyncio
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -121,7 +119,3 @@ async def _erasure(database: Database, org_id: UUID, people: int) -> Measured:
         await erase(connection, await detect(connection), org_id, "bench", lead_ids)
     seconds = time.perf_counter() - started
     return Measured(f"erasure of {people:,}", len(lead_ids), seconds, seconds * 1000)
-
-
-if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1]))

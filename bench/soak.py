@@ -1,122 +1,166 @@
-"""`python -m bench.soak [minutes]`: 20 organizations at their pace for 30 minutes, a worker restarted every minute (SIGTERM).
+"""`python -m bench.soak [minutes]`: 20 organizations at their pace while both workers are restarted, every third time by kill -9.
 
-Not part of `make bench`, because it takes its time. Memory is read from the worker that is never restarted.
+Not part of `make bench`, because it takes its time. Ends with 1 when something was lost, doubled, or grows.
 """
 
 import asyncio
+import contextlib
 import json
-import statistics
+import subprocess
 import sys
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import uvloop
+from sqlalchemy import text
 
-from bench.receiver import noting_receiver
-from bench.stage import Organization, Stage, WorkerProcess, checkpoint, embedded, stage
+from bench.receiver import Arrival, Notes, noting_receiver
+from bench.soak_verdict import PACE_MS, Incarnation, Logged, Soak, account, table
+from bench.stage import Stage, WorkerProcess, checkpoint, embedded, memory_mb, stage
 from clay_push_service.demo.postgres import Server
+from clay_push_service.push_jobs.verify import verify
 
 MINUTES = 30.0
 ORGANIZATIONS = 20
-PACE_MS = 200
 RESTART_SECONDS = 60.0
-WARM_UP_SECONDS = 60.0
+MEMORY_AT = 50 / 60
+"""Of the time between two restarts."""
+KILL_EVERY = 3
+LEASE_SECONDS = 75
+END_SECONDS = 27.0
+"""A worker has 25 s between SIGTERM and its end."""
 RESULT = Path(__file__).parent / "results" / "soak.json"
+LIVE = text("SELECT 1 FROM clay.push_jobs WHERE id = ANY(:ids) AND status IN ('pending', 'running') LIMIT 1")
+# Asked two seconds after the kill: what another worker has on its way was marked later than that.
+LEFT_SENDING = (
+    "SELECT id FROM clay.clay_push_log WHERE state = 'sending' AND lease_until < now() + :lease - interval '1.5 s'"
+)
 
 
-@dataclass(slots=True)
-class Soak:
-    minutes: float
-    leads: int
-    restarts: int = 0
-    received: int = 0
-    lost: int = 0
-    doubled: int = 0
-    unknown: int = 0
-    share_of_pace: list[float] = field(default_factory=list)
-    """Of each organization: the arithmetic's time over the time from its first to its last POST."""
-    memory_mb: list[float] = field(default_factory=list)
-    """Of the lasting worker, one reading a restart; the first after the warm-up."""
+class Workers:
+    """Two, of which the older one is replaced again and again."""
+
+    def __init__(self, at: Stage, port: int) -> None:
+        self._at, self._port = at, port
+        self._began = time.monotonic()
+        self._running: list[tuple[WorkerProcess, float, list[float]]] = []  # with its start, and its memory once read
+        self.ended: list[Incarnation] = []
+        self.kills: list[float] = []
+        self.at_kills: set[str] = set()
+        self._over = asyncio.Event()
+
+    def start(self) -> None:
+        worker = self._at.start_worker(self._port, lease_seconds=LEASE_SECONDS)
+        self._running.append((worker, time.monotonic(), []))
+
+    async def replace_in_turn(self, restart_seconds: float) -> None:
+        """Until `end` is called: never in the middle of a replacement."""
+        while not await self._over_within(restart_seconds * MEMORY_AT):
+            for worker, _, memory in self._running:
+                if not memory and worker.process.poll() is None:
+                    memory.append(round(memory_mb(worker.process.pid), 1))
+            if await self._over_within(restart_seconds * (1 - MEMORY_AT)):
+                return
+            number = len(self.ended) + 1
+            await self._end_oldest("SIGTERM" if number % KILL_EVERY else "SIGKILL")
+            self.start()
+            last = self.ended[-1]
+            print(
+                f"{last.ended_seconds:7.0f} s  {number:3}  {last.ended_by:<8} {last.memory_mb or 0:6.0f} MB", flush=True
+            )
+
+    async def _end_oldest(self, by: str) -> None:
+        worker, started, memory = self._running.pop(0)
+        process = worker.process
+        if process.poll() is not None:
+            by = f"itself with {process.returncode}"
+        elif by == "SIGKILL":
+            process.kill()
+            self.kills.append(time.monotonic())
+            await asyncio.sleep(2.0)
+            lease = timedelta(seconds=LEASE_SECONDS)
+            self.at_kills |= {str(row.id) for row in await self._at.world.fetch(LEFT_SENDING, lease=lease)}
+        else:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, END_SECONDS)
+            except subprocess.TimeoutExpired:
+                by = "SIGKILL, as SIGTERM did not end it"
+                process.kill()
+        process.wait()
+        now = time.monotonic() - self._began
+        self.ended.append(Incarnation(started - self._began, now, by, memory[0] if memory else None))
+
+    async def _over_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        return self._over.is_set()
+
+    async def end(self, replacing: asyncio.Task[None]) -> None:
+        self._over.set()
+        await asyncio.wait([replacing])
+        while self._running:
+            await self._end_oldest("the end")
 
 
-def _resident_mb(worker: WorkerProcess) -> float:
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-async def _restart_others(at: Stage, port: int, soak: Soak, lasting: WorkerProcess) -> None:
-    """A second worker comes and goes, a minute at a time, ended with SIGTERM in mid-push."""
-    await asyncio.sleep(WARM_UP_SECONDS)
-    while True:
-        soak.memory_mb.append(round(_resident_mb(lasting), 1))
-        async with at.running(1, port):
-            await asyncio.sleep(RESTART_SECONDS)
-        soak.restarts += 1
-
-
-async def run(server: Server, minutes: float = MINUTES) -> Soak:
-    leads = int(minutes * 60_000 / PACE_MS)
-    soak = Soak(minutes, leads * ORGANIZATIONS)
-    arrived: dict[str, list[float]] = {}
-    deliveries: Counter[str] = Counter()
+async def run(server: Server, minutes: float = MINUTES, restart_seconds: float = RESTART_SECONDS) -> Soak:
     with noting_receiver(deliveries=True) as notes:
         async with stage(server) as at:
-            organizations: list[Organization] = await at.organizations(ORGANIZATIONS, leads)
+            organizations = await at.organizations(ORGANIZATIONS, int(minutes * 60_000 / PACE_MS))
             for each in organizations:
                 await at.configure(each, notes.port, PACE_MS)
             await checkpoint(at.server)
-
-            def take() -> None:
-                for arrival in notes.take():
-                    arrived.setdefault(arrival.webhook, []).append(arrival.at)
-                    deliveries[arrival.delivery] += 1
-
-            async with at.running(1, notes.port) as [lasting]:
-                restarting = asyncio.create_task(_restart_others(at, notes.port, soak, lasting))
-                jobs = [await at.push(each) for each in organizations]
-                until = time.monotonic() + minutes * 60 * 1.2 + 60
-                while time.monotonic() < until:
-                    await asyncio.sleep(5)
-                    take()
-                    live = "SELECT 1 FROM clay.push_jobs WHERE id = ANY(:ids) AND status IN ('pending', 'running')"
-                    if not await at.world.fetch(live, ids=jobs):
-                        break
-                restarting.cancel()
-                await asyncio.wait([restarting])
-            take()
-            [log] = await at.world.fetch("""
-                SELECT count(*) FILTER (WHERE cause = 'unknown') AS unknown,
-                       count(*) FILTER (WHERE status <> 'success' AND cause IS DISTINCT FROM 'unknown') AS missing
-                FROM clay.clay_push_log""")
-    soak.received = sum(deliveries.values())
-    soak.doubled = sum(times - 1 for times in deliveries.values())
-    soak.unknown, soak.lost = log.unknown, log.missing
-    soak.share_of_pace = sorted(
-        round((len(times) - 1) * PACE_MS / 1000 / (max(times) - min(times)), 4) for times in arrived.values()
-    )
-    return soak
+            jobs = [await at.push(each) for each in organizations]
+            workers, arrivals, began = Workers(at, notes.port), list[Arrival](), time.monotonic()
+            workers.start()
+            workers.start()
+            replacing = asyncio.create_task(workers.replace_in_turn(restart_seconds))
+            try:
+                await _drained(at, notes, jobs, arrivals, minutes * 60 * 1.5 + 240)
+                drained_minutes = (time.monotonic() - began) / 60
+            finally:
+                await workers.end(replacing)
+            arrivals += notes.take()
+            return account(
+                drained_minutes, arrivals, await _logged(at), workers.at_kills, workers.kills, workers.ended,
+                await _violations(at),
+            )  # fmt: skip
 
 
-def table(soak: Soak) -> str:
-    first, last = soak.memory_mb[0], soak.memory_mb[-1]
-    return (
-        f"{soak.minutes:g} minutes, {ORGANIZATIONS} organizations at {PACE_MS} ms, {soak.leads:,} leads, "
-        f"{soak.restarts} restarts\nreceived {soak.received:,} · lost {soak.lost} · doubled {soak.doubled} · "
-        f"unknown {soak.unknown}\nshare of the pace: lowest {soak.share_of_pace[0]:.4f}, "
-        f"median {statistics.median(soak.share_of_pace):.4f}\nmemory of the lasting worker: {first:.0f} MB after the "
-        f"first minute, {last:.0f} MB at the end, at most {max(soak.memory_mb):.0f} MB"
-    )
+async def _drained(at: Stage, notes: Notes, jobs: list[UUID], arrivals: list[Arrival], seconds: float) -> None:
+    """Or the time is over: what is live then counts as lost."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(2)
+        arrivals += notes.take()
+        async with at.world.database.transaction() as connection:
+            if not (await connection.execute(LIVE, {"ids": jobs})).first():
+                return
 
 
-async def main(minutes: float) -> None:
+async def _logged(at: Stage) -> list[Logged]:
+    rows = await at.world.fetch("SELECT id, org_id, contributor_id, status, cause FROM clay.clay_push_log")
+    return [Logged(str(row.id), str(row.org_id), str(row.contributor_id), row.status, row.cause) for row in rows]
+
+
+async def _violations(at: Stage) -> list[str]:
+    async with at.world.database.transaction() as connection:
+        return [found.check.name for found in await verify(connection, timedelta(minutes=2))]
+
+
+async def main(minutes: float, restart_seconds: float) -> None:
     with embedded() as server:
-        made = await run(server, minutes)
+        made = await run(server, minutes, restart_seconds)
     print(table(made))
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(asdict(made), indent=2) + "\n")
+    RESULT.write_text(json.dumps(asdict(made) | {"complaints": made.complaints}, indent=2) + "\n")
+    sys.exit(1 if made.complaints else 0)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else MINUTES))
+    given = [float(word) for word in sys.argv[1:]]
+    uvloop.run(main(*(given + [MINUTES, RESTART_SECONDS][len(given) :])))

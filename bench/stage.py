@@ -52,8 +52,7 @@ class WorkerProcess:
         return float(times.user + times.system)
 
     def peak_mb(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        return memory_mb(self.process.pid, "VmHWM")
 
 
 @dataclass
@@ -109,6 +108,21 @@ class Stage:
     @contextlib.asynccontextmanager
     async def running(self, workers: int, port: int, **settings: object) -> AsyncIterator[list[WorkerProcess]]:
         """Real worker processes that may reach the receiver on `port`, ready to drain; ended with SIGTERM."""
+        started = [self.start_worker(port, **settings) for _ in range(workers)]
+        processes = [worker.process for worker in started]
+        try:
+            await self._listening(processes)
+            yield started
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(25)
+                process.kill()
+
+    def start_worker(self, port: int, **settings: object) -> WorkerProcess:
+        """One that may reach the receiver on `port`; whoever starts it ends it."""
         environment = os.environ | {
             "CLAY_PUSH_DATABASE_URL": self.url,
             "CLAY_PUSH_ENCRYPTION_KEYS": KEY,
@@ -120,18 +134,7 @@ class Stage:
         }
         command = [str(Path(sys.executable).with_name("clay-push")), "worker"]
         with self.log.open("ab") as log:
-            processes = [subprocess.Popen(command, env=environment, stderr=log) for _ in range(workers)]  # noqa: ASYNC220
-        started = [WorkerProcess(process) for process in processes]
-        try:
-            await self._listening(processes)
-            yield started
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(25)
-                process.kill()
+            return WorkerProcess(subprocess.Popen(command, env=environment, stderr=log))
 
     async def _listening(self, processes: list["subprocess.Popen[bytes]"]) -> None:
         """Both have said so in the database, and their queues LISTEN."""
@@ -157,6 +160,12 @@ class Stage:
                 times = child.cpu_times()
                 total += times.user + times.system
         return float(total)
+
+
+def memory_mb(pid: int | str = "self", line: str = "VmRSS") -> float:
+    """What the process has in memory now; `VmHWM`: at most until now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{line}:")[2].split()[0]) / 1024
 
 
 @contextlib.contextmanager

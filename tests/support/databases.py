@@ -1,4 +1,7 @@
-"""Fresh databases for tests, on the server in TEST_DATABASE_URL or an embedded one; never on anybody's real database."""
+"""Fresh databases for tests, on the server in TEST_DATABASE_URL or one of their own; never on anybody's real database.
+
+Its own is the embedded one, or another version by TEST_POSTGRES_BIN (the directory of its `postgres`): tests may crash it.
+"""
 
 import os
 import tempfile
@@ -44,9 +47,12 @@ def run_server() -> Iterator[TestServer]:
         yield TestServer(given, None)
         return
     directory = Path(tempfile.mkdtemp(prefix="clay-push-tests-"))
+    binaries = os.environ.get("TEST_POSTGRES_BIN")
     directory.chmod(0o755)  # as root, PostgreSQL runs as another account; its data directory is private all the same
     try:
-        with postgres.start(directory, durable=False, may_create_databases=True) as server:
+        with postgres.start(
+            directory, durable=False, may_create_databases=True, bin_directory=Path(binaries) if binaries else None
+        ) as server:
             yield TestServer(server.url, server)
     finally:
         postgres.remove(directory)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
@@ -34,6 +35,7 @@ START_SECONDS = 60.0
 DYING_SECONDS = 1.0
 STOP_SECONDS = 15.0
 """For each step: the asked shutdown, then immediate, then SIGKILL."""
+BUILTIN_LOCALE_SINCE = 17
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 TUNING = ("max_connections=300", "shared_buffers=128MB", "timezone=UTC", "log_timezone=UTC", "max_wal_size=2GB")
 NOT_DURABLE = ("fsync=off", "full_page_writes=off")
@@ -119,13 +121,18 @@ class Server:
 
 @contextmanager
 def start(
-    directory: Path, port: int | None = None, *, durable: bool = True, may_create_databases: bool = False
+    directory: Path,
+    port: int | None = None,
+    *,
+    durable: bool = True,
+    may_create_databases: bool = False,
+    bin_directory: Path | None = None,
 ) -> Iterator[Server]:
     """Run the cluster of this directory (made at the first start) until the block ends, also by Ctrl-C or SIGTERM.
 
-    One process at a time has a directory; the next one ends what a killed one left running. Raises PostgresError.
+    `bin_directory`: of another PostgreSQL (15 or newer) than the wheel's, for tests. One process at a time has a directory; the next one ends what a killed one left running. Raises PostgresError.
     """
-    home = settle(directory)
+    home = replace(settle(directory), bin_directory=bin_directory)
     with _alone(home), _ended_by_sigterm():
         end_leftover(home.data, STOP_SECONDS)
         _initialize(home)
@@ -194,8 +201,7 @@ def _initialize(home: Home) -> None:
         ended = home.popen(
             [
                 *(str(bin_directory / "initdb"), "-D", str(partial), "-U", "postgres", f"--pwfile={home.passwords}"),
-                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"),
-                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--no-sync", *_locale(bin_directory)),
             ],
             log,
         ).wait(300)
@@ -204,6 +210,14 @@ def _initialize(home: Home) -> None:
     if ended != 0:
         raise PostgresError(f"initdb failed:\n{home.log.read_text(errors='replace')[-1500:]}")
     partial.rename(home.data)  # whole or not at all
+
+
+def _locale(bin_directory: Path) -> tuple[str, ...]:
+    """Sorted by code point, with everybody's letters: PostgreSQL's own since 17, the system's before."""
+    said = subprocess.run([bin_directory / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    if int(said.stdout.split()[2].split(".")[0]) < BUILTIN_LOCALE_SINCE:
+        return ("--locale=C.UTF-8",)
+    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 def _delete_tree(path: Path) -> None:

