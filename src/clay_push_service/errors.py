@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+UNFINISHED = "The NexusLeads operator has to finish the setup."
+"""Said to callers, who can do nothing about it; what is missing stands in the log."""
+
 
 class ClayPushError(Exception):
     """Expected refusals. Rendered as RFC 9457 `application/problem+json` by `web.py`, as one line by the command line.

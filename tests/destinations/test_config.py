@@ -268,12 +268,15 @@ async def test_two_changes_at_once_make_one_version_each(app_client: AppClient) 
     assert [version.number for version in await versions(app_client)] == list(range(1, len(saved) + 1))
 
 
-async def test_without_encryption_keys_settings_are_read_and_not_written(database_url: str) -> None:
+async def test_without_encryption_keys_settings_are_read_and_not_written(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with running_app(database_url, encryption_keys="") as app:
         assert (await app.get(CONFIG, "owner")).status_code == 200
         answer = await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
         assert (answer.status_code, answer.json()["code"]) == (503, "encryption_keys_missing")
-        assert "clay-push secrets" in answer.json()["detail"]
+        assert answer.json()["detail"].endswith("The NexusLeads operator has to finish the setup.")
+        assert "clay-push secrets new" in capsys.readouterr().out
 
 
 async def queue_leads(app: AppClient, number: int) -> UUID:

@@ -266,6 +266,7 @@ def test_what_is_not_plainly_clay_is_refused(url: str, reason: str) -> None:
         check_url(url, CLAY)
     assert caught.value.reason == reason
     assert "clay.com" not in caught.value.detail
+    assert caught.value.detail.endswith(" Paste the webhook URL that Clay shows for your table.")
 
 
 @pytest.mark.parametrize(

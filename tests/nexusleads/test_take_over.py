@@ -163,7 +163,7 @@ async def test_a_bad_url_there_is_refused_and_said(database_url: str, url: str) 
             seen = await config(app)
             assert (seen["configured"], seen["table_name"]) == (False, "One")
             problem = str(seen["problem"])
-            assert problem.startswith("The webhook URL in NexusLeads' settings (CLAY_WEBHOOK_URL) is not used: ")
+            assert problem.startswith("The webhook URL in NexusLeads' settings is not used: ")
             assert url not in problem
         assert (await app.get("/api/clay/status", "member")).json()["problem"] == problem
         page = (await app.get("/api/integrations/clay/config", "member")).json()
@@ -204,12 +204,15 @@ async def test_a_table_name_there_without_a_url_waits_for_one_here(app: AppClien
     assert (seen["table_name"], seen["rate_limit_ms"], seen["source"]) == ("Named there", 500, "api")
 
 
-async def test_without_a_key_to_seal_it_with_it_is_not_taken_over_and_said(database_url: str) -> None:
+async def test_without_a_key_to_seal_it_with_it_is_not_taken_over_and_said(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with running_app(database_url, encryption_keys="") as app:
         await say(app, webhook_url=WEBHOOK)
         seen = await config(app)
         assert seen["configured"] is False
-        assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(seen["problem"])
+        assert "The NexusLeads operator has to finish the setup." in str(seen["problem"])
+        assert "CLAY_PUSH_ENCRYPTION_KEYS" in capsys.readouterr().out
         assert await versions(app) == 0
 
 

@@ -27,6 +27,20 @@ def test_a_cause_is_worded_for_one_lead_and_for_many(cause: Cause) -> None:
         assert sentence.endswith(".")
 
 
+@pytest.mark.parametrize("cause", [cause for cause in Cause if "then retry" in EXPLANATIONS[cause].remedy])
+async def test_who_pushes_to_a_closed_table_is_not_told_to_retry(database_url: str, cause: Cause) -> None:
+    async with pushing(database_url, leads=1) as p:
+        await p.database.execute(
+            "UPDATE clay.destination_versions SET state = 'closed', state_reason = $1", cause.value
+        )
+        body = {"lead_ids": [str(p.lead_ids[0])]}
+        refused = await p.call("POST", "/api/clay/push", body, status=409)
+        assert EXPLANATIONS[cause].message in refused["detail"]
+        assert refused["remedy"] in refused["detail"]
+        assert "then push" in refused["remedy"]
+        assert "retry" not in refused["remedy"]
+
+
 @pytest.mark.parametrize(
     ("mode", "filters", "said"),
     [

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import logs
 from clay_push_service.callers.api_keys import ApiKey, find_key, is_key
 from clay_push_service.callers.caller import Caller, CallerKind, Scope
-from clay_push_service.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from clay_push_service.errors import UNFINISHED, BadRequestError, ForbiddenError, UnauthorizedError
 from clay_push_service.host.connected import Host
 from clay_push_service.host.members import memberships, user_exists
 from clay_push_service.host.tokens import username_of
@@ -16,6 +17,7 @@ from clay_push_service.settings import Settings
 
 OrgDefault = Literal["only", "first"]
 """Without X-Org-Id: the caller's only organization, or the first of them, as NexusLeads itself takes it."""
+log = logs.get(__name__)
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -35,8 +37,9 @@ async def authenticate(
     if is_key(credential):
         return _of_key(await require_key(connection, credential), _org_id(x_org_id), org_default)
     if settings.jwt_secret is None:
+        log.warning("caller.tokens_not_accepted", remedy="set CLAY_PUSH_JWT_SECRET to NexusLeads' SECRET_KEY")
         raise UnauthorizedError(
-            "This service takes no access tokens, because its CLAY_PUSH_JWT_SECRET is not set; use a service key.",
+            f"Clay cannot be used with your login yet. {UNFINISHED}",
             code="tokens_not_accepted",
             headers=CHALLENGE,
         )

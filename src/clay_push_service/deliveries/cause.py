@@ -161,7 +161,7 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         Cause.ERASED: Explanation(
-            "Erased for good: must not be pushed again.",
+            "Was erased and must not be pushed again.",
             "Nothing to do.",
             Who.NOBODY,
             retryable=False,

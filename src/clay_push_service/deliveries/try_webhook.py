@@ -83,7 +83,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
         ),
         Cause.SECRET_UNREADABLE: (
             "The stored webhook URL could not be decrypted.",
-            "Restore the encryption key it was saved with, or save the webhook URL again.",
+            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator.",
         ),
     }
 )

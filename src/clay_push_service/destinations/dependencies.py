@@ -5,18 +5,18 @@ from typing import Annotated
 from aiohttp.abc import AbstractResolver
 from fastapi import Depends, Request
 
+from clay_push_service import logs
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.errors import UnavailableError
+from clay_push_service.errors import UNFINISHED, UnavailableError
+
+log = logs.get(__name__)
 
 
 def _box(request: Request) -> SecretBox:
     box: SecretBox | None = request.app.state.box
     if box is None:
-        raise UnavailableError(
-            "Webhooks cannot be stored or used, because CLAY_PUSH_ENCRYPTION_KEYS is not set; the operator makes a key"
-            " with `clay-push secrets new`.",
-            code="encryption_keys_missing",
-        )
+        log.warning("webhooks.no_encryption_keys", remedy="clay-push secrets new, then set CLAY_PUSH_ENCRYPTION_KEYS")
+        raise UnavailableError(f"Webhooks cannot be saved or used yet. {UNFINISHED}", code="encryption_keys_missing")
     return box
 
 

@@ -41,13 +41,16 @@ NOT_PUBLIC: tuple[Network, ...] = tuple(
 )
 
 
+REMEDY = "Paste the webhook URL that Clay shows for your table."
+
+
 class BlockedError(Exception):
-    """Refused. `reason` is a stable code, `detail` one sentence without the URL."""
+    """Refused. `reason` is a stable code, `detail` one sentence without the URL, and the remedy."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail
+        self.detail = f"{detail} {REMEDY}"
 
 
 @dataclass(frozen=True, slots=True)

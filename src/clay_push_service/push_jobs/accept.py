@@ -114,10 +114,11 @@ async def require_destination(connection: AsyncConnection, org_id: UUID) -> Dest
     if row.state == DestinationState.CLOSED:
         reason = Cause(row.state_reason)
         explanation = EXPLANATIONS[reason]
+        remedy = explanation.remedy.replace("then retry", "then push")  # whoever pushes has no job yet to retry
         raise ConflictError(
-            f"Your Clay table takes no leads now: {explanation.message} {explanation.remedy}",
+            f"Your Clay table takes no leads now: {explanation.message} {remedy}",
             code="destination_closed",
-            extra={"reason": reason.value, "remedy": explanation.remedy, "who": explanation.who.value},
+            extra={"reason": reason.value, "remedy": remedy, "who": explanation.who.value},
         )
     return Destination(row.version_id, row.table_name, row.table_epoch, row.rate_limit_ms)
 

@@ -26,6 +26,7 @@ from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Polic
 from clay_push_service.destinations.host_fingerprint import Seen, compare, fingerprint
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.stored import read_destination
+from clay_push_service.errors import UNFINISHED
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.remove_destination import remove_destination
@@ -36,11 +37,10 @@ SOURCE: Final = "host"
 OUR_SOURCE: Final = "api"
 MAX_RATE_LIMIT_MS: Final = 60_000
 MAX_TABLE_NAME: Final = 200
-BAD_RATE: Final = "CLAY_RATE_LIMIT_MS in NexusLeads' settings is no number of milliseconds from 1 to 60,000."
-NO_KEYS: Final = (
-    "The webhook URL in NexusLeads' settings cannot be taken over, because CLAY_PUSH_ENCRYPTION_KEYS is not set; the"
-    " NexusLeads operator sets it."
+BAD_RATE: Final = (
+    "The delay between leads in NexusLeads' settings is not used: it is no whole number from 1 to 60,000 ms."
 )
+NO_KEYS: Final = f"The webhook URL in NexusLeads' settings cannot be used yet. {UNFINISHED}"
 
 LOOK = text("""
 SELECT destination.host_fingerprint, destination.version_id, version.source
@@ -83,6 +83,7 @@ async def take_over(connection: AsyncConnection, tables: HostTables, org_id: UUI
     if known and seen.all and (refusal is not None or not seen.refused):
         return TakenOver(_problem(host, refusal if seen.refused else None))
     if host.webhook_url is not None and refusal is None and not seen.webhook_url and not settings.encryption_keys:
+        log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
         return TakenOver(NO_KEYS)  # not remembered: once there is a key, it is taken over
     change = _Change(connection, org_id, settings, host, refusal)
     return await change.run()
@@ -209,5 +210,5 @@ def _refusal(host: ClaySettings, settings: Settings) -> BlockedError | None:
 
 def _problem(host: ClaySettings, refusal: BlockedError | None) -> str | None:
     if refusal is not None:
-        return f"The webhook URL in NexusLeads' settings (CLAY_WEBHOOK_URL) is not used: {refusal.detail}"
+        return f"The webhook URL in NexusLeads' settings is not used: {refusal.detail}"
     return BAD_RATE if host.rate_limit_ms is not None and _number(host.rate_limit_ms) is None else None

@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from clay_push_service import problems
 from clay_push_service.errors import (
+    UNFINISHED,
     ClayPushError,
     InvalidError,
     NotFoundError,
@@ -74,7 +75,7 @@ def _of_statement(error: exc.DBAPIError) -> ClayPushError:
     state: str = getattr(error.orig, "sqlstate", None) or ""
     if state.startswith(NOT_READY_STATES):
         return UnavailableError(
-            "The database is not in the state this service needs; the operator sees why with `clay-push doctor`.",
+            f"The database is not in the state this service needs. {UNFINISHED}",
             code="database_not_ready",
             headers=RETRY_AFTER,
         )

@@ -1,0 +1,72 @@
+"""What a push answers: how many are too many, where its job is, how long a key holds, and cells that no spreadsheet computes."""
+
+import csv
+import io
+from uuid import uuid4
+
+import pytest
+
+from clay_push_service.demo.bulk_leads import load_bulk
+from clay_push_service.host.tables import Vintage
+from tests.support.pushing import Pushing, pushing
+
+
+async def test_more_than_a_webhook_takes_in_its_life_is_refused_with_the_count(database_url: str) -> None:
+    async with pushing(database_url, leads=0) as p:
+        [big] = await load_bulk(p.database, Vintage.TODAY, organizations=1, leads_per_project=1)
+        await p.database.execute("UPDATE projects SET org_id = $1", p.connected.app.org_id)
+        await p.database.execute("INSERT INTO members (id, github_id, username) SELECT gen_random_uuid(), -n, 'n-' || n"
+                                 " FROM generate_series(1, 50000) AS n")  # fmt: skip
+        await p.database.execute(
+            "INSERT INTO lead_scores (project_id, member_id, overall_score)"
+            " SELECT $1, id, 50 FROM members WHERE github_id < 0",
+            big.project_id,
+        )
+        body = {"project_id": str(big.project_id)}
+        refused = await p.call("POST", "/api/clay/push-filtered", body, status=422)
+        assert (refused["code"], refused["count"], refused["limit"]) == ("too_many_leads", 50_001, 50_000)
+        assert "50,001" in refused["detail"]
+        assert await p.database.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
+
+
+async def pushed_with(p: Pushing, key: str) -> tuple[str, str]:
+    """The answer's job and its Location."""
+    body = {"lead_ids": [str(each) for each in p.lead_ids]}
+    answer = await p.connected.app.call("POST", "/api/clay/push", "owner", json=body, headers={"Idempotency-Key": key})
+    assert answer.status_code == 202, answer.text
+    return answer.json()["job_id"], answer.headers["Location"]
+
+
+async def test_location_names_the_job_and_does_so_again(database_url: str) -> None:
+    async with pushing(database_url) as p:
+        job_id, location = await pushed_with(p, "once")
+        assert (await p.call("GET", location))["id"] == job_id
+        assert await pushed_with(p, "once") == (job_id, location)
+
+
+@pytest.mark.parametrize(("hours", "is_new"), [(23, False), (24, True)])
+async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new: bool) -> None:
+    async with pushing(database_url) as p:
+        first, _ = await pushed_with(p, "once")
+        await p.database.execute(
+            "UPDATE clay.idempotency_keys SET created_at = created_at - $1 * interval '1 hour'", hours
+        )
+        second, _ = await pushed_with(p, "once")
+        assert (second != first) == is_new
+        assert await pushed_with(p, "once") == (second, f"/api/clay/jobs/{second}")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", " =1+1"])
+async def test_a_cell_that_a_spreadsheet_would_compute_is_made_harmless(database_url: str, name: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        await p.database.execute("UPDATE members SET full_name = $1", name)
+        job_id = await p.push()
+        response = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads.csv", "owner")
+        [row] = csv.DictReader(io.StringIO(response.text, newline=""))
+        assert row["full_name"] == f"'{name}"
+        assert row["lead_id"] == str(p.lead_ids[0])
+
+
+async def test_a_job_of_another_id_has_no_file(database_url: str) -> None:
+    async with pushing(database_url, leads=1) as p:
+        await p.call("GET", f"/api/clay/jobs/{uuid4()}/leads.csv", status=404)
