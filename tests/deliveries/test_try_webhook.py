@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
+from tests.deliveries.conftest import ReceiverOf
 from tests.support.app import WEBHOOK, AppClient, running_app
+from tests.support.dump import dump
 from tests.support.sandbox import SandboxProcess
 
 CONFIG, TEST = "/api/clay/config", "/api/clay/test"
@@ -88,13 +90,46 @@ async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: AppClien
     assert (await config(app))["state"] == "closed"
 
 
-async def test_clays_answer_is_never_repeated(app: AppClient, sandbox: SandboxProcess) -> None:
-    await sandbox.delete_source()
-    answer = await app.call("POST", TEST, "owner")
-    assert answer.json()["cause"] == "webhook_gone"
-    body = (await sandbox.admin.post(sandbox.webhook_url(), json={})).text
-    assert body.strip()
-    assert body not in answer.text
+def telling(status: int) -> bytes:
+    """Clay's answer with a word of its own wherever one fits: reason, headers and body."""
+    headers = "".join(
+        f"{name}: canary\r\n" for name in ("X-Word", "Location", "Retry-After", "Set-Cookie", "Keep-Alive")
+    )
+    body = '{"type": "canary", "message": "canary \\"record limit reached\\""}'
+    return f"HTTP/1.1 {status} canary\r\n{headers}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+ANSWERS = {
+    **{
+        str(status): telling(status)
+        for status in (200, 204, 302, 400, 401, 403, 404, 410, 413, 422, 429, 500, 503, 600)
+    },
+    "no HTTP": b"canary canary canary\r\n\r\n",
+    "a bad status": b"HTTP/1.1 canary canary\r\n\r\n",
+    "a bad header": b"HTTP/1.1 200 OK\r\ncanary\r\n\r\n",
+    "too long a header": b"HTTP/1.1 200 OK\r\nx: " + b"canary" * 20_000 + b"\r\n\r\n",
+    "a bad length": b"HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\ncanary",
+    "cut short": b"HTTP/1.1 503 canary\r\ncontent-length: 1000\r\n\r\ncanary",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_clays_answer_is_never_repeated(database_url: str, receiver_of: ReceiverOf, name: str) -> None:
+    """Neither to who tests nor in the audit log; not in our own log either, which is asked by the canary's test."""
+    receiver = await receiver_of(ANSWERS[name])
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True, request_timeout_seconds=1,
+    ) as app:  # fmt: skip
+        saved = await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
+        assert saved.status_code == 200
+        answer = await app.call("POST", TEST, "owner")
+        assert (answer.status_code, len(receiver.requests)) == (200, 1)
+        for path in ("/api/clay/audit", CONFIG, "/api/clay/status"):
+            assert "canary" not in (await app.get(path, "owner")).text
+        assert "canary" not in await dump(app.database)
+    assert "canary" not in answer.text
+    assert "canary" not in str(answer.headers)
 
 
 async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: SandboxProcess) -> None:

@@ -119,7 +119,7 @@ class Field:
         for process in list(self.workers.processes):
             process.terminate()
             async with asyncio.timeout(30):
-                while process in self.workers.processes or await self._at_work() < number:  # noqa: ASYNC110 - other processes
+                while process in self.workers.processes or await self._at_work() < number:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
 
     async def _at_work(self) -> int:

@@ -105,16 +105,36 @@ async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_pa
         assert line.uncertain > 0
 
 
+def certificate(authority: trustme.CA, kind: str) -> trustme.LeafCert:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    match kind:
+        case "another name":
+            return authority.issue_cert("clay.example")
+        case "expired":
+            return authority.issue_cert("localhost", not_before=yesterday - timedelta(days=1), not_after=yesterday)
+        case "nobody we know":
+            return trustme.CA().issue_cert("localhost")
+        case _:
+            return authority.issue_cert("localhost")
+
+
 @pytest.mark.faults
-async def test_a_certificate_that_is_not_clays_gets_no_lead(database_url: str, tmp_path: Path) -> None:
-    """Signed by nobody we know (and few enough that it is no outage): no byte of a lead is sent, and the leads fail as what could not be connected."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+@pytest.mark.parametrize("kind", ["good", "another name", "expired", "nobody we know", "self-signed"])
+async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, tmp_path: Path, kind: str) -> None:
+    """By a worker that trusts the authority. No byte of a lead is sent, and the leads fail as what could not be connected."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    if kind == "self-signed":
+        itself = trustme.CA()
+        with itself.cert_pem.tempfile() as cert, itself.private_key_pem.tempfile() as key:
+            context.load_cert_chain(cert, key)
+    else:
+        certificate(authority, kind).configure_cert(context)
     received: list[bytes] = []
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.append(await reader.read(100))
+        writer.write(OK)
         writer.close()
 
     server = await asyncio.start_server(take, "127.0.0.1", 0, ssl=context)
@@ -122,17 +142,20 @@ async def test_a_certificate_that_is_not_clays_gets_no_lead(database_url: str, t
     async with (
         server,
         broken_ground(
-            database_url, tmp_path, leads=2, workers=0, allowed_webhook_hosts=(f"localhost:{port}", "127.0.0.1")
+            database_url, tmp_path, leads=2, workers=0, allowed_webhook_hosts=(f"localhost:{port}", "127.0.0.1"),
+            command=("tests.faults.trusting", str(tmp_path / "ca.pem")),
         ) as field,
-    ):
+    ):  # fmt: skip
         await field.world.configure(f"https://localhost:{port}/v3/sources/webhook/x")
         accepted = await field.world.push()
         await field.workers.keep(1)
         await field.ended(accepted.job_id, 30.0)
-        line = await field.account("a certificate of nobody we know", accepted.job_id, "network_error")
-        assert line.uncertain == 0
-        assert await field.statuses() == {"network_error": 2}
-        assert received == []
+        if kind == "good":
+            assert await field.statuses() == {"done": 2}
+            assert len(received) == 2
+        else:
+            assert await field.statuses() == {"network_error": 2}
+            assert received == []
 
 
 @pytest.mark.faults

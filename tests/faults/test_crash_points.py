@@ -13,6 +13,7 @@ import pytest
 from clay_push_service.push_jobs.sweep import sweep
 from tests.faults.field import Field, broken_ground
 from tests.support.receiver import Behaviour, Stall
+from tests.support.supervisor import WORKER
 
 LEADS = 60
 DYING = "tests.faults.dying"
@@ -159,3 +160,31 @@ async def test_killed_after_recording_what_was_recorded_stays(database_url: str,
         after = await field.world.fetch("SELECT id FROM clay.clay_push_log WHERE status = 'success'")
         assert {row.id for row in before} <= {row.id for row in after}
         assert (await field.world.job(accepted.job_id)).success_count == len(after)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "point",
+    ["committed", "after_claim 0", "marked_sending 0", "marked_sending 20", "answered 0", "answered 20", "recorded 0"],
+)
+async def test_whatever_a_dead_process_left_an_ordinary_worker_ends_by_itself(
+    database_url: str, tmp_path: Path, point: str
+) -> None:
+    """No hand moves a lease or a queue job: it runs out, is swept up, and the leads go on."""
+    async with broken_ground(database_url, tmp_path, leads=LEADS, workers=0, delay_seconds=0.01) as field:
+        w = field.world
+        if point == "committed":
+            field.workers._command = (DYING, point, str(w.org_id), str(w.project_id))
+        else:
+            field.workers._command = (DYING, *point.split())
+            await w.push()
+        await dies(field)
+        field.workers._command = WORKER
+        field.fault_over()
+        await field.workers.keep(1)
+        [job] = await w.fetch("SELECT id, lead_count FROM clay.push_jobs")
+        await field.ended(job.id, 30.0)
+        may_fail = () if point in {"committed", "after_claim 0"} else ("unknown",)
+        line = await field.account(f"{point}, an heir with a lease of 3 s", job.id, *may_fail)
+        assert (job.lead_count, line.doubled) == (LEADS, 0)
+        assert field.workers.ended == [-signal.SIGKILL], "the heir lives"

@@ -18,7 +18,15 @@ OLD, NEW = generate_key(), generate_key()
 async def test_rotation_step_by_step_under_a_push_of_a_thousand_leads(database_url: str, tmp_path: Path) -> None:
     """20 push jobs, so that the webhook is opened again all the time, by workers of both rings at once."""
     async with broken_ground(
-        database_url, tmp_path, leads=1040, workers=2, delay_seconds=0.2, encryption_keys=(SecretStr(OLD),)
+        database_url,
+        tmp_path,
+        leads=1040,
+        workers=2,
+        delay_seconds=0.7,
+        in_flight_per_destination=6,
+        encryption_keys=(SecretStr(OLD),),
+        request_timeout_seconds=5.0,
+        lease_seconds=15.0,
     ) as field:
         w, leads = field.world, field.world.lead_ids
         jobs = [await w.push(leads[start : start + 50]) for start in range(0, 1000, 50)]
@@ -29,6 +37,7 @@ async def test_rotation_step_by_step_under_a_push_of_a_thousand_leads(database_u
         assert await asyncio.to_thread(rotate.run, ring_of_both) == 0
         await field.restart(ENCRYPTION_KEYS=NEW)
         assert len(field.clay.posts) < 950, "or there was no load"
+        field.clay.delay_seconds = 0.02
         for job in jobs:
             await field.ended(job.job_id, 90.0)
         assert field.workers.ended == [0] * 6

@@ -32,6 +32,9 @@ async def test_a_frozen_worker_wakes_after_its_lease_and_changes_nothing(databas
         await field.ended(accepted.job_id, 60.0)
         line = await field.account("a worker frozen past its lease", accepted.job_id, "unknown")
         assert line.doubled == 0
+        async with asyncio.timeout(10):
+            while "claims.lost" not in field.workers.log.read_text():  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.05)
 
 
 LONG = pytest.mark.faults
