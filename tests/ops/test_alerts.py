@@ -13,7 +13,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
-from clay_push_service.ops.health import CauseCount, FuelLevels, Readiness, Vitals, WorkerSeen
+from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vitals, WorkerSeen
+from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, UNREACHABLE, Readiness
 from clay_push_service.ops.scrape import render
 from clay_push_service.ops.verdict import judge
 
@@ -26,22 +27,19 @@ HEADINGS = [line.lstrip("# ").strip('"') for line in RUNBOOKS.splitlines() if li
 WORKER = WorkerSeen(UUID(int=1), "box", 1, "0", datetime.now(UTC), 1.0)
 
 
-def seen(*, workers: int = 1, due: int = 0, idle: float | None = None, unwell: int = 0, failed: int = 0) -> Vitals:
+CLOSED = ("unauthorized", "fuel_empty", "webhook_gone", "secret_unreadable", "blocked")
+
+
+def seen(
+    *, workers: int = 1, due: int = 0, live_jobs: int = 1, idle: float | None = None, unwell: int = 0, failed: int = 0
+) -> Vitals:
+    states = [StateCount("waiting", "server_error", unwell), *(StateCount("closed", each, unwell) for each in CLOSED)]
     causes = [CauseCount("rejected", "failed", failed), CauseCount("success", "success", 20)]
     return Vitals(
-        1,
-        1,
-        due,
-        due,
-        9.0 if due else None,
-        idle,
-        [WORKER] * workers,
-        unwell,
-        unwell,
-        [],
-        causes,
-        FuelLevels(1, 1, 0.9),
-    )
+        latency_ms=1, live_jobs=live_jobs, pending=due, due=due, oldest_due_seconds=9.0 if due else None, idle_seconds=idle,
+        workers=[WORKER] * workers, states=states if unwell else [], unwell=[], last_hour=causes,
+        fuel=FuelLevels(1, 1, 0.9),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -92,23 +90,20 @@ def test_every_alert_of_the_runbooks_exists() -> None:
 
 
 def test_every_sentence_of_status_has_its_section() -> None:
-    fine = Readiness("18", "1", is_migrated=True, host="today", reason=None)
+    fine = Readiness(reachable=True, reason=None, is_migrated=True, database="18", revision="1", host="today")
     unfit = [
-        Readiness(None, None, is_migrated=False, host=None, reason="The database cannot be reached."),
-        Readiness(
-            "18",
-            None,
-            is_migrated=False,
-            host=None,
-            reason="Migrations are missing: the database is behind this release.",
-        ),
+        UNREACHABLE,
+        Readiness(reachable=True, reason=BEHIND),
+        Readiness(reachable=True, reason=NO_GRANTS, may_read=False),
     ]
     sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}
     sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
-    for workers, due, idle, unwell, failed in product((0, 1), (0, 3), (None, 500.0), (0, 1, 2), (0, 30)):
-        vitals = seen(workers=workers, due=due, idle=idle, unwell=unwell, failed=failed)
+    for workers, due, jobs, idle, unwell, failed in product(
+        (0, 1), (0, 3), (0, 1, 2), (None, 500.0), (0, 1, 2), (0, 30)
+    ):
+        vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unwell=unwell, failed=failed)
         sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
-    assert len(sentences) >= 12
+    assert len(sentences) >= 24
     told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
         assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"

@@ -18,7 +18,8 @@ from clay_push_service.errors import UnavailableError
 from clay_push_service.host.connected import Host
 from clay_push_service.host.tables import HostTables, missing
 from clay_push_service.nexusleads.amiss import what_is_amiss
-from clay_push_service.ops.health import Readiness, readiness, vitals
+from clay_push_service.ops.health import vitals
+from clay_push_service.ops.readiness import Readiness, readiness
 from clay_push_service.ops.verdict import Level, judge
 from clay_push_service.settings import PREFIX, Settings
 
@@ -117,6 +118,10 @@ async def _role(connection: AsyncConnection) -> Finding:
 def _migrations(ready: Readiness) -> Finding:
     if ready.is_migrated:
         return Finding("migrations", Result.OK, f"Schema clay is at {ready.revision}.")
+    if not ready.may_read:
+        return Finding(
+            "grants", Result.BROKEN, ready.reason or "", f"Run `clay-push migrate` with {PREFIX}ADMIN_DATABASE_URL."
+        )
     said = f"Schema clay is at {ready.revision or 'no revision'}, this release needs {migrations.head()}."
     return Finding("migrations", Result.BROKEN, said, "Run `clay-push migrate`.")
 

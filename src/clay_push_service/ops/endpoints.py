@@ -16,9 +16,10 @@ from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
 from clay_push_service.dependencies import Database, Settings
 from clay_push_service.errors import UnauthorizedError, UnavailableError
-from clay_push_service.ops.health import UNREACHABLE, Vitals, readiness, vitals
+from clay_push_service.ops.health import Vitals, vitals
 from clay_push_service.ops.models import Status, status_of
 from clay_push_service.ops.page import render as render_page
+from clay_push_service.ops.readiness import readiness
 from clay_push_service.ops.scrape import Scrape, render
 from clay_push_service.ops.verdict import judge
 from clay_push_service.problems import responses
@@ -139,8 +140,9 @@ async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Databas
 )
 async def read_status(request: Request, sight: OnCall, settings: Settings, database: Database, host: Host) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
-    ready = UNREACHABLE if sight else await readiness(database, host)
-    seen = await _vitals(database, host) if ready.is_migrated else None
+    ready = await readiness(database, host)
+    ready = ready.for_everybody if sight else ready
+    seen = await _vitals(database, host) if ready.is_migrated and not sight else None
     loosened = () if sight else settings.loosened
     has_keys = bool(sight or settings.encryption_keys)
     verdict = judge(ready, seen, loosened, has_keys=has_keys)
