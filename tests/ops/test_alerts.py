@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((REPOSITORY / "ops/alerts.yml").read_text())["groups"] for rule in group["rules"]
 ]
+CASES: list[dict[str, Any]] = yaml.safe_load((REPOSITORY / "ops/alerts.test.yml").read_text())["tests"]
 RUNBOOKS = (REPOSITORY / "docs/runbooks.md").read_text()
 HEADINGS = [line.lstrip("# ").strip('"') for line in RUNBOOKS.splitlines() if line.startswith("##")]
 WORKER = WorkerSeen(UUID(int=1), "box", 1, "0", datetime.now(UTC), 1.0)
@@ -59,13 +60,37 @@ def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], expor
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"]["summary"]
-    assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
     assert rule["alert"] in HEADINGS
     asked = set(re.findall(r"\bclay_push_\w+", rule["expr"]))
     assert asked or "up{" in rule["expr"]
     assert asked <= exported
     for opening, closing in ("()", "{}", "[]"):
         assert rule["expr"].count(opening) == rule["expr"].count(closing)
+
+
+def firing(case: dict[str, Any]) -> set[str]:
+    """The alerts a case of alerts.test.yml expects, whatever their labels."""
+    samples = [sample["labels"] for asked in case["promql_expr_test"] for sample in asked["exp_samples"]]
+    return {name for said in samples for name in re.findall(r'alertname="(\w+)"', said)}
+
+
+def test_each_alert_is_seen_firing_and_quiet_by_promtools_cases(exported: set[str]) -> None:
+    """promtool itself is no Python package: docs/runbooks.md says how to run it."""
+    assert {name for case in CASES for name in firing(case)} == {rule["alert"] for rule in RULES}
+    well, missing = CASES[:2]
+    assert firing(well) == set()
+    assert well["input_series"]
+    assert (missing["input_series"], firing(missing)) == (
+        [],
+        {rule["alert"] for rule in RULES if "absent(" in rule["expr"]},
+    )
+    for case in CASES:
+        asked = {re.match(r"\w+", each["series"])[0] for each in case["input_series"]}  # type: ignore[index]  # it matches
+        assert asked - {"up"} <= exported
+        assert all(each["expr"] == 'ALERTS{alertstate="firing"}' for each in case["promql_expr_test"]), (
+            "all, not only its own"
+        )
 
 
 def test_missing_data_fires_for_what_matters_most() -> None:
@@ -82,7 +107,7 @@ def test_no_label_tells_whose_it_is() -> None:
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels <= {"status", "cause", "kind", "end", "state", "over", "method", "route", "le"}
+    assert labels <= {"status", "cause", "kind", "end", "state", "reason", "over", "method", "route", "le"}
 
 
 def test_every_alert_of_the_runbooks_exists() -> None:
