@@ -23,12 +23,37 @@ async def test_without_settings_the_missing_variable_is_named_and_so_is_the_demo
 
 
 async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
-    env = environment(database_url="mysql://u:pass-word@h/d", port="99999", jwt_secret="change-me", log_level="loud")
+    env = environment(
+        database_url="mysql://u:pass-word@h/d",
+        port="99999",
+        jwt_secret="change-me",
+        log_level="loud",
+        encryption_keys="k1:cGFzcy13b3Jk",
+        lease_seconds="1",
+    )
     said = await shell(tmp_path, "worker", env=env)
     assert said.exit_code == 2
-    for name in ("DATABASE_URL", "PORT", "JWT_SECRET", "LOG_LEVEL"):
+    for name in ("DATABASE_URL", "PORT", "JWT_SECRET", "LOG_LEVEL", "ENCRYPTION_KEYS", "LEASE_SECONDS"):
         assert f"CLAY_PUSH_{name}: " in said.err
     assert "pass-word" not in said.err
+    assert "cGFzcy13b3Jk" not in said.err
+
+
+async def test_a_misspelt_setting_is_refused_and_the_right_name_told(tmp_path: Path) -> None:
+    env = environment(database_url=NOWHERE, billing_enabled="true", retention_day="30", qqq="1")
+    (tmp_path / ".env").write_text("CLAY_PUSH_PROT=8081\n")
+    said = await shell(tmp_path, "worker", env=env)
+    assert said.exit_code == 2
+    assert "CLAY_PUSH_BILLING_ENABLED: there is no such setting; did you mean BILLING_ENABLED?" in said.err
+    assert "CLAY_PUSH_RETENTION_DAY: there is no such setting; did you mean CLAY_PUSH_RETENTION_DAYS?" in said.err
+    assert "CLAY_PUSH_PROT: there is no such setting; did you mean CLAY_PUSH_PORT?" in said.err
+    assert "CLAY_PUSH_QQQ: there is no such setting\n" in said.err
+
+
+async def test_serve_with_a_worker_does_not_begin_without_the_workers_keys(tmp_path: Path) -> None:
+    said = await shell(tmp_path, "serve", "--with-worker", env=environment(database_url=NOWHERE))
+    assert said.exit_code == 2
+    assert "CLAY_PUSH_ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)" in said.err
 
 
 async def test_a_ring_without_keys_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:

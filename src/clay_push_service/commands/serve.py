@@ -12,7 +12,7 @@ import uvloop
 from clay_push_service import logs
 from clay_push_service.commands.worker_beside import WorkerBeside
 from clay_push_service.errors import UnavailableError
-from clay_push_service.settings import Settings
+from clay_push_service.settings import PREFIX, Settings, SettingsError
 from clay_push_service.web import create_app
 
 DRAIN_SECONDS = 8
@@ -32,6 +32,9 @@ class _Server(uvicorn.Server):
 
 def run(settings: Settings, *, with_worker: bool, trusted_proxies: str | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code: 0 only when it was told to stop."""
+    if with_worker and not settings.encryption_keys:
+        # Here, or the worker would end at once, again and again, beside an API that looks well.
+        raise SettingsError([f"{PREFIX}ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)"])
     config = uvicorn.Config(
         create_app(settings),
         lifespan="on",
