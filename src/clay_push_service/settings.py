@@ -148,6 +148,18 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        if value is not None:
+            from sqlalchemy import make_url  # only here: most other messages come before anything heavy is imported
+            from sqlalchemy.exc import ArgumentError
+
+            try:
+                port = make_url(value).port
+            except (ArgumentError, ValueError):
+                raise ValueError(
+                    "is no URL: postgresql://user:password@host:port/database, the port a number"
+                ) from None
+            if port is not None and not 1 <= port <= LONGEST_PORT:
+                raise ValueError(f"has port {port}; a port is 1 to {LONGEST_PORT}")
         return value
 
     @field_validator("jwt_secret")
