@@ -64,6 +64,7 @@ def test_documents_name_only_settings_that_exist() -> None:
         *REPOSITORY.glob("*.md"),
         *REPOSITORY.glob("docs/*.md"),
         REPOSITORY / "Dockerfile",
+        REPOSITORY / ".env.example",
         REPOSITORY / "ops/alerts.yml",
     ):
         said = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]+", path.read_text()))

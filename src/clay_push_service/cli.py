@@ -69,9 +69,18 @@ def serve(
 
 
 @app.command()
-def worker(end_with_parent: EndWithParent = False) -> None:
+def worker(
+    check: Annotated[
+        bool, typer.Option("--check", help="Start none: exit with 0 if one of this host has a fresh heartbeat, else 1.")
+    ] = False,
+    end_with_parent: EndWithParent = False,
+) -> None:
     """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
     settings = _settings(end_with_parent)
+    if check:
+        from clay_push_service.commands import worker_check
+
+        sys.exit(worker_check.run(settings))
     from clay_push_service import worker
 
     worker.run(settings)

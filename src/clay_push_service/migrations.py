@@ -14,8 +14,9 @@ from sqlalchemy.pool import NullPool
 
 from clay_push_service.database import SCHEMA, libpq_url
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
-"""Beside `src/` in a checkout and in the image."""
+_INSTALLED = Path(__file__).resolve().parent / "alembic"
+SCRIPTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "alembic"
+"""In the package where it was installed from a wheel, as in the image; beside `src/` in a checkout."""
 
 
 def _config(url: str) -> Config:
