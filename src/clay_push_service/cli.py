@@ -161,6 +161,21 @@ def push(
     sys.exit(push.run(settings, wanted))
 
 
+@app.command()
+def cancel(
+    job: Annotated[str | None, typer.Option(help="This push job, by its id.")] = None,
+    org: Annotated[
+        str | None, typer.Option(help="All live push jobs of an organization: its id, slug or name.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All live push jobs of all organizations.")] = False,
+) -> None:
+    """Cancel live push jobs: what is queued will not be sent. Works while no worker runs."""
+    settings = _settings()
+    from clay_push_service.commands import cancel
+
+    cancel.run(settings, cancel.Wanted(job, org, everything))
+
+
 @api_keys.command("create")
 def create_api_key(
     name: Annotated[str, typer.Option(help="What it is for, for people.")],

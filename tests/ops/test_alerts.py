@@ -17,6 +17,7 @@ from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vit
 from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, UNREACHABLE, Readiness
 from clay_push_service.ops.scrape import render
 from clay_push_service.ops.verdict import judge
+from clay_push_service.push_jobs.verify import CHECKS
 
 REPOSITORY = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
@@ -112,6 +113,14 @@ def test_no_label_tells_whose_it_is() -> None:
 
 def test_every_alert_of_the_runbooks_exists() -> None:
     assert {heading for heading in HEADINGS if heading.startswith("ClayPush")} == {rule["alert"] for rule in RULES}
+
+
+def test_every_check_of_verify_has_its_row() -> None:
+    _, _, section = RUNBOOKS.partition("### `clay-push verify` says BROKEN")
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
+    )
+    assert named == {check.name for check in CHECKS}
 
 
 def test_every_sentence_of_status_has_its_section() -> None:
