@@ -129,7 +129,7 @@ def demo(
         str | None,
         typer.Option(
             metavar="2026-02|today",
-            help="Which NexusLeads to imitate: that of February 2026 (table members) or today's (contributors). A first run makes today's; a later one keeps what is there.",
+            help="Which NexusLeads to imitate: that of February 2026 (table contributors) or today's (members). A first run makes today's; a later one keeps what is there.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The API's; a free one if it is taken.")] = 8080,

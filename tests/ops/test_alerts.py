@@ -100,6 +100,14 @@ def test_missing_data_fires_for_what_matters_most() -> None:
         assert name in absent
 
 
+def test_every_metric_is_listed_and_every_listed_one_exists(exported: set[str]) -> None:
+    _, _, section = RUNBOOKS.partition("# Metrics")
+    listed = set(re.findall(r"^\| `(clay_push_\w+)`", section, re.MULTILINE))
+    families = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in exported if name.startswith("clay_push_")}
+    families = {name if f"{name}_total" not in listed else f"{name}_total" for name in families}
+    assert listed == families
+
+
 def test_no_label_tells_whose_it_is() -> None:
     labels = {
         label
@@ -116,7 +124,7 @@ def test_every_alert_of_the_runbooks_exists() -> None:
 
 
 def test_every_check_of_verify_has_its_row() -> None:
-    _, _, section = RUNBOOKS.partition("### `clay-push verify` says BROKEN")
+    section = RUNBOOKS.partition("### `clay-push verify` says BROKEN")[2].partition("\n# ")[0]
     named = set(
         re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
     )
