@@ -162,6 +162,8 @@ async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
     assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
     assert len(said["unwell_destinations"]) == 20  # type: ignore[arg-type]  # JSON
     assert "3 destinations wait out an outage of Clay." in str(said["advice"])
+    await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
+    assert (await status(app))["unwell_destinations"][0]["who"] == "nobody"  # type: ignore[index]  # JSON
     page = await app.get("/status", headers={"Accept": "text/html"})
     assert "The newest 20 of 28." in page.text
 
@@ -238,6 +240,29 @@ async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
     assert "&lt;b&gt;Inbound&lt;/b&gt;" in answer.text
     assert "<b>Inbound" not in answer.text
     assert "fuel empty" in answer.text
+
+
+async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    await run(
+        app,
+        "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()",
+        "UPDATE clay.clay_push_log SET state = 'done', finished_at = now(), status = 'success'",
+    )
+    html_please = {"Accept": "text/html"}
+    moving = (await app.get("/status", headers=html_please)).text
+    assert '<meta http-equiv="refresh" content="10">' in moving
+    assert 'href="?refresh=0"' in moving
+    still = (await app.get("/status?refresh=0", headers=html_please)).text
+    assert "http-equiv" not in still
+    assert 'href="?"' in still
+    heads = re.findall(r"<th\b([^>]*)>([^<]*)</th>", still)
+    assert len(heads) > 12
+    assert all('scope="col"' in attributes and said.strip() for attributes, said in heads)
+    assert still.count('<div class="scroll" role="region"') == still.count('<div class="scroll"') == 3
+    assert still.count('tabindex="0"') == 3
+    assert "Next try (UTC)" in still
 
 
 async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: AppClient) -> None:

@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from asyncpg import PostgresError
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
@@ -18,6 +18,7 @@ from clay_push_service.dependencies import Database, Settings
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.ops.health import Vitals, vitals
 from clay_push_service.ops.models import Status, status_of
+from clay_push_service.ops.page import REFRESH_SECONDS
 from clay_push_service.ops.page import render as render_page
 from clay_push_service.ops.readiness import readiness
 from clay_push_service.ops.scrape import Scrape, render
@@ -29,6 +30,7 @@ router = APIRouter(tags=["operation"])
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+Refresh = Annotated[int, Query(ge=0, le=3600, description="Of the page: seconds between two reloads; 0 for none.")]
 LOST = (SQLAlchemyError, PostgresError, OSError)
 
 
@@ -138,7 +140,14 @@ async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Databas
         },
     },
 )
-async def read_status(request: Request, sight: OnCall, settings: Settings, database: Database, host: Host) -> Response:
+async def read_status(
+    request: Request,
+    sight: OnCall,
+    settings: Settings,
+    database: Database,
+    host: Host,
+    refresh: Refresh = REFRESH_SECONDS,
+) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
     ready = await readiness(database, host)
     ready = ready.for_everybody if sight else ready
@@ -149,7 +158,7 @@ async def read_status(request: Request, sight: OnCall, settings: Settings, datab
     status = status_of(ready, seen, verdict, loosened)
     code = 200 if verdict.works else 503
     if _wants_page(request):
-        return HTMLResponse(render_page(status), code, headers={"Content-Security-Policy": PAGE_POLICY})
+        return HTMLResponse(render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY})
     return JSONResponse(status.model_dump(mode="json"), code)
 
 

@@ -89,7 +89,7 @@ class Status(BaseModel):
 
 
 def _unwell(each: UnwellDestination) -> UnwellModel:
-    message, who = whose(each.reason)
+    message, who = whose(each.state, each.reason)
     return UnwellModel(
         org_id=each.org_id, table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
         since=each.since, until=each.until,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause, Who
+from clay_push_service.models import DestinationState
 from clay_push_service.ops.health import StateCount, Vitals
 from clay_push_service.ops.readiness import Readiness
 
@@ -169,8 +170,10 @@ def _of_closed(closed: StateCount) -> Advice:
     )
 
 
-def whose(reason: str | None) -> tuple[str | None, str | None]:
-    """What a destination's reason means in a sentence, and who acts, told to the operator: `you` is the organization."""
+def whose(state: str, reason: str | None) -> tuple[str | None, str | None]:
+    """What a destination's state means in a sentence, and who acts, told to the operator: `you` is the organization."""
+    if state == DestinationState.WAITING:
+        return "Clay is out of reach or has a problem of its own; one lead tries it every 30 s.", "nobody"
     if reason not in set(Cause):
         return None, None
     explained = EXPLANATIONS[Cause(reason)]
