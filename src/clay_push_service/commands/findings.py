@@ -28,8 +28,9 @@ ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('serve
 CLOSED_TABLES = text("""
 SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
-  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT, INSERT')
-           AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+           AND has_table_privilege(c.oid, 'INSERT')
+           AND (c.relname = 'audit_log' OR has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
 ORDER BY 1
 """)
 SEALED = text("""
