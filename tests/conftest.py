@@ -7,6 +7,7 @@ import pytest
 from clay_push_service.database import Database
 from tests.support.app import AppClient, running_app
 from tests.support.databases import TestServer, name_of, run_server
+from tests.support.roles import Roles, least_rights
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, pool_size=5)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def roles(postgres: TestServer, database_url: str) -> AsyncIterator[Roles]:
+    """Skips where the server lets us make none."""
+    async with least_rights(postgres, database_url) as made:
+        yield made
 
 
 @pytest.fixture

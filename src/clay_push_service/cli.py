@@ -16,7 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Sends NexusLeads' leads into Clay.",
 )
 api_keys = typer.Typer(no_args_is_help=True, help="Service keys: for callers that are no member of an organization.")
 secrets = typer.Typer(no_args_is_help=True, help="The ring of keys that seals webhook URLs.")
@@ -35,9 +34,15 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print this release's version.")
+    ] = False,
 ) -> None:
-    """Sends NexusLeads' leads into Clay. Settings are environment variables CLAY_PUSH_…, also from .env."""
+    """Send NexusLeads' leads into Clay.
+
+    Settings are environment variables CLAY_PUSH_…, also from a file .env in the working directory; README.md lists them.
+    The first steps: `clay-push secrets new`, `clay-push migrate`, `clay-push doctor`, `clay-push serve --with-worker`.
+    """
     del version
 
 
@@ -54,23 +59,28 @@ def _settings(end_with_parent: bool = False) -> "Settings":
 @app.command()
 def serve(
     with_worker: Annotated[bool, typer.Option("--with-worker", help="Run a worker, too, as a process beside.")] = False,
-    trust_proxy: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESSES", help="Believe X-Forwarded-* from these (comma-separated); none by default."),
-    ] = None,
     end_with_parent: EndWithParent = False,
 ) -> None:
     """Answer HTTP until told to stop (SIGTERM)."""
     settings = _settings(end_with_parent)
     from clay_push_service.commands import serve
 
-    sys.exit(serve.run(settings, with_worker=with_worker, trusted_proxies=trust_proxy))
+    sys.exit(serve.run(settings, with_worker=with_worker))
 
 
 @app.command()
-def worker(end_with_parent: EndWithParent = False) -> None:
+def worker(
+    check: Annotated[
+        bool, typer.Option("--check", help="Start none: exit with 0 if one of this host has a fresh heartbeat, else 1.")
+    ] = False,
+    end_with_parent: EndWithParent = False,
+) -> None:
     """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
     settings = _settings(end_with_parent)
+    if check:
+        from clay_push_service.commands import worker_check
+
+        sys.exit(worker_check.run(settings))
     from clay_push_service import worker
 
     worker.run(settings)
@@ -117,7 +127,10 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the push; 0 only if every lead has arrived.")] = False,
     vintage: Annotated[
         str | None,
-        typer.Option(metavar="2026-02|today", help="Whose names NexusLeads' tables have (first run: today)."),
+        typer.Option(
+            metavar="2026-02|today",
+            help="Which NexusLeads to imitate: that of February 2026 (table contributors) or today's (members). A first run makes today's; a later one keeps what is there.",
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The API's; a free one if it is taken.")] = 8080,
     sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's, likewise.")] = 8090,
@@ -146,6 +159,21 @@ def push(
 
     wanted = push.Wanted(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
     sys.exit(push.run(settings, wanted))
+
+
+@app.command()
+def cancel(
+    job: Annotated[str | None, typer.Option(help="This push job, by its id.")] = None,
+    org: Annotated[
+        str | None, typer.Option(help="All live push jobs of an organization: its id, slug or name.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All live push jobs of all organizations.")] = False,
+) -> None:
+    """Cancel live push jobs: what is queued will not be sent. Works while no worker runs."""
+    settings = _settings()
+    from clay_push_service.commands import cancel
+
+    cancel.run(settings, cancel.Wanted(job, org, everything))
 
 
 @api_keys.command("create")
@@ -214,7 +242,7 @@ def erase(
 
 @app.command()
 def openapi() -> None:
-    """Print the API's description as YAML (make openapi writes it to openapi.yaml)."""
+    """Print the API's description as YAML (as JSON, which is YAML too, where PyYAML is not installed)."""
     from clay_push_service.commands import openapi
 
     typer.echo(openapi.as_yaml(), nl=False)
@@ -222,8 +250,14 @@ def openapi() -> None:
 
 @app.command()
 def attach(
-    level: Annotated[str, typer.Option(metavar="read|mirror|inbox", help="How closely; each holds the one before.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")] = False,
+    level: Annotated[
+        str,
+        typer.Option(
+            metavar="read|mirror|inbox",
+            help="read: check, and print the grants; mirror: also show push jobs on NexusLeads' pages; inbox: also take over what NexusLeads queues itself.",
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what this level would change.")] = False,
     without_trigger: Annotated[
         bool, typer.Option("--without-trigger", help="At level mirror: repair our rows instead of guarding them.")
     ] = False,

@@ -22,10 +22,10 @@ THROTTLED = Counter("clay_push_throttled_total", "429 answers from Clay")
 CLAIMS_LOST = Counter("clay_push_claims_lost_total", "Results that found their claim gone")
 SLICES = Counter("clay_push_slices_total", "Slices drained, by how they ended", ["end"])
 SWEPT = Counter("clay_push_swept_total", "What the sweep put right", ["kind"])
+for _kind in ("unknown", "returned", "poison", "woken", "stuck"):
+    SWEPT.labels(kind=_kind)  # 0 from the start: an alert on what has never happened must have a series to look at
 EMPTIED = Counter("clay_push_emptied_rows_total", "Deliveries whose personal columns retention has emptied")
-SECRETS_UNREADABLE = Counter(
-    "clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted, and so was closed"
-)
+SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted")
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay without an answer yet")
 REQUESTS = Histogram(
     "clay_push_request_seconds",

@@ -14,8 +14,19 @@ from sqlalchemy.pool import NullPool
 
 from clay_push_service.database import SCHEMA, libpq_url
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
-"""Beside `src/` in a checkout and in the image."""
+_INSTALLED = Path(__file__).resolve().parent / "alembic"
+SCRIPTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "alembic"
+"""In the package where it was installed from a wheel, as in the image; beside `src/` in a checkout."""
+
+GRANTS = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+    # What was done can be added to and read, never changed: its trigger says so, too, and this also where it is missing.
+    "REVOKE UPDATE, DELETE ON {schema}.audit_log FROM {role}",
+    "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}",
+)
 
 
 def _config(url: str) -> Config:
@@ -32,13 +43,8 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
     """
     command.upgrade(_config(url), "head")
     if runtime_role is not None and runtime_role != make_url(url).username:
-        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
-            for statement in (
-                "GRANT USAGE ON SCHEMA {schema} TO {role}",
-                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
-                "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-                "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
-            ):
+        with psycopg.connect(libpq_url(url)) as connection:  # one transaction: at no moment may it more than at its end
+            for statement in GRANTS:
                 connection.execute(
                     sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(runtime_role))
                 )

@@ -1,97 +1,140 @@
 """What the environment may say: one frozen class, read once, passed in; nobody else reads `os.environ`."""
 
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clay_push_service.key_ring import read_ring
+
 PREFIX = "CLAY_PUSH_"
+ENV_FILE = ".env"
 PUBLISHED_SECRETS = frozenset({"your-secret-key-change-in-production", "your-secret-key", "change-me", "changeme"})
 """What NexusLeads' repository and copies of it ship as `SECRET_KEY`; whoever reads them could sign a token."""
 MINIMUM_SECRET_LENGTH = 16
+LONGEST_PORT = 65_535
+HOST_RULE = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?(?::([0-9]{1,5}))?|\[[0-9a-f:.]+\](?::([0-9]{1,5}))?")
 
 Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
+RetryDelay = Annotated[float, Field(ge=0, le=3600)]
 
 
 class SettingsError(Exception):
     """The environment is not usable; the message names every bad variable, one a line."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        super().__init__("The settings are not usable:\n" + "\n".join(f"  {line}" for line in lines))
 
 
 class Settings(BaseSettings):
     """Every setting, with its unit in its name. Source of each: an environment variable `CLAY_PUSH_<NAME>`, or `.env`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, populate_by_name=True
-    )
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True,
+        allow_inf_nan=False,
+    )  # fmt: skip
 
     database_url: str
     """postgresql://user:password@host:port/database; NexusLeads' database, in which ours is the schema `clay`."""
     admin_database_url: str | None = None
     """For `migrate` and `attach`; without it DATABASE_URL."""
     host_schema: str = "public"
-    """Where NexusLeads' tables are."""
+    """The PostgreSQL schema where NexusLeads' tables are."""
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    metrics_port: int | None = Field(None, ge=0, le=65535)
-    """A worker's own metrics port; none: it serves none."""
+    """The address `serve` listens on, and a worker's metrics. Of this machine alone unless a container or a proxy needs more."""
+    port: int = Field(8080, ge=0, le=LONGEST_PORT)
+    """Where `serve` listens; 0 takes any free one."""
+    metrics_port: int | None = Field(None, ge=0, le=LONGEST_PORT)
+    """A worker's own metrics port, on HOST; none: it serves none. Without a key: keep it in your network."""
 
     jwt_secret: SecretStr | None = None
     """The host's SECRET_KEY, to check its access tokens. Without it only service keys are let in."""
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """A ring of `id:base64` AES-256 keys, comma-separated; the first encrypts, all decrypt."""
+    """A ring of `id:base64` AES-256 keys, comma-separated; the first encrypts, all decrypt. A worker needs it; `serve`
+    without it can save and test no webhook."""
     billing_enabled: bool = Field(False, validation_alias=AliasChoices("BILLING_ENABLED", "billing_enabled"))
     """The host's own switch, by the host's own name: off, everybody may push; on, Enterprise only."""
     upgrade_url: str | None = None
     """Where the upgrade prompt of a gated organization points."""
     ops_open: bool = False
-    """`/status` and `/metrics` without a key."""
+    """`/status` and `/metrics` without a key, for a network of one's own."""
 
-    allowed_webhook_hosts: Words = ("clay.com", "*.clay.com")
+    allowed_webhook_hosts: Words = Field(("clay.com", "*.clay.com"), min_length=1)
     """`host`, `*.host`, or either with `:port`; 443 unless a port is named."""
     allowed_webhook_networks: Words = ()
     """Internal networks that may be reached all the same. For a sandbox or a test only."""
     allow_plain_http: bool = False
-    """For a sandbox or a test only."""
+    """Webhooks that begin with http://. For a sandbox or a test only."""
 
     worker_concurrency: int = Field(100, ge=1, le=1000)
     """Slices at once in one worker; a slice that only waits for its pace costs a coroutine."""
     in_flight_per_destination: int = Field(16, ge=1, le=256)
-    """POSTs at once to one destination from one worker."""
+    """POSTs at once to one destination from one worker; more gained nothing when measured."""
     database_pool_size: int = Field(10, ge=1, le=200)
+    """Connections of one process to PostgreSQL at most, beside the few of docs/scaling.md; none is held across a POST."""
     request_timeout_seconds: float = Field(30.0, gt=0, le=300)
     """Over the whole POST. 30 s: the feature document, section 8."""
     connect_timeout_seconds: float = Field(10.0, gt=0, le=60)
-    retry_delays_seconds: Annotated[tuple[float, ...], NoDecode] = (2.0, 8.0, 30.0)
+    """Until a connection to Clay stands; nothing was sent before, so what takes longer is tried again."""
+    retry_delays_seconds: Annotated[tuple[RetryDelay, ...], NoDecode] = Field((2.0, 8.0, 30.0), min_length=1)
     """Waits before the 2nd, 3rd and 4th attempt, before jitter. Three retries: the feature document, section 8."""
     lease_seconds: float = Field(75.0, gt=0)
     """How long a claim holds without a word from its worker; longer than two POSTs (see `longest_post_seconds`)."""
     sweep_seconds: float = Field(30.0, gt=0)
-    shutdown_grace_seconds: float = Field(20.0, gt=0, le=24)
-    """How long a worker that was told to stop waits for answers; what has none then is `unknown`."""
+    """Between two sweeps of a worker; what a dead worker left waits this long at most once its lease has ended."""
+    shutdown_grace_seconds: float = Field(20.0, gt=0, le=20)
+    """How long a worker that was told to stop waits for answers; what has none then is `unknown`. Never over 20 s: it must
+    have ended before whoever stopped it loses patience at 25 s."""
     watchdog_seconds: float = Field(30.0, ge=1)
     """A worker that is cut off from its database, or whose event loop is blocked, ends itself after so long."""
     outage_probe_seconds: float = Field(30.0, gt=0)
+    """Between two leads that try whether a destination's outage is over."""
     outage_give_up_seconds: float = Field(1800.0, gt=0)
+    """After so long an outage the rest of a push job fails as `clay_unavailable`. Half an hour: a lead a seller waits for
+    is better failed and seen than silently waiting."""
 
     retention_days: int = Field(180, ge=1)
     """After that personal columns of finished deliveries are emptied; the ledger stays."""
     log_format: Literal["json", "console"] = "json"
+    """`console` is for people at a terminal."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Of our own lines; DEBUG has one for every lead that Clay took."""
     max_body_bytes: int = Field(4_000_000, ge=1000)
     """A request's body; 50,000 UUIDs are 2 MB."""
 
-    @field_validator("allowed_webhook_hosts", "allowed_webhook_networks", "encryption_keys", mode="before")
+    @field_validator(
+        "allowed_webhook_hosts", "allowed_webhook_networks", "encryption_keys", "retry_delays_seconds", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("retry_delays_seconds", mode="before")
+    @field_validator("encryption_keys")
     @classmethod
-    def _numbers(cls, value: object) -> object:
-        return tuple(float(part) for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        read_ring(value)
+        return value
+
+    @field_validator("allowed_webhook_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            found = HOST_RULE.fullmatch(part.lower())
+            port = next(filter(None, found.groups()), None) if found else None
+            if found is None or (port is not None and not 1 <= int(port) <= LONGEST_PORT):
+                raise ValueError(
+                    f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port, and no https://"
+                )
+        return value
 
     @field_validator("allowed_webhook_networks")
     @classmethod
@@ -105,6 +148,18 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        if value is not None:
+            from sqlalchemy import make_url  # only here: most other messages come before anything heavy is imported
+            from sqlalchemy.exc import ArgumentError
+
+            try:
+                port = make_url(value).port
+            except (ArgumentError, ValueError):
+                raise ValueError(
+                    "is no URL: postgresql://user:password@host:port/database, the port a number"
+                ) from None
+            if port is not None and not 1 <= port <= LONGEST_PORT:
+                raise ValueError(f"has port {port}; a port is 1 to {LONGEST_PORT}")
         return value
 
     @field_validator("jwt_secret")
@@ -116,11 +171,12 @@ class Settings(BaseSettings):
             raise ValueError(f"is shorter than {MINIMUM_SECRET_LENGTH} characters")
         return value
 
-    @model_validator(mode="after")
-    def _lease_outlives_a_post(self) -> "Settings":
-        if self.lease_seconds <= self.longest_post_seconds:
-            raise ValueError("LEASE_SECONDS must be longer than twice REQUEST_TIMEOUT_SECONDS")
-        return self
+    @field_validator("lease_seconds")
+    @classmethod
+    def _outlives_a_post(cls, value: float, info: ValidationInfo) -> float:
+        if value <= 2 * info.data.get("request_timeout_seconds", 0):
+            raise ValueError(f"must be longer than twice {PREFIX}REQUEST_TIMEOUT_SECONDS")
+        return value
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:
@@ -142,17 +198,31 @@ class Settings(BaseSettings):
         return tuple(said)
 
 
-def load(**values: object) -> Settings:
-    """Read the environment. Raises SettingsError with one line for each bad or missing variable."""
+def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
+    """Read the environment. Raises SettingsError with one line for each bad, missing or unknown variable."""
+    lines = list(_unknown({**(dotenv_values(env_file) if env_file and Path(env_file).is_file() else {}), **os.environ}))
+    found = None
     try:
-        return Settings(**values)  # type: ignore[arg-type]  # pydantic validates what mypy cannot
+        found = Settings(_env_file=env_file, **values)  # type: ignore[arg-type]  # pydantic validates what mypy cannot
     except ValidationError as error:
-        lines = []
         for problem in error.errors(include_input=False, include_url=False):
-            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            name = name if name == "BILLING_ENABLED" or not problem["loc"] else PREFIX + name
+            name = str(problem["loc"][0]).upper()
+            name = name if name == "BILLING_ENABLED" else PREFIX + name
             said = problem["msg"].removeprefix("Value error, ")
             if name == f"{PREFIX}DATABASE_URL" and problem["type"] == "missing":
                 said = "is required (to see everything run without one: make demo)"
-            lines.append(f"  {name}: {said}")
-        raise SettingsError("The settings are not usable:\n" + "\n".join(lines)) from None
+            lines.append(f"{name}: {said}")
+    if found is None or lines:
+        raise SettingsError(lines)
+    return found
+
+
+def _unknown(environment: Mapping[str, str | None]) -> Iterator[str]:
+    """A misspelt setting would be no setting, and CLAY_PUSH_BILLING_ENABLED a gate that stands open."""
+    known = [name.upper() for name in Settings.model_fields if name != "billing_enabled"]
+    for name in sorted(environment):
+        given = name.upper().removeprefix(PREFIX)
+        if name.upper().startswith(PREFIX) and given not in known:
+            close = [PREFIX + each for each in difflib.get_close_matches(given, known, n=1)]
+            meant = "BILLING_ENABLED" if given == "BILLING_ENABLED" else next(iter(close), None)
+            yield f"{name}: there is no such setting" + (f"; did you mean {meant}?" if meant else "")

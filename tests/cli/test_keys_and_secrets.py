@@ -71,6 +71,9 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
         said = await shell(tmp_path, "secrets", "rotate", env=env)
         assert said.exit_code == 0, said.err
         assert "2 webhooks stored: 2 sealed again" in said.out
+        [act] = await w.fetch("SELECT actor, details FROM clay.audit_log WHERE action = 'secrets.rotated'")
+        assert act.actor.startswith("shell")
+        assert act.details == {"key_id": new.partition(":")[0], "resealed": 2, "unreadable": 0, "due": 0}
         box = SecretBox((SecretStr(new),))  # the old key is not needed any more
         opened = await _opened(w, box)
         assert opened == {first: (URL, "t-1"), second: (f"{URL}5", None)}

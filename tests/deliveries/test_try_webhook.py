@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
+from clay_push_service.metrics import SECRETS_UNREADABLE
 from tests.deliveries.conftest import ReceiverOf
 from tests.support.app import WEBHOOK, AppClient, running_app
 from tests.support.dump import dump
@@ -206,7 +207,9 @@ async def test_unreadable_secret_is_said_so(app: AppClient) -> None:
                 "UPDATE clay.destination_versions SET sealed_url = set_byte(sealed_url, 40, get_byte(sealed_url, 40) # 1)"
             )
         )
+    alarms = SECRETS_UNREADABLE._value.get()
     said = await tried(app)
     assert (said["cause"], said["duration_ms"]) == ("secret_unreadable", None)
+    assert SECRETS_UNREADABLE._value.get() == alarms + 1, "whoever tests may be the first to meet a missing key"
     answer: httpx.Response = await app.put(CONFIG, "owner", {"table_name": "x"})
     assert answer.status_code == 422

@@ -19,8 +19,8 @@ from clay_push_service.nexusleads.attachment import Level
 from clay_push_service.nexusleads.inbox import Inbox
 from clay_push_service.nexusleads.mirror import Mirror
 from clay_push_service.nexusleads.plan import Wish
-from tests.nexusleads.conftest import Roles
 from tests.support.attached import Attached, HostProcessor, attached
+from tests.support.roles import Roles
 from tests.support.world import settings_of_tests as settings_for
 from tests.support.world import world
 

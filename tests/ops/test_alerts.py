@@ -13,35 +13,35 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
-from clay_push_service.ops.health import CauseCount, FuelLevels, Readiness, Vitals, WorkerSeen
+from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vitals, WorkerSeen
+from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, UNREACHABLE, Readiness
 from clay_push_service.ops.scrape import render
 from clay_push_service.ops.verdict import judge
+from clay_push_service.push_jobs.verify import CHECKS
 
 REPOSITORY = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((REPOSITORY / "ops/alerts.yml").read_text())["groups"] for rule in group["rules"]
 ]
+CASES: list[dict[str, Any]] = yaml.safe_load((REPOSITORY / "ops/alerts.test.yml").read_text())["tests"]
 RUNBOOKS = (REPOSITORY / "docs/runbooks.md").read_text()
 HEADINGS = [line.lstrip("# ").strip('"') for line in RUNBOOKS.splitlines() if line.startswith("##")]
 WORKER = WorkerSeen(UUID(int=1), "box", 1, "0", datetime.now(UTC), 1.0)
 
 
-def seen(*, workers: int = 1, due: int = 0, idle: float | None = None, unwell: int = 0, failed: int = 0) -> Vitals:
+CLOSED = ("unauthorized", "fuel_empty", "webhook_gone", "secret_unreadable", "blocked")
+
+
+def seen(
+    *, workers: int = 1, due: int = 0, live_jobs: int = 1, idle: float | None = None, unwell: int = 0, failed: int = 0
+) -> Vitals:
+    states = [StateCount("waiting", "server_error", unwell), *(StateCount("closed", each, unwell) for each in CLOSED)]
     causes = [CauseCount("rejected", "failed", failed), CauseCount("success", "success", 20)]
     return Vitals(
-        1,
-        1,
-        due,
-        due,
-        9.0 if due else None,
-        idle,
-        [WORKER] * workers,
-        unwell,
-        unwell,
-        [],
-        causes,
-        FuelLevels(1, 1, 0.9),
-    )
+        latency_ms=1, live_jobs=live_jobs, pending=due, due=due, oldest_due_seconds=9.0 if due else None, idle_seconds=idle,
+        workers=[WORKER] * workers, states=states if unwell else [], unwell=[], last_hour=causes,
+        fuel=FuelLevels(1, 1, 0.9),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], expor
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"]["summary"]
-    assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
     assert rule["alert"] in HEADINGS
     asked = set(re.findall(r"\bclay_push_\w+", rule["expr"]))
     assert asked or "up{" in rule["expr"]
@@ -70,10 +70,42 @@ def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], expor
         assert rule["expr"].count(opening) == rule["expr"].count(closing)
 
 
+def firing(case: dict[str, Any]) -> set[str]:
+    """The alerts a case of alerts.test.yml expects, whatever their labels."""
+    samples = [sample["labels"] for asked in case["promql_expr_test"] for sample in asked["exp_samples"]]
+    return {name for said in samples for name in re.findall(r'alertname="(\w+)"', said)}
+
+
+def test_each_alert_is_seen_firing_and_quiet_by_promtools_cases(exported: set[str]) -> None:
+    """promtool itself is no Python package: docs/runbooks.md says how to run it."""
+    assert {name for case in CASES for name in firing(case)} == {rule["alert"] for rule in RULES}
+    well, missing = CASES[:2]
+    assert firing(well) == set()
+    assert well["input_series"]
+    assert (missing["input_series"], firing(missing)) == (
+        [],
+        {rule["alert"] for rule in RULES if "absent(" in rule["expr"]},
+    )
+    for case in CASES:
+        asked = {re.match(r"\w+", each["series"])[0] for each in case["input_series"]}  # type: ignore[index]  # it matches
+        assert asked - {"up"} <= exported
+        assert all(each["expr"] == 'ALERTS{alertstate="firing"}' for each in case["promql_expr_test"]), (
+            "all, not only its own"
+        )
+
+
 def test_missing_data_fires_for_what_matters_most() -> None:
     absent = " ".join(rule["expr"] for rule in RULES if "absent(" in rule["expr"])
     for name in ("clay_push_database_up", "clay_push_live_workers", "clay_push_oldest_due_seconds", "clay-push-worker"):
         assert name in absent
+
+
+def test_every_metric_is_listed_and_every_listed_one_exists(exported: set[str]) -> None:
+    _, _, section = RUNBOOKS.partition("# Metrics")
+    listed = set(re.findall(r"^\| `(clay_push_\w+)`", section, re.MULTILINE))
+    families = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in exported if name.startswith("clay_push_")}
+    families = {name if f"{name}_total" not in listed else f"{name}_total" for name in families}
+    assert listed == families
 
 
 def test_no_label_tells_whose_it_is() -> None:
@@ -84,31 +116,36 @@ def test_no_label_tells_whose_it_is() -> None:
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels <= {"status", "cause", "kind", "end", "state", "over", "method", "route", "le"}
+    assert labels <= {"status", "cause", "kind", "end", "state", "reason", "over", "method", "route", "le"}
 
 
 def test_every_alert_of_the_runbooks_exists() -> None:
     assert {heading for heading in HEADINGS if heading.startswith("ClayPush")} == {rule["alert"] for rule in RULES}
 
 
+def test_every_check_of_verify_has_its_row() -> None:
+    section = RUNBOOKS.partition("### `clay-push verify` says BROKEN")[2].partition("\n# ")[0]
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
+    )
+    assert named == {check.name for check in CHECKS}
+
+
 def test_every_sentence_of_status_has_its_section() -> None:
-    fine = Readiness("18", "1", is_migrated=True, host="today", reason=None)
+    fine = Readiness(reachable=True, reason=None, is_migrated=True, database="18", revision="1", host="today")
     unfit = [
-        Readiness(None, None, is_migrated=False, host=None, reason="The database cannot be reached."),
-        Readiness(
-            "18",
-            None,
-            is_migrated=False,
-            host=None,
-            reason="Migrations are missing: the database is behind this release.",
-        ),
+        UNREACHABLE,
+        Readiness(reachable=True, reason=BEHIND),
+        Readiness(reachable=True, reason=NO_GRANTS, may_read=False),
     ]
     sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}
     sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
-    for workers, due, idle, unwell, failed in product((0, 1), (0, 3), (None, 500.0), (0, 1, 2), (0, 30)):
-        vitals = seen(workers=workers, due=due, idle=idle, unwell=unwell, failed=failed)
+    for workers, due, jobs, idle, unwell, failed in product(
+        (0, 1), (0, 3), (0, 1, 2), (None, 500.0), (0, 1, 2), (0, 30)
+    ):
+        vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unwell=unwell, failed=failed)
         sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
-    assert len(sentences) >= 12
+    assert len(sentences) >= 24
     told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
         assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"

@@ -1,6 +1,7 @@
 """What on-call sees: alive, ready, metrics, and a status that fails only when the work cannot be done."""
 
 import base64
+import html
 import re
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -109,6 +110,7 @@ async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
     ids=["backoff", "pace", "outage"],
 )
 async def test_what_waits_is_not_due(app: AppClient, not_due: str) -> None:
+    await worker(app)
     await due_leads(app)
     await run(app, not_due)
     said = await status(app)
@@ -129,6 +131,78 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
     assert said["closed_destinations"] == 1
     assert said["unwell_destinations"][0]["reason"] == "unauthorized"
     assert "clay.com" not in answer.text
+
+
+async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: AppClient) -> None:
+    await due_leads(app)
+    await run(app, "UPDATE clay.destinations SET next_slot_at = now() + interval '1 min'")
+    assert "1 push job has not ended and no worker is alive." in str((await status(app, 503))["advice"])
+
+
+async def more_destinations(app: AppClient, number: int, state: str, reason: str, hours_ago: int) -> None:
+    """Of organizations that nobody else knows."""
+    await run(
+        app,
+        "CREATE TEMPORARY TABLE made AS SELECT gen_random_uuid() AS org, gen_random_uuid() AS destination,"
+        f" gen_random_uuid() AS version FROM generate_series(1, {number})",
+        "INSERT INTO clay.destinations (id, org_id) SELECT destination, org FROM made",
+        "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, url_mask, source, state, state_reason,"
+        f" state_since) SELECT version, org, destination, 1, 'sealed', 'masked', 'api', '{state}', '{reason}',"
+        f" now() - interval '{hours_ago} h' FROM made",
+        "UPDATE clay.destinations SET version_id = made.version FROM made WHERE id = made.destination",
+        "DROP TABLE made",
+    )
+
+
+async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
+    await worker(app)
+    await more_destinations(app, 25, "closed", "fuel_empty", hours_ago=1)
+    await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
+    said = await status(app)
+    assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
+    assert len(said["unwell_destinations"]) == 20  # type: ignore[arg-type]  # JSON
+    assert "3 destinations wait out an outage of Clay." in str(said["advice"])
+    await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
+    assert (await status(app))["unwell_destinations"][0]["who"] == "nobody"  # type: ignore[index]  # JSON
+    page = await app.get("/status", headers={"Accept": "text/html"})
+    assert "The newest 20 of 28." in page.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "sentence", "who"),
+    [
+        ("unauthorized", 200, "because Clay refuses the webhook (unauthorized)", "the organization's Clay admin"),
+        ("blocked", 200, "because our own guard refuses the webhook's address", "the organization"),
+        ("secret_unreadable", 503, "because the stored webhook cannot be decrypted", "you"),
+    ],
+)
+async def test_closed_destination_says_why_and_who_acts(
+    app: AppClient, reason: str, code: int, sentence: str, who: str
+) -> None:
+    await worker(app)
+    await more_destinations(app, 1, "closed", reason, hours_ago=1)
+    said = await status(app, code)
+    assert f"1 destination is closed, {sentence}" in str(said["advice"])
+    assert said["unwell_destinations"][0]["who"] == who  # type: ignore[index]  # JSON
+    page = (await app.get("/status", headers={"Accept": "text/html"})).text
+    assert said["unwell_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
+
+
+async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: AppClient) -> None:
+    plain = app_client.credentials[await app_client.key(Scope.OPS, orgs=[])]
+    await run(app_client, "REVOKE SELECT ON ALL TABLES IN SCHEMA clay FROM CURRENT_USER")
+    answer = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}"})
+    assert answer.status_code == 503
+    assert answer.json()["database"]["reachable"]
+    assert answer.json()["database"]["version"] is None
+    [advice] = [each for each in answer.json()["advice"] if each["level"] == "failing"]
+    assert "grants" in advice["what"]
+    assert "CLAY_PUSH_ADMIN_DATABASE_URL" in advice["do"]
+    assert "PostgreSQL first" not in answer.text
+    page = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}", "Accept": "text/html"})
+    assert page.status_code == 503
+    assert "unreachable" not in page.text
+    assert "grants" in (await app_client.get("/readyz")).json()["detail"]
 
 
 async def test_last_hour_is_counted_by_cause(app: AppClient) -> None:
@@ -166,6 +240,29 @@ async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
     assert "&lt;b&gt;Inbound&lt;/b&gt;" in answer.text
     assert "<b>Inbound" not in answer.text
     assert "fuel empty" in answer.text
+
+
+async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) -> None:
+    await worker(app)
+    await due_leads(app)
+    await run(
+        app,
+        "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()",
+        "UPDATE clay.clay_push_log SET state = 'done', finished_at = now(), status = 'success'",
+    )
+    html_please = {"Accept": "text/html"}
+    moving = (await app.get("/status", headers=html_please)).text
+    assert '<meta http-equiv="refresh" content="10">' in moving
+    assert 'href="?refresh=0"' in moving
+    still = (await app.get("/status?refresh=0", headers=html_please)).text
+    assert "http-equiv" not in still
+    assert 'href="?"' in still
+    heads = re.findall(r"<th\b([^>]*)>([^<]*)</th>", still)
+    assert len(heads) > 12
+    assert all('scope="col"' in attributes and said.strip() for attributes, said in heads)
+    assert still.count('<div class="scroll" role="region"') == still.count('<div class="scroll"') == 3
+    assert still.count('tabindex="0"') == 3
+    assert "Next try (UTC)" in still
 
 
 async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: AppClient) -> None:

@@ -1,5 +1,10 @@
 """Retention: what is old loses names and texts, keeps the ledger, and whatever is younger or live stays as it is."""
 
+from pathlib import Path
+
+from sqlalchemy import text
+
+from clay_push_service.database import Database
 from clay_push_service.privacy.retention import BATCH_ROWS, empty_old
 from tests.support.receiver import OK, Receiver, status
 from tests.support.world import World, draining, world
@@ -65,3 +70,16 @@ async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> Non
         rest = await empty_old(w.database, 1)
         assert (rest.rows, rest.jobs) == (4501 - BATCH_ROWS, 1)
         assert not any(row.username for row in await w.deliveries(accepted.job_id))
+
+
+async def test_every_table_of_ours_stands_in_the_page_about_personal_data(database: Database) -> None:
+    page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
+    async with database.transaction() as connection:
+        tables = await connection.execute(
+            text(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'clay'::regnamespace AND relkind = 'r'"
+                " AND relname NOT LIKE 'procrastinate%' AND relname <> 'alembic_version'"
+            )
+        )
+        missing = [name for name in tables.scalars() if f"`clay.{name}`" not in page]
+    assert missing == []

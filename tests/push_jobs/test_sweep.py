@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from clay_push_service.push_jobs.claim import claim, mark_sending
 from clay_push_service.push_jobs.sweep import sweep
 from tests.support.world import World, draining, world
@@ -37,6 +39,30 @@ async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str
         assert (job.failed_count, job.unknown_count) == (3, 3)
         [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
         assert version.fuel_used == 3, "Clay may have taken them"
+
+
+async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, dict[str, object]]] = []
+
+    class Log:
+        def warning(self, event: str, **values: object) -> None:
+            said.append((event, values))
+
+    monkeypatch.setattr("clay_push_service.push_jobs.sweep.log", Log())
+    async with world(database_url, leads=3) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=2, claimed=1)
+        await w.fetch("UPDATE clay.clay_push_log SET lost_claims = 3 WHERE state = 'claimed'")
+        await swept(w)
+        by_cause = {row.cause: [] for row in await w.deliveries(accepted.job_id)}  # type: dict[str, list[str]]
+        for row in await w.deliveries(accepted.job_id):
+            by_cause[row.cause].append(str(row.id))
+    lines = {event: values for event, values in said if event != "sweep.put_right"}
+    assert lines.keys() == {"sweep.unknown", "sweep.poison"}
+    for event, values in lines.items():
+        assert values["job_id"] == str(accepted.job_id)
+        assert sorted(values["delivery_ids"]) == sorted(by_cause[event.removeprefix("sweep.")])  # type: ignore[call-overload]  # a list
 
 
 async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_url: str) -> None:

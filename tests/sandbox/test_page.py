@@ -1,5 +1,6 @@
 """The page in a real browser: what it shows, and that hostile lead data stays text."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ async def test_hostile_lead_data_is_text_everywhere(browser: Browser, webhook: W
     assert shown == HOSTILE[::-1]
     assert await page.locator("main :is(script, img, svg, a), dialog :is(script, img, svg, a)").count() == 0
     for n in range(len(HOSTILE)):
-        await page.locator("tbody tr").nth(n).press("Enter")
+        await page.locator("tbody tr button").nth(n).press("Enter")
         await expect(page.locator("#detail-json")).to_contain_text(HOSTILE[-1 - n].replace('"', '\\"'))
         await page.keyboard.press("Escape")
     assert await page.evaluate("typeof window.hacked") == "undefined"
@@ -84,7 +85,7 @@ async def test_script_that_got_in_would_not_run(browser: Browser, webhook: Webho
 async def test_new_rows_and_duplicates_appear_by_themselves(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     page = browser.page
-    await expect(page.locator("#empty")).to_be_visible()
+    await expect(page.locator("#empty")).to_contain_text("Each POST to this webhook becomes one:")
     await webhook.post(payload("d-1", "l-1"))
     await expect(page.locator("tbody tr")).to_have_count(1)
     await webhook.post(payload("d-1", "l-1", title="x" * 500))
@@ -94,6 +95,7 @@ async def test_new_rows_and_duplicates_appear_by_themselves(browser: Browser, we
     await expect(page.locator("tbody tr.duplicate")).to_have_count(1)
     await expect(page.locator("#duplicates")).to_have_class("bad")
     await expect(page.locator("#refused")).to_have_text("1")
+    await expect(page.locator("#refused-by")).to_have_text(re.compile("[a-z ]+: 1"))
     await expect(page.locator("#fuel-text")).to_have_text("3 of 50,000")
     assert await page.locator("thead th").all_text_contents() == [
         "#", "Arrived", "full_name", "title", "(not an object)", "_meta",
@@ -115,7 +117,7 @@ async def test_pages_of_100_and_the_keyboard(browser: Browser, webhook: Webhook)
     await page.get_by_role("button", name="Older").click()
     await expect(first_cells).to_have_count(5)
     await expect(page.get_by_role("button", name="Older")).to_be_disabled()
-    await page.locator("tbody tr").first.focus()
+    await page.locator("tbody tr button").first.focus()
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")
     await expect(page.locator("#detail-json")).to_contain_text('"number": 3')
@@ -124,6 +126,45 @@ async def test_pages_of_100_and_the_keyboard(browser: Browser, webhook: Webhook)
     await page.get_by_role("button", name="Newer").click()
     await expect(first_cells.first).to_have_text("204")
     assert browser.complaints == []
+
+
+async def test_row_is_opened_by_a_button_with_a_name(browser: Browser, webhook: Webhook) -> None:
+    await webhook.post(payload("d-1", "l-1"))
+    await browser.open(webhook)
+    await browser.page.get_by_role("button", name="Row 1: show it whole").click()
+    await expect(browser.page.locator("#detail")).to_be_visible()
+
+
+async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook: Webhook) -> None:
+    await browser.open(webhook)
+    for meaning in (
+        "a delivery id once more",
+        "over the workspace's rate",
+        "that were asked for",
+        "over the last 10 seconds",
+    ):
+        await expect(browser.page.get_by_text(meaning)).to_be_visible()
+
+
+async def test_a_page_that_cannot_be_turned_is_said_and_can_be_turned_later(browser: Browser, webhook: Webhook) -> None:
+    for n in range(101):
+        await webhook.post(payload(f"d-{n}", f"l-{n}", number=n))
+    await browser.open(webhook)
+    page = browser.page
+    await expect(page.get_by_role("button", name="Older")).to_be_enabled()
+    await page.route("**/rows?*cursor=*", lambda route: route.abort())
+    await page.get_by_role("button", name="Older").click()
+    await expect(page.locator("#live")).to_have_text("Sandbox not reachable")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Older").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_without_a_webhook_the_page_says_how_to_make_one(browser: Browser, webhook: Webhook) -> None:
+    await webhook.sandbox.admin.delete(f"/sandbox/sources/{webhook.source}")
+    await browser.page.route("**/sandbox/sources", lambda route: route.fulfill(json={"sources": []}))
+    await browser.page.goto(webhook.sandbox.url)
+    await expect(browser.page.locator("#empty")).to_contain_text("No webhook yet.")
 
 
 async def test_a_sandbox_that_went_away_is_said(browser: Browser, webhook: Webhook) -> None:

@@ -101,12 +101,11 @@ class AppClient:
 
 def app_settings(database_url: str, **values: object) -> Settings:
     said: dict[str, object] = {
-        "_env_file": None,
         "database_url": database_url,
         "jwt_secret": JWT_SECRET,
         "encryption_keys": generate_key(),
     }
-    return load(**(said | values))
+    return load(None, **(said | values))
 
 
 @asynccontextmanager

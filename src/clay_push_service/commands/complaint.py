@@ -1,6 +1,7 @@
 """Says an expected failure in one line for a shell, with an exit code; an unexpected one stays a traceback."""
 
 import errno
+import socket
 from dataclasses import dataclass
 
 from clay_push_service.errors import ClayPushError
@@ -13,6 +14,7 @@ NO_DATABASE = 3
 
 INSUFFICIENT_PRIVILEGE = "42501"
 NO_SUCH_TABLE = frozenset({"42P01", "3F000"})
+NETWORK = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,29 @@ def _of_database(error: BaseException) -> Complaint | None:
         return Complaint(f"The database role may not do this: {said}. See `clay-push doctor`.", NO_DATABASE)
     if state in NO_SUCH_TABLE:
         return Complaint(f"The database lacks what this needs: {said}. Run `clay-push migrate`.", NO_DATABASE)
-    unreachable = isinstance(cause, unreachable_kinds)
-    if unreachable or (isinstance(cause, OSError) and cause.errno in {errno.ECONNREFUSED, errno.ECONNRESET}):
+    if isinstance(cause, unreachable_kinds) or (isinstance(cause, OSError) and _is_network(cause)):
+        said = _of_network(cause) or said
         return Complaint(f"The database cannot be reached: {said} ({PREFIX}DATABASE_URL).", NO_DATABASE)
     if isinstance(cause, OSError) and isinstance(error, OSError | DBAPIError):
         return Complaint(f"{said[:1].upper()}{said[1:]}", REFUSED)
     return None
+
+
+def _is_network(error: OSError) -> bool:
+    """A number may be lacking: asyncio gives none for a name with several addresses, none of which answers."""
+    return (
+        isinstance(error, socket.gaierror | TimeoutError)
+        or error.errno in NETWORK
+        or str(error).startswith("Multiple exceptions")
+    )
+
+
+def _of_network(error: BaseException) -> str | None:
+    """In words where the error itself has none, or only a number."""
+    match error:
+        case socket.gaierror():
+            return f"its host name is not found ({error.strerror})"
+        case TimeoutError() if not str(error):
+            return "no answer in time"
+        case _:
+            return None

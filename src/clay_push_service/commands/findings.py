@@ -18,7 +18,8 @@ from clay_push_service.errors import UnavailableError
 from clay_push_service.host.connected import Host
 from clay_push_service.host.tables import HostTables, missing
 from clay_push_service.nexusleads.amiss import what_is_amiss
-from clay_push_service.ops.health import Readiness, readiness, vitals
+from clay_push_service.ops.health import vitals
+from clay_push_service.ops.readiness import Readiness, readiness
 from clay_push_service.ops.verdict import Level, judge
 from clay_push_service.settings import PREFIX, Settings
 
@@ -27,8 +28,9 @@ ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('serve
 CLOSED_TABLES = text("""
 SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
-  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT, INSERT')
-           AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+           AND has_table_privilege(c.oid, 'INSERT')
+           AND (c.relname = 'audit_log' OR has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
 ORDER BY 1
 """)
 SEALED = text("""
@@ -117,6 +119,10 @@ async def _role(connection: AsyncConnection) -> Finding:
 def _migrations(ready: Readiness) -> Finding:
     if ready.is_migrated:
         return Finding("migrations", Result.OK, f"Schema clay is at {ready.revision}.")
+    if not ready.may_read:
+        return Finding(
+            "grants", Result.BROKEN, ready.reason or "", f"Run `clay-push migrate` with {PREFIX}ADMIN_DATABASE_URL."
+        )
     said = f"Schema clay is at {ready.revision or 'no revision'}, this release needs {migrations.head()}."
     return Finding("migrations", Result.BROKEN, said, "Run `clay-push migrate`.")
 

@@ -4,6 +4,8 @@ import asyncio
 
 import typer
 
+from clay_push_service.audit import Detail, audit
+from clay_push_service.commands.asker import actor
 from clay_push_service.database import Database
 from clay_push_service.destinations.reseal import Stored, count, reseal
 from clay_push_service.destinations.secret_box import SecretBox
@@ -46,6 +48,11 @@ async def _rotate(settings: Settings, box: SecretBox) -> tuple[int, int, Stored]
             if after.due > done.unreadable and passes_left:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            details: dict[str, Detail] = {
+                "key_id": box.first_key_id, "resealed": resealed, "unreadable": done.unreadable, "due": after.due,
+            }  # fmt: skip
+            async with database.transaction() as connection:
+                await audit(connection, None, actor(), "secrets.rotated", details)
             return resealed, done.unreadable, after
         raise AssertionError
     finally:

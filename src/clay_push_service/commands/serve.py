@@ -12,7 +12,7 @@ import uvloop
 from clay_push_service import logs
 from clay_push_service.commands.worker_beside import WorkerBeside
 from clay_push_service.errors import UnavailableError
-from clay_push_service.settings import Settings
+from clay_push_service.settings import PREFIX, Settings, SettingsError
 from clay_push_service.web import create_app
 
 DRAIN_SECONDS = 8
@@ -30,8 +30,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(settings: Settings, *, with_worker: bool, trusted_proxies: str | None = None) -> int:
+def run(settings: Settings, *, with_worker: bool) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code: 0 only when it was told to stop."""
+    if with_worker and not settings.encryption_keys:
+        # Here, or the worker would end at once, again and again, beside an API that looks well.
+        raise SettingsError([f"{PREFIX}ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)"])
     config = uvicorn.Config(
         create_app(settings),
         lifespan="on",
@@ -39,8 +42,7 @@ def run(settings: Settings, *, with_worker: bool, trusted_proxies: str | None = 
         log_config=None,  # ours
         access_log=False,
         log_level="warning",  # that it starts and ends is said by us, once
-        proxy_headers=trusted_proxies is not None,
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=False,  # nothing here asks for a caller's address or makes an absolute URL
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

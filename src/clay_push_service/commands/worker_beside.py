@@ -13,7 +13,7 @@ RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0
 """After so long it is taken for sound, and the waits begin anew."""
 STOP_SECONDS = 24.5
-"""A worker ends within 23 s of SIGTERM: 20 for answers, 3 for its queue. Then SIGKILL; its leases run out."""
+"""A worker ends itself within so long of SIGTERM: 20 s at most for answers, 4.5 for the rest. Then SIGKILL; its leases run out."""
 
 COMMAND = (sys.executable, "-m", "clay_push_service.cli", "worker", "--end-with-parent")
 

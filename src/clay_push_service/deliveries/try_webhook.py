@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import logs, metrics
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database import Database
 from clay_push_service.deliveries.answer import Answer
@@ -38,6 +39,8 @@ UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel WHERE org_id 
 
 THROTTLED = "throttled"
 """Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ async def try_webhook(
 ) -> Finding:
     """One POST, one submission. A good one opens a closed or waiting destination; a bad one closes nothing."""
     if webhook.url is None:
+        # The alarm of a push that meets it, too: the first to notice a missing key may be somebody who only tests.
+        log.error("destination.secret_unreadable", version_id=str(webhook.version_id), org_id=str(org_id))
+        metrics.SECRETS_UNREADABLE.inc()
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.SECRET_UNREADABLE))
     try:
         target = Target(check_url(webhook.url, policy), webhook.token)

@@ -30,9 +30,9 @@ class Arrived:
     repeated: int
     """Leads with more than one row."""
 
-    @property
-    def is_exact(self) -> bool:
-        return not self.missing and self.repeated == 0
+    def holds_after(self, before: "Arrived") -> bool:
+        """All there, and no more doubles than before: those somebody asked for, with push_again, in an earlier run."""
+        return not self.missing and self.repeated <= before.repeated
 
 
 async def arrived(sandbox_url: str, lead_ids: Sequence[UUID]) -> Arrived:

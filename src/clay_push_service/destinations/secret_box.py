@@ -1,7 +1,6 @@
 """Seals webhook URLs and tokens at rest: AES-256-GCM, bound to organization and row. It never shows what it holds."""
 
 import base64
-import binascii
 import re
 import secrets
 from collections.abc import Sequence
@@ -12,14 +11,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from clay_push_service.key_ring import KEY_BYTES, KEY_ID, KeyRingError, read_ring
+
 VERSION = 1
 NONCE_BYTES = 12
 TAG_BYTES = 16
-KEY_BYTES = 32
 SHOWN_CHARACTERS = 4
 """Of a webhook's last path segment: enough to tell two apart, of 36 too few to use."""
 
-_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 _VERSION_SEGMENT = re.compile(r"v[0-9]{1,3}", re.ASCII)
 
 
@@ -39,12 +38,10 @@ class SecretBox:
     def __init__(self, ring: Sequence[SecretStr]) -> None:
         if not ring:
             raise SecretError("there is no encryption key (make one: clay-push secrets new)")
-        self._keys: dict[str, AESGCM] = {}
-        for entry in ring:
-            key_id, key = _parse(entry)
-            if key_id in self._keys:
-                raise SecretError(f"encryption key id {key_id!r} is there twice")
-            self._keys[key_id] = AESGCM(key)
+        try:
+            self._keys = {key_id: AESGCM(key) for key_id, key in read_ring(ring).items()}
+        except KeyRingError as error:
+            raise SecretError(str(error)) from None
         self._first = next(iter(self._keys))
 
     def __repr__(self) -> str:
@@ -86,26 +83,13 @@ class SecretBox:
         if len(sealed) < 2 or sealed[0] != VERSION:  # noqa: PLR2004 - version and length
             raise SecretError("this is no sealed value of a known version")
         key_id = sealed[2 : 2 + sealed[1]].decode("ascii", "replace")
-        if not _KEY_ID.fullmatch(key_id) or len(sealed) < 2 + len(key_id) + NONCE_BYTES + TAG_BYTES:
+        if not KEY_ID.fullmatch(key_id) or len(sealed) < 2 + len(key_id) + NONCE_BYTES + TAG_BYTES:
             raise SecretError("the sealed value is cut short or altered")
         return key_id
 
 
 def _bound(header: bytes, org_id: UUID, row_id: UUID) -> bytes:
     return b"clay-push\0" + header + org_id.bytes + row_id.bytes
-
-
-def _parse(entry: SecretStr) -> tuple[str, bytes]:
-    key_id, colon, encoded = entry.get_secret_value().partition(":")
-    if not colon or not _KEY_ID.fullmatch(key_id):
-        raise SecretError("an encryption key is written id:base64, the id in 1 to 32 letters, digits, _ . -")
-    try:
-        key = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise SecretError(f"encryption key {key_id!r} is not {KEY_BYTES} bytes in base64")
-    return key_id, key
 
 
 def generate_key() -> str:

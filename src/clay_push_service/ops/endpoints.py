@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from asyncpg import PostgresError
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
@@ -16,9 +16,11 @@ from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
 from clay_push_service.dependencies import Database, Settings
 from clay_push_service.errors import UnauthorizedError, UnavailableError
-from clay_push_service.ops.health import UNREACHABLE, Vitals, readiness, vitals
+from clay_push_service.ops.health import Vitals, vitals
 from clay_push_service.ops.models import Status, status_of
+from clay_push_service.ops.page import REFRESH_SECONDS
 from clay_push_service.ops.page import render as render_page
+from clay_push_service.ops.readiness import readiness
 from clay_push_service.ops.scrape import Scrape, render
 from clay_push_service.ops.verdict import judge
 from clay_push_service.problems import responses
@@ -28,6 +30,7 @@ router = APIRouter(tags=["operation"])
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+Refresh = Annotated[int, Query(ge=0, le=3600, description="Of the page: seconds between two reloads; 0 for none.")]
 LOST = (SQLAlchemyError, PostgresError, OSError)
 
 
@@ -137,17 +140,25 @@ async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Databas
         },
     },
 )
-async def read_status(request: Request, sight: OnCall, settings: Settings, database: Database, host: Host) -> Response:
+async def read_status(
+    request: Request,
+    sight: OnCall,
+    settings: Settings,
+    database: Database,
+    host: Host,
+    refresh: Refresh = REFRESH_SECONDS,
+) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
-    ready = UNREACHABLE if sight else await readiness(database, host)
-    seen = await _vitals(database, host) if ready.is_migrated else None
+    ready = await readiness(database, host)
+    ready = ready.for_everybody if sight else ready
+    seen = await _vitals(database, host) if ready.is_migrated and not sight else None
     loosened = () if sight else settings.loosened
     has_keys = bool(sight or settings.encryption_keys)
     verdict = judge(ready, seen, loosened, has_keys=has_keys)
     status = status_of(ready, seen, verdict, loosened)
     code = 200 if verdict.works else 503
     if _wants_page(request):
-        return HTMLResponse(render_page(status), code, headers={"Content-Security-Policy": PAGE_POLICY})
+        return HTMLResponse(render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY})
     return JSONResponse(status.model_dump(mode="json"), code)
 
 

@@ -1,4 +1,4 @@
-"""Reads what on-call must know, in a few cheap statements, and says what to do about it. It changes nothing."""
+"""Reads what on-call must know, in a few cheap statements; what it means is `verdict`'s. It changes nothing."""
 
 import time
 from collections.abc import Sequence
@@ -6,24 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import PostgresError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs, migrations
-from clay_push_service.database import Database
-from clay_push_service.errors import UnavailableError
-from clay_push_service.host.connected import Host
+from clay_push_service.ops.readiness import PATIENCE
 
 LIVE_SECONDS = 30
 """A worker's heartbeat comes every 5 s."""
 SHOWN = 20
 """Destinations, of many."""
-PATIENCE = text("SET LOCAL statement_timeout = '5s'")
-REVISION = text("SELECT version_num FROM clay.alembic_version")
-MIGRATED = text("SELECT to_regclass('clay.alembic_version') IS NOT NULL")
-SERVER = text("SELECT current_setting('server_version') AS version, now() AS now")
 JOBS = text("""
 SELECT count(*) AS live_jobs, coalesce(sum(lead_count - success_count - failed_count - skipped_count), 0) AS pending
 FROM clay.push_jobs WHERE status IN ('pending', 'running')
@@ -44,13 +35,20 @@ WORKERS = text("""
 SELECT id, hostname, pid, version, started_at, extract(epoch FROM clock_timestamp() - seen_at) AS age
 FROM clay.workers ORDER BY seen_at DESC LIMIT 50
 """)
-DESTINATIONS = text("""
-SELECT version.org_id, destination.table_name, version.state, version.state_reason, version.state_since, version.probe_at,
-       count(*) OVER (PARTITION BY version.state) AS alike
+UNWELL = text("""
+SELECT version.org_id, destination.table_name, version.state, version.state_reason, version.state_since, version.probe_at
 FROM clay.destinations AS destination
 JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
 WHERE version.state <> 'open'
 ORDER BY version.state_since DESC LIMIT :shown
+""")
+# Counted apart from the list above, which has an end: what it leaves out must not read as 0.
+STATES = text("""
+SELECT version.state, version.state_reason AS reason, count(*) AS number
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+WHERE version.state <> 'open'
+GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """)
 # Of the webhooks in use. Neither number says whose: /status does not either, but the organization's own page does.
 FUEL = text("""
@@ -68,25 +66,6 @@ WHERE job.updated_at > now() - interval '1 hour' AND delivery.finished_at > now(
   AND delivery.status <> 'skipped'
 GROUP BY 1, 2 ORDER BY 3 DESC, 1
 """)
-
-log = logs.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """`reason` says in a sentence why not."""
-
-    database: str | None
-    """The server's version; None when it cannot be reached."""
-    revision: str | None
-    is_migrated: bool
-    host: str | None
-    """NexusLeads' vintage; None when its tables are not found."""
-    reason: str | None
-
-    @property
-    def is_ready(self) -> bool:
-        return self.reason is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +90,15 @@ class UnwellDestination:
     reason: str | None
     since: datetime
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many destinations are in a state for one reason."""
+
+    state: str
+    reason: str | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +130,24 @@ class Vitals:
     idle_seconds: float | None
     """How long sendable leads have been due without any slice working on their push job."""
     workers: Sequence[WorkerSeen]
-    waiting: int
-    closed: int
+    states: Sequence[StateCount]
+    """All destinations that are not open."""
     unwell: Sequence[UnwellDestination]
+    """The newest of them."""
     last_hour: Sequence[CauseCount]
-    fuel: "FuelLevels"
+    fuel: FuelLevels
 
     @property
     def live_workers(self) -> int:
         return sum(worker.is_live for worker in self.workers)
+
+    @property
+    def waiting(self) -> int:
+        return sum(each.count for each in self.states if each.state == "waiting")
+
+    @property
+    def closed(self) -> int:
+        return sum(each.count for each in self.states if each.state == "closed")
 
     @property
     def finished_last_hour(self) -> int:
@@ -159,36 +156,6 @@ class Vitals:
     @property
     def failed_last_hour(self) -> int:
         return sum(each.count for each in self.last_hour if each.status == "failed")
-
-
-UNREACHABLE = Readiness(None, None, is_migrated=False, host=None, reason="The database cannot be reached.")
-
-
-async def readiness(database: Database, host: Host) -> Readiness:
-    """Never raises for a database that is down or unfit: that is the answer."""
-    try:
-        async with database.transaction() as connection:
-            await connection.execute(PATIENCE)
-            server = (await connection.execute(SERVER)).one()
-            migrated = (await connection.execute(MIGRATED)).scalar_one()
-            revision = (await connection.execute(REVISION)).scalar_one_or_none() if migrated else None
-            if migrations.is_behind(revision):
-                reason = "Migrations are missing: the database is behind this release."
-                return Readiness(server.version, revision, is_migrated=False, host=None, reason=reason)
-            try:
-                tables = await host.tables(connection)
-            except UnavailableError as error:
-                return Readiness(server.version, revision, is_migrated=True, host=None, reason=error.detail)
-            return Readiness(server.version, revision, is_migrated=True, host=tables.vintage, reason=None)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == "42501":
-            reason = "The database role may not read schema clay: run the migrations with this role's grants."
-            return Readiness(None, None, is_migrated=False, host=None, reason=reason)
-        log.warning("database.unreachable", error=type(error).__name__)
-        return UNREACHABLE
-    except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
-        log.warning("database.unreachable", error=type(error).__name__)
-        return UNREACHABLE
 
 
 async def vitals(connection: AsyncConnection) -> Vitals:
@@ -202,8 +169,8 @@ async def vitals(connection: AsyncConnection) -> Vitals:
         WorkerSeen(row.id, row.hostname, row.pid, row.version, row.started_at, float(row.age))
         for row in await connection.execute(WORKERS)
     ]
-    rows = (await connection.execute(DESTINATIONS, {"shown": SHOWN})).all()
-    alike = {row.state: row.alike for row in rows}
+    rows = (await connection.execute(UNWELL, {"shown": SHOWN})).all()
+    states = [StateCount(row.state, row.reason, row.number) for row in await connection.execute(STATES)]
     unwell = [
         UnwellDestination(row.org_id, row.table_name, row.state, row.state_reason, row.state_since, row.probe_at)
         for row in rows
@@ -214,6 +181,6 @@ async def vitals(connection: AsyncConnection) -> Vitals:
         latency_ms, jobs.live_jobs, int(jobs.pending), due.due,
         None if due.oldest_seconds is None else float(due.oldest_seconds),
         None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
-        workers, alike.get("waiting", 0), alike.get("closed", 0), unwell, causes,
+        workers, states, unwell, causes,
         FuelLevels(fuel.over_80, fuel.over_95, fuel.fullest or 0.0),
     )  # fmt: skip

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from clay_push_service import __version__, migrations
-from clay_push_service.ops.health import Readiness, Vitals
-from clay_push_service.ops.verdict import Level, Verdict
+from clay_push_service.ops.health import UnwellDestination, Vitals
+from clay_push_service.ops.readiness import Readiness
+from clay_push_service.ops.verdict import Level, Verdict, whose
 
 EXAMPLE_STATUS: dict[str, JsonValue] = {
     "status": "degraded", "version": "0.1.0",
@@ -57,11 +58,13 @@ class WorkerModel(FromAttributes):
     is_live: bool = Field(description="Whether its heartbeat is recent.")
 
 
-class UnwellModel(FromAttributes):
+class UnwellModel(BaseModel):
     org_id: UUID = Field(description="The organization.")
     table_name: str | None = Field(description="Its Clay table.")
     state: str = Field(description="`waiting` or `closed`.")
     reason: str | None = Field(description="The cause.")
+    message: str | None = Field(description="The reason in a sentence.")
+    who: str | None = Field(description="Who acts; `you` is whoever reads this page.")
     since: datetime = Field(description="Since when.")
     until: datetime | None = Field(description="While it waits: when it is tried again.")
 
@@ -102,13 +105,21 @@ class Status(BaseModel):
     loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 
+def _unwell(each: UnwellDestination) -> UnwellModel:
+    message, who = whose(each.state, each.reason)
+    return UnwellModel(
+        org_id=each.org_id, table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
+        since=each.since, until=each.until,
+    )  # fmt: skip
+
+
 def status_of(ready: Readiness, vitals: Vitals | None, verdict: Verdict, loosened: tuple[str, ...]) -> Status:
     return Status(
         status=verdict.level,
         version=__version__,
         advice=[AdviceModel.model_validate(each) for each in verdict.advice],
         database=DatabaseModel(
-            reachable=ready.database is not None,
+            reachable=ready.reachable,
             version=ready.database,
             latency_ms=vitals.latency_ms if vitals else None,
             revision=ready.revision,
@@ -126,7 +137,7 @@ def status_of(ready: Readiness, vitals: Vitals | None, verdict: Verdict, loosene
         workers=[WorkerModel.model_validate(each) for each in vitals.workers] if vitals else [],
         waiting_destinations=vitals.waiting if vitals else None,
         closed_destinations=vitals.closed if vitals else None,
-        unwell_destinations=[UnwellModel.model_validate(each) for each in vitals.unwell] if vitals else [],
+        unwell_destinations=[_unwell(each) for each in vitals.unwell] if vitals else [],
         last_hour=vitals
         and LastHourModel(
             finished=vitals.finished_last_hour,

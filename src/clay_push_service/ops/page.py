@@ -51,7 +51,9 @@ _environment.filters["since"] = _since
 _environment.filters["number"] = lambda value: f"{value:,}"
 
 
-def render(status: Status) -> str:
+def render(status: Status, refresh_seconds: int = REFRESH_SECONDS) -> str:
+    """0: it stands still, for whoever reads it slowly or has it read aloud."""
     return _environment.get_template("status.html").render(
-        status=status, title=TITLES[status.status], now=datetime.now(UTC), refresh_seconds=REFRESH_SECONDS
-    )
+        status=status, title=TITLES[status.status], now=datetime.now(UTC), refresh_seconds=refresh_seconds,
+        usual_seconds=REFRESH_SECONDS,
+    )  # fmt: skip

@@ -15,6 +15,9 @@ from clay_push_service.ops.health import Vitals
 FRESH_SECONDS = 5.0
 """Two Prometheus servers and a person must not make the database count the queue three times."""
 
+CLOSED_REASONS = ("unauthorized", "fuel_empty", "webhook_gone", "blocked", "secret_unreadable")
+"""Always there, if only as 0: an alert must tell "none" from "nobody looks"."""
+
 
 class Scrape:
     """One a web process."""
@@ -56,6 +59,14 @@ def render(seen: Vitals | None) -> bytes:
     destinations = Gauge("clay_push_destinations", "Destinations that are not open", ["state"], registry=registry)
     destinations.labels(state="waiting").set(seen.waiting)
     destinations.labels(state="closed").set(seen.closed)
+    closed = Gauge(
+        "clay_push_closed_destinations", "Destinations that are closed, by reason", ["reason"], registry=registry
+    )
+    for reason in CLOSED_REASONS:
+        closed.labels(reason=reason)
+    for state in seen.states:
+        if state.state == "closed":
+            closed.labels(reason=state.reason or "none").set(state.count)
     fuel = Gauge(
         "clay_push_fuel_destinations",
         "Webhooks that have used so much of their submissions",

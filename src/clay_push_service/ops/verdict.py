@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from clay_push_service.ops.health import Readiness, Vitals
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause, Who
+from clay_push_service.models import DestinationState
+from clay_push_service.ops.health import StateCount, Vitals
+from clay_push_service.ops.readiness import Readiness
 
 LATE_SECONDS = 120
 """Sendable leads that nobody has worked on for so long; the sweep wakes them after 30 s."""
@@ -70,8 +73,13 @@ _LOOK_AT_DATABASE = (
 def _of_readiness(ready: Readiness) -> Sequence[Advice]:
     if ready.reason is None:
         return []
-    if ready.database is None:
+    if not ready.reachable:
         do = _LOOK_AT_DATABASE
+    elif not ready.may_read:
+        do = (
+            "Run `clay-push migrate` as the admin role (CLAY_PUSH_ADMIN_DATABASE_URL): it grants the role of"
+            " CLAY_PUSH_DATABASE_URL what it needs. PostgreSQL itself is well."
+        )
     elif not ready.is_migrated:
         do = "Run `clay-push migrate`."
     else:
@@ -90,6 +98,14 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
                 " its log; it ends itself when it loses the database.",
             )
         )
+    elif vitals.live_workers == 0 and vitals.live_jobs > 0:
+        found.append(
+            Advice(
+                Level.FAILING,
+                f"{_count(vitals.live_jobs, 'push job has', 'push jobs have')} not ended and no worker is alive.",
+                "Nothing is due this second, but nothing will be sent either. Start a worker: `clay-push worker`.",
+            )
+        )
     elif vitals.live_workers == 0:
         found.append(
             Advice(
@@ -106,14 +122,7 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
                 "The workers are alive and behind: look at their CPU and log, then start another one.",
             )
         )
-    if vitals.closed:
-        found.append(
-            Advice(
-                Level.DEGRADED,
-                f"{_count(vitals.closed, 'destination is', 'destinations are')} closed, because Clay refuses the webhook.",
-                "Nothing for you to repair: the organization must change its Clay settings (the reason is below).",
-            )
-        )
+    found += [_of_closed(each) for each in vitals.states if each.state == "closed"]
     if vitals.waiting:
         found.append(
             Advice(
@@ -133,6 +142,43 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
             )
         )
     return found
+
+
+def _of_closed(closed: StateCount) -> Advice:
+    """By reason: only some of them are Clay's doing, and for one the operator must act."""
+    said = f"{_count(closed.count, 'destination is', 'destinations are')} closed"
+    if closed.reason == Cause.SECRET_UNREADABLE:
+        return Advice(
+            Level.FAILING,
+            f"{said}, because the stored webhook cannot be decrypted.",
+            "You must act: a key is missing from CLAY_PUSH_ENCRYPTION_KEYS, or the row was altered. Put the key back and"
+            " restart; `clay-push doctor` names what still cannot be opened.",
+        )
+    if closed.reason == Cause.BLOCKED:
+        return Advice(
+            Level.DEGRADED,
+            f"{said}, because our own guard refuses the webhook's address.",
+            "The organization must save a webhook URL of Clay's. If it was good before, look at"
+            " CLAY_PUSH_ALLOWED_WEBHOOK_HOSTS and at this machine's DNS: a name that resolves to an internal address is"
+            " refused.",
+        )
+    because = (closed.reason or "no reason noted").replace("_", " ")
+    return Advice(
+        Level.DEGRADED,
+        f"{said}, because Clay refuses the webhook ({because}).",
+        "Nothing for you to repair: the organization's Clay admin must act, and sees the remedy on its own page.",
+    )
+
+
+def whose(state: str, reason: str | None) -> tuple[str | None, str | None]:
+    """What a destination's state means in a sentence, and who acts, told to the operator: `you` is the organization."""
+    if state == DestinationState.WAITING:
+        return "Clay is out of reach or has a problem of its own; one lead tries it every 30 s.", "nobody"
+    if reason not in set(Cause):
+        return None, None
+    explained = EXPLANATIONS[Cause(reason)]
+    actor = {Who.YOU: "the organization", Who.CLAY_ADMIN: "the organization's Clay admin", Who.OPERATOR: "you"}
+    return explained.message, actor.get(explained.who, "nobody")
 
 
 def _count(number: int, one: str, many: str) -> str:

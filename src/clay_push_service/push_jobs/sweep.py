@@ -4,10 +4,12 @@ Every worker sweeps; one at a time. All by the database's clock.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
@@ -20,6 +22,8 @@ IDLE_SECONDS = 30
 """A live push job with due leads that no slice has worked on for this long has lost its wake-up."""
 STUCK_SECONDS = 300
 """A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
+NAMED = 100
+"""Delivery ids in one line of the log; a worker has at most a window of them in flight for each push job."""
 
 ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
 EXPIRED = text("""
@@ -30,7 +34,7 @@ UPDATE clay.clay_push_log
 SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
     claim_token = NULL, lease_until = NULL, finished_at = now()
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
-RETURNING job_id
+RETURNING id, job_id
 """)
 # Locked in the order of their ids, as by those who record results.
 FUEL = text("""
@@ -52,7 +56,7 @@ SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
     lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
-RETURNING job_id, status
+RETURNING id, job_id, status
 """)
 IDLE = text("""
 SELECT id FROM clay.push_jobs AS job
@@ -92,10 +96,10 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     expired = (await connection.execute(EXPIRED)).scalars().all()
     await tally.hold(connection, expired)
     values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
-    lost = (await connection.execute(UNKNOWN, values)).scalars().all()
-    for job_id in lost:
-        tallies[job_id].failed += 1
-        tallies[job_id].unknown += 1
+    lost = (await connection.execute(UNKNOWN, values)).all()
+    for row in lost:
+        tallies[row.job_id].failed += 1
+        tallies[row.job_id].unknown += 1
     posts = {job_id: counted.unknown for job_id, counted in tallies.items()}
     returned = (
         await connection.execute(
@@ -103,9 +107,9 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
             {"job_ids": expired, "poison": LOST_CLAIMS_TO_POISON, "message": EXPLANATIONS[Cause.POISON].message},
         )
     ).all()
-    poison = [row.job_id for row in returned if row.status == "failed"]
-    for job_id in poison:
-        tallies[job_id].failed += 1
+    poison = [row for row in returned if row.status == "failed"]
+    for row in poison:
+        tallies[row.job_id].failed += 1
     await tally.add(connection, tallies)
     if posts:
         await connection.execute(FUEL, {"job_ids": list(posts), "posts": list(posts.values())})
@@ -121,4 +125,15 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     if swept:
         log.warning("sweep.put_right", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
                     woken=swept.woken, stuck=swept.stuck)  # fmt: skip
+    _name("sweep.unknown", lost)
+    _name("sweep.poison", poison)
     return swept
+
+
+def _name(event: str, rows: Sequence[Row[Any]]) -> None:
+    """Which leads nobody will send again: a line a push job, with the ids by which its page and its CSV find them."""
+    by_job: defaultdict[UUID, list[str]] = defaultdict(list)
+    for row in rows:
+        by_job[row.job_id].append(str(row.id))
+    for job_id, ids in by_job.items():
+        log.warning(event, job_id=str(job_id), leads=len(ids), delivery_ids=ids[:NAMED])

@@ -48,17 +48,39 @@ def _tell(ready: Ready) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clay-push sandbox", description="A stand-in Clay with Clay's real limits.")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
     parser.add_argument("--directory", type=Path, required=True, help="where rows are kept")
-    parser.add_argument("--source", action="append", metavar="ID", help="a webhook to have (may be repeated)")
-    parser.add_argument("--token", help="what x-clay-webhook-auth must hold, for sources made at start")
-    parser.add_argument("--rate", type=_rate, default=RATE_PER_SECOND, help="requests/s per workspace; none: unlimited")
-    parser.add_argument("--burst", type=int, default=BURST)
-    parser.add_argument("--cap", type=_cap, default=LIFETIME_CAP, help="lifetime submissions a source; none: unlimited")
-    parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
-    parser.add_argument("--oversize-status", type=int, choices=(400, 413), default=413)
-    parser.add_argument("--keep-alive-seconds", type=float, default=75.0)
+    parser.add_argument(
+        "--source",
+        action="append",
+        metavar="ID",
+        help="a webhook's id, the end of its URL; made at start if it is not there (may be repeated)",
+    )
+    parser.add_argument(
+        "--token",
+        help="what the header x-clay-webhook-auth must hold, for sources made at start; none: no token is asked for",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=RATE_PER_SECOND,
+        help="requests a second for each workspace (%(default)s); none: unlimited",
+    )
+    parser.add_argument("--burst", type=int, default=BURST, help="requests at once after a pause (%(default)s)")
+    parser.add_argument(
+        "--cap",
+        type=_cap,
+        default=LIFETIME_CAP,
+        help="submissions in a source's lifetime (%(default)s); none: unlimited",
+    )
+    parser.add_argument(
+        "--max-body-bytes", type=int, default=MAX_BODY_BYTES, help="larger bodies are refused (%(default)s)"
+    )
+    parser.add_argument("--oversize-status", type=int, choices=(400, 413), default=413, help="and so (%(default)s)")
+    parser.add_argument(
+        "--keep-alive-seconds", type=float, default=75.0, help="an idle connection stays open so long (%(default)s)"
+    )
     parser.add_argument(
         "--fault",
         type=_fault,
@@ -68,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="status, slow, reset_before, reset_after or stall, e.g. status:status=503,probability=0.1 (may be repeated)",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
-    parser.add_argument("--idle-close-ms", type=int, help="close kept-alive connections idle for so long")
+    parser.add_argument("--idle-close-ms", type=int, help="a fault: cut idle connections after so long without a word")
     return parser
 
 

@@ -29,8 +29,9 @@ function count(c) {
   put("limited", limited, limited ? "warn" : "");
   put("refused", otherwise, otherwise ? "warn" : "");
   put("faults", faults, faults ? "warn" : "");
-  at("refused").title = Object.entries(c.refused).map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join("\n");
-  at("faults").title = Object.entries(c.faults).map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join("\n");
+  const named = object => Object.entries(object).filter(([k, v]) => v && k !== "rate_limited").map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join(", ");
+  put("refused-by", named(c.refused), "note");
+  put("faults-by", named(c.faults) || "that were asked for", "note");
   put("pace", c.arrivals.per_second_last_10.toFixed(1));
   const share = c.cap ? c.submissions / c.cap : 0;
   put("fuel-text", c.cap === null ? `${number.format(c.submissions)}, no limit` : `${number.format(c.submissions)} of ${number.format(c.cap)}`);
@@ -56,12 +57,16 @@ const fields = row => isRecord(row.body) ? row.body : { "(not an object)": row.b
 
 function line(row, isNew) {
   const tr = document.createElement("tr"), head = document.createElement("th"), when = document.createElement("td");
-  tr.tabIndex = -1;
+  const button = document.createElement("button");
   tr.dataset.id = row.id;
   if (isNew) tr.className = "new";
   head.scope = "row";
   head.className = "number";
-  head.textContent = row.id;
+  button.type = "button";
+  button.tabIndex = -1;  // one stop for Tab; arrow keys move between them
+  button.textContent = row.id;
+  button.setAttribute("aria-label", `Row ${row.id}: show it whole`);
+  head.append(button);
   when.className = "time";
   when.textContent = time.format(new Date(row.arrived_at));
   when.title = row.arrived_at;
@@ -96,6 +101,11 @@ function learnColumns(rows) {
   return true;
 }
 
+function empty(title, said) {
+  put("empty-title", title);
+  put("empty-said", said);
+}
+
 function render(rows, added) {
   const focused = document.activeElement?.closest?.("tbody tr")?.dataset.id;
   const whole = learnColumns(rows) || !added || added >= PAGE;
@@ -106,15 +116,16 @@ function render(rows, added) {
     body.prepend(...rows.slice(0, added).map(row => line(row, true)));
     while (body.children.length > rows.length) body.lastElementChild.remove();
   }
-  const again = focused && body.querySelector(`tr[data-id="${Number(focused)}"]`);
-  if (!body.querySelector('tr[tabindex="0"]') && body.firstElementChild) body.firstElementChild.tabIndex = 0;
+  const again = focused && body.querySelector(`tr[data-id="${Number(focused)}"] button`);
+  const first = body.querySelector("button");
+  if (!body.querySelector('button[tabindex="0"]') && first) first.tabIndex = 0;
   if (again && document.activeElement !== again) again.focus({ preventScroll: true });
+  empty("No rows yet.", "Each POST to this webhook becomes one:");
   at("empty").hidden = rows.length > 0;
   at("head").hidden = rows.length === 0;
   at("older").disabled = next === null;
   at("newer").disabled = cursors.length === 1;
-  const first = shown[0]?.id, last = shown.at(-1)?.id;
-  at("where").textContent = shown.length ? `Rows ${number.format(last)} to ${number.format(first)}, newest first` : "";
+  at("where").textContent = shown.length ? `Rows ${number.format(shown.at(-1).id)} to ${number.format(shown[0].id)}, newest first` : "";
 }
 
 async function page() {
@@ -164,6 +175,16 @@ function state(name, text) {
   if (live.dataset.state !== name) { live.dataset.state = name; live.textContent = text; }
 }
 
+function lost() {
+  state("lost", "Sandbox not reachable");
+  if (!shown.length) empty("The sandbox is not reachable.", "This page asks it again every second.");
+}
+
+async function turn(change, back) {
+  change();
+  try { await page(); } catch { back(); lost(); }
+}
+
 async function tick() {
   const mine = source, counts = await api("counts");
   if (mine !== source) return;
@@ -180,8 +201,9 @@ async function poll(round = 0) {
     if (round % 5 === 0 || !source) await listSources();
     if (source && !document.hidden) await tick();
     state(source ? "live" : "waiting", source ? "Live" : "No webhook yet");
+    if (!source) empty("No webhook yet.", "Make one with POST /sandbox/sources and a body such as {\"id\": \"my-table\"}.");
   } catch {
-    state("lost", "Sandbox not reachable");
+    lost();
   }
   setTimeout(poll, POLL_MS, round + 1);
 }
@@ -194,19 +216,18 @@ function detail(tr) {
   at("detail").showModal();
 }
 
-at("body").addEventListener("click", event => { const tr = event.target.closest("tr"); if (tr && !getSelection().toString()) detail(tr); });
+at("body").addEventListener("click", event => { const tr = event.target.closest("tr"); if (tr && (event.target.closest("button") || !getSelection().toString())) detail(tr); });
 at("body").addEventListener("keydown", event => {
   const tr = event.target.closest("tr");
-  const other = { ArrowDown: tr?.nextElementSibling, ArrowUp: tr?.previousElementSibling, Home: tr?.parentElement.firstElementChild, End: tr?.parentElement.lastElementChild }[event.key];
-  if (tr && event.key === "Enter") { event.preventDefault(); detail(tr); }
+  const other = { ArrowDown: tr?.nextElementSibling, ArrowUp: tr?.previousElementSibling, Home: tr?.parentElement.firstElementChild, End: tr?.parentElement.lastElementChild }[event.key]?.querySelector("button");
   if (!other) return;
   event.preventDefault();
-  tr.tabIndex = -1;
+  event.target.tabIndex = -1;
   other.tabIndex = 0;
   other.focus();
 });
 at("detail").addEventListener("click", event => { if (event.target === at("detail")) at("detail").close(); });
-at("source").addEventListener("change", event => choose(event.target.value).catch(() => state("lost", "Sandbox not reachable")));
-at("older").addEventListener("click", () => { cursors.push(next); page().catch(() => cursors.pop()); });
-at("newer").addEventListener("click", () => { const gone = cursors.pop(); page().catch(() => cursors.push(gone)); });
+at("source").addEventListener("change", event => choose(event.target.value).catch(lost));
+at("older").addEventListener("click", () => turn(() => cursors.push(next), () => cursors.pop()));
+at("newer").addEventListener("click", () => { const gone = cursors.at(-1); turn(() => cursors.pop(), () => cursors.push(gone)); });
 poll();

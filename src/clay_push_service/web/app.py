@@ -18,7 +18,7 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
 from clay_push_service.nexusleads import frontend
 from clay_push_service.ops import endpoints as ops_endpoints
-from clay_push_service.ops.health import readiness
+from clay_push_service.ops.readiness import readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
 from clay_push_service.push_jobs import destination_endpoints, job_endpoints, push_endpoints
 from clay_push_service.push_jobs.watch import Watch

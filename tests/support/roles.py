@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,8 +23,8 @@ class Roles:
     host_url: str
 
 
-@pytest.fixture
-async def roles(postgres: TestServer, database_url: str) -> AsyncIterator[Roles]:
+@asynccontextmanager
+async def least_rights(postgres: TestServer, database_url: str) -> AsyncIterator[Roles]:
     admin_url = database_url
     if postgres.embedded is not None:
         admin_url = urlsplit(postgres.embedded.admin_url)._replace(path=urlsplit(database_url).path).geturl()

@@ -1,0 +1,37 @@
+"""`clay-push worker --check`: for a container's health check; asks the database whether a worker of this host is alive."""
+
+import asyncio
+import socket
+
+import typer
+from sqlalchemy import text
+
+from clay_push_service.database import Database
+from clay_push_service.ops.health import LIVE_SECONDS
+from clay_push_service.settings import Settings
+
+FRESHEST = text("""
+SELECT extract(epoch FROM clock_timestamp() - max(seen_at)) FROM clay.workers WHERE hostname = :hostname
+""")
+
+
+def run(settings: Settings) -> int:
+    """1 when none has a fresh heartbeat. In a container the host is the container, so it speaks of this one's worker."""
+    hostname = socket.gethostname()
+    age = asyncio.run(_age(settings, hostname))
+    if age is None:
+        typer.echo(f"No worker of {hostname} has a heartbeat.", err=True)
+        return 1
+    is_fresh = age <= LIVE_SECONDS
+    typer.echo(f"The last heartbeat of a worker of {hostname} was {age:.0f} s ago.", err=not is_fresh)
+    return 0 if is_fresh else 1
+
+
+async def _age(settings: Settings, hostname: str) -> float | None:
+    database = Database(settings.database_url, pool_size=1, application="clay-push-check")
+    try:
+        async with database.transaction() as connection:
+            found = (await connection.execute(FRESHEST, {"hostname": hostname})).scalar_one()
+            return None if found is None else float(found)
+    finally:
+        await database.close()

@@ -1,0 +1,83 @@
+"""Whether this instance can take requests: the database answers, is migrated, may be read, and NexusLeads is in it."""
+
+from dataclasses import dataclass
+
+from asyncpg import PostgresError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from clay_push_service import logs, migrations
+from clay_push_service.database import Database
+from clay_push_service.errors import UnavailableError
+from clay_push_service.host.connected import Host
+
+INSUFFICIENT_PRIVILEGE = "42501"
+PATIENCE = text("SET LOCAL statement_timeout = '5s'")
+REVISION = text("SELECT version_num FROM clay.alembic_version")
+SERVER = text("SELECT current_setting('server_version') AS version")
+# From the catalogue, which every role may read: asking for a table without grants would only raise.
+SCHEMA = text("""
+SELECT coalesce(bool_or(c.relname = 'alembic_version'), false) AS is_there,
+       coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true) AS may_read
+FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
+WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
+""")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`reason` says in a sentence why not."""
+
+    reachable: bool
+    reason: str | None
+    database: str | None = None
+    """The server's version; None when it is not known, or not for everybody."""
+    revision: str | None = None
+    is_migrated: bool = False
+    may_read: bool = True
+    """Our own tables."""
+    host: str | None = None
+    """NexusLeads' vintage; None when its tables are not found."""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.reason is None
+
+    @property
+    def for_everybody(self) -> "Readiness":
+        """What `/readyz` says without a key, too."""
+        return Readiness(self.reachable, self.reason, is_migrated=self.is_migrated, may_read=self.may_read)
+
+
+UNREACHABLE = Readiness(reachable=False, reason="The database cannot be reached.")
+NO_GRANTS = "The database role may not read schema clay: run the migrations with this role's grants."
+BEHIND = "Migrations are missing: the database is behind this release."
+
+
+async def readiness(database: Database, host: Host) -> Readiness:
+    """Never raises for a database that is down or unfit: that is the answer."""
+    try:
+        async with database.transaction() as connection:
+            await connection.execute(PATIENCE)
+            version = (await connection.execute(SERVER)).scalar_one()
+            schema = (await connection.execute(SCHEMA)).one()
+            if not schema.may_read:
+                return Readiness(reachable=True, reason=NO_GRANTS, database=version, may_read=False)
+            revision = (await connection.execute(REVISION)).scalar_one_or_none() if schema.is_there else None
+            if migrations.is_behind(revision):
+                return Readiness(reachable=True, reason=BEHIND, database=version, revision=revision)
+            try:
+                vintage, reason = (await host.tables(connection)).vintage, None
+            except UnavailableError as error:
+                vintage, reason = None, error.detail
+            return Readiness(
+                reachable=True, reason=reason, database=version, revision=revision, is_migrated=True, host=vintage
+            )
+    except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:  # not even CONNECT
+            return Readiness(reachable=True, reason=NO_GRANTS, may_read=False)
+        log.warning("database.unreachable", error=type(error).__name__)
+        return UNREACHABLE

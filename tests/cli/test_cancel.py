@@ -1,0 +1,55 @@
+"""`clay-push cancel`: one push job, an organization's, or all, while no worker runs."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.support.shell import Said, of_settings, shell
+from tests.support.world import World, world
+
+WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
+
+
+async def cancel(w: World, directory: Path, *arguments: str) -> Said:
+    return await shell(directory, "cancel", *arguments, env=of_settings(w.settings))
+
+
+async def statuses(w: World) -> list[str]:
+    return [row.status for row in await w.fetch("SELECT status FROM clay.push_jobs ORDER BY created_at")]
+
+
+async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=6) as w:
+        await w.configure(WEBHOOK)
+        jobs = [await w.push(w.lead_ids[each : each + 2]) for each in (0, 2, 4)]
+        said = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
+        assert said.exit_code == 0, said.err
+        assert "Cancelled 1 push jobs: 2 leads will not be sent" in said.out
+        assert await statuses(w) == ["pending", "cancelled", "pending"]
+        again = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
+        assert (again.exit_code, "has ended already" in again.err) == (1, True)
+        said = await cancel(w, tmp_path, "--org", str(w.org_id))
+        assert "Cancelled 2 push jobs: 4 leads will not be sent" in said.out
+        assert await statuses(w) == ["cancelled"] * 3
+        said = await cancel(w, tmp_path, "--all")
+        assert (said.exit_code, "Cancelled 0 push jobs" in said.out) == (0, True)
+        acts = await w.fetch("SELECT actor FROM clay.audit_log WHERE action = 'push_job.cancelled'")
+        assert len(acts) == 3
+        assert all(act.actor.startswith("shell") for act in acts)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--all", "--job", str(uuid4())), ("--job", "7"), ("--job", str(uuid4())), ("--org", "nobody")]
+)
+async def test_what_is_not_plainly_said_cancels_nothing(
+    database_url: str, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    async with world(database_url, leads=1) as w:
+        await w.configure(WEBHOOK)
+        await w.push()
+        said = await cancel(w, tmp_path, *arguments)
+        assert said.exit_code == 1
+        assert said.err.strip()
+        assert "Traceback" not in said.err
+        assert await statuses(w) == ["pending"]

@@ -1,0 +1,152 @@
+"""The Dockerfile without Docker: what it copies is all there is, the wheel of it runs as an ordinary user, its health check works."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clay_push_service.demo.home import port_for
+from clay_push_service.host.tables import Vintage
+from tests.support.nexusleads import miniature_host
+from tests.support.shell import environment
+from tests.support.world import KEY
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKERFILE = re.sub(r"\\\n", " ", (REPOSITORY / "Dockerfile").read_text())
+NOBODY = 65_534
+FROM_BUILD = "--from="
+
+
+def lines(instruction: str) -> list[str]:
+    return re.findall(rf"^{instruction}\s+(.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def copied() -> list[tuple[str, str]]:
+    """(source, target) of each COPY out of the checkout."""
+    made = []
+    for line in lines("COPY"):
+        if not line.startswith(FROM_BUILD):
+            *sources, target = shlex.split(line)
+            made += [(source, f"{target}{source}" if target.endswith("/") else target) for source in sources]
+    return made
+
+
+@dataclass(frozen=True)
+class Image:
+    root: Path
+    """Where the wheel's content is, and nothing else of ours."""
+    user: int | None
+
+    def variables(self, database_url: str, port: int) -> dict[str, str]:
+        env = environment(database_url=database_url, encryption_keys=KEY, log_format="console", port=str(port))
+        path = f"{Path(sys.executable).parent}:{env['PATH']}"
+        return env | {
+            "PYTHONPATH": str(self.root),
+            "PATH": path,
+            "HOME": "/nonexistent",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    async def start(self, *command: str, env: dict[str, str]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *command, cwd=self.root, env=env, user=self.user, group=self.user, extra_groups=None if self.user is None else [],
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+
+    async def run(self, *command: str, env: dict[str, str]) -> tuple[int, str]:
+        process = await self.start(*command, env=env)
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+
+def ordinary_user(directory: Path) -> int | None:
+    """`nobody` when root, unless the checkout is private: then that account could not even run Python."""
+    if os.geteuid() != 0:
+        return None
+    command = [sys.executable, "-c", "import fastapi"]
+    try:
+        subprocess.run(
+            command, user=NOBODY, group=NOBODY, extra_groups=[], cwd=directory, check=True, capture_output=True
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        return None
+    return NOBODY
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    directory = Path(tempfile.mkdtemp(prefix="clay-image-"))  # pytest's own is closed to other users
+    try:
+        for source, target in copied():
+            place = directory / "context" / target
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if (REPOSITORY / source).is_dir():
+                shutil.copytree(REPOSITORY / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(REPOSITORY / source, place)
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+        subprocess.run(build, cwd=directory / "context", check=True, capture_output=True)
+        shutil.rmtree(directory / "context")
+        root = directory / "installed"
+        with zipfile.ZipFile(next(directory.glob("*.whl"))) as wheel:
+            wheel.extractall(root)
+        directory.chmod(0o755)
+        yield Image(root, ordinary_user(root))
+    finally:
+        shutil.rmtree(directory)
+
+
+def test_what_is_copied_exists_and_is_not_kept_back_by_dockerignore() -> None:
+    let_through = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {source for source, _ in copied()} == let_through
+    assert all((REPOSITORY / source).exists() for source in let_through)
+
+
+def test_it_does_not_run_as_root() -> None:
+    assert lines("USER")[-1] != "root"
+
+
+async def test_installed_release_migrates_serves_and_passes_its_health_check(
+    image: Image, empty_database_url: str
+) -> None:
+    port = port_for(0)
+    env = image.variables(empty_database_url, port)
+    clay_push = (sys.executable, "-m", "clay_push_service.cli")
+    where = "import clay_push_service as c; print(c.__file__)"
+    assert (await image.run(sys.executable, "-c", where, env=env))[1].startswith(str(image.root)), "not the checkout's"
+    async with miniature_host(empty_database_url, Vintage.TODAY):
+        code, said = await image.run(*clay_push, "migrate", env=env)
+        assert code == 0, said
+        command = json.loads(lines("HEALTHCHECK")[0].partition("CMD")[2])
+        code, said = await image.run(*command, env=env)
+        assert code != 0, "nothing serves yet"
+        assert json.loads(lines("CMD")[-1]) == ["clay-push", "serve"]
+        serving = await image.start(*clay_push, "serve", env=env)
+        try:
+            async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+                while serving.returncode is None:
+                    try:
+                        if (await client.get(f"http://127.0.0.1:{port}/readyz")).is_success:
+                            break
+                    except httpx.TransportError:
+                        await asyncio.sleep(0.05)
+            code, said = await image.run(*command, env=env)
+            assert code == 0, said
+        finally:
+            if serving.returncode is None:
+                serving.terminate()
+            await serving.communicate()
+        assert serving.returncode == 0

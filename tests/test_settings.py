@@ -1,0 +1,71 @@
+"""What the environment may say, and that each name is where a reader looks for it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from clay_push_service.settings import PREFIX, Settings, SettingsError, load
+
+REPOSITORY = Path(__file__).parents[1]
+URL = "postgresql://nobody@127.0.0.1/nowhere"
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """No settings but DATABASE_URL, and no .env."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(PREFIX + "DATABASE_URL", URL)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("ALLOWED_WEBHOOK_HOSTS", each)
+            for each in ("https://clay.com", "*", "*.", "clay.com/", "clay.com:99999", "a:0", ",")
+        ),
+        *(("RETRY_DELAYS_SECONDS", each) for each in (",", "nan", "-5", "1,inf", "soon")),
+        *(("SHUTDOWN_GRACE_SECONDS", each) for each in ("21", "0", "inf")),
+        ("LEASE_SECONDS", "60"),
+        ("ENCRYPTION_KEYS", "k1:short"),
+        ("ALLOWED_WEBHOOK_NETWORKS", "10.0.0.1/8"),
+    ],
+)
+def test_value_that_would_harm_is_refused_by_name(empty: pytest.MonkeyPatch, name: str, value: str) -> None:
+    empty.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError, match=f"  {PREFIX}{name}: "):
+        load()
+
+
+@pytest.mark.parametrize("value", ["clay.com", "*.clay.com,clay.com", "127.0.0.1:8090", "[::1]:8090", "Clay.com:443"])
+def test_host_rules_that_the_guard_understands_are_taken(empty: pytest.MonkeyPatch, value: str) -> None:
+    empty.setenv(PREFIX + "ALLOWED_WEBHOOK_HOSTS", value)
+    assert load().allowed_webhook_hosts == tuple(value.split(","))
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"database_url", "billing_enabled"}))
+def test_empty_variable_is_an_unset_one(empty: pytest.MonkeyPatch, name: str) -> None:
+    """As compose passes `CLAY_PUSH_METRICS_PORT=` on."""
+    empty.setenv(PREFIX + name.upper(), "")
+    assert load() == Settings(database_url=URL, _env_file=None)
+
+
+def test_each_setting_says_in_the_code_what_it_is() -> None:
+    source = (REPOSITORY / "src/clay_push_service/settings.py").read_text()
+    for name in Settings.model_fields:
+        assert re.search(rf'^    {name}: .*\n    """', source, re.MULTILINE), f"{name} has no docstring"
+
+
+def test_documents_name_only_settings_that_exist() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for path in (
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("docs/*.md"),
+        REPOSITORY / "Dockerfile",
+        REPOSITORY / ".env.example",
+        REPOSITORY / "ops/alerts.yml",
+    ):
+        said = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]+", path.read_text()))
+        assert said <= known, path.name
