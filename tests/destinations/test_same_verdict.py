@@ -1,23 +1,33 @@
 """One guard for save, test and send: the whole table of attacks through the API and a drainer, while somebody listens inside.
 
-Who listens inside counts connections, on every local address. There must be none, whichever way was taken.
+Who listens inside counts connections, on every local address, and every address that is dialled is heard. There must be none,
+whichever way was taken.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
 
 import httpx
 import pytest
+from aiohttp.abc import ResolveResult
+from sqlalchemy import make_url
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.destinations import look_up
 from clay_push_service.push_jobs.drain import Drainer
 from clay_push_service.web import create_app
+from tests.deliveries.conftest import read_request, receivers
 from tests.destinations.test_guard import INTERNAL, ODD_SPELLINGS
 from tests.support.app import FixedResolver
+from tests.support.dials import dialled
+from tests.support.receiver import Receiver, receiving
 from tests.support.world import World, world
 
 SECRET_PATH = "/v3/sources/webhook/the-secret-of-this-test"
@@ -80,11 +90,14 @@ class Ways:
 
 
 @asynccontextmanager
-async def three_ways(database_url: str, port: int) -> AsyncIterator[Ways]:
+async def three_ways(
+    database_url: str, port: int, *more_hosts: str, resolver: FixedResolver | None = None, **changes: Any
+) -> AsyncIterator[Ways]:
     """The policy is as loose as it gets without freeing an internal network: plain HTTP, and literals among the hosts."""
-    hosts = (f"*.clay.com:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", f"localhost:{port}", f"2130706433:{port}")
-    resolver = FixedResolver()
-    async with world(database_url, leads=1, allowed_webhook_hosts=hosts, allowed_webhook_networks=()) as w:
+    hosts = tuple(f"{host}:{port}" for host in ("*.clay.com", "localhost", *more_hosts))
+    resolver = resolver or FixedResolver()
+    settings = {"allowed_webhook_hosts": hosts, "allowed_webhook_networks": ()} | changes
+    async with world(database_url, leads=1, **settings) as w:
         async with w.database.transaction() as connection:
             key = await create_key(connection, "attacker", [w.org_id], set(Scope), "test")
         client = ClayClient.create(w.settings, resolver=resolver)
@@ -104,24 +117,42 @@ async def three_ways(database_url: str, port: int) -> AsyncIterator[Ways]:
             await client.close()
 
 
+REASONS = {
+    **dict.fromkeys([*INTERNAL, *ODD_SPELLINGS], "ip_literal"),
+    **{host: "host_invalid" for host in (*INTERNAL, *ODD_SPELLINGS) if "%" in host},
+    **dict.fromkeys(["0177.0.0.1", "127.0.0.01", "127.00.0.1", "１２７.0.0.1", "①②⑦.0.0.1"], "url_invalid"),
+}
+"""Never `host_not_allowed`: each of these hosts is on the list of this test."""
+
+
+def port_of(database_url: str) -> int:
+    port = make_url(database_url).port
+    assert port is not None
+    return port
+
+
 async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
-    with listening_inside() as inside:
+    spellings = {
+        host: f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
+        for host in (*INTERNAL, *ODD_SPELLINGS)
+    }
+    with listening_inside() as inside, dialled(but=port_of(database_url)) as dials:
         port = inside.getsockname()[1]
-        async with three_ways(database_url, port) as ways:
-            for host in [*INTERNAL, *ODD_SPELLINGS]:
-                place = f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
+        async with three_ways(database_url, port, *spellings.values(), "127.0.0.1", "::1") as ways:
+            for host, place in spellings.items():
                 url = f"http://{place}:{port}{SECRET_PATH}"
-                assert (await ways.save(url))[0] == "webhook_blocked", url
+                assert await ways.save(url) == ("webhook_blocked", REASONS[host]), url
                 assert await ways.test(url) == "blocked", url
                 assert await ways.send(url) == ("failed", "blocked"), url
         assert connections(inside) == 0
+    assert dials == []
 
 
 async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
     """Also one bad address among good ones, in either order. A refusal by policy never looks like a network error."""
     answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
     answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
-    with listening_inside() as inside:
+    with listening_inside() as inside, dialled(but=port_of(database_url)) as dials:
         port = inside.getsockname()[1]
         url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
         async with three_ways(database_url, port) as ways:
@@ -131,6 +162,72 @@ async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(databas
                 assert await ways.test(url) == "blocked", addresses
                 assert await ways.send(url) == ("failed", "blocked"), addresses
         assert connections(inside) == 0
+    assert dials == []
+
+
+class Rebinding(FixedResolver):
+    """As a name server of an attacker's, with no time to live: every other answer leads inside."""
+
+    def __init__(self, outside: str, inside: str) -> None:
+        super().__init__()
+        self._answers = cycle([outside, inside])
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        self.addresses[host] = (next(self._answers),)
+        return await super().resolve(host, port, family)
+
+
+async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted(database_url: str) -> None:
+    """127.0.0.2 plays the Internet, 127.0.0.1 the inside. Each way looks once: what it vetted is what it dials."""
+    resolver = Rebinding("127.0.0.2", "127.0.0.1")
+    async with receiving(Receiver(), "127.0.0.2") as outside:
+        port = httpx.URL(outside.url).port or 0
+        url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
+        with socket.create_server(("127.0.0.1", port)) as inside, dialled(but=port_of(database_url)) as dials:
+            inside.setblocking(False)
+            async with three_ways(
+                database_url, port, resolver=resolver, allowed_webhook_networks=("127.0.0.2/32",)
+            ) as ways:
+                said = []
+                for _ in range(3):
+                    saved = await ways.api.put("/api/clay/config", json={"webhook_url": url})
+                    tested = (await ways.api.post("/api/clay/test")).json() if saved.is_success else {}
+                    said.append((saved.status_code, tested.get("cause")))
+                    await ways.world.configure(url)
+                    tested = (await ways.api.post("/api/clay/test")).json()
+                    said.append((0, tested["cause"]))
+            assert connections(inside) == 0
+    assert {cause for _, cause in said} == {None, "blocked"}, said
+    assert set(dials) == {("127.0.0.2", port)}
+
+
+@pytest.mark.parametrize(("names_take_seconds", "cause"), [(2.0, "network_error"), (0.0, "unknown")])
+async def test_slow_name_server_and_a_dripping_answer_hold_up_neither_save_nor_test(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, names_take_seconds: float, cause: str
+) -> None:
+    monkeypatch.setattr(look_up, "LOOK_UP_SECONDS", 0.3)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.2)
+
+    limits = {"request_timeout_seconds": 1.0, "connect_timeout_seconds": 0.5, "lease_seconds": 5.0}
+    resolver = FixedResolver({"hooks.clay.com": ["127.0.0.2"]})
+    async with receivers() as receiver_of:
+        port = (await receiver_of(drip, "127.0.0.2")).port
+        url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
+        ways_of_it = three_ways(
+            database_url, port, resolver=resolver, allowed_webhook_networks=("127.0.0.2/32",), **limits
+        )
+        async with ways_of_it as ways:
+            resolver.delay_seconds = names_take_seconds
+            async with asyncio.timeout(3.0):
+                body = {"webhook_url": url, "rate_limit_ms": 100}
+                assert (await ways.api.put("/api/clay/config", json=body)).status_code == 200
+                assert (await ways.api.post("/api/clay/test")).json()["cause"] == cause
 
 
 @pytest.mark.parametrize("host", ["localhost", "internal.clay.com.evil.io", "user@hooks.clay.com", "hooks.clay.com#x"])

@@ -1,5 +1,6 @@
 """The HTTP application over a miniature NexusLeads, called in memory; every name resolves to where a test says."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,9 +36,12 @@ class FixedResolver(AbstractResolver):
         self.addresses = dict(addresses or {})
         self.default: Sequence[str] = (PUBLIC_ADDRESS,)
         self.asked: list[str] = []
+        self.delay_seconds = 0.0
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         self.asked.append(host)
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
         found = self.addresses.get(host, self.default)
         if not found:
             raise OSError("no such name")

@@ -106,7 +106,7 @@ class _Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def receiving(receiver: Receiver | None = None) -> AsyncIterator[Receiver]:
+async def receiving(receiver: Receiver | None = None, host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
     receiver = receiver or Receiver()
     connections: set[_Connection] = set()
 
@@ -115,8 +115,8 @@ async def receiving(receiver: Receiver | None = None) -> AsyncIterator[Receiver]
         connections.add(connection)
         return connection
 
-    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v3/sources/webhook/test"
+    server = await asyncio.get_running_loop().create_server(connect, host, 0)
+    receiver.url = f"http://{host}:{server.sockets[0].getsockname()[1]}/v3/sources/webhook/test"
     try:
         yield receiver
     finally:
