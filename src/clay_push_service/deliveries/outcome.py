@@ -1,5 +1,6 @@
 """What an attempt's answer means: the contract's table as one `match`. Pure: no framework, no clock, no randomness."""
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Streaks:
 
     def after(self, outcome: Outcome) -> "Streaks":
         if outcome.resets_streaks:
-            return Streaks()
+            return NO_STREAKS
         match outcome.counts_toward:
             case Streak.REFUSAL:
                 return Streaks(refusals=self.refusals + 1, outages=0)
@@ -106,6 +107,9 @@ class Streaks:
         return self.outages >= OUTAGES_TO_WAIT
 
 
+NO_STREAKS = Streaks()
+
+
 def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case, and a case returns
     answer: Answer, attempts: int, now: datetime, *, max_attempts: int = MAX_ATTEMPTS
 ) -> Outcome:
@@ -113,7 +117,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
     more = attempts < max_attempts
     match answer:
         case Responded(status=status) if 200 <= status < 300:  # noqa: PLR2004 - the table's own figures, here and below
-            return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, fuel=1)
+            return _taken(status)
         case Responded(status=401):
             return _refusal(Cause.UNAUTHORIZED, 401)
         case Responded(status=403, body=body) if FUEL_MESSAGE in body.lower():
@@ -141,6 +145,12 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             return Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
         case Refused():
             return Outcome(Verdict.FAILED, Cause.BLOCKED)
+
+
+@functools.cache
+def _taken(status: int) -> Outcome:
+    """Made once a status: nearly every answer is this one."""
+    return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, fuel=1)
 
 
 def _refusal(cause: Cause, status: int) -> Outcome:
