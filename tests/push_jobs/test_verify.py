@@ -4,18 +4,39 @@ from datetime import timedelta
 
 import pytest
 
-from clay_push_service.push_jobs.verify import verify
+from clay_push_service.push_jobs.verify import CHECKS, verify
 from tests.support.world import World, draining
 
 SOON = timedelta(seconds=0)
 
-DAMAGE = {
-    "counters": "UPDATE clay.push_jobs SET success_count = success_count - 1",
-    "ended_jobs": "UPDATE clay.clay_push_log SET state = 'waiting', status = 'pending', cause = NULL, finished_at = NULL",
-    "once": "UPDATE clay.push_jobs SET push_again = false",
-    "fuel": "UPDATE clay.destination_versions SET fuel_used = 1",
-    "table_epoch": "UPDATE clay.push_jobs SET table_epoch = 7",
+LIVE = "state = 'waiting', status = 'pending', cause = NULL, finished_at = NULL, pushed_at = NULL"
+UNCONSTRAINED = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT clay_push_log_"
+DAMAGE: dict[str, tuple[str, ...]] = {
+    "counters": ("UPDATE clay.push_jobs SET success_count = success_count - 1",),
+    "ended_jobs": (f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",),
+    "live_jobs": ("UPDATE clay.push_jobs SET status = 'running', finished_at = NULL",),
+    "one_live_delivery": (
+        "DROP INDEX clay.clay_push_log_one_live_per_lead",
+        f"UPDATE clay.clay_push_log SET {LIVE}",
+    ),
+    "claims": (f"{UNCONSTRAINED}claim", f"{UNCONSTRAINED}lease", "UPDATE clay.clay_push_log SET claim_token = id"),
+    "causes": (f"{UNCONSTRAINED}cause", "UPDATE clay.clay_push_log SET cause = 'rejected'"),
+    "once": ("UPDATE clay.push_jobs SET push_again = false",),
+    "fuel": ("UPDATE clay.destination_versions SET fuel_used = 1",),
+    "table_epoch": ("UPDATE clay.push_jobs SET table_epoch = 7",),
+    "poison": (f"UPDATE clay.clay_push_log SET {LIVE}, lost_claims = 4 WHERE seq = 1",),
+    "leases": (
+        (
+            f"UPDATE clay.clay_push_log SET {LIVE.replace('waiting', 'sending')}, claim_token = id, lease_until = now()"
+            " WHERE seq = 1"
+        ),
+    ),
 }
+"""What a bug would have to do, some of it past a constraint that stands in its way."""
+
+
+def test_every_check_is_damaged() -> None:
+    assert {*DAMAGE, "wake_ups"} == {check.name for check in CHECKS}
 
 
 async def found(w: World) -> set[str]:
@@ -30,10 +51,8 @@ async def test_damage_is_found_and_named(database_url: str, check: str) -> None:
             await w.push(again=again)
             await w.drain_all(drainer)
         assert await found(w) == set()
-        if check == "ended_jobs":
-            await w.fetch(f"{DAMAGE[check]} WHERE seq = 1")
-        else:
-            await w.fetch(DAMAGE[check])
+        for statement in DAMAGE[check]:
+            await w.fetch(statement)
         assert check in await found(w)
 
 
