@@ -92,7 +92,7 @@ async def test_listen_is_lost(database_url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("delivered", [False, True], ids=["not delivered", "answer lost"])
 async def test_a_write_of_results_fails_once(database_url: str, tmp_path: Path, delivered: bool) -> None:
     async with broken_ground(database_url, tmp_path, leads=200) as field:
-        cut = Cut(b"COMMIT", after=b"AS result (id, token", delivered=delivered)
+        cut = Cut(b"COMMIT", after=b"AS result (id, kind", delivered=delivered)
         field.proxy.cuts.append(cut)
         accepted = await field.world.push()
         await field.ended(accepted.job_id, 30.0)

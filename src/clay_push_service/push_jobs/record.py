@@ -110,6 +110,8 @@ class Recorded:
 
 async def record(connection: AsyncConnection, results: Sequence[Result], probe_seconds: float) -> Recorded:
     """Write results, oldest first."""
+    if not results:
+        return Recorded([], {})
     cancelled = await tally.hold(connection, {result.job_id for result in results})
     numbers: dict[_Kind, int] = {}
     kinds: list[int] = []
