@@ -44,8 +44,13 @@ NEXT = text("""
 SELECT id, host_job_id, project_id, created_by, push_mode, CAST(metadata AS text) AS metadata, attempts
 FROM clay.inbox WHERE done_at IS NULL AND due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
+# Once a push job has the ids they are not needed here, where they would stay for ever. Without one the row may be tried again.
 DONE = text("""
-UPDATE clay.inbox SET done_at = now(), end_status = :end_status, end_message = :end_message WHERE id = :id
+UPDATE clay.inbox
+SET done_at = now(), end_status = CAST(:end_status AS text), end_message = :end_message,
+    metadata = CASE WHEN CAST(:end_status AS text) IS NULL AND jsonb_typeof(metadata) = 'object' THEN metadata - 'lead_ids'
+                    ELSE metadata END
+WHERE id = :id
 """)
 SHOW = text("""
 INSERT INTO clay.mirror (job_id, host_job_id) VALUES (:job_id, :host_job_id) ON CONFLICT DO NOTHING

@@ -13,7 +13,7 @@ from clay_push_service.ops.verdict import Level, Verdict, whose
 EXAMPLE_STATUS: dict[str, JsonValue] = {
     "status": "degraded", "version": "0.1.0",
     "advice": [{"level": "degraded", "what": "1 Clay table is closed.", "do": "Tell its organization; see runbooks."}],
-    "database": {"reachable": True, "version": "18.0", "latency_ms": 1, "revision": "0005", "needed_revision": "0005",
+    "database": {"reachable": True, "version": "18.0", "latency_ms": 1, "revision": "0006", "needed_revision": "0006",
                  "migrated": True, "nexusleads": "today"},
     "queue": {"live_jobs": 2, "pending": 310, "due": 305, "oldest_due_seconds": 61.2},
     "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",

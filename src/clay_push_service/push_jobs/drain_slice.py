@@ -154,8 +154,8 @@ class Slice:
         suspects = False
         wanted = FIRST_BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
         while not self._ends:
-            while suspects and self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
-                await asyncio.sleep(0.005)
+            if suspects:
+                await self._nobody_on_the_way()
             async with self._drainer.database.statement() as connection:
                 claims = await claim(
                     connection, self._job.id, self._token, 1 if suspects or self._job.probe else wanted,
@@ -182,6 +182,13 @@ class Slice:
                 if self._job.probe:
                     return
             await self._look_around()
+
+    async def _nobody_on_the_way(self) -> None:
+        """Whoever is being sent, or is sent and not recorded, would be `unknown` if the next lead kills this process."""
+        while self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
+            await asyncio.sleep(0.005)
+        await self._posts.answered()
+        await self._drainer.recorder.flush()
 
     async def _windows(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
         """Reserve slots and mark the leads of the next window, just before its time."""

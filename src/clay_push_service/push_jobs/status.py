@@ -26,7 +26,8 @@ SELECT id, status, created_at, finished_at, success_count, failed_count, skipped
 FROM clay.push_jobs WHERE org_id = :org_id ORDER BY created_at DESC, id LIMIT 1
 """)
 CONNECTED = text("""
-SELECT EXISTS (SELECT 1 FROM clay.push_jobs WHERE destination_version_id = :version_id AND success_count > 0)
+SELECT EXISTS (SELECT 1 FROM clay.push_jobs
+               WHERE org_id = :org_id AND destination_version_id = :version_id AND success_count > 0)
     OR EXISTS (SELECT 1 FROM clay.audit_log WHERE org_id = :org_id AND action = 'config.tested'
                AND details ->> 'success' = 'true' AND details ->> 'version_id' = CAST(:version_id AS text))
 """)
