@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from clay_push_service import queue
 from clay_push_service.errors import ConflictError, NotFoundError
@@ -180,3 +181,29 @@ async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(datab
             await connection.execute(text("UPDATE clay.destinations SET version_id = :new"), {"new": new})
         accepted = await pushing
         assert (await w.job(accepted.job_id)).destination_version_id == new
+
+
+async def test_the_queue_holds_ids_and_nothing_else(database_url: str) -> None:
+    async with draining(database_url, leads=3, token="a-secret") as (w, drainer, _):
+        queued: list[dict[str, str]] = []
+        job_ids = []
+        for lead_ids, again in ((None, False), (w.lead_ids[:1], True)):
+            job_ids.append((await w.push(lead_ids, again=again)).job_id)
+            queued += [row.args for row in await w.fetch("SELECT args FROM clay.procrastinate_jobs")]
+            await w.drain_all(drainer)
+        assert queued == [{"job_id": str(job_id)} for job_id in job_ids]
+
+
+async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(database_url: str) -> None:
+    async with draining(database_url, leads=1) as (w, drainer, _):
+        async with w.database.transaction() as connection:
+            tables = await w.host.tables(connection)
+            destination = await require_destination(connection, w.org_id)
+            choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, w.project_id, queue_leads.Again())
+            asker = Asker(w.org_id, "user:test", request_id="request-17")
+            [accepted] = await accept(connection, tables, asker, destination, choice)
+        with capture_logs() as logged:
+            await w.drain_all(drainer)
+        said = {each["event"]: each for each in logged}
+        assert said["push_job.started"]["job_id"] == str(accepted.job_id)
+        assert said["push_job.ended"]["asked_by_request"] == "request-17"
