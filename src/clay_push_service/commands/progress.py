@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from clay_push_service.push_jobs.schemas import JobView
+from clay_push_service.push_jobs.views import JobView
 
 
 class JobBar:

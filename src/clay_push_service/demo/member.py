@@ -9,7 +9,8 @@ import jwt
 
 from clay_push_service.demo.home import DemoError, DemoSecrets
 from clay_push_service.demo.host_database import OWNER, DemoProject
-from clay_push_service.push_jobs.schemas import JobPage, JobView, PushAnswer
+from clay_push_service.push_jobs.schemas import PushAnswer
+from clay_push_service.push_jobs.views import JobPage, JobView
 
 TOKEN_SECONDS = 12 * 3600
 """Long enough to play with the commands that are printed."""

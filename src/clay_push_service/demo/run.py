@@ -24,7 +24,7 @@ from clay_push_service.demo.postgres import PostgresError
 from clay_push_service.demo.service import Service
 from clay_push_service.demo.tell import Teller
 from clay_push_service.push_jobs.describe import ENDED
-from clay_push_service.push_jobs.schemas import JobView
+from clay_push_service.push_jobs.views import JobView
 from clay_push_service.sandbox.server import running as sandbox_running
 from clay_push_service.sandbox.store import DirectoryInUseError
 

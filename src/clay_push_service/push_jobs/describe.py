@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from clay_push_service.models import JobStatus, PushMode
-from clay_push_service.push_jobs.schemas import Step
+from clay_push_service.push_jobs.views import Step
 
 STEPS: Final = ("Preparing leads", "Pushing to Clay", "Completing")
 """The feature document, section 5.2."""

@@ -24,14 +24,8 @@ from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.read_deliveries import csv_lines, read_deliveries, require_job
 from clay_push_service.push_jobs.read_jobs import read_job, read_jobs
 from clay_push_service.push_jobs.retry import retry
-from clay_push_service.push_jobs.schemas import (
-    CancelAnswer,
-    DeliveryPage,
-    JobPage,
-    JobView,
-    PushAnswer,
-    RetryBody,
-)
+from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
+from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
 
 router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized)
 

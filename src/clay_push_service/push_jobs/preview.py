@@ -21,7 +21,8 @@ from clay_push_service.push_jobs.accept import Choice, require_destination
 from clay_push_service.push_jobs.changed import changed_leads
 from clay_push_service.push_jobs.describe import leads
 from clay_push_service.push_jobs.queue_leads import LOG, judged
-from clay_push_service.push_jobs.schemas import Preview, Reason, Waiting
+from clay_push_service.push_jobs.schemas import Preview, Reason
+from clay_push_service.push_jobs.views import Waiting
 
 SAMPLE_LEADS = 2000
 """Built in full up to here (about 0.2 s); above it the counts are an estimate."""

@@ -15,8 +15,15 @@ from clay_push_service.push_jobs.cursor import Cursor
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, ReadDesk
 from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.read_leads import read_leads
-from clay_push_service.push_jobs.schemas import LeadPage, Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
+from clay_push_service.push_jobs.schemas import (
+    Preview,
+    PreviewBody,
+    PushAnswer,
+    PushBody,
+    PushFilteredBody,
+)
 from clay_push_service.push_jobs.status import StatusView
+from clay_push_service.push_jobs.views import LeadPage
 
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized)
 

@@ -15,7 +15,7 @@ from clay_push_service.errors import BadRequestError
 from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.read_jobs import not_found
-from clay_push_service.push_jobs.schemas import DeliveryPage, DeliveryView, LeadRef
+from clay_push_service.push_jobs.views import DeliveryPage, DeliveryView, LeadRef
 
 PAGE_OF_CSV = 2000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

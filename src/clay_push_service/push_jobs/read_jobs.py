@@ -15,7 +15,13 @@ from clay_push_service.errors import BadRequestError, NotFoundError
 from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.describe import ENDED, progress, progress_percent, steps, summary, warnings
-from clay_push_service.push_jobs.schemas import CauseView, JobPage, JobView, ProjectRef, Waiting
+from clay_push_service.push_jobs.views import (
+    CauseView,
+    JobPage,
+    JobView,
+    ProjectRef,
+    Waiting,
+)
 
 NOTICEABLE = timedelta(seconds=2)
 """A shorter wait is the pace, and no reason to say anything."""

@@ -15,7 +15,12 @@ from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.changed import changed_leads
-from clay_push_service.push_jobs.schemas import LeadClay, LeadPage, LeadState, LeadView
+from clay_push_service.push_jobs.views import (
+    LeadClay,
+    LeadPage,
+    LeadState,
+    LeadView,
+)
 
 # Of each lead: is it live, its last success in this table, whether an answer never came, and its last end.
 STATES = text("""

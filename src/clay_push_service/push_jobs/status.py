@@ -12,7 +12,7 @@ from clay_push_service.deliveries.cause import Cause
 from clay_push_service.destinations.read import DestinationView, destination_view
 from clay_push_service.gate import Gate
 from clay_push_service.models import DestinationState, JobStatus
-from clay_push_service.push_jobs.schemas import GateView, LastPush, Totals
+from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 
 # Counted over the organization's jobs, not over its deliveries: the counters of a job are its rows.
 TOTALS = text("""

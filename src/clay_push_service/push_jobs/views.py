@@ -1,0 +1,178 @@
+"""Push jobs, their leads and what is known of an organization's Clay, as callers see them."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from clay_push_service.deliveries.cause import Cause, Who
+from clay_push_service.models import DeliveryStatus, JobStatus, PushMode
+from clay_push_service.push_jobs import examples
+
+
+class Waiting(BaseModel):
+    reason: Cause | Literal["throttled", "retrying"] = Field(
+        description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"]
+    )
+    until: datetime | None = Field(description="When it goes on, as far as known.")
+
+
+class Step(BaseModel):
+    number: int = Field(description="1 to 3, as NexusLeads shows them.", examples=[2])
+    name: str = Field(description="What is done in it.", examples=["Pushing to Clay"])
+    status: Literal["pending", "running", "completed", "failed", "cancelled"] = Field(
+        description="How far it is.", examples=["running"]
+    )
+
+
+class CauseView(BaseModel):
+    cause: Cause = Field(description="Stable, for programs.", examples=["rejected"])
+    count: int = Field(description="How many of the job's leads.", examples=[2])
+    message: str = Field(description="What happened, in one sentence.", examples=["Clay refused the row."])
+    remedy: str = Field(
+        description="What to do about it.",
+        examples=["Compare the row with the column types of your Clay table, then retry."],
+    )
+    who: Who = Field(description="Who can do something about it.", examples=["you"])
+    retryable: bool = Field(description="Does a retry of the job send these again?", examples=[True])
+
+
+class ProjectRef(BaseModel):
+    id: UUID = Field(description="The project.")
+    name: str | None = Field(description="Its name when the push was accepted.", examples=["Acme Platform Leads"])
+
+
+class JobView(BaseModel):
+    id: UUID = Field(description="The push job.", examples=[examples.JOB])
+    job_type: Literal["clay_push"] = Field(
+        "clay_push", description="Always `clay_push`, as NexusLeads' own jobs have a type."
+    )
+    push_mode: PushMode = Field(description="How its leads were chosen.")
+    project: ProjectRef = Field(description="Whose leads they are.")
+    table_name: str | None = Field(
+        description="The Clay table, as the settings named it when the push was accepted.", examples=["Platform leads"]
+    )
+    created_by: str | None = Field(
+        description="Who asked: `user:` and a name, `key:` and a service key's name, or a command.",
+        examples=["user:alice"],
+    )
+    created_at: datetime = Field(description="When it was accepted.")
+    started_at: datetime | None = Field(description="When a worker first took it up; null: not yet.")
+    finished_at: datetime | None = Field(description="When its last lead had an outcome; null: it has not ended.")
+    retry_of: UUID | None = Field(description="The push job that it retries; null: it retries none.")
+    status: JobStatus = Field(
+        description="Where it is; all failed is `failed`, some failed is `completed` with `warnings`."
+    )
+    waiting: Waiting | None = Field(description="Why nothing moves just now; waiting is not failing.")
+    warnings: list[str] = Field(
+        description="What somebody should look at, once it has ended.", examples=[["2 leads failed."]]
+    )
+    summary: str | None = Field(
+        description="At the end, in one sentence.", examples=["198 pushed, 2 failed, 12 skipped."]
+    )
+    steps: list[Step] = Field(description="The three steps, as NexusLeads shows them.")
+    progress: str = Field(
+        description="In one sentence, of those that are to be sent.", examples=["Pushed 120 of 200 leads to Clay"]
+    )
+    progress_percent: float = Field(
+        description="Of all its leads, those with an outcome.", ge=0, le=100, examples=[60.0]
+    )
+    lead_count: int = Field(description="= success + failed + skipped + pending.")
+    success_count: int = Field(description="Leads that Clay took.")
+    failed_count: int = Field(description="Leads that were not taken, with the `unknown`.")
+    skipped_count: int = Field(description="Leads that were not to be sent, or whose push was cancelled.")
+    pending_count: int = Field(description="Leads without an outcome yet.")
+    unknown_count: int = Field(description="Part of the failed: sent, and no answer came. May be in Clay.")
+    rate: float | None = Field(
+        description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
+        examples=[5.0],
+    )
+    eta_seconds: float | None = Field(description="While it runs and does not wait.", examples=[16.3])
+    causes: list[CauseView] = Field(
+        description="Why leads failed, then why leads were skipped; the most frequent first."
+    )
+
+
+class JobPage(BaseModel):
+    jobs: list[JobView] = Field(description="Newest first.")
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+
+
+class LeadRef(BaseModel):
+    id: UUID = Field(description="The lead's contributor id in NexusLeads.")
+    username: str | None = Field(description="GitHub user name when the push was accepted.", examples=["johndoe"])
+    full_name: str | None = Field(description="Full name when the push was accepted.", examples=["John Doe"])
+
+
+class DeliveryView(BaseModel):
+    delivery_id: UUID = Field(description="Also in the payload's `_meta`.")
+    lead: LeadRef = Field(description="Whom it is about.")
+    status: DeliveryStatus = Field(description="What became of it.")
+    cause: Cause | None = Field(
+        description="Why it failed or was skipped, for programs; null: neither.", examples=["rejected"]
+    )
+    error_message: str | None = Field(description="The same in one sentence.")
+    clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.", examples=[422])
+    attempts: int = Field(description="POSTs, without those that only waited.", examples=[1])
+    pushed_at: datetime | None = Field(description="When Clay took it; null: it did not.")
+
+
+class DeliveryPage(BaseModel):
+    leads: list[DeliveryView] = Field(description="In the order they are sent.")
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+
+
+LeadState = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
+
+
+class LeadClay(BaseModel):
+    state: LeadState = Field(
+        description="What Clay has of the lead; `changed`: it has, and the lead is not what it was."
+    )
+    pushed_at: datetime | None = Field(description="When Clay last took it.")
+    job_id: UUID | None = Field(description="The push job that says so.")
+
+
+class LeadView(BaseModel):
+    id: UUID = Field(description="The lead's contributor id in NexusLeads.")
+    username: str | None = Field(description="GitHub user name.")
+    full_name: str | None = Field(description="Full name.")
+    email: str | None = Field(description="E-mail address.")
+    company: str | None = Field(description="Company on GitHub.")
+    overall_score: float | None = Field(description="Overall score in this project, 0 to 100; null: not scored.")
+    classification: str | None = Field(description="What NexusLeads took the person for.")
+    priority: str | None = Field(description="Priority in this project.")
+    is_qualified_lead: bool | None = Field(description="Whether NexusLeads marked it as qualified.")
+    clay: LeadClay = Field(description='The "Already in Clay" mark.')
+
+
+class LeadPage(BaseModel):
+    leads: list[LeadView] = Field(description="Best score first.")
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+
+
+class GateView(BaseModel):
+    code: str | None = Field(
+        description="Why the organization may not use Clay; null: it may.", examples=["enterprise_required"]
+    )
+    message: str | None = Field(description="The same in one sentence.")
+    upgrade_url: str | None = Field(description="Where to upgrade, if there is such a page.")
+
+
+class LastPush(BaseModel):
+    job_id: UUID = Field(description="The push job.")
+    status: JobStatus = Field(description="Where it is.")
+    created_at: datetime = Field(description="When it was accepted.")
+    finished_at: datetime | None = Field(description="When it ended; null: it has not.")
+    success_count: int = Field(description="Leads that Clay took.")
+    failed_count: int = Field(description="Leads that were not taken, with the unknown.")
+    skipped_count: int = Field(description="Leads that were not to be sent.")
+
+
+class Totals(BaseModel):
+    pushed: int = Field(description="Leads that Clay took, of all push jobs.")
+    failed: int = Field(description="Leads that were not taken, with the unknown.")
+    skipped: int = Field(description="Leads that were not to be sent.")
+    unknown: int = Field(description="Part of the failed: may be in Clay.")
+    success_rate: float | None = Field(description="pushed ÷ (pushed + failed), 0 to 1; null: nothing was sent yet.")
