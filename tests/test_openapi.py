@@ -36,7 +36,7 @@ from tests.support.world import world
 
 COMMITTED = Path(__file__).parents[1] / "openapi.yaml"
 OPEN = {"/healthz", "/readyz"}
-EXAMPLES = 20
+EXAMPLES = 12
 """A route; with those of the document and of each parameter's edges about 3,000 requests, in about a minute."""
 
 load_all_checks()

@@ -389,7 +389,7 @@ def run(machine: type[Deliveries], examples: int, steps: int, *, same_every_time
 
 
 def test_whatever_happens_the_invariants_hold(machine: type[Deliveries]) -> None:
-    run(machine, 80, 30, same_every_time=True)
+    run(machine, 45, 30, same_every_time=True)
 
 
 @pytest.mark.faults
