@@ -23,14 +23,16 @@ DRAIN = "push_jobs.drain"
 
 # procrastinate has no asyncpg connector; its own SQL function, called on the caller's connection, is what makes rows and
 # job commit together. A test holds that the function exists and that a rollback leaves no job. Wake-ups that are queued
-# already and no later than this one count: a push job has as many as there are workers to share it, and no more.
+# already and no later than this one count: a push job has as many as there are workers to share it, and no more (a worker
+# that has a share already puts the others off, second after second).
 # `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
 WAKE = text(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
     SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb),
                CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
            ::{SCHEMA}.procrastinate_job_to_defer_v1
-    FROM generate_series(1, CAST(:times AS bigint) - (
+    FROM generate_series(1, least(CAST(:times AS bigint), greatest(1, (
+        SELECT count(*) FROM {SCHEMA}.workers WHERE seen_at > now() - interval '15 seconds'))) - (
         SELECT count(*) FROM {SCHEMA}.procrastinate_jobs
         WHERE status = 'todo' AND args ->> 'job_id' = :job_id
           AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds')))))
@@ -38,7 +40,7 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
 
 
 async def wake(connection: AsyncConnection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
-    """See to it, in the caller's transaction, that `times` workers drain this push job after `delay_seconds`."""
+    """See to it, in the caller's transaction, that a worker drains this push job after `delay_seconds`, or up to `times` do."""
     values = {
         "queue": QUEUE,
         "task": DRAIN,

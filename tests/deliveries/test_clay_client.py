@@ -1,6 +1,7 @@
 """The client over real sockets: what it sends, what it makes of every way to answer badly, what it never does."""
 
 import asyncio
+import gc
 import gzip
 import random
 import socket
@@ -150,6 +151,23 @@ async def test_header_beyond_ascii_is_an_answer_all_the_same(
     receiver = await receiver_of(f"HTTP/1.1 429 Too Many\r\nRetry-After: {value}\r\ncontent-length: 0\r\n\r\n".encode())
     answer = responded(await sender.client().post(target(receiver.port), BODY))
     assert (answer.status, answer.retry_after) == (429, value)
+
+
+async def test_a_post_leaves_nothing_to_the_garbage_collector(receiver_of: ReceiverOf, sender: Sender) -> None:
+    """A worker makes thousands a second; collecting what they left stopped it for 60 ms, and no slot of a pace waits that long."""
+    receiver, client = await receiver_of(), sender.client()
+    await client.post(target(receiver.port), BODY)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(10):
+            await client.post(target(receiver.port), BODY)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith(("httpx", "aiohttp"))]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert left == []
 
 
 async def test_retry_after_is_handed_on(receiver_of: ReceiverOf, sender: Sender) -> None:

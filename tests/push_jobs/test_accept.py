@@ -44,7 +44,21 @@ async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> Non
                 await queue.wake(connection, job_id)
             await queue.wake(connection, job_id, delay_seconds=60)
             await queue.wake(connection, job_id, times=3)
-        assert await wake_ups(w) == 3
+        assert await wake_ups(w) == 1
+
+
+async def test_a_push_job_is_shared_by_no_more_workers_than_there_are(database_url: str) -> None:
+    async with world(database_url, leads=1) as w:
+        for seconds_ago, workers in ((1, 2), (60, 3)):
+            await w.fetch(
+                "INSERT INTO clay.workers (id, hostname, pid, version, seen_at)"
+                " SELECT gen_random_uuid(), 'here', 1, '0', now() - :seconds * interval '1 second'"
+                " FROM generate_series(1, :workers)",
+                seconds=seconds_ago, workers=workers,
+            )  # fmt: skip
+        async with w.database.transaction() as connection:
+            await queue.wake(connection, uuid4(), times=4)
+        assert await wake_ups(w) == 2
 
 
 async def test_twenty_identical_pushes_at_once_send_each_lead_once(database_url: str) -> None:

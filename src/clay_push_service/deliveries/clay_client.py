@@ -116,6 +116,8 @@ class ClayClient:
             return None if trip.unsent else self._failed(error, trip, _milliseconds_since(started))
         finally:
             TRIP.reset(variable)
+        # httpx ties it to its answer and that to it; untied, nothing of a POST waits for the garbage collector.
+        del response.stream
         wait = response.headers.get("retry-after")
         return Responded(response.status_code, wait, response.content, _milliseconds_since(started))
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, LateralFromClause
@@ -59,13 +59,24 @@ async def payload_rows(
 
     Lateral sub-selects: one GROUP BY over all joined rows took 396 ms for 500 leads, this takes about 15.
     """
-    values = {"lead_ids": list(lead_ids), "project_id": project_id, "org_id": org_id}
-    return {row.lead_id: _lead_row(list(row)) for row in await connection.execute(_statement(tables), values)}
+    sql, names, constants = _driver_statement(tables)
+    values = {**constants, "lead_ids": list(lead_ids), "project_id": project_id, "org_id": org_id}
+    found = await connection.exec_driver_sql(sql, tuple(values[name] for name in names))
+    return {row[0]: _lead_row(row) for row in found.all()}
 
 
 @functools.lru_cache(maxsize=8)
+def _driver_statement(tables: HostTables) -> tuple[str, Sequence[str], Mapping[str, object]]:
+    """The statement in the driver's words, its parameters' names in their order, and the values of those that never change.
+
+    The driver's values are what we want. SQLAlchemy looks at each of a row's 46 once more: two thirds of the reading.
+    """
+    compiled = _statement(tables).compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]
+    assert compiled.positiontup is not None  # noqa: S101 - this dialect numbers its parameters
+    return str(compiled), compiled.positiontup, compiled.params
+
+
 def _statement(tables: HostTables) -> Select[tuple[object, ...]]:
-    """Built once, not for every five leads of a paced push: that took a quarter of a worker with 50 organizations."""
     scores, projects = tables.lead_scores.c, tables.projects.c
     ids = bindparam("lead_ids", type_=ARRAY(Uuid()))
     project_id, org_id = bindparam("project_id", type_=Uuid()), bindparam("org_id", type_=Uuid())

@@ -21,10 +21,10 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.models import DestinationState, PushMode
 from clay_push_service.push_jobs import tally
 from clay_push_service.push_jobs.queue_leads import Again, queue_leads
+from clay_push_service.push_jobs.shares import shares
 
 MAX_LEADS = 50_000
 """What a webhook takes in its whole life; a push of more could never end well."""
-MAX_SHARES_AT_START = 4
 NAMED = 10
 """Ids named in one refusal; of 50,000 nobody reads more."""
 
@@ -230,7 +230,6 @@ async def accept(
         leads, skipped = (counted_leads.lead_count, counted_leads.skipped_count) if counted_leads else (0, 0)
         accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode))
         if leads > skipped:
-            shares = min(MAX_SHARES_AT_START, 1 + (leads - skipped) // 1000) if destination.rate_limit_ms == 0 else 1
-            await queue.wake(connection, job_id, times=shares)
+            await queue.wake(connection, job_id, times=shares(destination.rate_limit_ms, leads - skipped))
     await tally.add(connection, {job_id: tally.Tally() for job_id in jobs.values()})  # ends those with nothing to send
     return accepted

@@ -4,6 +4,7 @@ Claimed is not sent. Every statement names the state it expects, so a claim that
 cancelled, its destination closed) simply finds no row.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,23 +28,28 @@ drained AS (
 UPDATE clay.clay_push_log AS delivery
 SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
 FROM due WHERE delivery.id = due.id
-RETURNING delivery.id, delivery.contributor_id, delivery.attempts, delivery.seq
+RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts
 """
 CLAIM_FRESH = text(CLAIM.format(suspects="= 0"))
 CLAIM_SUSPECT = text(CLAIM.format(suspects="> 0"))
 
+# What is still ours is found by id alone: a condition on the state would let the planner go through a partial index with
+# everything that ever was claimed, until it is vacuumed (5 ms a window instead of 2).
 MARK_SENDING = text("""
-UPDATE clay.clay_push_log SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
-WHERE id IN (SELECT id FROM clay.clay_push_log
-             WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state = 'claimed' FOR UPDATE SKIP LOCKED)
-RETURNING id
+WITH ours AS MATERIALIZED (
+    SELECT id, state FROM clay.clay_push_log
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token FOR UPDATE SKIP LOCKED)
+UPDATE clay.clay_push_log AS delivery SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
+FROM ours WHERE delivery.id = ours.id AND ours.state = 'claimed'
+RETURNING delivery.id
 """)
 
 RELEASE = text("""
-UPDATE clay.clay_push_log SET state = 'waiting', claim_token = NULL, lease_until = NULL
-WHERE id IN (SELECT id FROM clay.clay_push_log
-             WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token AND state IN ('claimed', 'sending')
-             FOR UPDATE SKIP LOCKED)
+WITH ours AS MATERIALIZED (
+    SELECT id FROM clay.clay_push_log
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token FOR UPDATE SKIP LOCKED)
+UPDATE clay.clay_push_log AS delivery SET state = 'waiting', claim_token = NULL, lease_until = NULL
+FROM ours WHERE delivery.id = ours.id
 """)
 
 # The first that is due is enough; only where none is do all have to be looked at.
@@ -69,15 +75,15 @@ async def claim(
     """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent."""
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = (await connection.execute(CLAIM_SUSPECT if suspects else CLAIM_FRESH, values)).all()
-    return [Claimed(row.id, row.contributor_id, row.attempts) for row in sorted(rows, key=lambda row: int(row.seq))]
+    return [Claimed(*claimed) for _, *claimed in sorted(rows, key=operator.itemgetter(0))]
 
 
 async def mark_sending(
     connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
 ) -> set[UUID]:
     """From here on a dead worker's row becomes `unknown`. Returns those still ours; only they may be sent."""
-    rows = await connection.execute(MARK_SENDING, {"ids": list(delivery_ids), "token": token, "lease": lease})
-    return {row.id for row in rows}
+    marked = await connection.scalars(MARK_SENDING, {"ids": list(delivery_ids), "token": token, "lease": lease})
+    return set(marked)
 
 
 async def release(connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID]) -> None:

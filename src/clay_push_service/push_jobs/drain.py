@@ -27,11 +27,9 @@ from clay_push_service.push_jobs.claim import release, seconds_to_next
 from clay_push_service.push_jobs.drain_slice import Slice
 from clay_push_service.push_jobs.open_job import JobRow, OpenJob, Postponed, Rules, lock_job, open_job
 from clay_push_service.push_jobs.recorder import Recorder
+from clay_push_service.push_jobs.shares import shares
 from clay_push_service.settings import Settings
 
-MAX_SHARES = 4
-"""Workers that share one push job without a pace, at most; with a pace one is enough."""
-LEADS_A_SHARE = 1000
 TAKEN_HERE_SECONDS = 1.0
 """A share that finds its push job being drained in this very process is offered again after this time."""
 LAST_WRITE_SECONDS = 1.5
@@ -87,6 +85,8 @@ class Drainer:
         self.clock = DatabaseClock()
         self.random = random.Random()  # noqa: S311 - spreads retries
         self.stopping = asyncio.Event()
+        self.posts_in_flight = 0
+        metrics.IN_FLIGHT.set_function(lambda: self.posts_in_flight)  # asked when scraped, not told twice a POST
         self.last_sent: defaultdict[UUID, float] = defaultdict(lambda: float("-inf"))
         self._room: dict[UUID, asyncio.Semaphore] = {}
         self._posts: set[asyncio.Task[None]] = set()
@@ -146,17 +146,14 @@ class Drainer:
         enterprise = await is_enterprise(connection, tables, job.org_id)
         return gate(billing_enabled=True, is_enterprise=enterprise).available
 
-    def shares(self, job: OpenJob) -> int:
-        """How many workers may drain this push job together."""
-        return 1 if job.rate_limit_ms > 0 else min(MAX_SHARES, 1 + job.pending_count // LEADS_A_SHARE)
-
     async def go_on(self, job: OpenJob, resume_seconds: float) -> bool:
         """Wake the next slice if anything of the job waits. False: nothing does, for now."""
         async with self.database.transaction() as connection:
             due = await seconds_to_next(connection, job.id)
             if due is None:
                 return False
-            await queue.wake(connection, job.id, delay_seconds=max(due, resume_seconds), times=self.shares(job))
+            times = shares(job.rate_limit_ms, job.pending_count)
+            await queue.wake(connection, job.id, delay_seconds=max(due, resume_seconds), times=times)
             return True
 
     async def others_wait(self, job_id: UUID) -> bool:

@@ -22,11 +22,11 @@ from clay_push_service.deliveries.cause import Cause
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.slots import reserve_slots
 from clay_push_service.push_jobs.ahead import one_ahead
-from clay_push_service.push_jobs.claim import claim, mark_sending, release
+from clay_push_service.push_jobs.claim import Claimed, claim, mark_sending, release
 from clay_push_service.push_jobs.end_queued import end_queued
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.posts import Posts
-from clay_push_service.push_jobs.prepare import Ready, Unsendable, prepare
+from clay_push_service.push_jobs.prepare import Ready, prepare
 
 if TYPE_CHECKING:
     from clay_push_service.push_jobs.drain import Drainer
@@ -166,15 +166,7 @@ class Slice:
                     return
                 suspects = True
                 continue
-            self._held.update(dict.fromkeys(claimed.delivery_id for claimed in claims))
-            prepared = await prepare(
-                self._drainer.host, self._drainer.database, self._job.org_id, self._job.project_id, claims
-            )
-            for unsendable in prepared:
-                if isinstance(unsendable, Unsendable):
-                    self._held.pop(unsendable.claimed.delivery_id, None)
-                    self._posts.record_unsendable(unsendable)
-            ready = [entry for entry in prepared if isinstance(entry, Ready)]
+            ready = await self._prepare(claims)
             if self._unpaced:
                 wanted = min(wanted * 2, BATCH)
             if ready:
@@ -182,6 +174,21 @@ class Slice:
                 if self._job.probe:
                     return
             await self._look_around()
+
+    async def _prepare(self, claims: list[Claimed]) -> list[Ready]:
+        """Those that can be sent; of the others it is recorded why not."""
+        for claimed in claims:
+            self._held[claimed.delivery_id] = None
+        ready = []
+        for prepared in await prepare(
+            self._drainer.host, self._drainer.database, self._job.org_id, self._job.project_id, claims
+        ):
+            if isinstance(prepared, Ready):
+                ready.append(prepared)
+            else:
+                self._held.pop(prepared.claimed.delivery_id, None)
+                self._posts.record_unsendable(prepared)
+        return ready
 
     async def _nobody_on_the_way(self) -> None:
         """Whoever is being sent, or is sent and not recorded, would be `unknown` if the next lead kills this process."""
@@ -262,6 +269,8 @@ class Slice:
             await self._unless_cancelled(handed_out.wait())
             if self._ends:
                 return
+        if len(window.slots) < self._window_leads:
+            return  # the rest of a batch, soon handed out, which says nothing about the receiver
         # As many leads as go out in a window's time, so that little is ever uncertain.
         fitting = int(len(window.slots) * WINDOW.total_seconds() / max(time.monotonic() - began, 0.001))
         # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.

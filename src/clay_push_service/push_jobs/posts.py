@@ -84,7 +84,7 @@ class Posts:
                 await self._post(ready)
 
     async def _post(self, ready: Ready) -> None:
-        metrics.IN_FLIGHT.inc()
+        self._drainer.posts_in_flight += 1
         answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
         try:
             answer = await self._drainer.client.post(self._job.target, ready.payload.body)
@@ -92,7 +92,7 @@ class Posts:
             # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
             log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
         finally:
-            metrics.IN_FLIGHT.dec()
+            self._drainer.posts_in_flight -= 1
             self._record(ready, answer)
 
     def _record(self, ready: Ready, answer: Answer) -> None:

@@ -148,7 +148,7 @@ async def _write(
     connection: AsyncConnection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
     tokens, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
-    rows = await connection.execute(
+    written = await connection.scalars(
         WRITE,
         {
             "ids": [result.delivery_id for result in results],
@@ -170,7 +170,7 @@ async def _write(
             "delays": delays,
         },
     )
-    return {row.id for row in rows}
+    return set(written)
 
 
 async def _move_destinations(

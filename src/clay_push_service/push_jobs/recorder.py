@@ -14,7 +14,7 @@ from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs.end_queued import end_queued_of_version
 from clay_push_service.push_jobs.record import Result, record
 
-FLUSH_ROWS = 100
+FLUSH_ROWS = 200
 FLUSH_SECONDS = 0.2
 """Rows and seconds: a crash leaves at most this much sent and unrecorded, so at most this much `unknown`."""
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
