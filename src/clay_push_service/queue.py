@@ -24,7 +24,7 @@ DRAIN = "push_jobs.drain"
 # procrastinate has no asyncpg connector; its own SQL function, called on the caller's connection, is what makes rows and
 # job commit together. A test holds that the function exists and that a rollback leaves no job. Wake-ups that are queued
 # already and no later than this one count: a push job has as many as there are workers to share it, and no more (a worker
-# that has a share already puts the others off, second after second).
+# that has a share already puts the others off, second after second; but it may have taken two before another came).
 # `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
 WAKE = text(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
@@ -32,7 +32,7 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
                CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
            ::{SCHEMA}.procrastinate_job_to_defer_v1
     FROM generate_series(1, least(CAST(:times AS bigint), greatest(1, (
-        SELECT count(*) FROM {SCHEMA}.workers WHERE seen_at > now() - interval '15 seconds'))) - (
+        SELECT 2 * count(*) - 1 FROM {SCHEMA}.workers WHERE seen_at > now() - interval '15 seconds'))) - (
         SELECT count(*) FROM {SCHEMA}.procrastinate_jobs
         WHERE status = 'todo' AND args ->> 'job_id' = :job_id
           AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds')))))
