@@ -7,14 +7,10 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
-
-from sqlalchemy import text
 
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE
@@ -27,6 +23,15 @@ from clay_push_service.push_jobs.end_queued import end_queued
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.posts import Posts
 from clay_push_service.push_jobs.prepare import Ready, prepare
+from clay_push_service.push_jobs.send_windows import (
+    CANCELLED,
+    WINDOW,
+    WINDOW_LEADS,
+    Sender,
+    Slot,
+    Window,
+    sleep_until,
+)
 
 if TYPE_CHECKING:
     from clay_push_service.push_jobs.drain import Drainer
@@ -38,29 +43,10 @@ BATCH = 500
 """Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
 FIRST_BATCH = 100
 """Soon built, so that something is sent while the next is being built; each is twice the one before, up to BATCH."""
-WINDOW = timedelta(milliseconds=200)
-WINDOW_LEADS = 100
-"""`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
 MARK_AHEAD_SECONDS = 0.05
 """Marking takes a few milliseconds, and a slot must not be missed over it."""
 PATIENCE_SECONDS = 2.0
 """A slot further away than this is waited for in the queue, not in the worker."""
-LATE_SHARE = 0.98
-"""No two POSTs from one process closer than this share of their slots' distance, even if the first was late."""
-CANCEL_CHECK_SECONDS = 0.5
-
-CANCELLED = text("SELECT cancel_requested_at IS NOT NULL FROM clay.push_jobs WHERE id = :job_id")
-
-Slot = tuple[Ready, datetime | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Leads that are marked `sending`, with their slots; `marked_at` by the process's own clock, not after the lease began."""
-
-    slots: list[Slot]
-    marked_at: float
-
 
 log = logs.get(__name__)
 
@@ -74,10 +60,8 @@ class Slice:
         self._token = uuid4()
         self._held: dict[UUID, None] = {}  # claimed, and not yet handed to a POST
         self._posts = Posts(drainer, job, self._token)
-        self._over = False
+        self._sender = Sender(drainer, job, self._posts, self._held)
         self._newcomer = job.newcomer
-        self._interval = timedelta(milliseconds=job.rate_limit_ms)
-        self._window_leads = min(drainer.knobs.in_flight_per_destination, WINDOW_LEADS)
         self._started = self._looked = time.monotonic()
         # What is claimed at its beginning may wait for a slot until its end, and must be sent and answered in its lease.
         self._at_most_seconds = min(SLICE_AT_MOST_SECONDS, drainer.knobs.send_within_seconds)
@@ -102,10 +86,10 @@ class Slice:
         async with aclosing(one_ahead(self._all_windows())) as windows:
             try:
                 async for window in windows:
-                    await self._send(window)
+                    await self._sender.send(window)
             finally:
                 # Who works ahead may be waiting for leads to be sent; after an error nobody sends them.
-                self._over = True
+                self._posts.halt()
 
     async def _all_windows(self) -> AsyncGenerator[Window, None]:
         """The windows of all batches in one row: between two batches, too, the next is marked while the last is sent."""
@@ -121,7 +105,7 @@ class Slice:
             except BaseException:
                 # Closed or failed, so the batches must not wait for leads that nobody sends. Not at the regular end:
                 # the last window is still being sent then.
-                self._over = True
+                self._posts.halt()
                 raise
 
     async def _after_probe(self) -> None:
@@ -137,23 +121,19 @@ class Slice:
     def _unpaced(self) -> bool:
         return self._job.rate_limit_ms == 0
 
-    @property
-    def _ends(self) -> bool:
-        return self._over or self._posts.halted or self._drainer.stopping.is_set()
-
     async def _look_around(self) -> None:
         """End the slice when its second is over and somebody else waits for a place."""
         now = time.monotonic()
         if now - self._looked >= SLICE_SECONDS:
             self._looked = now
             if now - self._started >= self._at_most_seconds or await self._drainer.others_wait(self._job.id):
-                self._over = True
+                self._posts.halt()
 
     async def _batches(self) -> AsyncGenerator[list[Ready], None]:
         """Claim and build. Leads whose claim was lost before come last and alone: one of them may have killed a worker."""
         suspects = False
         wanted = FIRST_BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
-        while not self._ends:
+        while not self._sender.ends:
             if suspects:
                 await self._nobody_on_the_way()
             async with self._drainer.database.statement() as connection:
@@ -192,7 +172,7 @@ class Slice:
 
     async def _nobody_on_the_way(self) -> None:
         """Whoever is being sent, or is sent and not recorded, would be `unknown` if the next lead kills this process."""
-        while self._held and not self._ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
+        while self._held and not self._sender.ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
             await asyncio.sleep(0.005)
         await self._posts.answered()
         await self._drainer.recorder.flush()
@@ -200,29 +180,29 @@ class Slice:
     async def _windows(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
         """Reserve slots and mark the leads of the next window, just before its time."""
         rest = deque(batch)
-        while rest and not self._ends:
+        while rest and not self._sender.ends:
             reservation = await self._reserve(len(rest))
             if reservation.unpaced:
-                while rest and not self._ends:
-                    yield await self._mark([(rest.popleft(), None) for _ in range(min(self._window_leads, len(rest)))])
+                while rest and not self._sender.ends:
+                    yield await self._mark([(rest.popleft(), None) for _ in range(min(self._sender.leads, len(rest)))])
                     await self._look_around()
             elif reservation.slots:
                 slots = deque((rest.popleft(), slot) for slot in reservation.slots)
-                while slots and not self._ends:
+                while slots and not self._sender.ends:
                     end = slots[0][1] + WINDOW
                     window: list[Slot] = []
                     while slots and slots[0][1] <= end:
                         window.append(slots.popleft())
                     first = window[0][1]
                     if first is not None:
-                        await self._sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
-                    if not self._ends:
+                        await sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
+                    if not self._sender.ends:
                         yield await self._mark(window)
                 await self._look_around()
             elif reservation.wait.total_seconds() > PATIENCE_SECONDS:
                 self._posts.halt(reservation.wait.total_seconds())
             else:
-                await self._sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
+                await sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
                 await self._look_around()
 
     async def _reserve(self, wanted: int) -> Reservation:
@@ -243,80 +223,10 @@ class Slice:
             self._held.pop(lost, None)
         return Window([entry for entry in window if entry[0].claimed.delivery_id in ours], marked_at)
 
-    async def _send(self, window: Window) -> None:
-        send_until = window.marked_at + self._drainer.knobs.send_within_seconds
-        room = self._drainer.room(self._job)
-        if window.slots and window.slots[0][1] is None and room is not None:
-            await self._send_at_once(window, send_until, room)
-        else:
-            await self._send_in_turn(window, send_until, room)
-
-    async def _send_at_once(self, window: Window, send_until: float, room: asyncio.Semaphore) -> None:
-        """As many at a time as there are places in flight. Ends when all are being sent; the answers may be long in coming."""
-        began, rest = time.monotonic(), deque(window.slots)
-        handed_out = asyncio.Event()
-
-        def take() -> Ready | None:
-            ready = rest.popleft()[0] if rest and self._may_send(send_until) else None
-            if ready is not None:
-                self._held.pop(ready.claimed.delivery_id)
-            if ready is None or not rest:
-                handed_out.set()
-            return ready
-
-        self._posts.share_out(take, min(self._drainer.knobs.in_flight_per_destination, len(rest)), room)
-        while not handed_out.is_set():
-            await self._unless_cancelled(handed_out.wait())
-            if self._ends:
-                return
-        if len(window.slots) < self._window_leads:
-            return  # the rest of a batch, soon handed out, which says nothing about the receiver
-        # As many leads as go out in a window's time, so that little is ever uncertain.
-        fitting = int(len(window.slots) * WINDOW.total_seconds() / max(time.monotonic() - began, 0.001))
-        # Doubled at most: the first leads find all places in flight free, which says nothing about the receiver.
-        fitting = min(fitting, 2 * len(window.slots))
-        self._window_leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
-
-    async def _send_in_turn(self, window: Window, send_until: float, room: asyncio.Semaphore | None) -> None:
-        """Each at its slot. `room` is there when only a 429 has given the destination a pace."""
-        for ready, slot in window.slots:
-            if slot is not None:
-                last = self._drainer.last_sent[self._job.org_id]
-                at = max(self._drainer.clock.at(slot), last + self._interval.total_seconds() * LATE_SHARE)
-                waited_from = time.monotonic()
-                await self._sleep_until(at)
-                metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
-            while room is not None and not await self._unless_cancelled(room.acquire()):
-                if self._ends:
-                    return
-            # No wait from here on: whoever has a place in flight uses it or gives it back.
-            if not self._may_send(send_until):
-                if room is not None:
-                    room.release()
-                return
-            self._drainer.last_sent[self._job.org_id] = time.monotonic()
-            self._held.pop(ready.claimed.delivery_id)
-            self._posts.start(ready, room)
-
-    def _may_send(self, send_until: float) -> bool:
-        if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first
-            self._over = True
-        return not self._ends
-
-    async def _unless_cancelled(self, waiting: Coroutine[None, None, bool]) -> bool:
-        """Wait for a moment. False: in vain; then it was asked whether the job is cancelled, for a receiver may have stalled."""
-        try:
-            async with asyncio.timeout(CANCEL_CHECK_SECONDS):
-                return await waiting
-        except TimeoutError:
-            async with self._drainer.database.statement() as connection:
-                cancelled = await connection.execute(CANCELLED, {"job_id": self._job.id})
-                self._over = self._over or bool(cancelled.scalar_one())
-            return False
-
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""
-        held, self._held = list(self._held), {}
+        held = list(self._held)
+        self._held.clear()
         try:
             if held:
                 async with self._drainer.database.transaction() as connection:
@@ -327,8 +237,3 @@ class Slice:
         async with self._drainer.database.transaction() as connection:
             if (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one():
                 await end_queued(connection, [self._job.id], Cause.CANCELLED)
-
-    async def _sleep_until(self, moment: float) -> None:
-        seconds = moment - time.monotonic()
-        if seconds > 0:
-            await asyncio.sleep(seconds)

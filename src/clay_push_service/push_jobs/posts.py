@@ -25,7 +25,7 @@ log = logs.get(__name__)
 
 
 class Posts:
-    """`halted`: send no more now, for `resume_seconds`; it holds for all leads of the destination."""
+    """`halted`: send no more, or not for `resume_seconds`, which holds for all leads of the destination."""
 
     def __init__(self, drainer: "Drainer", job: OpenJob, token: UUID) -> None:
         self._drainer = drainer
@@ -41,7 +41,8 @@ class Posts:
         """What these answers alone make of the destination; the record of all of them is what counts."""
         return self._streaks.closes or self._streaks.waits
 
-    def halt(self, resume_seconds: float) -> None:
+    def halt(self, resume_seconds: float = 0.0) -> None:
+        """The slice ends. What is left is for the next one, `resume_seconds` from now."""
         self.halted = True
         self.resume_seconds = max(self.resume_seconds, resume_seconds)
 
