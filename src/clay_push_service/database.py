@@ -73,10 +73,12 @@ class Database:
         async with self.engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def raw(self) -> asyncpg.Connection:
+    async def listener(self) -> asyncpg.Connection:
         """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
         return await asyncpg.connect(
-            self.url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=10
+            self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            timeout=10,
+            server_settings={"application_name": "clay-push-listen"},
         )
 
     async def close(self) -> None:

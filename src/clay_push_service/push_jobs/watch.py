@@ -19,6 +19,8 @@ LEAST_SECONDS = 0.25
 MOST_SECONDS = 2.0
 """Without a word: look anyway. A wait that ends, a lost LISTEN and a dead worker send no notification."""
 RECONNECT_SECONDS = 1.0
+ASK_SECONDS = 5.0
+"""A connection that was silently dropped says nothing; one that was closed is noticed at once."""
 
 log = logs.get(__name__)
 
@@ -35,12 +37,8 @@ class Watch:
         while True:
             connection: asyncpg.Connection | None = None
             try:
-                connection = await self._database.raw()
-                await connection.add_listener(CHANNEL, self._heard)
-                self._wake_all()  # what changed while nobody listened
-                while not connection.is_closed():
-                    await connection.execute("SELECT 1")
-                    await asyncio.sleep(5)
+                connection = await self._database.listener()
+                await self._listen(connection)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 log.warning("watch.listen_lost", error=type(error).__name__)
             finally:
@@ -48,6 +46,17 @@ class Watch:
                     with contextlib.suppress(Exception):
                         connection.terminate()
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        """Until the connection is lost."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(CHANNEL, self._heard)
+        self._wake_all()  # what changed while nobody listened
+        while not lost.is_set():
+            await connection.execute("SELECT 1")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), ASK_SECONDS)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         with contextlib.suppress(ValueError):

@@ -1,0 +1,91 @@
+"""The API while its database fails: what was asked for is done once, and who watches goes on watching."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import TestServer
+from tests.support.stage import Stage, stage
+
+REQUESTS = 8
+LEADS_EACH = 10
+
+
+async def _ask_until_accepted(service: Stage, number: int) -> tuple[str, Counter[int]]:
+    """As a client does that was told 503 or lost its answer: the same request with the same key again. Returns the job."""
+    lead_ids = service.project.lead_ids[number * LEADS_EACH :][:LEADS_EACH]
+    body = {"lead_ids": [str(each) for each in lead_ids], "project_id": str(service.project.project_id)}
+    answers: Counter[int] = Counter()
+    async with asyncio.timeout(60):
+        while True:
+            answer = await service.api.post(
+                "/api/clay/push", json=body, headers=service.as_user() | {"Idempotency-Key": f"request-{number}"}
+            )
+            answers[answer.status_code] += 1
+            if answer.status_code == 503:
+                assert answer.json()["code"] == "database_unavailable", answer.text
+                await asyncio.sleep(0.05)
+                continue
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["job_id"]), answers
+
+
+async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_once(
+    database_url: str, tmp_path: Path, postgres: TestServer
+) -> None:
+    server = postgres.embedded
+    if server is None:
+        pytest.skip("needs a PostgreSQL that it may stop")
+    async with stage(database_url, tmp_path) as service:
+        await service.configure()
+        await asyncio.to_thread(server.stop, "immediate")
+        asking = [asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2)]
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(server.start_again)
+        asking += [
+            asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2, REQUESTS)
+        ]
+        await asyncio.sleep(0.02)
+        await asyncio.to_thread(server.stop, "immediate")
+        await asyncio.to_thread(server.start_again)
+        accepted = await asyncio.gather(*asking)
+        assert sum((answers for _, answers in accepted), Counter())[503] >= REQUESTS // 2, "nobody met the restart"
+        assert len({job_id for job_id, _ in accepted}) == REQUESTS
+        for number, (job_id, _) in enumerate(accepted):
+            assert (await _ask_until_accepted(service, number))[0] == job_id, "the same request is the same push job"
+            job = await service.ended(job_id, 60.0)
+            assert job["lead_count"] == LEADS_EACH == job["success_count"] + job["failed_count"]
+            assert job["failed_count"] == job["unknown_count"], "a crash makes uncertain, and nothing else fails"
+        jobs = await service.call("GET", "/api/clay/jobs?limit=100")
+        assert len(jobs["jobs"]) == REQUESTS
+        assert (await service.sandbox.counts())["repeated_leads"] == 0
+
+
+async def test_who_watches_a_push_job_sees_its_end_though_the_listen_is_lost(database_url: str, tmp_path: Path) -> None:
+    async with stage(database_url, tmp_path) as service:
+        await service.configure(rate_limit_ms=50)
+        answer = await service.push(list(service.project.lead_ids[:80]))
+        watching = asyncio.create_task(
+            service.api.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.as_user())
+        )
+        lost = 0
+        for seconds in (0.5, 1.7):
+            await asyncio.sleep(seconds)
+            lost += await service.host.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE application_name = 'clay-push-listen' AND datname = current_database()"
+            )
+        assert lost == 2, "it listens again a second after it was cut off"
+        job = await service.ended(answer["job_id"])
+        ended = time.monotonic()
+        response = await asyncio.wait_for(watching, 10.0)
+        assert time.monotonic() - ended < 3.0, "without a word it looks every 2 s"
+        snapshots = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+        assert (snapshots[-1]["status"], snapshots[-1]["success_count"]) == ("completed", job["success_count"])
+        done = [snapshot["success_count"] for snapshot in snapshots]
+        assert done == sorted(done)
+        assert len(set(done)) >= 4, done
