@@ -1,6 +1,8 @@
 """Turns whatever was raised into a problem document; says nothing of its insides: no trace, no statement, no value."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -107,17 +109,23 @@ def _invalid(error: RequestValidationError) -> ClayPushError:
     for each in found[:MAX_ERRORS]:
         place = [str(part) for part in each["loc"]]
         field = ".".join(place[1:] or place)[:MAX_FIELD_CHARACTERS]
-        named.append({"field": field, "message": _message(str(each["type"]), str(each["msg"]))})
+        named.append({"field": field, "message": _message(each)})
     if not named:
         return InvalidError("The request is not valid.")
     more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
     return InvalidError(f"{named[0]['field']}: {named[0]['message'].rstrip('.')}{more}.", errors=named)
 
 
-def _message(kind: str, said: str) -> str:
-    if kind == "json_invalid":
-        return "The body is not valid JSON"
-    return said.removeprefix("Value error, ")
+def _message(error: Mapping[str, Any]) -> str:
+    """What to do, where pydantic says what it found after validation."""
+    match error:
+        case {"type": "json_invalid"}:
+            return "The body is not valid JSON"
+        case {"type": "too_short", "ctx": {"min_length": int(least)}}:
+            return f"Give at least {least:,}"
+        case {"type": "too_long", "ctx": {"max_length": int(most)}}:
+            return f"Give at most {most:,}"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _refused(error: HTTPException) -> ClayPushError:
