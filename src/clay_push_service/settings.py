@@ -89,8 +89,9 @@ class Settings(BaseSettings):
     """Waits before the 2nd, 3rd and 4th attempt, before jitter. Three retries: the feature document, section 8."""
     lease_seconds: float = Field(75.0, gt=0)
     """How long a claim holds without a word from its worker; longer than two POSTs (see `longest_post_seconds`)."""
-    sweep_seconds: float = Field(30.0, gt=0)
-    """Between two sweeps of a worker; what a dead worker left waits this long at most once its lease has ended."""
+    sweep_seconds: float = Field(10.0, gt=0)
+    """Between two sweeps of a worker. What a dead worker left waits this long at most once its lease has ended; a push job that
+    it drained is found idle after once to twice this time."""
     shutdown_grace_seconds: float = Field(20.0, gt=0, le=20)
     """How long a worker that was told to stop waits for answers; what has none then is `unknown`. Never over 20 s: it must
     have ended before whoever stopped it loses patience at 25 s."""

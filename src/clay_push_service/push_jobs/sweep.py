@@ -18,7 +18,7 @@ from clay_push_service.push_jobs import tally
 
 LOST_CLAIMS_TO_POISON = 4
 """The first loss may be a neighbour's doing; after it a lead is tried alone, three times."""
-IDLE_SECONDS = 30
+IDLE_SECONDS = 10
 """A live push job with due leads that no slice has worked on for this long has lost its wake-up."""
 STUCK_SECONDS = 300
 """A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
