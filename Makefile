@@ -38,7 +38,7 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
-	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" --timeout 600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -1,17 +1,41 @@
-"""Prints the table of faults at the end of the run."""
+"""Prints the table of faults at the end of the run, whichever processes ran the tests."""
+
+from collections.abc import Generator
+from dataclasses import asdict
 
 import pytest
 
-from tests.faults.field import REPORT
+from tests.faults.field import REPORT, Line
+
+FAULT = "fault"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has accounted goes with its report, which also comes from another process."""
+    if call.when == "call":
+        item.user_properties += [(FAULT, asdict(line)) for line in REPORT]
+        REPORT.clear()
+    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not REPORT:
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    lines = [
+        Line(**said)
+        for report in sorted(reports, key=lambda report: report.location[:2])
+        if report.when == "call"
+        for name, said in report.user_properties
+        if name == FAULT
+    ]
+    if not lines:
         return
     terminalreporter.section("faults")
-    widest = max(len(line.fault) for line in REPORT)
+    widest = max(len(line.fault) for line in lines)
     terminalreporter.write_line(f"{'fault':<{widest}}  leads  lost  doubled  uncertain  seconds to recover")
-    for line in REPORT:
+    for line in lines:
         terminalreporter.write_line(
             f"{line.fault:<{widest}}  {line.leads:>5}  {line.lost:>4}  {line.doubled:>7}  {line.uncertain:>9}  {line.seconds:>18.1f}"
         )
