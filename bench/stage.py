@@ -25,8 +25,11 @@ from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.connected import Host
 from clay_push_service.host.tables import Vintage
+from clay_push_service.push_jobs.tally import CHANNEL
 
-POLL_SECONDS = 0.02
+LOOK_SECONDS = 1.0
+"""At the latest, though nobody told."""
+LIVE = "SELECT EXISTS (SELECT FROM clay.push_jobs WHERE id = ANY($1) AND status IN ('pending', 'running'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Stage:
     world: World
     log: Path
     """What the workers say."""
+    listener: asyncpg.Connection
 
     async def organizations(self, number: int, leads: int) -> list[Organization]:
         connection = await asyncpg.connect(self.url)
@@ -91,12 +95,24 @@ class Stage:
         return accepted.job_id
 
     async def ended(self, job_ids: list[UUID], seconds: float) -> float:
-        """Wait for the end of these push jobs. Returns when it was seen (`time.monotonic()`)."""
-        async with asyncio.timeout(seconds):
-            while await self.world.fetch(  # noqa: ASYNC110 - another process ends them
-                "SELECT 1 FROM clay.push_jobs WHERE id = ANY(:ids) AND status IN ('pending', 'running')", ids=job_ids
-            ):
-                await asyncio.sleep(POLL_SECONDS)
+        """Wait for the end of these push jobs. Returns when it was seen (`time.monotonic()`).
+
+        Told by NOTIFY: a look every 20 ms through SQLAlchemy took 3 % of the two cores that are being measured.
+        """
+        told = asyncio.Event()
+
+        def hear(*_: object) -> None:
+            told.set()
+
+        await self.listener.add_listener(CHANNEL, hear)
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.listener.fetchval(LIVE, job_ids):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(told.wait(), LOOK_SECONDS)
+                    told.clear()
+        finally:
+            await self.listener.remove_listener(CHANNEL, hear)
         seen = time.monotonic()
         for row in await self.world.fetch(
             "SELECT status, success_count, lead_count FROM clay.push_jobs WHERE id = ANY(:ids)", ids=job_ids
@@ -198,9 +214,11 @@ async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
         world = World(
             settings, database, Host(settings.host_schema), SecretBox(settings.encryption_keys), nobody, nobody, []
         )
+        listener = await asyncpg.connect(url)
         try:
-            yield Stage(server, url, world, server.data_directory.parent / "workers.log")
+            yield Stage(server, url, world, server.data_directory.parent / "workers.log", listener)
         finally:
+            await listener.close()
             await database.close()
     finally:
         postgres.drop_database(server.url, name)
