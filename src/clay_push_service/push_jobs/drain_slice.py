@@ -219,9 +219,11 @@ class Slice:
         ids = [ready.claimed.delivery_id for ready, _ in window]
         async with self._drainer.database.statement() as connection:
             ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
-        for lost in set(ids) - ours:
-            self._held.pop(lost, None)
-        return Window([entry for entry in window if entry[0].claimed.delivery_id in ours], marked_at)
+        if len(ours) < len(ids):
+            for lost in set(ids) - ours:
+                self._held.pop(lost, None)
+            window = [entry for entry in window if entry[0].claimed.delivery_id in ours]
+        return Window(window, marked_at)
 
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""
