@@ -97,7 +97,7 @@ class Stage:
     async def ended(self, job_ids: list[UUID], seconds: float) -> float:
         """Wait for the end of these push jobs. Returns when it was seen (`time.monotonic()`).
 
-        Told by NOTIFY: a look every 20 ms through SQLAlchemy took 3 % of the two cores that are being measured.
+        Told by NOTIFY: a look every 20 ms would take its part of the two cores that are being measured.
         """
         told = asyncio.Event()
 
