@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.sweep import sweep
+from clay_push_service.push_jobs.sweep import Swept, sweep
 from tests.support.world import World, draining, world
 
 SHORT = timedelta(milliseconds=1)
 
 
-async def swept(w: World) -> object:
+async def swept(w: World) -> Swept:
     await asyncio.sleep(0.01)
     async with w.database.transaction() as connection:
         return await sweep(connection)
@@ -90,6 +90,20 @@ async def test_a_push_job_that_nobody_drains_is_woken(database_url: str) -> None
         await w.drain_all(drainer)
         assert (await w.job(accepted.job_id)).status == "completed"
         assert len(clay.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("scheduled_at", "woken"), [("NULL", 0), ("now() + interval '30 seconds'", 0), ("now() + interval '10 minutes'", 1)]
+)
+async def test_a_push_job_that_waits_is_woken_only_if_its_own_wake_up_is_far_away(
+    database_url: str, scheduled_at: str, woken: int
+) -> None:
+    """An outage is probed in its own time; but a wait of 15 minutes may be over sooner, by another webhook or pace."""
+    async with draining(database_url, leads=3) as (w, _, _):
+        await w.push()
+        await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        assert await swept(w) == Swept(woken=woken)
 
 
 async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing(database_url: str) -> None:

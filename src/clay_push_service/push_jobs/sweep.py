@@ -19,7 +19,10 @@ from clay_push_service.push_jobs import tally
 LOST_CLAIMS_TO_POISON = 4
 """The first loss may be a neighbour's doing; after it a lead is tried alone, three times."""
 IDLE_SECONDS = 10
-"""A live push job with due leads that no slice has worked on for this long has lost its wake-up."""
+"""A live push job with due leads that no slice has worked on for this long, and no wake-up queued, has lost it."""
+SOON_SECONDS = 60
+"""A wake-up that comes by then is waited for: an outage's probe, say. A later one may be for a wait that is over meanwhile,
+because the webhook or the pace was changed."""
 STUCK_SECONDS = 300
 """A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
 NAMED = 100
@@ -58,10 +61,13 @@ SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
 RETURNING id, job_id, status
 """)
-IDLE = text("""
+IDLE = text(f"""
 SELECT id FROM clay.push_jobs AS job
 WHERE status IN ('pending', 'running') AND coalesce(drained_at, created_at) < now() - :idle * interval '1 second'
   AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting' AND due_at <= now())
+  AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
+                  WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND args ->> 'job_id' = CAST(job.id AS text)
+                    AND (scheduled_at IS NULL OR scheduled_at <= now() + :soon * interval '1 second'))
 """)
 STUCK = text(f"""
 DELETE FROM clay.procrastinate_jobs AS job
@@ -113,7 +119,8 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     await tally.add(connection, tallies)
     if posts:
         await connection.execute(FUEL, {"job_ids": list(posts), "posts": list(posts.values())})
-    wakes = {row.job_id for row in returned} | set((await connection.execute(IDLE, {"idle": idle_seconds})).scalars())
+    idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
+    wakes = {row.job_id for row in returned} | set(idle)
     for job_id in wakes:
         await queue.wake(connection, job_id)
     stuck = (await connection.execute(STUCK, {"stuck": STUCK_SECONDS})).scalars().all()
