@@ -1,6 +1,9 @@
 """Draining a push job in this process: what is sent, what is recorded, how the job ends."""
 
+import asyncio
 from dataclasses import replace
+
+from prometheus_client import REGISTRY
 
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.push_jobs.open_job import OpenJob
@@ -132,3 +135,15 @@ async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(d
         assert (await w.job(accepted.job_id)).success_count == 3
         assert taken
         assert not any(taken)
+
+
+async def test_the_posts_on_their_way_are_counted_until_they_are_answered(database_url: str) -> None:
+    async with draining(database_url, leads=3, rate_limit_ms=0) as (w, drainer, clay):
+        clay.delay_seconds = 0.5
+        accepted = await w.push()
+        draining_it = asyncio.create_task(drainer.drain(accepted.job_id))
+        await clay.until(3)
+        assert REGISTRY.get_sample_value("clay_push_posts_in_flight") == 3
+        await draining_it
+        await drainer.stop(2.0)
+        assert REGISTRY.get_sample_value("clay_push_posts_in_flight") == 0
