@@ -54,10 +54,8 @@ class Payload:
     """
 
 
-def _text(value: object) -> str | None:
+def _text(value: object) -> str:
     """NUL removed (most readers stop at it), lone surrogates become U+FFFD (they have no UTF-8)."""
-    if value is None:
-        return None
     if type(value) is str and value.isascii() and "\0" not in value:  # nearly all of them, and 25 a lead
         return value
     if not isinstance(value, str):
@@ -67,8 +65,6 @@ def _text(value: object) -> str | None:
 
 def _number(value: object) -> float | None:
     """A score or a confidence. NaN and the infinities, which JSON has no word for, are unknown."""
-    if value is None:
-        return None
     if type(value) is float:  # what the host's reading makes of nearly all of them
         return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -82,8 +78,6 @@ def _number(value: object) -> float | None:
 
 def _count(value: object) -> int | None:
     """A whole number. Outside 64 bits null, not text: Clay's column is a number, and no count of anything is as large."""
-    if value is None:
-        return None
     if type(value) is int and SMALLEST <= value <= LARGEST:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -93,16 +87,14 @@ def _count(value: object) -> int | None:
     return int(value) if finite and SMALLEST <= value <= LARGEST else None
 
 
-def _flag(value: object) -> bool | None:
-    if value is None or isinstance(value, bool):
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
         return value
     raise TypeError
 
 
 def _day(value: object) -> str | None:
     """ISO date; PostgreSQL's infinities are unknown."""
-    if value is None:
-        return None
     if isinstance(value, datetime):
         try:
             value = (value.astimezone(UTC) if value.tzinfo else value).date()
@@ -113,17 +105,16 @@ def _day(value: object) -> str | None:
     return None if value in _NO_DAYS else value.isoformat()
 
 
-def _words(value: object) -> list[str] | None:
+def _words(value: object) -> list[str]:
     """Skills: without nulls, blanks and repetitions, in the order they came."""
-    if value is None:
-        return None
     if type(value) is not list and (isinstance(value, str | bytes) or not isinstance(value, Iterable)):
         raise TypeError
-    cleaned = ((_text(each) or "").strip() for each in value)
+    cleaned = (_text(each).strip() for each in value if each is not None)
     return list(dict.fromkeys(word for word in cleaned if word))
 
 
 Rule = Callable[[object], Value]
+"""How a value is written that is not null. Raises TypeError for what is of the wrong type."""
 
 LEAD_FIELDS: Mapping[str, tuple[str, Rule]] = {
     "github_username": ("username", _text),
@@ -217,7 +208,10 @@ class _Fields:
     def write(self, source: LeadRow | GithubStats) -> dict[str, Value]:
         try:
             values = self._read(source)
-            return {key: rule(value) for key, rule, value in zip(self._keys, self._rules, values, strict=True)}
+            return {
+                key: None if value is None else rule(value)
+                for key, rule, value in zip(self._keys, self._rules, values, strict=True)
+            }
         except Exception:  # noqa: BLE001  # whatever a host's row holds, it stops this lead and no other
             raise PayloadError(
                 PayloadProblem.INVALID_LEAD, f"The lead's {self._wrong(source)} is not what it should be."
@@ -226,15 +220,16 @@ class _Fields:
     def _wrong(self, source: LeadRow | GithubStats) -> str:
         for key, (field, rule) in self._fields.items():
             try:
-                rule(getattr(source, field))
+                if (value := getattr(source, field)) is not None:
+                    rule(value)
             except Exception:  # noqa: BLE001  # this one it was
                 return self._prefix + key
         return "row"
 
 
-def _id(value: object) -> str | None:
-    if value is None or isinstance(value, UUID):
-        return None if value is None else str(value)
+def _id(value: object) -> str:
+    if isinstance(value, UUID):
+        return str(value)
     raise TypeError
 
 
