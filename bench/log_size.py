@@ -125,7 +125,7 @@ async def _measure(url: str, job_id: UUID) -> tuple[float, ...]:
 
     def claiming(wanted: int) -> Callable[[], Awaitable[None]]:
         async def once() -> None:
-            async with database.statement() as connection:
+            async with database.driver() as connection:
                 claims = await claim(connection, job_id, token, wanted, LEASE)
             assert len(claims) == wanted
             claimed.extend(each.delivery_id for each in claims)
@@ -134,7 +134,7 @@ async def _measure(url: str, job_id: UUID) -> tuple[float, ...]:
 
     async def mark() -> None:
         ids = [claimed.pop() for _ in range(100)]
-        async with database.statement() as connection:
+        async with database.driver() as connection:
             assert len(await mark_sending(connection, token, ids, LEASE)) == len(ids)
 
     async def swept() -> None:

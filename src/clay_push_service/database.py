@@ -1,10 +1,12 @@
 """PostgreSQL through SQLAlchemy on asyncpg: one engine a process, short transactions, the database's own clock."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import ClauseElement, make_url, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -21,6 +23,10 @@ UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, O
 own errors ("the database system is starting up"), and the network's."""
 DATA_STATES = ("22", "23", "P0")
 """SQLSTATE classes of data exceptions, broken constraints and what a trigger raises: the same values will fail again."""
+
+
+VALUE_ERRORS = (ValueError, OverflowError)
+"""What the driver raises over a value that PostgreSQL has and Python has not, or the other way round."""
 
 
 class Database:
@@ -68,10 +74,19 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[AsyncConnection]:
-        """For ONE statement, which is its own transaction: a third of the round trips of `transaction`."""
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        """The driver's own connection, out of the same pool, for what a worker does for every lead: see Statement.
+
+        Nobody has begun a transaction on it: each statement is its own, unless you begin one.
+        """
         async with self.engine.connect() as connection:
-            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+            driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+            try:
+                yield driver
+            finally:
+                # The pool hears of errors and transactions through SQLAlchemy only.
+                if driver.is_closed() or driver.is_in_transaction():
+                    await connection.invalidate()
 
     async def listener(self) -> asyncpg.Connection:
         """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
@@ -85,12 +100,40 @@ class Database:
         await self.engine.dispose()
 
 
+Connection = AsyncConnection | asyncpg.Connection
+
+
+class Statement:
+    """SQL for either connection. The driver's own takes less than half of SQLAlchemy's time (80 µs instead of 190).
+
+    On it errors are asyncpg's, not SQLAlchemy's: see UNAVAILABLE.
+    """
+
+    def __init__(self, sql: str | ClauseElement) -> None:
+        """`sql`: with parameters as `:name`, or a statement made of expressions."""
+        clause = text(sql) if isinstance(sql, str) else sql
+        compiled = clause.compile(dialect=postgresql.asyncpg.dialect())  # type: ignore[no-untyped-call]
+        self.sql = str(compiled)
+        """With `$1`, `$2`, …"""
+        self.names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
+        """Of the parameters, in their order."""
+        self._constants: Mapping[str, object] = compiled.params
+
+    async def rows(self, connection: Connection, values: Mapping[str, object]) -> Sequence[Any]:
+        """Run it. Returns all rows, with the driver's values, to be read by position."""
+        values = {**self._constants, **values}
+        arguments = [values[name] for name in self.names]
+        if isinstance(connection, asyncpg.Connection):
+            return await connection.fetch(self.sql, *arguments)
+        found = await connection.exec_driver_sql(self.sql, tuple(arguments))
+        return found.all() if found.returns_rows else ()
+
+
 def is_about_the_data(error: BaseException) -> bool:
     """The values are to blame, so that trying again is of no use; not the server, the network or the moment."""
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return False
-    state: str = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith(DATA_STATES) or isinstance(error.orig.__cause__, ValueError)
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    state: str = getattr(cause, "sqlstate", None) or ""
+    return state.startswith(DATA_STATES) or isinstance(cause, VALUE_ERRORS) or isinstance(cause.__cause__, VALUE_ERRORS)
 
 
 def libpq_url(url: str) -> str:

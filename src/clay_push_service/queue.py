@@ -11,10 +11,8 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from procrastinate.psycopg_connector import PsycopgConnector
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import SCHEMA, libpq_url
+from clay_push_service.database import SCHEMA, Connection, Statement, libpq_url
 
 POOL_SECONDS = 5.0
 """For a connection. psycopg's 30 s would be added, one after another, to each thing the queue does after an outage."""
@@ -26,7 +24,7 @@ DRAIN = "push_jobs.drain"
 # already and no later than this one count: a push job has as many as there are workers to share it, and no more (a worker
 # that has a share already puts the others off, second after second; but it may have taken two before another came).
 # `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
-WAKE = text(f"""
+WAKE = Statement(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
     SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb),
                CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
@@ -39,7 +37,7 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
 """)
 
 
-async def wake(connection: AsyncConnection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
+async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
     """See to it, in the caller's transaction, that a worker drains this push job after `delay_seconds`, or up to `times` do."""
     values = {
         "queue": QUEUE,
@@ -49,7 +47,7 @@ async def wake(connection: AsyncConnection, job_id: UUID, *, delay_seconds: floa
         "delay": timedelta(seconds=max(delay_seconds, 0.0)),
         "times": times,
     }
-    await connection.execute(WAKE, values)
+    await WAKE.rows(connection, values)
 
 
 class Connector(PsycopgConnector):

@@ -116,9 +116,9 @@ async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(d
     async with world(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             [claimed] = await claim(connection, job_id, token, 1, timedelta(seconds=30))
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], timedelta(seconds=30))
         await forget(w, w.lead_ids[0])
         taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)

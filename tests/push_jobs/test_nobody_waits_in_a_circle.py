@@ -35,11 +35,11 @@ async def work(
     recorder = Recorder(w.database, 30.0)
     for _ in range(5):
         token = uuid4()
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             claims = [each.delivery_id for each in await claim(connection, job_id, token, 100, lease)]
         if not claims:
             return
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             sending = await mark_sending(connection, token, claims[:50], lease)
         results = [
             Result(each, job_id, version_id, token, outcome, sent=outcome is not UNSENDABLE)
@@ -119,9 +119,9 @@ async def test_what_would_be_sent_again_ends_with_its_cancelled_job(database_url
     async with world(database_url, leads=10) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             claims = [each.delivery_id for each in await claim(connection, job_id, token, 10, LEASE)]
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             await mark_sending(connection, token, claims, LEASE)
         await cancelled(w, job_id, 0)
         assert (await w.job(job_id)).status == "running" or (await w.job(job_id)).status == "pending"
@@ -138,9 +138,9 @@ async def test_whoever_makes_a_lead_wait_wakes_somebody_for_it(database_url: str
     async with world(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             [claimed] = await claim(connection, job_id, token, 1, LEASE)
-        async with w.database.statement() as connection:
+        async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], LEASE)
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
         await Recorder(w.database, 30.0)._write([Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import ProgrammingError
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import Database
@@ -28,20 +28,31 @@ class Host:
 
     async def tables(self, connection: AsyncConnection) -> HostTables:
         """Raises HostMissingError when NexusLeads' tables are not there."""
-        if self._tables is None or time.monotonic() - self._looked_at > FRESH_SECONDS:
-            self._tables = await detect(connection, self.schema)
+        if (tables := self._fresh) is None:
+            tables = self._tables = await detect(connection, self.schema)
             self._looked_at = time.monotonic()
-        return self._tables
+        return tables
+
+    @property
+    def _fresh(self) -> HostTables | None:
+        return self._tables if time.monotonic() - self._looked_at <= FRESH_SECONDS else None
 
     def forget(self) -> None:
         self._tables = None
 
-    async def read(self, database: Database, read: Callable[[AsyncConnection, HostTables], Awaitable[Read]]) -> Read:
-        """Read in a transaction of its own; once more with fresh tables if a name has changed under it."""
+    async def read(self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]) -> Read:
+        """Read with the driver's own connection; once more with fresh tables if a name has changed under it."""
         try:
-            async with database.transaction() as connection:
-                return await read(connection, await self.tables(connection))
-        except ProgrammingError:
+            return await self._read(database, read)
+        except asyncpg.SyntaxOrAccessError:
             self.forget()
+            return await self._read(database, read)
+
+    async def _read(
+        self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]
+    ) -> Read:
+        if (tables := self._fresh) is None:
             async with database.transaction() as connection:
-                return await read(connection, await self.tables(connection))
+                tables = await self.tables(connection)
+        async with database.driver() as driver:
+            return await read(driver, tables)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from clay_push_service.database import Connection, Statement
 
 # Nothing here waits for a row: whoever holds one just now (a cancel, a closing destination, the sweep) locks the push job
 # first and the deliveries after it, which is the other way round, and ends or returns them anyway.
@@ -30,12 +29,12 @@ SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease A
 FROM due WHERE delivery.id = due.id
 RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts
 """
-CLAIM_FRESH = text(CLAIM.format(suspects="= 0"))
-CLAIM_SUSPECT = text(CLAIM.format(suspects="> 0"))
+CLAIM_FRESH = Statement(CLAIM.format(suspects="= 0"))
+CLAIM_SUSPECT = Statement(CLAIM.format(suspects="> 0"))
 
 # What is still ours is found by id alone: a condition on the state would let the planner go through a partial index with
 # everything that ever was claimed, until it is vacuumed (5 ms a window instead of 2).
-MARK_SENDING = text("""
+MARK_SENDING = Statement("""
 WITH ours AS MATERIALIZED (
     SELECT id, state FROM clay.clay_push_log
     WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token FOR UPDATE SKIP LOCKED)
@@ -44,7 +43,7 @@ FROM ours WHERE delivery.id = ours.id AND ours.state = 'claimed'
 RETURNING delivery.id
 """)
 
-RELEASE = text("""
+RELEASE = Statement("""
 WITH ours AS MATERIALIZED (
     SELECT id FROM clay.clay_push_log
     WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token FOR UPDATE SKIP LOCKED)
@@ -53,7 +52,7 @@ FROM ours WHERE delivery.id = ours.id
 """)
 
 # The first that is due is enough; only where none is do all have to be looked at.
-NEXT_DUE = text("""
+NEXT_DUE = Statement("""
 SELECT CASE WHEN EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now())
             THEN 0.0
             ELSE (SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log
@@ -70,28 +69,28 @@ class Claimed:
 
 
 async def claim(
-    connection: AsyncConnection, job_id: UUID, token: UUID, wanted: int, lease: timedelta, *, suspects: bool = False
+    connection: Connection, job_id: UUID, token: UUID, wanted: int, lease: timedelta, *, suspects: bool = False
 ) -> list[Claimed]:
     """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent."""
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
-    rows = (await connection.execute(CLAIM_SUSPECT if suspects else CLAIM_FRESH, values)).all()
+    rows = await (CLAIM_SUSPECT if suspects else CLAIM_FRESH).rows(connection, values)
     return [Claimed(*claimed) for _, *claimed in sorted(rows, key=operator.itemgetter(0))]
 
 
 async def mark_sending(
-    connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
+    connection: Connection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
 ) -> set[UUID]:
     """From here on a dead worker's row becomes `unknown`. Returns those still ours; only they may be sent."""
-    marked = await connection.scalars(MARK_SENDING, {"ids": list(delivery_ids), "token": token, "lease": lease})
-    return set(marked)
+    marked = await MARK_SENDING.rows(connection, {"ids": delivery_ids, "token": token, "lease": lease})
+    return {delivery_id for (delivery_id,) in marked}
 
 
-async def release(connection: AsyncConnection, token: UUID, delivery_ids: Sequence[UUID]) -> None:
+async def release(connection: Connection, token: UUID, delivery_ids: Sequence[UUID]) -> None:
     """Give back what was claimed, or marked and surely not sent."""
-    await connection.execute(RELEASE, {"ids": list(delivery_ids), "token": token})
+    await RELEASE.rows(connection, {"ids": delivery_ids, "token": token})
 
 
-async def seconds_to_next(connection: AsyncConnection, job_id: UUID) -> float | None:
+async def seconds_to_next(connection: Connection, job_id: UUID) -> float | None:
     """When the job's next waiting delivery is due, in seconds from now (0: it is); None: nothing waits."""
-    seconds = (await connection.execute(NEXT_DUE, {"job_id": job_id})).scalar_one()
+    [[seconds]] = await NEXT_DUE.rows(connection, {"job_id": job_id})
     return None if seconds is None else float(seconds)

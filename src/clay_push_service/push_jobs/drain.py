@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
-from clay_push_service.database import UNAVAILABLE, Database
+from clay_push_service.database import UNAVAILABLE, Database, Statement
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
@@ -36,10 +35,11 @@ LAST_WRITE_SECONDS = 1.5
 FAILED_SECONDS = 2.0
 """After a slice that raised: something unexpected, most likely the database; the next try finds out."""
 
-OTHERS_WAIT = text(f"""
-SELECT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
-               WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND (scheduled_at IS NULL OR scheduled_at <= now())
-                 AND args ->> 'job_id' <> :job_id)
+OTHERS_WAIT = Statement(f"""
+SELECT 1 FROM clay.procrastinate_jobs
+WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND (scheduled_at IS NULL OR scheduled_at <= now())
+  AND args ->> 'job_id' <> :job_id
+LIMIT 1
 """)
 
 log = logs.get(__name__)
@@ -160,8 +160,8 @@ class Drainer:
         """Whether somebody waits for this slice's place: while places are free, whoever waits has one in a moment."""
         if len(self._draining) < self.knobs.slices:
             return False
-        async with self.database.statement() as connection:
-            return bool((await connection.execute(OTHERS_WAIT, {"job_id": str(job_id)})).scalar_one())
+        async with self.database.driver() as connection:
+            return bool(await OTHERS_WAIT.rows(connection, {"job_id": str(job_id)}))
 
     async def _wake(self, job_id: UUID, delay_seconds: float, times: int) -> None:
         async with self.database.transaction() as connection:

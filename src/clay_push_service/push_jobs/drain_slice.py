@@ -136,7 +136,7 @@ class Slice:
         while not self._sender.ends:
             if suspects:
                 await self._nobody_on_the_way()
-            async with self._drainer.database.statement() as connection:
+            async with self._drainer.database.driver() as connection:
                 claims = await claim(
                     connection, self._job.id, self._token, 1 if suspects or self._job.probe else wanted,
                     self._drainer.knobs.lease, suspects=suspects,
@@ -207,7 +207,7 @@ class Slice:
 
     async def _reserve(self, wanted: int) -> Reservation:
         asked_at = time.monotonic()
-        async with self._drainer.database.transaction() as connection:
+        async with self._drainer.database.driver() as connection, connection.transaction():
             reservation, now = await reserve_slots(connection, self._job.org_id, wanted, newcomer=self._newcomer)
             self._drainer.clock.learn(now, asked_at, time.monotonic())
         if reservation.slots:
@@ -217,7 +217,7 @@ class Slice:
     async def _mark(self, window: list[Slot]) -> Window:
         marked_at = time.monotonic()
         ids = [ready.claimed.delivery_id for ready, _ in window]
-        async with self._drainer.database.statement() as connection:
+        async with self._drainer.database.driver() as connection:
             ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
         if len(ours) < len(ids):
             for lost in set(ids) - ours:
@@ -231,11 +231,11 @@ class Slice:
         self._held.clear()
         try:
             if held:
-                async with self._drainer.database.transaction() as connection:
+                async with self._drainer.database.driver() as connection:
                     await release(connection, self._token, held)
         except UNAVAILABLE:
             self._drainer.return_later(self._token, held)
             raise
         async with self._drainer.database.transaction() as connection:
-            if (await connection.execute(CANCELLED, {"job_id": self._job.id})).scalar_one():
+            if await CANCELLED.rows(connection, {"job_id": self._job.id}):
                 await end_queued(connection, [self._job.id], Cause.CANCELLED)

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from clay_push_service.database import Database, is_about_the_data
+from clay_push_service.database import UNAVAILABLE, VALUE_ERRORS, Connection, Database, is_about_the_data
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadRow, payload_rows
@@ -62,19 +59,15 @@ def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: date
 async def _rows(
     host: Host, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
 ) -> dict[UUID, LeadRow | PayloadError]:
-    async def read(connection: AsyncConnection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError]:
-        return dict(await payload_rows(connection, tables, org_id, project_id, list(lead_ids)))
+    async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError]:
+        return dict(await payload_rows(connection, tables, org_id, project_id, lead_ids))
 
     try:
         return await host.read(database, read)
-    except (DBAPIError, ValueError, OverflowError) as error:
-        if (
-            isinstance(error, DBAPIError)
-            and not is_about_the_data(error)
-            and (error.connection_invalidated or len(lead_ids) == 1)
-        ):
-            raise
+    except (*UNAVAILABLE, *VALUE_ERRORS) as error:
         if len(lead_ids) == 1:
+            if not is_about_the_data(error):
+                raise
             return {
                 lead_ids[0]: PayloadError(PayloadProblem.INVALID_LEAD, "The lead holds a value that cannot be read.")
             }

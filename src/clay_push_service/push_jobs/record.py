@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from clay_push_service import queue
+from clay_push_service.database import Connection, Statement
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.health import Health
 from clay_push_service.deliveries.outcome import Outcome, Streaks, Verdict
@@ -25,7 +23,7 @@ BECOMES = {
     Verdict.WAIT: DeliveryStatus.PENDING,
 }
 # What many results have in common goes over the wire once, as a kind: nearly always all are of one.
-WRITE = text("""
+WRITE = Statement("""
 UPDATE clay.clay_push_log AS delivery
 SET status = kind.status, state = kind.state, cause = kind.cause, error_message = kind.message,
     clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
@@ -47,15 +45,15 @@ WHERE delivery.id = result.id AND delivery.claim_token = kind.token
 RETURNING delivery.id
 """)
 # Nearly always: everything was taken, and the destination is open and stays so.
-ALL_TAKEN = text("""
+ALL_TAKEN = Statement("""
 UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel, refusals = 0, outages = 0
 WHERE id = :id AND state = 'open' RETURNING id
 """)
-LOCK_VERSIONS = text("""
+LOCK_VERSIONS = Statement("""
 SELECT id, state, state_reason, refusals, outages FROM clay.destination_versions
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
-UPDATE_VERSION = text("""
+UPDATE_VERSION = Statement("""
 UPDATE clay.destination_versions
 SET fuel_used = fuel_used + :fuel, refusals = :refusals, outages = :outages, state = :state, state_reason = :reason,
     state_since = CASE WHEN state = :state THEN state_since ELSE now() END,
@@ -108,7 +106,7 @@ class Recorded:
     transaction of its own: here it would wait for other jobs' rows while others wait for the version."""
 
 
-async def record(connection: AsyncConnection, results: Sequence[Result], probe_seconds: float) -> Recorded:
+async def record(connection: Connection, results: Sequence[Result], probe_seconds: float) -> Recorded:
     """Write results, oldest first."""
     if not results:
         return Recorded([], {})
@@ -145,11 +143,11 @@ async def record(connection: AsyncConnection, results: Sequence[Result], probe_s
 
 
 async def _write(
-    connection: AsyncConnection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
+    connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
     tokens, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
-    written = await connection.scalars(
-        WRITE,
+    written = await WRITE.rows(
+        connection,
         {
             "ids": [result.delivery_id for result in results],
             "kinds": numbers,
@@ -170,12 +168,10 @@ async def _write(
             "delays": delays,
         },
     )
-    return set(written)
+    return {delivery_id for (delivery_id,) in written}
 
 
-async def _move_destinations(
-    connection: AsyncConnection, sent: Sequence[Result], probe_seconds: float
-) -> dict[UUID, Cause]:
+async def _move_destinations(connection: Connection, sent: Sequence[Result], probe_seconds: float) -> dict[UUID, Cause]:
     """Fuel and health. Returns the versions that were closed."""
     outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
     for result in sent:
@@ -186,20 +182,16 @@ async def _move_destinations(
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
         [(version_id, taken)] = outcomes.items()
         values = {"id": version_id, "fuel": sum(outcome.fuel for outcome in taken)}
-        if (await connection.execute(ALL_TAKEN, values)).one_or_none() is not None:
+        if await ALL_TAKEN.rows(connection, values):
             return closed
-    for row in (await connection.execute(LOCK_VERSIONS, {"ids": sorted(outcomes)})).all():
-        before = Health(
-            DestinationState(row.state),
-            Streaks(row.refusals, row.outages),
-            Cause(row.state_reason) if row.state_reason else None,
-        )
-        after = before.after(outcomes[row.id])
-        await connection.execute(
-            UPDATE_VERSION,
+    for version_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(connection, {"ids": sorted(outcomes)}):
+        before = Health(DestinationState(state), Streaks(refusals, outages), Cause(reason) if reason else None)
+        after = before.after(outcomes[version_id])
+        await UPDATE_VERSION.rows(
+            connection,
             {
-                "id": row.id,
-                "fuel": sum(outcome.fuel for outcome in outcomes[row.id]),
+                "id": version_id,
+                "fuel": sum(outcome.fuel for outcome in outcomes[version_id]),
                 "refusals": after.streaks.refusals,
                 "outages": after.streaks.outages,
                 "state": after.state,
@@ -208,5 +200,5 @@ async def _move_destinations(
             },
         )
         if after.state is DestinationState.CLOSED is not before.state and after.reason is not None:
-            closed[row.id] = after.reason
+            closed[version_id] = after.reason
     return closed

@@ -82,7 +82,7 @@ class Recorder:
     async def _write(self, batch: Sequence[Result]) -> None:
         """Write these now, in one transaction; then end what is queued for a destination that they have closed."""
         started = time.perf_counter()
-        async with self._database.transaction() as connection:
+        async with self._database.driver() as connection, connection.transaction():
             recorded = await record(connection, batch, self._probe_seconds)
         metrics.results_written(time.perf_counter() - started)
         for result, status in recorded.held:

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import text
-
 from clay_push_service import metrics
+from clay_push_service.database import Statement
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.posts import Posts
 from clay_push_service.push_jobs.prepare import Ready
@@ -26,7 +25,7 @@ LATE_SHARE = 0.98
 """No two POSTs from one process closer than this share of their slots' distance, even if the first was late."""
 CANCEL_CHECK_SECONDS = 0.5
 
-CANCELLED = text("SELECT cancel_requested_at IS NOT NULL FROM clay.push_jobs WHERE id = :job_id")
+CANCELLED = Statement("SELECT 1 FROM clay.push_jobs WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
 
 Slot = tuple[Ready, datetime | None]
 
@@ -121,9 +120,8 @@ class Sender:
             async with asyncio.timeout(CANCEL_CHECK_SECONDS):
                 return await waiting
         except TimeoutError:
-            async with self._drainer.database.statement() as connection:
-                cancelled = await connection.execute(CANCELLED, {"job_id": self._job.id})
-                if cancelled.scalar_one():
+            async with self._drainer.database.driver() as connection:
+                if await CANCELLED.rows(connection, {"job_id": self._job.id}):
                     self._posts.halt()
             return False
 

@@ -11,21 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from clay_push_service import logs
+from clay_push_service.database import Connection, Statement
 
 CHANNEL = "clay_push_jobs"
 
 log = logs.get(__name__)
 
-HOLD = text("""
+HOLD = Statement("""
 SELECT id, cancel_requested_at IS NOT NULL AS cancelled FROM clay.push_jobs
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
 # One statement, because every batch of results runs it.
-ADD = text(f"""
+ADD = Statement(f"""
 WITH added AS (
     UPDATE clay.push_jobs AS job
     SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
@@ -37,7 +35,7 @@ WITH added AS (
 SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
 """)
 # All failed: the job failed. Some: completed, with warnings. None to send: completed. The feature document, section 8.
-FINISH = text("""
+FINISH = Statement("""
 UPDATE clay.push_jobs
 SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
                   WHEN success_count = 0 AND failed_count > 0 THEN 'failed'
@@ -47,7 +45,7 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
   AND success_count + failed_count + skipped_count = lead_count
 RETURNING id, status, request_id, lead_count, success_count, failed_count, skipped_count, unknown_count
 """)
-NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
+NOTIFY = Statement(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
 
 
 @dataclass(slots=True)
@@ -60,19 +58,19 @@ class Tally:
     unknown: int = 0
 
 
-async def hold(connection: AsyncConnection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
+async def hold(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Lock these push jobs, before any of their deliveries. Returns those that were cancelled."""
-    rows = await connection.execute(HOLD, {"ids": sorted(job_ids)})
-    return frozenset(row.id for row in rows if row.cancelled)
+    rows = await HOLD.rows(connection, {"ids": sorted(job_ids)})
+    return frozenset(job_id for job_id, cancelled in rows if cancelled)
 
 
-async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> None:
+async def add(connection: Connection, tallies: Mapping[UUID, Tally]) -> None:
     """Move the counters of jobs that are held, end those of which nothing is left, tell those who watch."""
     if not tallies:
         return
     ids = sorted(tallies)
-    added = await connection.execute(
-        ADD,
+    [[nothing_left, _]] = await ADD.rows(
+        connection,
         {
             "ids": ids,
             "success": [tallies[job].success for job in ids],
@@ -81,17 +79,18 @@ async def add(connection: AsyncConnection, tallies: Mapping[UUID, Tally]) -> Non
             "unknown": [tallies[job].unknown for job in ids],
         },
     )
-    if not added.one().nothing_left:
+    if not nothing_left:
         return
-    for job in await connection.execute(FINISH, {"ids": ids}):
+    for job_id, status, request_id, leads, success, failed, skipped, unknown in await FINISH.rows(
+        connection, {"ids": ids}
+    ):
         # Said before the commit, so a failing one makes it twice; said once too often is better than a job without an end.
         log.info(
-            "push_job.ended", job_id=str(job.id), asked_by_request=job.request_id, status=job.status,
-            leads=job.lead_count, success=job.success_count, failed=job.failed_count, skipped=job.skipped_count,
-            unknown=job.unknown_count,
+            "push_job.ended", job_id=str(job_id), asked_by_request=request_id, status=status, leads=leads,
+            success=success, failed=failed, skipped=skipped, unknown=unknown,
         )  # fmt: skip
 
 
-async def notify(connection: AsyncConnection, job_ids: Iterable[UUID]) -> None:
+async def notify(connection: Connection, job_ids: Iterable[UUID]) -> None:
     """Wake whoever watches these jobs, once this transaction is committed."""
-    await connection.execute(NOTIFY, {"ids": list(job_ids)})
+    await NOTIFY.rows(connection, {"ids": list(job_ids)})

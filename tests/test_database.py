@@ -1,0 +1,85 @@
+"""The pool's two faces: SQLAlchemy's connection, and the driver's own for what a worker does for every lead."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from clay_push_service.database import UNAVAILABLE, Database, Statement, is_about_the_data
+
+ADDED = Statement(
+    "SELECT id, number + :more FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS integer[])) AS _ (id, number)"
+)
+PID = Statement("SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+async def one(database_url: str) -> AsyncIterator[Database]:
+    """With a single connection: whoever comes next gets it, too."""
+    database = Database(database_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def pid(database: Database) -> int:
+    async with database.driver() as driver:
+        [[number]] = await PID.rows(driver, {})
+        return int(number)
+
+
+async def test_a_statement_says_the_same_on_either_connection(one: Database) -> None:
+    ids = [uuid4(), uuid4()]
+    values = {"ids": ids, "numbers": [1, 2], "more": 10}
+    async with one.driver() as driver:
+        assert [tuple(row) for row in await ADDED.rows(driver, values)] == [(ids[0], 11), (ids[1], 12)]
+    async with one.transaction() as connection:
+        assert [tuple(row) for row in await ADDED.rows(connection, values)] == [(ids[0], 11), (ids[1], 12)]
+        assert await Statement("SET LOCAL statement_timeout = '1s'").rows(connection, {}) == ()
+
+
+async def test_each_statement_of_the_driver_is_its_own_transaction(one: Database) -> None:
+    async with one.driver() as driver:
+        [[first]] = await Statement("SELECT pg_current_xact_id()::text").rows(driver, {})
+        [[second]] = await Statement("SELECT pg_current_xact_id()::text").rows(driver, {})
+    assert first != second
+
+
+async def test_the_same_connection_is_used_again(one: Database) -> None:
+    assert await pid(one) == await pid(one)
+
+
+async def test_a_connection_that_was_left_in_a_transaction_is_not_given_to_the_next(one: Database) -> None:
+    before = await pid(one)
+    async with one.driver() as driver:
+        await driver.execute("BEGIN")
+    assert await pid(one) != before
+
+
+async def test_a_connection_that_was_lost_is_not_given_to_the_next(one: Database) -> None:
+    before = await pid(one)
+    with pytest.raises(UNAVAILABLE):
+        async with one.driver() as driver, driver.transaction():
+            await driver.fetch("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await pid(one) != before
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["driver", "SQLAlchemy"])
+@pytest.mark.parametrize(
+    ("sql", "value", "data"),
+    [
+        ("SELECT 1 / CAST(:value AS integer)", 0, True),
+        ("SELECT CAST(:value AS integer)", "no number", True),
+        ("SELECT CAST(:value AS text)", "a lone surrogate \ud800", True),
+        ("SELECT :value::integer FROM clay.no_such_table", 1, False),
+    ],
+)
+async def test_what_is_the_datas_fault_is_told_apart_on_either(
+    one: Database, sql: str, value: object, own: bool, data: bool
+) -> None:
+    connected = one.driver if own else one.transaction
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError) if own else DBAPIError) as caught:
+        async with connected() as connection:
+            await Statement(sql).rows(connection, {"value": value})
+    assert is_about_the_data(caught.value) is data
