@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver
 from sqlalchemy import make_url
 
 from clay_push_service.callers.api_keys import create_key
@@ -28,6 +28,7 @@ from tests.deliveries.conftest import read_request, receivers
 from tests.destinations.test_guard import INTERNAL, ODD_SPELLINGS
 from tests.support.app import FixedResolver
 from tests.support.dials import dialled
+from tests.support.name_server import name_server
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import World, world
 
@@ -62,7 +63,6 @@ class Ways:
     world: World
     api: httpx.AsyncClient
     drainer: Drainer
-    resolver: FixedResolver
 
     async def save(self, url: str) -> tuple[str, str]:
         answer = await self.api.put("/api/clay/config", json={"webhook_url": url})
@@ -92,7 +92,7 @@ class Ways:
 
 @asynccontextmanager
 async def three_ways(
-    database_url: str, port: int, *more_hosts: str, resolver: FixedResolver | None = None, **changes: Any
+    database_url: str, port: int, *more_hosts: str, resolver: AbstractResolver | None = None, **changes: Any
 ) -> AsyncIterator[Ways]:
     """The policy is as loose as it gets without freeing an internal network: plain HTTP, and literals among the hosts."""
     hosts = tuple(f"{host}:{port}" for host in ("*.clay.com", "localhost", *more_hosts))
@@ -112,7 +112,7 @@ async def three_ways(
                 w.drainer() as drainer,
             ):
                 own, drainer.client = drainer.client, client
-                yield Ways(w, api, drainer, resolver)
+                yield Ways(w, api, drainer)
                 drainer.client = own
         finally:
             await client.close()
@@ -137,7 +137,7 @@ async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(databa
         host: f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
         for host in (*INTERNAL, *ODD_SPELLINGS)
     }
-    with listening_inside() as inside, dialled(but=port_of(database_url)) as dials:
+    with listening_inside() as inside, dialled(but=(port_of(database_url),)) as dials:
         port = inside.getsockname()[1]
         # What the settings do not take for a host cannot be freed by a mistake there either.
         freed = [place for place in spellings.values() if HOST_RULE.fullmatch(f"{place}:{port}".lower())]
@@ -156,12 +156,13 @@ async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(databas
     """Also one bad address among good ones, in either order. A refusal by policy never looks like a network error."""
     answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
     answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
-    with listening_inside() as inside, dialled(but=port_of(database_url)) as dials:
+    with listening_inside() as inside, dialled(but=(port_of(database_url),)) as dials:
         port = inside.getsockname()[1]
         url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
-        async with three_ways(database_url, port) as ways:
+        resolver = FixedResolver()
+        async with three_ways(database_url, port, resolver=resolver) as ways:
             for addresses in answers:
-                ways.resolver.default = addresses
+                resolver.default = addresses
                 assert await ways.save(url) == ("webhook_blocked", "address_not_public"), addresses
                 assert await ways.test(url) == "blocked", addresses
                 assert await ways.send(url) == ("failed", "blocked"), addresses
@@ -169,25 +170,21 @@ async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(databas
     assert dials == []
 
 
-class Rebinding(FixedResolver):
-    """As a name server of an attacker's, with no time to live: every other answer leads inside."""
-
-    def __init__(self, outside: str, inside: str) -> None:
-        super().__init__()
-        self._answers = cycle([outside, inside])
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        self.addresses[host] = (next(self._answers),)
-        return await super().resolve(host, port, family)
-
-
 async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted(database_url: str) -> None:
-    """127.0.0.2 plays the Internet, 127.0.0.1 the inside. Each way looks once: what it vetted is what it dials."""
-    resolver = Rebinding("127.0.0.2", "127.0.0.1")
-    async with receiving(Receiver(), "127.0.0.2") as outside:
+    """A name server of the attacker's, of whose answers every other leads inside, with no time to live.
+
+    127.0.0.2 plays the Internet, 127.0.0.1 the inside. Each way looks once: what it vetted is what it dials.
+    """
+    async with (
+        receiving(Receiver(), "127.0.0.2") as outside,
+        name_server(cycle([["127.0.0.2"], ["127.0.0.1"]])) as resolver,
+    ):
         port = httpx.URL(outside.url).port or 0
         url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
-        with socket.create_server(("127.0.0.1", port)) as inside, dialled(but=port_of(database_url)) as dials:
+        with (
+            socket.create_server(("127.0.0.1", port)) as inside,
+            dialled(but=(port_of(database_url), resolver.port)) as dials,
+        ):
             inside.setblocking(False)
             async with three_ways(
                 database_url, port, resolver=resolver, allowed_webhook_networks=("127.0.0.2/32",)
@@ -202,6 +199,7 @@ async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted
                     said.append((0, tested["cause"]))
             assert connections(inside) == 0
     assert {cause for _, cause in said} == {None, "blocked"}, said
+    assert set(resolver.server.asked) == {"hooks.clay.com"}
     assert set(dials) == {("127.0.0.2", port)}
 
 
@@ -238,8 +236,7 @@ async def test_slow_name_server_and_a_dripping_answer_hold_up_neither_save_nor_t
 async def test_other_trick_gets_one_verdict_in_all_three_ways(database_url: str, host: str) -> None:
     with listening_inside() as inside:
         port = inside.getsockname()[1]
-        async with three_ways(database_url, port) as ways:
-            ways.resolver.addresses["localhost"] = ["127.0.0.1", "::1"]
+        async with three_ways(database_url, port, resolver=FixedResolver({"localhost": ["127.0.0.1", "::1"]})) as ways:
             url = f"http://{host}:{port}{SECRET_PATH}"
             assert (await ways.save(url))[0] == "webhook_blocked"
             assert await ways.test(url) == "blocked"

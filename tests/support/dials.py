@@ -1,7 +1,7 @@
 """Every address that this process dials, whatever library does it: the interpreter's own audit hook."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 _recording: list[list[tuple[str, int]]] = []
@@ -19,12 +19,12 @@ sys.addaudithook(_hear)  # for good: there is no way to take it back
 
 
 @contextmanager
-def dialled(*, but: int | None = None) -> Iterator[list[tuple[str, int]]]:
-    """Host and port of each, without those to port `but` (the database's)."""
+def dialled(*, but: Collection[int] = ()) -> Iterator[list[tuple[str, int]]]:
+    """Host and port of each, without those to the ports `but` (the database's, a name server's)."""
     heard: list[tuple[str, int]] = []
     _recording.append(heard)
     try:
         yield heard
     finally:
         _recording.remove(heard)
-        heard[:] = [each for each in heard if each[1] != but]
+        heard[:] = [each for each in heard if each[1] not in but]
