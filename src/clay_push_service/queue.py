@@ -36,6 +36,8 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
           AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds')))))
 """)
 
+LIVE = Statement("SELECT id FROM clay.push_jobs WHERE org_id = :org_id AND status IN ('pending', 'running')")
+
 
 async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
     """See to it, in the caller's transaction, that a worker drains this push job after `delay_seconds`, or up to `times` do."""
@@ -48,6 +50,15 @@ async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0
         "times": times,
     }
     await WAKE.rows(connection, values)
+
+
+async def wake_live(connection: Connection, org_id: UUID) -> None:
+    """See to it, in the caller's transaction, that the organization's live push jobs are drained now.
+
+    For whoever opens a destination or moves its pace: each of them may have put itself off until a time that counts no more.
+    """
+    for (job_id,) in await LIVE.rows(connection, {"org_id": org_id}):
+        await wake(connection, job_id)
 
 
 class Connector(PsycopgConnector):

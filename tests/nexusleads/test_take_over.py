@@ -99,6 +99,16 @@ async def test_a_change_there_is_taken_over(app: AppClient) -> None:
     )
 
 
+async def test_a_pace_that_is_changed_there_wakes_what_waits_for_the_old_one(app: AppClient) -> None:
+    await say(app, webhook_url=WEBHOOK, rate_limit_ms="60000")
+    assert await push(app) == 202
+    await app.host.connection.execute("SET search_path = public, clay")  # for the trigger of procrastinate's
+    await app.host.connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
+    await say(app, rate_limit_ms="350")
+    await config(app)
+    assert await app.host.connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NULL") == 1
+
+
 async def test_what_was_set_here_is_not_undone_by_an_old_value_there(app: AppClient) -> None:
     await say(app, webhook_url=WEBHOOK, table_name="One")
     answer = await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})

@@ -241,3 +241,23 @@ async def test_status_tells_the_whole_state(service: Stage) -> None:
     assert after["destination"]["state"] == "open"
     assert after["last_push"]["success_count"] == 4
     assert service.sandbox.webhook_url() not in json.dumps(after)
+
+
+@pytest.mark.parametrize("how", ["saved again", "tested", "another pace"])
+async def test_push_jobs_that_wait_go_on_at_once_when_the_settings_change(idle: Stage, how: str) -> None:
+    """The webhook was waited for, or its next slot; neither is worth another half minute."""
+    pushed = await idle.push(list(idle.project.lead_ids)[:2])
+    if how != "another pace":
+        waiting = "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', outages = 9"
+        await idle.host.execute(waiting)
+    await idle.host.execute("SET search_path = clay, pg_catalog")  # for the trigger of procrastinate's
+    await idle.host.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
+    match how:
+        case "saved again":
+            await idle.configure()
+        case "tested":
+            assert (await idle.call("POST", "/api/clay/test"))["success"]
+        case _:
+            await idle.configure(rate_limit_ms=100)
+    woken = "SELECT args ->> 'job_id' FROM clay.procrastinate_jobs WHERE status = 'todo' AND scheduled_at IS NULL"
+    assert await idle.host.fetchval(woken) == pushed["job_id"]

@@ -147,3 +147,19 @@ async def test_the_posts_on_their_way_are_counted_until_they_are_answered(databa
         await draining_it
         await drainer.stop(2.0)
         assert REGISTRY.get_sample_value("clay_push_posts_in_flight") == 0
+
+
+async def test_a_probe_that_opens_the_destination_wakes_its_other_push_jobs(database_url: str) -> None:
+    """Each of them has put itself off until the next probe's time."""
+    async with draining(database_url, leads=2) as (w, drainer, _):
+        probing, waiting = await w.push(w.lead_ids[:1]), await w.push(w.lead_ids[1:])
+        await w.fetch(
+            "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()"
+        )
+        await w.fetch("UPDATE clay.procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
+        await drainer.drain(probing.job_id)
+        await drainer.stop(2.0)
+        woken = (
+            "SELECT args ->> 'job_id' AS id FROM clay.procrastinate_jobs WHERE status = 'todo' AND scheduled_at IS NULL"
+        )
+        assert [row.id for row in await w.fetch(woken)] == [str(waiting.job_id)]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs, metrics
+from clay_push_service import logs, metrics, queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database import Database
 from clay_push_service.deliveries.answer import Answer
@@ -157,6 +157,7 @@ async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, o
     which = {"org_id": org_id, "version_id": version_id}
     if outcome.verdict is Verdict.SUCCESS:
         await connection.execute(GOOD, which)
+        await queue.wake_live(connection, org_id)
     elif outcome.fuel:
         await connection.execute(FUEL, which | {"fuel": outcome.fuel})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"

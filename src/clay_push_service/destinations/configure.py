@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractResolver
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database import Database
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
@@ -235,6 +236,7 @@ class _Save:
             "delay": timedelta(milliseconds=wanted.rate_limit_ms),
         }
         await self.connection.execute(UPDATE_DESTINATION, values)
+        await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
     async def _meter(self) -> int:

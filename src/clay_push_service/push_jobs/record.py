@@ -50,7 +50,7 @@ UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel, refusals = 0
 WHERE id = :id AND state = 'open' RETURNING id
 """)
 LOCK_VERSIONS = Statement("""
-SELECT id, state, state_reason, refusals, outages FROM clay.destination_versions
+SELECT id, org_id, state, state_reason, refusals, outages FROM clay.destination_versions
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
 UPDATE_VERSION = Statement("""
@@ -184,7 +184,9 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
         values = {"id": version_id, "fuel": sum(outcome.fuel for outcome in taken)}
         if await ALL_TAKEN.rows(connection, values):
             return closed
-    for version_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(connection, {"ids": sorted(outcomes)}):
+    for version_id, org_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(
+        connection, {"ids": sorted(outcomes)}
+    ):
         before = Health(DestinationState(state), Streaks(refusals, outages), Cause(reason) if reason else None)
         after = before.after(outcomes[version_id])
         await UPDATE_VERSION.rows(
@@ -201,4 +203,6 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
         )
         if after.state is DestinationState.CLOSED is not before.state and after.reason is not None:
             closed[version_id] = after.reason
+        if after.state is DestinationState.OPEN is not before.state:
+            await queue.wake_live(connection, org_id)
     return closed

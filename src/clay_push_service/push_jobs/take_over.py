@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs
+from clay_push_service import logs, queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.configure import (
     DEFAULT_RATE_LIMIT_MS,
@@ -157,6 +157,7 @@ class _Change:
         if not changed:
             return
         await self.connection.execute(SAVE_BESIDES, wanted | {"org_id": self.org_id})
+        await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, ACTOR, "config.changed", changed)
 
     async def _remember(self, *, refused: bool) -> None:
