@@ -1,5 +1,6 @@
 """The pool's two faces: SQLAlchemy's connection, and the driver's own for what a worker does for every lead."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -63,6 +64,14 @@ async def test_a_connection_that_was_lost_is_not_given_to_the_next(one: Database
         async with one.driver() as driver, driver.transaction():
             await driver.fetch("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await pid(one) != before
+
+
+async def test_a_statement_that_is_cancelled_leaves_a_connection_that_works(one: Database) -> None:
+    with pytest.raises(TimeoutError):
+        async with one.driver() as driver, asyncio.timeout(0.2):
+            await driver.fetch("SELECT pg_sleep(30)")
+    async with asyncio.timeout(5):
+        assert await pid(one)
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["driver", "SQLAlchemy"])

@@ -10,7 +10,7 @@ from clay_push_service.ops.health import StateCount, Vitals
 from clay_push_service.ops.readiness import Readiness
 
 LATE_SECONDS = 120
-"""Sendable leads that nobody has worked on for so long; the sweep wakes them after 30 s."""
+"""Sendable leads that nobody has worked on for so long; the sweep wakes them after 10 to 20 s."""
 MANY_FAILED_PERCENT = 20
 ENOUGH_TO_JUDGE = 20
 """Finished deliveries in the hour; of five, one is not a trend."""
