@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from clay_push_service.destinations.configure import ConfigChange, configure
+from clay_push_service.destinations.config_change import ConfigChange
+from clay_push_service.destinations.configure import configure
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.look_up import default_resolver
 from clay_push_service.push_jobs.remove_destination import remove_destination

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.deliveries.dependencies import Client
-from clay_push_service.destinations.configure import ConfigChange
+from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.errors import ConflictError, TooManyRequestsError
 from clay_push_service.host.billing import is_enterprise

@@ -7,15 +7,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.try_webhook import Finding
-from clay_push_service.destinations.configure import (
-    BULLET,
-    DEFAULT_FUEL_LIMIT,
-    DEFAULT_RATE_LIMIT_MS,
-    KEEP,
-    ConfigChange,
-)
+from clay_push_service.destinations.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.destinations.read import DestinationView
+from clay_push_service.destinations.save_config import DEFAULT_FUEL_LIMIT, DEFAULT_RATE_LIMIT_MS
 from clay_push_service.models import DestinationState
 
 MAX_TOKEN_CHARACTERS = 512

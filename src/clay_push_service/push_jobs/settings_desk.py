@@ -7,7 +7,8 @@ from aiohttp.abc import AbstractResolver
 from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.try_webhook import Finding, try_webhook
-from clay_push_service.destinations.configure import ConfigChange, configure
+from clay_push_service.destinations.config_change import ConfigChange
+from clay_push_service.destinations.configure import configure
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.destinations.secret_box import SecretBox

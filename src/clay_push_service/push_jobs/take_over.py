@@ -14,16 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, queue
 from clay_push_service.audit import Detail, audit
-from clay_push_service.destinations.configure import (
-    DEFAULT_RATE_LIMIT_MS,
-    ENSURE,
-    KEEP,
-    ConfigChange,
-    Keep,
-    save_checked,
-)
+from clay_push_service.destinations.config_change import KEEP, ConfigChange, Keep
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.host_fingerprint import Seen, compare, fingerprint
+from clay_push_service.destinations.save_config import DEFAULT_RATE_LIMIT_MS, ENSURE, SaveConfig
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.stored import read_destination
 from clay_push_service.errors import UNFINISHED
@@ -133,10 +127,11 @@ class _Change:
             table_name=KEEP if seen.table_name else _table_name(self.host),
             rate_limit_ms=KEEP if seen.rate_limit_ms else self._rate(checked),
         )
-        await save_checked(
-            self.connection, box, current, change, checked, self.org_id, ACTOR, source=SOURCE,
-            internal=self._is_internal(checked),
+        save = SaveConfig(
+            self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
+            written_out=True, internal=self._is_internal(checked),
         )  # fmt: skip
+        await save.run()
 
     async def _save_besides(self, seen: Seen) -> None:
         """Table name and pace, where the URL is not ours to change."""
