@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.deliveries.sender import Sender, senders
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -91,3 +93,9 @@ async def receivers() -> AsyncIterator[ReceiverOf]:
 async def receiver_of() -> AsyncIterator[ReceiverOf]:
     async with receivers() as make:
         yield make
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with senders() as sender:
+        yield sender

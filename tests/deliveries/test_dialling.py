@@ -1,0 +1,54 @@
+"""The guard in the last moment, when an address is dialled."""
+
+import httpx
+import pytest
+
+from clay_push_service.deliveries.answer import (
+    Refused,
+)
+from clay_push_service.deliveries.clay_client import Target
+from clay_push_service.destinations.guard import CheckedUrl, Policy
+from tests.deliveries.conftest import ReceiverOf
+from tests.deliveries.sender import BODY, ONLY_OUTSIDE, Names, Sender, responded, target
+
+
+@pytest.mark.parametrize("answers", [("127.0.0.1",), ("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")])
+async def test_one_internal_address_refuses_them_all(
+    receiver_of: ReceiverOf, sender: Sender, answers: tuple[str, ...]
+) -> None:
+    inside = await receiver_of()
+    outside = await receiver_of(host="127.0.0.2", port=inside.port)
+    client = sender.client(resolver=Names(answers), policy=ONLY_OUTSIDE)
+    assert isinstance(await client.post(target(inside.port), BODY), Refused)
+    assert (inside.accepted, outside.accepted) == (0, 0)
+
+
+async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+    inside = await receiver_of()
+    outside = await receiver_of(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "127.0.0.2", inside.port
+    )
+    names = Names(("127.0.0.2",), ("127.0.0.1",))
+    client = sender.client(resolver=names, policy=ONLY_OUTSIDE)
+    responded(await client.post(target(inside.port), BODY))
+    assert client._transport.connector is not None
+    client._transport.connector.clear_dns_cache()
+    answer = await client.post(target(inside.port), BODY)
+    assert isinstance(answer, Refused)
+    assert answer.reason == "address_not_public"
+    assert (outside.accepted, inside.accepted, names.asked) == (1, 0, 2)
+
+
+async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverOf, sender: Sender) -> None:
+    inside = await receiver_of()
+    client = sender.client(policy=Policy(()))
+    assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Refused)
+    assert inside.accepted == 0
+
+
+async def test_host_that_two_parsers_read_differently_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+    receiver = await receiver_of()
+    checked = CheckedUrl(httpx.URL(f"http://127.0.0.1:{receiver.port}/"), "hook.clay.test", receiver.port)
+    answer = await sender.client().post(Target(checked), BODY)
+    assert answer == Refused("parser_mismatch", answer.duration_ms)
+    assert receiver.accepted == 0
