@@ -5,7 +5,7 @@ them), no retry (the sweep wakes what nobody drains).
 """
 
 import json
-import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -18,6 +18,8 @@ POOL_SECONDS = 5.0
 """For a connection. psycopg's 30 s would be added, one after another, to each thing the queue does after an outage."""
 QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
+FETCHES = "procrastinate_fetch_job"
+"""In the query that asks for a job, and in no other."""
 
 # procrastinate has no asyncpg connector; its own SQL function, called on the caller's connection, is what makes rows and
 # job commit together. A test holds that the function exists and that a rollback leaves no job. Wake-ups that are queued
@@ -62,9 +64,9 @@ async def wake_live(connection: Connection, org_id: UUID) -> None:
 
 
 class Connector(PsycopgConnector):
-    """The worker's side of the queue, with procrastinate's tables in our schema; says when the database last answered it."""
+    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` whenever they were asked for a job and answered."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, answered: Callable[[], None]) -> None:
         super().__init__(
             conninfo=libpq_url(database_url),
             kwargs={"options": f"-csearch_path={SCHEMA},pg_catalog", "application_name": "clay-push-queue"},
@@ -72,9 +74,10 @@ class Connector(PsycopgConnector):
             max_size=8,
             timeout=POOL_SECONDS,
         )
-        self.answered_at = time.monotonic()
+        self._answered = answered
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
-        self.answered_at = time.monotonic()
+        if FETCHES in query:
+            self._answered()
         return row

@@ -40,6 +40,9 @@ GC_YOUNG = 50_000
 """Allocations between two collections (Python's own: 700): leads on their way are many, and no garbage."""
 SILENT_SECONDS = 5.0
 """The queue's worker looks for jobs at least every second."""
+DEAF_SECONDS = 30.0
+"""A worker whose queue has answered nothing for so long, although the database does, drains nothing: it has no heartbeat, so
+that /status, the alert and the health check say so. A pgbouncer that drops our search_path does that."""
 LEAST_IDLE_SECONDS = 2.0
 """A paced slice notes itself about once a second; nobody has lost their wake-up before that."""
 QUEUE_GRACE_SECONDS = 1.5
@@ -72,6 +75,7 @@ class Worker:
         self._mirror = Mirror(self._beside, Host(settings.host_schema))
         self._inbox = Inbox(self._beside, Host(settings.host_schema), settings)
         self._stop = asyncio.Event()
+        self._queue_answered_at = time.monotonic()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,9 +130,12 @@ class Worker:
         try:
             while True:
                 if await self._database_answers():
-                    connector = queue.Connector(self._settings.database_url)
+                    connector, began = (
+                        queue.Connector(self._settings.database_url, self._queue_answered),
+                        time.monotonic(),
+                    )
                     running = asyncio.create_task(self._run_queue(procrastinate.App(connector=connector)))
-                    while not running.done() and not self._is_silent(connector):
+                    while not running.done() and not self._is_silent(since=began, seconds=SILENT_SECONDS):
                         await asyncio.wait([running], timeout=POLL_SECONDS)
                     if not running.done():
                         log.warning("queue.worker_silent")
@@ -139,9 +146,13 @@ class Worker:
                 running.cancel()
                 await asyncio.wait([running])
 
-    def _is_silent(self, connector: queue.Connector) -> bool:
+    def _queue_answered(self) -> None:
+        self._queue_answered_at = time.monotonic()
+
+    def _is_silent(self, *, since: float, seconds: float) -> bool:
+        """The queue has answered nothing for so long, of what it was asked after `since`; who is full asks for nothing."""
         full = self._drainer.slices >= self._settings.worker_concurrency
-        return not full and time.monotonic() - connector.answered_at > SILENT_SECONDS
+        return not full and time.monotonic() - max(since, self._queue_answered_at) > seconds
 
     async def _database_answers(self) -> bool:
         """Before a pool is opened: one that fails to connect tries again after longer and longer pauses."""
@@ -191,8 +202,11 @@ class Worker:
         values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
         while True:
             try:
-                async with self._database.transaction() as connection:
-                    await connection.execute(SEEN, values)
+                if self._is_silent(since=0.0, seconds=DEAF_SECONDS):
+                    log.error("worker.deaf", seconds=round(time.monotonic() - self._queue_answered_at))
+                else:
+                    async with self._database.transaction() as connection:
+                        await connection.execute(SEEN, values)
             except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
                 log.warning("worker.heartbeat_failed", error=type(error).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
