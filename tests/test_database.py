@@ -66,6 +66,20 @@ async def test_a_connection_that_was_lost_is_not_given_to_the_next(one: Database
     assert await pid(one) != before
 
 
+async def test_a_connection_that_has_raised_is_not_given_to_the_next(one: Database) -> None:
+    """A server that shuts down says so a moment before it closes the connection."""
+    before = await pid(one)
+    with pytest.raises(UNAVAILABLE):
+        async with one.driver() as driver:
+            await driver.fetch("SELECT 1 / 0")
+    assert await pid(one) != before
+
+
+def test_what_the_driver_says_of_a_connection_that_is_being_shut_down_counts_as_unavailable() -> None:
+    """Told so and not closed yet, it "cannot switch to state 15": a worker ended over it instead of trying again."""
+    assert issubclass(asyncpg.InternalClientError, UNAVAILABLE)
+
+
 async def test_a_statement_that_is_cancelled_leaves_a_connection_that_works(one: Database) -> None:
     with pytest.raises(TimeoutError):
         async with one.driver() as driver, asyncio.timeout(0.2):

@@ -18,9 +18,10 @@ SCHEMA = "clay"
 
 ANSWER_SECONDS = 65.0
 """For one statement, by our clock: above what any statement may take by the server's (`attach`: 60 s)."""
-UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a statement may raise when the database is away. While a connection is being made SQLAlchemy hands on asyncpg's
-own errors ("the database system is starting up"), and the network's."""
+own errors ("the database system is starting up"), and the network's. InternalClientError: the connection had just been told
+that the server shuts down, and was not closed yet."""
 DATA_STATES = ("22", "23", "P0")
 """SQLSTATE classes of data exceptions, broken constraints and what a trigger raises: the same values will fail again."""
 
@@ -81,11 +82,14 @@ class Database:
         """
         async with self.engine.connect() as connection:
             driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+            usable = False
             try:
                 yield driver
+                usable = not driver.is_in_transaction()
             finally:
-                # The pool hears of errors and transactions through SQLAlchemy only.
-                if driver.is_closed() or driver.is_in_transaction():
+                # The pool hears of errors and transactions through SQLAlchemy only. After an error nobody knows better: a
+                # server that shuts down says so before it closes the connection.
+                if not usable:
                     await connection.invalidate()
 
     async def listener(self) -> asyncpg.Connection:
