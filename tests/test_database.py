@@ -1,6 +1,7 @@
 """The pool's two faces: SQLAlchemy's connection, and the driver's own for what a worker does for every lead."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -78,6 +79,15 @@ async def test_a_connection_that_has_raised_is_not_given_to_the_next(one: Databa
 def test_what_the_driver_says_of_a_connection_that_is_being_shut_down_counts_as_unavailable() -> None:
     """Told so and not closed yet, it "cannot switch to state 15": a worker ended over it instead of trying again."""
     assert issubclass(asyncpg.InternalClientError, UNAVAILABLE)
+
+
+def test_a_certificate_of_the_databases_that_is_refused_is_not_the_datas_fault() -> None:
+    """It is a ValueError, too: results would be given up one by one instead of being kept until the database is back."""
+    refused = ssl.SSLCertVerificationError("certificate has expired")
+    lost = asyncpg.ConnectionDoesNotExistError("connection was closed")
+    lost.__cause__ = refused
+    assert not is_about_the_data(refused)
+    assert not is_about_the_data(lost)
 
 
 async def test_a_statement_that_is_cancelled_leaves_a_connection_that_works(one: Database) -> None:

@@ -137,7 +137,10 @@ def is_about_the_data(error: BaseException) -> bool:
     """The values are to blame, so that trying again is of no use; not the server, the network or the moment."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     state: str = getattr(cause, "sqlstate", None) or ""
-    return state.startswith(DATA_STATES) or isinstance(cause, VALUE_ERRORS) or isinstance(cause.__cause__, VALUE_ERRORS)
+    return state.startswith(DATA_STATES) or any(
+        isinstance(each, VALUE_ERRORS) and not isinstance(each, OSError)  # a refused certificate is both
+        for each in (cause, cause.__cause__)
+    )
 
 
 def libpq_url(url: str) -> str:
