@@ -38,7 +38,16 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
           AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds')))))
 """)
 
-LIVE = Statement("SELECT id FROM clay.push_jobs WHERE org_id = :org_id AND status IN ('pending', 'running')")
+WAKE_LIVE = Statement(f"""
+SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
+    SELECT ROW(:queue, :task, 0, NULL, NULL, jsonb_build_object('job_id', job.id), NULL)
+           ::{SCHEMA}.procrastinate_job_to_defer_v1
+    FROM {SCHEMA}.push_jobs AS job
+    WHERE org_id = :org_id AND status IN ('pending', 'running') AND NOT EXISTS (
+        SELECT 1 FROM {SCHEMA}.procrastinate_jobs AS queued
+        WHERE queued.status = 'todo' AND queued.args ->> 'job_id' = CAST(job.id AS text)
+          AND (scheduled_at IS NULL OR scheduled_at <= now()))))
+""")
 
 
 async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
@@ -59,12 +68,11 @@ async def wake_live(connection: Connection, org_id: UUID) -> None:
 
     For whoever opens a destination or moves its pace: each of them may have put itself off until a time that counts no more.
     """
-    for (job_id,) in await LIVE.rows(connection, {"org_id": org_id}):
-        await wake(connection, job_id)
+    await WAKE_LIVE.rows(connection, {"queue": QUEUE, "task": DRAIN, "org_id": org_id})
 
 
 class Connector(PsycopgConnector):
-    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` whenever they were asked for a job and answered."""
+    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` when asking for a job succeeded."""
 
     def __init__(self, database_url: str, answered: Callable[[], None]) -> None:
         super().__init__(

@@ -130,10 +130,8 @@ class Worker:
         try:
             while True:
                 if await self._database_answers():
-                    connector, began = (
-                        queue.Connector(self._settings.database_url, self._queue_answered),
-                        time.monotonic(),
-                    )
+                    connector = queue.Connector(self._settings.database_url, self._queue_answered)
+                    began = time.monotonic()
                     running = asyncio.create_task(self._run_queue(procrastinate.App(connector=connector)))
                     while not running.done() and not self._is_silent(since=began, seconds=SILENT_SECONDS):
                         await asyncio.wait([running], timeout=POLL_SECONDS)
