@@ -1,6 +1,9 @@
 """What the environment may say, and that each name is where a reader looks for it."""
 
 import re
+import string
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,55 @@ def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
 def test_value_that_would_harm_is_refused_by_name(empty: pytest.MonkeyPatch, name: str, value: str) -> None:
     empty.setenv(PREFIX + name, value)
     with pytest.raises(SettingsError, match=f"  {PREFIX}{name}: "):
+        load()
+
+
+PUBLISHED = (
+    "dev-secret-key-change-in-production", "your-secret-key-change-this-in-production", "your-secret-key-here",
+    "your-secret-key-here-generate-with-openssl-rand-hex-32", "your-secret-key-change-in-production", "changeme",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("write", [str, str.upper, str.title, " {} ".format, '"{}"'.format, "{}\n".format],
+                         ids=["as it is", "upper", "title", "spaces", "quotes", "newline"])  # fmt: skip
+@pytest.mark.parametrize("secret", [*PUBLISHED, "your_secret_key_change_this_in_production"])
+def test_published_secret_of_the_host_is_refused(
+    empty: pytest.MonkeyPatch, secret: str, write: Callable[[str], str]
+) -> None:
+    empty.setenv(PREFIX + "JWT_SECRET", write(secret))
+    with pytest.raises(SettingsError, match=f"  {PREFIX}JWT_SECRET: is a published default") as caught:
+        load()
+    assert secret.casefold() not in str(caught.value).casefold()
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        (string.ascii_letters[:31], "shorter than 32 bytes"),
+        (string.ascii_letters[:31] + " ", "shorter than 32 bytes"),
+        ("abcdefghijk" * 6, "fewer than 12 different characters"),
+        ("a" * 64, "fewer than 12 different characters"),
+        (" " * 30 + "abcdefghijklm", "shorter than 32 bytes"),
+    ],
+)
+def test_secret_that_can_be_guessed_is_refused(empty: pytest.MonkeyPatch, secret: str, reason: str) -> None:
+    empty.setenv(PREFIX + "JWT_SECRET", secret)
+    with pytest.raises(SettingsError, match=f"  {PREFIX}JWT_SECRET: .*{reason}"):
+        load()
+
+
+@pytest.mark.parametrize("secret", [string.ascii_letters[:32], "é" * 6 + "abcdefghijklmnopqrst", "0123456789ab" * 3])
+def test_secret_of_32_bytes_and_12_different_characters_is_taken(empty: pytest.MonkeyPatch, secret: str) -> None:
+    empty.setenv(PREFIX + "JWT_SECRET", secret)
+    found = load().jwt_secret
+    assert found is not None
+    assert found.get_secret_value() == secret
+
+
+@pytest.mark.parametrize("key", [bytes(32), b"password" * 4])
+def test_encryption_key_that_is_a_placeholder_is_refused(empty: pytest.MonkeyPatch, key: bytes) -> None:
+    empty.setenv(PREFIX + "ENCRYPTION_KEYS", f"k1:{b64encode(key).decode()}")
+    with pytest.raises(SettingsError, match=f"  {PREFIX}ENCRYPTION_KEYS: .*is not random"):
         load()
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 KEY_BYTES = 32
+MINIMUM_DIFFERENT = 12
+"""Different bytes. 32 random ones have about 30; a key of zeros, or of one word repeated, is a placeholder."""
 KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 
 
@@ -36,4 +38,6 @@ def _parse(entry: str) -> tuple[str, bytes]:
         key = b""
     if len(key) != KEY_BYTES:
         raise KeyRingError(f"encryption key {key_id!r} is not {KEY_BYTES} bytes in base64")
+    if len(set(key)) < MINIMUM_DIFFERENT:
+        raise KeyRingError(f"encryption key {key_id!r} is not random: make one with `clay-push secrets new`")
     return key_id, key

@@ -14,12 +14,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clay_push_service.key_ring import read_ring
+from clay_push_service.signing_secret import weakness
 
 PREFIX = "CLAY_PUSH_"
 ENV_FILE = ".env"
-PUBLISHED_SECRETS = frozenset({"your-secret-key-change-in-production", "your-secret-key", "change-me", "changeme"})
-"""What NexusLeads' repository and copies of it ship as `SECRET_KEY`; whoever reads them could sign a token."""
-MINIMUM_SECRET_LENGTH = 16
 LONGEST_PORT = 65_535
 HOST_RULE = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?(?::([0-9]{1,5}))?|\[[0-9a-f:.]+\](?::([0-9]{1,5}))?")
 
@@ -57,7 +55,8 @@ class Settings(BaseSettings):
     """A worker's own metrics port, on HOST; none: it serves none. Without a key: keep it in your network."""
 
     jwt_secret: SecretStr | None = None
-    """The host's SECRET_KEY, to check its access tokens. Without it only service keys are let in."""
+    """The host's SECRET_KEY, to check its access tokens: at least 32 bytes, 12 different characters, no published default.
+    Without it only service keys are let in."""
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """A ring of `id:base64` AES-256 keys, comma-separated; the first encrypts, all decrypt. A worker needs it; `serve`
     without it can save and test no webhook."""
@@ -166,10 +165,8 @@ class Settings(BaseSettings):
     @field_validator("jwt_secret")
     @classmethod
     def _is_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and value.get_secret_value() in PUBLISHED_SECRETS:
-            raise ValueError("is the host's published default; anyone could sign a token with it")
-        if value is not None and len(value.get_secret_value()) < MINIMUM_SECRET_LENGTH:
-            raise ValueError(f"is shorter than {MINIMUM_SECRET_LENGTH} characters")
+        if value is not None and (reason := weakness(value.get_secret_value())) is not None:
+            raise ValueError(reason)
         return value
 
     @field_validator("lease_seconds")

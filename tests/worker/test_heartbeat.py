@@ -59,7 +59,9 @@ async def test_a_worker_whose_queue_finds_no_tables_has_no_heartbeat_until_it_do
     async def is_still() -> bool:
         return not await beats()
 
-    async with beating(Settings(database_url=database_url, encryption_keys=f"1:{b64encode(bytes(32)).decode()}")):
+    async with beating(
+        Settings(database_url=database_url, encryption_keys=f"1:{b64encode(bytes(range(32))).decode()}")
+    ):
         await until(5, beats)
         await asyncio.sleep(2.5)
         assert await beats(), "the queue is asked every second, and answers"
