@@ -42,7 +42,7 @@ async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_tim
         assert job.push_mode == "all"
 
         again = await shell(tmp_path, *push, env=env)
-        assert "0 leads queued, 12 skipped" in again.out
+        assert "Nothing was queued: 12 leads skipped. Already in your Clay table." in again.out
 
 
 async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str, tmp_path: Path) -> None:

@@ -146,7 +146,9 @@ async def test_a_push_without_a_project_makes_one_job_for_each(page: Connected) 
     jobs = answer["jobs"]
     assert isinstance(jobs, list)
     assert {(job["project_id"], job["lead_count"]) for job in jobs} == {(str(one), 1), (str(two), 2)}
-    assert (await push(page, contributor_ids=[str(leads[0])], project_id=str(two)))["skipped_count"] == 1
+    again = await push(page, contributor_ids=[str(leads[0])], project_id=str(two))
+    said = "Nothing was queued: 1 lead skipped. Already on the way to Clay in another push."
+    assert (again["skipped_count"], again["message"]) == (1, said)
     assert (await push(page, contributor_ids=[str(leads[0])], project_id="", extra="ignored"))["skipped_count"] == 1
 
 

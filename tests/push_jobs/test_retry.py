@@ -1,10 +1,12 @@
 """Retrying: what failed or was cancelled, and by itself only what another try may mend; the rest by name."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from clay_push_service.push_jobs.verify import verify
 from tests.support.pushing import Pushing, pushing
 from tests.support.receiver import OK, Receiver, status
 
@@ -123,3 +125,70 @@ async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) 
         for query in ("status=tired", "cause=tired", "cursor=tired"):
             refused = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads?{query}", "owner")
             assert refused.status_code in {400, 422}, query
+
+
+async def test_a_retry_sends_again_what_its_job_was_to_send_again(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if 3 <= number < 6 else OK)
+    async with pushing(database_url, clay=clay) as p:
+        await p.pushed()
+        failed = await p.pushed(push_again=True)
+        assert failed["failed_count"] == 3
+        again = await p.call("POST", f"/api/clay/jobs/{failed['id']}/retry")
+        assert (again["lead_count"], again["skipped_count"], again["message"]) == (3, 0, "Clay push job queued")
+        await p.drain()
+        assert set(p.clay.leads.values()) == {3}
+        async with p.connected.app.database.transaction() as connection:
+            assert await verify(connection, timedelta(minutes=1)) == []
+
+
+async def test_a_retry_of_a_retry_sends_what_the_first_job_was_to_send(database_url: str) -> None:
+    """Of a push again, and of a retry that named what may be in Clay: both stay so through any number of retries."""
+    clay = Receiver(answer=lambda number, _body: status(422) if number in {1, 2} else OK)
+    async with pushing(database_url, clay=clay, leads=1) as p:
+        await p.pushed()
+        first = await p.pushed(push_again=True)
+        second = await p.call("POST", f"/api/clay/jobs/{first['id']}/retry")
+        await p.drain()
+        third = await p.call("POST", f"/api/clay/jobs/{second['job_id']}/retry")
+        assert third["skipped_count"] == 0
+        await p.drain()
+        assert p.clay.leads == {str(p.lead_ids[0]): 4}
+
+
+async def test_a_retry_of_a_named_unknown_that_was_refused_is_sent(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
+    async with pushing(database_url, clay=clay, leads=1) as p:
+        unknown = await ends(p, {p.lead_ids[0]: "unknown"})
+        refused = await p.call("POST", f"/api/clay/jobs/{unknown}/retry", {"causes": ["unknown"]})
+        await p.drain()
+        again = await p.call("POST", f"/api/clay/jobs/{refused['job_id']}/retry")
+        assert again["skipped_count"] == 0
+        await p.drain()
+        assert p.clay.leads == {str(p.lead_ids[0]): 2}
+
+
+@pytest.mark.parametrize("push_again", [False, True])
+async def test_what_another_job_has_delivered_since_is_not_sent_by_a_retry(database_url: str, push_again: bool) -> None:
+    refused = range(3, 6) if push_again else range(3)
+    clay = Receiver(answer=lambda number, _body: status(422) if number in refused else OK)
+    async with pushing(database_url, clay=clay) as p:
+        if push_again:
+            await p.pushed()
+        failed = await p.pushed(push_again=push_again)
+        assert failed["failed_count"] == 3
+        delivered = await p.pushed(p.lead_ids[:1], push_again=push_again)
+        assert delivered["success_count"] == 1
+        again = await p.call("POST", f"/api/clay/jobs/{failed['id']}/retry")
+        assert (again["lead_count"], again["skipped_count"]) == (3, 1)
+        await p.drain()
+        skipped = (await p.call("GET", f"/api/clay/jobs/{again['job_id']}/leads?status=skipped"))["leads"]
+        assert [(each["lead"]["id"], each["cause"]) for each in skipped] == [(str(p.lead_ids[0]), "already_in_clay")]
+
+
+async def test_a_retry_that_queues_nothing_says_so(database_url: str) -> None:
+    async with pushing(database_url) as p:
+        failed = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
+        await p.pushed()
+        again = await p.call("POST", f"/api/clay/jobs/{failed}/retry")
+        assert again["skipped_count"] == 3
+        assert again["message"] == "Nothing was queued: 3 leads skipped. Already in your Clay table."

@@ -52,7 +52,7 @@ async def test_a_push_of_nobody_says_why(database_url: str, mode: str, filters: 
     async with pushing(database_url, leads=0 if mode == "all" else 3) as p:
         body = {"project_id": str(p.project_id), "push_mode": mode, "filters": filters}
         answer = await p.call("POST", "/api/clay/push-filtered", body)
-        assert (answer["lead_count"], answer["message"]) == (0, said)
+        assert (answer["lead_count"], answer["message"]) == (0, f"Nothing was queued. {said}")
         job = await p.job(answer["job_id"])
         assert (job["status"], job["summary"], job["progress_percent"]) == ("completed", said, 100)
 

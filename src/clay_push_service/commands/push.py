@@ -17,7 +17,7 @@ from clay_push_service.host.tables import detect
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.models import JobStatus
 from clay_push_service.push_jobs.accept import Asker
-from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.ask import Desk, message_of
 from clay_push_service.push_jobs.describe import ENDED
 from clay_push_service.push_jobs.read_jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
@@ -73,9 +73,8 @@ class _Push:
             desk, body = await self._desk(connection)
             [job] = await desk.push(body)
         queued = job.lead_count - job.skipped_count
-        self._console.print(
-            Text(f"Push job {job.job_id}: {queued:,} leads queued, {job.skipped_count:,} skipped."), soft_wrap=True
-        )
+        said = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else message_of([job])
+        self._console.print(Text(f"Push job {job.job_id}: {said}"), soft_wrap=True)
         return desk.asker.org_id, job.job_id
 
     async def _desk(self, connection: AsyncConnection) -> tuple[Desk, PushFilteredBody]:

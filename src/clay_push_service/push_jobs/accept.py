@@ -20,7 +20,7 @@ from clay_push_service.host.projects import project as read_project
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import DestinationState, PushMode
 from clay_push_service.push_jobs import tally
-from clay_push_service.push_jobs.queue_leads import Again, queue_leads
+from clay_push_service.push_jobs.queue_leads import Again, Counted, queue_leads
 from clay_push_service.push_jobs.shares import shares
 
 MAX_LEADS = 50_000
@@ -81,6 +81,8 @@ class Choice:
     filters_json: str | None = None
     retry_of: UUID | None = None
     source_job_id: UUID | None = None
+    push_again: bool = False
+    """Whether the push job may send what is in Clay already: the invariant "once" excuses its deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class AcceptedJob:
     """All leads of the request in this project, with the skipped."""
     skipped_count: int
     push_mode: PushMode
+    main_cause: Cause | None = None
+    """Why most of the skipped leads are skipped."""
 
 
 async def require_available(
@@ -215,7 +219,7 @@ async def accept(
                 "table_epoch": destination.table_epoch,
                 "push_mode": choice.mode,
                 "filters": choice.filters_json,
-                "push_again": choice.again.in_clay,
+                "push_again": choice.push_again or choice.again.in_clay,
                 "retry_of": choice.retry_of,
                 "source_job_id": choice.source_job_id,
                 "created_by": asker.actor,
@@ -226,9 +230,9 @@ async def accept(
     counts = await queue_leads(connection, choice.leads, asker.org_id, jobs, destination.table_epoch, choice.again)
     accepted = []
     for project_id, job_id in jobs.items():
-        counted_leads = counts.get(job_id)
-        leads, skipped = (counted_leads.lead_count, counted_leads.skipped_count) if counted_leads else (0, 0)
-        accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode))
+        counted = counts.get(job_id, Counted(0, 0))
+        leads, skipped = counted.lead_count, counted.skipped_count
+        accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode, counted.main_cause))
         if leads > skipped:
             await queue.wake(connection, job_id, times=shares(destination.rate_limit_ms, leads - skipped))
     await tally.add(connection, {job_id: tally.Tally() for job_id in jobs.values()})  # ends those with nothing to send

@@ -1,12 +1,13 @@
 """A request to push, from the parsed body to the answer: gate, destination, choice, then a preview or a push; once a key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.audit import Detail, audit
+from clay_push_service.deliveries.cause import EXPLANATIONS
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.errors import ConflictError, InvalidError
 from clay_push_service.gate import gate
@@ -24,7 +25,7 @@ from clay_push_service.push_jobs.accept import (
     require_available,
     require_destination,
 )
-from clay_push_service.push_jobs.describe import nobody
+from clay_push_service.push_jobs.describe import nothing_queued
 from clay_push_service.push_jobs.idempotency import Kept, find_answer, keep_answer
 from clay_push_service.push_jobs.preview import preview
 from clay_push_service.push_jobs.queue_leads import Again
@@ -152,13 +153,21 @@ class Desk:
         return kept
 
 
-def answer_of(jobs: list[AcceptedJob]) -> Kept:
-    lead_count = sum(job.lead_count for job in jobs)
+def message_of(jobs: Sequence[AcceptedJob]) -> str:
+    """What a request to push has done; where it queued nothing, why."""
+    if any(job.lead_count > job.skipped_count for job in jobs):
+        return MESSAGE
+    largest = max(jobs, key=lambda job: job.skipped_count)
+    cause = None if largest.main_cause is None else EXPLANATIONS[largest.main_cause].message
+    return nothing_queued(largest.push_mode, sum(job.lead_count for job in jobs), cause)
+
+
+def answer_of(jobs: Sequence[AcceptedJob]) -> Kept:
     answer = PushAnswer(
         job_id=jobs[0].job_id,
-        lead_count=lead_count,
+        lead_count=sum(job.lead_count for job in jobs),
         skipped_count=sum(job.skipped_count for job in jobs),
-        message=MESSAGE if lead_count else nobody(jobs[0].push_mode),
+        message=message_of(jobs),
         jobs=[
             QueuedJob(
                 job_id=job.job_id, project_id=job.project_id, lead_count=job.lead_count, skipped_count=job.skipped_count

@@ -56,6 +56,14 @@ def nobody(push_mode: str) -> str:
     return "The project has no leads." if push_mode == PushMode.ALL else "No lead of the project matches these filters."
 
 
+def nothing_queued(push_mode: str, lead_count: int, main_cause: str | None) -> str:
+    """Why a request to push has queued nothing: no leads, or the sentence of the cause that skips most of them."""
+    if not lead_count:
+        return f"Nothing was queued. {nobody(push_mode)}"
+    said = f"Nothing was queued: {leads(lead_count)} skipped."
+    return f"{said} {main_cause}" if main_cause else said
+
+
 def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped: int, main_cause: str | None) -> str:
     """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
     if not lead_count:

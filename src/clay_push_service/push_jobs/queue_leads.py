@@ -59,7 +59,10 @@ FROM (SELECT sent.contributor_id,
              CASE WHEN bool_or(sent.status = 'success') THEN 'already_in_clay' ELSE 'maybe_in_clay' END AS cause
       FROM clay.clay_push_log AS mine
       JOIN clay.clay_push_log AS sent ON sent.org_id = mine.org_id AND sent.contributor_id = mine.contributor_id
+      LEFT JOIN clay.clay_push_log AS retried
+        ON retried.job_id = :retry_of AND retried.org_id = mine.org_id AND retried.contributor_id = mine.contributor_id
       WHERE mine.job_id = ANY(CAST(:job_ids AS uuid[])) AND mine.state = 'waiting' AND sent.table_epoch = :table_epoch
+        AND (retried.seq IS NULL OR sent.seq > retried.seq)
         AND ((sent.status = 'success' AND NOT :again_in_clay) OR (sent.cause = 'unknown' AND NOT :again_maybe))
       GROUP BY sent.contributor_id) AS history
 WHERE delivery.job_id = ANY(CAST(:job_ids AS uuid[])) AND delivery.state = 'waiting'
@@ -68,10 +71,11 @@ WHERE delivery.job_id = ANY(CAST(:job_ids AS uuid[])) AND delivery.state = 'wait
 COUNT = text("""
 UPDATE clay.push_jobs AS job
 SET lead_count = counted.leads, skipped_count = counted.skipped, updated_at = now()
-FROM (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'skipped') AS skipped
+FROM (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'skipped') AS skipped,
+             mode() WITHIN GROUP (ORDER BY cause) AS main_cause
       FROM clay.clay_push_log WHERE job_id = ANY(CAST(:job_ids AS uuid[])) GROUP BY job_id) AS counted
 WHERE job.id = counted.job_id
-RETURNING job.id, lead_count, skipped_count
+RETURNING job.id, lead_count, skipped_count, counted.main_cause
 """)
 
 
@@ -81,6 +85,9 @@ class Again:
 
     in_clay: bool = False
     maybe_in_clay: bool = False
+    retry_of: UUID | None = None
+    """Of each lead only what happened after its delivery in this push job counts: the job meant to send the lead despite
+    everything before. A lead has one live delivery at a time, so the order of its deliveries is the order of their `seq`."""
 
     @classmethod
     def all(cls) -> "Again":
@@ -92,6 +99,8 @@ class Counted:
     lead_count: int
     """All leads of the push job, with the skipped."""
     skipped_count: int
+    main_cause: Cause | None = None
+    """Why most of the skipped leads are skipped."""
 
 
 def judged(leads: PushableLeads, org_id: UUID, table_epoch: int, again: Again) -> CTE:
@@ -100,21 +109,23 @@ def judged(leads: PushableLeads, org_id: UUID, table_epoch: int, again: Again) -
     A lead whose answer never came may be in Clay whatever was tried later: only a success says more.
     """
     asked = leads.cte("asked").prefix_with("MATERIALIZED", dialect="postgresql")
-    history = (
-        select(
-            LOG.c.contributor_id,
-            func.bool_or(LOG.c.status == DeliveryStatus.SUCCESS).label("in_clay"),
-            func.bool_or(LOG.c.cause == Cause.UNKNOWN).label("maybe_in_clay"),
-        )
-        .where(
-            LOG.c.org_id == org_id,
-            LOG.c.table_epoch == table_epoch,
-            LOG.c.contributor_id.in_(select(asked.c.lead_id)),
-            or_(LOG.c.status == DeliveryStatus.SUCCESS, LOG.c.cause == Cause.UNKNOWN),
-        )
-        .group_by(LOG.c.contributor_id)
-        .cte("history")
+    sent = select(
+        LOG.c.contributor_id,
+        func.bool_or(LOG.c.status == DeliveryStatus.SUCCESS).label("in_clay"),
+        func.bool_or(LOG.c.cause == Cause.UNKNOWN).label("maybe_in_clay"),
+    ).where(
+        LOG.c.org_id == org_id,
+        LOG.c.table_epoch == table_epoch,
+        LOG.c.contributor_id.in_(select(asked.c.lead_id)),
+        or_(LOG.c.status == DeliveryStatus.SUCCESS, LOG.c.cause == Cause.UNKNOWN),
     )
+    if again.retry_of is not None:
+        retried = LOG.alias("retried")
+        same_lead = and_(retried.c.org_id == LOG.c.org_id, retried.c.contributor_id == LOG.c.contributor_id)
+        sent = sent.join_from(LOG, retried, same_lead).where(
+            retried.c.job_id == again.retry_of, LOG.c.seq > retried.c.seq
+        )
+    history = sent.group_by(LOG.c.contributor_id).cte("history")
     return (
         select(
             asked.c.lead_id, asked.c.project_id,
@@ -197,6 +208,7 @@ async def queue_leads(
         {
             "job_ids": job_ids,
             "table_epoch": table_epoch,
+            "retry_of": again.retry_of,
             "again_in_clay": again.in_clay,
             "again_maybe": again.maybe_in_clay,
             "in_clay": EXPLANATIONS[Cause.ALREADY_IN_CLAY].message,
@@ -204,4 +216,7 @@ async def queue_leads(
         },
     )
     rows = await connection.execute(COUNT, {"job_ids": job_ids})
-    return {row.id: Counted(row.lead_count, row.skipped_count) for row in rows}
+    return {
+        row.id: Counted(row.lead_count, row.skipped_count, None if row.main_cause is None else Cause(row.main_cause))
+        for row in rows
+    }

@@ -21,13 +21,18 @@ NAME_THEM = (
     " or that another try would not help. The job's `causes` say which."
 )
 # Locked, so that two retries at once see each other's deliveries.
-JOB = text("SELECT project_id, status FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE")
+JOB = text(
+    "SELECT project_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE"
+)
 
 
 async def retry(
     connection: AsyncConnection, tables: HostTables, asker: Asker, job_id: UUID, body: RetryBody
 ) -> AcceptedJob:
-    """Failed and cancelled leads. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`."""
+    """Failed and cancelled leads, except those that another job has delivered since.
+
+    Whatever the first job sent despite its history (`push_again`) is sent again. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
+    """
     job = (await connection.execute(JOB, {"org_id": asker.org_id, "job_id": job_id})).one_or_none()
     if job is None:
         raise not_found()
@@ -56,8 +61,9 @@ async def retry(
     again = Again(
         in_clay=body.lead_ids is not None,
         maybe_in_clay=body.lead_ids is not None or (causes is not None and Cause.UNKNOWN in causes),
+        retry_of=job_id,
     )
-    choice = Choice(PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id)
+    choice = Choice(PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id, push_again=job.push_again)
     [accepted] = await accept(connection, tables, asker, destination, choice)
     return accepted
 

@@ -72,7 +72,7 @@ class PushAnswer(BaseModel):
     lead_count: int = Field(description="All leads of the request, with the skipped.", examples=[3])
     skipped_count: int = Field(description="Of these, what is not sent; each job's leads say why.", examples=[1])
     message: str = Field(
-        description="What was done, in one sentence; with no lead at all, why.", examples=["Clay push job queued"]
+        description="What was done; where nothing was queued, that and why.", examples=["Clay push job queued"]
     )
     jobs: list[QueuedJob] = Field(description="One push job a project, the largest first.")
 
