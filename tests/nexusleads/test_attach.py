@@ -35,7 +35,7 @@ WHERE c.relnamespace = 'public'::regnamespace GROUP BY c.oid, c.relname, c.relac
 """
 OURS = """
 SELECT proname::text FROM pg_proc
-WHERE pronamespace = 'clay'::regnamespace AND proname IN ('clay_guard_mirror', 'clay_take_pushes') ORDER BY 1
+WHERE pronamespace = 'clay'::regnamespace AND proname IN ('clay_guard_mirror', 'clay_note_scans', 'clay_take_pushes') ORDER BY 1
 """
 
 
@@ -56,7 +56,8 @@ async def test_a_dry_run_says_it_all_and_changes_nothing(
             in said
         )
         assert ("CREATE OR REPLACE TRIGGER clay_guard_mirror" in said) is level.mirrors
-        assert ("CREATE OR REPLACE TRIGGER clay_take_pushes" in said) is (level is Level.INBOX)
+        for name in ("clay_take_pushes", "clay_note_scans"):
+            assert (f"CREATE OR REPLACE TRIGGER {name}" in said) is (level is Level.INBOX)
 
 
 @BOTH
@@ -79,11 +80,13 @@ async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_u
         await a.attach(Level.INBOX, runtime_role=roles.runtime)
         after = await a.connection.fetch(CATALOGUE)
         assert [(row[0], row[3]) for row in after] == columns
-        assert {row[0]: row[4] for row in after if row[4]} == {"sourcing_jobs": "{clay_guard_mirror,clay_take_pushes}"}
+        assert {row[0]: row[4] for row in after if row[4]} == {
+            "sourcing_jobs": "{clay_guard_mirror,clay_note_scans,clay_take_pushes}"
+        }
         views = await a.connection.fetchval("SELECT count(*) FROM pg_views WHERE schemaname IN ('clay', 'public')")
         assert views == 0
         for config, is_definer in await a.connection.fetch(
-            "SELECT proconfig, prosecdef FROM pg_proc WHERE proname IN ('clay_guard_mirror', 'clay_take_pushes')"
+            "SELECT proconfig, prosecdef FROM pg_proc WHERE proname IN ('clay_guard_mirror', 'clay_note_scans', 'clay_take_pushes')"
         ):
             assert is_definer
             assert "search_path=pg_catalog, pg_temp" in config
@@ -203,6 +206,15 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
             await mirror.pass_once()
             assert await a.status(host_job_id) == "completed"
             assert len(await a.marks()) == 5
+            scan_id = await host.fetchval(
+                "INSERT INTO sourcing_jobs (project_id, job_type, status) VALUES ($1, 'source_ingestion', 'running')"
+                " RETURNING id",
+                a.world.project_id,
+            )
+            await host.execute("UPDATE sourcing_jobs SET status = 'completed' WHERE id = $1", scan_id)
+            await inbox.work_off()
+            outcome = "SELECT outcome FROM clay.auto_export_runs WHERE source_job_id = $1"
+            assert await a.connection.fetchval(outcome, scan_id) == "nothing_new"
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await host.execute("SELECT * FROM clay.inbox")
             assert await _revokes(a, roles.host) == set()

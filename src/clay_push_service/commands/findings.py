@@ -37,7 +37,7 @@ SEALED = text("""
 SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
 WHERE id > :after AND (sealed_url IS NOT NULL OR sealed_token IS NOT NULL) ORDER BY id LIMIT 500
 """)
-ATTACHABLE = text("SELECT pg_catalog.to_regclass('clay.attachment') IS NOT NULL")
+ATTACHABLE = text("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL")
 FIRST = "00000000-0000-0000-0000-000000000000"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.host.tables import HostTables
 from clay_push_service.nexusleads.attachment import Level, read_attachment
 from clay_push_service.nexusleads.grants import missing_grants, needed
-from clay_push_service.nexusleads.plan import find_ours
+from clay_push_service.nexusleads.plan import CONFIG, find_ours
 from clay_push_service.nexusleads.shape import JOBS, read_shape
 from clay_push_service.nexusleads.triggers import TRIGGERS
 
@@ -23,6 +23,10 @@ WHERE job.finished_at < now() - interval '{BEHIND_SECONDS} seconds' AND job.crea
 UNTAKEN = text(f"""
 SELECT count(*) FROM clay.inbox WHERE done_at IS NULL AND taken_at < now() - interval '{BEHIND_SECONDS} seconds'
 """)
+SCANS_WAITING = text(f"""
+SELECT count(*) FROM clay.finished_scans
+WHERE done_at IS NULL AND finished_at < now() - interval '{BEHIND_SECONDS} seconds'
+""")
 
 
 async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
@@ -36,7 +40,9 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
         # Without its function it was left out on purpose (--without-trigger), but the inbox is nothing without its own.
         expected = trigger.name in found.functions or trigger.level is standing.level is Level.INBOX
         if expected and not found.triggers.get(trigger.name):
-            said.append(f"trigger {trigger.name} on {tables.schema}.{JOBS} is gone or disabled")
+            said.append(f"trigger {trigger.name} on {tables.schema}.{JOBS} is missing or disabled")
+        if trigger.name in found.functions and found.functions[trigger.name] != (trigger.body, True, CONFIG):
+            said.append(f"function clay.{trigger.name} is not that of this release")
     shape = await read_shape(connection, tables)
     role = (await connection.execute(ROLE)).scalar_one()
     lacking = await missing_grants(connection, tables.schema, role, needed(tables, shape, standing.level))
@@ -47,4 +53,6 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
         said.append(f"{behind:,} ended push jobs are not yet shown as ended on NexusLeads' Jobs page")
     if untaken := (await connection.execute(UNTAKEN)).scalar_one():
         said.append(f"{untaken:,} pushes that NexusLeads queued have not been dealt with for over a minute")
+    if waiting := (await connection.execute(SCANS_WAITING)).scalar_one():
+        said.append(f"{waiting:,} finished scans have not run their auto-export rule for over a minute")
     return standing.level, said

@@ -10,6 +10,7 @@ from clay_push_service.errors import UnavailableError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import LOCK, read_attachment
+from clay_push_service.nexusleads.finished_scans import forget_waiting
 from clay_push_service.nexusleads.grants import Grant, given, rule_grants, write_grants
 from clay_push_service.nexusleads.mirror_write import WRITE_AS_MIRROR, end_row
 from clay_push_service.nexusleads.plan import Plan, Step, Wish, make_plan, removals
@@ -20,7 +21,7 @@ NEVER_TAKEN = "clay-push was detached before it came to this push, so nothing wa
 
 # The host's writers wait behind a lock on its table that waits itself: so not for long.
 BOUNDS = text("SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '60s', true)")
-MIGRATED = text("SELECT pg_catalog.to_regclass('clay.attachment') IS NOT NULL")
+MIGRATED = text("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL")
 RECORD = text("""
 INSERT INTO clay.attachment (level, host_schema, attached_by) VALUES (:level, :schema, current_user)
 ON CONFLICT (only_one) DO UPDATE
@@ -62,6 +63,7 @@ async def attach(connection: AsyncConnection, tables: HostTables, wish: Wish, *,
     for step in plan.steps:
         await connection.exec_driver_sql(step.statement)
     if plan.standing is None or (plan.standing.level, plan.standing.host_schema) != (wish.level, tables.schema):
+        await forget_waiting(connection)
         await connection.execute(RECORD, {"level": wish.level, "schema": tables.schema})
         await audit(connection, None, "shell", "host.attached", {"level": wish.level.value})
     return plan
@@ -87,6 +89,7 @@ async def detach(
     for step in steps:
         await connection.exec_driver_sql(step.statement)
     if standing is not None:
+        await forget_waiting(connection)
         await connection.execute(FORGET)
         await audit(connection, None, "shell", "host.detached", {"level": standing.level.value, "role": runtime_role})
     return steps, ended, grants

@@ -1,4 +1,5 @@
 """Pushes that the host queued itself, taken by our trigger: its auto-export becomes a run of OUR rule, anything else a push.
+Scans that it completed run that rule, too.
 
 The host's row goes on as the row that shows our push job. Where there is none to show, the row ends with the reason. Our
 part commits first; the host's row is written behind it, as all of the mirror.
@@ -24,6 +25,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import Level, read_attachment
 from clay_push_service.nexusleads.end_host_jobs import end_host_jobs
+from clay_push_service.nexusleads.finished_scans import run_next_scan, scan_of
 from clay_push_service.nexusleads.host_push import HostPush, host_push
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.ask import Desk
@@ -39,6 +41,7 @@ NOT_TAKEN: Final = (
     "This push could not be taken over by the Clay push service. Push the leads again, or call its operator."
 )
 GONE: Final = "The host's job has ended meanwhile."
+SHOWN_ELSEWHERE: Final = "Auto-export already ran after this scan, and another job on this page shows it."
 
 NEXT = text("""
 SELECT id, host_job_id, project_id, created_by, push_mode, CAST(metadata AS text) AS metadata, attempts
@@ -55,6 +58,7 @@ WHERE id = :id
 SHOW = text("""
 INSERT INTO clay.mirror (job_id, host_job_id) VALUES (:job_id, :host_job_id) ON CONFLICT DO NOTHING
 """)
+SHOWN = text("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id")
 # Exponential, up to a minute: what fails here is most likely the database, or the host's tables in a migration.
 POSTPONE = text("""
 UPDATE clay.inbox SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
@@ -92,9 +96,11 @@ class Inbox:
             await asyncio.sleep(pause)
 
     async def work_off(self) -> int:
-        """Deal with what is due, then end the host's rows that show no push job. Returns the number dealt with."""
+        """Deal with entries and finished scans that are due, then end the host's rows that show no push job. Returns how many."""
         dealt = 0
         while dealt < BATCH and await self._next():
+            dealt += 1
+        while dealt < BATCH and await run_next_scan(self._database, self._host, self._settings):
             dealt += 1
         await end_host_jobs(self._database, self._host)
         return dealt
@@ -145,6 +151,8 @@ class Inbox:
             said.info("inbox.ended", status=made.status, why=made.message)
             return made
         await connection.execute(SHOW, {"job_id": made[0], "host_job_id": push.host_job_id})
+        if (await connection.execute(SHOWN, {"job_id": made[0]})).scalar_one() != push.host_job_id:
+            return End(JobStatus.COMPLETED, SHOWN_ELSEWHERE)
         said.info("inbox.pushed", job_ids=[str(job_id) for job_id in made])
         return None
 
@@ -156,7 +164,8 @@ class Inbox:
         if push.push_mode == "auto":
             if push.project_id is None:
                 return End(JobStatus.FAILED, "An auto-export needs a project.")
-            result = await auto_export.run(connection, tables, asker, push.project_id, push.host_job_id, self._settings)
+            scan_id = await scan_of(connection, push.entry_id, push.project_id) or push.host_job_id
+            result = await auto_export.run(connection, tables, asker, push.project_id, scan_id, self._settings)
             if result.job_id is not None:
                 return [result.job_id]
             quiet = result.outcome in {RunOutcome.NOTHING_NEW, RunOutcome.OFF}

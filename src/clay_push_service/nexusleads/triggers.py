@@ -1,4 +1,4 @@
-"""The two triggers on the host's `sourcing_jobs`, and their functions in our schema. They can never fail the host's statement.
+"""The three triggers on the host's `sourcing_jobs`, and their functions in our schema. They can never fail the host's statement.
 
 Neither names a column of the host's in its definition (no WHEN, no UPDATE OF): PostgreSQL would refuse the host's own
 ALTER TABLE because of it. Rows are read as JSON, so that a changed column type changes nothing here. Whatever goes wrong
@@ -71,6 +71,28 @@ EXCEPTION WHEN OTHERS THEN
 END
 """
 
+# A scan that the host completes, whoever created it and whatever its processor does next. AFTER: the row is as it will stand.
+# No INSERT: a scan is not made completed, and a restored table must not export old scans again.
+SCANS = ("repository_sourcing", "source_ingestion", "stargazer_analysis", "social_enrichment")
+SCAN_BODY = f"""
+DECLARE
+    job jsonb;
+BEGIN
+    job := pg_catalog.to_jsonb(NEW);
+    IF job ->> 'status' IS DISTINCT FROM 'completed' OR pg_catalog.to_jsonb(OLD) ->> 'status' = 'completed'
+       OR COALESCE(job ->> 'job_type', '') NOT IN ({", ".join(f"'{each}'" for each in SCANS)})
+       OR job ->> 'project_id' IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO clay.finished_scans (source_job_id, project_id, created_by)
+    VALUES ((job ->> 'id')::uuid, (job ->> 'project_id')::uuid, (job ->> 'created_by')::uuid)
+    ON CONFLICT (source_job_id) DO NOTHING;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
@@ -110,4 +132,5 @@ class Trigger:
 
 GUARD = Trigger("clay_guard_mirror", "BEFORE UPDATE", GUARD_BODY, Level.MIRROR)
 INBOX = Trigger("clay_take_pushes", "BEFORE INSERT OR UPDATE", INBOX_BODY, Level.INBOX)
-TRIGGERS = (GUARD, INBOX)
+SCAN = Trigger("clay_note_scans", "AFTER UPDATE", SCAN_BODY, Level.INBOX)
+TRIGGERS = (GUARD, INBOX, SCAN)
