@@ -206,15 +206,6 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
             await mirror.pass_once()
             assert await a.status(host_job_id) == "completed"
             assert len(await a.marks()) == 5
-            scan_id = await host.fetchval(
-                "INSERT INTO sourcing_jobs (project_id, job_type, status) VALUES ($1, 'source_ingestion', 'running')"
-                " RETURNING id",
-                a.world.project_id,
-            )
-            await host.execute("UPDATE sourcing_jobs SET status = 'completed' WHERE id = $1", scan_id)
-            await inbox.work_off()
-            outcome = "SELECT outcome FROM clay.auto_export_runs WHERE source_job_id = $1"
-            assert await a.connection.fetchval(outcome, scan_id) == "nothing_new"
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await host.execute("SELECT * FROM clay.inbox")
             assert await _revokes(a, roles.host) == set()

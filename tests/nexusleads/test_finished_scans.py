@@ -11,6 +11,7 @@ from clay_push_service.nexusleads.attachment import Level
 from clay_push_service.nexusleads.triggers import SCANS
 from tests.support.attached import Attached, HostProcessor, attached
 from tests.support.receiver import Receiver, status
+from tests.support.roles import Roles
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 END = "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1"
@@ -192,8 +193,7 @@ async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_o
     [
         "DROP TABLE clay.finished_scans",
         "ALTER TABLE clay.finished_scans ADD COLUMN needed text NOT NULL",
-        "DROP SCHEMA clay CASCADE; CREATE SCHEMA clay;"
-        " CREATE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        "DROP SCHEMA clay CASCADE",
         "ALTER TABLE sourcing_jobs RENAME job_type TO kind",
         "ALTER TABLE sourcing_jobs DROP COLUMN created_by",
         "ALTER TABLE sourcing_jobs ALTER status TYPE text",
@@ -206,6 +206,23 @@ async def test_whatever_is_broken_the_hosts_scan_is_completed(database_url: str,
         async with a.connection.transaction():
             await a.connection.execute(END, scan_id, "completed")
         assert await a.status(scan_id) == "completed"
+
+
+async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str, roles: Roles) -> None:
+    async with attached(database_url, leads=2) as a:
+        await a.auto_export_on()
+        await a.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
+        await a.connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles.host}")
+        scan_id = await begin_scan(a)
+        host = await asyncpg.connect(roles.host_url)
+        try:
+            await host.execute(END, scan_id, "completed")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await host.execute("SELECT * FROM clay.finished_scans")
+        finally:
+            await host.close()
+        await a.inbox.work_off()
+        assert await runs(a) == {scan_id: "queued"}
 
 
 async def test_a_lock_on_our_table_delays_the_hosts_scan_by_a_moment_only(database_url: str) -> None:

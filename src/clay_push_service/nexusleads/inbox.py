@@ -1,8 +1,7 @@
 """Pushes that the host queued itself, taken by our trigger: its auto-export becomes a run of OUR rule, anything else a push.
-Scans that it completed run that rule, too.
 
-The host's row goes on as the row that shows our push job. Where there is none to show, the row ends with the reason. Our
-part commits first; the host's row is written behind it, as all of the mirror.
+Scans that it completed run that rule, too. The host's row goes on as the row that shows our push job. Where there is none
+to show, the row ends with the reason. Our part commits first; the host's row is written behind it, as all of the mirror.
 """
 
 import asyncio
