@@ -11,7 +11,7 @@ export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
 endif
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-faults bench soak lint format openapi lock clean
+.PHONY: help demo test test-faults test-mutants bench soak lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,10 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 
 test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
 	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)
+
+test-mutants: $(VENV)/.dev ## faults put into the code one at a time: the tests must notice at least 95 % (MUTANT_ARGS: --sample 20, --only claim)
+	$(BIN)/python -m tests.mutants $(MUTANT_ARGS)
+	$(if $(MUTANT_ARGS),,$(BIN)/python -m tests.mutants.pure)
 
 lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

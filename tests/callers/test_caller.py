@@ -1,0 +1,59 @@
+"""What each role and each scope allows, and what the refusal says."""
+
+from uuid import UUID
+
+import pytest
+
+from clay_push_service.callers.caller import SCOPES_OF_ROLE, Caller, CallerKind, Scope
+from clay_push_service.errors import ForbiddenError
+from clay_push_service.host.members import Member, Role
+
+ORG, USER = UUID(int=1), UUID(int=2)
+ALLOWED = {
+    Role.MEMBER: {Scope.READ, Scope.PUSH},
+    Role.ADMIN: {Scope.READ, Scope.PUSH, Scope.CONFIG},
+    Role.OWNER: {Scope.READ, Scope.PUSH, Scope.CONFIG, Scope.ERASE},
+}
+
+
+def refusal_of(caller: Caller, scope: Scope) -> tuple[str, str] | None:
+    """Returns the code and the detail of the refusal; None: the scope is granted."""
+    try:
+        caller.require(scope)
+    except ForbiddenError as error:
+        return error.code, error.detail
+    return None
+
+
+def member(role: Role) -> Caller:
+    return Caller.of_member(Member(USER, "alice", ORG, role))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_allows_exactly_its_scopes(role: Role) -> None:
+    assert {scope for scope in Scope if refusal_of(member(role), scope) is None} == ALLOWED[role]
+    assert SCOPES_OF_ROLE[role] == ALLOWED[role]
+
+
+def test_a_member_is_named_by_the_hosts_user_name() -> None:
+    caller = member(Role.ADMIN)
+    assert caller.kind is CallerKind.MEMBER
+    assert caller.actor == "user:alice"
+    assert (caller.org_id, caller.user_id, caller.username, caller.role) == (ORG, USER, "alice", Role.ADMIN)
+    assert (caller.key_id, caller.key_use_is_news) == (None, False)
+
+
+def test_a_member_is_told_which_role_is_needed_and_a_service_which_scope() -> None:
+    assert refusal_of(member(Role.MEMBER), Scope.CONFIG) == (
+        "role_required", "Only an owner or admin of the organization may change or test its Clay settings.",
+    )  # fmt: skip
+    code, detail = refusal_of(member(Role.ADMIN), Scope.ERASE) or ("", "")
+    assert code == "role_required"
+    assert "owner" in detail
+    assert refusal_of(member(Role.OWNER), Scope.OPS) == (
+        "scope_required", "This needs a service key with scope ops.",
+    )  # fmt: skip
+    service = Caller(CallerKind.SERVICE, ORG, "key:ab12 (nightly)", frozenset({Scope.READ}))
+    assert refusal_of(service, Scope.READ) is None
+    assert refusal_of(service, Scope.PUSH) == ("scope_required", "This service key lacks the scope push.")
+    assert refusal_of(service, Scope.CONFIG) == ("scope_required", "This service key lacks the scope config.")

@@ -1,0 +1,63 @@
+"""The edges of the pace: the ends of the horizon, a throttled pace at its bounds, and what a reservation says beside its slots."""
+
+from datetime import timedelta
+
+import pytest
+
+from clay_push_service.destinations.pace import Pace, Reservation, reserve
+from tests.destinations.test_pace import NOW, ms
+
+NO_WAIT = timedelta(0)
+
+
+def test_without_a_pace_nothing_is_reserved_and_nothing_moves() -> None:
+    for next_slot_at in (NOW, NOW - ms(1)):
+        given = reserve(Pace(0, next_slot_at), NOW, 500)
+        assert given == Reservation((), NO_WAIT, next_slot_at, unpaced=True)
+
+
+def test_a_pause_without_a_pace_ends_with_one_slot() -> None:
+    given = reserve(Pace(0, NOW + ms(300)), NOW, 500)
+    assert given == Reservation((NOW + ms(300),), NO_WAIT, NOW + ms(300))
+
+
+def test_a_slot_at_the_end_of_the_horizon_is_given_out() -> None:
+    given = reserve(Pace(200, NOW + ms(500)), NOW, 3)
+    assert given == Reservation((NOW + ms(500),), NO_WAIT, NOW + ms(700))
+
+
+@pytest.mark.parametrize("wanted", [0, -1])
+def test_when_nothing_is_wanted_nothing_is_reserved(wanted: int) -> None:
+    assert reserve(Pace(200, NOW), NOW, wanted) == Reservation((), NO_WAIT, NOW)
+
+
+def test_beyond_the_horizon_the_next_slot_stays() -> None:
+    assert reserve(Pace(200, NOW + ms(900)), NOW, 3) == Reservation((), ms(400), NOW + ms(900))
+
+
+def test_a_newcomer_gets_one_slot_only() -> None:
+    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation((NOW,), NO_WAIT, NOW + ms(100))
+
+
+def test_a_pace_recovers_within_five_minutes_and_not_beyond_what_is_set() -> None:
+    throttled = Pace(200, NOW, throttled_ms=400, throttled_at=NOW)
+    assert throttled.interval(NOW - timedelta(minutes=1)) == ms(400)
+    assert throttled.interval(NOW + timedelta(minutes=11)) == ms(200)
+    assert Pace(200, NOW, throttled_ms=200, throttled_at=NOW).interval(NOW) == ms(200)
+    assert Pace(200, NOW, throttled_ms=100, throttled_at=NOW).interval(NOW) == ms(200)
+    assert Pace(200, NOW, throttled_ms=400).interval(NOW) == ms(200)
+
+
+@pytest.mark.parametrize(("seconds_later", "interval_ms"), [(0.999, 400), (1, 798), (1.5, 798)])
+def test_a_429_a_second_later_halves_the_pace_again(seconds_later: float, interval_ms: float) -> None:
+    then = NOW + timedelta(seconds=seconds_later)
+    slower = Pace(200, NOW).throttle(NOW, 1).throttle(then, 1)
+    assert slower.interval(then) / ms(1) == pytest.approx(interval_ms, rel=0.01)
+
+
+def test_a_throttled_pace_is_a_post_a_minute_at_the_least() -> None:
+    assert Pace(40_000, NOW).throttle(NOW, 1).interval(NOW) == ms(60_000)
+
+
+def test_a_pace_of_a_millisecond_is_a_pace() -> None:
+    assert Pace(1, NOW).throttle(NOW, 1).interval(NOW) == ms(2)

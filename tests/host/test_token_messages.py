@@ -1,0 +1,67 @@
+"""What a refused access token answers, and the ends of the ranges that a token is held to."""
+
+import pytest
+
+from clay_push_service.errors import UnauthorizedError
+from clay_push_service.host.tokens import MAX_TOKEN_CHARACTERS, username_of
+from tests.host.test_tokens import NOW, SECRET, raw_exp, with_claims, without
+
+LAST_SECOND = 253_402_300_799
+
+
+def refusal_of(token: str, now: float = NOW) -> str:
+    with pytest.raises(UnauthorizedError) as refused:
+        username_of(token, SECRET, now=now)
+    assert refused.value.code == "invalid_token"
+    assert refused.value.headers == {"WWW-Authenticate": "Bearer"}
+    return refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("token", "detail"),
+    [
+        ("x", "The access token is not valid."),
+        ("a" * (MAX_TOKEN_CHARACTERS + 1), "The access token is not valid."),
+        (with_claims(type="refresh"), "This is not an access token."),
+        (with_claims(aud="elsewhere"), "This is not an access token."),
+        (with_claims(exp=True), "The access token is not valid."),
+        (with_claims(exp="1"), "The access token is not valid."),
+        (without("exp"), "The access token is not valid."),
+        (raw_exp("0"), "The access token is not valid."),
+        (raw_exp("0.0"), "The access token is not valid."),
+        (raw_exp(str(LAST_SECOND + 1)), "The access token is not valid."),
+        (with_claims(nbf="0"), "The access token is not valid."),
+        (with_claims(nbf=True), "The access token is not valid."),
+        (with_claims(exp=NOW), "The access token has expired. Sign in again."),
+        (with_claims(nbf=NOW + 1), "The access token is not valid yet."),
+        (without("sub"), "The access token names no user."),
+        (with_claims(sub="john\0doe"), "The access token names no user."),
+        (with_claims(sub="a" * 256), "The access token names no user."),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(token: str, detail: str) -> None:
+    assert refusal_of(token) == detail
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        with_claims(exp=LAST_SECOND),
+        raw_exp(f"{LAST_SECOND}.0"),
+        with_claims(nbf=NOW),
+        with_claims(nbf=NOW - 1),
+        with_claims(nbf=0.5),
+        with_claims(exp=NOW + 1),
+    ],
+)
+def test_the_ends_of_the_ranges_are_let_in(token: str) -> None:
+    assert username_of(token, SECRET, now=NOW) == "johndoe"
+
+
+def test_a_name_of_255_characters_is_a_name() -> None:
+    assert username_of(with_claims(sub="a" * 255), SECRET, now=NOW) == "a" * 255
+
+
+@pytest.mark.parametrize("exp", ["0.5", "1"])
+def test_a_second_of_1970_is_a_date_that_has_passed(exp: str) -> None:
+    assert refusal_of(raw_exp(exp)) == "The access token has expired. Sign in again."

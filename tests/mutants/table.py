@@ -1,0 +1,93 @@
+"""The tables of mutants: one TOML file for each package, in the folder `tables`.
+
+A table has a default list of tests and any number of entries:
+
+    tests = ["tests/push_jobs/test_claim.py"]
+
+    [[mutant]]
+    promise = "A lead that is not due yet is not claimed."
+    file = "push_jobs/claim.py"
+    find = " AND due_at <= now()"
+    replace = ""
+    tests = ["tests/push_jobs/test_claim.py::test_a_name"]  # optional: instead of the table's tests
+    equivalent = "why no test can notice it"                # optional: then it is listed and not run
+"""
+
+import ast
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TABLES = HERE / "tables"
+ROOT = HERE.parent.parent
+PACKAGE = Path("src/clay_push_service")
+
+
+class TableError(Exception):
+    """A table does not fit the code; the message names the table and the entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One fault: in `file` (a path below the package), `find`, which occurs once, becomes `replace`."""
+
+    table: str
+    number: int
+    promise: str
+    """What the code promises and the mutant breaks: one sentence."""
+    file: str
+    find: str
+    replace: str
+    tests: tuple[str, ...]
+    """Node ids for pytest, relative to the repository."""
+    equivalent: str | None = None
+    """Why the mutated code behaves the same, for a mutant that no test can notice."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}-{self.number}"
+
+    def mutated(self, source: str) -> str:
+        """The file's text with the fault. Raises TableError where `find` is not there exactly once or nothing changes."""
+        if (times := source.count(self.find)) != 1:
+            raise TableError(f"{self.name}: {self.find!r} occurs {times} times in {self.file}; it must occur once")
+        changed = source.replace(self.find, self.replace)
+        if changed == source:
+            raise TableError(f"{self.name}: the replacement changes nothing")
+        return changed
+
+
+def read_tables(directory: Path = TABLES) -> list[Mutant]:
+    """All mutants of all tables, in the order of table and entry."""
+    found: list[Mutant] = []
+    for path in sorted(directory.glob("*.toml")):
+        content = tomllib.loads(path.read_text())
+        tests = tuple(content.get("tests", ()))
+        for number, entry in enumerate(content.get("mutant", ()), 1):
+            values = {**entry, "tests": tuple(entry.get("tests", tests))}
+            try:
+                mutant = Mutant(path.stem, number, **values)
+            except TypeError as error:
+                raise TableError(f"{path.stem}-{number}: {error}") from None
+            if not mutant.tests and mutant.equivalent is None:
+                raise TableError(f"{mutant.name}: it names no tests")
+            found.append(mutant)
+    return found
+
+
+def check(mutants: Sequence[Mutant], root: Path = ROOT) -> None:
+    """Raises TableError where an entry does not fit the code: a missing file or test, a text that is not there once, bad syntax."""
+    for mutant in mutants:
+        path = root / PACKAGE / mutant.file
+        if not path.is_file():
+            raise TableError(f"{mutant.name}: there is no file {mutant.file}")
+        changed = mutant.mutated(path.read_text())
+        try:
+            ast.parse(changed)
+        except SyntaxError as error:
+            raise TableError(f"{mutant.name}: the mutated file is not valid Python: {error}") from None
+        for test in mutant.tests:
+            if not (root / test.partition("::")[0]).exists():
+                raise TableError(f"{mutant.name}: there is no test {test}")
