@@ -82,6 +82,15 @@ class Holder:
     sending: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)
 
 
+@dataclass
+class Written:
+    """Statements of a claim that is over. A worker repeats them when the answer to a COMMIT was lost."""
+
+    token: UUID
+    delivery_ids: list[UUID]
+    results: list[Result] = field(default_factory=list)
+
+
 class Deliveries(RuleBasedStateMachine):
     runner: ClassVar[asyncio.Runner]
     world: ClassVar[World]
@@ -90,6 +99,7 @@ class Deliveries(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.holders: list[Holder] = []
+        self.written: list[Written] = []
         self.may_be_in_clay: Counter[UUID] = Counter()
         self.asked_again: Counter[UUID] = Counter()
         self.uncertain: Counter[UUID] = Counter()
@@ -188,7 +198,9 @@ class Deliveries(RuleBasedStateMachine):
         for delivery_id in list(holder.sending)[:number]:
             lead_id, attempts = holder.sending.pop(delivery_id)
             outcome = outcome_of(ANSWERS[answer], attempts + 1, datetime.now(UTC))
-            results.append(Result(delivery_id, holder.job_id, holder.version_id, holder.token, outcome))
+            results.append(
+                Result(delivery_id, holder.job_id, holder.version_id, holder.token, outcome, attempts=attempts)
+            )
             if answer in SURELY_NOT_TAKEN:
                 self.may_be_in_clay[lead_id] -= 1
             if answer == "failed":
@@ -197,6 +209,23 @@ class Deliveries(RuleBasedStateMachine):
         async def act() -> None:
             async with self.world.database.transaction() as connection:
                 await record(connection, results, 30.0)
+
+        self.do(act())
+        self.written.append(Written(holder.token, [each.delivery_id for each in results], results))
+
+    @precondition(lambda self: self.written)
+    @rule(which=st.integers(0, 9))
+    def repeat(self, which: int) -> None:
+        """The answer to a COMMIT was lost, so the worker writes again; meanwhile anything may have happened to its leads."""
+        written = self.written[-1 - which % len(self.written)]
+
+        async def act() -> None:
+            async with self.world.database.transaction() as connection:
+                before = await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq")
+                assert (await record(connection, written.results, 30.0)).held == []
+                assert await mark_sending(connection, written.token, written.delivery_ids, LEASE) == set()
+                await release(connection, written.token, written.delivery_ids)
+            assert await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq") == before
 
         self.do(act())
 
@@ -210,6 +239,7 @@ class Deliveries(RuleBasedStateMachine):
                 await release(connection, holder.token, list(holder.claimed))
 
         self.do(act())
+        self.written.append(Written(holder.token, list(holder.claimed)))
         holder.claimed.clear()
 
     @precondition(lambda self: self.holders)
@@ -351,7 +381,14 @@ class Deliveries(RuleBasedStateMachine):
                         await record(
                             connection,
                             [
-                                Result(each.delivery_id, job.id, job.destination_version_id, token, taken)
+                                Result(
+                                    each.delivery_id,
+                                    job.id,
+                                    job.destination_version_id,
+                                    token,
+                                    taken,
+                                    attempts=each.attempts,
+                                )
                                 for each in claims
                             ],
                             30.0,
@@ -388,6 +425,7 @@ def run(machine: type[Deliveries], examples: int, steps: int, *, same_every_time
     )
 
 
+@pytest.mark.timeout(600)
 def test_whatever_happens_the_invariants_hold(machine: type[Deliveries]) -> None:
     run(machine, 45, 30, same_every_time=True)
 

@@ -1,6 +1,7 @@
 """The recorder: the only witness of what Clay took, so it loses nothing, and one bad result never holds up the others."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -133,3 +134,12 @@ async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
         assert await successes(w, results[0].job_id) == 3
         [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
         assert version.fuel_used == 3
+
+
+async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str) -> None:
+    async with world(database_url, leads=3) as w:
+        results = await sent(w, 3)
+        others = [dataclasses.replace(result, attempts=1) for result in results]
+        async with w.database.transaction() as connection:
+            assert (await record(connection, others, 30.0)).held == []
+        assert {row.state for row in await w.deliveries(results[0].job_id)} == {"sending"}

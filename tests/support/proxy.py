@@ -22,6 +22,8 @@ class Cut:
     delivered: bool = False
     after: bytes | None = None
     """Only on a connection that has sent this before (in this transaction: the memory is wiped by COMMIT)."""
+    until: asyncio.Event | None = None
+    """With `delivered`: the connection stays silent until this is set, and is reset then."""
     done: int = 0
 
 
@@ -31,8 +33,8 @@ class _Pair:
     server: asyncio.StreamWriter
     sent: bytes = b""
     seen: set[bytes] = field(default_factory=set)
-    mute: bool = False
-    """The server's answers are thrown away: the cut is under way."""
+    mute: Cut | None = None
+    """The server's answers are thrown away: this cut is under way."""
 
     def reset(self) -> None:
         for writer in (self.client, self.server):
@@ -113,7 +115,7 @@ class Proxy:
                 if cut is not None and not cut.delivered:
                     pair.reset()
                     return
-                pair.mute = cut is not None
+                pair.mute = cut
                 pair.server.write(data)
                 await pair.server.drain()
         except OSError:
@@ -136,7 +138,9 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await self._open.wait()
-                if pair.mute:  # the server has answered, so it has done it; nobody will hear of it
+                if pair.mute is not None:  # the server has answered, so it has executed the statement
+                    if pair.mute.until is not None:
+                        await pair.mute.until.wait()
                     pair.reset()
                     return
                 pair.client.write(data)

@@ -2,6 +2,9 @@
 
 Claimed is not sent. Every statement names the state it expects, so a claim that was lost (its lease expired, its job was
 cancelled, its destination closed) simply finds no row.
+
+The token is the fence of one claim: each call of `claim` needs a token of its own. A statement of an earlier claim that is
+repeated or arrives late matches no row, even when the same worker has claimed the lead again.
 """
 
 import operator
@@ -66,15 +69,23 @@ class Claimed:
     lead_id: UUID
     attempts: int
     """POSTs made before, without those that only waited (429, a probe)."""
+    token: UUID
+    """The fence of this claim."""
 
 
 async def claim(
     connection: Connection, job_id: UUID, token: UUID, wanted: int, lease: timedelta, *, suspects: bool = False
 ) -> list[Claimed]:
-    """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent."""
+    """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent.
+
+    `token` must be new for every call: it fences these claims against all earlier ones of the same leads.
+    """
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = await (CLAIM_SUSPECT if suspects else CLAIM_FRESH).rows(connection, values)
-    return [Claimed(*claimed) for _, *claimed in sorted(rows, key=operator.itemgetter(0))]
+    return [
+        Claimed(delivery_id, lead_id, attempts, token)
+        for _, delivery_id, lead_id, attempts in sorted(rows, key=operator.itemgetter(0))
+    ]
 
 
 async def mark_sending(

@@ -6,7 +6,7 @@ It ends before its last answers are there: they belong to the drainer then, so C
 import asyncio
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -57,9 +57,8 @@ class Slice:
     def __init__(self, drainer: "Drainer", job: OpenJob) -> None:
         self._drainer = drainer
         self._job = job
-        self._token = uuid4()
-        self._held: dict[UUID, None] = {}  # claimed, and not yet handed to a POST
-        self._posts = Posts(drainer, job, self._token)
+        self._held: dict[UUID, Claimed] = {}  # by delivery: claimed, and not yet handed to a POST
+        self._posts = Posts(drainer, job)
         self._sender = Sender(drainer, job, self._posts, self._held)
         self._newcomer = job.newcomer
         self._started = self._looked = time.monotonic()
@@ -138,7 +137,7 @@ class Slice:
                 await self._nobody_on_the_way()
             async with self._drainer.database.driver() as connection:
                 claims = await claim(
-                    connection, self._job.id, self._token, 1 if suspects or self._job.probe else wanted,
+                    connection, self._job.id, uuid4(), 1 if suspects or self._job.probe else wanted,
                     self._drainer.knobs.lease, suspects=suspects,
                 )  # fmt: skip
             if not claims:
@@ -158,7 +157,7 @@ class Slice:
     async def _prepare(self, claims: list[Claimed]) -> list[Ready]:
         """Those that can be sent; of the others it is recorded why not."""
         for claimed in claims:
-            self._held[claimed.delivery_id] = None
+            self._held[claimed.delivery_id] = claimed
         ready = []
         for prepared in await prepare(
             self._drainer.host, self._drainer.database, self._job.org_id, self._job.project_id, claims
@@ -215,10 +214,11 @@ class Slice:
         return reservation
 
     async def _mark(self, window: list[Slot]) -> Window:
+        """All leads of a window are of one claim."""
         marked_at = time.monotonic()
         ids = [ready.claimed.delivery_id for ready, _ in window]
         async with self._drainer.database.driver() as connection:
-            ours = await mark_sending(connection, self._token, ids, self._drainer.knobs.lease)
+            ours = await mark_sending(connection, window[0][0].claimed.token, ids, self._drainer.knobs.lease)
         if len(ours) < len(ids):
             for lost in set(ids) - ours:
                 self._held.pop(lost, None)
@@ -227,14 +227,19 @@ class Slice:
 
     async def _give_back(self) -> None:
         """What was claimed and not sent waits again; of a cancelled job it ends."""
-        held = list(self._held)
+        held: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for claimed in self._held.values():
+            held[claimed.token].append(claimed.delivery_id)
         self._held.clear()
         try:
-            if held:
+            while held:
+                token, delivery_ids = next(iter(held.items()))
                 async with self._drainer.database.driver() as connection:
-                    await release(connection, self._token, held)
+                    await release(connection, token, delivery_ids)
+                del held[token]
         except UNAVAILABLE:
-            self._drainer.return_later(self._token, held)
+            for token, delivery_ids in held.items():
+                self._drainer.return_later(token, delivery_ids)
             raise
         async with self._drainer.database.transaction() as connection:
             if await CANCELLED.rows(connection, {"job_id": self._job.id}):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from clay_push_service import logs, metrics
 from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
@@ -27,10 +26,9 @@ log = logs.get(__name__)
 class Posts:
     """`halted`: send no more, or not for `resume_seconds`, which holds for all leads of the destination."""
 
-    def __init__(self, drainer: "Drainer", job: OpenJob, token: UUID) -> None:
+    def __init__(self, drainer: "Drainer", job: OpenJob) -> None:
         self._drainer = drainer
         self._job = job
-        self._token = token
         self._in_flight: set[asyncio.Task[None]] = set()
         self._streaks = Streaks()
         self.halted = False
@@ -107,8 +105,8 @@ class Posts:
             )
         self._drainer.recorder.add(
             Result(
-                ready.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome, delay,
-                duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
+                ready.claimed.delivery_id, self._job.id, self._job.version_id, ready.claimed.token, outcome, delay,
+                attempts=ready.claimed.attempts, duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
             )
         )  # fmt: skip
         self._streaks = self._streaks.after(outcome)
@@ -125,8 +123,8 @@ class Posts:
         outcome = Outcome(Verdict.FAILED, unsendable.cause, uses_attempt=False)
         self._drainer.recorder.add(
             Result(
-                unsendable.claimed.delivery_id, self._job.id, self._job.version_id, self._token, outcome,
-                detail=unsendable.detail, sent=False,
+                unsendable.claimed.delivery_id, self._job.id, self._job.version_id, unsendable.claimed.token, outcome,
+                attempts=unsendable.claimed.attempts, detail=unsendable.detail, sent=False,
             )
         )  # fmt: skip
 

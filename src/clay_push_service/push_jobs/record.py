@@ -1,6 +1,7 @@
 """Writes what became of deliveries: rows, counters, the destination's fuel and health, one transaction for many results.
 
-Fenced by the claim token: a result whose claim was lost changes nothing.
+Fenced by the claim's token and attempt number: a result whose claim was lost changes nothing, and so does a result that was
+written before and is written again because the answer to its COMMIT was lost.
 """
 
 from collections import defaultdict
@@ -36,12 +37,12 @@ SET status = kind.status, state = kind.state, cause = kind.cause, error_message 
     lost_claims = 0, claim_token = NULL, lease_until = NULL
 FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS integer[]), CAST(:durations AS integer[]), CAST(:hashes AS bytea[]))
      AS result (id, kind, duration_ms, payload_hash)
-JOIN unnest(CAST(:tokens AS uuid[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
+JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
             CAST(:messages AS text[]), CAST(:responses AS integer[]), CAST(:attempted AS integer[]),
             CAST(:delays AS double precision[]))
-     WITH ORDINALITY AS kind (token, status, state, cause, message, response, attempted, delay, number)
+     WITH ORDINALITY AS kind (token, earlier, status, state, cause, message, response, attempted, delay, number)
      ON kind.number = result.kind
-WHERE delivery.id = result.id AND delivery.claim_token = kind.token
+WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
 RETURNING delivery.id
 """)
 # Nearly always: everything was taken, and the destination is open and stays so.
@@ -73,6 +74,8 @@ class Result:
     claim_token: UUID
     outcome: Outcome
     delay_seconds: float = 0.0
+    attempts: int = 0
+    """POSTs made before this one, as the claim counted them."""
     duration_ms: int | None = None
     payload_hash: bytes | None = None
     detail: str | None = None
@@ -88,12 +91,13 @@ class Result:
         if status is DeliveryStatus.PENDING and cancelled:
             status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
         return (
-            self.claim_token, status, cause, detail, outcome.status, int(self.sent and outcome.uses_attempt), delay,
+            self.claim_token, self.attempts, status, cause, detail, outcome.status,
+            int(self.sent and outcome.uses_attempt), delay,
         )  # fmt: skip
 
 
-_Kind = tuple[UUID, DeliveryStatus, Cause | None, str | None, int | None, int, float]
-"""Token, status, cause, detail, Clay's status, attempts, delay: what a result writes, but for what is its own."""
+_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float]
+"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay: all of a result but what is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
     for result in results:
         kind = result.becomes(cancelled=result.job_id in cancelled)
         kinds.append(numbers.setdefault(kind, len(numbers) + 1))
-        statuses.append(kind[1])
+        statuses.append(kind[2])
     written = await _write(connection, results, kinds, list(numbers))
     held = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in written]
     tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
@@ -145,7 +149,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
 async def _write(
     connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
-    tokens, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
+    tokens, earlier, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
     written = await WRITE.rows(
         connection,
         {
@@ -154,6 +158,7 @@ async def _write(
             "durations": [result.duration_ms for result in results],
             "hashes": [result.payload_hash for result in results],
             "tokens": tokens,
+            "earlier": earlier,
             "statuses": statuses,
             "states": [
                 DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses

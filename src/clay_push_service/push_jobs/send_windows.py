@@ -11,6 +11,7 @@ from uuid import UUID
 
 from clay_push_service import metrics
 from clay_push_service.database import Statement
+from clay_push_service.push_jobs.claim import Claimed
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.posts import Posts
 from clay_push_service.push_jobs.prepare import Ready
@@ -41,7 +42,7 @@ class Window:
 class Sender:
     """`held`: what is claimed; a lead is taken out in the moment it becomes a POST. `leads`: how many the next window may have."""
 
-    def __init__(self, drainer: "Drainer", job: OpenJob, posts: Posts, held: dict[UUID, None]) -> None:
+    def __init__(self, drainer: "Drainer", job: OpenJob, posts: Posts, held: dict[UUID, Claimed]) -> None:
         self._drainer = drainer
         self._job = job
         self._posts = posts

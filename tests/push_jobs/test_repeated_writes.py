@@ -1,0 +1,49 @@
+"""Writes that are repeated because the answer to their COMMIT was lost: the second one changes nothing."""
+
+import asyncio
+
+import orjson
+from sqlalchemy import make_url
+
+from tests.support.proxy import Cut, proxying
+from tests.support.receiver import OK, Behaviour, Receiver, status
+from tests.support.world import draining
+
+RECORD = b"status = kind.status"
+"""In the statement that writes results, and in no other."""
+RATE_LIMIT_MS = 1000
+"""A paced slice claims the leads of one second at a time: one here, so that it claims while the recorder waits."""
+
+
+async def test_a_repeated_result_does_not_match_the_next_claim_of_its_lead(database_url: str) -> None:
+    """The first lead is refused and due again. Its result is committed, but the answer to that COMMIT is lost.
+
+    The same slice claims the lead again and sends it. Only then the connection is reset and the first result is written again.
+    """
+    lead_ids: list[str] = []
+    sent_again = asyncio.Event()
+
+    def refuses_the_first(number: int, body: bytes) -> Behaviour:
+        lead_ids.append(orjson.loads(body)["_meta"]["nexusleads_contributor_id"])
+        if lead_ids.count(lead_ids[0]) == 2:
+            sent_again.set()
+        return status(503) if number == 0 else OK
+
+    url = make_url(database_url)
+    async with proxying(url.port or 5432) as proxy:
+        through_proxy = url.set(port=proxy.port).render_as_string(hide_password=False)
+        clay = Receiver(answer=refuses_the_first)
+        async with draining(through_proxy, clay, leads=3, rate_limit_ms=RATE_LIMIT_MS, lease_seconds=60.0) as (
+            w,
+            drainer,
+            _,
+        ):
+            accepted = await w.push()
+            proxy.cuts.append(lost := Cut(b"COMMIT", delivered=True, after=RECORD, until=sent_again))
+            await w.drain_all(drainer, 60.0)
+            assert lost.done == 1, "the answer to the recorder's COMMIT was lost"
+            job = await w.job(accepted.job_id)
+            assert (job.success_count, job.failed_count) == (3, 0)
+            assert clay.leads == {lead_ids[0]: 2, **dict.fromkeys(set(lead_ids) - {lead_ids[0]}, 1)}
+            attempts = {str(row.contributor_id): row.attempts for row in await w.deliveries(accepted.job_id)}
+            assert attempts == clay.leads
