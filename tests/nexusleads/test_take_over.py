@@ -196,7 +196,7 @@ async def test_a_bad_url_there_leaves_the_good_one_in_use(app: AppClient) -> Non
 
 @pytest.mark.parametrize(
     ("written", "rate", "said"),
-    [("50", 50, False), ("60000", 60000, False), ("0", 200, False), ("60001", 200, True), ("-1", 200, True),
+    [("100", 100, False), ("60000", 60000, False), ("60001", 200, True), ("-1", 200, True),
      ("fast", 200, True), ("1e3", 200, True), ("٣٠٠", 200, True), ("9" * 5000, 200, True)],
     ids=lambda value: str(value)[:10],
 )  # fmt: skip
@@ -206,6 +206,34 @@ async def test_a_pace_there_is_taken_where_it_is_one(database_url: str, written:
         for _ in range(2):
             seen = await config(app)
             assert (seen["rate_limit_ms"], seen["problem"] is not None) == (rate, said)
+
+
+@pytest.mark.parametrize("url_there", [True, False])
+@pytest.mark.parametrize("written", ["0", "1", "50", "99"])
+async def test_a_delay_there_below_clays_limit_is_raised_to_it_with_a_warning(
+    database_url: str, capsys: pytest.CaptureFixture[str], written: str, *, url_there: bool
+) -> None:
+    async with running_app(database_url) as app:
+        if url_there:
+            await say(app, webhook_url=WEBHOOK, rate_limit_ms=written)
+        else:
+            await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "rate_limit_ms": 300})
+            await say(app, rate_limit_ms=written)
+        await config(app)
+        seen = await config(app)
+        assert seen["rate_limit_ms"] == 100
+        assert "10 requests/s per workspace" in str(seen["problem"])
+        assert (await app.get("/api/clay/status", "owner")).json()["problem"] == seen["problem"]
+        assert "host_settings.rate_raised" in capsys.readouterr().out
+
+
+async def test_an_internal_webhook_from_there_may_have_a_shorter_delay(database_url: str) -> None:
+    async with running_app(
+        database_url, allowed_webhook_hosts="10.1.2.3", allowed_webhook_networks="10.1.2.0/24"
+    ) as app:
+        await say(app, webhook_url="https://10.1.2.3/in", rate_limit_ms="0")
+        seen = await config(app)
+        assert (seen["rate_limit_ms"], seen["problem"]) == (0, None)
 
 
 async def test_a_table_name_there_without_a_url_waits_for_one_here(app: AppClient) -> None:

@@ -11,6 +11,7 @@ from clay_push_service.database import Database
 from clay_push_service.destinations.config_change import BULLET, ConfigChange, Keep
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.look_up import is_internal
+from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.save_config import ENSURE, SaveConfig
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.stored import StoredWebhook, read_destination
@@ -40,10 +41,17 @@ async def configure(
         internal = await is_internal(checked, policy, resolver)
     except BlockedError as error:
         raise blocked(error) from None
-    if change.rate_limit_ms == 0 and not internal:
+    rate = change.rate_limit_ms
+    if not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS and not internal:
         raise InvalidError(
-            "Only a webhook in an allowed internal network may be sent to without a pace.",
-            errors=[{"field": "rate_limit_ms", "message": "Input should be greater than or equal to 1"}],
+            "Clay takes 10 requests/s per workspace, so the delay between two leads cannot be shorter than"
+            f" {LEAST_RATE_LIMIT_MS} ms. Only a webhook in an allowed internal network may have less.",
+            errors=[
+                {
+                    "field": "rate_limit_ms",
+                    "message": f"Input should be greater than or equal to {LEAST_RATE_LIMIT_MS}",
+                }
+            ],
         )
     async with database.transaction() as connection:
         await connection.execute(ENSURE, {"org_id": org_id})

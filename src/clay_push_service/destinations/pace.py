@@ -13,8 +13,10 @@ NEWCOMER_HORIZON = timedelta(seconds=1)
 """A push job's first slot may lie further ahead, so that a job that reserves again and again cannot keep it out."""
 RECOVERY = timedelta(minutes=5)
 """After a 429 the pace creeps back to what was set over this time."""
-UNPACED_AFTER_429_MS = 100.0
-"""What "halved" means where no pace was set: Clay's own 10/s."""
+LEAST_RATE_LIMIT_MS = 100
+"""The shortest delay that a public webhook may have: Clay takes 10 requests/s in a workspace (its documentation)."""
+UNPACED_AFTER_429_MS = float(LEAST_RATE_LIMIT_MS)
+"""What "halved" means where no pace was set."""
 
 
 @dataclass(frozen=True, slots=True)

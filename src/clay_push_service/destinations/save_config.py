@@ -1,7 +1,6 @@
 """Stores one change of a locked destination: another version for another URL or token, the rest in place, all of it audited."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
@@ -12,7 +11,9 @@ from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.config_change import BULLET, ConfigChange, Keep, or_stored
 from clay_push_service.destinations.guard import CheckedUrl
+from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.secret_box import SecretBox, mask
+from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_of
 
@@ -30,13 +31,9 @@ SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url,
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """)
-# A shorter delay holds at once, but never shortens a pause that Clay asked for (15 minutes at most).
 UPDATE_DESTINATION = text("""
 UPDATE clay.destinations
-SET version_id = :version_id, table_name = :table_name, rate_limit_ms = :rate_limit_ms, table_epoch = :table_epoch,
-    next_slot_at = CASE WHEN throttled_at > now() - interval '15 minutes' THEN next_slot_at
-                        ELSE least(next_slot_at, now() + CAST(:delay AS interval)) END,
-    updated_at = now()
+SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch, updated_at = now()
 WHERE org_id = :org_id
 """)
 # Only what was named: the worker counts on meanwhile, and what was read before would take its counts back.
@@ -113,11 +110,11 @@ class SaveConfig:
             "org_id": self.org_id,
             "version_id": version_id,
             "table_name": wanted.table_name,
-            "rate_limit_ms": wanted.rate_limit_ms,
             "table_epoch": current.table_epoch + self.change.new_table,
-            "delay": timedelta(milliseconds=wanted.rate_limit_ms),
         }
         await self.connection.execute(UPDATE_DESTINATION, values)
+        if "rate_limit_ms" in changed:
+            await set_rate(self.connection, self.org_id, wanted.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
@@ -134,8 +131,10 @@ class SaveConfig:
         change, old = self.change, self.current.webhook
         url = str(self.checked.url)
         rate_limit_ms = or_stored(change.rate_limit_ms, self.current.rate_limit_ms)
-        if rate_limit_ms == 0 and not self.internal:  # the old URL was internal, the new one is not
-            rate_limit_ms = DEFAULT_RATE_LIMIT_MS
+        if (
+            not self.internal
+        ):  # the old URL was internal and the new one is not, or a release before this check saved it
+            rate_limit_ms = max(rate_limit_ms, LEAST_RATE_LIMIT_MS) if rate_limit_ms else DEFAULT_RATE_LIMIT_MS
         return _Wanted(
             url=url,
             token=self._token(),

@@ -73,7 +73,8 @@ class ConfigUpdate(BaseModel):
     )
     rate_limit_ms: Annotated[StrictInt, Field(ge=0, le=60_000)] = Field(
         default_factory=int,
-        description="Milliseconds between two leads; 200 at first. 0 (no pace) only for an allowed internal network.",
+        description="Milliseconds between two leads; 200 at first. Less than 100 (Clay takes 10 requests/s per workspace) or 0"
+        " (no pace) only for an allowed internal network.",
         examples=[200],
     )
     fuel_used: Fuel = Field(

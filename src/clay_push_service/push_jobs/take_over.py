@@ -17,8 +17,10 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.config_change import KEEP, ConfigChange, Keep
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.host_fingerprint import Seen, compare, fingerprint
+from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.save_config import DEFAULT_RATE_LIMIT_MS, ENSURE, SaveConfig
 from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import read_destination
 from clay_push_service.errors import UNFINISHED
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
@@ -34,6 +36,10 @@ MAX_TABLE_NAME: Final = 200
 BAD_RATE: Final = (
     "The delay between leads in NexusLeads' settings is not used: it is no whole number from 1 to 60,000 ms."
 )
+SMALL_RATE: Final = (
+    "The delay between leads in NexusLeads' settings is shorter than Clay's limit allows (10 requests/s per workspace), so it"
+    f" was raised to {LEAST_RATE_LIMIT_MS} ms."
+)
 NO_KEYS: Final = f"The webhook URL in NexusLeads' settings cannot be used yet. {UNFINISHED}"
 
 LOOK = text("""
@@ -45,8 +51,7 @@ WHERE destination.org_id = :org_id
 """)
 LOCK = text(f"{LOOK.text} FOR UPDATE OF destination")
 SAVE_BESIDES = text("""
-UPDATE clay.destinations SET table_name = :table_name, rate_limit_ms = :rate_limit_ms, updated_at = now()
-WHERE org_id = :org_id
+UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id
 """)
 REMEMBER = text("UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id")
 
@@ -75,7 +80,7 @@ async def take_over(connection: AsyncConnection, tables: HostTables, org_id: UUI
     seen = compare(host, kept.host_fingerprint) if kept is not None and known else _first_sight(host)
     refusal = _refusal(host, settings)
     if known and seen.all and (refusal is not None or not seen.refused):
-        return TakenOver(_problem(host, refusal if seen.refused else None))
+        return TakenOver(_problem(host, refusal if seen.refused else None, settings))
     if host.webhook_url is not None and refusal is None and not seen.webhook_url and not settings.encryption_keys:
         log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
         return TakenOver(NO_KEYS)  # not remembered: once there is a key, it is taken over
@@ -100,9 +105,9 @@ class _Change:
         seen = compare(self.host, kept) if kept is not None else _first_sight(self.host)
         if kept is None and row.version_id is not None:  # set here before we ever looked there: this is the newer act
             await self._remember(refused=False)
-            return TakenOver(_problem(self.host, None))
+            return TakenOver(_problem(self.host, None, self.settings))
         if kept is not None and seen.all and not seen.refused:  # somebody else was faster
-            return TakenOver(_problem(self.host, None))
+            return TakenOver(_problem(self.host, None, self.settings))
         # What was refused and would not be now is taken only where nothing was set here meanwhile.
         is_new = not seen.webhook_url or (seen.refused and row.source != OUR_SOURCE)
         if self.host.webhook_url is not None and self.refusal is None and is_new:
@@ -116,7 +121,7 @@ class _Change:
             await audit(self.connection, self.org_id, ACTOR, "config.refused", {"reason": self.refusal.reason})
             log.warning("host_settings.refused", org_id=str(self.org_id), reason=self.refusal.reason)
         await self._remember(refused=self.refusal is not None)
-        return TakenOver(_problem(self.host, self.refusal))
+        return TakenOver(_problem(self.host, self.refusal, self.settings))
 
     async def _save(self, checked: CheckedUrl, seen: Seen) -> None:
         box = SecretBox(self.settings.encryption_keys)
@@ -129,7 +134,7 @@ class _Change:
         )
         save = SaveConfig(
             self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
-            written_out=True, internal=self._is_internal(checked),
+            written_out=True, internal=_is_internal(checked, self.settings),
         )  # fmt: skip
         await save.run()
 
@@ -151,7 +156,9 @@ class _Change:
         changed = {key: value for key, value in wanted.items() if value != getattr(row, key)}
         if not changed:
             return
-        await self.connection.execute(SAVE_BESIDES, wanted | {"org_id": self.org_id})
+        await self.connection.execute(SAVE_BESIDES, {"table_name": wanted["table_name"], "org_id": self.org_id})
+        if "rate_limit_ms" in changed:
+            await set_rate(self.connection, self.org_id, int(str(wanted["rate_limit_ms"])))
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, ACTOR, "config.changed", changed)
 
@@ -163,17 +170,22 @@ class _Change:
         if self.host.rate_limit_ms is None:
             return DEFAULT_RATE_LIMIT_MS
         rate = _number(self.host.rate_limit_ms)
-        if rate == 0 and checked is not None and self._is_internal(checked):
-            return 0
-        return KEEP if rate is None else rate or KEEP
+        if rate is None or (checked is not None and _is_internal(checked, self.settings)):
+            return KEEP if rate is None else rate
+        if rate < LEAST_RATE_LIMIT_MS:
+            log.warning(
+                "host_settings.rate_raised", org_id=str(self.org_id), written_ms=rate, used_ms=LEAST_RATE_LIMIT_MS
+            )
+        return max(rate, LEAST_RATE_LIMIT_MS)
 
-    def _is_internal(self, checked: CheckedUrl) -> bool:
-        """Without a look-up, which must not hold a transaction: only where the host is written as an address."""
-        try:
-            address = ip_address(checked.host)
-        except ValueError:
-            return False
-        return any(address in network for network in self.settings.networks)
+
+def _is_internal(checked: CheckedUrl, settings: Settings) -> bool:
+    """Without a look-up, which must not hold a transaction: only where the host is written as an address."""
+    try:
+        address = ip_address(checked.host)
+    except ValueError:
+        return False
+    return any(address in network for network in settings.networks)
 
 
 def _first_sight(host: ClaySettings) -> Seen:
@@ -204,7 +216,21 @@ def _refusal(host: ClaySettings, settings: Settings) -> BlockedError | None:
     return None
 
 
-def _problem(host: ClaySettings, refusal: BlockedError | None) -> str | None:
+def _problem(host: ClaySettings, refusal: BlockedError | None, settings: Settings) -> str | None:
     if refusal is not None:
         return f"The webhook URL in NexusLeads' settings is not used: {refusal.detail}"
-    return BAD_RATE if host.rate_limit_ms is not None and _number(host.rate_limit_ms) is None else None
+    if host.rate_limit_ms is None:
+        return None
+    rate = _number(host.rate_limit_ms)
+    if rate is None:
+        return BAD_RATE
+    if rate >= LEAST_RATE_LIMIT_MS or _leads_inside(host, settings):
+        return None
+    return SMALL_RATE
+
+
+def _leads_inside(host: ClaySettings, settings: Settings) -> bool:
+    try:
+        return host.webhook_url is not None and _is_internal(check_url(host.webhook_url, Policy.of(settings)), settings)
+    except BlockedError:
+        return False
