@@ -50,6 +50,10 @@ class NotFoundError(ClayPushError):
     status, code, title = 404, "not_found", "Not found"
 
 
+class RequestTimeoutError(ClayPushError):
+    status, code, title = 408, "request_timeout", "Request timeout"
+
+
 class ConflictError(ClayPushError):
     status, code, title = 409, "conflict", "Conflict"
 

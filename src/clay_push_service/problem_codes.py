@@ -76,6 +76,9 @@ _OF_STATE: Final = {
     ),
 }
 _OF_BODY: Final = {
+    "request_timeout": ProblemCode(
+        408, "The body was not complete in time.", "Send it again over a faster connection, or less at once."
+    ),
     "body_too_large": ProblemCode(413, "The body is too large.", "Send less at once."),
     "invalid_request": ProblemCode(422, "A field is not valid; `errors` names it.", "Correct it."),
     "idempotency_key_reused": ProblemCode(
@@ -97,6 +100,7 @@ _OF_SERVICE: Final = {
     "database_not_ready": ProblemCode(503, "The database is behind this release.", _ASK_OPERATOR),
     "host_missing": ProblemCode(503, "NexusLeads' tables are not found.", _ASK_OPERATOR),
     "encryption_keys_missing": ProblemCode(503, "Webhooks cannot be stored or read yet.", _ASK_OPERATOR),
+    "overloaded": ProblemCode(503, "Too many requests are under way.", _LATER),
     "not_ready": ProblemCode(503, "The instance cannot take requests yet.", _LATER),
 }
 PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = MappingProxyType(

@@ -66,9 +66,14 @@ def document(error: ClayPushError, request_id: str | None = None) -> dict[str, J
     return {**extra, **standard}
 
 
+EVERY_ROUTE: Final = frozenset({422, 500, 503})
+OF_BODIES: Final = frozenset({408, 413})
+"""Too slow, too large: a route that names one of them reads a body and may answer both."""
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the problems it may answer, besides those that every route may."""
-    wanted = sorted({*statuses, 422, 500, 503})
+    wanted = sorted({*statuses, *EVERY_ROUTE, *(OF_BODIES if OF_BODIES & {*statuses} else ())})
     return {
         status: {
             "description": f"{HTTPStatus(status).phrase}. `code` is one of {codes_of(status)}.",

@@ -109,7 +109,14 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Of our own lines; DEBUG has one for every lead that Clay took."""
     max_body_bytes: int = Field(4_000_000, ge=1000)
-    """A request's body; 50,000 UUIDs are 2 MB."""
+    """The largest body of any route, which is a push's: 50,000 UUIDs are 2 MB. Most routes take 16 KB."""
+    max_connections: int = Field(1000, ge=10, le=60_000)
+    """Connections of callers at once in one `serve`. Over it the one that has waited longest for its client is closed. Half of
+    them may be event streams; a connection costs about 20 KB."""
+    header_timeout_seconds: float = Field(10.0, gt=0, le=300)
+    """Until a request's header is complete, counted from when the connection stands or the answer before was given."""
+    body_timeout_seconds: float = Field(30.0, gt=0, le=300)
+    """Until a request's body is complete; 4 MB in 30 s are 1 Mbit/s, less than any office line."""
 
     @field_validator(
         "allowed_webhook_hosts", "allowed_webhook_networks", "encryption_keys", "retry_delays_seconds", mode="before"

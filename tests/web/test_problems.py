@@ -39,12 +39,12 @@ async def test_unknown_route_and_wrong_method(app_client: AppClient) -> None:
     assert problem_of(await app_client.get(CONFIG + "/"))["status"] == 404
 
 
-DEEP = b"[" * 100_000 + b"]" * 100_000
+DEEP = b"[" * 8_000 + b"]" * 8_000
 BODIES = {
     "not JSON": b"{",
     "empty": b"",
     "deep list": DEEP,
-    "deep object": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "deep object": b'{"a":' * 2_500 + b"1" + b"}" * 2_500,
     "deep below the parser's limit": b'{"table_name":' + b"[" * 990 + b"]" * 990 + b"}",
     "NUL": b'{"table_name": "a\\u0000b"}',
     "NUL in a key": b'{"a\\u0000b": 1}',
@@ -82,29 +82,6 @@ async def test_escaped_backslash_before_u0000_is_no_nul(app_client: AppClient) -
 async def test_body_of_20_mb_is_refused_before_it_is_read(app_client: AppClient) -> None:
     answer = await put_raw(app_client, b" " * 20_000_000)
     assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
-
-
-async def test_body_without_a_length_is_read_no_further_than_the_limit(database_url: str) -> None:
-    app = create_app(app_settings(database_url))
-    asked = 0
-    answered: list[dict[str, object]] = []
-
-    async def receive() -> dict[str, object]:
-        nonlocal asked
-        asked += 1
-        return {"type": "http.request", "body": b" " * 1_000_000, "more_body": True}
-
-    async def send(message: dict[str, object]) -> None:
-        answered.append(message)
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "PUT", "path": CONFIG,
-        "raw_path": CONFIG.encode(), "query_string": b"", "root_path": "", "scheme": "http", "server": ("test", 80),
-        "headers": [(b"content-type", b"application/json")], "client": ("127.0.0.1", 1),
-    }  # fmt: skip
-    await app(scope, receive, send)  # type: ignore[arg-type]  # plain dictionaries are what servers send
-    assert answered[0]["status"] == 413
-    assert asked == 5
 
 
 @pytest.mark.parametrize("path", ["/api/clay/config?a=%00", "/api/clay/%00"])

@@ -11,12 +11,18 @@ from clay_push_service.auto_export.run import RunOutcome, run
 from clay_push_service.auto_export.schemas import PreviewQuery, RuleBody, RulePreview, RuleView, RunAnswer, RunBody
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.ask import Desk
 from clay_push_service.push_jobs.dependencies import PushDesk, ReadDesk, desk_with
 
-router = APIRouter(prefix="/api/clay/projects/{project_id}/auto-export", tags=["auto-export"], dependencies=Authorized)
+router = APIRouter(
+    prefix="/api/clay/projects/{project_id}/auto-export",
+    tags=["auto-export"],
+    dependencies=Authorized,
+    route_class=GuardedRoute,
+)
 
 ProjectId = Annotated[UUID, Path(description="The project.")]
 RuleDesk = Annotated[Desk, Depends(desk_with(Scope.CONFIG))]
@@ -30,7 +36,10 @@ async def get_auto_export(project_id: ProjectId, desk: ReadDesk) -> RuleView:
     return RuleView.of(project_id, kept)
 
 
-@router.put("", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413))
+@router.put(
+    "", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413),
+    dependencies=[Depends(Takes(BodySize.LISTS))],
+)  # fmt: skip
 async def set_auto_export(project_id: ProjectId, body: RuleBody, desk: RuleDesk) -> RuleView:
     """For an owner or admin, or a key with scope `config`. The whole rule, in NexusLeads' own columns where we may."""
     asker = desk.asker

@@ -1,16 +1,18 @@
 """Callers as endpoints ask for them: inside the request's transaction, or before any for those that hold none."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Header, Request
 from fastapi.security import HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import database as connected_database
 from clay_push_service.callers.api_keys import note_use
 from clay_push_service.callers.authenticate import OrgDefault, authenticate
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.dependencies import Database, Settings, Transaction
 from clay_push_service.host import connected
+from clay_push_service.settings import Settings as ServiceSettings
 
 BEARER = HTTPBearer(
     auto_error=False, description="NexusLeads' access token, or a service key (`cps_…`).", scheme_name="bearer"
@@ -23,7 +25,6 @@ OrgHeader = Annotated[
         examples=["6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10"],
     ),
 ]
-Authorize = Callable[..., Coroutine[Any, Any, Caller]]
 
 
 def _host(request: Request) -> connected.Host:
@@ -34,10 +35,58 @@ def _host(request: Request) -> connected.Host:
 Host = Annotated[connected.Host, Depends(_host)]
 
 
-def caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> Authorize:
-    """A dependency: the caller, read in the request's transaction, who must have `scope`."""
+class Authorize:
+    """A dependency: the caller, who must have `scope`.
 
-    async def authorize(
+    `admit` is its first half: the guarded route calls it before the body is read (see `guarded_route`). After a body or a
+    wait, which may take half a minute, the route calls `forget`, and the rights are read again.
+    """
+
+    is_detached = False
+    """Whether the endpoint holds no transaction."""
+
+    def __init__(self, scope: Scope, org_default: OrgDefault) -> None:
+        self._scope = scope
+        self._org_default = org_default
+
+    async def admit(self, request: Request) -> Caller:
+        """In a transaction of its own. Raises 400, 401 or 403."""
+        database: connected_database.Database = request.app.state.database
+        async with database.transaction() as connection:
+            caller = await self._authenticate(
+                connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
+            )
+        request.state.admitted = caller
+        return caller
+
+    @staticmethod
+    def forget(request: Request) -> None:
+        request.state.admitted = None
+
+    async def _authenticate(
+        self,
+        connection: AsyncConnection,
+        request: Request,
+        host: connected.Host,
+        settings: ServiceSettings,
+        x_org_id: str | None,
+    ) -> Caller:
+        authorization = request.headers.get("authorization")
+        caller = await authenticate(connection, host, settings, authorization, x_org_id, org_default=self._org_default)
+        caller.require(self._scope)
+        return caller
+
+    @staticmethod
+    def _admitted(request: Request) -> Caller | None:
+        admitted: Caller | None = getattr(request.state, "admitted", None)
+        return admitted
+
+
+class AuthorizeInTransaction(Authorize):
+    """The caller, read in the request's transaction."""
+
+    async def __call__(
+        self,
         request: Request,
         connection: Transaction,
         database: Database,
@@ -46,19 +95,18 @@ def caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> Authorize:
         background: BackgroundTasks,
         x_org_id: OrgHeader = None,
     ) -> Caller:
-        authorization = request.headers.get("authorization")
-        caller = await authenticate(connection, host, settings, authorization, x_org_id, org_default=org_default)
-        caller.require(scope)
+        caller = self._admitted(request) or await self._authenticate(connection, request, host, settings, x_org_id)
         _note_use(caller, database, background)
         return caller
 
-    return authorize
 
-
-def detached_caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> Authorize:
+class AuthorizeDetached(Authorize):
     """The same in a transaction that is over when the endpoint begins: for those that wait on the network."""
 
-    async def authorize(
+    is_detached = True
+
+    async def __call__(
+        self,
         request: Request,
         database: Database,
         host: Host,
@@ -66,14 +114,20 @@ def detached_caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> A
         background: BackgroundTasks,
         x_org_id: OrgHeader = None,
     ) -> Caller:
-        authorization = request.headers.get("authorization")
-        async with database.transaction() as connection:
-            caller = await authenticate(connection, host, settings, authorization, x_org_id, org_default=org_default)
-        caller.require(scope)
+        caller = self._admitted(request)
+        if caller is None:
+            async with database.transaction() as connection:
+                caller = await self._authenticate(connection, request, host, settings, x_org_id)
         _note_use(caller, database, background)
         return caller
 
-    return authorize
+
+def caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> AuthorizeInTransaction:
+    return AuthorizeInTransaction(scope, org_default)
+
+
+def detached_caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> AuthorizeDetached:
+    return AuthorizeDetached(scope, org_default)
 
 
 def _note_use(caller: Caller, database: Database, background: BackgroundTasks) -> None:

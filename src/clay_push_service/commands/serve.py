@@ -14,6 +14,8 @@ from clay_push_service.commands.worker_beside import WorkerBeside
 from clay_push_service.errors import UnavailableError
 from clay_push_service.settings import PREFIX, Settings, SettingsError
 from clay_push_service.web import create_app
+from clay_push_service.web.connections import Connections
+from clay_push_service.web.open_files import connections_allowed
 
 DRAIN_SECONDS = 8
 """For answers that are under way. Event streams have no end of their own and are cut after this; their readers connect again."""
@@ -35,8 +37,10 @@ def run(settings: Settings, *, with_worker: bool) -> int:
     if with_worker and not settings.encryption_keys:
         # Here, or the worker would end at once, again and again, beside an API that looks well.
         raise SettingsError([f"{PREFIX}ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)"])
+    connections = Connections(connections_allowed(settings.max_connections), settings.header_timeout_seconds)
     config = uvicorn.Config(
         create_app(settings),
+        http=connections.protocol,  # type: ignore[arg-type]  # it makes one, as a class would
         lifespan="on",
         ws="none",
         log_config=None,  # ours

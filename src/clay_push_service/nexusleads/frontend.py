@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
@@ -30,7 +31,9 @@ from clay_push_service.push_jobs.dependencies import desk_with, settings_desk_wi
 from clay_push_service.push_jobs.schemas import PushAnswer
 from clay_push_service.push_jobs.settings_desk import SettingsDesk, read_config
 
-router = APIRouter(prefix="/api/integrations", tags=["NexusLeads' frontend"], dependencies=Authorized)
+router = APIRouter(
+    prefix="/api/integrations", tags=["NexusLeads' frontend"], dependencies=Authorized, route_class=GuardedRoute
+)
 
 MAX_ACTIVITY = 100
 
@@ -89,7 +92,10 @@ async def frontend_activity(
     return await read_activity(desk.connection, desk.asker.org_id, limit)
 
 
-@router.post("/clay/push", status_code=202, summary="Push selected leads", responses=responses(*CALLER, 404, 409, 413))
+@router.post(
+    "/clay/push", status_code=202, summary="Push selected leads", responses=responses(*CALLER, 404, 409, 413),
+    dependencies=[Depends(Takes(BodySize.SETTING))],
+)  # fmt: skip
 async def frontend_push(body: FrontendPushBody, desk: FirstPushDesk) -> PushAnswer:
     """Without `project_id`, which is the normal case, each lead counts for the project where its score is highest."""
     return PushAnswer.model_validate(answer_of(await desk.push(body.push_body())).answer)

@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.dependencies import Transaction
 from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
@@ -13,10 +14,13 @@ from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.cursor import Cursor
 
-router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized)
+router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized, route_class=GuardedRoute)
 
 
-@router.post("/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413))
+@router.post(
+    "/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413),
+    dependencies=[Depends(Takes(BodySize.LISTS))],
+)  # fmt: skip
 async def erase_leads(
     body: ErasureBody, caller: Eraser, connection: Transaction, host: Host, response: Response
 ) -> Receipt:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.callers.guarded_route import GuardedRoute
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses
@@ -10,7 +11,7 @@ from clay_push_service.push_jobs.dependencies import ConfigDesk, ReadDesk
 from clay_push_service.push_jobs.destination_models import Config, ConfigUpdate, Removal, TestResult
 from clay_push_service.push_jobs.settings_desk import read_config as config_of
 
-router = APIRouter(prefix="/api/clay", tags=["settings"], dependencies=Authorized)
+router = APIRouter(prefix="/api/clay", tags=["settings"], dependencies=Authorized, route_class=GuardedRoute)
 
 
 @router.get("/config", summary="The organization's Clay settings", responses=responses(*CALLER))

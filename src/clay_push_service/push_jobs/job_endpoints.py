@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.dependencies import Database, RequestId, Transaction
@@ -27,7 +28,7 @@ from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
 from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
 
-router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized)
+router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized, route_class=GuardedRoute)
 
 DetachedReader = Annotated[Caller, Depends(detached_caller_with(Scope.READ))]
 JobId = Annotated[UUID, Path(description="The push job.")]
@@ -141,7 +142,7 @@ async def watch_job(job_id: JobId, caller: DetachedReader, database: Database, w
 
 @router.post(
     "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Push again what failed",
-    responses=responses(*CALLER, 404, 409, 413),
+    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.SETTING))],
 )  # fmt: skip
 async def retry_job(
     job_id: JobId,

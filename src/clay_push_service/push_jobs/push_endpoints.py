@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.ask import Desk
@@ -25,16 +26,20 @@ from clay_push_service.push_jobs.schemas import (
 from clay_push_service.push_jobs.status import StatusView
 from clay_push_service.push_jobs.views import LeadPage
 
-router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized)
+router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, route_class=GuardedRoute)
 
 DryRun = Annotated[bool, Query(description="Answer 200 with the preview, and queue nothing.")]
+LEADS = Depends(Takes(BodySize.SETTING))
 PUSHED = {
     200: {"model": Preview, "description": "With `dry_run`: what the push would do."},
     **responses(*CALLER, 404, 409, 413),
 }
 
 
-@router.post("/push", status_code=202, response_model=PushAnswer, summary="Push selected leads", responses=PUSHED)
+@router.post(
+    "/push", status_code=202, response_model=PushAnswer, summary="Push selected leads", responses=PUSHED,
+    dependencies=[LEADS],
+)  # fmt: skip
 async def push(
     body: PushBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
@@ -44,7 +49,7 @@ async def push(
 
 @router.post(
     "/push-filtered", status_code=202, response_model=PushAnswer, summary="Push a project's leads by filters",
-    responses=PUSHED,
+    responses=PUSHED, dependencies=[Depends(Takes(BodySize.LISTS))],
 )  # fmt: skip
 async def push_filtered(
     body: PushFilteredBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
@@ -62,7 +67,9 @@ async def _pushed(
     return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location} if kept.location else None)
 
 
-@router.post("/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413))
+@router.post(
+    "/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413), dependencies=[LEADS]
+)  # fmt: skip
 async def preview(body: PreviewBody, desk: ReadDesk) -> Preview:
     """Counts, time, fuel and one sample payload; queues and sends nothing."""
     return await desk.preview(body)

@@ -24,7 +24,7 @@ from clay_push_service.push_jobs import destination_endpoints, job_endpoints, pu
 from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
 from clay_push_service.web import errors
-from clay_push_service.web.body import BodyMiddleware
+from clay_push_service.web.address import AddressMiddleware
 from clay_push_service.web.description import DESCRIPTION, EXAMPLES, TAGS
 from clay_push_service.web.requests import RequestMiddleware
 
@@ -76,7 +76,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)
-    app.add_middleware(BodyMiddleware, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(AddressMiddleware)
     app.add_middleware(RequestMiddleware, host=host)
     app.openapi = _with_problems(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

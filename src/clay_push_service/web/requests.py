@@ -46,6 +46,13 @@ class RequestMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 0
+        is_read = not _has_body(scope)
+
+        async def receive_and_note() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or not message.get("more_body", False)
+            return message
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -55,11 +62,13 @@ class RequestMiddleware:
                 headers[REQUEST_ID] = request_id
                 for name, value in SAFE_HEADERS.items():
                     headers.setdefault(name, value)
+                if not is_read:  # what is left of the body is not a next request
+                    headers["Connection"] = "close"
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, send_with_headers)
+                await self._app(scope, receive_and_note, send_with_headers)
             except Exception as error:
                 self._say(error)
                 if status:  # the answer has begun: all that is left is to cut it off
@@ -83,3 +92,8 @@ class RequestMiddleware:
         metrics.REQUESTS.labels(method=method, route=route, status=str(status)).observe(seconds)
         say = log.debug if route in QUIET_ROUTES else log.info
         say("request.answered", method=method, route=route, status=status, duration_ms=round(seconds * 1000))
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != ""

@@ -1,0 +1,69 @@
+"""The route class of every route with a caller: authenticates, then waits for a turn, and only then reads the body.
+
+FastAPI by itself reads and parses a body before it runs any dependency, so that strangers could make it hold megabytes.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from clay_push_service.callers.dependencies import Authorize
+from clay_push_service.request_body import with_body
+from clay_push_service.settings import Settings
+
+
+class BodySize(Enum):
+    """The largest body of a route, in bytes; SETTING stands for CLAY_PUSH_MAX_BODY_BYTES."""
+
+    SMALL = 16_384
+    """Settings, a rule's switch, the id of a scan."""
+    LISTS = 1_500_000
+    """Lists of words or of people: eight lists of filters of 500 words of 255 characters each."""
+    SETTING = 0
+    """50,000 ids."""
+
+    def bytes(self, settings: Settings) -> int:
+        return min(self.value or settings.max_body_bytes, settings.max_body_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Marks a route among its `dependencies`, as `Depends(Takes(…))`: how much of the service it may take."""
+
+    body: BodySize = BodySize.SMALL
+
+    async def __call__(self) -> None:
+        """Nothing to be done when dependencies are run: the route reads the mark."""
+
+
+class GuardedRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        calls = list(_calls(self.dependant))
+        authorize = next((call for call in calls if isinstance(call, Authorize)), None)
+        takes = next((call for call in calls if isinstance(call, Takes)), Takes())
+        if authorize is None:
+            raise TypeError(f"{self.path} has no caller: it needs no guarded route")
+        has_body = self.body_field is not None
+
+        async def guarded(request: Request) -> Response:
+            await authorize.admit(request)
+            if has_body:
+                settings: Settings = request.app.state.settings
+                request = await with_body(request, takes.body.bytes(settings), settings.body_timeout_seconds)
+                authorize.forget(request)
+            return await handle(request)
+
+        return guarded
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    """What the route depends on, directly or not."""
+    for each in dependant.dependencies:
+        yield each.call
+        yield from _calls(each)
