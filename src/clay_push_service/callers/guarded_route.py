@@ -13,6 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from clay_push_service.callers.dependencies import Authorize
+from clay_push_service.callers.strict_query import ignore_unknown_parameters, require_known_parameters
 from clay_push_service.request_body import with_body
 from clay_push_service.settings import Settings
 
@@ -49,10 +50,13 @@ class GuardedRoute(APIRoute):
         takes = next((call for call in calls if isinstance(call, Takes)), Takes())
         if authorize is None:
             raise TypeError(f"{self.path} has no caller: it needs no guarded route")
+        takes_any_parameter = ignore_unknown_parameters in calls
         has_body = self.body_field is not None
 
         async def guarded(request: Request) -> Response:
             await authorize.admit(request)
+            if not takes_any_parameter:
+                require_known_parameters(request)
             if has_body:
                 settings: Settings = request.app.state.settings
                 request = await with_body(request, takes.body.bytes(settings), settings.body_timeout_seconds)

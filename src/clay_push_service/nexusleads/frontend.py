@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
@@ -32,7 +33,10 @@ from clay_push_service.push_jobs.schemas import PushAnswer
 from clay_push_service.push_jobs.settings_desk import SettingsDesk, read_config
 
 router = APIRouter(
-    prefix="/api/integrations", tags=["NexusLeads' frontend"], dependencies=Authorized, route_class=GuardedRoute
+    prefix="/api/integrations",
+    tags=["NexusLeads' frontend"],
+    dependencies=[*Authorized, Depends(ignore_unknown_parameters)],
+    route_class=GuardedRoute,
 )
 
 MAX_ACTIVITY = 100

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
+from clay_push_service.callers.strict_query import require_known_parameters
 from clay_push_service.dependencies import Database, Settings
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.ops.health import Vitals, vitals
@@ -149,6 +150,7 @@ async def read_status(
     refresh: Refresh = REFRESH_SECONDS,
 ) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
+    require_known_parameters(request)
     ready = await readiness(database, host)
     ready = ready.for_everybody if sight else ready
     seen = await _vitals(database, host) if ready.is_migrated and not sight else None

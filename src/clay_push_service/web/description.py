@@ -28,6 +28,10 @@ unasked: Clay bills every row and knows no duplicates.
 ## Lists
 `next_cursor` goes back as `cursor`; null is the end. An empty `cursor`, `status` or `cause` is as if it were not there.
 
+## Parameters
+A query parameter that a route does not declare is 422 and names the near match, and so is a single one that is given twice. Only
+`/healthz`, `/readyz`, `/metrics` and the routes of NexusLeads' frontend ignore what they do not know.
+
 ## Errors
 Every refusal is `application/problem+json` (RFC 9457). `code` is stable and for programs, `detail` is one sentence for a
 person.

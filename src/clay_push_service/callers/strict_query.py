@@ -1,0 +1,77 @@
+"""Refuses query parameters that a route does not declare: an ignored `dryrun=true` would really push."""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from clay_push_service.errors import InvalidError
+from clay_push_service.near_match import hint
+
+MAX_NAMED: Final = 20
+MAX_NAME_CHARACTERS: Final = 100
+TWICE: Final = "is given more than once, but takes one value"
+
+
+async def ignore_unknown_parameters() -> None:
+    """Marks a router among its dependencies, for the host's frontend: the host's backend ignores what it does not know."""
+
+
+def require_known_parameters(request: Request) -> None:
+    """Raises 422 for a query parameter that the route does not declare, or a single one that is given twice.
+
+    Call it after the caller is authenticated: what a stranger sends is not looked at.
+    """
+    headers = request.headers.keys()
+    if not request.query_params and len(set(headers)) == len(headers):
+        return  # what most requests are: nothing to look at
+    route = request.scope["route"]
+    found = list(_findings(request, route.dependant)) if isinstance(route, APIRoute) else []
+    if found:
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        first = f"{found[0]['field']}: {found[0]['message']}{more}"
+        raise InvalidError(first if first.endswith("?") else f"{first}.", errors=found[:MAX_NAMED])
+
+
+def _findings(request: Request, dependant: Dependant) -> Iterator[dict[str, str]]:
+    declared = dict(_query(dependant))
+    for name in request.query_params:
+        if name not in declared:
+            said = f"is no query parameter of this request; {hint(name, declared)}"
+            yield {"field": name[:MAX_NAME_CHARACTERS], "message": said}
+        elif not declared[name] and len(request.query_params.getlist(name)) > 1:
+            yield {"field": name, "message": TWICE}
+    for name in _headers(dependant):
+        if len(request.headers.getlist(name)) > 1:
+            yield {"field": name, "message": TWICE}
+
+
+def _query(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Each parameter, those of a model and of dependencies included; true: it may be given several times."""
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from ((name, _is_sequence(info.annotation)) for name, info in annotation.model_fields.items())
+        else:
+            yield field.alias, _is_sequence(annotation)
+    for each in dependant.dependencies:
+        yield from _query(each)
+
+
+def _headers(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.header_params)
+    for each in dependant.dependencies:
+        yield from _headers(each)
+
+
+def _is_sequence(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _is_sequence(get_args(annotation)[0])
+    if origin in {Union, UnionType}:
+        return any(_is_sequence(each) for each in get_args(annotation))
+    return (origin or annotation) in {list, tuple, set, frozenset}

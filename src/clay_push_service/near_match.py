@@ -1,0 +1,30 @@
+"""Finds the known name that a misspelled one was most likely meant to be, for error messages. Pure."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+LIKENESS: Final = 0.7
+"""From 0 to 1, as difflib measures it: `min_skore` is near `min_score`, `score` is not near `source`."""
+MAX_CHARACTERS: Final = 64
+"""Of a name that is compared; ours are shorter, and the comparison takes quadratic time."""
+
+
+def near_match(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs in case, hyphens and underscores only, else the most similar one, else None."""
+    by_plain = {_plain(each): each for each in known if each}
+    found = difflib.get_close_matches(_plain(name[:MAX_CHARACTERS]), by_plain, n=1, cutoff=LIKENESS)
+    return by_plain[found[0]] if found else None
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """The second half of a message about an unknown name: the near match, or everything that is known."""
+    names = list(known)
+    meant = near_match(name, names)
+    if meant is not None:
+        return f"did you mean `{meant}`?"
+    return f"known are {', '.join(f'`{each}`' for each in names)}" if names else "there are none"
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
