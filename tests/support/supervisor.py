@@ -18,6 +18,7 @@ RESTART_SECONDS = 0.1
 
 class Supervisor:
     def __init__(self, settings: Settings, log: Path, command: Sequence[str] = WORKER) -> None:
+        self.settings = settings
         self._environment = environment(settings)
         self._command = command
         self.log = log

@@ -1,12 +1,13 @@
-"""POSTs one body to one webhook and returns what came of it; it follows nothing, remembers nothing and raises nothing."""
+"""POSTs one body to one webhook and says what came of it; it follows nothing, remembers nothing and raises nothing."""
 
 import asyncio
 import ssl
 from dataclasses import dataclass
 
+import aiohttp
+import httpx
 from aiohttp.abc import AbstractResolver
 
-from clay_push_service import __version__
 from clay_push_service.deliveries.answer import (
     Answer,
     NoAnswer,
@@ -16,21 +17,14 @@ from clay_push_service.deliveries.answer import (
     Refused,
     Responded,
 )
-from clay_push_service.deliveries.connection import Connection
-from clay_push_service.deliveries.connections import Connections, NotConnectedError
-from clay_push_service.deliveries.response import ResponseReader
-from clay_push_service.deliveries.trust import tls_context
+from clay_push_service.deliveries.connections import TRIP, NotConnectedError, Phase, StaleError, Trip
+from clay_push_service.deliveries.transport import GuardedTransport
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.settings import Settings
 
 TOKEN_HEADER = "x-clay-webhook-auth"  # noqa: S105 - a header's name
-USER_AGENT = f"clay-push-service/{__version__}"
-HEADERS = (
-    b"content-type: application/json\r\naccept: */*\r\naccept-encoding: identity\r\nuser-agent: %b\r\n"
-    % USER_AGENT.encode()
-)
 MAX_STALE = 3
-"""Connections found closed before the first byte, until the answer is `not connected`."""
+"""Connections found closed before the first byte, until we call it `not connected`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +36,15 @@ class Target:
         return f"Target({self.url!r})"  # the token is a secret
 
 
+class NoCookies(httpx.Cookies):
+    """httpx would read and keep each answer's cookies, and one organization's must not reach another's webhook."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+
 class ClayClient:
-    """One for the process. Create it once, close it at the end."""
+    """ONE httpx AsyncClient for the process. Create it once, close it at the end."""
 
     def __init__(
         self,
@@ -56,23 +57,30 @@ class ClayClient:
     ) -> None:
         self.policy = policy
         self._request_timeout_seconds = request_timeout_seconds
-        self.connections = Connections(policy, resolver, tls or tls_context(), connect_timeout_seconds)
+        self._transport = GuardedTransport(policy, connect_timeout_seconds, resolver, tls)
+        self._client = httpx.AsyncClient(
+            transport=self._transport,
+            timeout=None,  # noqa: S113 - httpx's are per read; ours is over the whole POST
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._client._cookies = NoCookies()  # noqa: SLF001 - it has no setting for it
 
     @classmethod
     def create(
         cls, settings: Settings, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
     ) -> "ClayClient":
-        """Build the client of a process. `resolver` and `tls` are for tests; what the resolver returns is vetted."""
+        """Build the client of a process. `resolver` and `tls` are for tests; whatever the resolver says is vetted."""
         return cls(
             Policy.of(settings),
             request_timeout_seconds=settings.request_timeout_seconds,
             connect_timeout_seconds=settings.connect_timeout_seconds,
             resolver=resolver,
-            tls=tls or tls_context(settings.ca_file),
+            tls=tls,
         )
 
     async def close(self) -> None:
-        await self.connections.close()
+        await self._client.aclose()
 
     async def post(self, target: Target, body: bytes) -> Answer:
         """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer."""
@@ -80,45 +88,55 @@ class ClayClient:
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
             return Refused("token_characters")
-        request = _request(target, body)
         for _ in range(MAX_STALE):
-            try:
-                connection = await self.connections.take(target.url, self._request_timeout_seconds)
-            except BlockedError as error:
-                return Refused(error.reason, _milliseconds_since(started))
-            except NotConnectedError as error:
-                return NotConnected(error.kind, _milliseconds_since(started))
-            reader = None
-            try:
-                if not connection.is_closing():
-                    reader = await connection.exchange(request)
-            finally:
-                self.connections.give_back(connection, reusable=reader is not None and reader.reusable)
-            if reader is not None:
-                return self._answer(connection, reader, _milliseconds_since(started))
+            answer = await self._attempt(target, body, started)
+            if answer is not None:
+                return answer
         return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
 
-    def _answer(self, connection: Connection, reader: ResponseReader, duration_ms: int) -> Answer:
-        if reader.status is not None:
-            if reader.keep_alive is not None:
-                self.connections.patience.learn_keep_alive(connection.place, reader.keep_alive)
-            return Responded(reader.status, reader.retry_after, reader.body, duration_ms)
-        if reader.garbled:
-            return NoAnswer(NoAnswerKind.GARBLED, duration_ms)
-        if not connection.was_lost:
-            return NoAnswer(NoAnswerKind.TIMEOUT, duration_ms)
-        if connection.was_idle_seconds is not None:
-            self.connections.patience.learn(connection.place, connection.was_idle_seconds)
-        return NoAnswer(NoAnswerKind.LOST, duration_ms)
+    async def _attempt(self, target: Target, body: bytes, started: float) -> Answer | None:
+        """None: the connection was closed before the first byte, so another one may be tried."""
+        headers = () if not target.token else ((TOKEN_HEADER, target.token),)
+        # Straight to the transport: httpx.Headers would be built, encoded, iterated and parsed again for every POST.
+        request = httpx.Request(
+            "POST", target.url.url, stream=httpx.ByteStream(body), extensions={"headers": headers, "body": body}
+        )
+        deadline = asyncio.timeout(self._request_timeout_seconds)
+        place = target.url.host, target.url.port
+        trip = Trip(place, deadline, self._request_timeout_seconds, asyncio.get_running_loop().time())
+        variable = TRIP.set(trip)
+        try:
+            async with deadline:
+                response = await self._client.send(request)
+        except BlockedError as error:
+            return Refused(error.reason, _milliseconds_since(started))
+        except NotConnectedError as error:
+            return NotConnected(error.kind, _milliseconds_since(started))
+        except (StaleError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            return None if trip.unsent else self._failed(error, trip, _milliseconds_since(started))
+        finally:
+            TRIP.reset(variable)
+        # httpx ties it to its answer and that to it; untied, nothing of a POST waits for the garbage collector.
+        del response.stream
+        wait = response.headers.get("retry-after")
+        return Responded(response.status_code, wait, response.content, _milliseconds_since(started))
 
-
-def _request(target: Target, body: bytes) -> bytes:
-    """The whole request, to be written at once. `CheckedUrl` holds no character that could end a line."""
-    url = target.url.url
-    token = b"" if not target.token else f"{TOKEN_HEADER}: {target.token}\r\n".encode("ascii")
-    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%bcontent-length: %d\r\n\r\n%b" % (
-        url.raw_path, url.netloc, HEADERS, token, len(body), body,
-    )  # fmt: skip
+    def _failed(self, error: Exception, trip: Trip, duration_ms: int) -> Answer:
+        late = isinstance(error, TimeoutError) and trip.deadline.expired()
+        match trip.phase:
+            case Phase.WAITING:
+                return NotConnected(NotConnectedKind.BUSY, duration_ms)
+            case Phase.CONNECTING:
+                kind = NotConnectedKind.CONNECT_TIMEOUT if late else NotConnectedKind.UNREACHABLE
+                return NotConnected(kind, duration_ms)
+            case Phase.SENDING if late:
+                return NoAnswer(NoAnswerKind.TIMEOUT, duration_ms)
+            case Phase.SENDING:
+                if isinstance(error, aiohttp.ClientResponseError):
+                    return NoAnswer(NoAnswerKind.GARBLED, duration_ms)
+                if trip.idle_seconds is not None and self._transport.connector is not None:
+                    self._transport.connector.learn_patience(trip.place, trip.idle_seconds)
+                return NoAnswer(NoAnswerKind.LOST, duration_ms)
 
 
 def _milliseconds_since(started: float) -> int:

@@ -49,8 +49,6 @@ class PushJob:
     started_at: datetime | None
     finished_at: datetime | None
     main_cause: str | None
-    unsure_count: int
-    """Leads that may be in Clay although no clear answer came; known once the job has ended."""
 
     @property
     def has_ended(self) -> bool:
@@ -118,7 +116,7 @@ def _summary(job: PushJob) -> str | None:
         return None
     cause = EXPLANATIONS[Cause(job.main_cause)].message if job.main_cause else None
     said = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_count, cause)
-    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unsure_count)
+    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
     return " ".join([said, *(each for each in more if "may already" in each)])
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from clay_push_service import queue
 from clay_push_service.database import Connection, Statement
-from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.health import Health
 from clay_push_service.deliveries.outcome import Outcome, Streaks, Verdict
 from clay_push_service.models import DeliveryState, DeliveryStatus, DestinationState
@@ -26,11 +26,7 @@ BECOMES = {
 # What many results have in common goes over the wire once, as a kind: nearly always all are of one.
 WRITE = Statement("""
 UPDATE clay.clay_push_log AS delivery
-SET status = kind.status, state = kind.state, cause = kind.cause,
-    uncertain_attempts = delivery.uncertain_attempts + kind.uncertain,
-    error_message = kind.message || CASE
-        WHEN kind.state = 'done' AND kind.cause <> 'unknown' AND delivery.uncertain_attempts + kind.uncertain > 0
-        THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END,
+SET status = kind.status, state = kind.state, cause = kind.cause, error_message = kind.message,
     clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
     due_at = now() + kind.delay * interval '1 second',
     duration_ms = coalesce(result.duration_ms, delivery.duration_ms),
@@ -43,9 +39,8 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS integer[]), CAST(:durations AS 
      AS result (id, kind, duration_ms, payload_hash)
 JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
             CAST(:messages AS text[]), CAST(:responses AS integer[]), CAST(:attempted AS integer[]),
-            CAST(:delays AS double precision[]), CAST(:uncertain AS integer[]))
-     WITH ORDINALITY
-     AS kind (token, earlier, status, state, cause, message, response, attempted, delay, uncertain, number)
+            CAST(:delays AS double precision[]))
+     WITH ORDINALITY AS kind (token, earlier, status, state, cause, message, response, attempted, delay, number)
      ON kind.number = result.kind
 WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
 RETURNING delivery.id
@@ -97,12 +92,12 @@ class Result:
             status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
         return (
             self.claim_token, self.attempts, status, cause, detail, outcome.status,
-            int(self.sent and outcome.uses_attempt), delay, int(self.sent and outcome.is_uncertain),
+            int(self.sent and outcome.uses_attempt), delay,
         )  # fmt: skip
 
 
-_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float, int]
-"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay, uncertain attempts to add."""
+_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float]
+"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay: all of a result but what is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +149,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
 async def _write(
     connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
-    tokens, earlier, statuses, causes, details, responses, attempted, delays, uncertain = zip(*kinds, strict=True)
+    tokens, earlier, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
     written = await WRITE.rows(
         connection,
         {
@@ -176,8 +171,6 @@ async def _write(
             "responses": responses,
             "attempted": attempted,
             "delays": delays,
-            "uncertain": uncertain,
-            "maybe_sent": MAYBE_SENT,
         },
     )
     return {delivery_id for (delivery_id,) in written}
