@@ -158,6 +158,9 @@ async def test_a_plain_member_may_not_what_an_owner_may(town: Town) -> None:
         name: route for name, route in town.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
     }
     assert len(guarded) >= 9
+    button = guarded.pop("frontend_test")  # the host's page shows a refusal only as a 200 with `status` and `message`
+    said = (await town.app.call(button.method, button.own.path, "member", town.own.org_id)).json()
+    assert (said["status"], "owner" in said["message"]) == ("error", True)
     assert set((await town.answers(guarded, "member")).values()) == {(403, "role_required")}
     erasing = {name: route for name, route in guarded.items() if route.scope is Scope.ERASE}
     assert set((await town.answers(erasing, "admin")).values()) == {(403, "role_required")}

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.auto_export.conftest import Project
+from tests.support.host_models import HostProject
 
 
 async def host_columns(project: Project) -> tuple[object, ...]:
@@ -15,6 +16,12 @@ async def host_columns(project: Project) -> tuple[object, ...]:
     return tuple(row)
 
 
+async def host_project(project: Project) -> dict[str, object]:
+    row = await project.app.host.connection.fetchrow("SELECT * FROM projects WHERE id = $1", project.id)
+    assert row is not None
+    return dict(row)
+
+
 async def test_nothing_is_exported_unasked(project: Project) -> None:
     rule = (await project.app.get(project.path, "member")).json()
     assert rule == {
@@ -23,12 +30,36 @@ async def test_nothing_is_exported_unasked(project: Project) -> None:
 
 
 async def test_rule_is_kept_where_the_hosts_page_shows_it(project: Project) -> None:
-    rule = await project.rule(min_score=70.006)
-    assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (True, 70.01, "host")
-    enabled, min_score, classifications = await host_columns(project)
-    assert (enabled, float(str(min_score)), classifications) == (True, 70.01, ["DECISION_MAKER", "CHAMPION"])
+    rule = await project.rule(min_score=70)
+    assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (True, 70, "host")
+    assert await host_columns(project) == (True, 70, ["DECISION_MAKER", "CHAMPION"])
     await project.rule(enabled=False, min_score=None, classifications=None)
     assert await host_columns(project) == (False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "applied", "shown"),
+    [(72.5, 72.5, 73), (70.006, 70.01, 71), (99.01, 99.01, 100), (0.001, 0, 0), (0, 0, 0), (100, 100, 100)],
+)
+async def test_fraction_is_applied_and_the_hosts_column_holds_a_whole_number(
+    project: Project, given: float, applied: float, shown: int
+) -> None:
+    """The host's API reads an integer there: a fraction makes its project pages answer 500."""
+    rule = await project.rule(min_score=given)
+    assert (rule["enabled"], rule["min_score"]) == (True, applied)
+    assert (await project.app.get(project.path, "member")).json() == rule
+    assert await host_columns(project) == (True, shown, ["DECISION_MAKER", "CHAMPION"])
+    HostProject.model_validate(await host_project(project))
+
+
+async def test_what_the_hosts_page_saves_replaces_a_fraction(project: Project) -> None:
+    await project.rule(min_score=72.5)
+    await project.app.host.connection.execute("UPDATE projects SET auto_export_clay_min_score = 60")
+    rule = (await project.app.get(project.path, "member")).json()
+    assert (rule["min_score"], rule["kept_by"]) == (60, "host")
+    await project.rule(min_score=72.5)
+    assert (await project.rule(min_score=80))["kept_by"] == "host"
+    assert await project.app.host.connection.fetchval("SELECT count(*) FROM clay.auto_export_rules") == 0
 
 
 async def test_what_the_hosts_page_saves_is_the_rule(project: Project) -> None:

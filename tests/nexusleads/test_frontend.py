@@ -54,6 +54,15 @@ async def refused(page: Connected, body: object, expect: int, code: str) -> str:
     return detail
 
 
+async def refused_button(page: Connected, who: str) -> str:
+    """What the page shows when the button is refused: it shows `message` of a 200 and nothing of an error."""
+    answer = await page.app.call("POST", f"{BASE}/clay/test", who)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert (said.keys(), said["status"]) == ({"status", "message"}, "error")
+    return str(said["message"])
+
+
 async def test_page_before_anything_is_configured(page: Connected) -> None:
     assert await config(page) == ("", False)
     assert (await page.app.get(f"{BASE}/clay/stats", "member")).json() == {"total": 0, "success": 0, "failed": 0}
@@ -102,12 +111,11 @@ async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Connected) -
 
 
 async def test_a_plain_member_may_look_and_push_and_no_more(page: Connected) -> None:
-    for answer in (
-        await page.app.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK}),
-        await page.app.call("POST", f"{BASE}/clay/test", "member"),
-    ):
-        assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
-        assert isinstance(answer.json()["detail"], str)
+    # The page reports any 200 of a save as success, so a refused one stays an error.
+    answer = await page.app.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK})
+    assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
+    assert isinstance(answer.json()["detail"], str)
+    assert "owner" in await refused_button(page, "member")
 
 
 async def test_without_an_organization_it_is_the_users_first(page: Connected) -> None:
@@ -133,6 +141,23 @@ async def test_the_test_button(database_url: str) -> None:
         answer = await page.app.call("POST", path, "owner")
         assert (answer.status_code, answer.json()["status"]) == (200, "error")
         assert answer.json()["message"].startswith("Clay refused the webhook's auth token. Copy")
+
+
+async def test_the_test_button_says_every_refusal(database_url: str) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(401))
+    async with connected_app(database_url, clay=clay) as page:
+        assert "Configure your Clay webhook URL" in await refused_button(page, "owner")
+        await save(page, clay.url)
+        await page.app.host.connection.execute(
+            "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized', state_since = now()"
+        )
+        assert "token" in await refused_button(page, "admin")
+        assert "owner" in await refused_button(page, "member")
+
+
+async def test_the_test_button_says_that_no_key_is_set(database_url: str) -> None:
+    async with connected_app(database_url, encryption_keys="") as page:
+        assert "operator" in await refused_button(page, "owner")
 
 
 async def test_a_push_without_a_project_makes_one_job_for_each(page: Connected) -> None:
@@ -198,6 +223,9 @@ async def test_who_may_not_use_clay_is_told_in_words(database_url: str) -> None:
         answer = await app.call("POST", f"{BASE}/clay/push", "member", json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
         assert answer.json()["detail"].startswith("Clay integration is available on the Enterprise plan.")
+        said = (await app.call("POST", f"{BASE}/clay/test", "owner")).json()
+        assert said["status"] == "error"
+        assert said["message"].startswith("Clay integration is available on the Enterprise plan.")
         await app.host.add("org_billing", org_id=app.org_id, is_enterprise=True)
         said = (await app.get(f"{BASE}/status", "member")).json()
         assert (said["billing_enabled"], said["is_enterprise"]) == (True, True)

@@ -1,13 +1,14 @@
 """A project's auto-export rule: kept in the host's own columns where we may write them, else in a table of ours.
 
 Where both are, the newer act wins: our row remembers what the host's columns said when it was written, and gives way as
-soon as they say something else.
+soon as they say something else. The host's API knows whole minimum scores only, and a fraction in its column breaks its
+pages: its column gets the next whole number, and our row keeps the fraction, which is what a run applies.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -70,6 +71,11 @@ class Rule:
         score = None if self.min_score is None else float(self.min_score)
         return json.dumps({"min_score": score, "classifications": list(self.classifications)}, ensure_ascii=False)
 
+    def for_host(self) -> "Rule":
+        """As the host's own API can read it. Rounded up: read by the host it lets no lead through that is below the minimum."""
+        score = None if self.min_score is None else self.min_score.quantize(Decimal(1), ROUND_CEILING)
+        return replace(self, min_score=score)
+
 
 OFF: Final = Rule()
 
@@ -96,28 +102,19 @@ async def write_rule(
 ) -> KeptRule:
     """Keep the rule, where the host's own page shows it if we may. Returns what was kept."""
     which = {"org_id": org_id, "project_id": project_id}
-    before = await _host_rule(connection, tables, org_id, project_id)
-    if before is not None and await _may_write(connection, tables):
-        await connection.execute(LOCK_TIMEOUT)
-        projects = tables.projects
-        await connection.execute(
-            update(projects)
-            .where(projects.c.id == project_id, projects.c.org_id == org_id)
-            .values(
-                {
-                    projects.c[ENABLED]: rule.enabled,
-                    projects.c[MIN_SCORE]: rule.min_score,
-                    projects.c[CLASSIFICATIONS]: list(rule.classifications) or None,
-                }
-            )
-        )
+    shown = await _host_rule(connection, tables, org_id, project_id)
+    may_write = shown is not None and await _may_write(connection, tables)
+    if may_write:
+        shown = rule.for_host()
+        await _write_host(connection, tables, org_id, project_id, shown)
+    if may_write and shown == rule:
         await connection.execute(FORGET_OWN, which)
     else:
         values = {
             "enabled": rule.enabled,
             "min_score": rule.min_score,
             "classifications": list(rule.classifications),
-            "host_rule": (before or OFF).as_json(),
+            "host_rule": (shown or OFF).as_json(),
             "actor": actor,
         }
         await connection.execute(WRITE_OWN, which | values)
@@ -129,6 +126,24 @@ async def write_rule(
     }
     await audit(connection, org_id, actor, "auto_export.changed", details)
     return await read_rule(connection, tables, org_id, project_id)
+
+
+async def _write_host(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule
+) -> None:
+    await connection.execute(LOCK_TIMEOUT)
+    projects = tables.projects
+    await connection.execute(
+        update(projects)
+        .where(projects.c.id == project_id, projects.c.org_id == org_id)
+        .values(
+            {
+                projects.c[ENABLED]: rule.enabled,
+                projects.c[MIN_SCORE]: rule.min_score,
+                projects.c[CLASSIFICATIONS]: list(rule.classifications) or None,
+            }
+        )
+    )
 
 
 async def _host_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Rule | None:

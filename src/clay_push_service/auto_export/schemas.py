@@ -25,7 +25,9 @@ class RuleBody(BaseModel):
 
     enabled: StrictBool = Field(description="Whether a scan pushes what the rule lets through.")
     min_score: Score | None = Field(
-        None, description="Overall score of at least this; two decimals. A lead without a score does not meet it."
+        None,
+        description="Overall score of at least this; two decimals. A lead without a score does not meet it. NexusLeads' page"
+        " shows a fraction as the next whole number.",
     )
     classifications: Words | None = Field(None, description="Any of these; empty or null: any, and also none.")
 
@@ -43,7 +45,8 @@ class RuleView(BaseModel):
         description="Any of these; empty: any, and also none.", examples=[["DECISION_MAKER"]]
     )
     kept_by: Keeper = Field(
-        description="`host`: in NexusLeads' own columns, where its project page shows it. `own`: here. `nobody`: not set."
+        description="`host`: in NexusLeads' own columns, where its project page shows it. `own`: here (with a fraction as minimum, NexusLeads'"
+        " columns hold the next whole number). `nobody`: not set."
     )
 
     @classmethod

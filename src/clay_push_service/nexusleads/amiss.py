@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.auto_export.rule import MIN_SCORE
 from clay_push_service.host.tables import HostTables
 from clay_push_service.nexusleads.attachment import Level, read_attachment
 from clay_push_service.nexusleads.grants import missing_grants, needed
 from clay_push_service.nexusleads.plan import CONFIG, find_ours
-from clay_push_service.nexusleads.shape import JOBS, read_shape
+from clay_push_service.nexusleads.shape import JOBS, quoted, read_shape
 from clay_push_service.nexusleads.triggers import TRIGGERS
 
 BEHIND_SECONDS = 60
@@ -27,6 +28,9 @@ SCANS_WAITING = text(f"""
 SELECT count(*) FROM clay.finished_scans
 WHERE done_at IS NULL AND finished_at < now() - interval '{BEHIND_SECONDS} seconds'
 """)
+
+# A release before this one wrote fractions there; NexusLeads' API reads an integer and answers 500.
+FRACTIONS = "SELECT count(*) FROM {projects} WHERE {column} <> trunc({column})"
 
 
 async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
@@ -49,6 +53,14 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
     said += [
         f"role {role} may not {grant.privilege} all it needs of {tables.schema}.{grant.table}" for grant in lacking
     ]
+    if tables.has("projects", MIN_SCORE):
+        name = f"{quoted(tables.schema)}.{quoted(tables.host_name('projects'))}"
+        fractions = text(FRACTIONS.format(projects=name, column=quoted(tables.host_name(MIN_SCORE))))
+        if found_fractions := (await connection.execute(fractions)).scalar_one():
+            said.append(
+                f"{found_fractions:,} projects have a fraction in {MIN_SCORE}, which NexusLeads' project pages cannot show:"
+                " save their auto-export rule again"
+            )
     if standing.level.mirrors and (behind := (await connection.execute(BEHIND)).scalar_one()):
         said.append(f"{behind:,} ended push jobs are not yet shown as ended on NexusLeads' Jobs page")
     if untaken := (await connection.execute(UNTAKEN)).scalar_one():

@@ -15,7 +15,6 @@ from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
-from clay_push_service.errors import ConflictError, TooManyRequestsError
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.nexusleads.activity import Activity, read_activity
 from clay_push_service.nexusleads.frontend_models import (
@@ -26,6 +25,7 @@ from clay_push_service.nexusleads.frontend_models import (
     FrontendTest,
     IntegrationsStatus,
 )
+from clay_push_service.nexusleads.page_route import PageRoute
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.ask import Desk, answer_of
 from clay_push_service.push_jobs.dependencies import desk_with, settings_desk_with
@@ -73,13 +73,19 @@ async def frontend_save_config(
     return FrontendConfig.of(await desk.read())
 
 
-@router.post("/clay/test", summary="Send a sample row", responses=responses(*CALLER))
 async def frontend_test(desk: FirstSettingsDesk, box: Box, client: Client) -> FrontendTest:
-    """200 also where it did not work: the page shows `message` unless `status` is `ok`."""
-    try:
-        return FrontendTest.of(await desk.test(box, client))
-    except (ConflictError, TooManyRequestsError) as error:
-        return FrontendTest(status="error", message=error.detail)
+    """200 also where it is refused or does not work: the page shows `message` unless `status` is `ok`."""
+    return FrontendTest.of(await desk.test(box, client))
+
+
+router.add_api_route(
+    "/clay/test",
+    frontend_test,
+    methods=["POST"],
+    summary="Send a sample row",
+    responses=responses(*CALLER),
+    route_class_override=PageRoute,
+)
 
 
 @router.get("/clay/stats", summary="How many leads went to Clay", responses=responses(*CALLER))

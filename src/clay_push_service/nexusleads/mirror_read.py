@@ -36,7 +36,9 @@ WITH due AS MATERIALIZED ({due})
 SELECT job.id, job.org_id, job.project_id, job.push_mode, job.status, job.cancel_requested_at, job.lead_count,
        job.success_count, job.failed_count, job.skipped_count, job.unknown_count, job.created_by_user_id,
        job.created_at, job.started_at, job.finished_at,
-       CASE WHEN job.finished_at IS NOT NULL AND job.success_count = 0 THEN
+       CASE WHEN job.cancel_requested_at IS NULL THEN 0 ELSE
+           (SELECT count(*) FROM clay.clay_push_log WHERE job_id = job.id AND cause = 'cancelled') END AS cancelled_count,
+       CASE WHEN job.finished_at IS NOT NULL AND (job.success_count = 0 OR job.failed_count > 0) THEN
            (SELECT cause FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped')
             GROUP BY cause ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause LIMIT 1) END AS main_cause,
        mirror.host_job_id, mirror.settled_at, mirror.marked_count, host.id AS host_id, {host_columns},
@@ -93,7 +95,7 @@ def _pair(row: Row[Any], shape: Shape) -> Pair:
     job = PushJob(
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
-        row.created_by_user_id, row.created_at, row.started_at, row.finished_at, row.main_cause,
+        row.cancelled_count, row.created_by_user_id, row.created_at, row.started_at, row.finished_at, row.main_cause,
     )  # fmt: skip
     return Pair(
         job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.models import JobStatus
-from clay_push_service.push_jobs.describe import ENDED, progress, progress_percent, steps, summary, warnings
+from clay_push_service.push_jobs.describe import ENDED, leads, progress, progress_percent, steps, summary, warnings
 
 JOB_TYPE: Final = "clay_push"
 MANAGED_BY: Final = "clay-push"
@@ -44,11 +44,22 @@ class PushJob:
     failed_count: int
     skipped_count: int
     unknown_count: int
+    cancelled_count: int
+    """Part of the skipped, though they were to be sent."""
     created_by_user_id: UUID | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     main_cause: str | None
+
+    @property
+    def skipped_before(self) -> int:
+        """Skipped when the push was accepted."""
+        return self.skipped_count - self.cancelled_count
+
+    @property
+    def to_send(self) -> int:
+        return self.lead_count - self.skipped_before
 
     @property
     def has_ended(self) -> bool:
@@ -93,29 +104,44 @@ def host_row(job: PushJob) -> HostRow:
     }
     if said is not None:
         metadata["summary"] = said
-    messages = (
-        f"{job.lead_count:,} leads, {job.skipped_count:,} skipped",
-        progress(job.success_count, job.lead_count - job.skipped_count),
-        said,
-    )
+    messages = (f"{job.lead_count:,} leads, {job.skipped_before:,} skipped", _pushed(job), said)
     return HostRow(
         status=JobStatus.RUNNING if shown is JobStatus.PENDING else shown,
         current_step=CURRENT_STEP[job.status],
-        progress_percentage=progress_percent(job.success_count, job.failed_count, job.skipped_count, job.lead_count),
-        error_message=said if job.status is JobStatus.FAILED else None,
+        progress_percentage=progress_percent(job.success_count, job.failed_count, job.to_send),
+        error_message=said if job.status is JobStatus.FAILED or (job.has_ended and job.failed_count) else None,
         metadata=canonical(metadata),
         steps=tuple(
-            StepRow(step.number, step.name, step.status, message)
+            StepRow(step.number, step.name, step_status(step.status), message)
             for step, message in zip(steps(job.status), messages, strict=True)
         ),
     )
+
+
+def step_status(status: str) -> str:
+    """The host's page has an icon for `pending`, `running`, `completed` and `failed`.
+
+    Its processor marks the open steps of a cancelled job as failed; so do we.
+    """
+    return "failed" if status == JobStatus.CANCELLED else status
+
+
+def _pushed(job: PushJob) -> str:
+    """Counts the leads that the bar counts."""
+    more = [f"{job.failed_count:,} failed"] if job.failed_count else []
+    more += [f"{job.cancelled_count:,} cancelled"] if job.cancelled_count else []
+    return ", ".join([progress(job.success_count, job.to_send), *more])
 
 
 def _summary(job: PushJob) -> str | None:
     if not job.has_ended:
         return None
     cause = EXPLANATIONS[Cause(job.main_cause)].message if job.main_cause else None
-    said = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_count, cause)
+    said = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_before, cause)
+    if job.cancelled_count and job.success_count + job.failed_count:
+        said = f"{said} {leads(job.cancelled_count)} cancelled."
+    if cause is not None and job.success_count and job.failed_count:
+        said = f"{said} Main cause of the failures: {cause}"
     more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
     return " ".join([said, *(each for each in more if "may already" in each)])
 

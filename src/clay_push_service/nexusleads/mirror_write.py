@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.mirror_read import Pair
-from clay_push_service.nexusleads.mirror_row import JOB_TYPE, HostRow, PushJob, StepRow, Value, host_row
+from clay_push_service.nexusleads.mirror_row import (
+    JOB_TYPE,
+    HostRow,
+    PushJob,
+    StepRow,
+    Value,
+    host_row,
+    step_status,
+)
 from clay_push_service.nexusleads.shape import (
     JOB_CHANGES,
     JOB_COLUMNS,
@@ -113,7 +121,7 @@ async def end_row(
         return
     step: dict[str, Cell] = {
         "id": uuid4(), "job_id": host_job_id, "step_number": TOTAL_STEPS, "step_name": STEPS[-1],
-        "status": status.value, "message": message, "started_at": NOW, "completed_at": NOW, "created_at": NOW,
+        "status": step_status(status), "message": message, "started_at": NOW, "completed_at": NOW, "created_at": NOW,
     }  # fmt: skip
     where = {"job_id": host_job_id, "step_number": TOTAL_STEPS}
     if not await _update_row(connection, shape, PROGRESS, present(PROGRESS_CHANGES, shape.progress), step, where):

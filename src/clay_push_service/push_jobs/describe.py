@@ -32,8 +32,9 @@ def progress(success: int, to_send: int) -> str:
     return f"Pushed {success:,} of {to_send:,} leads to Clay"
 
 
-def progress_percent(success: int, failed: int, skipped: int, lead_count: int) -> float:
-    return round(100 * (success + failed + skipped) / lead_count, 1) if lead_count else 100.0
+def progress_percent(success: int, failed: int, to_send: int) -> float:
+    """Of the leads that were to be sent, those with an outcome: the same leads that `progress` counts."""
+    return round(100 * (success + failed) / to_send, 1) if to_send else 100.0
 
 
 def warnings(status: JobStatus, success: int, failed: int, skipped: int, unknown: int) -> list[str]:

@@ -136,6 +136,8 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
     waiting = _waiting(row) if status is JobStatus.RUNNING else None
     rate = _rate(row) if status is JobStatus.RUNNING and waiting is None else None
     counts = (row.success_count, row.failed_count, row.skipped_count)
+    cancelled = sum(each.count for each in causes if each.cause is Cause.CANCELLED)  # skipped, but they were to be sent
+    to_send = row.lead_count - row.skipped_count + cancelled
     return JobView(
         id=row.id,
         push_mode=PushMode(row.push_mode),
@@ -153,8 +155,8 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         if status in ENDED
         else None,
         steps=steps(status),
-        progress=progress(row.success_count, row.lead_count - row.skipped_count),
-        progress_percent=progress_percent(*counts, row.lead_count),
+        progress=progress(row.success_count, to_send),
+        progress_percent=progress_percent(row.success_count, row.failed_count, to_send),
         lead_count=row.lead_count,
         success_count=row.success_count,
         failed_count=row.failed_count,

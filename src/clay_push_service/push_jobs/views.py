@@ -76,7 +76,7 @@ class JobView(BaseModel):
         description="In one sentence, of those that are to be sent.", examples=["Pushed 120 of 200 leads to Clay"]
     )
     progress_percent: float = Field(
-        description="Of all its leads, those with an outcome.", ge=0, le=100, examples=[60.0]
+        description="Of those that are to be sent, those with an outcome.", ge=0, le=100, examples=[60.0]
     )
     lead_count: int = Field(description="= success + failed + skipped + pending.")
     success_count: int = Field(description="Leads that Clay took.")

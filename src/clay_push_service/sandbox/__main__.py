@@ -10,14 +10,16 @@ from pydantic import ValidationError
 
 from clay_push_service.sandbox.faults import FaultPlan, FaultRule
 from clay_push_service.sandbox.limits import BURST, LIFETIME_CAP, MAX_BODY_BYTES, RATE_PER_SECOND, WorkspaceLimits
-from clay_push_service.sandbox.server import DEFAULT_SOURCE, Options, Ready, run
+from clay_push_service.sandbox.server import NOT_GIVEN, Options, Ready, run
 from clay_push_service.sandbox.store import DirectoryInUseError
+
+MAX_TOKEN_CHARACTERS = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     options = Options(
-        sources=given.source or (DEFAULT_SOURCE,),
+        sources=given.source or (),
         token=given.token,
         limits=WorkspaceLimits(given.rate, given.burst),
         cap=given.cap,
@@ -59,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--token",
-        help="what the header x-clay-webhook-auth must hold, for sources made at start; none: no token is asked for",
+        type=_token,
+        default=NOT_GIVEN,
+        help="what the header x-clay-webhook-auth must hold, for the sources named by --source, else for all; none: no"
+        " token is asked for. Not given: existing sources keep theirs",
     )
     parser.add_argument(
         "--rate",
@@ -71,8 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cap",
         type=_cap,
-        default=LIFETIME_CAP,
-        help="submissions in a source's lifetime (%(default)s); none: unlimited",
+        default=NOT_GIVEN,
+        help=f"submissions in a source's lifetime ({LIFETIME_CAP}), for the same sources; none: unlimited. Not given:"
+        " existing sources keep theirs",
     )
     parser.add_argument(
         "--max-body-bytes", type=int, default=MAX_BODY_BYTES, help="larger bodies are refused (%(default)s)"
@@ -102,8 +108,20 @@ def _rate(text: str) -> float | None:
     return rate
 
 
+def _token(text: str) -> str | None:
+    if text.lower() == "none":
+        return None
+    if not (1 <= len(text) <= MAX_TOKEN_CHARACTERS and text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"1 to {MAX_TOKEN_CHARACTERS} printable ASCII characters, or none")
+    return text
+
+
 def _cap(text: str) -> int | None:
-    return None if text.lower() == "none" else int(text)
+    if text.lower() == "none":
+        return None
+    if (cap := int(text)) < 0:
+        raise argparse.ArgumentTypeError("0 or more, or none")
+    return cap
 
 
 def _fault(text: str) -> FaultRule:

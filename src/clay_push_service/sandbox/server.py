@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from aiohttp import web
@@ -23,14 +24,26 @@ SHUTDOWN_SECONDS = 1.0
 """Stalled and slow requests are cut at once; this is for the rest."""
 
 
+class NotGiven(Enum):
+    """An option that was not given: a source that exists keeps its own value."""
+
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN = NotGiven.NOT_GIVEN
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`sources` are made at start unless they exist; `limits` hold for every workspace without limits of its own."""
+    """`limits` hold for every workspace without limits of its own. `token` and `cap`, where given, hold for existing sources, too."""
 
-    sources: Sequence[str] = (DEFAULT_SOURCE,)
-    token: str | None = None
+    sources: Sequence[str] = ()
+    """Made at start unless they exist. Without any the default source is made, and `token` and `cap` are for all sources."""
+    token: str | NotGiven | None = NOT_GIVEN
+    """None: the source asks for no token."""
     limits: WorkspaceLimits = field(default_factory=WorkspaceLimits)
-    cap: int | None = LIFETIME_CAP
+    cap: int | NotGiven | None = NOT_GIVEN
+    """None: without a limit. Not given: a new source gets Clay's."""
     max_body_bytes: int = MAX_BODY_BYTES
     oversize_status: int = 413
     """Clay's documentation says 400, the wild says 413."""
@@ -66,9 +79,7 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         store.start()
         registry = Registry(store, options.limits, options.faults)
         await registry.load()
-        for source in options.sources:
-            if source not in registry.sources:
-                await registry.create(source, token=options.token, cap=options.cap)
+        await _furnish(registry, options)
         app = web.Application(client_max_size=options.max_body_bytes)
         webhook = Webhook(registry, store, stopping, options.oversize_status)
         app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive), *Admin(registry, store).routes()])
@@ -92,6 +103,26 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         listener.close()
         if store is not None:
             await store.close()
+
+
+async def _furnish(registry: Registry, options: Options) -> None:
+    """Make the sources that are missing, and give those that exist the token and the cap that were given."""
+    token, cap = options.token, options.cap
+    existing = [registry.sources[each] for each in options.sources or registry.sources if each in registry.sources]
+    for source in existing:
+        await registry.change(
+            source,
+            token=source.token if isinstance(token, NotGiven) else token,
+            cap=source.cap if isinstance(cap, NotGiven) else cap,
+            submissions=source.submissions,
+        )
+    for name in options.sources or (DEFAULT_SOURCE,):
+        if name not in registry.sources:
+            await registry.create(
+                name,
+                token=None if isinstance(token, NotGiven) else token,
+                cap=LIFETIME_CAP if isinstance(cap, NotGiven) else cap,
+            )
 
 
 async def serve(
