@@ -18,6 +18,7 @@ RECORD_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
 )
 PACE_WAITED = Counter("clay_push_pace_waited_seconds_total", "Seconds that slices waited for a slot of their pace")
+SLOTS_LATE = Counter("clay_push_slots_late_total", "Slots of the pace that were late and were reserved anew")
 THROTTLED = Counter("clay_push_throttled_total", "429 answers from Clay")
 CLAIMS_LOST = Counter("clay_push_claims_lost_total", "Results that found their claim gone")
 SLICES = Counter("clay_push_slices_total", "Slices drained, by how they ended", ["end"])

@@ -17,7 +17,15 @@ from clay_push_service.deliveries.answer import (
     Refused,
     Responded,
 )
-from clay_push_service.deliveries.connections import TRIP, NotConnectedError, Phase, StaleError, Trip
+from clay_push_service.deliveries.connections import (
+    TRIP,
+    GateClosedError,
+    NotConnectedError,
+    Phase,
+    SendGate,
+    StaleError,
+    Trip,
+)
 from clay_push_service.deliveries.transport import GuardedTransport
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.settings import Settings
@@ -82,19 +90,22 @@ class ClayClient:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def post(self, target: Target, body: bytes) -> Answer:
-        """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer."""
+    async def post(self, target: Target, body: bytes, gate: SendGate | None = None) -> Answer:
+        """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer.
+
+        `gate`: asked once the connection is there; if it does not let the POST through, the answer is `not connected`, `busy`.
+        """
         started = asyncio.get_running_loop().time()
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
             return Refused("token_characters")
         for _ in range(MAX_STALE):
-            answer = await self._attempt(target, body, started)
+            answer = await self._attempt(target, body, started, gate)
             if answer is not None:
                 return answer
         return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
 
-    async def _attempt(self, target: Target, body: bytes, started: float) -> Answer | None:
+    async def _attempt(self, target: Target, body: bytes, started: float, gate: SendGate | None) -> Answer | None:
         """None: the connection was closed before the first byte, so another one may be tried."""
         headers = () if not target.token else ((TOKEN_HEADER, target.token),)
         # Straight to the transport: httpx.Headers would be built, encoded, iterated and parsed again for every POST.
@@ -103,7 +114,7 @@ class ClayClient:
         )
         deadline = asyncio.timeout(self._request_timeout_seconds)
         place = target.url.host, target.url.port
-        trip = Trip(place, deadline, self._request_timeout_seconds, asyncio.get_running_loop().time())
+        trip = Trip(place, deadline, self._request_timeout_seconds, asyncio.get_running_loop().time(), gate=gate)
         variable = TRIP.set(trip)
         try:
             async with deadline:
@@ -112,14 +123,17 @@ class ClayClient:
             return Refused(error.reason, _milliseconds_since(started))
         except NotConnectedError as error:
             return NotConnected(error.kind, _milliseconds_since(started))
+        except GateClosedError:
+            return NotConnected(NotConnectedKind.BUSY, _milliseconds_since(started))
         except (StaleError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            return None if trip.unsent else self._failed(error, trip, _milliseconds_since(started))
+            return None if trip.unsent else self._failed(error, trip, _milliseconds_since(started + trip.held_seconds))
         finally:
             TRIP.reset(variable)
         # httpx ties it to its answer and that to it; untied, nothing of a POST waits for the garbage collector.
         del response.stream
         wait = response.headers.get("retry-after")
-        return Responded(response.status_code, wait, response.content, _milliseconds_since(started))
+        taken_ms = _milliseconds_since(started + trip.held_seconds)
+        return Responded(response.status_code, wait, response.content, taken_ms)
 
     def _failed(self, error: Exception, trip: Trip, duration_ms: int) -> Answer:
         late = isinstance(error, TimeoutError) and trip.deadline.expired()

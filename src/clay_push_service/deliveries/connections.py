@@ -14,7 +14,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -64,6 +64,20 @@ class StaleError(Exception):
     """Wakes the reader of a connection on which nothing was written; the proof is `Trip.unsent`."""
 
 
+class SendGate(Protocol):
+    """Decides when a POST may be sent, once its connection is there."""
+
+    async def wait(self) -> bool:
+        """Return when it may be sent. False: not now, so the connection goes back."""
+
+    def opens(self) -> bool:
+        """Called right before the first byte. False: it may not be sent any more; `wait` is asked again."""
+
+
+class GateClosedError(Exception):
+    """The gate lets the POST not through; no byte was sent."""
+
+
 @dataclass(slots=True)
 class Trip:
     """How far one POST came."""
@@ -76,7 +90,10 @@ class Trip:
     idle_seconds: float | None = None
     """How long the reused connection had been idle; None for a new one."""
     unsent: bool = False
-    """The server had closed before the first byte was written: certain, so another connection may be tried."""
+    """The server had closed, or the gate, before the first byte was written: certain, so another connection may be tried."""
+    gate: SendGate | None = None
+    held_seconds: float = 0.0
+    """How long the connection waited for the gate; Clay had no part in it."""
 
     def connection_granted(self) -> None:
         """Waiting for a free connection is our affair: it does not shorten what Clay is given."""
@@ -96,7 +113,8 @@ class GuardedRequest(aiohttp.ClientRequest):
     ) -> None:
         protocol = conn.protocol
         trip = TRIP.get()
-        if protocol is not None and _closed_by_peer(protocol, reused=trip.idle_seconds is not None):
+        closed = protocol is not None and _closed_by_peer(protocol, reused=trip.idle_seconds is not None)
+        if protocol is not None and (closed or (trip.gate is not None and not trip.gate.opens())):
             trip.unsent = True
             protocol.set_exception(StaleError())  # wakes the reader
             return
@@ -142,8 +160,25 @@ class GuardedConnector(aiohttp.TCPConnector):
             # aiohttp parses the URL again, with another parser than the guard's.
             raise BlockedError("parser_mismatch", "This webhook's host can be read in two ways.")
         connection = await super().connect(req, traces, timeout)
+        if trip.gate is not None:
+            try:
+                await self._pass(trip, trip.gate)
+            except BaseException:
+                connection.release()
+                raise
         trip.phase = Phase.SENDING
         return connection
+
+    async def _pass(self, trip: Trip, gate: SendGate) -> None:
+        """Wait at the gate with the connection in hand: neither counts for the deadline, which is Clay's."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        trip.deadline.reschedule(None)
+        passed = await gate.wait()
+        trip.held_seconds += loop.time() - began
+        if not passed:
+            raise GateClosedError
+        trip.deadline.reschedule(loop.time() + trip.deadline_seconds)
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         """The freshest idle connection that is certainly usable; aiohttp would take the oldest, and trust it."""

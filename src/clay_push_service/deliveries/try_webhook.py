@@ -1,6 +1,8 @@
 """Sends one sample row to the stored webhook and says what Clay made of it; never repeats a body, a URL or an exception."""
 
 import asyncio
+import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +19,9 @@ from clay_push_service.deliveries.answer import Answer
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.clay_client import ClayClient, Target
 from clay_push_service.deliveries.outcome import Outcome, Verdict, outcome_of
+from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
+from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import reserve_slots, throttle
 from clay_push_service.destinations.stored import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
@@ -93,25 +97,41 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
 """What a delivery's explanations say of leads and retries, said of a test."""
 
 
-async def take_slot(database: Database, org_id: UUID) -> None:
-    """Wait for a slot of the pace, holding no connection. Raises 429 when none is free within two seconds."""
-    deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
-    while True:
-        async with database.transaction() as connection:
-            reservation, now = await reserve_slots(connection, org_id, 1, newcomer=True)
-        if reservation.unpaced:
-            return
-        if reservation.slots:
-            await asyncio.sleep(max((reservation.slots[0] - now).total_seconds(), 0.0))
-            return
-        seconds = max(reservation.wait.total_seconds(), 0.05)
-        if asyncio.get_running_loop().time() + seconds > deadline:
-            raise TooManyRequestsError(
-                "Other leads are being sent to this webhook, or Clay asked for a pause; test again a little later.",
-                code="pace_busy",
-                headers={"Retry-After": str(int(seconds) + 1)},
-            )
-        await asyncio.sleep(seconds)
+async def gate_of_slot(database: Database, org_id: UUID) -> SlotGate:
+    """Reserve a slot of the pace for one POST. Without a pace the slot is now. Holds no connection to PostgreSQL.
+
+    Raises 429 when no slot is free within two seconds.
+    """
+    clock = DatabaseClock()
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    wait_seconds = 1.0
+
+    async def reserve() -> Slot | None:
+        nonlocal wait_seconds
+        while True:
+            asked_at = time.monotonic()
+            async with database.transaction() as connection:
+                reservation, now = await reserve_slots(connection, org_id, 1, newcomer=True)
+            clock.learn(now, asked_at, time.monotonic())
+            if reservation.slots or reservation.unpaced:
+                return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
+            wait_seconds = max(reservation.wait.total_seconds(), 0.05)
+            if time.monotonic() + wait_seconds > deadline:
+                return None
+            await asyncio.sleep(wait_seconds)
+
+    slot = await reserve()
+    if slot is None:
+        raise _busy(wait_seconds)
+    return SlotGate(slot, clock, defaultdict(lambda: float("-inf")), org_id, reserve)
+
+
+def _busy(seconds: float) -> TooManyRequestsError:
+    return TooManyRequestsError(
+        "Other leads are being sent to this webhook, or Clay asked for a pause; test again a little later.",
+        code="pace_busy",
+        headers={"Retry-After": str(int(seconds) + 1)},
+    )
 
 
 async def try_webhook(
@@ -127,8 +147,10 @@ async def try_webhook(
         target = Target(check_url(webhook.url, policy), webhook.token)
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
-    await take_slot(database, org_id)
-    answer = await client.post(target, sample(uuid4(), datetime.now(UTC)).body)
+    gate = await gate_of_slot(database, org_id)
+    answer = await client.post(target, sample(uuid4(), datetime.now(UTC)).body, gate)
+    if gate.lost:
+        raise _busy(1.0)
     outcome = outcome_of(answer, attempts=1, now=datetime.now(UTC), max_attempts=1)
     return await _recorded(database, org_id, actor, webhook, outcome, answer)
 

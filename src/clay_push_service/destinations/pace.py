@@ -60,6 +60,8 @@ class Reservation:
     wait: timedelta
     next_slot_at: datetime
     unpaced: bool = False
+    interval: timedelta = timedelta(0)
+    """Between two slots."""
 
 
 def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -> Reservation:
@@ -75,4 +77,4 @@ def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -
         return Reservation((first,), timedelta(0), first)
     granted = 1 if newcomer else min(wanted, int((horizon - first) / interval) + 1)
     slots = tuple(first + interval * index for index in range(granted))
-    return Reservation(slots, timedelta(0), first + interval * granted)
+    return Reservation(slots, timedelta(0), first + interval * granted, interval=interval)

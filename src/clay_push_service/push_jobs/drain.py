@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,9 @@ from clay_push_service.database import UNAVAILABLE, Database, Statement
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.slots import reserve_slots
 from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.connected import Host
@@ -155,6 +158,14 @@ class Drainer:
             times = shares(job.rate_limit_ms, job.pending_count)
             await queue.wake(connection, job.id, delay_seconds=max(due, resume_seconds), times=times)
             return True
+
+    async def reserve(self, org_id: UUID, wanted: int, *, newcomer: bool = False) -> tuple[Reservation, datetime]:
+        """Reserve slots. Returns them with the database's time; the process's clock learns from it."""
+        asked_at = time.monotonic()
+        async with self.database.driver() as connection, connection.transaction():
+            reservation, now = await reserve_slots(connection, org_id, wanted, newcomer=newcomer)
+            self.clock.learn(now, asked_at, time.monotonic())
+        return reservation, now
 
     async def others_wait(self, job_id: UUID) -> bool:
         """Whether somebody waits for this slice's place: while places are free, whoever waits has one in a moment."""

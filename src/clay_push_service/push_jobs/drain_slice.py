@@ -16,19 +16,19 @@ from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.destinations.pace import Reservation
-from clay_push_service.destinations.slots import reserve_slots
+from clay_push_service.destinations.slot_gate import Slot
 from clay_push_service.push_jobs.ahead import one_ahead
 from clay_push_service.push_jobs.claim import Claimed, claim, mark_sending, release
 from clay_push_service.push_jobs.end_queued import end_queued
 from clay_push_service.push_jobs.open_job import OpenJob
-from clay_push_service.push_jobs.posts import Posts
+from clay_push_service.push_jobs.posts import PATIENCE_SECONDS, Posts
 from clay_push_service.push_jobs.prepare import Ready, prepare
 from clay_push_service.push_jobs.send_windows import (
     CANCELLED,
     WINDOW,
     WINDOW_LEADS,
+    Planned,
     Sender,
-    Slot,
     Window,
     sleep_until,
 )
@@ -45,8 +45,6 @@ FIRST_BATCH = 100
 """Soon built, so that something is sent while the next is being built; each is twice the one before, up to BATCH."""
 MARK_AHEAD_SECONDS = 0.05
 """Marking takes a few milliseconds, and a slot must not be missed over it."""
-PATIENCE_SECONDS = 2.0
-"""A slot further away than this is waited for in the queue, not in the worker."""
 
 log = logs.get(__name__)
 
@@ -186,15 +184,13 @@ class Slice:
                     yield await self._mark([(rest.popleft(), None) for _ in range(min(self._sender.leads, len(rest)))])
                     await self._look_around()
             elif reservation.slots:
-                slots = deque((rest.popleft(), slot) for slot in reservation.slots)
+                slots = deque((rest.popleft(), Slot(at, reservation.interval)) for at in reservation.slots)
                 while slots and not self._sender.ends:
-                    end = slots[0][1] + WINDOW
-                    window: list[Slot] = []
-                    while slots and slots[0][1] <= end:
+                    first = slots[0][1].at
+                    window: list[Planned] = []
+                    while slots and slots[0][1].at <= first + WINDOW:
                         window.append(slots.popleft())
-                    first = window[0][1]
-                    if first is not None:
-                        await sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
+                    await sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
                     if not self._sender.ends:
                         yield await self._mark(window)
                 await self._look_around()
@@ -205,15 +201,12 @@ class Slice:
                 await self._look_around()
 
     async def _reserve(self, wanted: int) -> Reservation:
-        asked_at = time.monotonic()
-        async with self._drainer.database.driver() as connection, connection.transaction():
-            reservation, now = await reserve_slots(connection, self._job.org_id, wanted, newcomer=self._newcomer)
-            self._drainer.clock.learn(now, asked_at, time.monotonic())
+        reservation, _ = await self._drainer.reserve(self._job.org_id, wanted, newcomer=self._newcomer)
         if reservation.slots:
             self._newcomer = False
         return reservation
 
-    async def _mark(self, window: list[Slot]) -> Window:
+    async def _mark(self, window: list[Planned]) -> Window:
         """All leads of a window are of one claim."""
         marked_at = time.monotonic()
         ids = [ready.claimed.delivery_id for ready, _ in window]

@@ -4,14 +4,18 @@ They outlive their slice: the drainer keeps them until each has its answer, or t
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clay_push_service import logs, metrics
-from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind
+from clay_push_service.database import UNAVAILABLE
+from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind
 from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
+from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import throttle
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.prepare import Ready, Unsendable
@@ -19,6 +23,9 @@ from clay_push_service.push_jobs.record import Result
 
 if TYPE_CHECKING:
     from clay_push_service.push_jobs.drain import Drainer
+
+PATIENCE_SECONDS = 2.0
+"""A slot further away than this is waited for in the queue, not in the worker."""
 
 log = logs.get(__name__)
 
@@ -44,9 +51,12 @@ class Posts:
         self.halted = True
         self.resume_seconds = max(self.resume_seconds, resume_seconds)
 
-    def start(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
-        """Send one lead that is marked `sending`. `room`: a place in flight that it holds until its answer."""
-        self._keep(self._one(ready, room))
+    def start(self, ready: Ready, room: asyncio.Semaphore | None, slot: Slot | None, send_until: float) -> None:
+        """Send one lead that is marked `sending`. `room`: a place in flight that it holds until its answer.
+
+        `send_until`: of `time.monotonic()`; after it no other slot is reserved, or the lease might end before the answer.
+        """
+        self._keep(self._one(ready, room, slot, send_until))
 
     def share_out(self, take: Callable[[], Ready | None], senders: int, room: asyncio.Semaphore) -> None:
         """Send what `take` hands out (marked `sending`, None at its end), each sender one lead after another.
@@ -67,9 +77,13 @@ class Posts:
         if self._in_flight:
             await asyncio.wait(self._in_flight)
 
-    async def _one(self, ready: Ready, room: asyncio.Semaphore | None) -> None:
+    async def _one(self, ready: Ready, room: asyncio.Semaphore | None, slot: Slot | None, send_until: float) -> None:
+        gate = None
+        if slot is not None:
+            org_id, clock, last_sent = self._job.org_id, self._drainer.clock, self._drainer.last_sent
+            gate = SlotGate(slot, clock, last_sent, org_id, partial(self._another_slot, send_until))
         try:
-            await self._post(ready)
+            await self._post(ready, gate)
         finally:
             if room is not None:
                 room.release()
@@ -82,19 +96,37 @@ class Posts:
                     return
                 await self._post(ready)
 
-    async def _post(self, ready: Ready) -> None:
+    async def _another_slot(self, send_until: float) -> Slot | None:
+        """For a lead whose slot was late. None: the slice has ended, or the next slot is too far away."""
+        while not self.halted and not self._drainer.stopping.is_set() and time.monotonic() < send_until:
+            try:
+                reservation, now = await self._drainer.reserve(self._job.org_id, 1)
+            except UNAVAILABLE as error:
+                log.warning("slot.not_reserved", job_id=str(self._job.id), error=type(error).__name__)
+                return None
+            if reservation.slots or reservation.unpaced:
+                return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
+            wait_seconds = reservation.wait.total_seconds()
+            if wait_seconds > PATIENCE_SECONDS:
+                return None
+            await asyncio.sleep(min(wait_seconds + 0.002, 0.25))
+        return None
+
+    async def _post(self, ready: Ready, gate: SlotGate | None = None) -> None:
         self._drainer.posts_in_flight += 1
         answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
         try:
-            answer = await self._drainer.client.post(self._job.target, ready.payload.body)
+            answer = await self._drainer.client.post(self._job.target, ready.payload.body, gate)
         except Exception as error:
             # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
             log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
         finally:
             self._drainer.posts_in_flight -= 1
-            self._record(ready, answer)
+            if gate is not None and gate.late_seconds is None and isinstance(answer, NoAnswer):
+                answer = NotConnected(NotConnectedKind.BUSY)  # cancelled at the gate: certainly not sent
+            self._record(ready, answer, gate)
 
-    def _record(self, ready: Ready, answer: Answer) -> None:
+    def _record(self, ready: Ready, answer: Answer, gate: SlotGate | None) -> None:
         outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
         if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
             outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
@@ -107,6 +139,7 @@ class Posts:
             Result(
                 ready.claimed.delivery_id, self._job.id, self._job.version_id, ready.claimed.token, outcome, delay,
                 attempts=ready.claimed.attempts, duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
+                late_seconds=None if gate is None else gate.late_seconds,
             )
         )  # fmt: skip
         self._streaks = self._streaks.after(outcome)

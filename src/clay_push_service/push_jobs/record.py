@@ -77,6 +77,8 @@ class Result:
     attempts: int = 0
     """POSTs made before this one, as the claim counted them."""
     duration_ms: int | None = None
+    late_seconds: float | None = None
+    """From the lead's slot to the first byte, at the sender; None: no slot, or no byte was sent."""
     payload_hash: bytes | None = None
     detail: str | None = None
     """Said instead of the cause's own sentence; never holds a URL, a token or the lead's data."""

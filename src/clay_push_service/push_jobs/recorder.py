@@ -114,5 +114,6 @@ def _say(result: Result, status: DeliveryStatus) -> None:
         "delivery.attempted", delivery_id=str(result.delivery_id), job_id=str(result.job_id), status=status,
         cause=result.outcome.cause, clay_response_status=result.outcome.status, duration_ms=result.duration_ms,
         earlier_attempts=result.attempts,
+        late_ms=None if result.late_seconds is None else round(result.late_seconds * 1000, 1),
         sent=result.sent, again_in_seconds=round(result.delay_seconds, 1),
     )  # fmt: skip

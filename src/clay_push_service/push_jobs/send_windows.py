@@ -5,12 +5,13 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from clay_push_service import metrics
 from clay_push_service.database import Statement
+from clay_push_service.destinations.slot_gate import Slot
 from clay_push_service.push_jobs.claim import Claimed
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.posts import Posts
@@ -22,20 +23,19 @@ if TYPE_CHECKING:
 WINDOW = timedelta(milliseconds=200)
 WINDOW_LEADS = 100
 """`sending` is marked for the next window only, and at most one window ahead: what a crash can make uncertain."""
-LATE_SHARE = 0.98
-"""No two POSTs from one process closer than this share of their slots' distance, even if the first was late."""
 CANCEL_CHECK_SECONDS = 0.5
 
 CANCELLED = Statement("SELECT 1 FROM clay.push_jobs WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
 
-Slot = tuple[Ready, datetime | None]
+Planned = tuple[Ready, Slot | None]
+"""A lead and its slot; None: there is no pace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Leads that are marked `sending`, with their slots; `marked_at` by the process's own clock, not after the lease began."""
 
-    slots: list[Slot]
+    slots: list[Planned]
     marked_at: float
 
 
@@ -47,7 +47,6 @@ class Sender:
         self._job = job
         self._posts = posts
         self._held = held
-        self._least_seconds = job.rate_limit_ms / 1000 * LATE_SHARE
         self.leads = min(drainer.knobs.in_flight_per_destination, WINDOW_LEADS)
 
     @property
@@ -90,13 +89,11 @@ class Sender:
         self.leads = min(max(fitting, self._drainer.knobs.in_flight_per_destination), WINDOW_LEADS)
 
     async def _send_in_turn(self, window: Window, send_until: float, room: asyncio.Semaphore | None) -> None:
-        """Each at its slot. `room` is there when only a 429 has given the destination a pace."""
+        """Each at its slot (see `SlotGate`). `room` is there when only a 429 has given the destination a pace."""
         for ready, slot in window.slots:
             if slot is not None:
-                last = self._drainer.last_sent[self._job.org_id]
-                at = max(self._drainer.clock.at(slot), last + self._least_seconds)
                 waited_from = time.monotonic()
-                await sleep_until(at)
+                await sleep_until(self._drainer.clock.at(slot.at))
                 metrics.PACE_WAITED.inc(max(time.monotonic() - waited_from, 0.0))
             while room is not None and not await self._unless_cancelled(room.acquire()):
                 if self.ends:
@@ -106,9 +103,8 @@ class Sender:
                 if room is not None:
                     room.release()
                 return
-            self._drainer.last_sent[self._job.org_id] = time.monotonic()
             self._held.pop(ready.claimed.delivery_id)
-            self._posts.start(ready, room)
+            self._posts.start(ready, room, slot, send_until)
 
     def _may_send(self, send_until: float) -> bool:
         if time.monotonic() > send_until:  # we were frozen, or places in flight are few: its lease might end first

@@ -1,0 +1,86 @@
+"""Keeps one POST in its slot of the pace: judged when the connection is there, and again right before the first byte.
+
+A slot that is late by more than half its interval would put its POST on top of another worker's. It is given back (no worker can
+use a slot of the past) and another one is reserved, whatever made it late: a stopped process, a slow connection, a slow
+database.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from clay_push_service import metrics
+from clay_push_service.destinations.database_clock import DatabaseClock
+
+LATE_SHARE = 0.98
+"""No two POSTs of one process are closer than this share of their interval, even if the first was late."""
+LEAST_TOLERANCE = timedelta(milliseconds=50)
+"""Half of the shortest interval for a public webhook. A sandbox may have shorter ones, which no event loop can meet exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`at`: the moment on the database's clock; `interval`: the delay between two slots when it was reserved."""
+
+    at: datetime
+    interval: timedelta
+
+    @property
+    def tolerance(self) -> timedelta:
+        return max(self.interval / 2, LEAST_TOLERANCE)
+
+
+class SlotGate:
+    """Of one POST. `renew` reserves another slot; it returns None where the POST has to wait for longer."""
+
+    def __init__(
+        self,
+        slot: Slot,
+        clock: DatabaseClock,
+        last_sent: MutableMapping[UUID, float],
+        org_id: UUID,
+        renew: Callable[[], Awaitable[Slot | None]],
+    ) -> None:
+        """`last_sent`: when this process sent the organization's last POST, on `time.monotonic()`."""
+        self._slot = slot
+        self._clock = clock
+        self._last_sent = last_sent
+        self._org_id = org_id
+        self._renew = renew
+        self.late_seconds: float | None = None
+        """Between the slot and the first byte; None: no byte was sent."""
+        self.lost = False
+        """There is no slot for this POST now, so it was not sent."""
+
+    async def wait(self) -> bool:
+        """Return at the slot's moment, or at that of a later slot. False: no slot can be had soon."""
+        while True:
+            spaced = self._last_sent[self._org_id] + self._slot.interval.total_seconds() * LATE_SHARE
+            now = time.monotonic()
+            seconds = max(self._clock.at(self._slot.at), spaced) - now
+            if seconds > 0:
+                await asyncio.sleep(seconds)
+            elif self._is_late(now):
+                metrics.SLOTS_LATE.inc()
+                renewed = await self._renew()
+                if renewed is None:
+                    self.lost = True
+                    return False
+                self._slot = renewed
+            else:
+                return True
+
+    def opens(self) -> bool:
+        """Call it right before the first byte. False: the process was held up since `wait`, and nothing may be sent."""
+        now = time.monotonic()
+        if self._is_late(now):
+            return False
+        self._last_sent[self._org_id] = now
+        self.late_seconds = now - self._clock.at(self._slot.at)
+        return True
+
+    def _is_late(self, now: float) -> bool:
+        return now - self._clock.at(self._slot.at) > self._slot.tolerance.total_seconds()
