@@ -41,6 +41,31 @@ async def test_connection_lost_after_sending_is_no_answer_and_never_sent_again(
     assert (receiver.accepted, len(receiver.requests)) == (1, 1)
 
 
+@pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])
+@pytest.mark.parametrize("before", [1, 3])
+async def test_reused_connection_lost_after_sending_is_no_answer_and_never_sent_again(
+    receiver_of: ReceiverOf, sender: Sender, how: Callable[[asyncio.StreamWriter], None], before: int
+) -> None:
+    """HTTP clients like to send again on a fresh connection when a reused one is lost; here that would be a second row."""
+
+    async def answer_then_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(before):
+            receiver.requests.append(await read_request(reader))
+            writer.write(OK)
+            await writer.drain()
+        receiver.requests.append(await read_request(reader))
+        how(writer)
+
+    receiver = await receiver_of(answer_then_hang_up)
+    client = sender.client()
+    for _ in range(before):
+        responded(await client.post(target(receiver.port), BODY))
+    answer = await client.post(target(receiver.port), BODY)
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind is NoAnswerKind.LOST
+    assert (receiver.accepted, len(receiver.requests)) == (1, before + 1)
+
+
 async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:

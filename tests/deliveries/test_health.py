@@ -35,6 +35,8 @@ def answers(*statuses: int) -> list[Outcome]:
          Health(CLOSED, Streaks(3, 0), Cause.UNAUTHORIZED)),
         (Health(WAITING, Streaks(0, 10), Cause.SERVER_ERROR), (429,),
          Health(WAITING, Streaks(0, 10), Cause.SERVER_ERROR)),
+        (Health(WAITING, Streaks(0, 5), Cause.SERVER_ERROR), (500,),
+         Health(WAITING, Streaks(0, 6), Cause.SERVER_ERROR)),
         (Health(CLOSED, Streaks(3, 0), Cause.UNAUTHORIZED), (200, 200),
          Health(CLOSED, Streaks(3, 0), Cause.UNAUTHORIZED)),
         (Health(OPEN, Streaks()), (401, 401, 401, 200), Health(CLOSED, Streaks(3, 0), Cause.UNAUTHORIZED)),

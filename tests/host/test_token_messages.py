@@ -65,3 +65,14 @@ def test_a_name_of_255_characters_is_a_name() -> None:
 @pytest.mark.parametrize("exp", ["0.5", "1"])
 def test_a_second_of_1970_is_a_date_that_has_passed(exp: str) -> None:
     assert refusal_of(raw_exp(exp)) == "The access token has expired. Sign in again."
+
+
+def test_a_token_of_the_greatest_length_is_let_in_and_a_longer_one_is_not() -> None:
+    for pad in range(5900, 6100):
+        token = with_claims(pad="x" * pad)
+        if len(token) == MAX_TOKEN_CHARACTERS:
+            assert username_of(token, SECRET, now=NOW) == "johndoe"
+            break
+    else:
+        pytest.fail("no padding makes a token of the greatest length")
+    assert refusal_of(with_claims(pad="x" * (pad + 8))) == "The access token is not valid."

@@ -1,6 +1,7 @@
 """The edges of the payload's rules: the ends of the number range, texts that differ from plain strings, and the sample."""
 
 import dataclasses
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -83,3 +84,18 @@ def test_the_sample_names_the_project_that_is_given() -> None:
 def test_a_wrong_field_of_the_lead_is_named_without_a_prefix() -> None:
     with pytest.raises(PayloadError, match=r"^The lead's is_qualified_lead is not what it should be\.$"):
         built(dataclasses.replace(JOHN, is_qualified_lead="yes"))  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_moment_without_a_zone_keeps_its_day_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        for moment, written in (
+            (datetime(2026, 2, 10, 23, 30), "2026-02-10"),  # noqa: DTZ001 - a host column without a zone
+            (datetime(2026, 2, 10, 2, 30, tzinfo=UTC), "2026-02-10"),
+        ):
+            stats = built(dataclasses.replace(JOHN, stats=GithubStats(first_commit_date=moment)))["raw_github_stats"]
+            assert stats["first_commit_date"] == written  # type: ignore[index]
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -121,3 +121,15 @@ async def test_a_push_into_an_outage_gets_half_an_hour_of_its_own(database_url: 
         accepted = await w.push()
         await drainer.drain(accepted.job_id)
         assert (await w.job(accepted.job_id)).status == "running"
+
+
+async def test_what_is_queued_for_a_webhook_ends_at_once_when_another_jobs_refusals_close_it(database_url: str) -> None:
+    """The second job is never opened, so only the record of the first job's refusals can end it."""
+    clay = Receiver(answer=lambda _number, _body: status(401))
+    async with draining(database_url, clay, leads=8) as (w, drainer, clay):
+        first, second = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])
+        await drainer.drain(first.job_id)
+        await drainer.stop(10.0)
+        job = await w.job(second.job_id)
+        assert (job.status, job.failed_count) == ("failed", 4)
+        assert {(row.cause, row.attempts) for row in await w.deliveries(second.job_id)} == {("unauthorized", 0)}

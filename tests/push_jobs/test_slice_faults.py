@@ -60,7 +60,7 @@ async def test_claims_that_cannot_be_given_back_are_given_back_later_and_count_a
 
 
 async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_url: str) -> None:
-    """Eight stalled POSTs hold all places in flight; whoever waited for one would be sent when its lease has all but ended."""
+    """Four stalled POSTs hold all four places in flight; a lead that waits for a place must not be sent when its lease is nearly over."""
     clay = Receiver(answer=lambda number, _body: Stall() if number < 4 else OK)
     async with draining(
         database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=1.0, lease_seconds=2.5

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.push_jobs.claim import claim, mark_sending
+from clay_push_service.push_jobs.drain import Drainer
 from clay_push_service.push_jobs.sweep import Swept, sweep
+from tests.support.receiver import OK, Receiver, Stall
 from tests.support.world import World, draining, world
 
 SHORT = timedelta(milliseconds=1)
@@ -120,17 +122,37 @@ async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing
 
 
 async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url: str) -> None:
-    """Frozen past its lease, it records what the sweep has already ended: the fence holds."""
-    async with draining(database_url, leads=1) as (w, drainer, clay):
-        clay.delay_seconds = 0.5
+    """Frozen past its lease, it records what the sweep has already ended: the fence holds.
+
+    Three leads, of which two are never answered: a constraint on the job's counters would refuse the late result of a single
+    one, and hide a fence that is missing.
+    """
+    clay = Receiver(answer=lambda number, _body: OK if number == 0 else Stall(), delay_seconds=1.0)
+    async with draining(database_url, clay, leads=3, request_timeout_seconds=30.0, lease_seconds=90.0) as (
+        w,
+        drainer,
+        clay,
+    ):
         accepted = await w.push()
         task = asyncio.create_task(drainer.drain(accepted.job_id))
-        await clay.until(1)
-        await w.fetch("UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second'")
-        await swept(w)
-        await task
-        await drainer.stop(2.0)
-        [row] = await w.deliveries(accepted.job_id)
-        assert (row.status, row.cause) == ("failed", "unknown")
+        await clay.until(3)
+        answered = UUID(clay.posts[0].delivery_id)
+        await w.fetch(
+            "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = :id", id=answered
+        )
+        assert (await swept(w)).unknown == 1
+        await until_written(drainer)
+        rows = {row.id: row for row in await w.deliveries(accepted.job_id)}
+        assert (rows[answered].status, rows[answered].cause) == ("failed", "unknown")
         job = await w.job(accepted.job_id)
         assert (job.success_count, job.failed_count, job.unknown_count) == (0, 1, 1)
+        await drainer.stop(0.0)
+        await task
+
+
+async def until_written(drainer: Drainer) -> None:
+    """Return when one answer has come in and what became of it was written, or refused by the fence."""
+    async with asyncio.timeout(30):
+        while drainer.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
+            await asyncio.sleep(0.01)
+    await drainer.recorder.flush()
