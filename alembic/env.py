@@ -3,8 +3,9 @@
 import os
 
 from alembic import context
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
+
+from clay_push_service import migrations
 
 SCHEMA = "clay"
 LOCK_TIMEOUT = "5s"  # a migration waits this long for a lock, then gives up instead of queueing everybody behind it
@@ -12,15 +13,15 @@ STATEMENT_TIMEOUT = "10min"
 
 
 def url() -> str:
-    given = context.config.get_main_option("sqlalchemy.url")
+    given: str | None = context.config.attributes.get("database_url")
     given = given or os.environ.get("CLAY_PUSH_ADMIN_DATABASE_URL") or os.environ.get("CLAY_PUSH_DATABASE_URL")
     if not given:
         raise SystemExit("Set CLAY_PUSH_DATABASE_URL, or run `clay-push migrate`.")
-    return make_url(given).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return given
 
 
 def run() -> None:
-    engine = create_engine(url(), poolclass=NullPool)
+    engine = migrations.engine(url())
     with engine.connect() as connection:
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('clay_push_migrate'))"))  # one migrator at a time

@@ -4,7 +4,8 @@ import psycopg
 from sqlalchemy import text
 
 from clay_push_service import migrations
-from clay_push_service.database import SCHEMA, Database
+from clay_push_service.database import Database
+from clay_push_service.session_settings import SCHEMA
 
 
 async def test_a_test_has_our_schema_as_an_ordinary_role(database: Database) -> None:

@@ -5,7 +5,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from clay_push_service.database import Database, libpq_url
+from clay_push_service.database import Database
+from clay_push_service.drivers import Client, connect_psycopg
 from clay_push_service.logs import told
 
 CANARY = "canary-28950e77"
@@ -37,7 +38,7 @@ async def test_traceback_of_either_driver_tells_no_row(database_url: str) -> Non
     with pytest.raises(asyncpg.PostgresError, match=CANARY) as caught:
         await one.execute(statements.format(CANARY))
     await one.close()
-    with psycopg.connect(libpq_url(database_url)) as two, pytest.raises(psycopg.Error, match=CANARY) as also:
+    with connect_psycopg(Client(database_url, "test")) as two, pytest.raises(psycopg.Error, match=CANARY) as also:
         two.execute(statements.format(CANARY))
     for said in (told((caught.type, caught.value, caught.tb)), told((also.type, also.value, also.tb))):
         assert "[23505] duplicate key" in said

@@ -1,23 +1,38 @@
 """PostgreSQL through SQLAlchemy on asyncpg: one engine a process, short transactions, the database's own clock."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import ClauseElement, make_url, text
+from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
+from clay_push_service import drivers, logs
+from clay_push_service.pool_guard import PoolGuard
 from clay_push_service.settings import Settings
-
-SCHEMA = "clay"
-"""Ours. Every name in a statement is qualified: the host has a `clay_push_log` of its own in `public`."""
-
 
 ANSWER_SECONDS = 65.0
 """For one statement, by our clock: above what any statement may take by the server's (`attach`: 60 s)."""
+WORKER_ANSWER_SECONDS = 35.0
+"""Likewise for a worker, whose statements end after 30 s."""
+WEB_ANSWER_SECONDS = 10.0
+WEB_STATEMENT_SECONDS = 9
+"""A caller waits for an answer. 50,000 leads are accepted in one second; ten times that is a database in trouble."""
+LISTEN_ANSWER_SECONDS = 3.0
+POOL_SECONDS = 10.0
+"""For a free connection of the pool."""
+WEB_POOL_SECONDS = 5.0
+CONNECT_SECONDS = 10
+"""For a connection to one host, unless the URL says otherwise."""
+WEB_CONNECT_SECONDS = 5
+UNDO_SECONDS = 3.0
+"""For a ROLLBACK; then the connection is ended instead, which has the same effect."""
+CLOSE_SECONDS = 2.0
+"""For goodbyes to the server."""
 UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a statement may raise when the database is away. While a connection is being made SQLAlchemy hands on asyncpg's
 own errors ("the database system is starting up"), and the network's. InternalClientError: the connection had just been told
@@ -29,50 +44,79 @@ DATA_STATES = ("22", "23", "P0")
 VALUE_ERRORS = (ValueError, OverflowError)
 """What the driver raises over a value that PostgreSQL has and Python has not, or the other way round."""
 
+log = logs.get(__name__)
+
 
 class Database:
     """The process's pool. No connection is ever held across a POST to Clay."""
 
     def __init__(
-        self, url: str, pool_size: int, application: str = "clay-push", *, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str,
+        pool_size: int,
+        application: str = "clay-push",
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        pool_seconds: float = POOL_SECONDS,
+        connect_seconds: int = CONNECT_SECONDS,
+        session: Mapping[str, str] | None = None,
     ) -> None:
-        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        """`session`: values of session settings that differ from those all connections have (`session_settings`)."""
+        self._url = url
+        client = drivers.Client(url, application, session or {}, connect_seconds)
+        client.parsed  # noqa: B018 - a URL that cannot be used is found now
         self.engine: AsyncEngine = create_async_engine(
-            self.url,
+            "postgresql+asyncpg://",
+            async_creator=lambda: drivers.connect(client, command_seconds=answer_seconds),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
-            pool_pre_ping=False,  # a broken connection fails its transaction, which is retried as a whole
+            pool_timeout=pool_seconds,
+            pool_pre_ping=False,  # PoolGuard checks what was idle; a broken connection fails its transaction, which is retried
             pool_recycle=1800,
             hide_parameters=True,  # an error's text goes to the log, and leads are no matter for logs
-            connect_args={
-                "timeout": 10,
-                # A connection that was silently dropped answers nothing, not even the server's statement_timeout.
-                "command_timeout": answer_seconds,
-                "server_settings": {
-                    "application_name": application,
-                    "search_path": f"{SCHEMA}, pg_catalog",  # procrastinate's functions name their tables unqualified
-                    "statement_timeout": "30s",
-                    # Whatever the host has made its defaults: second looks need the first, "marked before any byte leaves"
-                    # and "recorded" need the second.
-                    "default_transaction_isolation": "read committed",
-                    "synchronous_commit": "on",
-                    "idle_in_transaction_session_timeout": "10s",  # only a frozen process is idle here; its locks stop the sweep
-                    "timezone": "UTC",
-                    "jit": "off",  # compiling a plan costs more than any statement here runs
-                },
-            },
         )
+        self._guard = PoolGuard(self.engine)
 
     @classmethod
     def of(cls, settings: Settings, application: str = "clay-push") -> "Database":
-        return cls(settings.database_url, settings.database_pool_size, application)
+        return cls(
+            settings.database_url, settings.database_pool_size, application, answer_seconds=WORKER_ANSWER_SECONDS
+        )
+
+    @classmethod
+    def for_web(cls, settings: Settings) -> "Database":
+        """With short times: a caller gets 503 after some seconds, not after a minute."""
+        return cls(
+            settings.database_url, settings.database_pool_size, "clay-push-web",
+            answer_seconds=WEB_ANSWER_SECONDS, pool_seconds=WEB_POOL_SECONDS, connect_seconds=WEB_CONNECT_SECONDS,
+            session={"statement_timeout": f"{WEB_STATEMENT_SECONDS}s"},
+        )  # fmt: skip
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end of the block, rolled back if it raises."""
-        async with self.engine.begin() as connection:
-            yield connection
+        async with self.engine.connect() as connection:
+            transaction = await connection.begin()
+            try:
+                yield connection
+                await transaction.commit()
+            except BaseException as error:
+                await self._undo(connection, transaction, error)
+                raise
+
+    async def _undo(self, connection: AsyncConnection, transaction: AsyncTransaction, error: BaseException) -> None:
+        """Roll back, or end the connection where the server does not answer: that rolls back, too."""
+        if not isinstance(error, TimeoutError):
+            try:
+                async with asyncio.timeout(UNDO_SECONDS):
+                    if transaction.is_active:
+                        await transaction.rollback()
+            except Exception as failed:  # noqa: BLE001 - what made us roll back is what is raised
+                log.debug("database.rollback_failed", error=type(failed).__name__)
+            else:
+                return
+        self._guard.empty()
+        await self._guard.end(connection)
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
@@ -82,26 +126,34 @@ class Database:
         """
         async with self.engine.connect() as connection:
             driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
-            usable = False
             try:
                 yield driver
-                usable = not driver.is_in_transaction()
-            finally:
+            except TimeoutError:
+                self._guard.empty()
+                await self._guard.end(connection)
+                raise
+            except BaseException:
                 # The pool hears of errors and transactions through SQLAlchemy only. After an error nobody knows better: a
                 # server that shuts down says so before it closes the connection.
-                if not usable:
-                    await connection.invalidate()
+                await connection.invalidate()
+                raise
+            if driver.is_in_transaction():
+                await connection.invalidate()
 
     async def listener(self) -> asyncpg.Connection:
         """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
-        return await asyncpg.connect(
-            self.url.set(drivername="postgresql").render_as_string(hide_password=False),
-            timeout=10,
-            server_settings={"application_name": "clay-push-listen"},
-        )
+        client = drivers.Client(self._url, "clay-push-listen", connect_seconds=WEB_CONNECT_SECONDS)
+        return await drivers.connect(client, command_seconds=LISTEN_ANSWER_SECONDS)
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        """Close all connections; those that do not answer within CLOSE_SECONDS are cut off."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.engine.dispose()
+        except Exception as error:  # noqa: BLE001 - the process ends; there is nothing to save
+            log.debug("database.not_closed_in_order", error=type(error).__name__)
+        finally:
+            self._guard.end_all()
 
 
 Connection = AsyncConnection | asyncpg.Connection
@@ -133,16 +185,38 @@ class Statement:
         return found.all() if found.returns_rows else ()
 
 
+Result = TypeVar("Result")
+STALE_PLAN = (
+    asyncpg.InvalidCachedStatementError,  # "cached plan must not change result type"
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InternalServerError,  # "cache lookup failed for type 12345": it was dropped and made again
+)
+
+
+def is_stale_plan(error: BaseException) -> bool:
+    """A migration changed what a kept plan was made for. The driver has forgotten its plans by now: try once more."""
+    return any(isinstance(each, STALE_PLAN) for each in (error, error.__cause__, _cause(error).__cause__))
+
+
+async def on_fresh_plan(unit: Callable[[], Awaitable[Result]]) -> Result:
+    """Do a unit of work (one whole transaction); once more where a kept plan no longer fits the tables."""
+    try:
+        return await unit()
+    except Exception as error:
+        if not is_stale_plan(error):
+            raise
+        return await unit()
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
 def is_about_the_data(error: BaseException) -> bool:
     """The values are to blame, so that trying again is of no use; not the server, the network or the moment."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    cause = _cause(error)
     state: str = getattr(cause, "sqlstate", None) or ""
     return state.startswith(DATA_STATES) or any(
         isinstance(each, VALUE_ERRORS) and not isinstance(each, OSError)  # a refused certificate is both
         for each in (cause, cause.__cause__)
     )
-
-
-def libpq_url(url: str) -> str:
-    """The same address for psycopg, which procrastinate and Alembic speak."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

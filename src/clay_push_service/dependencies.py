@@ -24,6 +24,14 @@ def _request_id(request: Request) -> str | None:
     return found
 
 
+MAY_REPEAT = "may_repeat"
+"""In a request's state: False where a second pass of the whole request would do something twice."""
+
+
+def may_not_repeat(request: Request) -> None:
+    request.scope.setdefault("state", {})[MAY_REPEAT] = False
+
+
 Settings = Annotated[settings.Settings, Depends(_settings)]
 Database = Annotated[database.Database, Depends(_database)]
 RequestId = Annotated[str | None, Depends(_request_id)]

@@ -3,16 +3,17 @@
 from functools import cache
 from pathlib import Path
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from clay_push_service.database import SCHEMA, libpq_url
+from clay_push_service import drivers
+from clay_push_service.database_url import parse
+from clay_push_service.session_settings import SCHEMA
 
 _INSTALLED = Path(__file__).resolve().parent / "alembic"
 SCRIPTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "alembic"
@@ -29,11 +30,17 @@ GRANTS = (
 )
 
 
-def _config(url: str) -> Config:
+def _config(url: str | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["database_url"] = url
     return config
+
+
+def engine(url: str) -> Engine:
+    """For Alembic: a connection of its own each time."""
+    client = drivers.Client(url, "clay-push-migrate")
+    return create_engine("postgresql+psycopg://", creator=lambda: drivers.connect_psycopg(client), poolclass=NullPool)
 
 
 def upgrade(url: str, runtime_role: str | None = None) -> None:
@@ -42,8 +49,9 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
     `runtime_role` is granted the use of our schema when it is another role than the one that migrates.
     """
     command.upgrade(_config(url), "head")
-    if runtime_role is not None and runtime_role != make_url(url).username:
-        with psycopg.connect(libpq_url(url)) as connection:  # one transaction: at no moment may it more than at its end
+    if runtime_role is not None and runtime_role != parse(url).role:
+        client = drivers.Client(url, "clay-push-migrate")
+        with drivers.connect_psycopg(client) as connection:  # one transaction: at no moment may it more than at its end
             for statement in GRANTS:
                 connection.execute(
                     sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(runtime_role))
@@ -53,13 +61,13 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
 @cache
 def head() -> str:
     """The revision this release needs."""
-    return ScriptDirectory.from_config(_config("")).get_current_head() or ""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 @cache
 def revisions() -> frozenset[str]:
     """All that this release knows."""
-    scripts = ScriptDirectory.from_config(_config(""))
+    scripts = ScriptDirectory.from_config(_config())
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
@@ -70,9 +78,5 @@ def is_behind(revision: str | None) -> bool:
 
 def current(url: str) -> str | None:
     """The revision the database is at, or None when it was never migrated."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
-    finally:
-        engine.dispose()
+    with engine(url).connect() as connection:
+        return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()

@@ -4,18 +4,30 @@ A queue job is a wake-up, the rows are the truth: no `lock` and no `queueing_loc
 them), no retry (the sweep wakes what nobody drains).
 """
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
+from procrastinate.connector import Notify
 from procrastinate.psycopg_connector import PsycopgConnector
+from psycopg.rows import DictRow
+from psycopg_pool import AsyncConnectionPool
 
-from clay_push_service.database import SCHEMA, Connection, Statement, libpq_url
+from clay_push_service import drivers
+from clay_push_service.database import Connection, Statement
+from clay_push_service.session_settings import SCHEMA
 
 POOL_SECONDS = 5.0
 """For a connection. psycopg's 30 s would be added, one after another, to each thing the queue does after an outage."""
+ANSWER_SECONDS = 5.0
+"""For one statement of the queue's, all of which are short; a connection that takes longer is taken for dead and cut."""
+LISTEN_CHECK_SECONDS = 5.0
+"""Between two round trips on LISTEN's connection: one that was silently dropped would hear nothing for ever."""
 QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
 FETCHES = "procrastinate_fetch_job"
@@ -72,20 +84,69 @@ async def wake_live(connection: Connection, org_id: UUID) -> None:
 
 
 class Connector(PsycopgConnector):
-    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` when asking for a job succeeded."""
+    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` when asking for a job succeeded.
+
+    Every use of a connection is bounded: psycopg has no timeout of its own for a server that does not answer.
+    """
 
     def __init__(self, database_url: str, answered: Callable[[], None]) -> None:
+        self._client = drivers.Client(database_url, "clay-push-queue")
         super().__init__(
-            conninfo=libpq_url(database_url),
-            kwargs={"options": f"-csearch_path={SCHEMA},pg_catalog", "application_name": "clay-push-queue"},
+            conninfo="",
+            kwargs=drivers.psycopg_arguments(self._client),
+            configure=self._configure,
             min_size=1,
             max_size=8,
             timeout=POOL_SECONDS,
         )
         self._answered = answered
 
+    async def _configure(self, connection: psycopg.AsyncConnection) -> None:
+        async with _answering(connection):
+            await drivers.prepare_psycopg(self._client, connection)
+
+    async def _create_pool(self, pool_args: dict[str, Any]) -> AsyncConnectionPool:
+        return AsyncConnectionPool(**pool_args, open=False, check=_check)
+
+    @asynccontextmanager
+    async def _get_cursor(
+        self, connection: psycopg.AsyncConnection | None = None
+    ) -> AsyncGenerator[psycopg.AsyncCursor[DictRow]]:
+        async with super()._get_cursor(connection) as cursor, _answering(cursor.connection):
+            yield cursor
+
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
         if FETCHES in query:
             self._answered()
         return row
+
+    async def _loop_notify(
+        self,
+        on_notification: Notify,
+        connection: psycopg.AsyncConnection,
+        timeout: float = LISTEN_CHECK_SECONDS,  # noqa: ASYNC109 - procrastinate's parameter
+    ) -> None:
+        """Until the connection is lost, which a round trip finds out; procrastinate then listens on a new one."""
+        with suppress(psycopg.OperationalError):
+            while True:
+                async for heard in connection.notifies(timeout=timeout):
+                    await on_notification(channel=heard.channel, payload=heard.payload)
+                async with _answering(connection):
+                    await connection.execute("SELECT 1")
+
+
+async def _check(connection: psycopg.AsyncConnection) -> None:
+    """Before the pool hands out a connection."""
+    async with _answering(connection):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+@asynccontextmanager
+async def _answering(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    """The connection is cut after ANSWER_SECONDS: what waits on it raises OperationalError."""
+    timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, drivers.cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clay_push_service.database_url import parse
 from clay_push_service.key_ring import read_ring
 from clay_push_service.signing_secret import weakness
 
@@ -42,7 +43,8 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     database_url: str
-    """postgresql://user:password@host:port/database; NexusLeads' database, in which ours is the schema `clay`."""
+    """postgresql://user:password@host:port/database, as libpq reads it; NexusLeads' database, in which ours is the schema `clay`.
+    The parameters it may have are in `database_url.py`."""
     admin_database_url: str | None = None
     """For `migrate` and `attach`; without it DATABASE_URL."""
     host_schema: str = "public"
@@ -153,20 +155,10 @@ class Settings(BaseSettings):
     @field_validator("database_url", "admin_database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgres://")):
-            raise ValueError("must begin with postgresql://")
         if value is not None:
-            from sqlalchemy import make_url  # only here: most other messages come before anything heavy is imported
-            from sqlalchemy.exc import ArgumentError
-
-            try:
-                port = make_url(value).port
-            except (ArgumentError, ValueError):
-                raise ValueError(
-                    "is no URL: postgresql://user:password@host:port/database, the port a number"
-                ) from None
-            if port is not None and not 1 <= port <= LONGEST_PORT:
-                raise ValueError(f"has port {port}; a port is 1 to {LONGEST_PORT}")
+            for name, path in parse(value).files:
+                if not os.access(path, os.R_OK):
+                    raise ValueError(f"parameter {name}: names a file that is not there or may not be read")
         return value
 
     @field_validator("jwt_secret")

@@ -13,8 +13,7 @@ from typing import NoReturn
 
 import psycopg
 
-from clay_push_service import logs
-from clay_push_service.database import libpq_url
+from clay_push_service import drivers, logs
 
 CHECKS_A_LIMIT = 6
 """How often the database is asked within the limit."""
@@ -28,11 +27,23 @@ C extension, a regular expression without end) stops our threads, too, but not t
 log = logs.get(__name__)
 
 
+def end_within(seconds: float) -> None:
+    """End this process after so long, unless it has ended by itself."""
+
+    def end() -> None:
+        log.critical("watchdog.ends_process", cut_off="its_own_end", seconds=round(seconds))
+        os._exit(EXIT_CODE)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
 class Watchdog:
     """`alive` is called by the event loop about once a second; the database is asked by the thread itself."""
 
     def __init__(self, database_url: str, limit_seconds: float) -> None:
-        self._url = libpq_url(database_url)
+        self._client = drivers.Client(database_url, "clay-push-watchdog")
         self._limit = limit_seconds
         self._loop_seen = time.monotonic()
         self._database_seen = time.monotonic()
@@ -75,9 +86,7 @@ class Watchdog:
         """A connection of its own, asked again and again: a pool's may be fine while new ones are not, and vice versa."""
         while True:
             try:
-                with psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name="clay-push-watchdog"
-                ) as connection:
+                with drivers.connect_psycopg(self._client, autocommit=True) as connection:
                     while True:
                         connection.execute("SELECT 1")
                         self._database_seen = time.monotonic()

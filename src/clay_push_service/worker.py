@@ -19,7 +19,7 @@ from prometheus_client import start_http_server
 from sqlalchemy import text
 
 from clay_push_service import __version__, logs, queue
-from clay_push_service.database import Database
+from clay_push_service.database import WORKER_ANSWER_SECONDS, Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.reopen import reopen
 from clay_push_service.destinations.secret_box import SecretBox
@@ -47,6 +47,7 @@ LEAST_IDLE_SECONDS = 2.0
 """A paced slice notes itself about once a second; nobody has lost their wake-up before that."""
 QUEUE_GRACE_SECONDS = 1.5
 """For procrastinate's own end, after the slices have ended."""
+GOODBYE_SECONDS = 1.0
 END_SECONDS = 4.5
 """For everything after the grace: the last results, the queue, connections. With a grace of 20 s it ends within 25 s."""
 
@@ -71,7 +72,9 @@ class Worker:
             self._database, Host(settings.host_schema), self._client, SecretBox(settings.encryption_keys), settings
         )
         # What waits for the host's locks waits on connections of its own, never on those that pushes need.
-        self._beside = Database(settings.database_url, pool_size=2, application="clay-push-mirror")
+        self._beside = Database(
+            settings.database_url, pool_size=2, application="clay-push-mirror", answer_seconds=WORKER_ANSWER_SECONDS
+        )
         self._mirror = Mirror(self._beside, Host(settings.host_schema))
         self._inbox = Inbox(self._beside, Host(settings.host_schema), settings)
         self._stop = asyncio.Event()
@@ -113,7 +116,7 @@ class Worker:
             await asyncio.wait(background, timeout=QUEUE_GRACE_SECONDS)
             await self._drainer.write_last_results()
             with contextlib.suppress(Exception):
-                async with self._database.transaction() as connection:
+                async with asyncio.timeout(GOODBYE_SECONDS), self._database.transaction() as connection:
                     await connection.execute(GONE, {"id": self._id})
             await self._client.close()
             await self._beside.close()

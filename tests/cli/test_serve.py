@@ -105,7 +105,7 @@ async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: s
             assert await w.fetch("SELECT 1 FROM clay.workers") == []
 
 
-async def test_an_open_event_stream_does_not_keep_serve_from_ending(database_url: str, tmp_path: Path) -> None:
+async def test_an_open_event_stream_ends_in_order_when_serve_is_told_to_end(database_url: str, tmp_path: Path) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234")
         job = await w.push()  # no worker: it stays pending
@@ -118,5 +118,8 @@ async def test_an_open_event_stream_does_not_keep_serve_from_ending(database_url
                 assert answer.status_code == 200
                 assert await anext(lines) == "event: job"
                 process.send_signal(signal.SIGTERM)
-                await asyncio.wait_for(process.wait(), 25)
+                async with asyncio.timeout(25):
+                    rest = [line async for line in lines]  # raises where the stream is cut off instead of ended
+                    await process.wait()
             assert process.returncode == 0
+            assert all(line.startswith(("event: ", "data: ", ":")) for line in rest if line)

@@ -80,7 +80,11 @@ class Proxy:
         self._open.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._open.wait()
+        try:
+            await self._open.wait()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:

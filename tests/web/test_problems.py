@@ -150,14 +150,14 @@ async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
     await gone.close()
 
 
-async def test_connections_cut_by_the_server_are_503_and_then_well_again(app_client: AppClient) -> None:
+async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: AppClient) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
     await app_client.host.connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'clay-push-web'"
         " AND datname = current_database()"
     )
-    answer = await app_client.get(CONFIG, "owner")
-    assert (answer.status_code, problem_of(answer)["code"]) == (503, "database_unavailable")
+    answer = await app_client.get(CONFIG, "owner")  # 200 where the pool has noticed the cut already
+    assert answer.status_code == 200 or problem_of(answer)["code"] == "database_unavailable"
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
 

@@ -52,10 +52,14 @@ class Authorize:
     async def admit(self, request: Request) -> Caller:
         """In a transaction of its own. Raises 400, 401 or 403."""
         database: connected_database.Database = request.app.state.database
-        async with database.transaction() as connection:
-            caller = await self._authenticate(
-                connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
-            )
+
+        async def known() -> Caller:
+            async with database.transaction() as connection:
+                return await self._authenticate(
+                    connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
+                )
+
+        caller = await connected_database.on_fresh_plan(known)
         request.state.admitted = caller
         return caller
 
@@ -116,8 +120,12 @@ class AuthorizeDetached(Authorize):
     ) -> Caller:
         caller = self._admitted(request)
         if caller is None:
-            async with database.transaction() as connection:
-                caller = await self._authenticate(connection, request, host, settings, x_org_id)
+
+            async def known() -> Caller:
+                async with database.transaction() as connection:
+                    return await self._authenticate(connection, request, host, settings, x_org_id)
+
+            caller = await connected_database.on_fresh_plan(known)
         _note_use(caller, database, background)
         return caller
 

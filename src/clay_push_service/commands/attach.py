@@ -3,9 +3,9 @@
 import asyncio
 
 import typer
-from sqlalchemy import make_url
 
 from clay_push_service.database import Database
+from clay_push_service.database_url import parse
 from clay_push_service.errors import InvalidError
 from clay_push_service.host.tables import detect
 from clay_push_service.nexusleads import attach as attaching
@@ -25,7 +25,7 @@ def level_of(word: str) -> Level:
 
 def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool) -> int:
     """1 when something stands in the way."""
-    role = make_url(settings.database_url).username or ""
+    role = parse(settings.database_url).role
     wish = Wish(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
     plan = asyncio.run(_attach(settings, wish, dry_run=True))
     _show(plan, dry_run=dry_run)
@@ -57,7 +57,7 @@ async def _attach(settings: Settings, wish: Wish, *, dry_run: bool) -> Plan:
 
 
 async def _detach(settings: Settings, *, dry_run: bool) -> None:
-    role = make_url(settings.database_url).username or ""
+    role = parse(settings.database_url).role
     database = _admin(settings)
     try:
         async with database.transaction() as connection:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
 
 from clay_push_service.errors import ClayPushError
@@ -46,6 +47,9 @@ def _of_database(error: BaseException) -> Complaint | None:
 
     unreachable_kinds = (
         psycopg.OperationalError,
+        ConnectionError,
+        ssl.SSLError,
+        asyncpg.ClientConfigurationError,
         asyncpg.PostgresConnectionError,
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,

@@ -8,17 +8,22 @@ from collections.abc import Iterator
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from clay_push_service import logs
 from clay_push_service.commands.worker_beside import WorkerBeside
 from clay_push_service.errors import UnavailableError
 from clay_push_service.settings import PREFIX, Settings, SettingsError
+from clay_push_service.watchdog import end_within
 from clay_push_service.web import create_app
+from clay_push_service.web.app import end_streams
 from clay_push_service.web.connections import Connections
 from clay_push_service.web.open_files import connections_allowed
 
 DRAIN_SECONDS = 8
-"""For answers that are under way. Event streams have no end of their own and are cut after this; their readers connect again."""
+"""For answers that are under way. Event streams are ended at once; their readers connect again."""
+END_SECONDS = 24.8
+"""Whatever hangs, the process has ended by then; its worker has until 24.5 s."""
 BACKLOG = 1024
 
 log = logs.get(__name__)
@@ -26,6 +31,12 @@ log = logs.get(__name__)
 
 class _Server(uvicorn.Server):
     """Signals are ours: uvicorn would end the process by the same signal again, before our worker has ended."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            end_streams(app)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -68,6 +79,7 @@ async def _serve(server: _Server, listener: socket.socket, with_worker: bool) ->
         log.info("serve.started", host=host, port=port, with_worker=with_worker)
         await asyncio.wait({serving, telling, *([working] if working else [])}, return_when=asyncio.FIRST_COMPLETED)
         asked = told.is_set()
+        end_within(END_SECONDS)
         told.set()
         server.should_exit = True
         await asyncio.wait({serving, *([working] if working else [])})

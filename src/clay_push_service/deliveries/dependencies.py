@@ -5,9 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from clay_push_service.deliveries import clay_client
+from clay_push_service.dependencies import may_not_repeat
 
 
 def _client(request: Request) -> clay_client.ClayClient:
+    """An endpoint that asks for it sends something, which a repeated request would send twice."""
+    may_not_repeat(request)
     client: clay_client.ClayClient = request.app.state.client
     return client
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.audit import Detail, audit
-from clay_push_service.database import Database
+from clay_push_service.database import Database, on_fresh_plan
 from clay_push_service.deliveries.answer import Answer
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.clay_client import ClayClient, Target
@@ -163,15 +163,19 @@ async def _recorded(
     outcome: Outcome,
     answer: Answer | None = None,
 ) -> Finding:
-    async with database.transaction() as connection:
-        await _record(connection, org_id, webhook.version_id, outcome)
-        details: dict[str, Detail] = {
-            "success": outcome.verdict is Verdict.SUCCESS,
-            "cause": outcome.cause,
-            "status": outcome.status,
-            "version_id": str(webhook.version_id),
-        }
-        await audit(connection, org_id, actor, "config.tested", details)
+    details: dict[str, Detail] = {
+        "success": outcome.verdict is Verdict.SUCCESS,
+        "cause": outcome.cause,
+        "status": outcome.status,
+        "version_id": str(webhook.version_id),
+    }
+
+    async def write() -> None:
+        async with database.transaction() as connection:
+            await _record(connection, org_id, webhook.version_id, outcome)
+            await audit(connection, org_id, actor, "config.tested", details)
+
+    await on_fresh_plan(write)
     return finding_of(outcome, None if answer is None else answer.duration_ms)
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database import STALE_PLAN, Database
 from clay_push_service.host.tables import HostTables, detect
 
 FRESH_SECONDS = 10.0
@@ -44,7 +44,7 @@ class Host:
         """Read with the driver's own connection; once more with fresh tables if a name has changed under it."""
         try:
             return await self._read(database, read)
-        except asyncpg.SyntaxOrAccessError:
+        except (asyncpg.SyntaxOrAccessError, *STALE_PLAN):
             self.forget()
             return await self._read(database, read)
 

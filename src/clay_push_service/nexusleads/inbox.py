@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs
 from clay_push_service.auto_export import run as auto_export
 from clay_push_service.auto_export.run import RunOutcome
-from clay_push_service.database import Database
+from clay_push_service.database import Database, on_fresh_plan
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import unknown_leads
@@ -106,28 +106,34 @@ class Inbox:
 
     async def _next(self) -> bool:
         """One entry, in one transaction: the push, what shows it, and the entry's end stand or fall together."""
-        entry_id: int | None = None
+        taken: list[int] = []
         try:
-            async with self._database.transaction() as connection:
-                attached = await read_attachment(connection)
-                if attached is None or attached.level is not Level.INBOX:
-                    return False
-                row = (await connection.execute(NEXT)).one_or_none()
-                if row is None:
-                    return False
-                entry_id = row.id
-                push = host_push(row)
-                end = End(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
-                end = end or await self._deal(connection, push)
-                values = {"end_status": end.status if end else None, "end_message": end.message if end else None}
-                await connection.execute(DONE, {"id": push.entry_id, **values})
+            return await on_fresh_plan(lambda: self._take(taken))
         except Exception as error:
-            if entry_id is None:
+            if not taken:
                 raise
+            entry_id = taken[-1]
             self._host.forget()
             log.warning("inbox.entry_failed", entry_id=entry_id, error=type(error).__name__)
             async with self._database.transaction() as connection:
                 await connection.execute(POSTPONE, {"id": entry_id})
+        return True
+
+    async def _take(self, taken: list[int]) -> bool:
+        """The transaction of `_next`; the entry's id is noted in `taken`. False: there is none."""
+        async with self._database.transaction() as connection:
+            attached = await read_attachment(connection)
+            if attached is None or attached.level is not Level.INBOX:
+                return False
+            row = (await connection.execute(NEXT)).one_or_none()
+            if row is None:
+                return False
+            taken.append(row.id)
+            push = host_push(row)
+            end = End(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
+            end = end or await self._deal(connection, push)
+            values = {"end_status": end.status if end else None, "end_message": end.message if end else None}
+            await connection.execute(DONE, {"id": push.entry_id, **values})
         return True
 
     async def _deal(self, connection: AsyncConnection, push: HostPush) -> End | None:

@@ -1,5 +1,6 @@
 """Whether this instance can take requests: the database answers, is migrated, may be read, and NexusLeads is in it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from asyncpg import PostgresError
@@ -12,6 +13,7 @@ from clay_push_service.errors import UnavailableError
 from clay_push_service.host.connected import Host
 
 INSUFFICIENT_PRIVILEGE = "42501"
+ANSWER_SECONDS = 5.0
 PATIENCE = text("SET LOCAL statement_timeout = '5s'")
 REVISION = text("SELECT version_num FROM clay.alembic_version")
 SERVER = text("SELECT current_setting('server_version') AS version")
@@ -24,6 +26,8 @@ WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
 """)
 
 log = logs.get(__name__)
+_reading: set[asyncio.Task["Readiness"]] = set()
+"""Kept until they have ended: asyncio holds tasks only weakly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,22 @@ BEHIND = "Migrations are missing: the database is behind this release."
 
 
 async def readiness(database: Database, host: Host) -> Readiness:
-    """Never raises for a database that is down or unfit: that is the answer."""
+    """Never raises for a database that is down or unfit: that is the answer. Takes ANSWER_SECONDS at most."""
+    reading = asyncio.create_task(_read(database, host))
+    _reading.add(reading)
+    reading.add_done_callback(_reading.discard)
+    try:
+        # Not asyncio.timeout: it would wait for the statement to be undone, on a connection that does not answer.
+        await asyncio.wait([reading], timeout=ANSWER_SECONDS)
+        if reading.done():
+            return reading.result()
+    finally:
+        reading.cancel()
+    log.warning("database.unreachable", error="no answer in time")
+    return UNREACHABLE
+
+
+async def _read(database: Database, host: Host) -> Readiness:
     try:
         async with database.transaction() as connection:
             await connection.execute(PATIENCE)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
-from clay_push_service.database import UNAVAILABLE, Database, Statement
+from clay_push_service.database import UNAVAILABLE, Database, Statement, is_stale_plan, on_fresh_plan
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
@@ -104,7 +105,7 @@ class Drainer:
             return
         try:
             with self._drains(job_id):
-                opened = await self._open(job_id)
+                opened = await on_fresh_plan(partial(self._open, job_id))
                 ended = Slice(self, opened) if isinstance(opened, OpenJob) else None
                 if ended is not None:
                     await ended.run()
@@ -116,7 +117,12 @@ class Drainer:
                 metrics.SLICES.labels(end="postponed").inc()
         except Exception as error:
             # Not an outcome but something unexpected; the rows are safe, so say it and try again a little later.
-            log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
+            if is_stale_plan(
+                error
+            ):  # a migration; the driver has forgotten its plans, so the next slice makes fresh ones
+                log.warning("slice.plan_stale", job_id=str(job_id))
+            else:
+                log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
             metrics.SLICES.labels(end="failed").inc()
             await self._wake(job_id, FAILED_SECONDS, 1)
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, LargeBinary, Uuid, column, func, or_, select, table
 
-from clay_push_service.database import SCHEMA
+from clay_push_service.session_settings import SCHEMA
 
 SALTS = table("erasure_salts", column("org_id", Uuid()), column("salt", LargeBinary()), schema=SCHEMA)
 ERASED = table(

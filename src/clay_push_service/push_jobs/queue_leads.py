@@ -30,11 +30,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE
 
-from clay_push_service.database import SCHEMA
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.models import DeliveryState, DeliveryStatus
 from clay_push_service.push_jobs.erased import is_erased, reference_of
+from clay_push_service.session_settings import SCHEMA
 
 LOG = table(
     "clay_push_log",

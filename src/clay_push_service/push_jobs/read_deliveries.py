@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database import Database, on_fresh_plan
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.errors import BadRequestError
 from clay_push_service.models import DeliveryStatus
@@ -102,8 +103,7 @@ async def csv_lines(
     yield _lines([COLUMNS])
     after = 0
     while True:
-        async with database.transaction() as connection:
-            rows = await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
+        rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, status, cause))
         if not rows:
             return
         yield _lines(
@@ -112,6 +112,13 @@ async def csv_lines(
             for row in rows
         )  # fmt: skip
         after = rows[-1].seq
+
+
+async def _page(
+    database: Database, org_id: UUID, job_id: UUID, after: int, status: DeliveryStatus | None, cause: Cause | None
+) -> list[Row[Any]]:
+    async with database.transaction() as connection:
+        return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
 
 
 def _lines(rows: Any) -> str:

@@ -33,6 +33,11 @@ class Watch:
         self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self.stopping = asyncio.Event()
 
+    def stop(self) -> None:
+        """End every `changes` at once; the process is told to stop."""
+        self.stopping.set()
+        self._wake_all()
+
     async def run(self) -> None:
         while True:
             connection: asyncpg.Connection | None = None
@@ -84,8 +89,10 @@ class Watch:
         with self._watching(job_id) as changed:
             while not self.stopping.is_set():
                 yield
-                await asyncio.sleep(LEAST_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.stopping.wait(), LEAST_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(MOST_SECONDS - LEAST_SECONDS):
                         await changed.wait()
-                changed.clear()
+                if not self.stopping.is_set():
+                    changed.clear()

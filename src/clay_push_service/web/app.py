@@ -26,6 +26,7 @@ from clay_push_service.settings import Settings
 from clay_push_service.web import errors
 from clay_push_service.web.address import AddressMiddleware
 from clay_push_service.web.description import DESCRIPTION, EXAMPLES, TAGS
+from clay_push_service.web.fresh_plan import FreshPlanMiddleware
 from clay_push_service.web.requests import RequestMiddleware
 
 ROUTERS = (
@@ -76,17 +77,25 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)
+    app.add_middleware(FreshPlanMiddleware, host=host)
     app.add_middleware(AddressMiddleware)
     app.add_middleware(RequestMiddleware, host=host)
     app.openapi = _with_problems(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
 
+def end_streams(app: FastAPI) -> None:
+    """End open event streams now, in order: they have no end of their own, and a shutdown must not wait for them."""
+    watch: Watch | None = getattr(app.state, "watch", None)
+    if watch is not None:
+        watch.stop()
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     state = app.state
-    own_database = None if state.database is not None else Database.of(settings, "clay-push-web")
+    own_database = None if state.database is not None else Database.for_web(settings)
     own_resolver = None if state.resolver is not None else default_resolver()
     own_client = None if state.client is not None else ClayClient.create(settings, resolver=state.resolver)
     state.database = state.database or own_database
@@ -105,7 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        state.watch.stopping.set()
+        state.watch.stop()
         listening.cancel()
         await asyncio.wait([listening])
         if own_client is not None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from clay_push_service import problems
+from clay_push_service.database import is_stale_plan
 from clay_push_service.errors import (
     UNFINISHED,
     ClayPushError,
@@ -75,7 +76,7 @@ def problem_of(error: Exception) -> ClayPushError:
 
 def _of_statement(error: exc.DBAPIError) -> ClayPushError:
     state: str = getattr(error.orig, "sqlstate", None) or ""
-    if state.startswith(NOT_READY_STATES):
+    if state.startswith(NOT_READY_STATES) or is_stale_plan(error):
         return UnavailableError(
             f"The database is not in the state this service needs. {UNFINISHED}",
             code="database_not_ready",

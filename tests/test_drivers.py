@@ -1,0 +1,240 @@
+"""Both drivers on a real PostgreSQL: the same server, password, timeouts and session settings from one URL."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psycopg
+import pytest
+
+from clay_push_service import queue
+from clay_push_service.database import Database
+from clay_push_service.database_url import parse
+from clay_push_service.drivers import Client, DatabaseUnreachableError, connect, connect_psycopg
+from clay_push_service.session_settings import PINNED, SINCE
+from tests.support.databases import TestServer, name_of
+from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
+from tests.support.odd_roles import odd_role
+from tests.support.proxy import proxying
+
+SHOW = "SELECT current_user::text, current_database()::text, current_setting('application_name')"
+UNUSUAL = {
+    "client_encoding": "LATIN1",
+    "datestyle": "German, DMY",
+    "intervalstyle": "iso_8601",
+    "timezone": "Asia/Kathmandu",
+    "bytea_output": "escape",
+    "extra_float_digits": "-15",
+    "search_path": "pg_temp",
+    "standard_conforming_strings": "off",
+    "escape_string_warning": "off",
+    "transform_null_equals": "on",
+    "array_nulls": "off",
+    "quote_all_identifiers": "on",
+    "check_function_bodies": "off",
+    "row_security": "off",
+    "exit_on_error": "on",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "default_transaction_deferrable": "on",
+    "synchronous_commit": "off",
+    "statement_timeout": "5s",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "3s",
+    "idle_session_timeout": "3s",
+    "transaction_timeout": "5s",
+    "jit": "on",
+}
+"""What an administrator may have made a default, of each that the service sets itself."""
+
+
+async def several(url: str) -> list[tuple[str, Any]]:
+    """What `pg_settings` says of each pinned setting, on a connection of each kind."""
+    ask = "SELECT name, setting FROM pg_catalog.pg_settings WHERE lower(name) = ANY(CAST(%s AS text[]))"
+    names = sorted(PINNED)
+    database = Database(url, pool_size=1)
+    found: list[tuple[str, Any]] = []
+    async with database.driver() as pooled:
+        found.append(("pool", {row[0]: row[1] for row in await pooled.fetch(ask.replace("%s", "$1"), names)}))
+    listener = await database.listener()
+    found.append(("listen", {row[0]: row[1] for row in await listener.fetch(ask.replace("%s", "$1"), names)}))
+    await listener.close()
+    await database.close()
+    with connect_psycopg(Client(url, "test")) as threaded:
+        found.append(("thread", dict(threaded.execute(ask, [names]).fetchall())))
+    connector = queue.Connector(url, lambda: None)
+    await connector.open_async()
+    try:
+        rows = await connector.execute_query_all_async(ask.replace("%s", "%(names)s"), names=names)
+        found.append(("queue", {row["name"]: row["setting"] for row in rows}))
+        async with connector._get_standalone_connection() as listening:
+            cursor = await listening.execute(ask, [names])
+            found.append(("queue's listen", dict(await cursor.fetchall())))
+    finally:
+        await connector.close_async()
+    return found
+
+
+async def test_no_default_of_the_database_or_the_role_changes_a_connection(database_url: str) -> None:
+    """One half of them by the database, one by the role, which would win over the other."""
+    before = await several(database_url)
+    admin = await asyncpg.connect(database_url)
+    name = name_of(database_url)
+    major = admin.get_server_version().major
+    for number, (setting, value) in enumerate(sorted(UNUSUAL.items())):
+        if SINCE.get(setting, 0) <= major:
+            of = f"DATABASE {name}" if number % 2 else f"ROLE CURRENT_USER IN DATABASE {name}"
+            await admin.execute(f"ALTER {of} SET {setting} = '{value}'")
+    await admin.close()
+    raw = await asyncpg.connect(database_url)
+    assert await raw.fetchval("SELECT current_setting('bytea_output')") == "escape", "the defaults count for others"
+    await raw.close()
+    for (kind, first), (_, second) in zip(before, await several(database_url), strict=True):
+        assert second == first, kind
+        assert {key.lower() for key in second} >= {each for each in PINNED if SINCE.get(each, 0) <= major}
+
+
+def test_every_pinned_setting_is_tried() -> None:
+    assert PINNED.keys() - UNUSUAL.keys() == {
+        "lc_monetary",
+        "lc_numeric",
+        "lc_time",
+    }  # no other locale is sure to exist
+
+
+@pytest.mark.parametrize("number", [1, 4, 5, 12, 14, 18, 19])
+async def test_odd_role_password_and_database_are_the_same_for_both_drivers(
+    postgres: TestServer, database_url: str, number: int
+) -> None:
+    async with odd_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as odd:
+        client = Client(odd.url, "both")
+        one = await connect(client, command_seconds=20)
+        assert tuple(await one.fetchrow(SHOW) or ()) == (odd.role, odd.database, "both")
+        await one.close()
+        with connect_psycopg(client) as two:
+            assert two.execute(SHOW).fetchone() == (odd.role, odd.database, "both")
+
+
+@pytest.mark.parametrize("query", ["application_name=crm%20push&connect_timeout=17&sslmode=prefer", "ssl=prefer"])
+async def test_parameters_reach_both_drivers(database_url: str, query: str) -> None:
+    client = Client(f"{database_url}?{query}&options=-c%20work_mem%3D9MB", "both")
+    name = "crm push" if "crm" in query else "both"
+    one = await connect(client, command_seconds=20)
+    assert await one.fetchval("SELECT current_setting('application_name')") == name
+    assert await one.fetchval("SELECT current_setting('work_mem')") == "9MB"
+    await one.close()
+    with connect_psycopg(client) as two:
+        asked = "SELECT current_setting('application_name'), current_setting('work_mem')"
+        assert two.execute(asked).fetchone() == (name, "9MB")
+
+
+def options_of(descriptor: int) -> tuple[int, ...]:
+    with socket.socket(fileno=os.dup(descriptor)) as shared:
+        return (
+            shared.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            *(
+                shared.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+            ),
+        )
+
+
+def descriptors(port: int) -> Iterator[int]:
+    """Of this process's connections to that port."""
+    for name in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(name.name))) as found:
+                if found.family == socket.AF_INET and found.getpeername()[1] == port:
+                    yield int(name.name)
+        except OSError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", (1, 10, 5, 3, 10_000)),
+        ("?keepalives_idle=33&keepalives_interval=7&keepalives_count=4&tcp_user_timeout=8000", (1, 33, 7, 4, 8000)),
+    ],
+)
+async def test_every_socket_has_keepalive_and_a_user_timeout(
+    database_url: str, query: str, wanted: tuple[int, ...]
+) -> None:
+    port = parse(database_url).hosts[0][1]
+    database = Database(database_url + query, pool_size=1)
+    connector = queue.Connector(database_url + query, lambda: None)
+    before = set(descriptors(port))
+    async with database.driver():
+        listener = await database.listener()
+        await connector.open_async()
+        async with connector._get_standalone_connection():
+            with connect_psycopg(Client(database_url + query, "test")):
+                ours = set(descriptors(port)) - before
+                assert len(ours) == 5
+                assert {options_of(each) for each in ours} == {wanted}
+        await connector.close_async()
+        await listener.close()
+    await database.close()
+
+
+async def test_the_next_host_is_tried_where_the_first_does_not_answer(database_url: str) -> None:
+    async with proxying(1) as silent:  # it takes connections, and passes nothing on
+        silent.partition()
+        start, _, rest = database_url.partition("@")
+        place, _, name = rest.partition("/")
+        client = Client(
+            f"{start}@127.0.0.1:1,127.0.0.1:{silent.port},{place}/{name}?connect_timeout=2"
+            "&target_session_attrs=read-write",
+            "test",
+        )
+        one = await connect(client, command_seconds=20)
+        assert await one.fetchval("SELECT 1") == 1
+        await one.close()
+        two = await asyncio.to_thread(connect_psycopg, client)
+        assert two.execute("SELECT 1").fetchone() == (1,)
+        two.close()
+
+
+async def test_a_server_that_is_read_only_is_not_taken_where_one_must_be_writable(database_url: str) -> None:
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(f"ALTER DATABASE {name_of(database_url)} SET default_transaction_read_only = on")
+    await admin.close()
+    client = Client(f"{database_url}?target_session_attrs=read-write", "test")
+    with pytest.raises(DatabaseUnreachableError, match="read-write"):
+        await connect(client, command_seconds=20)
+    with pytest.raises(psycopg.OperationalError):
+        connect_psycopg(client)
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+async def test_no_driver_shows_a_password_when_it_fails(
+    password: str, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Refused by the server, and not reached at all; the queue's pool writes each failure to the log."""
+    secret = password + "-hunter2"
+    caplog.set_level("DEBUG")
+    said = []
+    for place in (database_url.partition("@")[2].partition("/")[0], "127.0.0.1:1"):
+        client = Client(f"postgresql://no_such_role@{place}/d?password={_encoded(secret)}", "test")
+        with pytest.raises((OSError, asyncpg.PostgresError)) as one:
+            await connect(client, command_seconds=20)
+        with pytest.raises(psycopg.Error) as two:
+            connect_psycopg(client)
+        connector = queue.Connector(client.url, lambda: None)
+        pool = await connector._create_pool({**connector._pool_args, "timeout": 0.3, "reconnect_timeout": 0.2})
+        await pool.open()
+        with pytest.raises(psycopg.OperationalError) as three:
+            await pool.getconn(timeout=0.5)
+        await pool.close()
+        said += [str(each.value) + repr(each.value) for each in (one, two, three)]
+    assert "hunter2" not in "".join(said)
+    assert "hunter2" not in caplog.text
+    assert "error connecting" in caplog.text, "the pool does write to the log"
+
+
+def _encoded(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())

@@ -1,0 +1,107 @@
+"""A migration of NexusLeads' or of ours changes a column's type under a running service: no caller notices."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.pushing import Pushing, pushing
+
+CHANGES = (
+    "ALTER TABLE users ALTER COLUMN username TYPE varchar(300)",
+    "ALTER TABLE users ALTER COLUMN email TYPE varchar(300)",
+    "ALTER TABLE organizations ALTER COLUMN name TYPE varchar(300)",
+    "ALTER TABLE projects ALTER COLUMN name TYPE varchar(300)",
+    "ALTER TABLE members ALTER COLUMN full_name TYPE varchar(300)",
+    "ALTER TABLE members ALTER COLUMN email TYPE varchar(300)",
+    "ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE numeric(9,3)",
+    "ALTER TABLE org_settings ALTER COLUMN key TYPE varchar(300)",
+    "ALTER TABLE clay.destinations ALTER COLUMN table_name TYPE varchar(300)",
+    "ALTER TABLE clay.destination_versions ALTER COLUMN url_mask TYPE varchar(3000)",
+    "ALTER TABLE clay.push_jobs ALTER COLUMN requested_by TYPE varchar(300)",
+    "ALTER TABLE clay.clay_push_log ALTER COLUMN error_message TYPE varchar(3000)",
+)
+
+
+@pytest.fixture
+async def running(database_url: str) -> AsyncIterator[Pushing]:
+    async with pushing(database_url, database_pool_size=2) as made:
+        yield made
+
+
+async def migrate(running: Pushing) -> int:
+    """Change what is there of the columns above. Returns how many were changed."""
+    changed = 0
+    for statement in CHANGES:
+        _, _, table, _, _, column, *_ = statement.split()
+        schema, _, name = table.rpartition(".")
+        there = await running.database.fetchval(
+            "SELECT count(*) FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2"
+            " AND column_name = $3",
+            schema or "public", name, column,
+        )  # fmt: skip
+        if there:
+            await running.database.execute(statement)
+            changed += 1
+    return changed
+
+
+async def test_requests_are_answered_as_before(running: Pushing, capsys: pytest.CaptureFixture[str]) -> None:
+    job_id = await running.pushed(running.lead_ids[:1])
+    reads = [
+        "/api/clay/config",
+        "/api/clay/status",
+        f"/api/clay/leads?project_id={running.project_id}",
+        f"/api/clay/jobs/{job_id['id']}",
+        f"/api/clay/jobs/{job_id['id']}/leads",
+        "/api/clay/jobs",
+        "/api/integrations/status",
+    ]
+
+    async def all_of_them() -> list[Any]:
+        return [await running.call("GET", path) for path in reads]
+
+    for _ in range(2):  # on both connections of the pool
+        await all_of_them()
+    before = await all_of_them()
+    assert await migrate(running) >= 8
+    after = await all_of_them()
+    assert json.dumps(after, default=str) == json.dumps(before, default=str)
+    assert "request.repeated" in capsys.readouterr().out, "a plan was stale, or this test tries nothing"
+
+
+async def test_a_push_in_a_repeated_request_is_queued_once(
+    running: Pushing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        await running.call("POST", "/api/clay/preview", {"project_id": str(running.project_id)})
+        await running.pushed(running.lead_ids[:1], push_again=True)
+    await migrate(running)
+    capsys.readouterr()
+    job_id = await running.push(running.lead_ids[1:])
+    assert "request.repeated" in capsys.readouterr().out
+    jobs = await running.call("GET", "/api/clay/jobs")
+    assert sum(job["lead_count"] == len(running.lead_ids) - 1 for job in jobs["jobs"]) == 1
+    await running.drain()
+    assert (await running.job(job_id))["success_count"] == len(running.lead_ids) - 1
+
+
+async def test_a_test_row_is_sent_once(running: Pushing) -> None:
+    for _ in range(2):
+        assert (await running.call("POST", "/api/clay/test"))["success"]
+    sent = len(running.clay.posts)
+    await migrate(running)
+    assert (await running.call("POST", "/api/clay/test"))["success"]
+    assert len(running.clay.posts) == sent + 1
+
+
+async def test_a_file_of_deliveries_is_whole(running: Pushing) -> None:
+    job = await running.pushed()
+    path = f"/api/clay/jobs/{job['id']}/leads.csv"
+    for _ in range(2):
+        await running.connected.app.get(path, "owner")
+    before = (await running.connected.app.get(path, "owner")).text
+    await migrate(running)
+    answer = await running.connected.app.get(path, "owner")
+    assert (answer.status_code, answer.text) == (200, before)
