@@ -205,6 +205,7 @@ async def on_fresh_plan(unit: Callable[[], Awaitable[Result]]) -> Result:
     except Exception as error:
         if not is_stale_plan(error):
             raise
+        log.info("database.plan_stale")
         return await unit()
 
 
