@@ -33,6 +33,8 @@ class _Pair:
     server: asyncio.StreamWriter
     sent: bytes = b""
     seen: set[bytes] = field(default_factory=set)
+    forgotten: bool = False
+    """What either side sends is thrown away, and neither side is told: a NAT has forgotten the connection."""
     mute: Cut | None = None
     """The server's answers are thrown away: this cut is under way."""
 
@@ -69,6 +71,12 @@ class Proxy:
         for pair in listeners:
             pair.reset()
         return len(listeners)
+
+    def forget_all(self) -> int:
+        """The connections that there are die silently; new ones are passed on. Returns how many."""
+        for pair in self._pairs:
+            pair.forgotten = True
+        return len(self._pairs)
 
     def partition(self) -> None:
         """From now on nothing is passed on, nothing is refused, nobody is told."""
@@ -112,6 +120,8 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await self._open.wait()
+                if pair.forgotten:
+                    continue
                 pair.sent = pair.sent[-TAIL:] + data
                 if b"LISTEN " in pair.sent:
                     pair.seen.add(b"LISTEN")
@@ -142,6 +152,8 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await self._open.wait()
+                if pair.forgotten:
+                    continue
                 if pair.mute is not None:  # the server has answered, so it has executed the statement
                     if pair.mute.until is not None:
                         await pair.mute.until.wait()

@@ -1,0 +1,188 @@
+"""Connections to PostgreSQL that die silently: forgotten by a NAT, or cut off with the server. Nobody waits for a minute.
+
+Times are bounds against hanging, wide for a loaded machine: each of these took 67 s or for ever.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import make_url
+
+from clay_push_service import pool_guard, queue
+from clay_push_service.callers.api_keys import create_key
+from clay_push_service.callers.caller import Scope
+from clay_push_service.demo.home import port_for
+from clay_push_service.web import create_app
+from tests.support.proxy import Proxy, proxying
+from tests.support.shell import of_settings, start
+from tests.support.world import World, world
+
+POOL = 4
+LISTENING = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'clay-push-listen' AND datname = current_database()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The application reaches PostgreSQL through the proxy, the test does not."""
+
+    world: World
+    proxy: Proxy
+    http: httpx.AsyncClient
+
+    async def ask(self, path: str = "/api/clay/status") -> int:
+        return (await self.http.get(path)).status_code
+
+    async def ask_at_once(self) -> set[int]:
+        return set(await asyncio.gather(*(self.ask() for _ in range(2 * POOL))))
+
+    async def listener(self, *, other_than: int = 0) -> int:
+        async with asyncio.timeout(60):
+            while True:
+                for row in await self.world.fetch(LISTENING):
+                    if row.pid != other_than:
+                        return int(row.pid)
+                await asyncio.sleep(0.05)
+
+
+def through(database_url: str, proxy: Proxy) -> str:
+    return make_url(database_url).set(port=proxy.port).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def behind(database_url: str) -> AsyncIterator[Behind]:
+    async with proxying(make_url(database_url).port or 5432) as proxy, world(database_url, leads=1) as w:
+        async with w.database.transaction() as connection:
+            key = await create_key(connection, "test", [w.org_id], {Scope.READ}, "test")
+        theirs = {"database_url": through(database_url, proxy), "database_pool_size": POOL}
+        app = create_app(w.settings.model_copy(update=theirs))
+        headers = {"Authorization": f"Bearer {key.plain}", "X-Org-Id": str(w.org_id)}
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://t", headers=headers) as http,
+        ):
+            made = Behind(w, proxy, http)
+            assert await made.ask_at_once() == {200}
+            yield made
+            proxy.heal()
+
+
+async def test_requests_are_answered_though_all_idle_connections_have_died(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_guard, "IDLE_SECONDS", 0.0)
+    assert behind.proxy.forget_all() >= POOL
+    async with asyncio.timeout(30):
+        assert [await behind.ask() for _ in range(POOL)] == [200] * POOL
+        assert await behind.ask("/readyz") == 200
+
+
+async def test_one_timeout_empties_the_pool(behind: Behind, capsys: pytest.CaptureFixture[str]) -> None:
+    """They were in use a moment ago, so nothing checks them; the first statement waits, the others need not."""
+    behind.proxy.forget_all()
+    async with asyncio.timeout(30):
+        assert await behind.ask() in {200, 503}
+        assert [await behind.ask() for _ in range(POOL)] == [200] * POOL
+    assert capsys.readouterr().out.count("database.pool_emptied") == 1
+
+
+async def test_a_database_that_is_cut_off_is_503_soon_and_200_when_it_is_back(behind: Behind) -> None:
+    behind.proxy.partition()
+    async with asyncio.timeout(60):
+        assert await behind.ask("/readyz") == 503
+        assert await behind.ask_at_once() == {503}
+        assert await behind.ask_at_once() == {503}
+        assert await behind.ask("/readyz") == 503
+    behind.proxy.heal()
+    async with asyncio.timeout(30):
+        while await behind.ask("/readyz") != 200:  # noqa: ASYNC110 - what is under way ends first
+            await asyncio.sleep(0.1)
+        assert await behind.ask_at_once() == {200}
+
+
+async def test_a_listen_that_went_deaf_is_begun_anew(behind: Behind) -> None:
+    before = await behind.listener()
+    behind.proxy.forget_all()
+    assert await behind.listener(other_than=before)
+
+
+@asynccontextmanager
+async def queue_behind(database_url: str) -> AsyncIterator[tuple[queue.Connector, Proxy]]:
+    async with proxying(make_url(database_url).port or 5432) as proxy:
+        connector = queue.Connector(through(database_url, proxy), lambda: None)
+        await connector.open_async()
+        try:
+            yield connector, proxy
+        finally:
+            proxy.heal()
+            await connector.close_async()
+
+
+async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "ANSWER_SECONDS", 0.5)
+    async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(30):
+        assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
+        proxy.forget_all()
+        assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
+
+
+async def test_the_queues_listen_hears_again_after_it_went_deaf(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(queue.Connector._loop_notify, "__defaults__", (0.2,))
+    heard = asyncio.Event()
+
+    async def on_notification(*, channel: str, payload: str) -> None:
+        del channel, payload
+        heard.set()
+
+    async def until_heard(connector: queue.Connector) -> None:
+        heard.clear()
+        while not heard.is_set():
+            await connector.execute_query_async("SELECT pg_notify('test', 'word')")
+            await asyncio.sleep(0.1)
+
+    async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(60):
+        listening = asyncio.create_task(connector.listen_notify(on_notification, ["test"]))
+        await until_heard(connector)
+        proxy.forget_all()
+        await until_heard(connector)
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def test_serve_and_its_worker_end_though_the_database_is_cut_off(database_url: str, tmp_path: Path) -> None:
+    async with proxying(make_url(database_url).port or 5432) as proxy, world(database_url, leads=1) as w:
+        port = port_for(0)
+        theirs = w.settings.model_copy(update={"database_url": through(database_url, proxy)})
+        env = of_settings(theirs) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_WATCHDOG_SECONDS": "600"}
+        process = await start(tmp_path, "serve", "--with-worker", env=env)
+        reading = asyncio.create_task(process.communicate())
+        try:
+            async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as http:
+                while not await w.fetch("SELECT 1 FROM clay.workers"):  # noqa: ASYNC110 - another process has no event
+                    await asyncio.sleep(0.05)
+                proxy.partition()
+                asking = asyncio.create_task(http.get(f"http://127.0.0.1:{port}/readyz", timeout=60))
+                await asyncio.sleep(0)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(40):
+                await process.wait()
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError, httpx.HTTPError):
+                await asking
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await reading
+            proxy.heal()
