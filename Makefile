@@ -11,7 +11,7 @@ export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
 endif
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-faults test-mutants bench soak lint format openapi lock clean
+.PHONY: help demo test test-matrix test-faults test-mutants bench soak lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ demo: $(VENV)/.demo   ## everything on this machine: database, sandbox, API, wor
 test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real PostgreSQL
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
+
+test-matrix: $(VENV)/.dev ## all tests on each combination of NexusLeads' vintage and billing (make test alternates them over the tests)
+	@for vintage in 2026-02 today; do for billing in off on; do \
+	  echo "== vintage $$vintage, billing $$billing"; \
+	  TEST_VINTAGE=$$vintage TEST_BILLING=$$billing $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS) || exit 1; \
+	done; done
 
 test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
 	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)

@@ -45,7 +45,7 @@ async def test_no_secret_and_no_email_is_said_or_stored_anywhere(
         database = Database(database_url, pool_size=1)
         story = Story(service, echo, database)
         await service.host.execute(
-            "UPDATE members SET email = $1, full_name = $2 WHERE id = $3", EMAIL, NAME, story.lead
+            f"UPDATE {service.name('leads')} SET email = $1, full_name = $2 WHERE id = $3", EMAIL, NAME, story.lead
         )
         service.api.event_hooks["response"].append(heard.hear)
         try:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
 from clay_push_service import drivers, logs
+from clay_push_service.failed_statement import failure
 from clay_push_service.pool_guard import PoolGuard
 from clay_push_service.settings import Settings
 
@@ -151,7 +152,7 @@ class Database:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.engine.dispose()
         except Exception as error:  # noqa: BLE001 - the process ends; there is nothing to save
-            log.debug("database.not_closed_in_order", error=type(error).__name__)
+            log.debug("database.not_closed_in_order", **failure(error))
         finally:
             self._guard.end_all()
 
@@ -180,7 +181,12 @@ class Statement:
         values = {**self._constants, **values}
         arguments = [values[name] for name in self.names]
         if isinstance(connection, asyncpg.Connection):
-            return await connection.fetch(self.sql, *arguments)
+            try:
+                return await connection.fetch(self.sql, *arguments)
+            except asyncpg.PostgresError as error:
+                # For the log: the driver's errors do not hold the statement.
+                error.statement_of_clay_push = self.sql  # type: ignore[attr-defined]
+                raise
         found = await connection.exec_driver_sql(self.sql, tuple(arguments))
         return found.all() if found.returns_rows else ()
 

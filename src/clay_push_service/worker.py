@@ -23,6 +23,7 @@ from clay_push_service.database import WORKER_ANSWER_SECONDS, Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.reopen import reopen
 from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.nexusleads.inbox import Inbox
 from clay_push_service.nexusleads.mirror import Mirror
@@ -178,7 +179,7 @@ class Worker:
                     listen_notify=True,
                 )
         except Exception as error:  # noqa: BLE001 - most likely the database; the next one finds out
-            log.warning("queue.worker_failed", error=type(error).__name__)
+            log.warning("queue.worker_failed", **failure(error))
         else:
             log.warning("queue.worker_ended")
 
@@ -209,7 +210,7 @@ class Worker:
                     async with self._database.transaction() as connection:
                         await connection.execute(SEEN, values)
             except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
-                log.warning("worker.heartbeat_failed", error=type(error).__name__)
+                log.warning("worker.heartbeat_failed", **failure(error))
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _sweep(self) -> None:
@@ -226,7 +227,7 @@ class Worker:
                     await sweep(connection, idle_seconds=max(self._settings.sweep_seconds, LEAST_IDLE_SECONDS))
                 await empty_old(self._database, self._settings.retention_days)
             except Exception as error:  # noqa: BLE001 - the next sweep is soon
-                log.warning("sweep.failed", error=type(error).__name__)
+                log.warning("sweep.failed", **failure(error))
             await asyncio.sleep(self._settings.sweep_seconds)
 
 

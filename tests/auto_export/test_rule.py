@@ -2,8 +2,10 @@
 
 import pytest
 
+from clay_push_service.nexusleads.attachment import Level
 from tests.auto_export.conftest import Project
 from tests.support.host_models import HostProject
+from tests.support.runtime import runtime_role
 
 
 async def host_columns(project: Project) -> tuple[object, ...]:
@@ -30,6 +32,7 @@ async def test_nothing_is_exported_unasked(project: Project) -> None:
 
 
 async def test_rule_is_kept_where_the_hosts_page_shows_it(project: Project) -> None:
+    await project.app.host.attach(Level.MIRROR)
     rule = await project.rule(min_score=70)
     assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (True, 70, "host")
     assert await host_columns(project) == (True, 70, ["DECISION_MAKER", "CHAMPION"])
@@ -45,6 +48,7 @@ async def test_fraction_is_applied_and_the_hosts_column_holds_a_whole_number(
     project: Project, given: float, applied: float, shown: int
 ) -> None:
     """The host's API reads an integer there: a fraction makes its project pages answer 500."""
+    await project.app.host.attach(Level.MIRROR)
     rule = await project.rule(min_score=given)
     assert (rule["enabled"], rule["min_score"]) == (True, applied)
     assert (await project.app.get(project.path, "member")).json() == rule
@@ -53,6 +57,7 @@ async def test_fraction_is_applied_and_the_hosts_column_holds_a_whole_number(
 
 
 async def test_what_the_hosts_page_saves_replaces_a_fraction(project: Project) -> None:
+    await project.app.host.attach(Level.MIRROR)
     await project.rule(min_score=72.5)
     await project.app.host.connection.execute("UPDATE projects SET auto_export_clay_min_score = 60")
     rule = (await project.app.get(project.path, "member")).json()
@@ -82,12 +87,10 @@ async def test_a_minimum_that_is_no_number_lets_nobody_through(project: Project)
 
 async def test_rule_is_kept_here_where_the_hosts_columns_may_not_be_written(project: Project) -> None:
     connection = project.app.host.connection
-    await connection.execute("REVOKE UPDATE ON projects FROM CURRENT_USER")
     rule = await project.rule()
     assert (rule["enabled"], rule["kept_by"]) == (True, "own")
     assert await host_columns(project) == (False, None, None)
     assert (await project.app.get(project.path, "member")).json() == rule
-    await connection.execute("GRANT UPDATE ON projects TO CURRENT_USER")
     # Later somebody saves on the host's page: that is the newer act.
     await connection.execute("UPDATE projects SET auto_export_clay_min_score = 10")
     rule = (await project.app.get(project.path, "member")).json()
@@ -102,6 +105,7 @@ async def test_rule_is_kept_here_for_a_host_without_columns(project: Project) ->
     assert (rule["classifications"], rule["kept_by"]) == (["Élan"], "own")
     # A host that gets them in a migration, with nothing in them, does not switch the rule off.
     await connection.execute("ALTER TABLE projects ADD COLUMN auto_export_clay_classifications text[]")
+    await connection.execute(f'GRANT SELECT (auto_export_clay_classifications) ON projects TO "{runtime_role()}"')
     project.app.app.state.host.forget()
     assert (await project.app.get(project.path, "member")).json() == rule
 

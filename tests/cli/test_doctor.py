@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from clay_push_service.destinations.secret_box import generate_key
+from tests.support.runtime import runtime_role
 from tests.support.shell import environment, of_settings, shell
 from tests.support.world import JWT_SECRET, KEY, World, world
 
@@ -83,13 +84,24 @@ async def test_work_without_a_worker_is_broken(sound: World, tmp_path: Path) -> 
 async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_be_written_are_named(
     sound: World, tmp_path: Path
 ) -> None:
-    """The role owns everything here, so it takes its own rights away."""
-    await sound.fetch("REVOKE ALL ON public.lead_scores FROM CURRENT_USER")
-    await sound.fetch("REVOKE UPDATE ON clay.clay_push_log FROM CURRENT_USER")
-    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    """By exact columns, with the command that grants them: a grant on a whole table would open what is in it besides."""
+    await sound.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
+    await sound.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
+    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"COLUMNS": "400"})
     assert said.exit_code == 1
-    assert "public.lead_scores" in said.out
+    assert "may not SELECT is_active of public.users" in said.out
+    assert "`clay-push attach --level read --dry-run`" in said.out
+    assert "GRANT SELECT" not in said.out
     assert "clay.clay_push_log" in said.out
+
+
+@pytest.mark.parametrize("billing", ["true", "false"])
+async def test_the_billing_table_is_checked_where_billing_is_on(sound: World, tmp_path: Path, billing: str) -> None:
+    await sound.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')
+    env = of_settings(sound.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
+    said = await shell(tmp_path, "doctor", env=env)
+    assert ("may not SELECT org_id, is_enterprise of public.org_billing" in said.out) is (billing == "true")
+    assert said.exit_code == (1 if billing == "true" else 0)
 
 
 async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
@@ -100,9 +112,9 @@ async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> 
     assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in said.out
 
 
-async def test_doctor_changes_nothing(sound: World, tmp_path: Path) -> None:
+async def test_doctor_changes_nothing(sound: World, tmp_path: Path, database_url: str) -> None:
     async def counts() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(sound.settings.database_url)
+        connection = await asyncpg.connect(database_url)
         try:
             found: list[asyncpg.Record] = await connection.fetch(
                 "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS changes FROM pg_stat_xact_user_tables ORDER BY 1"

@@ -204,7 +204,7 @@ async def broken_ground(
         await w.configure(clay.url, rate_limit_ms=rate_limit_ms)
         for statement in WATCH_UNKNOWN:
             await w.fetch(statement)
-        through = make_url(database_url).set(port=proxy.port).render_as_string(hide_password=False)
+        through = make_url(w.settings.database_url).set(port=proxy.port).render_as_string(hide_password=False)
         theirs = w.settings.model_copy(update={"database_url": through})
         async with supervising(theirs, directory / "workers.log", command) as supervisor:
             await supervisor.keep(workers)

@@ -1,4 +1,4 @@
-"""A database with a miniature NexusLeads of each vintage, and our own connection to it."""
+"""A database with a miniature NexusLeads of each vintage, and our own connection to it, by the role of least rights."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.database import Database
 from clay_push_service.host.tables import Vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
+from tests.support.runtime import runtime_url
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
@@ -16,14 +17,14 @@ def vintage(request: pytest.FixtureRequest) -> Vintage:
 
 
 @pytest.fixture
-async def host(empty_database_url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
-    async with miniature_host(empty_database_url, vintage) as made:
+async def host(database_url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
+    async with miniature_host(database_url, vintage) as made:
         yield made
 
 
 @pytest.fixture
 async def connection(host: MiniatureHost) -> AsyncIterator[AsyncConnection]:
-    database = Database(host.url, pool_size=1)
+    database = Database(runtime_url(host.url), pool_size=1)
     async with database.engine.connect() as opened:
         # Each statement sees what the host has committed meanwhile.
         await opened.execution_options(isolation_level="AUTOCOMMIT")

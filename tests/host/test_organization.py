@@ -3,14 +3,17 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.members import Role, memberships, user_exists
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.projects import Project, project
-from clay_push_service.host.tables import detect
+from clay_push_service.host.tables import SettingsAccess, detect
 from tests.support.nexusleads import MiniatureHost
+from tests.support.runtime import runtime_role
 
 
 async def test_memberships_name_each_organization_with_its_role(
@@ -60,10 +63,10 @@ async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, conn
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     for key, value in (("CLAY_WEBHOOK_URL", " https://api.clay.com/x "), ("CLAY_TABLE_NAME", "  "), ("OTHER", "1")):
         await host.add("org_settings", org_id=acme, key=key, value=value)
-    found = await clay_settings(connection, host.tables, acme)
+    found = await clay_settings(connection, await detect(connection), acme)
     assert found == ClaySettings("https://api.clay.com/x", None, None)
     assert "api.clay.com" not in repr(found)
-    assert await clay_settings(connection, host.tables, globex) == ClaySettings(None, None, None)
+    assert await clay_settings(connection, await detect(connection), globex) == ClaySettings(None, None, None)
 
 
 async def test_only_the_rate_falls_back_to_the_whole_installations(
@@ -74,11 +77,41 @@ async def test_only_the_rate_falls_back_to_the_whole_installations(
         "INSERT INTO app_settings (key, value) VALUES"
         " ('CLAY_RATE_LIMIT_MS', '350'), ('CLAY_WEBHOOK_URL', 'https://api.clay.com/everybody')"
     )
-    assert await clay_settings(connection, host.tables, org_id) == ClaySettings(None, None, "350")
+    assert await clay_settings(connection, await detect(connection), org_id) == ClaySettings(None, None, "350")
     await host.add("org_settings", org_id=org_id, key="CLAY_RATE_LIMIT_MS", value="100")
-    assert (await clay_settings(connection, host.tables, org_id)).rate_limit_ms == "100"
+    assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms == "100"
     await host.connection.execute("DROP TABLE app_settings; DELETE FROM org_settings")
     assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms is None
+
+
+async def test_the_settings_of_other_services_stay_closed(host: MiniatureHost, connection: AsyncConnection) -> None:
+    """Also those about Clay cannot be read but through the function."""
+    acme = await host.organization("Acme")
+    for key in ("OPENAI_API_KEY", "CLAY_API_KEY", "CLAY_WEBHOOK_URL", "CLAY_WEBHOOK_URL_OLD"):
+        await host.add("org_settings", org_id=acme, key=key, value=f"value of {key}")
+    await host.connection.execute("INSERT INTO app_settings (key, value) VALUES ('SMTP_PASSWORD', 'x')")
+    rows = await connection.execute(text("SELECT key FROM clay.host_settings(:org_id)"), {"org_id": acme})
+    assert set(rows.scalars()) == {"CLAY_API_KEY", "CLAY_WEBHOOK_URL"}
+    for table in ("org_settings", "app_settings"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            await connection.execute(text(f"SELECT value FROM public.{table}"))
+
+
+async def test_without_the_function_the_tables_are_read_where_they_may_be(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    """An attachment of an earlier release, until `attach` is run again; and a role that may read neither."""
+    acme = await host.organization("Acme")
+    await host.add("org_settings", org_id=acme, key="CLAY_WEBHOOK_URL", value="https://api.clay.com/x")
+    await host.connection.execute("INSERT INTO app_settings (key, value) VALUES ('CLAY_RATE_LIMIT_MS', '350')")
+    await host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
+    tables = await detect(connection)
+    assert tables.settings is SettingsAccess.NONE
+    assert await clay_settings(connection, tables, acme) == ClaySettings(None, None, None)
+    await host.connection.execute(f'GRANT SELECT ON org_settings, app_settings TO "{runtime_role()}"')
+    tables = await detect(connection)
+    assert tables.settings is SettingsAccess.TABLE
+    assert await clay_settings(connection, tables, acme) == ClaySettings("https://api.clay.com/x", None, "350")
 
 
 async def test_project_belongs_to_its_organization_only(host: MiniatureHost, connection: AsyncConnection) -> None:

@@ -7,21 +7,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.tables import HostMissingError, HostTables, Vintage, detect, host_tables, missing
+from clay_push_service.host.missing import missing
+from clay_push_service.host.tables import SETTINGS_TABLES, HostMissingError, HostTables, Vintage, detect, host_tables
 from tests.support.nexusleads import MiniatureHost
+from tests.support.runtime import runtime_role
 
 
 async def test_vintage_is_found_and_nothing_is_missing(host: MiniatureHost, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.vintage is host.vintage
     assert await missing(connection, tables) == []
-    assert tables.has("org_settings", "is_secret") is (host.vintage is Vintage.TODAY)
 
 
 async def test_every_column_we_name_is_there_by_that_name(host: MiniatureHost, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.leads.name == host.name("leads")
-    for word in tables.NAMES:
+    for word in set(tables.NAMES) - SETTINGS_TABLES:
         table = getattr(tables, word)
         await connection.execute(select(*(column for column in table.c if tables.has(word, column.key))).limit(0))
 
@@ -75,8 +76,8 @@ async def test_missing_names_table_and_column_by_the_hosts_names(
 ) -> None:
     await host.connection.execute(f"ALTER TABLE {host.name('leads')} DROP COLUMN bio")
     await host.connection.execute("DROP TABLE social_context")
-    said = await missing(connection, await detect(connection))
-    assert said == [
+    found = await missing(connection, await detect(connection))
+    assert [each.sentence for each in found] == [
         f"column public.{host.name('leads')}.bio does not exist",
         "table public.social_context does not exist",
     ]
@@ -91,17 +92,29 @@ async def test_optional_tables_may_be_absent(host: MiniatureHost, connection: As
 
 
 async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connection: AsyncConnection) -> None:
-    role = await host.connection.fetchval("SELECT current_user")
+    role = runtime_role()
     leads = host.name("leads")
     await host.connection.execute(
-        f'REVOKE ALL ON users, app_settings FROM "{role}"; REVOKE ALL ON {leads} FROM "{role}";'
+        f'REVOKE ALL ON users, org_billing FROM "{role}"; REVOKE ALL ON {leads} FROM "{role}";'
         f' GRANT SELECT (id, username) ON {leads} TO "{role}"'
     )
-    said = await missing(connection, await detect(connection))
-    assert f"role {role} may not SELECT from public.users" in said
-    assert [line for line in said if f"public.{leads} (full_name, email" in line]
-    assert len(said) == 2
-    assert not (await detect(connection)).has("app_settings")
+    found = await missing(connection, await detect(connection))
+    sentences = [each.sentence for each in found]
+    assert f"role {role} may not SELECT id, username, is_active of public.users" in sentences
+    assert [each for each in sentences if each.startswith(f"role {role} may not SELECT full_name, email, company")]
+    assert [each.is_right for each in found] == [True, True]
+    assert not (await detect(connection)).has("org_billing")
+
+
+async def test_the_billing_table_is_needed_where_billing_is_on(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    role = runtime_role()
+    await host.connection.execute(f'REVOKE ALL ON org_billing FROM "{role}"')
+    tables = await detect(connection)
+    assert await missing(connection, tables) == []
+    [closed] = await missing(connection, tables, billing_enabled=True)
+    assert closed.sentence == f"role {role} may not SELECT org_id, is_enterprise of public.org_billing"
 
 
 async def _detected(url: str) -> HostTables:

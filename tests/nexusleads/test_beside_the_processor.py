@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.tables import Vintage, name_of
 from clay_push_service.nexusleads.attachment import Level
 from tests.support.attached import Attached, HostProcessor, attached
 
@@ -18,7 +18,7 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
     async with attached(database_url, Level.INBOX, leads=PUSHES * LEADS) as a:
         host = await asyncpg.connect(database_url)
         processor = HostProcessor(host)
-        projects = await _projects(a.connection, a.world.org_id)
+        projects = await _projects(a.connection, a.world.org_id, a.vintage)
         exports, pushes, stop = [], [], asyncio.Event()
 
         async def of_the_host() -> None:
@@ -92,14 +92,16 @@ async def _ended_right_on_both_sides(a: Attached, host_job_ids: set[UUID]) -> No
     assert steps == 3 * len(theirs)
 
 
-async def _projects(connection: asyncpg.Connection, org_id: UUID) -> list[tuple[UUID, list[UUID]]]:
+async def _projects(connection: asyncpg.Connection, org_id: UUID, vintage: Vintage) -> list[tuple[UUID, list[UUID]]]:
     """One project an auto-export, all of the same organization, with the rule on."""
-    made = await load_bulk(connection, Vintage.TODAY, organizations=EXPORTS, leads_per_project=LEADS)
+    made = await load_bulk(connection, vintage, organizations=EXPORTS, leads_per_project=LEADS)
     found = []
     for project in made:
         await connection.execute(
             "UPDATE projects SET org_id = $1, auto_export_clay_enabled = true WHERE id = $2", org_id, project.project_id
         )
-        rows = await connection.fetch("SELECT member_id FROM lead_scores WHERE project_id = $1", project.project_id)
+        rows = await connection.fetch(
+            f"SELECT {name_of('lead_id', vintage)} FROM lead_scores WHERE project_id = $1", project.project_id
+        )
         found.append((project.project_id, [row[0] for row in rows]))
     return found

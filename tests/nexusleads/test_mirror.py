@@ -287,7 +287,7 @@ async def test_what_the_host_deletes_stays_deleted(database_url: str) -> None:
 async def test_a_project_or_lead_that_is_gone_stops_nothing(database_url: str) -> None:
     async with attached(database_url, Level.MIRROR, leads=4) as a:
         gone = await a.push_all(a.world.lead_ids[:3])
-        await a.connection.execute("DELETE FROM members WHERE id = $1", a.world.lead_ids[0])
+        await a.connection.execute(f"DELETE FROM {a.world.name('leads')} WHERE id = $1", a.world.lead_ids[0])
         await a.mirror_now()
         assert await a.status(gone) == "completed"
         assert len(await a.marks()) == 2

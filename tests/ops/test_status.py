@@ -20,6 +20,7 @@ from clay_push_service.ops.scrape import Scrape
 from clay_push_service.web import create_app
 from tests.support.app import WEBHOOK, AppClient, app_settings, running_app
 from tests.support.nexusleads import miniature_host
+from tests.support.runtime import runtime_role
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ async def app(database_url: str) -> AsyncIterator[AppClient]:
 
 
 async def run(app: AppClient, *statements: str) -> None:
-    async with app.database.transaction() as connection:
+    """As the owner of the database."""
+    async with app.owner.transaction() as connection:
         for statement in statements:
             await connection.execute(text(statement), {"org": app.org_id})
 
@@ -190,7 +192,7 @@ async def test_closed_destination_says_why_and_who_acts(
 
 async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: AppClient) -> None:
     plain = app_client.credentials[await app_client.key(Scope.OPS, orgs=[])]
-    await run(app_client, "REVOKE SELECT ON ALL TABLES IN SCHEMA clay FROM CURRENT_USER")
+    await run(app_client, f'REVOKE SELECT ON ALL TABLES IN SCHEMA clay FROM "{runtime_role()}"')
     answer = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}"})
     assert answer.status_code == 503
     assert answer.json()["database"]["reachable"]

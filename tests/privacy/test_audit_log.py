@@ -39,5 +39,5 @@ async def test_audit_log_is_read_by_owners_page_by_page_and_cannot_be_changed(ap
         "TRUNCATE clay.audit_log",
     ):
         with pytest.raises(Exception, match="append-only"):
-            async with app_client.database.transaction() as connection:
+            async with app_client.owner.transaction() as connection:
                 await connection.execute(text(change))

@@ -144,7 +144,9 @@ async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by
         [row] = await skipped(w, accepted.job_id)
         assert row.cause == "erased"
         assert row.contributor_id not in w.lead_ids
-        [name] = await w.fetch("SELECT username, full_name FROM public.members WHERE id = :id", id=w.lead_ids[1])
+        [name] = await w.fetch(
+            f"SELECT username, full_name FROM public.{w.name('leads')} WHERE id = :id", id=w.lead_ids[1]
+        )
         stored = await dump(w.database)
         for told in (str(w.lead_ids[1]), name.username, name.full_name):
             assert f"{told}," not in stored, "not even as skipped"

@@ -111,7 +111,8 @@ async def test_a_lead_of_two_projects_is_one_lead_to_clay(database_url: str) -> 
             "INSERT INTO public.projects (id, org_id, name) VALUES (:id, :org, 'Other')", id=other, org=w.org_id
         )
         await w.fetch(
-            "INSERT INTO public.lead_scores (project_id, member_id, overall_score) SELECT :id, member_id, 100 FROM public.lead_scores",
+            f"INSERT INTO public.lead_scores (project_id, {w.name('lead_id')}, overall_score)"
+            f" SELECT :id, {w.name('lead_id')}, 100 FROM public.lead_scores",
             id=other,
         )
         await w.push()
@@ -166,7 +167,8 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
             "INSERT INTO public.projects (id, org_id, name) VALUES (:id, :org, 'Other')", id=other, org=w.org_id
         )
         await w.fetch(
-            "INSERT INTO public.lead_scores (project_id, member_id, overall_score) SELECT :id, member_id, 0 FROM public.lead_scores",
+            f"INSERT INTO public.lead_scores (project_id, {w.name('lead_id')}, overall_score)"
+            f" SELECT :id, {w.name('lead_id')}, 0 FROM public.lead_scores",
             id=other,
         )
         async with w.database.transaction() as connection:

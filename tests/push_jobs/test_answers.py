@@ -7,19 +7,18 @@ from uuid import uuid4
 import pytest
 
 from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.tables import Vintage
 from tests.support.pushing import Pushing, pushing
 
 
 async def test_more_than_a_webhook_takes_in_its_life_is_refused_with_the_count(database_url: str) -> None:
     async with pushing(database_url, leads=0) as p:
-        [big] = await load_bulk(p.database, Vintage.TODAY, organizations=1, leads_per_project=1)
+        [big] = await load_bulk(p.database, p.host.vintage, organizations=1, leads_per_project=1)
         await p.database.execute("UPDATE projects SET org_id = $1", p.connected.app.org_id)
-        await p.database.execute("INSERT INTO members (id, github_id, username) SELECT gen_random_uuid(), -n, 'n-' || n"
+        await p.database.execute(f"INSERT INTO {p.name('leads')} (id, github_id, username) SELECT gen_random_uuid(), -n, 'n-' || n"
                                  " FROM generate_series(1, 50000) AS n")  # fmt: skip
         await p.database.execute(
-            "INSERT INTO lead_scores (project_id, member_id, overall_score)"
-            " SELECT $1, id, 50 FROM members WHERE github_id < 0",
+            f"INSERT INTO lead_scores (project_id, {p.name('lead_id')}, overall_score)"
+            f" SELECT $1, id, 50 FROM {p.name('leads')} WHERE github_id < 0",
             big.project_id,
         )
         body = {"project_id": str(big.project_id)}
@@ -59,7 +58,7 @@ async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new
 @pytest.mark.parametrize("name", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", " =1+1"])
 async def test_a_cell_that_a_spreadsheet_would_compute_is_made_harmless(database_url: str, name: str) -> None:
     async with pushing(database_url, leads=1) as p:
-        await p.database.execute("UPDATE members SET full_name = $1", name)
+        await p.database.execute(f"UPDATE {p.name('leads')} SET full_name = $1", name)
         job_id = await p.push()
         response = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads.csv", "owner")
         [row] = csv.DictReader(io.StringIO(response.text, newline=""))

@@ -91,7 +91,7 @@ async def test_without_a_project_there_is_one_job_a_project(idle: Stage) -> None
     other = uuid4()
     await idle.host.execute("INSERT INTO projects (id, org_id, name) VALUES ($1, $2, 'Second')", other, org_id)
     await idle.host.execute(
-        "INSERT INTO lead_scores (project_id, member_id, overall_score) VALUES ($1, $2, 100)", other, lead
+        f"INSERT INTO lead_scores (project_id, {idle.name('lead_id')}, overall_score) VALUES ($1, $2, 100)", other, lead
     )
     body = {"contributor_ids": [str(each) for each in idle.project.lead_ids[:3]]}
     answer = await idle.call("POST", "/api/clay/push", body)
@@ -128,7 +128,7 @@ async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Stage) -> N
 async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: Stage) -> None:
     leads = list(service.project.lead_ids)
     await service.ended((await service.push(leads[:10]))["job_id"])
-    await service.host.execute("UPDATE members SET company = 'Changed Inc.' WHERE id = $1", leads[0])
+    await service.host.execute(f"UPDATE {service.name('leads')} SET company = 'Changed Inc.' WHERE id = $1", leads[0])
     before = await queued(service)
     body = {"project_id": str(service.project.project_id)}
     seen = await service.call("POST", "/api/clay/preview", body)
@@ -137,7 +137,7 @@ async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: S
     assert seen["fuel_left_after"] == 50_000 - 10 - 190
     assert seen["sample"]["_meta"]["source"] == "nexusleads"
     without = await service.host.fetchval(
-        "SELECT count(*) FROM members WHERE id = ANY($1) AND (email IS NULL OR email = '')", leads[10:]
+        f"SELECT count(*) FROM {service.name('leads')} WHERE id = ANY($1) AND (email IS NULL OR email = '')", leads[10:]
     )
     assert seen["without_email"] == without > 0
     dry = await service.call("POST", "/api/clay/push-filtered?dry_run=true", body)
@@ -187,7 +187,7 @@ async def test_a_job_is_watched_until_it_ends(service: Stage) -> None:
 async def test_no_cell_of_the_csv_is_a_formula(service: Stage) -> None:
     lead = service.project.lead_ids[0]
     name = '=HYPERLINK("http://evil.example.com")'
-    await service.host.execute("UPDATE members SET full_name = $2 WHERE id = $1", lead, name)
+    await service.host.execute(f"UPDATE {service.name('leads')} SET full_name = $2 WHERE id = $1", lead, name)
     answer = await service.push([lead])
     await service.ended(answer["job_id"])
     response = await service.api.get(f"/api/clay/jobs/{answer['job_id']}/leads.csv", headers=service.as_user())

@@ -19,7 +19,7 @@ async def test_a_lead_that_changed_is_named(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
         first, *rest = p.lead_ids
-        await p.database.execute("UPDATE members SET company = 'New Inc.' WHERE id = $1", first)
+        await p.database.execute(f"UPDATE {p.name('leads')} SET company = 'New Inc.' WHERE id = $1", first)
         assert await states(p) == {str(first): "changed", **{str(each): "in_clay" for each in rest}}
         assert await changed_since(p) == 1
         assert await changed_since(p, push_again=True) == 1
@@ -64,7 +64,7 @@ async def test_a_hash_that_was_made_another_way_says_nothing(database_url: str) 
 async def test_what_an_earlier_table_took_is_not_compared(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
-        await p.database.execute("UPDATE members SET company = 'New Inc.'")
+        await p.database.execute(f"UPDATE {p.name('leads')} SET company = 'New Inc.'")
         await p.call("PUT", "/api/clay/config", {"new_table": True})
         assert await changed_since(p, push_again=True) == 0
         assert set((await states(p)).values()) == {"never"}

@@ -45,8 +45,8 @@ async def test_a_webhook_that_takes_no_more_is_closed_until_another_is_set(
 async def test_a_lead_that_nexusleads_deleted_meanwhile_is_gone_and_stops_no_other(database_url: str) -> None:
     async with pushing(database_url) as p:
         job_id = await p.push()
-        await p.database.execute("DELETE FROM lead_scores WHERE member_id = $1", p.lead_ids[0])
-        await p.database.execute("DELETE FROM members WHERE id = $1", p.lead_ids[0])
+        await p.database.execute(f"DELETE FROM lead_scores WHERE {p.name('lead_id')} = $1", p.lead_ids[0])
+        await p.database.execute(f"DELETE FROM {p.name('leads')} WHERE id = $1", p.lead_ids[0])
         await p.drain()
         job = await p.job(job_id)
         assert (job["status"], job["success_count"], job["failed_count"]) == ("completed", 2, 1)

@@ -68,9 +68,9 @@ async def test_fuel_that_will_not_last_is_said(database_url: str, limit: int, sa
 
 async def test_leads_over_clays_size_and_without_an_address_are_counted(database_url: str) -> None:
     async with pushing(database_url, leads=4) as p:
-        await p.database.execute("UPDATE members SET bio = repeat('x', 100000) WHERE id = $1", p.lead_ids[0])
-        await p.database.execute("UPDATE members SET email = 'a@example.com' WHERE id = $1", p.lead_ids[1])
-        await p.database.execute("UPDATE members SET email = '' WHERE id = $1", p.lead_ids[2])
+        await p.database.execute(f"UPDATE {p.name('leads')} SET bio = repeat('x', 100000) WHERE id = $1", p.lead_ids[0])
+        await p.database.execute(f"UPDATE {p.name('leads')} SET email = 'a@example.com' WHERE id = $1", p.lead_ids[1])
+        await p.database.execute(f"UPDATE {p.name('leads')} SET email = '' WHERE id = $1", p.lead_ids[2])
         seen = await preview(p)
         assert (seen["too_large"], seen["without_email"], seen["estimated"]) == (1, 3, False)
 
@@ -79,7 +79,7 @@ async def test_above_two_thousand_leads_what_must_be_built_is_estimated(database
     async with pushing(database_url, leads=1, rate_limit_ms=200) as p:
         [big] = await load_bulk(p.database, Vintage.TODAY, organizations=1, leads_per_project=2500)
         await p.database.execute("UPDATE projects SET org_id = $1", p.connected.app.org_id)
-        await p.database.execute("UPDATE members SET email = NULL")
+        await p.database.execute(f"UPDATE {p.name('leads')} SET email = NULL")
         seen = await preview(p, project_id=str(big.project_id))
         assert (seen["lead_count"], seen["to_send"], seen["estimated"]) == (2500, 2500, True)
         assert (seen["without_email"], seen["seconds"]) == (2500, 500.0)

@@ -19,7 +19,9 @@ from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.tables import Vintage
 from clay_push_service.settings import Settings, load
 from clay_push_service.web import create_app
+from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
+from tests.support.runtime import runtime_url
 
 JWT_SECRET = "a secret of the tests, and of nobody else"
 PUBLIC_ADDRESS = "93.184.215.14"
@@ -67,6 +69,9 @@ class AppClient:
     http: httpx.AsyncClient
     host: MiniatureHost
     database: Database
+    """The application's own: the role of least rights."""
+    owner: Database
+    """The database's owner, to prepare and to inspect."""
     resolver: FixedResolver
     org_id: UUID
     other_org_id: UUID
@@ -105,20 +110,25 @@ class AppClient:
 
 def app_settings(database_url: str, **values: object) -> Settings:
     said: dict[str, object] = {
-        "database_url": database_url,
+        "database_url": runtime_url(database_url),
         "jwt_secret": JWT_SECRET,
         "encryption_keys": generate_key(),
+        "billing_enabled": chosen_billing(),
     }
     return load(None, **(said | values))
 
 
 @asynccontextmanager
 async def running_app(
-    database_url: str, *, vintage: Vintage = Vintage.TODAY, **settings: object
+    database_url: str, *, vintage: Vintage | None = None, **settings: object
 ) -> AsyncIterator[AppClient]:
-    """Two organizations; `owner`, `admin` and `member` in the first, `stranger` owns the second, `both` is in both."""
+    """The application as the role of least rights. Without `vintage` or `billing_enabled`, the test's id chooses.
+
+    Two organizations; `owner`, `admin` and `member` in the first, `stranger` owns the second, `both` is in both.
+    """
     resolver = FixedResolver()
-    async with miniature_host(database_url, vintage) as host:
+    enterprise = None if "billing_enabled" not in settings else False  # a test of the gate makes its own billing rows
+    async with miniature_host(database_url, vintage or chosen_vintage(), enterprise=enterprise) as host:
         org_id, other_org_id = await host.organization("Acme"), await host.organization("Other")
         for role in ("owner", "admin", "member"):
             await host.member(org_id, role, role)
@@ -131,4 +141,8 @@ async def running_app(
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://clay-push.test") as http,
         ):
-            yield AppClient(app, http, host, app.state.database, resolver, org_id, other_org_id)
+            owner = Database(database_url, pool_size=2, application="test-owner")
+            try:
+                yield AppClient(app, http, host, app.state.database, owner, resolver, org_id, other_org_id)
+            finally:
+                await owner.close()

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import make_url
 
+from clay_push_service.database import Database
 from clay_push_service.host.connected import Host
 from clay_push_service.host.tables import Vintage, detect
 from clay_push_service.nexusleads import attach as attaching
@@ -19,6 +19,7 @@ from clay_push_service.nexusleads.mirror import Mirror, Passed
 from clay_push_service.nexusleads.plan import Plan, Wish
 from clay_push_service.push_jobs.drain import Drainer
 from tests.support.receiver import Receiver
+from tests.support.runtime import runtime_role as role_of_tests
 from tests.support.world import World, draining
 
 
@@ -34,17 +35,24 @@ class Attached:
     mirror: Mirror
     inbox: Inbox
 
+    @property
+    def owner(self) -> Database:
+        """Of the database: attaches and detaches."""
+        assert self.world.owner is not None
+        return self.world.owner
+
     async def attach(
         self, level: Level, *, dry_run: bool = False, runtime_role: str | None = None, **wishes: bool
     ) -> Plan:
-        role = runtime_role or make_url(self.world.settings.database_url).username or ""
-        async with self.world.database.transaction() as connection:
+        """By the database's owner, for the role that the tests run as."""
+        async with self.owner.transaction() as connection:
             tables = await detect(connection)
-            return await attaching.attach(connection, tables, Wish(level, role, **wishes), dry_run=dry_run)
+            wish = Wish(level, runtime_role or role_of_tests(), **wishes)
+            return await attaching.attach(connection, tables, wish, dry_run=dry_run)
 
     async def detach(self) -> None:
-        async with self.world.database.transaction() as connection:
-            await attaching.detach(connection, await detect(connection), "", dry_run=False)
+        async with self.owner.transaction() as connection:
+            await attaching.detach(connection, await detect(connection), role_of_tests(), dry_run=False)
 
     async def mirror_now(self) -> Passed:
         passed = await self.mirror.pass_once()
@@ -109,13 +117,19 @@ class Attached:
 
 @asynccontextmanager
 async def attached(
-    database_url: str, level: Level | None = Level.INBOX, *, vintage: Vintage = Vintage.TODAY, **changes: Any
+    database_url: str, level: Level | None = Level.INBOX, *, vintage: Vintage | None = None, **changes: Any
 ) -> AsyncIterator[Attached]:
     async with draining(database_url, vintage=vintage, **changes) as (w, drainer, clay):
         connection = await asyncpg.connect(database_url)
         try:
             made = Attached(
-                w, drainer, clay, vintage, connection, Mirror(w.database, Host()), Inbox(w.database, Host(), w.settings)
+                w,
+                drainer,
+                clay,
+                w.vintage,
+                connection,
+                Mirror(w.database, Host()),
+                Inbox(w.database, Host(), w.settings),
             )
             if level is not None:
                 await made.attach(level)

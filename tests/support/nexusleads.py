@@ -9,8 +9,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from clay_push_service.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.tables import HostTables, Vintage, host_tables, name_of
+from clay_push_service.host.tables import HostTables, Vintage, detect, host_tables, name_of
+from clay_push_service.nexusleads import attach as attaching
+from clay_push_service.nexusleads.attachment import Level
+from clay_push_service.nexusleads.plan import Wish
+from tests.support.matrix import chosen_billing
+from tests.support.runtime import open_host, runtime_role
 
 Cell = str | int | float | bool | Decimal | UUID | date | list[str] | None
 
@@ -22,6 +28,8 @@ class MiniatureHost:
     url: str
     vintage: Vintage
     connection: asyncpg.Connection
+    enterprise: bool = False
+    """Whether its organizations are on the Enterprise plan."""
 
     @property
     def tables(self) -> HostTables:
@@ -40,8 +48,21 @@ class MiniatureHost:
         assert isinstance(row_id, UUID)
         return row_id
 
+    async def attach(self, level: Level) -> None:
+        """As `clay-push attach` does for the role of least rights."""
+        owner = Database(self.url, pool_size=1)
+        try:
+            async with owner.transaction() as connection:
+                tables = await detect(connection)
+                await attaching.attach(connection, tables, Wish(level, runtime_role()), dry_run=False)
+        finally:
+            await owner.close()
+
     async def organization(self, name: str = "Acme") -> UUID:
-        return await self.add("organizations", name=name, slug=f"{name.lower()}-{uuid4().hex}")
+        org_id = await self.add("organizations", name=name, slug=f"{name.lower()}-{uuid4().hex}")
+        if self.enterprise:
+            await self.add("org_billing", org_id=org_id, is_enterprise=True)
+        return org_id
 
     async def project(self, org_id: UUID | None, name: str = "Platform Leads") -> UUID:
         return await self.add("projects", org_id=org_id, name=name)
@@ -94,11 +115,16 @@ class MiniatureHost:
 
 
 @asynccontextmanager
-async def miniature_host(url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
-    """Make the host's tables in the database at `url` and hold a connection as the host would."""
+async def miniature_host(url: str, vintage: Vintage, *, enterprise: bool | None = None) -> AsyncIterator[MiniatureHost]:
+    """Make the host's tables in the database at `url` (its owner's) and hold a connection as the host would.
+
+    The role of least rights gets what `attach --level read` grants. `enterprise`: None if the test does not choose.
+    """
     connection = await asyncpg.connect(url)
     try:
         await create_schema(connection, vintage)
-        yield MiniatureHost(url, vintage, connection)
+        await open_host(connection, url, vintage)
+        is_enterprise = chosen_billing() if enterprise is None else enterprise
+        yield MiniatureHost(url, vintage, connection, is_enterprise)
     finally:
         await connection.close()

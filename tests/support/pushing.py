@@ -24,6 +24,10 @@ class Pushing:
     def host(self) -> MiniatureHost:
         return self.connected.app.host
 
+    def name(self, word: str) -> str:
+        """The host's name of a table or column of ours."""
+        return self.host.name(word)
+
     @property
     def database(self) -> asyncpg.Connection:
         return self.host.connection
@@ -61,11 +65,17 @@ class Pushing:
 
 @asynccontextmanager
 async def pushing(
-    database_url: str, *, leads: int = 3, clay: Receiver | None = None, rate_limit_ms: int = 0, **settings: object
+    database_url: str,
+    *,
+    leads: int = 3,
+    clay: Receiver | None = None,
+    rate_limit_ms: int = 0,
+    vintage: Vintage | None = None,
+    **settings: object,
 ) -> AsyncIterator[Pushing]:
     """Leads without activity, each with a score of its own; who cannot be reached is tried again at once."""
     said = {"retry_delays_seconds": "0.02,0.02,0.02", "request_timeout_seconds": 2.0} | settings
-    async with connected_app(database_url, Vintage.TODAY, clay, **said) as connected:
+    async with connected_app(database_url, vintage, clay, **said) as connected:
         host = connected.app.host
         project_id = await host.project(connected.app.org_id)
         lead_ids = [await host.lead(project_id, score=90 - number / 10) for number in range(leads)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clay_push_service.settings import PREFIX, Settings
+from tests.support.runtime import runtime_url
 
 SECONDS = 60
 
@@ -21,7 +22,12 @@ class Said:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """PATH and HOME, and `CLAY_PUSH_` before each name that is given."""
+    """PATH and HOME, and `CLAY_PUSH_` before each name that is given.
+
+    The owner's URL of one of the tests' databases becomes the admin's, and the role of least rights runs the service.
+    """
+    if (owner := variables.get("database_url")) and (runtime := runtime_url(owner)) != owner:
+        variables = {"admin_database_url": owner} | variables | {"database_url": runtime}
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     return kept | {"COLUMNS": "200"} | {PREFIX + name.upper(): value for name, value in variables.items()}
 
@@ -37,7 +43,7 @@ def of_settings(settings: Settings) -> dict[str, str]:
         allowed_webhook_networks=",".join(settings.allowed_webhook_networks),
         allow_plain_http=str(settings.allow_plain_http),
         log_format="console",
-    )
+    ) | {"BILLING_ENABLED": str(settings.billing_enabled)}
 
 
 async def start(directory: Path, *arguments: str, env: dict[str, str]) -> asyncio.subprocess.Process:

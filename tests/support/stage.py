@@ -18,9 +18,11 @@ import jwt
 
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import SampleProject, SampleWorld, load_samples
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.tables import Vintage, name_of
 from clay_push_service.settings import PREFIX, Settings
 from clay_push_service.web import create_app
+from tests.support.matrix import chosen_billing, chosen_vintage
+from tests.support.runtime import open_host
 from tests.support.sandbox import SandboxProcess
 from tests.support.world import JWT_SECRET, settings_of_tests
 
@@ -103,7 +105,12 @@ class Stage:
     sandbox: SandboxProcess
     api: httpx.AsyncClient
     host: asyncpg.Connection
+    vintage: Vintage
     workers: list[WorkerProcess] = field(default_factory=list)
+
+    def name(self, word: str) -> str:
+        """The host's name of a table or column of ours."""
+        return name_of(word, self.vintage)
 
     @property
     def project(self) -> SampleProject:
@@ -161,17 +168,27 @@ async def stage(
     database_url: str,
     directory: Path,
     *,
-    vintage: Vintage = Vintage.TODAY,
+    vintage: Vintage | None = None,
     workers: int = 1,
     sandbox_rate: str = "none",
     other_hosts: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[Stage]:
-    """Everything started; `sandbox_rate` none: the sandbox takes any number of leads a second."""
+    """Everything started, as the role of least rights; `sandbox_rate` none: the sandbox takes any number of leads a second.
+
+    Without `vintage` or `billing_enabled`, the test's id chooses; with billing on, every organization is on Enterprise.
+    """
+    vintage = vintage or chosen_vintage()
     host = await asyncpg.connect(database_url)
     try:
         await create_schema(host, vintage)
         samples = await load_samples(host, vintage)
+        await open_host(host, database_url, vintage)
+        if "billing_enabled" not in changes and chosen_billing():
+            await host.execute(
+                "INSERT INTO org_billing (org_id, is_enterprise) SELECT id, true FROM organizations"
+                " ON CONFLICT (org_id) DO UPDATE SET is_enterprise = true"
+            )
         async with SandboxProcess(directory, "--rate", sandbox_rate) as sandbox:
             hosts = (f"127.0.0.1:{sandbox.port}", *other_hosts)
             settings = settings_of_tests(database_url, **({"allowed_webhook_hosts": hosts} | changes))
@@ -181,7 +198,7 @@ async def stage(
                 app.router.lifespan_context(app),
                 httpx.AsyncClient(transport=transport, base_url="http://api") as api,
             ):
-                made = Stage(settings, samples, sandbox, api, host)
+                made = Stage(settings, samples, sandbox, api, host, vintage)
                 log = directory / "worker.log"
                 with _said(log):
                     try:

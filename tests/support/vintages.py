@@ -35,7 +35,7 @@ class Connected:
 
 @asynccontextmanager
 async def connected_app(
-    database_url: str, vintage: Vintage = Vintage.TODAY, clay: Receiver | None = None, **settings: object
+    database_url: str, vintage: Vintage | None = None, clay: Receiver | None = None, **settings: object
 ) -> AsyncIterator[Connected]:
     """No webhook is stored yet; that of `clay` may be."""
     async with receiving(clay) as receiver:

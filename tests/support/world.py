@@ -20,7 +20,7 @@ from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.tables import Vintage, name_of
 from clay_push_service.models import PushMode
 from clay_push_service.push_jobs.accept import (
     AcceptedJob,
@@ -33,16 +33,19 @@ from clay_push_service.push_jobs.accept import (
 from clay_push_service.push_jobs.drain import Drainer
 from clay_push_service.push_jobs.queue_leads import Again
 from clay_push_service.settings import Settings
+from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.receiver import Receiver, receiving
+from tests.support.runtime import open_host, runtime_url
 
 JWT_SECRET = "a-secret-of-these-tests-alone-long-enough-for-hs256"
 KEY = generate_key()
 
 
 def settings_of_tests(database_url: str, **changes: Any) -> Settings:
-    """As a test needs them: a loopback receiver may be reached, nothing waits for long."""
+    """As a test needs them: the role of least rights, a loopback receiver may be reached, nothing waits for long."""
     values: dict[str, Any] = {
-        "database_url": database_url,
+        "database_url": runtime_url(database_url),
+        "billing_enabled": chosen_billing(),
         "jwt_secret": SecretStr(JWT_SECRET),
         "encryption_keys": (SecretStr(KEY),),
         "allowed_webhook_hosts": ("127.0.0.1", "localhost", "*.clay.com", "clay.com"),
@@ -69,9 +72,17 @@ class World:
     org_id: UUID
     project_id: UUID
     lead_ids: Sequence[UUID]
+    owner: Database | None = None
+    """By the owner of the database, to prepare and to inspect; never for what is tested."""
+    vintage: Vintage = Vintage.TODAY
+
+    def name(self, word: str) -> str:
+        """The host's name of a table or column of ours."""
+        return name_of(word, self.vintage)
 
     async def fetch(self, statement: str, **values: Any) -> list[Any]:
-        async with self.database.transaction() as connection:
+        """Run it as the database's owner."""
+        async with (self.owner or self.database).transaction() as connection:
             result = await connection.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
@@ -173,20 +184,29 @@ class World:
 
 @asynccontextmanager
 async def world(
-    database_url: str, *, leads: int = 20, vintage: Vintage = Vintage.TODAY, **changes: Any
+    database_url: str, *, leads: int = 20, vintage: Vintage | None = None, **changes: Any
 ) -> AsyncIterator[World]:
-    """One organization with one project of `leads` leads, no destination yet."""
+    """One organization with one project of `leads` leads, no destination yet. `database` is the role of least rights.
+
+    Without `vintage` or `billing_enabled`, the test's id chooses; with billing on, every organization is on Enterprise.
+    """
+    vintage = vintage or chosen_vintage()
     connection = await asyncpg.connect(database_url)
     try:
         await create_schema(connection, vintage)
         [project] = await load_bulk(connection, vintage, organizations=1, leads_per_project=leads)
         lead_id = "member_id" if vintage is Vintage.TODAY else "contributor_id"
         rows = await connection.fetch(f"SELECT {lead_id} FROM lead_scores ORDER BY 1")
+        await open_host(connection, database_url, vintage)
+        if "billing_enabled" not in changes and chosen_billing():
+            await connection.execute(
+                "INSERT INTO org_billing (org_id, is_enterprise) SELECT id, true FROM organizations"
+            )
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
     settings = settings_of_tests(database_url, **changes)
-    database = Database.of(settings)
+    database, owner = Database.of(settings), Database(database_url, pool_size=3, application="test-owner")
     try:
         yield World(
             settings,
@@ -196,9 +216,12 @@ async def world(
             project.org_id,
             project.project_id,
             [row[0] for row in rows],
+            owner,
+            vintage,
         )
     finally:
         await database.close()
+        await owner.close()
 
 
 @asynccontextmanager

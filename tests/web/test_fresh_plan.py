@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clay_push_service.host.tables import Vintage
 from tests.support.pushing import Pushing, pushing
 
 CHANGES = (
@@ -26,7 +27,7 @@ CHANGES = (
 
 @pytest.fixture
 async def running(database_url: str) -> AsyncIterator[Pushing]:
-    async with pushing(database_url, database_pool_size=2) as made:
+    async with pushing(database_url, vintage=Vintage.TODAY, database_pool_size=2) as made:
         yield made
 
 

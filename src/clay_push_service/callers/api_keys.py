@@ -18,6 +18,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database import Database
 from clay_push_service.errors import InvalidError, NotFoundError
+from clay_push_service.failed_statement import failure
 
 KEY_PREFIX = "cps_"
 """Says whose key it is, to people and to scanners that look for leaked ones."""
@@ -143,7 +144,7 @@ async def note_use(database: Database, key_id: UUID) -> None:
         async with database.transaction() as connection:
             await connection.execute(USED, {"id": key_id})
     except (SQLAlchemyError, OSError) as error:
-        log.warning("api_key.use_not_noted", key_id=str(key_id), error=type(error).__name__)
+        log.warning("api_key.use_not_noted", key_id=str(key_id), **failure(error))
 
 
 def _hash(plain: str) -> bytes:

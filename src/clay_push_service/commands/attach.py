@@ -70,7 +70,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
     typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished ones stay")
     typer.echo("Nothing was changed (--dry-run)." if dry_run else "Detached.")
     if grants and not dry_run:
-        typer.echo("What the running role no longer needs may be taken from it:")
+        typer.echo(f"Role {role} keeps these rights. If nothing else uses it, take them away:")
         for grant in grants:
             typer.echo(f"  {grant.revoke(tables.schema, role)};")
 
@@ -83,7 +83,7 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
         typer.echo(f"In the way: {problem}.", err=True)
     if plan.problems:
         return
-    if not plan.wish.level.mirrors or dry_run:
+    if dry_run:
         _show_grants(plan)
     _show_steps(plan, dry_run=dry_run)
     if plan.waiting and plan.wish.level is Level.INBOX and not plan.wish.take_waiting:
@@ -97,10 +97,10 @@ def _show_grants(plan: Plan) -> None:
     schema, role = plan.tables.schema, plan.wish.runtime_role
     typer.echo("A role with least rights needs, at this level:")
     typer.echo(f"  {enter_step(schema, role).statement};")
+    lacking = {(grant.privilege, grant.table) for grant in plan.missing}
     for grant in plan.grants:
-        typer.echo(f"  {grant.statement(schema, role)};{' -- missing' if grant in plan.missing else ''}")
-    if not plan.wish.level.mirrors and plan.missing:
-        typer.echo(f"Role {role} lacks those marked as missing: run them as the owner of these tables.")
+        mark = " -- missing" if (grant.privilege, grant.table) in lacking else ""
+        typer.echo(f"  {grant.statement(schema, role)};{mark}")
 
 
 def _show_steps(plan: Plan, *, dry_run: bool) -> None:

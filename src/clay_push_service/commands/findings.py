@@ -16,8 +16,10 @@ from clay_push_service.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.connected import Host
-from clay_push_service.host.tables import HostTables, missing
-from clay_push_service.nexusleads.amiss import what_is_amiss
+from clay_push_service.host.missing import missing
+from clay_push_service.host.tables import HostTables, SettingsAccess
+from clay_push_service.nexusleads.amiss import lacking_rights, what_is_amiss
+from clay_push_service.nexusleads.attachment import Level as AttachLevel
 from clay_push_service.ops.health import vitals
 from clay_push_service.ops.readiness import Readiness, readiness
 from clay_push_service.ops.verdict import Level, judge
@@ -78,7 +80,7 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
     try:
         async with database.transaction() as connection:
             found = [await _role(connection)]
-        ready = await readiness(database, host)
+        ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
         found.append(_migrations(ready))
         if ready.is_migrated:
             async with database.transaction() as connection:
@@ -88,7 +90,7 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
         else:
             found += ring
         async with database.transaction() as connection:
-            found += await _host(connection, host)
+            found += await _host(connection, host, settings)
     except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
         said = complaint.of(error)
         if said is None:
@@ -137,19 +139,37 @@ async def _grants(connection: AsyncConnection) -> Finding:
     )  # fmt: skip
 
 
-async def _host(connection: AsyncConnection, host: Host) -> Sequence[Finding]:
+async def _host(connection: AsyncConnection, host: Host, settings: Settings) -> Sequence[Finding]:
     try:
         tables = await host.tables(connection)
     except UnavailableError as error:
         return [
             Finding("NexusLeads", Result.BROKEN, error.detail, f"Check {PREFIX}HOST_SCHEMA and the database's name.")
         ]
-    lacking = await missing(connection, tables)
+    lacking = await missing(connection, tables, billing_enabled=settings.billing_enabled)
     if not lacking:
         read = Finding("NexusLeads", Result.OK, f"Its tables ({tables.vintage}) are there and may be read.")
         return [read, *await _attachment(connection, tables)]
-    remedy = "GRANT SELECT on it to this role." if "may not" in lacking[0] else "Is this the right database?"
-    return [Finding("NexusLeads", Result.BROKEN, f"{said[0].upper()}{said[1:]}.", remedy) for said in lacking]
+    return [
+        Finding(
+            "NexusLeads",
+            Result.BROKEN,
+            _sentence(each.sentence),
+            _grant(AttachLevel.READ) if each.is_right else "Is this the right database?",
+        )
+        for each in lacking
+    ]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _grant(level: AttachLevel) -> str:
+    return (
+        f"`clay-push attach --level {level} --dry-run` prints the GRANT of exactly the columns that are needed; without"
+        f" --dry-run it gives them. It needs {PREFIX}ADMIN_DATABASE_URL."
+    )
 
 
 async def _attachment(connection: AsyncConnection, tables: HostTables) -> Sequence[Finding]:
@@ -157,11 +177,25 @@ async def _attachment(connection: AsyncConnection, tables: HostTables) -> Sequen
         return []
     level, amiss = await what_is_amiss(connection, tables)
     if level is None:
-        return [Finding("attachment", Result.OK, "Not attached: NexusLeads' pages do not show push jobs.")]
+        return _unattached(tables)
+    broken = [
+        Finding("attachment", Result.BROKEN, _sentence(each), _grant(level))
+        for each in await lacking_rights(connection, tables)
+    ]
+    if broken:
+        return broken
     if not amiss:
         return [Finding("attachment", Result.OK, f"Attached at level {level}.")]
     remedy = f"Run `clay-push attach --level {level}` again; for rows that lag, look at the worker's log."
-    return [Finding("attachment", Result.WARNING, f"{said[0].upper()}{said[1:]}.", remedy) for said in amiss]
+    return [Finding("attachment", Result.WARNING, _sentence(each), remedy) for each in amiss]
+
+
+def _unattached(tables: HostTables) -> Sequence[Finding]:
+    shown = Finding("attachment", Result.OK, "Not attached: NexusLeads' pages do not show push jobs.")
+    if tables.settings is not SettingsAccess.NONE:
+        return [shown]
+    unread = "This role may not read what NexusLeads' settings page says about Clay, so it is not taken over."
+    return [shown, Finding("attachment", Result.WARNING, unread, _grant(AttachLevel.READ))]
 
 
 def _box(settings: Settings) -> SecretBox | Finding:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from clay_push_service import logs
 from clay_push_service.commands.worker_beside import WorkerBeside
 from clay_push_service.errors import UnavailableError
+from clay_push_service.failed_statement import failure
 from clay_push_service.settings import PREFIX, Settings, SettingsError
 from clay_push_service.watchdog import end_within
 from clay_push_service.web import create_app
@@ -84,7 +85,7 @@ async def _serve(server: _Server, listener: socket.socket, with_worker: bool) ->
         server.should_exit = True
         await asyncio.wait({serving, *([working] if working else [])})
         if (error := serving.exception()) is not None:  # uvicorn says sys.exit where the application cannot start
-            log.critical("serve.failed", error=type(error).__name__)
+            log.critical("serve.failed", **failure(error))
             return 1
         if working is not None and (broken := working.exception()) is not None:
             raise broken

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.tables import HostTables
@@ -12,5 +12,6 @@ async def is_enterprise(connection: AsyncConnection, tables: HostTables, org_id:
     if not tables.has("org_billing"):
         return False
     billing = tables.org_billing.c
-    found = await connection.execute(select(exists().where(billing.org_id == org_id, billing.is_enterprise.is_(True))))
+    is_on = select(billing.org_id).where(billing.org_id == org_id, billing.is_enterprise.is_(True)).exists()
+    found = await connection.execute(select(is_on))
     return bool(found.scalar_one())

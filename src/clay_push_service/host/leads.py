@@ -15,7 +15,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     column,
-    exists,
     func,
     not_,
     or_,
@@ -137,14 +136,15 @@ async def unknown_leads(
     scores, projects = tables.lead_scores.c, tables.projects.c
     asked = func.unnest(_ids(ids)).table_valued(column("lead_id", Uuid()), with_ordinality="position", name="asked")
     asked = asked.render_derived()
-    is_lead = exists().where(
+    # Not `exists().where()`: it renders SELECT *, for which the role would need every column.
+    leads = select(scores.lead_id).where(
         scores.lead_id == asked.c.lead_id, projects.id == scores.project_id, projects.org_id == org_id
     )
     if project_id is not None:
-        is_lead = is_lead.where(scores.project_id == project_id)
+        leads = leads.where(scores.project_id == project_id)
     found = await connection.execute(
         select(asked.c.lead_id)
-        .where(not_(is_lead))
+        .where(not_(leads.exists()))
         .group_by(asked.c.lead_id)
         .order_by(func.min(asked.c.position))
         .limit(limit)
@@ -224,7 +224,7 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
     )  # fmt: skip
     conditions: list[ColumnElement[bool]] = [
         scores.project_id == project_id,
-        exists().where(projects.id == project_id, projects.org_id == org_id),
+        select(projects.id).where(projects.id == project_id, projects.org_id == org_id).exists(),
     ]
     if filters.min_score is not None:
         conditions.append(scores.overall_score >= filters.min_score)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Text, cast, exists, select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.tables import HostTables
@@ -32,7 +32,10 @@ def role_of(value: str | None) -> Role:
 async def user_exists(connection: AsyncConnection, tables: HostTables, username: str) -> bool:
     """Whether an ACTIVE user has this name: a token outlives the account it was made for."""
     users = tables.users.c
-    found = await connection.execute(select(exists().where(users.username == username, users.is_active.is_(True))))
+    # Not `exists().where()`: it renders SELECT *, for which the role would need every column.
+    found = await connection.execute(
+        select(select(users.id).where(users.username == username, users.is_active.is_(True)).exists())
+    )
     return bool(found.scalar_one())
 
 

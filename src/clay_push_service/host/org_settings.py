@@ -1,14 +1,19 @@
-"""What NexusLeads' settings page wrote about Clay. Takes a webhook URL from the organization itself only, never a global one."""
+"""Reads what NexusLeads' settings page wrote about Clay; a webhook URL from the organization itself only, never a global one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.tables import HostTables
+from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, SettingsAccess
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
+API_KEY = "CLAY_API_KEY"
+"""Not read yet: enrichment needs it."""
+
+BY_FUNCTION = text(f"SELECT key, value, is_global FROM clay.{SETTINGS_FUNCTION}(:org_id) WHERE key <> '{API_KEY}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +29,44 @@ class ClaySettings:
 
 
 async def clay_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> ClaySettings:
-    """The organization's own three settings.
+    """The organization's own three settings; all None where this role can read none (`tables.settings`).
 
     NexusLeads falls back from `org_settings` to `app_settings`. Only the rate follows it there: a webhook URL set once for
     the whole installation would send one organization's people into a table that this organization never named.
     """
-    settings = tables.org_settings.c
-    rows = await connection.execute(
-        select(settings.key, settings.value).where(
-            settings.org_id == org_id, settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS])
-        )
-    )
-    found = {key: value.strip() for key, value in rows if value and value.strip()}
-    if RATE_LIMIT_MS not in found and tables.has("app_settings"):
-        everywhere = tables.app_settings.c
-        value = (
-            await connection.execute(select(everywhere.value).where(everywhere.key == RATE_LIMIT_MS))
-        ).scalar_one_or_none()
+    found: dict[str, str] = {}
+    rows = await _rows(connection, tables, org_id)
+    for key, value, _ in sorted(
+        rows, key=lambda row: not row[2]
+    ):  # the organization's own value replaces the global one
         if value and value.strip():
-            found[RATE_LIMIT_MS] = value.strip()
+            found[key] = value.strip()
     return ClaySettings(found.get(WEBHOOK_URL), found.get(TABLE_NAME), found.get(RATE_LIMIT_MS))
+
+
+async def _rows(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID
+) -> Iterable[tuple[str, str | None, bool]]:
+    """Key, value, and whether it is the whole installation's."""
+    match tables.settings:
+        case SettingsAccess.NONE:
+            return []
+        case SettingsAccess.FUNCTION:
+            found = await connection.execute(BY_FUNCTION, {"org_id": org_id})
+            return [(row.key, row.value, row.is_global) for row in found]
+        case SettingsAccess.TABLE:
+            return await _rows_of_tables(connection, tables, org_id)
+
+
+async def _rows_of_tables(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID
+) -> Iterable[tuple[str, str | None, bool]]:
+    settings, everywhere = tables.org_settings.c, tables.app_settings.c
+    own = select(settings.key, settings.value, literal(False).label("is_global")).where(
+        settings.org_id == org_id, settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS])
+    )
+    overall = select(everywhere.key, everywhere.value, literal(True).label("is_global")).where(
+        everywhere.key == RATE_LIMIT_MS
+    )
+    found = await connection.execute(union_all(own, overall) if tables.has("app_settings") else own)
+    return [(row.key, row.value, row.is_global) for row in found]

@@ -65,16 +65,16 @@ _uuid, _text, _int, _number, _flag, _date, _time = (
 COLUMNS: Mapping[str, Mapping[str, TypeEngine[Any]]] = {
     "organizations": {"id": _uuid, "name": _text, "slug": _text},
     "org_members": {"org_id": _uuid, "user_id": _uuid, "role": _text},
-    "org_settings": {"org_id": _uuid, "key": _text, "value": _text, "is_secret": _flag},
-    "app_settings": {"key": _text, "value": _text, "is_secret": _flag},
+    "org_settings": {"org_id": _uuid, "key": _text, "value": _text},
+    "app_settings": {"key": _text, "value": _text},
     "org_billing": {"org_id": _uuid, "is_enterprise": _flag},
-    "users": {"id": _uuid, "username": _text, "email": _text, "is_active": _flag, "is_admin": _flag},
+    "users": {"id": _uuid, "username": _text, "is_active": _flag},
     "projects": {
-        "id": _uuid, "user_id": _uuid, "org_id": _uuid, "name": _text, "is_active": _flag,
+        "id": _uuid, "org_id": _uuid, "name": _text,
         "auto_export_clay_enabled": _flag, "auto_export_clay_min_score": _number,
         "auto_export_clay_classifications": ARRAY(Text()),
     },
-    "sources": {"id": _uuid, "project_id": _uuid, "full_name": _text, "github_url": _text},
+    "sources": {"id": _uuid, "project_id": _uuid, "full_name": _text},
     "leads": {
         "id": _uuid, "username": _text, "full_name": _text, "email": _text, "company": _text, "location": _text,
         "bio": _text, "avatar_url": _text, "github_url": _text, "public_repos": _int, "followers": _int,
@@ -113,10 +113,20 @@ COLUMNS: Mapping[str, Mapping[str, TypeEngine[Any]]] = {
 
 OPTIONAL_TABLES = frozenset({"app_settings", "org_billing"})
 """An older host has none: then there is no global fallback, and nobody is on Enterprise."""
-OPTIONAL_COLUMNS = frozenset({
-    "org_settings.is_secret", "app_settings.is_secret", "users.is_admin", "users.email", "organizations.slug",
-    "projects.user_id", "projects.is_active",
-})  # fmt: skip
+OPTIONAL_COLUMNS = frozenset({"organizations.slug"})
+SETTINGS_TABLES = frozenset({"org_settings", "app_settings"})
+"""They also hold other services' keys: the running role reads them through SETTINGS_FUNCTION alone."""
+SETTINGS_FUNCTION = "host_settings"
+"""In our schema, made by `attach`: the settings about Clay, and no others."""
+
+
+class SettingsAccess(StrEnum):
+    """How the host's settings can be read by the role that asks."""
+
+    FUNCTION = "function"
+    TABLE = "table"
+    """All of the table: the role owns it, or has a grant that an earlier release asked for."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +140,7 @@ class HostTables:
     schema: str
     absent: frozenset[str]
     """`table` and `table.column`, in our words, that this database has not (or, for optional tables, may not be read)."""
+    settings: SettingsAccess
     organizations: Table
     org_members: Table
     org_settings: Table
@@ -166,12 +177,18 @@ def name_of(word: str, vintage: Vintage) -> str:
 
 
 @cache
-def host_tables(vintage: Vintage, schema: str = "public", absent: frozenset[str] = frozenset()) -> HostTables:
+def host_tables(
+    vintage: Vintage,
+    schema: str = "public",
+    absent: frozenset[str] = frozenset(),
+    settings: SettingsAccess = SettingsAccess.TABLE,
+) -> HostTables:
     metadata = MetaData(schema=schema)
     return HostTables(
         vintage,
         schema,
         absent,
+        settings,
         **{
             word: Table(
                 name_of(word, vintage),
@@ -194,11 +211,19 @@ _CATALOGUE = text("""
      WHERE n.nspname = :schema AND c.relkind IN ('r', 'p') AND c.relname = ANY(:names)
 """).bindparams(bindparam("names", type_=ARRAY(Text())))
 
+_FUNCTION = text("""
+    SELECT coalesce(bool_or(pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                            AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), false)
+      FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = 'clay' AND p.proname = :name
+""")
+
 Catalogue = Mapping[str, Mapping[str, bool]]
 """Its table → its column → may we read it."""
 
 
-async def _catalogue(connection: AsyncConnection, schema: str, vintages: Iterable[Vintage]) -> Catalogue:
+async def catalogue(connection: AsyncConnection, schema: str, vintages: Iterable[Vintage]) -> Catalogue:
+    """The tables of these vintages that stand in the schema."""
     names = sorted({name_of(word, vintage) for word in COLUMNS for vintage in vintages})
     found: dict[str, dict[str, bool]] = {}
     for table, column, readable in await connection.execute(_CATALOGUE, {"schema": schema, "names": names}):
@@ -208,7 +233,7 @@ async def _catalogue(connection: AsyncConnection, schema: str, vintages: Iterabl
 
 async def detect(connection: AsyncConnection, schema: str = "public") -> HostTables:
     """Find the vintage from the catalogue. Where both member tables stand, today's is in use and the other left over."""
-    found = await _catalogue(connection, schema, Vintage)
+    found = await catalogue(connection, schema, Vintage)
     if "members" in found:
         vintage = Vintage.TODAY
     elif "contributors" in found:
@@ -227,26 +252,12 @@ async def detect(connection: AsyncConnection, schema: str = "public") -> HostTab
         ):
             absent.add(word)
         absent |= {f"{word}.{key}" for key, name in wanted.items() if name not in has}
-    return host_tables(vintage, schema, frozenset(absent))
+    return host_tables(vintage, schema, frozenset(absent), await _settings_access(connection, found))
 
 
-async def missing(connection: AsyncConnection, tables: HostTables) -> list[str]:
-    """One sentence for each table or column we need and cannot read, by the host's names; empty if all is well."""
-    found = await _catalogue(connection, tables.schema, [tables.vintage])
-    role = (await connection.execute(text("SELECT current_user::text"))).scalar_one()
-    said = []
-    for word, columns in COLUMNS.items():
-        name = tables.host_name(word)
-        has = found.get(name)
-        if has is None:
-            if word not in OPTIONAL_TABLES:
-                said.append(f"table {tables.schema}.{name} does not exist")
-            continue
-        needed = [tables.host_name(key) for key in columns if f"{word}.{key}" not in OPTIONAL_COLUMNS]
-        said += [f"column {tables.schema}.{name}.{column} does not exist" for column in needed if column not in has]
-        closed = [column for column in needed if has.get(column) is False]
-        if not closed or word in OPTIONAL_TABLES:
-            continue
-        what = "" if len(closed) == len(needed) else f" ({', '.join(closed)})"
-        said.append(f"role {role} may not SELECT from {tables.schema}.{name}{what}")
-    return said
+async def _settings_access(connection: AsyncConnection, found: Catalogue) -> SettingsAccess:
+    if (await connection.execute(_FUNCTION, {"name": SETTINGS_FUNCTION})).scalar_one():
+        return SettingsAccess.FUNCTION
+    readable = found.get("org_settings", {})
+    can_read = all(readable.get(column, False) for column in COLUMNS["org_settings"])
+    return SettingsAccess.TABLE if can_read else SettingsAccess.NONE

@@ -1,4 +1,4 @@
-"""What is not as `attach` left it, for `doctor`: triggers that a migration took away, grants, rows that lag behind. Only looks."""
+"""What is not as `attach` left it, for `doctor` and `/status`: triggers, rights, rows that lag behind. Only looks."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.auto_export.rule import MIN_SCORE
-from clay_push_service.host.tables import HostTables
+from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.nexusleads.attachment import Level, read_attachment
 from clay_push_service.nexusleads.grants import missing_grants, needed
 from clay_push_service.nexusleads.plan import CONFIG, find_ours
+from clay_push_service.nexusleads.settings_function import SIGNATURE, table_grants
 from clay_push_service.nexusleads.shape import JOBS, quoted, read_shape
 from clay_push_service.nexusleads.triggers import TRIGGERS
 
@@ -47,11 +48,10 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
             said.append(f"trigger {trigger.name} on {tables.schema}.{JOBS} is missing or disabled")
         if trigger.name in found.functions and found.functions[trigger.name] != (trigger.body, True, CONFIG):
             said.append(f"function clay.{trigger.name} is not that of this release")
-    shape = await read_shape(connection, tables)
     role = (await connection.execute(ROLE)).scalar_one()
-    lacking = await missing_grants(connection, tables.schema, role, needed(tables, shape, standing.level))
     said += [
-        f"role {role} may not {grant.privilege} all it needs of {tables.schema}.{grant.table}" for grant in lacking
+        f"role {role} may read every service's keys in {tables.schema}.{grant.table}, which it no longer needs"
+        for grant in await table_grants(connection, tables, role)
     ]
     if tables.has("projects", MIN_SCORE):
         name = f"{quoted(tables.schema)}.{quoted(tables.host_name('projects'))}"
@@ -68,3 +68,20 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
     if waiting := (await connection.execute(SCANS_WAITING)).scalar_one():
         said.append(f"{waiting:,} finished scans have not run their auto-export rule for over a minute")
     return standing.level, said
+
+
+async def lacking_rights(connection: AsyncConnection, tables: HostTables) -> Sequence[str]:
+    """A sentence for each right that the running role needs at the level of the attachment and lacks. As that role."""
+    standing = await read_attachment(connection)
+    if standing is None:
+        return ()
+    shape = await read_shape(connection, tables)
+    role = (await connection.execute(ROLE)).scalar_one()
+    lacking = await missing_grants(connection, tables.schema, role, needed(tables, shape, standing.level))
+    sentences = [
+        f"role {role} may not {grant.privilege} {', '.join(grant.columns)} of {tables.schema}.{grant.table}"
+        for grant in lacking
+    ]
+    if tables.settings is SettingsAccess.NONE and tables.has("org_settings"):
+        sentences.append(f"role {role} may not call function {SIGNATURE}, which reads the settings about Clay")
+    return sentences

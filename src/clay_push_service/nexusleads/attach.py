@@ -11,9 +11,10 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import LOCK, read_attachment
 from clay_push_service.nexusleads.finished_scans import forget_waiting
-from clay_push_service.nexusleads.grants import Grant, given, rule_grants, write_grants
+from clay_push_service.nexusleads.grants import Grant, given, missing_grants, read_grants, rule_grants, write_grants
 from clay_push_service.nexusleads.mirror_write import WRITE_AS_MIRROR, end_row
 from clay_push_service.nexusleads.plan import Plan, Step, Wish, make_plan, removals
+from clay_push_service.nexusleads.settings_function import table_grants
 from clay_push_service.nexusleads.shape import JOBS, Shape, read_shape
 
 DETACHED = "NexusLeads no longer follows this push: clay-push was detached. The Clay push service goes on with it."
@@ -62,6 +63,9 @@ async def attach(connection: AsyncConnection, tables: HostTables, wish: Wish, *,
         await _end_unfinished(connection, shape)
     for step in plan.steps:
         await connection.exec_driver_sql(step.statement)
+    if still := await missing_grants(connection, tables.schema, wish.runtime_role, plan.grants):
+        lacking = "; ".join(grant.statement(tables.schema, wish.runtime_role) for grant in still)
+        raise NotAttachableError(f"Nothing was changed: these grants had no effect: {lacking}.")
     if plan.standing is None or (plan.standing.level, plan.standing.host_schema) != (wish.level, tables.schema):
         await forget_waiting(connection)
         await connection.execute(RECORD, {"level": wish.level, "schema": tables.schema})
@@ -79,8 +83,11 @@ async def detach(
     await _begin(connection, lock=not dry_run)
     shape = await read_shape(connection, tables)
     steps = await removals(connection, tables.schema)
-    written = [*write_grants(shape), *rule_grants(tables)]
-    grants = await given(connection, tables.schema, runtime_role, written)
+    all_grants = [*read_grants(tables), *write_grants(shape), *rule_grants(tables)]
+    grants = [
+        *await given(connection, tables.schema, runtime_role, _merged(all_grants)),
+        *await table_grants(connection, tables, runtime_role),
+    ]
     if dry_run:
         live = (await connection.execute(text(LIVE_ROWS.format(jobs=shape.table(JOBS))))).all()
         return steps, len(live), grants
@@ -93,6 +100,14 @@ async def detach(
         await connection.execute(FORGET)
         await audit(connection, None, "shell", "host.detached", {"level": standing.level.value, "role": runtime_role})
     return steps, ended, grants
+
+
+def _merged(grants: Sequence[Grant]) -> Sequence[Grant]:
+    """One for each privilege on a table: what is read of `job_progress`, say, comes from two lists."""
+    columns: dict[tuple[str, str], dict[str, None]] = {}
+    for grant in grants:
+        columns.setdefault((grant.privilege, grant.table), {}).update(dict.fromkeys(grant.columns))
+    return [Grant(privilege, table, tuple(named)) for (privilege, table), named in columns.items()]
 
 
 async def _begin(connection: AsyncConnection, *, lock: bool) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from clay_push_service import logs
 from clay_push_service.database import Database, is_about_the_data
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads.attachment import take_turn
@@ -44,5 +45,5 @@ async def end_host_jobs(database: Database, host: Host) -> None:
                 # A check or a trigger of the host's; those behind it must not wait for this one. Tried again later.
                 if not is_about_the_data(error):
                     raise
-                log.warning("inbox.end_not_written", host_job_id=str(row.host_job_id), error=type(error.orig).__name__)
+                log.warning("inbox.end_not_written", host_job_id=str(row.host_job_id), **failure(error))
                 await connection.execute(LATER, {"id": row.id})

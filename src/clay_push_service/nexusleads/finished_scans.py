@@ -15,6 +15,7 @@ from clay_push_service import logs
 from clay_push_service.auto_export import run as auto_export
 from clay_push_service.database import Database
 from clay_push_service.errors import ClayPushError
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.nexusleads.attachment import Level, read_attachment
 from clay_push_service.push_jobs.accept import Asker
@@ -67,7 +68,7 @@ async def run_next_scan(database: Database, host: Host, settings: Settings) -> b
         if scan_id is None:
             raise
         host.forget()
-        log.warning("scan.failed", source_job_id=str(scan_id), error=type(error).__name__)
+        log.warning("scan.failed", source_job_id=str(scan_id), **failure(error))
         async with database.transaction() as connection:
             await connection.execute(POSTPONE, {"source_job_id": scan_id})
     return True

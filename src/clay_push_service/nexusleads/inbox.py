@@ -18,6 +18,7 @@ from clay_push_service.auto_export import run as auto_export
 from clay_push_service.auto_export.run import RunOutcome
 from clay_push_service.database import Database, on_fresh_plan
 from clay_push_service.errors import ClayPushError
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import unknown_leads
 from clay_push_service.host.tables import HostTables
@@ -90,7 +91,7 @@ class Inbox:
             try:
                 await self.work_off()
             except Exception as error:  # noqa: BLE001 - most likely the database; the next look finds out
-                log.warning("inbox.failed", error=type(error).__name__)
+                log.warning("inbox.failed", **failure(error))
                 pause = FAILED_SECONDS
             await asyncio.sleep(pause)
 
@@ -114,7 +115,7 @@ class Inbox:
                 raise
             entry_id = taken[-1]
             self._host.forget()
-            log.warning("inbox.entry_failed", entry_id=entry_id, error=type(error).__name__)
+            log.warning("inbox.entry_failed", entry_id=entry_id, **failure(error))
             async with self._database.transaction() as connection:
                 await connection.execute(POSTPONE, {"id": entry_id})
         return True

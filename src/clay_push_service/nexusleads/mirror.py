@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs
 from clay_push_service.database import Database
 from clay_push_service.errors import ClayPushError
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.models import JobStatus
 from clay_push_service.nexusleads import mirror_read
@@ -75,7 +76,7 @@ class Mirror:
                     pause = PASS_SECONDS
             except Exception as error:  # noqa: BLE001 - the database, or the host's tables in the middle of a migration
                 self._forget()
-                log.warning("mirror.pass_failed", error=type(error).__name__)
+                log.warning("mirror.pass_failed", **failure(error))
             await asyncio.sleep(pause)
 
     async def pass_once(self) -> Passed | None:
@@ -99,7 +100,7 @@ class Mirror:
                 self._forget()
                 passed.failed += 1
                 self._failing[pair.job.id] = self._failing.get(pair.job.id, 0) + 1
-                log.warning("mirror.job_failed", job_id=str(pair.job.id), error=_kind(error))
+                log.warning("mirror.job_failed", job_id=str(pair.job.id), **failure(error))
         if not passed.failed and not passed.left:
             self._since = begun - OVERLAP
             self._checked_at = time.monotonic() if checks else self._checked_at
@@ -173,8 +174,3 @@ async def _write(connection: AsyncConnection, shape: Shape, job_id: UUID) -> boo
     if pair.job.has_ended:
         await connection.execute(SETTLE, {"job_id": job_id})
     return False
-
-
-def _kind(error: Exception) -> str:
-    cause = getattr(error, "orig", None)
-    return type(getattr(cause, "__cause__", None) or cause or error).__name__

@@ -8,8 +8,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.tables import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES, HostTables
+from clay_push_service.nexusleads import settings_function
 from clay_push_service.nexusleads.attachment import Attachment, Level, read_attachment
-from clay_push_service.nexusleads.grants import Grant, may_enter, missing_grants, needed
+from clay_push_service.nexusleads.grants import (
+    Grant,
+    may_enter,
+    may_let_enter,
+    missing_grants,
+    needed,
+    not_grantable,
+)
 from clay_push_service.nexusleads.shape import JOB_CHANGES, JOBS, LOG, PROGRESS, PROGRESS_CHANGES, Shape, quoted
 from clay_push_service.nexusleads.triggers import TRIGGERS, Trigger
 
@@ -76,10 +84,14 @@ async def make_plan(connection: AsyncConnection, tables: HostTables, shape: Shap
         return Plan(tables, wish, standing, problems)
     grants = needed(tables, shape, wish.level)
     missing = await missing_grants(connection, tables.schema, wish.runtime_role, grants)
-    steps = await _grant_steps(connection, tables.schema, wish, missing)
+    problems += await _no_grant_right(connection, tables.schema, wish.runtime_role, missing)
+    problems += await settings_function.unreadable(connection, tables)
+    steps = await _grant_steps(connection, tables, wish, missing)
     trigger_steps = await _trigger_steps(connection, tables.schema, wish)
     if any(step.statement.startswith("CREATE OR REPLACE TRIGGER") for step in trigger_steps):
         problems += await _no_trigger_right(connection, tables.schema)
+    if problems:
+        return Plan(tables, wish, standing, problems, grants=grants, missing=missing)
     waiting = (await connection.execute(text(WAITING.format(jobs=shape.table(JOBS))))).scalars().all()
     if waiting and wish.take_waiting and wish.level is Level.INBOX:
         trigger_steps.append(Step(f"take over {len(waiting)} waiting pushes of the host's", _touch(shape)))
@@ -109,19 +121,34 @@ def _lacking(tables: HostTables, shape: Shape, level: Level) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-async def _grant_steps(connection: AsyncConnection, schema: str, wish: Wish, missing: Sequence[Grant]) -> list[Step]:
-    """At level `read` grants are printed, not given: that level changes nothing of the host's."""
-    if not wish.level.mirrors:
-        return []
-    steps = []
-    if not await may_enter(connection, schema, wish.runtime_role):
-        steps.append(enter_step(schema, wish.runtime_role))
-    return steps + [
+async def _grant_steps(
+    connection: AsyncConnection, tables: HostTables, wish: Wish, missing: Sequence[Grant]
+) -> list[Step]:
+    schema, role = tables.schema, wish.runtime_role
+    steps = [] if await may_enter(connection, schema, role) else [enter_step(schema, role)]
+    steps += [
         Step(
-            f"let {wish.runtime_role} {grant.privilege} {len(grant.columns)} columns of {schema}.{grant.table}",
-            grant.statement(schema, wish.runtime_role),
+            f"let {role} {grant.privilege} {len(grant.columns)} columns of {schema}.{grant.table}",
+            grant.statement(schema, role),
         )
         for grant in missing
+    ]
+    found = await settings_function.find(connection, role)
+    steps += [Step(*each) for each in settings_function.statements(tables, role, found)]
+    return steps + [
+        Step(f"take from {role} the right to read all of {schema}.{grant.table}", grant.revoke(schema, role))
+        for grant in await settings_function.table_grants(connection, tables, role)
+    ]
+
+
+async def _no_grant_right(connection: AsyncConnection, schema: str, role: str, missing: Sequence[Grant]) -> list[str]:
+    """A GRANT by a role that may not give it is a mere warning in PostgreSQL, so it is asked before."""
+    problems = []
+    if not (await may_enter(connection, schema, role) or await may_let_enter(connection, schema)):
+        problems.append(f"let the owner of schema {schema} run: {enter_step(schema, role).statement}")
+    return problems + [
+        f"let the owner of {schema}.{grant.table} run: {grant.statement(schema, role)}"
+        for grant in await not_grantable(connection, schema, missing)
     ]
 
 
@@ -179,7 +206,10 @@ async def find_ours(connection: AsyncConnection, schema: str) -> Found:
 async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
     """All of ours that stands, for `detach`."""
     found = await find_ours(connection, schema)
-    return [step for trigger in TRIGGERS for step in found.removal(trigger)]
+    steps = [step for trigger in TRIGGERS for step in found.removal(trigger)]
+    if await settings_function.find(connection, None) is not None:
+        steps.append(Step(f"drop function {settings_function.SIGNATURE}", settings_function.DROP))
+    return steps
 
 
 def _wanted(trigger: Trigger, wish: Wish) -> bool:

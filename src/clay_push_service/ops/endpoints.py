@@ -102,9 +102,9 @@ async def healthz() -> Alive:
 
 
 @router.get("/readyz", summary="Can it take requests?", responses=responses())
-async def readyz(database: Database, host: Host) -> Ready:
-    """503 `not_ready` while the database is away or behind this release, or NexusLeads' tables are not there."""
-    ready = await readiness(database, host)
+async def readyz(settings: Settings, database: Database, host: Host) -> Ready:
+    """503 `not_ready` while the database is away or behind this release, or NexusLeads' tables cannot be read."""
+    ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
     if ready.reason is not None:
         raise UnavailableError(ready.reason, code="not_ready", headers={"Retry-After": "5"})
     return Ready(status="ready")
@@ -151,7 +151,7 @@ async def read_status(
 ) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
     require_known_parameters(request)
-    ready = await readiness(database, host)
+    ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
     ready = ready.for_everybody if sight else ready
     seen = await _vitals(database, host) if ready.is_migrated and not sight else None
     loosened = () if sight else settings.loosened

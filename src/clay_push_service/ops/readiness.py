@@ -1,16 +1,21 @@
 """Whether this instance can take requests: the database answers, is migrated, may be read, and NexusLeads is in it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asyncpg import PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, migrations
 from clay_push_service.database import Database
 from clay_push_service.errors import UnavailableError
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
+from clay_push_service.host.missing import missing
+from clay_push_service.nexusleads.amiss import lacking_rights
 
 INSUFFICIENT_PRIVILEGE = "42501"
 ANSWER_SECONDS = 5.0
@@ -44,6 +49,9 @@ class Readiness:
     """Our own tables."""
     host: str | None = None
     """NexusLeads' vintage; None when its tables are not found."""
+    may_read_host: bool = True
+    lacking: Sequence[str] = ()
+    """Rights that this role needs at NexusLeads and lacks, a sentence each. Without those to write, requests are answered."""
 
     @property
     def is_ready(self) -> bool:
@@ -52,17 +60,27 @@ class Readiness:
     @property
     def for_everybody(self) -> "Readiness":
         """What `/readyz` says without a key, too."""
-        return Readiness(self.reachable, self.reason, is_migrated=self.is_migrated, may_read=self.may_read)
+        return Readiness(
+            self.reachable,
+            self.reason,
+            is_migrated=self.is_migrated,
+            may_read=self.may_read,
+            may_read_host=self.may_read_host,
+        )
 
 
 UNREACHABLE = Readiness(reachable=False, reason="The database cannot be reached.")
 NO_GRANTS = "The database role may not read schema clay: run the migrations with this role's grants."
+HOST_CLOSED = "The database role may not read all that this service needs of NexusLeads' tables."
 BEHIND = "Migrations are missing: the database is behind this release."
 
 
-async def readiness(database: Database, host: Host) -> Readiness:
-    """Never raises for a database that is down or unfit: that is the answer. Takes ANSWER_SECONDS at most."""
-    reading = asyncio.create_task(_read(database, host))
+async def readiness(database: Database, host: Host, *, billing_enabled: bool = False) -> Readiness:
+    """Never raises for a database that is down or unfit: that is the answer. Takes ANSWER_SECONDS at most.
+
+    Rights are looked up for exactly the columns that are read, with `billing_enabled` the billing table's, too.
+    """
+    reading = asyncio.create_task(_read(database, host, billing_enabled=billing_enabled))
     _reading.add(reading)
     reading.add_done_callback(_reading.discard)
     try:
@@ -76,7 +94,7 @@ async def readiness(database: Database, host: Host) -> Readiness:
     return UNREACHABLE
 
 
-async def _read(database: Database, host: Host) -> Readiness:
+async def _read(database: Database, host: Host, *, billing_enabled: bool) -> Readiness:
     try:
         async with database.transaction() as connection:
             await connection.execute(PATIENCE)
@@ -87,16 +105,25 @@ async def _read(database: Database, host: Host) -> Readiness:
             revision = (await connection.execute(REVISION)).scalar_one_or_none() if schema.is_there else None
             if migrations.is_behind(revision):
                 return Readiness(reachable=True, reason=BEHIND, database=version, revision=revision)
-            try:
-                vintage, reason = (await host.tables(connection)).vintage, None
-            except UnavailableError as error:
-                vintage, reason = None, error.detail
-            return Readiness(
-                reachable=True, reason=reason, database=version, revision=revision, is_migrated=True, host=vintage
-            )
+            return await _of_host(connection, host, version, revision, billing_enabled=billing_enabled)
     except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:  # not even CONNECT
             return Readiness(reachable=True, reason=NO_GRANTS, may_read=False)
-        log.warning("database.unreachable", error=type(error).__name__)
+        log.warning("database.unreachable", **failure(error))
         return UNREACHABLE
+
+
+async def _of_host(
+    connection: AsyncConnection, host: Host, version: str, revision: str | None, *, billing_enabled: bool
+) -> Readiness:
+    try:
+        tables = await host.tables(connection)
+    except UnavailableError as error:
+        return Readiness(reachable=True, reason=error.detail, database=version, revision=revision, is_migrated=True)
+    closed = [each for each in await missing(connection, tables, billing_enabled=billing_enabled) if each.is_right]
+    return Readiness(
+        reachable=True, reason=HOST_CLOSED if closed else None, database=version, revision=revision, is_migrated=True,
+        host=tables.vintage, may_read_host=not closed,
+        lacking=[each.sentence for each in closed] or await lacking_rights(connection, tables),
+    )  # fmt: skip

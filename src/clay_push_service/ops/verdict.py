@@ -43,7 +43,7 @@ class Verdict:
 
 def judge(ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, has_keys: bool) -> Verdict:
     """The worst first."""
-    advice = [*_of_readiness(ready), *([] if vitals is None else _of_vitals(vitals))]
+    advice = [*_of_readiness(ready), *_of_rights(ready), *([] if vitals is None else _of_vitals(vitals))]
     if ready.is_ready and vitals is None:
         advice.append(
             Advice(Level.FAILING, "The database stopped answering in the middle of the check.", _LOOK_AT_DATABASE)
@@ -64,6 +64,11 @@ def judge(ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, h
     return Verdict(advice[0].level if advice else Level.OK, advice)
 
 
+GRANT_RIGHTS = (
+    "Run `clay-push attach` with CLAY_PUSH_ADMIN_DATABASE_URL and the level that you use: it grants exactly the columns"
+    " that are lacking, and `--dry-run` prints them. `clay-push doctor` names them, too."
+)
+
 _LOOK_AT_DATABASE = (
     "Look at PostgreSQL first: is it running, reachable from here, and not out of connections? Nothing is lost"
     " meanwhile; the service goes on by itself when the database is back."
@@ -82,9 +87,20 @@ def _of_readiness(ready: Readiness) -> Sequence[Advice]:
         )
     elif not ready.is_migrated:
         do = "Run `clay-push migrate`."
+    elif not ready.may_read_host:
+        do = GRANT_RIGHTS
     else:
         do = "Check CLAY_PUSH_HOST_SCHEMA and the grants on NexusLeads' tables: `clay-push doctor` names what is missing."
     return [Advice(Level.FAILING, ready.reason, do)]
+
+
+def _of_rights(ready: Readiness) -> Sequence[Advice]:
+    """Rights to write there: requests are answered without them."""
+    if not ready.lacking or not ready.is_ready:
+        return []
+    more = f" (and {len(ready.lacking) - 1} more)" if len(ready.lacking) > 1 else ""
+    sentence = ready.lacking[0]
+    return [Advice(Level.DEGRADED, f"{sentence[0].upper()}{sentence[1:]}{more}.", GRANT_RIGHTS)]
 
 
 def _of_vitals(vitals: Vitals) -> Sequence[Advice]:

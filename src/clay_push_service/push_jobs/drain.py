@@ -22,6 +22,7 @@ from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.slots import reserve_slots
+from clay_push_service.failed_statement import failure
 from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.connected import Host
@@ -122,7 +123,7 @@ class Drainer:
             ):  # a migration; the driver has forgotten its plans, so the next slice makes fresh ones
                 log.warning("slice.plan_stale", job_id=str(job_id))
             else:
-                log.exception("slice.failed", job_id=str(job_id), error=type(error).__name__)
+                log.exception("slice.failed", job_id=str(job_id), **failure(error))
             metrics.SLICES.labels(end="failed").inc()
             await self._wake(job_id, FAILED_SECONDS, 1)
 
@@ -233,4 +234,4 @@ class Drainer:
                 await self.recorder.flush()
                 await self.give_back()
         except (TimeoutError, *UNAVAILABLE) as error:
-            log.warning("results.left", error=type(error).__name__)
+            log.warning("results.left", **failure(error))

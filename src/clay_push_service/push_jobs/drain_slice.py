@@ -17,6 +17,7 @@ from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.slot_gate import Slot
+from clay_push_service.failed_statement import failure
 from clay_push_service.push_jobs.ahead import one_ahead
 from clay_push_service.push_jobs.claim import Claimed, claim, mark_sending, release
 from clay_push_service.push_jobs.end_queued import end_queued
@@ -112,7 +113,7 @@ class Slice:
             await self._drainer.recorder.flush()
             await self._drainer.go_on(self._job, self._posts.resume_seconds)
         except Exception as error:  # noqa: BLE001 - the sweep wakes what this could not
-            log.warning("slice.not_settled", job_id=str(self._job.id), error=type(error).__name__)
+            log.warning("slice.not_settled", job_id=str(self._job.id), **failure(error))
 
     @property
     def _unpaced(self) -> bool:

@@ -17,6 +17,7 @@ from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind, 
 from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import throttle
+from clay_push_service.failed_statement import failure
 from clay_push_service.push_jobs.open_job import OpenJob
 from clay_push_service.push_jobs.prepare import Ready, Unsendable
 from clay_push_service.push_jobs.record import Result
@@ -102,7 +103,7 @@ class Posts:
             try:
                 reservation, now = await self._drainer.reserve(self._job.org_id, 1)
             except UNAVAILABLE as error:
-                log.warning("slot.not_reserved", job_id=str(self._job.id), error=type(error).__name__)
+                log.warning("slot.not_reserved", job_id=str(self._job.id), **failure(error))
                 return None
             if reservation.slots or reservation.unpaced:
                 return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
@@ -119,7 +120,7 @@ class Posts:
             answer = await self._drainer.client.post(self._job.target, ready.payload.body, gate)
         except Exception as error:
             # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
-            log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), error=type(error).__name__)
+            log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), **failure(error))
         finally:
             self._drainer.posts_in_flight -= 1
             if gate is not None and gate.late_seconds is None and isinstance(answer, NoAnswer):
@@ -166,4 +167,4 @@ class Posts:
             async with self._drainer.database.transaction() as connection:
                 await throttle(connection, self._job.org_id, outcome.retry_after_seconds or 1.0)
         except Exception as error:  # noqa: BLE001 - the next 429 says it again
-            log.warning("pace.not_moved", org_id=str(self._job.org_id), error=type(error).__name__)
+            log.warning("pace.not_moved", org_id=str(self._job.org_id), **failure(error))

@@ -10,6 +10,7 @@ from uuid import UUID
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE, Database, is_about_the_data
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.failed_statement import failure
 from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs.end_queued import end_queued_of_version
 from clay_push_service.push_jobs.record import Result, record
@@ -70,11 +71,11 @@ class Recorder:
                         batch = batch[: len(batch) // 2]
                         continue
                     # Its lease runs out and it becomes `unknown`, as after a crash; the others must not wait for it.
-                    log.exception("result.not_writable", delivery_id=str(batch[0].delivery_id))
+                    log.exception("result.not_writable", delivery_id=str(batch[0].delivery_id), **failure(error))
                     return 1
                 delay = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
                 tries += 1
-                log.warning("results.not_written", results=len(batch), error=type(error).__name__, tries=tries)
+                log.warning("results.not_written", results=len(batch), **failure(error), tries=tries)
                 await asyncio.sleep(delay)
             else:
                 return len(batch)
@@ -103,7 +104,7 @@ class Recorder:
             async with self._database.transaction() as connection:
                 await end_queued_of_version(connection, version_id, cause)
         except UNAVAILABLE as error:  # the results are written; the next slice of each job finds it closed
-            log.warning("destination.queue_not_ended", version_id=str(version_id), error=type(error).__name__)
+            log.warning("destination.queue_not_ended", version_id=str(version_id), **failure(error))
 
 
 def _say(result: Result, status: DeliveryStatus) -> None:

@@ -24,7 +24,7 @@ from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import read_destination
 from clay_push_service.errors import UNFINISHED
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
-from clay_push_service.host.tables import HostTables
+from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.push_jobs.remove_destination import remove_destination
 from clay_push_service.settings import Settings
 
@@ -70,7 +70,7 @@ NOTHING: Final = TakenOver()
 
 async def take_over(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> TakenOver:
     """In the caller's transaction. Two reads where nothing has changed."""
-    if not tables.has("org_settings"):
+    if not tables.has("org_settings") or tables.settings is SettingsAccess.NONE:
         return NOTHING
     host = await clay_settings(connection, tables, org_id)
     kept = (await connection.execute(LOOK, {"org_id": org_id})).one_or_none()

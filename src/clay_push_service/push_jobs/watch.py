@@ -12,6 +12,7 @@ import asyncpg
 
 from clay_push_service import logs
 from clay_push_service.database import Database
+from clay_push_service.failed_statement import failure
 from clay_push_service.push_jobs.tally import CHANNEL
 
 LEAST_SECONDS = 0.25
@@ -45,7 +46,7 @@ class Watch:
                 connection = await self._database.listener()
                 await self._listen(connection)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("watch.listen_lost", error=type(error).__name__)
+                log.warning("watch.listen_lost", **failure(error))
             finally:
                 if connection is not None:
                     with contextlib.suppress(Exception):

@@ -105,7 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("settings.loosened", said=said)
     if state.box is None:
         log.warning("settings.no_encryption_keys", remedy="set CLAY_PUSH_ENCRYPTION_KEYS to save webhooks")
-    ready = await readiness(state.database, state.host)
+    ready = await readiness(state.database, state.host, billing_enabled=settings.billing_enabled)
     if not ready.is_ready:
         log.warning("web.not_ready", reason=ready.reason)
     state.watch = Watch(state.database)

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clay_push_service import logs, metrics
 from clay_push_service.errors import UnavailableError
+from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
 from clay_push_service.web.errors import problem_of, respond
 
@@ -81,9 +82,9 @@ class RequestMiddleware:
         problem = problem_of(error)
         if isinstance(problem, UnavailableError):
             self._host.forget()  # its tables may have been renamed under us
-            log.warning("request.unavailable", code=problem.code, error=type(error).__name__)
+            log.warning("request.unavailable", code=problem.code, **failure(error))
         else:
-            log.error("request.failed", error=type(error).__name__, exc_info=error)
+            log.error("request.failed", **failure(error), exc_info=error)
 
     @staticmethod
     def _measure(scope: Scope, status: int, seconds: float) -> None:

@@ -1,0 +1,92 @@
+"""What a log line holds of a failed statement: SQLSTATE, relation and statement name, and never a parameter."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from clay_push_service.database import Database, Statement
+from clay_push_service.failed_statement import failure
+from clay_push_service.host.connected import Host
+from clay_push_service.host.members import memberships
+from clay_push_service.host.tables import Vintage, detect
+from tests.support.nexusleads import miniature_host
+from tests.support.runtime import runtime_role
+
+CANARY = "canary-in-a-parameter"
+
+
+async def _caught(act: Callable[[], Awaitable[object]]) -> dict[str, str]:
+    try:
+        await act()
+    except (ValueError, OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        found = failure(error)
+        assert CANARY not in str(found)
+        return found
+    raise AssertionError("nothing failed")
+
+
+async def test_a_right_that_is_lacking_is_named_with_its_statement(database_url: str, database: Database) -> None:
+    async with miniature_host(database_url, Vintage.TODAY) as host:
+        await host.connection.execute(f'REVOKE ALL ON org_members FROM "{runtime_role()}"')
+
+        async def read() -> None:
+            async with database.transaction() as connection:
+                await memberships(connection, await detect(connection), CANARY)
+
+        found = await _caught(read)
+    assert found == {
+        "error": "InsufficientPrivilegeError",
+        "sqlstate": "42501",
+        "relation": "public.users, public.org_members",
+        "reason": "permission denied for table org_members",
+        "statement": "host.members.memberships",
+    }
+
+
+async def test_the_drivers_own_error_is_described_alike(database: Database) -> None:
+    statement = Statement("SELECT 1 FROM clay.no_such_table WHERE name = :name")
+
+    async def read() -> None:
+        async with database.driver() as driver:
+            await statement.rows(driver, {"name": CANARY})
+
+    found = await _caught(read)
+    assert (found["sqlstate"], found["relation"]) == ("42P01", "clay.no_such_table")
+
+
+async def test_what_the_host_read_runs_is_named(database_url: str, database: Database) -> None:
+    """On the driver's own connection, through two layers."""
+    async with miniature_host(database_url, Vintage.TODAY):
+        found = await _caught(
+            lambda: Host().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
+        )
+    assert (found["sqlstate"], found["statement"].rpartition(".")[2]) == ("42P01", "_read")
+
+
+async def test_a_broken_constraint_names_the_servers_table_and_no_value(database: Database) -> None:
+    async def write() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(
+                text("INSERT INTO clay.attachment (level, host_schema, attached_by) VALUES (:level, 'public', 'x')"),
+                {"level": CANARY},
+            )
+
+    found = await _caught(write)
+    assert (found["sqlstate"], found["relation"]) == ("23514", "clay.attachment")
+    assert "reason" not in found
+
+
+def test_psycopgs_errors_too(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.Error) as raised:
+        connection.execute("INSERT INTO clay.attachment (level, host_schema) VALUES ('read', NULL)")
+    found = failure(raised.value)
+    assert (found["sqlstate"], found["relation"], found["error"]) == ("23502", "clay.attachment", "NotNullViolation")
+
+
+@pytest.mark.parametrize("error", [ValueError(CANARY), OSError(CANARY), asyncpg.InterfaceError(CANARY)])
+def test_other_errors_are_their_class(error: Exception) -> None:
+    assert failure(error) == {"error": type(error).__name__}
