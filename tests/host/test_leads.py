@@ -278,3 +278,36 @@ async def test_column_the_host_has_not_is_null(host: MiniatureHost, connection: 
     row = (await payload_rows(connection, await detect(connection), org_id, project_id, [lead_id]))[lead_id]
     assert row.full_name == "Known"
     assert row.skills is None
+
+
+async def test_scores_that_are_no_numbers_count_as_no_score(host: MiniatureHost, connection: AsyncConnection) -> None:
+    """NaN and the infinities: in every order, filter, page and choice of a project, whatever the host's column holds them in."""
+    for kind in ("numeric", "double precision"):
+        await host.connection.execute(f"ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE {kind}")
+        org_id = await host.organization()
+        project_id, other = await host.project(org_id), await host.project(org_id)
+        scored = {await host.lead(project_id, score=score): Decimal(score) for score in (10, 90)}
+        unscored = [await host.lead(project_id, score=None) for _ in range(4)]
+        for lead_id, score in zip(unscored, ("NaN", "Infinity", "-Infinity", None), strict=True):
+            await host.scored(lead_id, other, score=1)
+            await host.connection.execute(
+                f"UPDATE lead_scores SET overall_score = CAST(CAST($1 AS text) AS {kind}) "
+                f"WHERE {host.name('lead_id')} = $2 AND project_id = $3",
+                score, lead_id, project_id,
+            )  # fmt: skip
+        for criteria in (LeadCriteria(min_score=Decimal(0)), LeadCriteria(max_score=Decimal(100))):
+            assert await count_filtered(connection, host.tables, org_id, project_id, criteria) == 2
+            rows = (await connection.execute(filtered(host.tables, org_id, project_id, criteria))).all()
+            assert {row.lead_id for row in rows} == set(scored)
+        seen: list[tuple[Decimal | None, UUID]] = []
+        after = None
+        while page := (
+            await connection.execute(listed(host.tables, org_id, project_id, LeadCriteria(), after, 1))
+        ).all():
+            seen += [(row.overall_score, row.lead_id) for row in page]
+            after = After(*seen[-1])
+        assert [score for score, _ in seen] == [90, 10, None, None, None, None]
+        assert [lead_id for _, lead_id in seen[2:]] == sorted(unscored)
+        assert set((await chosen(connection, host, org_id, unscored)).values()) == {other}
+        payloads = await payload_rows(connection, host.tables, org_id, project_id, unscored)
+        assert all(not math.isfinite(float(row.overall_score or math.nan)) for row in payloads.values())

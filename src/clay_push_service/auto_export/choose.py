@@ -11,6 +11,7 @@ from sqlalchemy.sql.selectable import CTE
 from clay_push_service.auto_export.rule import Rule
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.numbers import finite
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import DeliveryState, DeliveryStatus
 from clay_push_service.push_jobs.accept import MAX_LEADS
@@ -57,7 +58,7 @@ def judged(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table
             scores.c.project_id,
             leads.c.username,
             leads.c.full_name,
-            scores.c.overall_score,
+            finite(scores.c.overall_score).label("overall_score"),
             social.c.classification,
         )
         .select_from(
@@ -100,8 +101,7 @@ def _clause(asked: CTE, history: CTE, rule: Rule, org_id: UUID) -> ColumnElement
     ]
     score, classification = asked.c.overall_score, asked.c.classification
     if rule.min_score is not None:
-        # NaN, which `decimal` may hold, is greater than every number to PostgreSQL.
-        low = or_(score.is_(None), score < rule.min_score, score == literal("NaN", Text()).cast(score.type))
+        low = or_(score.is_(None), score < rule.min_score)
         whens.append((low, _word(Clause.MIN_SCORE)))
     if rule.classifications:
         words = bindparam("classifications", list(rule.classifications), type_=ARRAY(Text()), unique=True)

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Numeric, Row, Text, Uuid, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Numeric, Row, Uuid, case, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE
 
@@ -52,7 +52,7 @@ async def preview_rule(desk: Desk, project_id: UUID, *, after: str | None, limit
                 id=row.lead_id,
                 username=row.username,
                 full_name=row.full_name,
-                overall_score=_finite(row.overall_score),
+                overall_score=None if row.overall_score is None else float(row.overall_score),
                 classification=row.classification,
                 left_out_by=None if row.clause is None else Clause(row.clause),
             )
@@ -71,9 +71,8 @@ async def _page(
     connection: AsyncConnection, everyone: CTE, after: str | None, limit: int
 ) -> tuple[Sequence[Row[Any]], str | None]:
     place = case((everyone.c.clause.is_(None), FIRST), else_=LAST)
-    # `decimal` may hold NaN, which is no score; the minus turns best first into the order of a row comparison.
-    known = func.nullif(everyone.c.overall_score, literal("NaN", Text()).cast(Numeric()))
-    rank = -func.coalesce(known, literal(NO_SCORE, Numeric()))
+    # The minus turns best first into the order of a row comparison.
+    rank = -func.coalesce(everyone.c.overall_score, literal(NO_SCORE, Numeric()))
     keys = (place, rank, everyone.c.lead_id)
     statement = select(everyone, place.label("place"), rank.label("rank")).order_by(*keys).limit(limit + 1)
     if after is not None:
@@ -95,7 +94,3 @@ def _position(after: str) -> tuple[ColumnElement[int], ColumnElement[Decimal], C
     except (ValueError, InvalidOperation):
         raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
     return literal(int(place or FIRST), Integer()), literal(number, Numeric()), literal(found, Uuid())
-
-
-def _finite(score: Decimal | None) -> float | None:
-    return float(score) if score is not None and score.is_finite() else None

@@ -25,8 +25,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
 from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.numbers import finite
 from clay_push_service.host.read_lead_rows import payload_rows
 from clay_push_service.host.tables import HostTables
+from clay_push_service.host.text_search import contains
 
 __all__ = [
     "After", "GithubStats", "LeadCriteria", "LeadRow", "PushableLeads",
@@ -85,7 +87,7 @@ def selected(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project
         )
         .where(scores.lead_id.in_(select(func.unnest(_ids(lead_ids)))))
         .ext(distinct_on(scores.lead_id))
-        .order_by(scores.lead_id, scores.overall_score.desc().nulls_last(), scores.project_id)
+        .order_by(scores.lead_id, finite(scores.overall_score).desc().nulls_last(), scores.project_id)
     )
     if project_id is not None:
         best = best.where(scores.project_id == project_id)
@@ -180,6 +182,7 @@ def listed(
     Columns lead_id, username, full_name, email, company, overall_score, classification, priority, is_qualified.
     """
     scores, leads = tables.lead_scores.c, tables.leads.c
+    score = finite(scores.overall_score)
     statement = (
         select(
             scores.lead_id.label("lead_id"),
@@ -187,26 +190,22 @@ def listed(
             leads.full_name,
             leads.email,
             leads.company,
-            scores.overall_score,
+            score.label("overall_score"),
             tables.social_context.c.classification,
             scores.priority,
             scores.is_qualified_lead.label("is_qualified"),
         )
         .select_from(_from(tables, filters, always_social_context=True))
         .where(_met(tables, org_id, project_id, filters))
-        .order_by(scores.overall_score.desc().nulls_last(), scores.lead_id)
+        .order_by(score.desc().nulls_last(), scores.lead_id)
         .limit(limit)
     )
     if after is None:
         return statement
-    same_score_later_id = and_(
-        scores.overall_score.is_not_distinct_from(after.overall_score), scores.lead_id > after.lead_id
-    )
+    same_score_later_id = and_(score.is_not_distinct_from(after.overall_score), scores.lead_id > after.lead_id)
     if after.overall_score is None:
         return statement.where(same_score_later_id)
-    return statement.where(
-        or_(scores.overall_score < after.overall_score, scores.overall_score.is_(None), same_score_later_id)
-    )
+    return statement.where(or_(score < after.overall_score, score.is_(None), same_score_later_id))
 
 
 def _from(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
@@ -227,21 +226,14 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
         select(projects.id).where(projects.id == project_id, projects.org_id == org_id).exists(),
     ]
     if filters.min_score is not None:
-        conditions.append(scores.overall_score >= filters.min_score)
+        conditions.append(finite(scores.overall_score) >= filters.min_score)
     if filters.max_score is not None:
-        conditions.append(scores.overall_score <= filters.max_score)
+        conditions.append(finite(scores.overall_score) <= filters.max_score)
     if filters.qualified_only:
         conditions.append(scores.is_qualified_lead.is_(True))
     if filters.search:
-        pattern = f"%{like_literal(filters.search)}%"
-        conditions.append(
-            or_(
-                *(
-                    each.ilike(pattern, escape="\\")
-                    for each in (leads.username, leads.full_name, leads.email, leads.company)
-                )
-            )
-        )
+        named = (leads.username, leads.full_name, leads.email, leads.company)
+        conditions.append(or_(*(contains(each, filters.search) for each in named)))
     for columns, included, excluded in (
         ((social.classification,), filters.classifications, filters.exclude_classifications),
         ((social.industry,), filters.industries, filters.exclude_industries),
@@ -258,8 +250,3 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
 def _in(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
     """Through unnest(), whose rows PostgreSQL hashes: `= ANY($1)` in a generic plan compares one word after another."""
     return value.in_(select(func.unnest(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))))
-
-
-def like_literal(words: str) -> str:
-    """`words` as a LIKE pattern that means just these words."""
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
