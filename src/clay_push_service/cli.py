@@ -232,12 +232,13 @@ def rotate_secrets() -> None:
 def erase(
     org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
     lead: Annotated[list[str], typer.Option(help="A lead's id (repeat for several).")],
+    former: Annotated[list[str] | None, typer.Option(help="E-mail, name or company they had before (repeat).")] = None,
 ) -> None:
     """Forget people: stop what is queued, empty our copies, never push them again; print what had gone to Clay."""
     settings = _settings()
     from clay_push_service.commands import erase
 
-    erase.run(settings, org, lead)
+    erase.run(settings, org, lead, former)
 
 
 @app.command()

@@ -57,9 +57,9 @@ async def found(connection: AsyncConnection, pairs: list[tuple[str, str]]) -> li
 async def test_case_and_form_are_alike_in_every_locale(connection: AsyncConnection) -> None:
     for form in ("NFC", "NFD"):
         for other in ("NFC", "NFD"):
-            pairs = [(unicodedata.normalize(form, a), unicodedata.normalize(other, b)) for a, b in FOUND]  # type: ignore[arg-type]
+            pairs = [(unicodedata.normalize(form, a), unicodedata.normalize(other, b)) for a, b in FOUND]
             assert await found(connection, pairs) == pairs
-            pairs = [(unicodedata.normalize(form, a), unicodedata.normalize(other, b)) for a, b in NOT_FOUND]  # type: ignore[arg-type]
+            pairs = [(unicodedata.normalize(form, a), unicodedata.normalize(other, b)) for a, b in NOT_FOUND]
             assert await found(connection, pairs) == []
 
 

@@ -16,9 +16,9 @@ from clay_push_service.privacy.receipt import Receipt, read_receipt
 from clay_push_service.settings import Settings
 
 
-def run(settings: Settings, org: str, leads: Sequence[str]) -> None:
+def run(settings: Settings, org: str, leads: Sequence[str], former_values: Sequence[str] | None) -> None:
     """Raises 422 for what is no lead id, before anything is erased."""
-    receipt = asyncio.run(_erase(settings, org, [_lead_id(lead) for lead in leads]))
+    receipt = asyncio.run(_erase(settings, org, [_lead_id(lead) for lead in leads], former_values))
     typer.echo(receipt.model_dump_json(indent=2))
     typer.echo(receipt.message, err=True)
     if any(lead.gone_to_clay for lead in receipt.leads):
@@ -32,7 +32,9 @@ def _lead_id(given: str) -> UUID:
         raise InvalidError(f"{given!r} is no lead id (a UUID).") from None
 
 
-async def _erase(settings: Settings, org: str, lead_ids: Sequence[UUID]) -> Receipt:
+async def _erase(
+    settings: Settings, org: str, lead_ids: Sequence[UUID], former_values: Sequence[str] | None
+) -> Receipt:
     if len(lead_ids) > MAX_LEADS:
         raise InvalidError(f"At most {MAX_LEADS:,} leads at once.")
     database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
@@ -40,7 +42,7 @@ async def _erase(settings: Settings, org: str, lead_ids: Sequence[UUID]) -> Rece
         async with database.transaction() as connection:
             tables = await detect(connection, settings.host_schema)
             org_id = (await organization(connection, tables, org)).id
-            erasure_id, people = await erase(connection, tables, org_id, actor(), lead_ids)
+            erasure_id, people = await erase(connection, tables, org_id, actor(), lead_ids, former_values)
             known = {person.reference: person.lead_id for person in people}
             return await read_receipt(connection, org_id, erasure_id, known)
     finally:

@@ -26,7 +26,7 @@ async def erase_leads(
 ) -> Receipt:
     """For an owner, or a key with scope `erase`. The receipt lists what had gone to Clay before: delete it there."""
     tables = await host.tables(connection)
-    erasure_id, people = await erase(connection, tables, caller.org_id, caller.actor, body.ids)
+    erasure_id, people = await erase(connection, tables, caller.org_id, caller.actor, body.ids, body.former_values)
     response.headers["Location"] = f"/api/clay/erasures/{erasure_id}"
     lead_ids = {person.reference: person.lead_id for person in people}
     return await read_receipt(connection, caller.org_id, erasure_id, lead_ids)

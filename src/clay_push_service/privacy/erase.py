@@ -14,24 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.host.tables import HostTables
+from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import tally
 
 MAX_LEADS = 1_000
 """In one request: the organization's pushes are not accepted while it runs, some milliseconds a lead."""
 SALT_BYTES = 32
-SHORTEST_SEARCH = 3
-"""Characters of a stored search that may point at a person; two letters point at half of a project."""
 
-POINTS_AT_THEM = """length(filters ->> 'search') >= :shortest
-  AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[])) AS name
-              WHERE strpos(lower(name), lower(filters ->> 'search')) > 0
-                 OR strpos(lower(filters ->> 'search'), lower(name)) > 0)"""
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE), and those that come later see our hashes.
 LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
 MAKE_SALT = text(
@@ -49,11 +44,9 @@ FROM unnest(CAST(:hashes AS bytea[]), CAST(:lead_references AS uuid[])) AS perso
 ON CONFLICT (org_id, hash) DO NOTHING
 """)
 # Whose rows are changed below; all of them are held before any delivery (see `push_jobs.tally`).
-JOBS = text(f"""
-SELECT job_id FROM clay.clay_push_log
-WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND state <> 'done'
-UNION
-SELECT id FROM clay.push_jobs WHERE org_id = :org_id AND {POINTS_AT_THEM}
+JOBS = text("""
+SELECT DISTINCT job_id FROM clay.clay_push_log
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[]))
 """)
 # In the order of their ids, as all who touch several deliveries at once should. What is being sent is left to its answer.
 STOP = text("""
@@ -67,10 +60,6 @@ SET status = 'skipped', state = 'done', cause = 'erased', error_message = :messa
 FROM queued WHERE delivery.id = queued.id
 RETURNING delivery.job_id
 """)
-NAMES = text("""
-SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS said (name)
-WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND name IS NOT NULL
-""")
 EMPTY = text("""
 UPDATE clay.clay_push_log AS delivery
 SET contributor_id = person.reference, username = NULL, full_name = NULL, payload_hash = NULL,
@@ -78,17 +67,19 @@ SET contributor_id = person.reference, username = NULL, full_name = NULL, payloa
 FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:lead_references AS uuid[])) AS person (lead_id, reference)
 WHERE delivery.org_id = :org_id AND delivery.contributor_id = person.lead_id
 """)
-EMPTY_SEARCHES = text(
-    f"UPDATE clay.push_jobs SET filters = filters - 'search' WHERE org_id = :org_id AND {POINTS_AT_THEM}"
-)
-# Of this organization only: another one's push of the same person is its own affair, as is its erasure.
+# Of this organization only: another one's push of the same person is its own affair, as is its erasure. The host's metadata may
+# hold anything; kept is what a push needs. A refusal names ids.
 EMPTY_INBOX = text("""
 UPDATE clay.inbox
-SET metadata = jsonb_set(metadata, '{lead_ids}', (
-    SELECT coalesce(jsonb_agg(lead), '[]') FROM jsonb_array_elements(metadata -> 'lead_ids') AS lead
-    WHERE lead #>> '{}' <> ALL(CAST(:lead_ids AS text[]))))
-WHERE jsonb_typeof(metadata -> 'lead_ids') = 'array' AND jsonb_exists_any(metadata -> 'lead_ids', CAST(:lead_ids AS text[]))
-  AND coalesce(coalesce(CAST(project_id AS text), metadata ->> 'project_id') = ANY(CAST(:projects AS text[])),
+SET metadata = (
+        SELECT coalesce(jsonb_object_agg(key, CASE WHEN key <> 'lead_ids' OR jsonb_typeof(value) <> 'array' THEN value ELSE (
+            SELECT coalesce(jsonb_agg(lead), '[]') FROM jsonb_array_elements(value) AS lead
+            WHERE lower(lead #>> '{}') <> ALL(CAST(:lead_ids AS text[]))) END), '{}')
+        FROM jsonb_each(CASE jsonb_typeof(metadata) WHEN 'object' THEN metadata ELSE '{}' END)
+        WHERE key IN ('lead_ids', 'project_id', 'org_id', 'push_mode')),
+    end_message = CASE WHEN NOT EXISTS (SELECT 1 FROM unnest(CAST(:lead_ids AS text[])) AS id
+                                        WHERE strpos(lower(end_message), id) > 0) THEN end_message END
+WHERE coalesce(coalesce(CAST(project_id AS text), metadata ->> 'project_id') = ANY(CAST(:projects AS text[])),
                metadata ->> 'org_id' = :org)
 """)
 
@@ -108,9 +99,17 @@ class Person:
 
 
 async def erase(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, actor: str, lead_ids: Sequence[UUID]
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    actor: str,
+    lead_ids: Sequence[UUID],
+    former_values: Sequence[str] | None = None,
 ) -> tuple[UUID, list[Person]]:
     """Returns the erasure's id, and who stands for whom. Erasing twice, or whom we have never seen, is no error.
+
+    `former_values`: e-mail addresses, names, user names and companies that stored filters may name them by; not kept.
+    None: they are not known, so every stored search of the organization is emptied.
 
     NexusLeads' own rows are its own to erase; ids are taken whether or not they are still there.
     """
@@ -121,10 +120,10 @@ async def erase(
     salt: bytes = (await connection.execute(SALT, {"org_id": org_id})).scalar_one()
     people = [Person.of(salt, lead_id) for lead_id in ids]
     references = [person.reference for person in people]
-    names = await _names(connection, tables, org_id, ids)
-    searches = {"org_id": org_id, "names": sorted(names), "shortest": SHORTEST_SEARCH}
-    await tally.hold(connection, (await connection.execute(JOBS, {**searches, "lead_ids": ids})).scalars().all())
-    await connection.execute(EMPTY_SEARCHES, searches)
+    held = set((await connection.execute(JOBS, {"org_id": org_id, "lead_ids": ids})).scalars())
+    found = await stored_filters.find(connection, tables, org_id, ids, held, former_values)
+    await tally.hold(connection, held | found.jobs)
+    await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
     emptied = (
         await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
@@ -157,15 +156,3 @@ async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UU
     stopped = Counter((await connection.execute(STOP, values)).scalars())
     await tally.add(connection, {job_id: tally.Tally(skipped=count) for job_id, count in stopped.items()})
     return stopped.total()
-
-
-async def _names(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]) -> set[str]:
-    """What somebody may have typed into a search to find them."""
-    found = set((await connection.execute(NAMES, {"org_id": org_id, "lead_ids": list(lead_ids)})).scalars())
-    leads = tables.leads
-    said = select(*(tables.read("leads", name) for name in ("username", "full_name", "email"))).where(
-        leads.c.id == any_(bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid())))
-    )
-    for row in await connection.execute(said):
-        found.update(str(name) for name in row if name)
-    return {name for name in found if len(name) >= SHORTEST_SEARCH}

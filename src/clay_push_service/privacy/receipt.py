@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,8 @@ from clay_push_service.errors import NotFoundError
 from clay_push_service.privacy.erase import MAX_LEADS
 from clay_push_service.push_jobs.twins import with_twins
 
+MAX_FORMER = 1_000
+"""Values in one request: one for each lead that it may name."""
 EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 READ = text("""
@@ -45,6 +47,15 @@ class ErasureBody(BaseModel):
     )
     lead_id: UUID | None = Field(
         None, validation_alias=AliasChoices("lead_id", "contributor_id"), description="The same for one."
+    )
+
+    former_values: (
+        Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=255)]], Field(max_length=MAX_FORMER)]
+        | None
+    ) = Field(
+        None,
+        description="E-mail addresses, names, user names and companies that they had before. Used to find stored filters that"
+        " name them, and not kept. Null: not known, so every stored search of the organization is emptied.",
     )
 
     @model_validator(mode="after")

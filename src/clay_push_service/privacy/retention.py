@@ -31,7 +31,18 @@ FROM (SELECT id FROM clay.clay_push_log
       LIMIT :rows) AS old
 WHERE delivery.id = old.id
 """)
-EMPTIED = text("UPDATE clay.push_jobs SET emptied_at = now(), filters = filters - 'search' WHERE id = :job_id")
+EMPTIED = text(
+    "UPDATE clay.push_jobs SET emptied_at = now(),"
+    " filters = filters - 'search' - 'companies' - 'exclude_companies' WHERE id = :job_id"
+)
+# What the host queued, once its end is written there: lead ids, and whatever else its metadata held.
+EMPTY_INBOX = text("""
+UPDATE clay.inbox SET metadata = '{}', end_message = NULL
+WHERE id IN (SELECT id FROM clay.inbox
+             WHERE done_at < now() - :days * interval '1 day' AND (end_status IS NULL OR written_at IS NOT NULL)
+               AND (metadata <> '{}' OR end_message IS NOT NULL)
+             LIMIT :rows FOR UPDATE SKIP LOCKED)
+""")
 
 log = logs.get(__name__)
 
@@ -49,9 +60,11 @@ async def empty_old(database: Database, retention_days: int, *, batches: int = B
         async with database.transaction() as connection:
             if not await _empty_batch(connection, retention_days, emptied):
                 break
-    if emptied.jobs or emptied.rows:
+    async with database.transaction() as connection:
+        inbox = (await connection.execute(EMPTY_INBOX, {"days": retention_days, "rows": BATCH_ROWS})).rowcount
+    if emptied.jobs or emptied.rows or inbox:
         metrics.EMPTIED.inc(emptied.rows)
-        log.info("retention.emptied", rows=emptied.rows, jobs=emptied.jobs)
+        log.info("retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox)
     return emptied
 
 

@@ -109,9 +109,14 @@ async def require_available(
         )
 
 
+async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
+    """Before any push job is locked (see `tally`): neither the webhook nor what is erased changes until our commit."""
+    await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
+
+
 async def require_destination(connection: AsyncConnection, org_id: UUID) -> Destination:
     """Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
-    await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
+    await lock_destination(connection, org_id)
     row = (await connection.execute(DESTINATION, {"org_id": org_id})).one_or_none()
     if row is None:
         raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")

@@ -10,7 +10,16 @@ from clay_push_service.deliveries.cause import RETRYABLE, Cause
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.models import JobStatus, PushMode
-from clay_push_service.push_jobs.accept import NAMED, AcceptedJob, Asker, Choice, accept, no_leads, require_destination
+from clay_push_service.push_jobs.accept import (
+    NAMED,
+    AcceptedJob,
+    Asker,
+    Choice,
+    accept,
+    lock_destination,
+    no_leads,
+    require_destination,
+)
 from clay_push_service.push_jobs.queue_leads import LOG, NOT_SENT, Again
 from clay_push_service.push_jobs.read_jobs import not_found
 from clay_push_service.push_jobs.schemas import RetryBody
@@ -33,6 +42,7 @@ async def retry(
 
     Whatever the first job sent despite its history (`push_again`) is sent again. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
+    await lock_destination(connection, asker.org_id)
     job = (await connection.execute(JOB, {"org_id": asker.org_id, "job_id": job_id})).one_or_none()
     if job is None:
         raise not_found()

@@ -1,0 +1,123 @@
+"""Finds and empties stored filters that may name a person: searches and company lists of push jobs, of one organization.
+
+Compared in Python, by case-folded text: the database's own lower() depends on its locale.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.tables import HostTables
+from clay_push_service.host.text_search import fold
+
+SHORTEST = 3
+"""Characters of a word that may point at a person as a part of another; two letters point at half of a project."""
+COMPANY_LISTS = ("companies", "exclude_companies")
+
+STORED = text("""
+SELECT id, filters ->> 'search' AS search, filters -> 'companies' AS companies,
+       filters -> 'exclude_companies' AS exclude_companies
+FROM clay.push_jobs
+WHERE org_id = :org_id AND jsonb_exists_any(filters, ARRAY['search', 'companies', 'exclude_companies'])
+""")
+NAMES = text("""
+SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS said (name)
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND name IS NOT NULL
+""")
+EMPTY_SEARCHES = text("""
+UPDATE clay.push_jobs SET filters = filters - 'search' WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
+""")
+EMPTY_COMPANIES = text("""
+UPDATE clay.push_jobs SET filters = filters - 'companies' - 'exclude_companies'
+WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Push jobs whose filters may name the person."""
+
+    searches: Sequence[UUID]
+    companies: Sequence[UUID]
+
+    @property
+    def jobs(self) -> set[UUID]:
+        return {*self.searches, *self.companies}
+
+
+async def find(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    lead_ids: Sequence[UUID],
+    held: set[UUID],
+    former_values: Sequence[str] | None,
+) -> Found:
+    """`held`: jobs that had the person. Without former values all count: any may name an address or a company that changed."""
+    known = await _known(connection, tables, org_id, lead_ids, former_values or ())
+    rows = (await connection.execute(STORED, {"org_id": org_id})).all()
+    return Found(
+        [
+            row.id
+            for row in rows
+            if row.search and (former_values is None or row.id in held or _points_at(row.search, known))
+        ],
+        [
+            row.id
+            for row in rows
+            if (row.companies or row.exclude_companies)
+            and (former_values is None or row.id in held or any(_points_at(each, known) for each in _companies(row)))
+        ],
+    )
+
+
+async def empty(connection: AsyncConnection, org_id: UUID, found: Found) -> None:
+    """The jobs must be locked (see `push_jobs.tally`)."""
+    await connection.execute(EMPTY_SEARCHES, {"org_id": org_id, "job_ids": found.searches})
+    await connection.execute(EMPTY_COMPANIES, {"org_id": org_id, "job_ids": found.companies})
+
+
+async def _known(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], former: Iterable[str]
+) -> frozenset[str]:
+    """What a stored filter may name them by, folded."""
+    values = set((await connection.execute(NAMES, {"org_id": org_id, "lead_ids": list(lead_ids)})).scalars())
+    leads, social = tables.leads, tables.social_context
+    rows = await connection.execute(
+        select(
+            *(tables.read("leads", name) for name in ("username", "full_name", "email", "company")),
+            tables.read("social_context", "current_company"),
+        )
+        .select_from(leads.outerjoin(social, social.c.lead_id == leads.c.id))
+        .where(leads.c.id == any_(bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()))))
+    )
+    values.update(str(value) for row in rows for value in row if value)
+    values.update(former)
+    return frozenset(fold(value.strip()) for value in values if value.strip())
+
+
+def _companies(row: Row[Any]) -> list[str]:
+    lists = (row.companies, row.exclude_companies)
+    return [str(each) for words in lists if isinstance(words, list) for each in words]
+
+
+def _points_at(stored: str, known: Iterable[str]) -> bool:
+    """The same, the one within the other, or a word in common."""
+    said = fold(stored.strip())
+    words = _words(said)
+    return any(
+        said == each
+        or (len(said) >= SHORTEST and said in each)
+        or (len(each) >= SHORTEST and each in said)
+        or not words.isdisjoint(_words(each))
+        for each in known
+    )
+
+
+def _words(folded: str) -> set[str]:
+    return {each for each in re.findall(r"\w+", folded) if len(each) >= SHORTEST}

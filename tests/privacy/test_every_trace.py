@@ -1,0 +1,117 @@
+"""Every personal value in every place of ours that can hold one, then an erasure: a dump of the schema holds none of them."""
+
+import json
+import unicodedata
+from uuid import UUID, uuid4
+
+import pytest
+
+from clay_push_service.privacy.erase import erase
+from clay_push_service.privacy.retention import empty_old
+from tests.support.dump import dump
+from tests.support.world import World, world
+
+WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
+NOW = {
+    "username": "zorblatt-gh",
+    "full_name": "Zoë Zorblatt",
+    "email": "zoe@zorblatt.example",
+    "company": "Zorblatt Labs",
+}
+FORMER = ["zz.former@oldmail.example", "Zoë Quixwell", "quixwell-gh", "Quixwell Ltd"]
+OTHERS = "somebody else entirely"
+
+
+async def plant(w: World, lead_id: UUID) -> list[str]:
+    """A delivery with the names, and a push job for each value: as a search, in both company lists; the inbox; refusals."""
+    await w.fetch(
+        "UPDATE public.members SET username = :username, full_name = :full_name, email = :email, company = :company"
+        " WHERE id = :id", id=lead_id, **NOW,
+    )  # fmt: skip
+    await w.configure(WEBHOOK)
+    held = (await w.push([lead_id])).job_id
+    await w.fetch(
+        "UPDATE clay.clay_push_log SET payload_hash = sha256('zorblatt'), error_message = 'Zorblatt broke it'"
+    )
+    values = [*NOW.values(), *FORMER]
+    for value in values:
+        for said in (value, value.upper(), unicodedata.normalize("NFD", value)):
+            filters = {"search": said, "min_score": 3}
+            await add_job(w, held, filters)
+        await add_job(w, held, {"companies": [value, OTHERS], "min_score": 3})
+        await add_job(w, held, {"exclude_companies": [value]})
+    await w.fetch("UPDATE clay.push_jobs SET filters = CAST(:said AS jsonb) WHERE id = :id", id=held,
+                  said=json.dumps({"search": "acme", "companies": ["Held Company"]}))  # fmt: skip
+    metadata = {"lead_ids": [str(lead_id).upper(), str(uuid4())], "project_id": str(w.project_id), "push_mode": "selected",
+                "leads": [dict(NOW)], "note": FORMER[0]}  # fmt: skip
+    await w.fetch(
+        "INSERT INTO clay.inbox (host_job_id, project_id, metadata, done_at, end_status, end_message, written_at)"
+        " VALUES (gen_random_uuid(), :project, CAST(:said AS jsonb), now(), 'failed', :refusal, now())",
+        project=w.project_id, said=json.dumps(metadata), refusal=f"These are no leads of your project: {lead_id}.",
+    )  # fmt: skip
+    return [*values, str(lead_id), "Held Company"]
+
+
+async def add_job(w: World, like: UUID, filters: dict[str, object]) -> None:
+    await w.fetch(
+        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, filters, status,"
+        " finished_at) SELECT gen_random_uuid(), org_id, project_id, destination_version_id, table_epoch, 'filtered',"
+        " CAST(:filters AS jsonb), 'completed', now() FROM clay.push_jobs WHERE id = :id",
+        id=like, filters=json.dumps(filters),
+    )  # fmt: skip
+
+
+def left_of(stored: str, values: list[str]) -> list[str]:
+    def plain(said: str) -> str:
+        return unicodedata.normalize("NFC", said).casefold()
+
+    return [value for value in values if plain(value) in plain(stored)]
+
+
+async def forget(w: World, lead_id: UUID, former: list[str] | None) -> None:
+    async with w.database.transaction() as connection:
+        tables = await w.host.tables(connection)
+        await erase(connection, tables, w.org_id, "user:owner", [lead_id], former)
+
+
+@pytest.mark.parametrize("former", [None, FORMER], ids=["former values unknown", "former values given"])
+@pytest.mark.parametrize("host_deleted_first", [False, True])
+async def test_no_value_of_the_person_is_left(
+    database_url: str, former: list[str] | None, host_deleted_first: bool
+) -> None:
+    async with world(database_url, leads=3) as w:
+        lead_id = w.lead_ids[0]
+        values = await plant(w, lead_id)
+        await add_job(w, (await w.fetch("SELECT id FROM clay.push_jobs LIMIT 1"))[0].id, {"search": OTHERS})
+        assert left_of(await dump(w.database), values) == values
+        if host_deleted_first:
+            await w.fetch("DELETE FROM public.members WHERE id = :id", id=lead_id)
+        known = former
+        if former is not None and host_deleted_first:
+            known = [*former, *NOW.values()]  # what they were called last is a former value, too
+        await forget(w, lead_id, known)
+        assert left_of(await dump(w.database), values) == []
+        searches = await w.fetch("SELECT filters ->> 'search' AS said FROM clay.push_jobs WHERE filters ? 'search'")
+        assert [row.said for row in searches] == ([] if former is None else [OTHERS])
+
+
+async def test_a_search_for_another_person_stays_where_former_values_are_given(database_url: str) -> None:
+    async with world(database_url, leads=2) as w:
+        await plant(w, w.lead_ids[0])
+        [job, *_] = await w.fetch("SELECT id FROM clay.push_jobs WHERE filters ->> 'search' = :said", said=NOW["email"])
+        await w.fetch(
+            "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', 'kermit') WHERE id = :id", id=job.id
+        )
+        await forget(w, w.lead_ids[0], [])
+        assert (await w.job(job.id)).filters == {"search": "kermit"}
+
+
+async def test_retention_reaches_searches_company_lists_and_the_inbox(database_url: str) -> None:
+    async with world(database_url, leads=2) as w:
+        values = await plant(w, w.lead_ids[0])
+        await w.fetch("UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now()")
+        await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '400 days'")
+        await w.fetch("UPDATE clay.inbox SET done_at = now() - interval '400 days'")
+        await empty_old(w.database, 180, batches=100)
+        kept = [str(w.lead_ids[0])]  # the ledger: what Clay took
+        assert left_of(await dump(w.database), values) == kept
