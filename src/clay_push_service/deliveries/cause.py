@@ -169,4 +169,6 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
     }
 )
 
+MAYBE_SENT = "An attempt got no clear answer: may already be in Clay."
+"""Follows the message of a delivery that had such an attempt and ended with a cause that does not say so."""
 RETRYABLE = tuple(cause for cause, explanation in EXPLANATIONS.items() if explanation.retryable)

@@ -75,6 +75,11 @@ class Outcome:
     """Submissions to add to what the webhook has used; 1 also where Clay MAY have taken it."""
     uses_attempt: bool = True
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Clay may have taken the row and did not confirm it: no answer, or a 5xx after the whole body."""
+        return self.cause is Cause.UNKNOWN or self.cause is Cause.SERVER_ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Streaks:

@@ -41,6 +41,10 @@ SELECT job.id, job.org_id, job.project_id, job.push_mode, job.status, job.cancel
        CASE WHEN job.finished_at IS NOT NULL AND (job.success_count = 0 OR job.failed_count > 0) THEN
            (SELECT cause FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped')
             GROUP BY cause ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause LIMIT 1) END AS main_cause,
+       CASE WHEN job.finished_at IS NOT NULL THEN
+           (SELECT count(*) FROM clay.clay_push_log
+            WHERE job_id = job.id AND status IN ('failed', 'skipped') AND (uncertain_attempts > 0 OR cause = 'unknown'))
+            END AS unsure_count,
        mirror.host_job_id, mirror.settled_at, mirror.marked_count, host.id AS host_id, {host_columns},
        (SELECT json_agg(json_build_object('step_number', step.step_number, 'step_name', step.step_name,
                                           'status', step.status, 'message', step.message) ORDER BY step.step_number)
@@ -96,6 +100,7 @@ def _pair(row: Row[Any], shape: Shape) -> Pair:
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
         row.cancelled_count, row.created_by_user_id, row.created_at, row.started_at, row.finished_at, row.main_cause,
+        row.unsure_count or 0,
     )  # fmt: skip
     return Pair(
         job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,

@@ -51,6 +51,8 @@ class PushJob:
     started_at: datetime | None
     finished_at: datetime | None
     main_cause: str | None
+    unsure_count: int
+    """Leads that may be in Clay although no clear answer came; known once the job has ended."""
 
     @property
     def skipped_before(self) -> int:
@@ -142,7 +144,7 @@ def _summary(job: PushJob) -> str | None:
         said = f"{said} {leads(job.cancelled_count)} cancelled."
     if cause is not None and job.success_count and job.failed_count:
         said = f"{said} Main cause of the failures: {cause}"
-    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
+    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unsure_count)
     return " ".join([said, *(each for each in more if "may already" in each)])
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import tally
@@ -55,8 +55,9 @@ WITH queued AS (
     WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND state IN ('waiting', 'claimed')
     ORDER BY id FOR UPDATE)
 UPDATE clay.clay_push_log AS delivery
-SET status = 'skipped', state = 'done', cause = 'erased', error_message = :message, claim_token = NULL,
-    lease_until = NULL, finished_at = now()
+SET status = 'skipped', state = 'done', cause = 'erased', claim_token = NULL, lease_until = NULL, finished_at = now(),
+    error_message = CAST(:message AS text)
+        || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 FROM queued WHERE delivery.id = queued.id
 RETURNING delivery.job_id
 """)
@@ -153,6 +154,7 @@ async def _empty_inbox(connection: AsyncConnection, tables: HostTables, org_id: 
 async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> int:
     """Skipped, not failed: nothing went wrong."""
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
+    values["maybe_sent"] = MAYBE_SENT
     stopped = Counter((await connection.execute(STOP, values)).scalars())
     await tally.add(connection, {job_id: tally.Tally(skipped=count) for job_id, count in stopped.items()})
     return stopped.total()

@@ -1,6 +1,6 @@
 """An erasure's receipt: what had gone to Clay before it, row by row, as it stands now; it never names the erased."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -23,16 +23,18 @@ READ = text("""
 SELECT id, actor, lead_references, stopped_count, emptied_count, created_at
 FROM clay.erasures WHERE org_id = :org_id AND id = :id
 """)
-# Taken: Clay answered 2xx. Maybe: no answer came, or an error after the whole body. In flight: the answer is to come.
+# Taken: Clay answered 2xx. Maybe: an attempt got no answer, or a 5xx after the whole body, however the delivery ended. In
+# flight: the answer is still to come. The causes are for rows that a worker of an earlier release wrote.
 GONE = text("""
 SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
        coalesce(delivery.pushed_at, delivery.finished_at) AS at,
+       delivery.uncertain_attempts,
        CASE WHEN delivery.status = 'success' THEN 'taken' WHEN delivery.state = 'sending' THEN 'in_flight' ELSE 'maybe' END AS gone
 FROM clay.clay_push_log AS delivery
 JOIN clay.push_jobs AS job ON job.id = delivery.job_id
 WHERE delivery.org_id = :org_id AND delivery.contributor_id = ANY(CAST(:lead_references AS uuid[]))
-  AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.cause IN ('unknown', 'server_error')
-       OR (delivery.cause = 'erased' AND delivery.clay_response_status >= 500))  -- stopped while it waited to be tried again
+  AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.uncertain_attempts > 0
+       OR delivery.cause IN ('unknown', 'server_error'))
 ORDER BY delivery.seq
 """)
 
@@ -83,6 +85,10 @@ class GoneRow(BaseModel):
     )
     gone: Gone = Field(description="Clay took it; may have (no clear answer came); or its answer is still to come.")
     at: datetime | None = Field(description="When Clay answered; null while it is in flight.")
+    uncertain_attempts: int = Field(
+        description="Attempts that got no clear answer. Clay may hold a row of each, all with this delivery id.",
+        examples=[0],
+    )
 
 
 class ErasedLead(BaseModel):
@@ -117,7 +123,12 @@ async def read_receipt(
     for each in await connection.execute(GONE, values):
         gone[each.reference].append(
             GoneRow(
-                delivery_id=each.id, job_id=each.job_id, table_name=each.table_name, gone=Gone(each.gone), at=each.at
+                delivery_id=each.id,
+                job_id=each.job_id,
+                table_name=each.table_name,
+                gone=Gone(each.gone),
+                at=each.at,
+                uncertain_attempts=each.uncertain_attempts,
             )
         )
     known = lead_ids or {}
@@ -131,13 +142,16 @@ async def read_receipt(
         leads=[
             ErasedLead(reference=each, lead_id=known.get(each), gone_to_clay=gone[each]) for each in row.lead_references
         ],
-        message=_message(len(row.lead_references), sum(map(len, gone.values()))),
+        message=_message(len(row.lead_references), Counter(each.gone for rows in gone.values() for each in rows)),
     )
 
 
-def _message(leads: int, rows: int) -> str:
+def _message(leads: int, gone: Counter[Gone]) -> str:
     who = "1 lead was erased" if leads == 1 else f"{leads:,} leads were erased"
-    what = {0: "nothing had gone to Clay", 1: "1 row had gone to Clay before"}.get(
-        rows, f"{rows:,} rows had gone to Clay"
-    )
-    return f"{who} and will not be pushed again; {what}."
+    rows = {
+        "had gone to Clay before": gone[Gone.TAKEN],
+        "may be in Clay": gone[Gone.MAYBE],
+        "is being sent now" if gone[Gone.IN_FLIGHT] == 1 else "are being sent now": gone[Gone.IN_FLIGHT],
+    }
+    what = [f"{'1 row' if count == 1 else f'{count:,} rows'} {state}" for state, count in rows.items() if count]
+    return f"{who} and will not be pushed again; {', '.join(what) or 'nothing had gone to Clay'}."

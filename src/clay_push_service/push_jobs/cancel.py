@@ -21,7 +21,9 @@ UPDATE clay.push_jobs SET cancel_requested_at = coalesce(cancel_requested_at, no
 WHERE id = :job_id
 """)
 LEFT = text("""
-SELECT success_count AS gone, unknown_count AS unsure, lead_count - success_count - failed_count - skipped_count AS in_flight
+SELECT success_count AS gone, lead_count - success_count - failed_count - skipped_count AS in_flight,
+       (SELECT count(*) FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'done' AND status <> 'success'
+        AND (uncertain_attempts > 0 OR cause = 'unknown')) AS unsure
 FROM clay.push_jobs WHERE id = :job_id
 """)
 
@@ -53,7 +55,7 @@ async def cancel(connection: AsyncConnection, asker: Asker, job_id: UUID) -> Can
 def _message(cancelled: int, gone: int, unsure: int, in_flight: int) -> str:
     said = [f"{leads(cancelled)} will not be sent", f"{gone:,} had already gone to Clay"]
     if unsure:
-        said.append(f"{unsure:,} may already be in Clay, because no answer came")
+        said.append(f"{unsure:,} may already be in Clay, because no clear answer came")
     if in_flight:
         said.append(f"of {in_flight:,} the answer is still to come")
     return f"Cancelled: {'; '.join(said)}."

@@ -37,7 +37,7 @@ def progress_percent(success: int, failed: int, to_send: int) -> float:
     return round(100 * (success + failed) / to_send, 1) if to_send else 100.0
 
 
-def warnings(status: JobStatus, success: int, failed: int, skipped: int, unknown: int) -> list[str]:
+def warnings(status: JobStatus, success: int, failed: int, skipped: int, unsure: int) -> list[str]:
     """What somebody should look at when it has ended: what may be in Clay however it ended, the rest where it completed."""
     if status not in ENDED:
         return []
@@ -45,8 +45,8 @@ def warnings(status: JobStatus, success: int, failed: int, skipped: int, unknown
     said = []
     if failed and completed:
         said.append(f"{leads(failed)} failed.")
-    if unknown:
-        said.append(f"{leads(unknown)} may already be in Clay: no answer came.")
+    if unsure:
+        said.append(f"{leads(unsure)} may already be in Clay: no clear answer came.")
     if completed and skipped and not success and not failed:
         said.append("Nothing was sent.")
     return said

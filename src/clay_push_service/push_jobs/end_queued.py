@@ -10,14 +10,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs import tally
 
 END = """
 UPDATE clay.clay_push_log
-SET status = :status, state = 'done', cause = :cause, error_message = :message, claim_token = NULL, lease_until = NULL,
-    finished_at = now()
+SET status = :status, state = 'done', cause = :cause, claim_token = NULL, lease_until = NULL, finished_at = now(),
+    error_message = CAST(:message AS text) || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state IN ('waiting', 'claimed')
 """
 COUNTED = "WITH ended AS ({end} RETURNING job_id) SELECT job_id, count(*) AS ended FROM ended GROUP BY job_id"
@@ -36,7 +36,13 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
     status = DeliveryStatus.SKIPPED if cause is Cause.CANCELLED else DeliveryStatus.FAILED
     rows = await connection.execute(
         END_OF_JOBS,
-        {"job_ids": job_ids, "status": status, "cause": cause, "message": EXPLANATIONS[cause].message},
+        {
+            "job_ids": job_ids,
+            "status": status,
+            "cause": cause,
+            "message": EXPLANATIONS[cause].message,
+            "maybe_sent": MAYBE_SENT,
+        },
     )
     ended: dict[UUID, int] = {row.job_id: row.ended for row in rows}
     tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)

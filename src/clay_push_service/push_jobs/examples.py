@@ -53,7 +53,7 @@ DELIVERY: Final[Example] = {
     "delivery_id": "d1c7f7d4-3e5b-4e8e-9d5a-7f0f1b8c2a66",
     "lead": {"id": LEAD, "username": "johndoe", "full_name": "John Doe"},
     "status": "failed", "cause": "rejected", "error_message": "Clay refused the row.", "clay_response_status": 422,
-    "attempts": 1, "pushed_at": None,
+    "attempts": 1, "uncertain_attempts": 0, "pushed_at": None,
 }  # fmt: skip
 LEAD_VIEW: Final[Example] = {
     "id": LEAD, "username": "johndoe", "full_name": "John Doe", "email": "john@example.com", "company": "Acme Inc.",

@@ -23,13 +23,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is a formula to a spreadsheet, and lead data comes from strangers."""
 COLUMNS = (
     "delivery_id", "lead_id", "username", "full_name", "status", "cause", "error_message", "clay_response_status",
-    "attempts", "pushed_at",
+    "attempts", "pushed_at", "uncertain_attempts",
 )  # fmt: skip
 
 EXISTS = text("SELECT 1 FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id")
 READ = text("""
 SELECT id, seq, contributor_id, username, full_name, status, cause, error_message, clay_response_status, attempts,
-       pushed_at
+       uncertain_attempts, pushed_at
 FROM clay.clay_push_log
 WHERE job_id = :job_id AND org_id = :org_id AND seq > :after
   AND (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:cause AS text) IS NULL OR cause = :cause)
@@ -73,6 +73,7 @@ async def read_deliveries(
                 error_message=row.error_message,
                 clay_response_status=row.clay_response_status,
                 attempts=row.attempts,
+                uncertain_attempts=row.uncertain_attempts,
                 pushed_at=row.pushed_at,
             )
             for row in page
@@ -108,7 +109,8 @@ async def csv_lines(
             return
         yield _lines(
             (row.id, row.contributor_id, row.username, row.full_name, row.status, row.cause, row.error_message,
-             row.clay_response_status, row.attempts, row.pushed_at.isoformat() if row.pushed_at else None)
+             row.clay_response_status, row.attempts, row.pushed_at.isoformat() if row.pushed_at else None,
+             row.uncertain_attempts)
             for row in rows
         )  # fmt: skip
         after = rows[-1].seq

@@ -1,6 +1,6 @@
 """Reads push jobs as callers see them: counters as they stand, everything else derived."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,7 +51,9 @@ ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
 # What failed before what was skipped: the first is why nothing was sent, and nine leads that were in Clay already do not
 # explain the one that failed.
 CAUSES = text("""
-SELECT job_id, cause, count(*) AS leads FROM clay.clay_push_log
+SELECT job_id, cause, count(*) AS leads,
+       count(*) FILTER (WHERE uncertain_attempts > 0 OR cause = 'unknown') AS unsure
+FROM clay.clay_push_log
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
 ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
 """)
@@ -66,7 +68,8 @@ async def read_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> J
     row = (await connection.execute(READ_ONE, {"org_id": org_id, "job_id": job_id})).one_or_none()
     if row is None:
         raise not_found()
-    return _view(row, (await _causes(connection, [row]))[job_id])
+    causes, unsure = await _causes(connection, [row])
+    return _view(row, causes[job_id], unsure[job_id])
 
 
 async def read_jobs(
@@ -94,9 +97,9 @@ async def read_jobs(
         )
     ).all()
     page = rows[:limit]
-    causes = await _causes(connection, page)
+    causes, unsure = await _causes(connection, page)
     more = cursor.encode(page[-1].created_at.isoformat(), str(page[-1].id)) if len(rows) > limit else None
-    return JobPage(jobs=[_view(row, causes[row.id]) for row in page], next_cursor=more)
+    return JobPage(jobs=[_view(row, causes[row.id], unsure[row.id]) for row in page], next_cursor=more)
 
 
 def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
@@ -110,13 +113,18 @@ def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
         raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
 
 
-async def _causes(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[UUID, list[CauseView]]:
+async def _causes(
+    connection: AsyncConnection, rows: Sequence[Row[Any]]
+) -> tuple[dict[UUID, list[CauseView]], Counter[UUID]]:
+    """Of each job the causes, and how many of its leads may be in Clay."""
     causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
+    unsure: Counter[UUID] = Counter()
     ids = [row.id for row in rows if row.failed_count or row.skipped_count]
     if ids:
         for found in await connection.execute(CAUSES, {"job_ids": ids}):
             cause = Cause(found.cause)
             explanation = EXPLANATIONS[cause]
+            unsure[found.job_id] += found.unsure
             causes[found.job_id].append(
                 CauseView(
                     cause=cause,
@@ -127,10 +135,10 @@ async def _causes(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict
                     retryable=explanation.retryable,
                 )
             )
-    return causes
+    return causes, unsure
 
 
-def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
+def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
     status = JobStatus(row.status)
     pending = row.lead_count - row.success_count - row.failed_count - row.skipped_count
     waiting = _waiting(row) if status is JobStatus.RUNNING else None
@@ -150,7 +158,7 @@ def _view(row: Row[Any], causes: list[CauseView]) -> JobView:
         retry_of=row.retry_of,
         status=status,
         waiting=waiting,
-        warnings=warnings(status, *counts, row.unknown_count),
+        warnings=warnings(status, *counts, unsure),
         summary=summary(row.push_mode, row.lead_count, *counts, causes[0].message if causes else None)
         if status in ENDED
         else None,

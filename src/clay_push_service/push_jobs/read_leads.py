@@ -22,12 +22,13 @@ from clay_push_service.push_jobs.views import (
     LeadView,
 )
 
-# Of each lead: is it live, its last success in this table, whether an answer never came, and its last end.
+# Of each lead: is it live, its last success in this table, whether an answer never came, its last end, and whether any attempt
+# got no clear answer.
 STATES = text("""
 SELECT lead.id,
        live.job_id AS live_job_id,
        success.job_id AS success_job_id, success.pushed_at,
-       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, last.status AS last_status
+       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
 FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = lead.id AND state <> 'done' LIMIT 1) AS live ON true
@@ -37,10 +38,13 @@ LEFT JOIN LATERAL (SELECT job_id, pushed_at FROM clay.clay_push_log
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = lead.id AND cause = 'unknown' AND table_epoch = :table_epoch
     ORDER BY seq DESC LIMIT 1) AS unsure ON true
-LEFT JOIN LATERAL (SELECT job_id, status FROM clay.clay_push_log
+LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = lead.id AND status IN ('success', 'failed')
       AND table_epoch = :table_epoch
     ORDER BY seq DESC LIMIT 1) AS last ON true
+LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND uncertain_attempts > 0 AND table_epoch = :table_epoch
+    ORDER BY seq DESC LIMIT 1) AS tried ON true
 """)
 EPOCH = text("SELECT coalesce((SELECT table_epoch FROM clay.destinations WHERE org_id = :org_id), 1)")
 
@@ -98,6 +102,8 @@ def _clay(row: Row[Any], *, changed: bool) -> LeadClay:
         state, job_id = Cause.UNKNOWN.value, row.unsure_job_id
     elif row.last_job_id is not None:
         state, job_id = "failed", row.last_job_id
+    elif row.tried_job_id is not None:  # cancelled after a 5xx, say: it was sent, so `never` would be wrong
+        state, job_id = Cause.UNKNOWN.value, row.tried_job_id
     else:
         state, job_id = "never", None
     return LeadClay(state=state, pushed_at=row.pushed_at, job_id=job_id)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from clay_push_service import queue
 from clay_push_service.database import Connection, Statement
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.deliveries.health import Health
 from clay_push_service.deliveries.outcome import Outcome, Streaks, Verdict
 from clay_push_service.models import DeliveryState, DeliveryStatus, DestinationState
@@ -26,7 +26,11 @@ BECOMES = {
 # What many results have in common goes over the wire once, as a kind: nearly always all are of one.
 WRITE = Statement("""
 UPDATE clay.clay_push_log AS delivery
-SET status = kind.status, state = kind.state, cause = kind.cause, error_message = kind.message,
+SET status = kind.status, state = kind.state, cause = kind.cause,
+    uncertain_attempts = delivery.uncertain_attempts + kind.uncertain,
+    error_message = kind.message || CASE
+        WHEN kind.state = 'done' AND kind.cause <> 'unknown' AND delivery.uncertain_attempts + kind.uncertain > 0
+        THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END,
     clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
     due_at = now() + kind.delay * interval '1 second',
     duration_ms = coalesce(result.duration_ms, delivery.duration_ms),
@@ -39,8 +43,9 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS integer[]), CAST(:durations AS 
      AS result (id, kind, duration_ms, payload_hash)
 JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
             CAST(:messages AS text[]), CAST(:responses AS integer[]), CAST(:attempted AS integer[]),
-            CAST(:delays AS double precision[]))
-     WITH ORDINALITY AS kind (token, earlier, status, state, cause, message, response, attempted, delay, number)
+            CAST(:delays AS double precision[]), CAST(:uncertain AS integer[]))
+     WITH ORDINALITY
+     AS kind (token, earlier, status, state, cause, message, response, attempted, delay, uncertain, number)
      ON kind.number = result.kind
 WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
 RETURNING delivery.id
@@ -94,12 +99,12 @@ class Result:
             status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
         return (
             self.claim_token, self.attempts, status, cause, detail, outcome.status,
-            int(self.sent and outcome.uses_attempt), delay,
+            int(self.sent and outcome.uses_attempt), delay, int(self.sent and outcome.is_uncertain),
         )  # fmt: skip
 
 
-_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float]
-"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay: all of a result but what is its own."""
+_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float, int]
+"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay, uncertain attempts to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
 async def _write(
     connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
-    tokens, earlier, statuses, causes, details, responses, attempted, delays = zip(*kinds, strict=True)
+    tokens, earlier, statuses, causes, details, responses, attempted, delays, uncertain = zip(*kinds, strict=True)
     written = await WRITE.rows(
         connection,
         {
@@ -173,6 +178,8 @@ async def _write(
             "responses": responses,
             "attempted": attempted,
             "delays": delays,
+            "uncertain": uncertain,
+            "maybe_sent": MAYBE_SENT,
         },
     )
     return {delivery_id for (delivery_id,) in written}

@@ -138,7 +138,9 @@ class CancelAnswer(BaseModel):
     job_id: UUID = Field(description="The push job.")
     cancelled_count: int = Field(description="Leads that will not be sent any more.", examples=[180])
     already_sent: int = Field(description="Leads that Clay had taken before.", examples=[20])
-    maybe_sent: int = Field(description="Leads that may be in Clay already: sent, and no answer came.", examples=[0])
+    maybe_sent: int = Field(
+        description="Leads that may be in Clay already: sent, and no clear answer came.", examples=[0]
+    )
     in_flight: int = Field(description="Leads whose answer is still to come.", examples=[1])
     message: str = Field(
         description="The same in one sentence.",

@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.push_jobs import tally
 
 LOST_CLAIMS_TO_POISON = 4
@@ -35,7 +35,7 @@ SELECT DISTINCT job_id FROM clay.clay_push_log WHERE state IN ('sending', 'claim
 UNKNOWN = text("""
 UPDATE clay.clay_push_log
 SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
-    claim_token = NULL, lease_until = NULL, finished_at = now()
+    uncertain_attempts = uncertain_attempts + 1, claim_token = NULL, lease_until = NULL, finished_at = now()
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
 RETURNING id, job_id
 """)
@@ -55,7 +55,9 @@ UPDATE clay.clay_push_log
 SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     status = CASE WHEN lost_claims + 1 >= :poison THEN 'failed' ELSE 'pending' END,
     cause = CASE WHEN lost_claims + 1 >= :poison THEN 'poison' ELSE cause END,
-    error_message = CASE WHEN lost_claims + 1 >= :poison THEN :message ELSE error_message END,
+    error_message = CASE WHEN lost_claims + 1 < :poison THEN error_message
+                         WHEN uncertain_attempts > 0 THEN concat_ws(' ', CAST(:message AS text), CAST(:maybe_sent AS text))
+                         ELSE :message END,
     finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
     lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
@@ -110,7 +112,12 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     returned = (
         await connection.execute(
             RETURNED,
-            {"job_ids": expired, "poison": LOST_CLAIMS_TO_POISON, "message": EXPLANATIONS[Cause.POISON].message},
+            {
+                "job_ids": expired,
+                "poison": LOST_CLAIMS_TO_POISON,
+                "message": EXPLANATIONS[Cause.POISON].message,
+                "maybe_sent": MAYBE_SENT,
+            },
         )
     ).all()
     poison = [row for row in returned if row.status == "failed"]

@@ -115,6 +115,10 @@ class DeliveryView(BaseModel):
     error_message: str | None = Field(description="The same in one sentence.")
     clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.", examples=[422])
     attempts: int = Field(description="POSTs, without those that only waited.", examples=[1])
+    uncertain_attempts: int = Field(
+        description="Of these, those that got no clear answer: none at all, or a 5xx. Above 0: may be in Clay.",
+        examples=[0],
+    )
     pushed_at: datetime | None = Field(description="When Clay took it; null: it did not.")
 
 
