@@ -40,12 +40,13 @@ class OneDelivery:
         self.job_id = job_id
         self.token = uuid4()
         self.delivery_id = uuid4()
+        self.attempts = 0
 
     async def send(self, lease: timedelta = LEASE) -> None:
         self.token = uuid4()
         async with self.w.database.driver() as connection:
             [claimed] = await claim(connection, self.job_id, self.token, 1, lease)
-        self.delivery_id = claimed.delivery_id
+        self.delivery_id, self.attempts = claimed.delivery_id, claimed.attempts
         async with self.w.database.driver() as connection:
             assert await mark_sending(connection, self.token, [self.delivery_id], LEASE)
 
@@ -53,11 +54,13 @@ class OneDelivery:
         self.token = uuid4()
         async with self.w.database.driver() as connection:
             [claimed] = await claim(connection, self.job_id, self.token, 1, LEASE)
-        self.delivery_id = claimed.delivery_id
+        self.delivery_id, self.attempts = claimed.delivery_id, claimed.attempts
 
     async def answer(self, outcome: Outcome, *, sent: bool = True) -> None:
         async with self.w.database.transaction() as connection:
-            result = Result(self.delivery_id, self.job_id, self.version_id, self.token, outcome, sent=sent)
+            result = Result(
+                self.delivery_id, self.job_id, self.version_id, self.token, outcome, sent=sent, attempts=self.attempts
+            )
             assert len((await record(connection, [result], 30.0)).held) == 1
 
     async def try_once(self, outcome: Outcome) -> None:
