@@ -66,6 +66,7 @@ def test_password_in_clear_counts_where_it_can_mean_one_thing_only(url: str, pas
         ("postgresql://u@[fe80::1%25eth0]/d", (("fe80::1%eth0", 5432),)),
         ("postgresql://u@a:1,b,c:3/d", (("a", 1), ("b", 5432), ("c", 3))),
         ("postgresql://u@a,b/d?port=6432", (("a", 6432), ("b", 6432))),
+        ("postgresql://u@h:6432/d?host=a", (("a", 6432),)),
         ("postgresql:///d?host=a,b&port=1,2", (("a", 1), ("b", 2))),
         ("postgresql://u@%2Fvar%2Frun%2Fpg:5433/d", (("/var/run/pg", 5433),)),
         ("postgresql:///d?host=/var/run/pg&port=5433", (("/var/run/pg", 5433),)),

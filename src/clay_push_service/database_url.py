@@ -99,15 +99,13 @@ def parse(url: str) -> DatabaseUrl:
     given = _parameters(query)
     user, _, password = credentials.partition(":")
     role = given.get("user") or _decoded(user, "the user") or _own_name()
-    ports = given.get("port")
-    if "host" in given:
-        places = [(host, "") for host in given["host"].split(",")]
-    else:
-        places = [_host_and_port(each) for each in place.split(",")] if place else []
-    hosts = _hosts(places, ports)
+    places = [_host_and_port(each) for each in place.split(",")] if place else []
+    ports = given.get("port") or ",".join(port for _, port in places)
+    hosts = [host for host, _ in places]
+    hosts = given["host"].split(",") if given.get("host") else hosts
     number = {name: _number(given, name) for name in NUMBERS}
     return DatabaseUrl(
-        hosts=hosts,
+        hosts=_hosts(hosts or [""], ports.split(",")),
         role=role,
         password=given.get("password") or _decoded(password, "the password") or None,
         database=given.get("dbname") or _decoded(path, "the database's name") or role,
@@ -144,19 +142,18 @@ def _split(rest: str) -> tuple[str, str, str, str]:
     return credentials, place, path, query
 
 
-def _hosts(places: Sequence[tuple[str, str]], ports: str | None) -> tuple[tuple[str, int], ...]:
-    """`ports`: of the parameter `port`, one for all or one for each."""
-    given = ports.split(",") if ports else [""]
-    if len(given) > 1 and len(given) != len(places):
+def _hosts(hosts: Sequence[str], ports: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """`ports`: one for all or one for each; an empty one is the default."""
+    if len(ports) > 1 and len(ports) != len(hosts):
         raise DatabaseUrlError("parameter port: needs one port, or as many as there are hosts")
     found = []
-    for index, (host, own_port) in enumerate(places or [("", "")]):
+    for index, host in enumerate(hosts):
         if host and not host.startswith("/") and not HOST_NAME.fullmatch(host):
             raise DatabaseUrlError(
                 "is no URL: postgresql://user:password@host:port/database; its host is no name or address (in a password"
                 " write %40 for @, %2F for / and %23 for #)"
             )
-        found.append((host, _port(own_port or given[index if len(given) > 1 else 0])))
+        found.append((host, _port(ports[index if len(ports) > 1 else 0])))
     if len(found) == 1 and not found[0][0]:
         return tuple((host, found[0][1]) for host in DEFAULT_HOSTS)
     return tuple((host or "localhost", port) for host, port in found)

@@ -1,0 +1,118 @@
+"""Every command over a database URL with odd names, an odd password and parameters: none crashes, none shows the password."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import httpx
+import pytest
+
+from clay_push_service.demo.home import port_for
+from clay_push_service.demo.nexusleads_schema import create_schema
+from clay_push_service.demo.sample_leads import load_samples
+from clay_push_service.destinations.secret_box import generate_key
+from clay_push_service.host.tables import Vintage
+from tests.support.databases import TestServer
+from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
+from tests.support.odd_roles import OddRole, odd_role
+from tests.support.shell import Said, environment, shell, start
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+PARAMETERS = "?sslmode=prefer&application_name=crm%20push&connect_timeout=30&keepalives_idle=20"
+ORGANIZATION = "acme"
+COMMANDS = (
+    ("migrate",),
+    ("doctor",),
+    ("attach", "--level", "mirror", "--dry-run"),
+    ("detach", "--dry-run"),
+    ("api-keys", "create", "--name", "nightly", "--scope", "ops"),
+    ("api-keys", "list"),
+    ("api-keys", "revoke", "none"),
+    ("push", "--org", ORGANIZATION, "--project", "none", "--dry-run"),
+    ("cancel", "--all"),
+    ("erase", "--org", ORGANIZATION, "--lead", "00000000-0000-0000-0000-000000000000"),
+    ("secrets", "rotate"),
+    ("verify",),
+    ("worker", "--check"),
+)
+REFUSALS = {"revoke", "push", "erase", "--check"}
+"""They reach the database, and find nothing to act on."""
+UNREACHED = ("Traceback", "cannot be reached", "not usable", "Error:")
+
+
+@pytest.fixture(params=[3, 19], ids=["per%cent", "everything"])
+async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url: str) -> AsyncIterator[OddRole]:
+    number: int = request.param
+    async with odd_role(postgres, database_url, ROLES[number % 12], PASSWORDS[number], DATABASES[number % 12]) as made:
+        host = await asyncpg.connect(made.admin_url)
+        await create_schema(host, Vintage.TODAY)
+        await load_samples(host, Vintage.TODAY)
+        await host.close()
+        yield made
+
+
+def env_of(odd: OddRole) -> dict[str, str]:
+    url = odd.url + PARAMETERS
+    return environment(
+        database_url=url,
+        admin_database_url=url,
+        encryption_keys=generate_key(),
+        jwt_secret="0123456789abcdef-0123456789ABCDEF",
+        port=str(port_for(0)),
+        log_format="console",
+    )
+
+
+@pytest.mark.timeout(600)
+async def test_every_command_reaches_the_database(odd: OddRole, tmp_path: Path) -> None:
+    env = env_of(odd)
+    for command in COMMANDS:
+        said = await shell(tmp_path, *command, env=env, seconds=120)
+        expected = {0, 1} if REFUSALS & set(command) else {0}
+        assert said.exit_code in expected, (command, said)
+        assert not any(each in said.err for each in UNREACHED), (command, said)
+        assert odd.password not in said.out + said.err
+
+
+@pytest.mark.timeout(600)
+async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: OddRole, tmp_path: Path) -> None:
+    env = env_of(odd) | {"CLAY_PUSH_LOG_LEVEL": "DEBUG"}
+    process: Process = await start(tmp_path, "serve", "--with-worker", env=env)
+    reading = asyncio.create_task(process.communicate())
+    admin = await asyncpg.connect(odd.admin_url)
+    try:
+        async with asyncio.timeout(120), httpx.AsyncClient(trust_env=False) as http:
+            while await admin.fetchval("SELECT count(*) FROM clay.workers") == 0:
+                assert not reading.done(), reading.result()
+                await asyncio.sleep(0.1)
+            url = f"http://127.0.0.1:{env['CLAY_PUSH_PORT']}/readyz"
+            while not (await _is_ready(http, url)):  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.1)
+            # Lost connections are what the queue's pool writes about.
+            await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", odd.role)
+            names = "SELECT array_agg(DISTINCT application_name) FROM pg_stat_activity WHERE usename = $1"
+            while await admin.fetchval(names, odd.role) != ["crm push"]:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(reading, 60)
+        said = Said(process.returncode or 0, out.decode(), err.decode())
+        assert said.exit_code == 0, said
+        assert "Traceback" not in said.err
+        assert odd.password not in said.out + said.err
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await asyncio.wait([reading])
+        await admin.close()
+
+
+async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,56 @@
+"""Whatever an administrator makes the database's or the role's defaults, a push goes its way from request to record."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from clay_push_service.privacy.retention import empty_old
+from clay_push_service.session_settings import SINCE
+from tests.support.databases import name_of
+from tests.support.shell import of_settings, shell
+from tests.support.stage import Stage, WorkerProcess, stage
+from tests.test_drivers import UNUSUAL
+
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+IDLE_LONG = (
+    f"SELECT count(*) {OTHERS} AND state = 'idle' AND clock_timestamp() - state_change > interval '3500 milliseconds'"
+)
+FAILURES = ("sweep.failed", "queue.worker_failed", "slice.failed", "mirror.pass_failed", "inbox.failed", "Traceback")
+
+
+async def make_defaults(service: Stage, of: str) -> None:
+    """And let every connection that the service has be made anew."""
+    major = service.host.get_server_version().major
+    for name, value in UNUSUAL.items():
+        if SINCE.get(name, 0) <= major:
+            await service.host.execute(f"ALTER {of} SET {name} = '{value}'")
+    await service.host.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("of", ["DATABASE {0}", "ROLE CURRENT_USER IN DATABASE {0}"], ids=["database", "role"])
+async def test_a_push_goes_as_always(database_url: str, tmp_path: Path, of: str) -> None:
+    async with stage(database_url, tmp_path, workers=0) as service:
+        await make_defaults(service, of.format(name_of(database_url)))
+        log = tmp_path / "worker.log"
+        service.workers.append(WorkerProcess(service.settings, log))
+        await service.workers[-1].start()
+        await service.configure()
+        for first in (0, 20):
+            accepted = await service.push(list(service.project.lead_ids[first : first + 20]))
+            path = f"/api/clay/jobs/{accepted['job_id']}/events"
+            watching = asyncio.create_task(service.api.get(path, headers=service.as_user()))
+            job = await service.ended(accepted["job_id"], 120)
+            assert (job["status"], job["success_count"]) == ("completed", 20)
+            assert '"status":"completed"' in (await asyncio.wait_for(watching, 60)).text
+            async with asyncio.timeout(60):  # longer than idle_session_timeout
+                while await service.host.fetchval(IDLE_LONG) == 0:  # noqa: ASYNC110 - another process has no event
+                    await asyncio.sleep(0.1)
+        await empty_old(service.api._transport.app.state.database, 1)  # type: ignore[attr-defined]
+        verified = await shell(tmp_path, "verify", env=of_settings(service.settings), seconds=120)
+        assert verified.exit_code == 0, verified
+        assert (await service.sandbox.counts())["repeated_leads"] == 0
+        await service.workers[-1].terminate()
+        said = log.read_text()
+        assert not any(each in said for each in FAILURES), said
