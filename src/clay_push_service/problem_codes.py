@@ -93,7 +93,7 @@ _OF_BODY: Final = {
 }  # fmt: skip
 _OF_SERVICE: Final = {
     "pace_busy": ProblemCode(429, "Other leads are being sent to the webhook just now.", _LATER),
-    "too_many_requests": ProblemCode(429, "Too soon.", _LATER),
+    "too_many_requests": ProblemCode(429, "Too soon, or too many at once.", _LATER),
     "internal_error": ProblemCode(500, "Something unexpected happened.", "Report it with the `request_id`."),
     "unavailable": ProblemCode(503, "This cannot be done now.", _LATER),
     "database_unavailable": ProblemCode(503, "The database cannot be reached.", _LATER),

@@ -83,5 +83,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-CALLER: Final = (400, 401, 403)
+CALLER: Final = (400, 401, 403, 429)
 """What every route with a caller may answer."""

@@ -112,6 +112,14 @@ class Settings(BaseSettings):
     """Of our own lines; DEBUG has one for every lead that Clay took."""
     max_body_bytes: int = Field(4_000_000, ge=1000)
     """The largest body of any route, which is a push's: 50,000 UUIDs are 2 MB. Most routes take 16 KB."""
+    requests_per_organization: int = Field(4, ge=1, le=200)
+    """Requests of one organization at once in one process; others wait their turn. Of a pool of 10 this leaves 6 to others."""
+    costly_requests_per_organization: int = Field(2, ge=1, le=50)
+    """The same for pushes, previews, runs of a rule and erasures: each holds a connection for seconds, and 50,000 ids 20 MB."""
+    exports_per_organization: int = Field(2, ge=1, le=50)
+    """The same for CSV files, which last as long as their reader reads."""
+    turn_wait_seconds: float = Field(10.0, gt=0, le=60)
+    """For a turn; then 429. A push of 50,000 leads takes about a second."""
     max_connections: int = Field(1000, ge=10, le=60_000)
     """Connections of callers at once in one `serve`. Over it the one that has waited longest for its client is closed. Half of
     them may be event streams; a connection costs about 20 KB."""

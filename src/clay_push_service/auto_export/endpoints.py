@@ -12,6 +12,7 @@ from clay_push_service.auto_export.schemas import PreviewQuery, RuleBody, RulePr
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.ask import Desk
@@ -48,7 +49,12 @@ async def set_auto_export(project_id: ProjectId, body: RuleBody, desk: RuleDesk)
     return RuleView.of(project_id, kept)
 
 
-@router.get("/preview", summary="What the rule would push now", responses=responses(*CALLER, 404))
+@router.get(
+    "/preview",
+    summary="What the rule would push now",
+    responses=responses(*CALLER, 404),
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+)
 async def preview_auto_export(
     project_id: ProjectId, desk: ReadDesk, query: Annotated[PreviewQuery, Query()]
 ) -> RulePreview:  # fmt: skip
@@ -59,6 +65,7 @@ async def preview_auto_export(
 @router.post(
     "/run", summary="Run the rule after a scan",
     responses={202: {"model": RunAnswer, "description": "A push job was queued."}, **responses(*CALLER, 404, 409, 413)},
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def run_auto_export(
     project_id: ProjectId, desk: PushDesk, response: Response, body: Annotated[RunBody | None, Body()] = None

@@ -4,6 +4,7 @@ FastAPI by itself reads and parses a body before it runs any dependency, so that
 """
 
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from clay_push_service.callers.dependencies import Authorize
 from clay_push_service.callers.strict_query import ignore_unknown_parameters, require_known_parameters
+from clay_push_service.callers.turns import Lane, Turns
 from clay_push_service.request_body import with_body
 from clay_push_service.settings import Settings
 
@@ -34,9 +36,11 @@ class BodySize(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """Marks a route among its `dependencies`, as `Depends(Takes(…))`: how much of the service it may take."""
+    """Marks a route among its `dependencies`, as `Depends(Takes(…))`: how much of the service it may take at once."""
 
     body: BodySize = BodySize.SMALL
+    lane: Lane | None = Lane.ORDINARY
+    """None: the endpoint bounds itself."""
 
     async def __call__(self) -> None:
         """Nothing to be done when dependencies are run: the route reads the mark."""
@@ -54,9 +58,14 @@ class GuardedRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def guarded(request: Request) -> Response:
-            await authorize.admit(request)
+            caller = await authorize.admit(request)
             if not takes_any_parameter:
                 require_known_parameters(request)
+            if takes.lane is not None:
+                turns: Turns = request.app.state.turns
+                answered: AsyncExitStack = request.scope["fastapi_inner_astack"]  # left when the answer was sent
+                if await answered.enter_async_context(turns.turn(takes.lane, caller.org_id)):
+                    authorize.forget(request)
             if has_body:
                 settings: Settings = request.app.state.settings
                 request = await with_body(request, takes.body.bytes(settings), settings.body_timeout_seconds)

@@ -12,6 +12,7 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
+from clay_push_service.callers.turns import Lane
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
@@ -41,6 +42,7 @@ router = APIRouter(
 
 MAX_ACTIVITY = 100
 
+WAITS_OUTSIDE = [Depends(Takes(lane=Lane.SETTINGS))]
 FirstReadDesk = Annotated[Desk, Depends(desk_with(Scope.READ, org_default="first"))]
 FirstPushDesk = Annotated[Desk, Depends(desk_with(Scope.PUSH, org_default="first"))]
 FirstSettingsDesk = Annotated[SettingsDesk, Depends(settings_desk_with(Scope.CONFIG, org_default="first"))]
@@ -62,7 +64,9 @@ async def frontend_config(desk: FirstReadDesk) -> FrontendConfig:
     return FrontendConfig.of(await read_config(desk))
 
 
-@router.put("/clay/config", summary="Save the webhook URL", responses=responses(*CALLER, 409, 413))
+@router.put(
+    "/clay/config", summary="Save the webhook URL", responses=responses(*CALLER, 409, 413), dependencies=WAITS_OUTSIDE
+)
 async def frontend_save_config(
     body: FrontendConfigBody, desk: FirstSettingsDesk, box: Box, resolver: Resolver
 ) -> FrontendConfig:
@@ -85,6 +89,7 @@ router.add_api_route(
     summary="Send a sample row",
     responses=responses(*CALLER),
     route_class_override=PageRoute,
+    dependencies=WAITS_OUTSIDE,
 )
 
 
@@ -104,7 +109,7 @@ async def frontend_activity(
 
 @router.post(
     "/clay/push", status_code=202, summary="Push selected leads", responses=responses(*CALLER, 404, 409, 413),
-    dependencies=[Depends(Takes(BodySize.SETTING))],
+    dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def frontend_push(body: FrontendPushBody, desk: FirstPushDesk) -> PushAnswer:
     """Without `project_id`, which is the normal case, each lead counts for the project where its score is highest."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
+from clay_push_service.callers.guarded_route import GuardedRoute
 from clay_push_service.errors import ClayPushError
 from clay_push_service.nexusleads.frontend_models import FrontendTest
 
@@ -21,7 +21,7 @@ NOT_OF_THE_PAGE: Final = frozenset(
 UNAUTHORIZED: Final = 401
 
 
-class PageRoute(APIRoute):
+class PageRoute(GuardedRoute):
     """A route whose endpoint and dependencies hold no transaction of the request: a caught error would commit it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
 from clay_push_service.dependencies import Transaction
 from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized
 
 @router.post(
     "/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413),
-    dependencies=[Depends(Takes(BodySize.LISTS))],
+    dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(
     body: ErasureBody, caller: Eraser, connection: Transaction, host: Host, response: Response

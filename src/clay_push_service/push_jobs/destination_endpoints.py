@@ -1,9 +1,10 @@
 """`/api/clay/config` and `/api/clay/test`: parse, call, answer."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import GuardedRoute
+from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
 from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses
@@ -11,6 +12,7 @@ from clay_push_service.push_jobs.dependencies import ConfigDesk, ReadDesk
 from clay_push_service.push_jobs.destination_models import Config, ConfigUpdate, Removal, TestResult
 from clay_push_service.push_jobs.settings_desk import read_config as config_of
 
+WAITS_OUTSIDE = [Depends(Takes(lane=Lane.SETTINGS))]
 router = APIRouter(prefix="/api/clay", tags=["settings"], dependencies=Authorized, route_class=GuardedRoute)
 
 
@@ -20,13 +22,15 @@ async def read_config(desk: ReadDesk) -> Config:
     return await config_of(desk)
 
 
-@router.put("/config", summary="Change the Clay settings", responses=responses(*CALLER, 409, 413))
+@router.put(
+    "/config", summary="Change the Clay settings", responses=responses(*CALLER, 409, 413), dependencies=WAITS_OUTSIDE
+)
 async def write_config(update: ConfigUpdate, desk: ConfigDesk, box: Box, resolver: Resolver) -> Config:
     """For an owner or admin, or a key with scope `config`. What is not named stays as it is."""
     return await desk.write(box, resolver, update.change())
 
 
-@router.delete("/config", summary="Remove the webhook", responses=responses(*CALLER))
+@router.delete("/config", summary="Remove the webhook", responses=responses(*CALLER), dependencies=WAITS_OUTSIDE)
 async def remove_config(desk: ConfigDesk) -> Removal:
     """Forgets URL and token. What is queued fails as `destination_removed`; what is under way is still recorded."""
     ended = await desk.remove()
@@ -35,7 +39,12 @@ async def remove_config(desk: ConfigDesk) -> Removal:
     return Removal(removed=True, ended_count=ended, message="The Clay webhook was removed.")
 
 
-@router.post("/test", summary="Send a sample row to the stored webhook", responses=responses(*CALLER, 409, 429))
+@router.post(
+    "/test",
+    summary="Send a sample row to the stored webhook",
+    responses=responses(*CALLER, 409),
+    dependencies=WAITS_OUTSIDE,
+)
 async def test_connection(desk: ConfigDesk, box: Box, client: Client) -> TestResult:
     """Costs one of the webhook's lifetime submissions. A good test opens a closed destination."""
     return TestResult.of(await desk.test(box, client))

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
 from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.dependencies import Database, RequestId, Transaction
@@ -91,6 +92,7 @@ async def list_deliveries(
     "/{job_id}/leads.csv", summary="The same as a file", response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One line a lead."},
                **responses(*CALLER, 404)},
+    dependencies=[Depends(Takes(lane=Lane.EXPORT))],
 )  # fmt: skip
 async def download_deliveries(
     job_id: JobId, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
@@ -111,6 +113,7 @@ async def download_deliveries(
                      "description": "Server-Sent Events `job`, each with the job as `GET /api/clay/jobs/{id}` gives it: "
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},
+    dependencies=[Depends(Takes(lane=None))],
 )  # fmt: skip
 async def watch_job(job_id: JobId, caller: DetachedReader, database: Database, watch: Watch) -> StreamingResponse:
     """To be read with fetch, which sends headers; EventSource cannot."""
@@ -142,7 +145,7 @@ async def watch_job(job_id: JobId, caller: DetachedReader, database: Database, w
 
 @router.post(
     "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Push again what failed",
-    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.SETTING))],
+    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def retry_job(
     job_id: JobId,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.ask import Desk
@@ -29,7 +30,7 @@ from clay_push_service.push_jobs.views import LeadPage
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, route_class=GuardedRoute)
 
 DryRun = Annotated[bool, Query(description="Answer 200 with the preview, and queue nothing.")]
-LEADS = Depends(Takes(BodySize.SETTING))
+LEADS = Depends(Takes(BodySize.SETTING, Lane.COSTLY))
 PUSHED = {
     200: {"model": Preview, "description": "With `dry_run`: what the push would do."},
     **responses(*CALLER, 404, 409, 413),
@@ -49,7 +50,7 @@ async def push(
 
 @router.post(
     "/push-filtered", status_code=202, response_model=PushAnswer, summary="Push a project's leads by filters",
-    responses=PUSHED, dependencies=[Depends(Takes(BodySize.LISTS))],
+    responses=PUSHED, dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def push_filtered(
     body: PushFilteredBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False

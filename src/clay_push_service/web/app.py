@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from clay_push_service import __version__, logs, problems
 from clay_push_service.auto_export import endpoints as auto_export_endpoints
+from clay_push_service.callers.turns import Turns
 from clay_push_service.database import Database
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.look_up import default_resolver
@@ -70,6 +71,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.host = host
+    app.state.turns = Turns.of(settings)
     app.state.box = SecretBox(settings.encryption_keys) if settings.encryption_keys else None
     app.state.database = database
     app.state.client = client
