@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     """The same for pushes, previews, runs of a rule and erasures: each holds a connection for seconds, and 50,000 ids 20 MB."""
     exports_per_organization: int = Field(2, ge=1, le=50)
     """The same for CSV files, which last as long as their reader reads."""
+    event_streams_per_caller: int = Field(10, ge=1, le=1000)
+    """Of one user or key in one process: a person has a few tabs open."""
+    event_streams: int = Field(500, ge=1, le=50_000)
+    """Of all callers in one process; half of `max_connections`, so that requests find room."""
+    event_stream_recheck_seconds: float = Field(10.0, gt=0, le=15)
+    """How often the rights of a stream's caller are read again; a stream outlives a revoked key by so long at most."""
     turn_wait_seconds: float = Field(10.0, gt=0, le=60)
     """For a turn; then 429. A push of 50,000 leads takes about a second."""
     max_connections: int = Field(1000, ge=10, le=60_000)

@@ -1,18 +1,21 @@
-"""What push endpoints ask for in their signatures: the desk a request is dealt with, and the watch of the process."""
+"""What push endpoints ask for in their signatures: the desk a request is dealt with, and the event stream of a job."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 
 from clay_push_service.callers.authenticate import OrgDefault
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Host, caller_with, detached_caller_with
 from clay_push_service.dependencies import Database, RequestId, Settings, Transaction
+from clay_push_service.push_jobs import event_streams
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.ask import Desk
+from clay_push_service.push_jobs.feeds import Feeds
+from clay_push_service.push_jobs.read_deliveries import require_job
 from clay_push_service.push_jobs.settings_desk import SettingsDesk
-from clay_push_service.push_jobs.watch import Watch as WatchOfProcess
 
 
 def asker_of(caller: Caller, request_id: str | None) -> Asker:
@@ -51,15 +54,33 @@ def settings_desk_with(
     return desk
 
 
-def _watch(request: Request) -> WatchOfProcess:
-    watch: WatchOfProcess = request.app.state.watch
-    return watch
+READ_DETACHED = detached_caller_with(Scope.READ)
+DetachedReader = Annotated[Caller, Depends(READ_DETACHED)]
+
+
+async def _job_stream(
+    request: Request,
+    job_id: Annotated[UUID, Path(description="The push job.")],
+    caller: DetachedReader,
+    database: Database,
+    settings: Settings,
+) -> AsyncIterator[event_streams.JobStream]:
+    """Raises 404 `job_not_found`, and 429 over the bounds."""
+    streams: event_streams.EventStreams = request.app.state.event_streams
+    feeds: Feeds = request.app.state.feeds
+    with streams.opened(caller):
+        async with database.transaction() as connection:
+            await require_job(connection, caller.org_id, job_id)
+        async with feeds.follow(caller.org_id, job_id) as feed:
+            yield event_streams.JobStream(
+                feed, lambda: READ_DETACHED.admit(request), caller, settings.event_stream_recheck_seconds
+            )
 
 
 PushDesk = Annotated[Desk, Depends(desk_with(Scope.PUSH))]
 ReadDesk = Annotated[Desk, Depends(desk_with(Scope.READ))]
 ConfigDesk = Annotated[SettingsDesk, Depends(settings_desk_with(Scope.CONFIG))]
-Watch = Annotated[WatchOfProcess, Depends(_watch)]
+JobStream = Annotated[event_streams.JobStream, Depends(_job_stream)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -6,22 +6,19 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.callers.dependencies import Authorized, Pusher, Reader, detached_caller_with
+from clay_push_service.callers.dependencies import Authorized, Pusher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
-from clay_push_service.database import UNAVAILABLE
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.dependencies import Database, RequestId, Transaction
-from clay_push_service.errors import NotFoundError
 from clay_push_service.models import DeliveryStatus, JobStatus
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.cursor import Cursor
-from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, Watch, asker_of
-from clay_push_service.push_jobs.describe import ENDED
+from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushDesk, asker_of
 from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.read_deliveries import csv_lines, read_deliveries, require_job
 from clay_push_service.push_jobs.read_jobs import read_job, read_jobs
@@ -31,7 +28,6 @@ from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
 
 router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized, route_class=GuardedRoute)
 
-DetachedReader = Annotated[Caller, Depends(detached_caller_with(Scope.READ))]
 JobId = Annotated[UUID, Path(description="The push job.")]
 # Empty is as if it were not there: forms and clients send `?status=` where nothing is chosen.
 StatusFilter = Annotated[
@@ -108,39 +104,18 @@ async def download_deliveries(
 
 
 @router.get(
-    "/{job_id}/events", summary="A push job as it changes", response_class=StreamingResponse,
+    "/{job_id}/events",  # noqa: FAST003 - the stream's own dependency takes it
+    summary="A push job as it changes", response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": EVENT}},
                      "description": "Server-Sent Events `job`, each with the job as `GET /api/clay/jobs/{id}` gives it: "
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=None))],
 )  # fmt: skip
-async def watch_job(job_id: JobId, caller: DetachedReader, database: Database, watch: Watch) -> StreamingResponse:
-    """To be read with fetch, which sends headers; EventSource cannot."""
-    async with database.transaction() as connection:
-        await require_job(connection, caller.org_id, job_id)
-
-    async def events() -> AsyncIterator[str]:
-        said = None
-        async for _ in watch.changes(job_id):
-            try:
-                async with database.transaction() as connection:
-                    view = await read_job(connection, caller.org_id, job_id)
-            except NotFoundError:
-                return
-            except (
-                *UNAVAILABLE,
-                TimeoutError,
-            ):  # the database is away for a moment: whoever watches keeps what they have
-                yield ": still here\n\n"
-                continue
-            data = view.model_dump_json()
-            yield f"event: job\ndata: {data}\n\n" if data != said else ": still here\n\n"
-            said = data
-            if view.status in ENDED:
-                return
-
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
+    """To be read with fetch, which sends headers; EventSource cannot. Ends, too, when the caller may no longer read it."""
+    async for snapshot in stream.snapshots():
+        yield ServerSentEvent(raw_data=snapshot, event="job")
 
 
 @router.post(

@@ -22,6 +22,8 @@ from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.readiness import readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
 from clay_push_service.push_jobs import destination_endpoints, job_endpoints, push_endpoints
+from clay_push_service.push_jobs.event_streams import EventStreams
+from clay_push_service.push_jobs.feeds import Feeds
 from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
 from clay_push_service.web import errors
@@ -72,6 +74,7 @@ def create_app(
     app.state.settings = settings
     app.state.host = host
     app.state.turns = Turns.of(settings)
+    app.state.event_streams = EventStreams.of(settings)
     app.state.box = SecretBox(settings.encryption_keys) if settings.encryption_keys else None
     app.state.database = database
     app.state.client = client
@@ -111,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if not ready.is_ready:
         log.warning("web.not_ready", reason=ready.reason)
     state.watch = Watch(state.database)
+    state.feeds = Feeds(state.database, state.watch)
     listening = asyncio.create_task(state.watch.run())
     log.info("web.started", version=__version__)
     try:
@@ -143,6 +147,8 @@ def _with_problems(app: FastAPI) -> Any:
             made = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(made.pop("$defs", {}))
             schemas["Problem"] = made
+            stream = schema["paths"]["/api/clay/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+            stream["text/event-stream"].pop("itemSchema", None)  # of OpenAPI 3.2; ours is 3.1
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             for name, example in EXAMPLES.items():

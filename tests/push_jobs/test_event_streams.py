@@ -1,0 +1,222 @@
+"""Event streams: bounded in number, ended with the rights of their caller, and one read of a job for all its readers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import event, text
+
+from clay_push_service.callers.api_keys import revoke_key
+from clay_push_service.callers.caller import Caller, CallerKind, Scope
+from clay_push_service.errors import TooManyRequestsError, UnauthorizedError, UnavailableError
+from clay_push_service.push_jobs.event_streams import EventStreams, JobStream
+from clay_push_service.push_jobs.feeds import Feed, Feeds
+from clay_push_service.push_jobs.watch import Watch
+from tests.support.app import AppClient, app_settings, token
+from tests.support.routes import furnish
+from tests.support.serving import Served, served
+from tests.support.world import World, world
+
+READERS = 20
+WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
+
+
+def caller(key_id: UUID) -> Caller:
+    return Caller(CallerKind.SERVICE, uuid4(), "key:test", frozenset({Scope.READ}), key_id=key_id)
+
+
+def test_a_caller_and_a_process_have_a_bounded_number_of_streams() -> None:
+    streams = EventStreams(per_caller=2, in_all=3)
+    one, another = caller(uuid4()), caller(uuid4())
+    with streams.opened(one), streams.opened(another):
+        with streams.opened(one), pytest.raises(TooManyRequestsError) as refused, streams.opened(one):
+            pass
+        assert int(refused.value.headers["Retry-After"]) > 0
+        with streams.opened(one), pytest.raises(TooManyRequestsError), streams.opened(another):
+            pass
+        with streams.opened(another):
+            pass
+
+
+@asynccontextmanager
+async def feeding(w: World) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
+    """A push job that no worker drains, its feeds, and the statements that read it."""
+    await w.configure(WEBHOOK)
+    job = await w.push()
+    statements: list[str] = []
+
+    def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "AS destination_state" in statement:
+            statements.append(statement)
+
+    event.listen(w.database.engine.sync_engine, "before_cursor_execute", heard)
+    watch = Watch(w.database)
+    listening = asyncio.create_task(watch.run())
+    try:
+        yield Feeds(w.database, watch), job.job_id, statements
+    finally:
+        event.remove(w.database.engine.sync_engine, "before_cursor_execute", heard)
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def count(w: World, job_id: UUID, number: int) -> None:
+    async with w.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE clay.push_jobs SET table_name = :name WHERE id = :id"), {"name": f"T{number}", "id": job_id}
+        )
+        await connection.execute(text("SELECT pg_notify('clay_push_jobs', :id)"), {"id": str(job_id)})
+
+
+async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -> None:
+    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements), AsyncExitStack() as stack:
+        followed = [await stack.enter_async_context(feeds.follow(w.org_id, job_id)) for _ in range(READERS)]
+        for number in range(3):
+            await count(w, job_id, number)
+            async with asyncio.timeout(60):
+                for feed in followed:
+                    while f'"T{number}"' not in feed.latest:
+                        await feed.news.wait()
+        # One at the beginning and one for each change; a wait without news looks again on its own, too.
+        assert len(statements) < 3 * READERS
+        assert len({id(feed) for feed in followed}) == 1
+
+
+async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) -> None:
+    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
+        async with feeds.follow(w.org_id, job_id) as feed:
+            await asyncio.wait_for(feed.news.wait(), 60)
+        read = len(statements)
+        async with feeds.follow(w.org_id, job_id) as again:
+            assert again is not feed
+            await asyncio.wait_for(again.news.wait(), 60)
+            assert len(statements) > read
+
+
+async def test_who_comes_later_gets_the_newest_snapshot_at_once_and_the_end(database_url: str) -> None:
+    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
+        async with feeds.follow(w.org_id, job_id) as feed, feeds.follow(w.org_id, job_id) as later:
+            await asyncio.wait_for(feed.news.wait(), 60)
+            assert later.number == feed.number == 1
+            await w.fetch(
+                "UPDATE clay.push_jobs SET status = 'cancelled', finished_at = now() WHERE id = :id", id=job_id
+            )
+            async with asyncio.timeout(60):
+                while not feed.has_ended:
+                    await feed.news.wait()
+            assert '"cancelled"' in later.latest
+
+
+async def test_a_stream_sends_nothing_while_the_rights_cannot_be_read_and_ends_without_them() -> None:
+    feed, who = Feed(), caller(uuid4())
+    answers: list[Exception | Caller] = [UnavailableError("away"), who, UnauthorizedError("revoked")]
+    asked: list[int] = []
+
+    async def authorize() -> Caller:
+        asked.append(feed.number)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    feed.publish("1")
+    stream = JobStream(feed, authorize, who, recheck_seconds=0.05)
+    assert [snapshot async for snapshot in stream.snapshots()] == ["1"]
+    assert answers == []
+    assert asked == [1, 1, 1]
+
+
+@asynccontextmanager
+async def watching(service: Served, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async with (
+        httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=60) as client,
+        client.stream("GET", path, headers=headers) as answer,
+    ):
+        yield answer
+
+
+async def until_end(service: Served, path: str, headers: dict[str, str], begun: asyncio.Queue[None]) -> int:
+    """Reads a stream until the service ends it. Returns the number of events."""
+    events = 0
+    async with watching(service, path, headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line == "event: job":
+                events += 1
+                begun.put_nowait(None)
+    return events
+
+
+async def test_streams_end_when_their_callers_lose_the_right_to_read(
+    app_client: AppClient, database_url: str, tmp_path: Path
+) -> None:
+    """The job does not end: there is no worker."""
+    host, org_id = app_client.host, app_client.org_id
+    path = f"/api/clay/jobs/{(await furnish(app_client, org_id, 'owner')).job_id}/events"
+    settings = app_settings(database_url)
+    prefix = await app_client.key(Scope.READ)
+    soon = int(datetime.now(UTC).timestamp()) + 20
+    credentials = {
+        "revoked key": app_client.credentials[prefix],
+        "deactivated": token("member"),
+        "removed": token("admin"),
+        "expired": token("owner", exp=soon),
+    }
+    org = {"X-Org-Id": str(org_id)}
+    async with served(settings, tmp_path, event_stream_recheck_seconds="0.2") as service:
+        begun: asyncio.Queue[None] = asyncio.Queue()
+        streams = [
+            asyncio.create_task(until_end(service, path, org | {"Authorization": f"Bearer {each}"}, begun))
+            for each in credentials.values()
+        ]
+        async with watching(service, path, org | {"Authorization": f"Bearer {token('both')}"}) as kept:
+            lines = kept.aiter_lines()
+            assert await anext(lines) == "event: job"
+            for _ in streams:
+                await asyncio.wait_for(begun.get(), 60)
+            async with app_client.database.transaction() as connection:
+                await revoke_key(connection, prefix, "test")
+            await host.connection.execute("UPDATE users SET is_active = false WHERE username = 'member'")
+            await host.connection.execute(
+                "DELETE FROM org_members WHERE user_id = (SELECT id FROM users WHERE username = 'admin')"
+            )
+            async with asyncio.timeout(90):
+                assert min(await asyncio.gather(*streams)) >= 1
+            await host.connection.execute("UPDATE clay.push_jobs SET table_name = 'Another'")
+            async with asyncio.timeout(60):
+                async for line in lines:
+                    if '"Another"' in line:
+                        break
+
+
+async def test_more_streams_than_allowed_are_429_and_health_is_answered_while_all_connections_stream(
+    app_client: AppClient, database_url: str, tmp_path: Path
+) -> None:
+    ids = await furnish(app_client, app_client.org_id, "owner")
+    path = f"/api/clay/jobs/{ids.job_id}/events"
+    settings = app_settings(database_url)
+    headers = {"X-Org-Id": str(app_client.org_id), "Authorization": f"Bearer {token('owner')}"}
+    async with served(settings, tmp_path, max_connections="10") as service, AsyncExitStack() as stack:
+        for _ in range(10):
+            answer = await stack.enter_async_context(watching(service, path, headers))
+            assert answer.status_code == 200
+        async with httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=60) as client:
+            assert (await client.get("/healthz")).status_code == 200
+            busy = await client.get("/readyz")
+            assert (busy.status_code, busy.json()["code"]) == (503, "overloaded")
+            await stack.pop_all().aclose()  # all streams but none of the limits
+    async with served(settings, tmp_path, event_streams_per_caller="2") as service, AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(watching(service, path, headers))
+        async with watching(service, path, headers) as third:
+            assert third.status_code == 429
+            assert int(third.headers["retry-after"]) > 0
+        async with watching(service, path, headers | {"Authorization": f"Bearer {token('both')}"}) as others:
+            assert others.status_code == 200
