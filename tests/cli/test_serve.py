@@ -25,7 +25,7 @@ async def serving(w: World, directory: Path, *arguments: str) -> AsyncIterator[t
     process = await start(directory, "serve", *arguments, env=env)
     url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(120):
             while True:
                 try:
                     if (await client.get(f"{url}/readyz")).is_success:
