@@ -34,6 +34,7 @@ def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
         ("LEASE_SECONDS", "60"),
         ("ENCRYPTION_KEYS", "k1:short"),
         ("ALLOWED_WEBHOOK_NETWORKS", "10.0.0.1/8"),
+        *(("CA_FILE", each) for each in ("/nowhere/ca.pem", "/", __file__)),
     ],
 )
 def test_value_that_would_harm_is_refused_by_name(empty: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     """POSTs at once to one destination from one worker; more gained nothing when measured."""
     database_pool_size: int = Field(10, ge=1, le=200)
     """Connections of one process to PostgreSQL at most, beside the few of docs/scaling.md; none is held across a POST."""
+    ca_file: str | None = None
+    """A PEM file of certificate authorities to trust in addition to the public ones, when a proxy or gateway on the way to
+    webhooks has a private one."""
     request_timeout_seconds: float = Field(30.0, gt=0, le=300)
     """Over the whole POST. 30 s: the feature document, section 8."""
     connect_timeout_seconds: float = Field(10.0, gt=0, le=60)
@@ -164,6 +167,18 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
             ip_network(part)
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _holds_certificates(cls, value: str | None) -> str | None:
+        if value is not None:
+            import ssl  # only here, as with SQLAlchemy below
+
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+            except OSError:
+                raise ValueError(f"{value} is no readable PEM file with certificates") from None
         return value
 
     @field_validator("database_url", "admin_database_url")

@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from clay_push_service.deliveries import transport
+from clay_push_service.deliveries import connection
 from clay_push_service.deliveries.answer import (
     MAX_ANSWER_BYTES,
     NoAnswer,
@@ -40,7 +40,7 @@ async def test_body_that_drips_keeps_the_status_and_ends_soon(
             writer.write(b"x")
             await asyncio.sleep(0.05)
 
-    monkeypatch.setattr(transport, "BODY_SECONDS", body_seconds)
+    monkeypatch.setattr(connection, "REST_SECONDS", body_seconds)
     receiver = await receiver_of(drip)
     answer = responded(await sender.client(seconds=0.4).post(target(receiver.port), BODY))
     assert answer.status == 202
@@ -92,13 +92,11 @@ async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: 
 @pytest.mark.parametrize(
     "answer",
     [
-        b"HTTP/1.1 200 OK\r\n" + b"".join(b"x-%d: y\r\n" % n for n in range(10_000)) + b"content-length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1_000_000 + b"\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 two hundred\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x15\x03\x01\x00\x02\x02\x46" * 10,
     ],
-    ids=["10,000 headers", "a header of 1 MB", "no status", "another protocol", "TLS"],
+    ids=["no status", "another protocol", "TLS"],
 )
 async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Sender, answer: bytes) -> None:
     receiver = await receiver_of(answer)

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from clay_push_service.deliveries import transport
+from clay_push_service.deliveries import clay_client
 from clay_push_service.deliveries.answer import (
     Refused,
 )
@@ -25,7 +25,7 @@ async def test_posts_the_body_with_its_headers_and_nothing_more(receiver_of: Rec
         b"content-type": b"application/json",
         b"accept": b"*/*",
         b"accept-encoding": b"identity",
-        b"user-agent": transport.HEADERS["user-agent"].encode(),
+        b"user-agent": clay_client.USER_AGENT.encode(),
         b"x-clay-webhook-auth": b"token",
         b"content-length": str(len(BODY)).encode(),
     }
@@ -50,7 +50,11 @@ async def test_a_post_leaves_nothing_to_the_garbage_collector(receiver_of: Recei
         for _ in range(10):
             await client.post(target(receiver.port), BODY)
         gc.collect()
-        left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith(("httpx", "aiohttp"))]
+        left = [
+            type(each).__name__
+            for each in gc.garbage
+            if type(each).__module__.startswith(("httpx", "aiohttp", "clay_push"))
+        ]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -48,7 +48,7 @@ async def test_certificate_for_another_name_or_of_nobody_is_not_connected(
     client = sender.client(tls=client_tls if trusted else None)
     answer = await client.post(target(receiver.port, scheme="https"), BODY)
     assert isinstance(answer, NotConnected)
-    assert answer.kind is NotConnectedKind.TLS
+    assert answer.kind is NotConnectedKind.CERTIFICATE
     assert receiver.requests == []
 
 
@@ -96,7 +96,7 @@ async def test_out_of_files_is_our_own_trouble(
     async def no_files(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", no_files)
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", no_files)
     answer = await sender.client().post(target(receiver.port), BODY)
     assert isinstance(answer, NotConnected)
     assert answer.kind is NotConnectedKind.BUSY

@@ -11,6 +11,7 @@ from tests.deliveries import test_clay_client as clay_client
 from tests.deliveries import test_connecting as connecting
 from tests.deliveries import test_connections as connections
 from tests.deliveries import test_dialling as dialling
+from tests.deliveries import test_odd_answers as odd_answers
 from tests.deliveries.conftest import ReceiverOf, receivers
 from tests.deliveries.sender import Sender, senders
 
@@ -33,7 +34,8 @@ from tests.deliveries.sender import Sender, senders
         ),
         connections.test_connection_is_reused_while_fresh,
         connections.test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer,
-        partial(connections.test_server_that_closes_idle_connections_makes_no_unknown, patience=0.02),
+        partial(connections.test_server_that_closes_idle_connections_makes_no_unknown, patience=0.3),
+        *(partial(odd_answers.statuses_arrive, write=write, end=end) for write, end in odd_answers.WAYS.values()),
         clay_client.test_answer_before_the_body_is_read_is_the_answer,
         partial(dialling.test_one_internal_address_refuses_them_all, answers=("127.0.0.2", "127.0.0.1")),
     ],

@@ -143,7 +143,7 @@ async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, t
         server,
         broken_ground(
             database_url, tmp_path, leads=2, workers=0, allowed_webhook_hosts=(f"localhost:{port}", "127.0.0.1"),
-            command=("tests.faults.trusting", str(tmp_path / "ca.pem")),
+            ca_file=str(tmp_path / "ca.pem"), connect_timeout_seconds=10,
         ) as field,
     ):  # fmt: skip
         await field.world.configure(f"https://localhost:{port}/v3/sources/webhook/x")

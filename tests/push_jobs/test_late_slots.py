@@ -129,7 +129,7 @@ async def test_a_lead_that_gets_no_other_slot_waits_again_and_is_neither_unknown
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay), w.drainer() as drainer:
         drainer.client = client
         accepted = await w.push(w.lead_ids[:1])
-        resolver = client._transport._resolver
+        resolver = client.connections._resolver
         assert isinstance(resolver, FixedResolver)
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
         asked = resolver.resolve

@@ -56,6 +56,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "LOG_LEVEL": settings.log_level,
         "IN_FLIGHT_PER_DESTINATION": str(settings.in_flight_per_destination),
     }
+    if settings.ca_file is not None:
+        values["CA_FILE"] = settings.ca_file
     if settings.metrics_port is not None:
         values["METRICS_PORT"] = str(settings.metrics_port)
     return {

@@ -14,6 +14,8 @@ class NotConnectedKind(StrEnum):
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     TLS = "tls"
+    CERTIFICATE = "certificate"
+    """The server's certificate is for another name, has expired, or is signed by an authority that is not trusted here."""
     CONNECT_TIMEOUT = "connect_timeout"
     CLOSED = "closed"
     """Accepted and closed before the first byte was written, several times over."""
@@ -27,12 +29,12 @@ class NoAnswerKind(StrEnum):
     TIMEOUT = "timeout"
     LOST = "lost"
     GARBLED = "garbled"
-    """Something was answered, and it is not HTTP, or more headers than we read."""
+    """Something was answered that does not begin with an HTTP status line."""
 
 
 @dataclass(slots=True)
 class Responded:
-    """A status line and headers came; the body may be cut short (limit, deadline, lost connection)."""
+    """A status came; headers and body may be cut short (limit, deadline, lost connection)."""
 
     status: int
     retry_after: str | None = None

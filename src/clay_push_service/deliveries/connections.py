@@ -1,262 +1,210 @@
-"""Connections to webhooks: vetted, never reused past a server's patience, and certain about what was not sent.
-
-Proof instead of exception classes: aiohttp and httpx raise the same types before and after the first byte, so each POST
-carries a `Trip` that is told how far it came. All of it hangs on three hooks of aiohttp's connector and one of its
-request; the tests hold them to their work.
-"""
+"""Connections to webhooks: vetted addresses only, never reused past a server's patience."""
 
 import asyncio
+import contextlib
 import errno
-import re
-import select
+import socket
 import ssl
-import time
-from contextvars import ContextVar
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from collections.abc import Mapping
 
+import aiohappyeyeballs
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
+from aiohttp.abc import AbstractResolver
 
 from clay_push_service.deliveries.answer import NotConnectedKind
-from clay_push_service.destinations.guard import BlockedError, Policy, VettingResolver, vet
-
-if TYPE_CHECKING:
-    from aiohttp.abc import AbstractResolver
+from clay_push_service.deliveries.connection import Connection
+from clay_push_service.deliveries.names import Names, UnknownNameError
+from clay_push_service.deliveries.patience import IDLE_SECONDS, Patience, Place
+from clay_push_service.destinations.guard import CheckedUrl, Policy
 
 MAX_CONNECTIONS = 512
-"""In one process: half of the usual limit of 1,024 open files. Who waits for one has not started its deadline."""
-IDLE_SECONDS = 0.8
-"""Below 1 s, the smallest patience that servers are configured with; above the 200 ms between two paced POSTs."""
-PATIENCE_REMEMBERED_SECONDS = 600.0
-PATIENCE_REMEMBERED_HOSTS = 1000
-DNS_SECONDS = 10
+"""In one process: half of the usual limit of 1,024 open files. A request that waits for one has not started its deadline."""
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""Until the next address is tried beside the first (RFC 8305)."""
 LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""This machine is short of something; no word about Clay."""
+"""This machine is short of something; this says nothing about Clay."""
+CLOSING_SECONDS = 1.0
 
-_CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
-_KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*([0-9]{1,6})", re.ASCII | re.IGNORECASE)
-
-Place = tuple[str, int]
-"""Host and port."""
-
-
-class Phase(Enum):
-    WAITING = auto()
-    """For a free connection."""
-    CONNECTING = auto()
-    SENDING = auto()
-    """From here on a byte may have left, unless `Trip.unsent` says otherwise."""
+_KINDS: Mapping[NotConnectedKind, tuple[type[Exception], ...]] = {
+    NotConnectedKind.CERTIFICATE: (ssl.SSLCertVerificationError,),  # before TLS, whose subclass it is
+    NotConnectedKind.TLS: (ssl.SSLError,),
+    NotConnectedKind.DNS: (UnknownNameError, UnicodeError),
+    NotConnectedKind.REFUSED: (ConnectionRefusedError,),
+    NotConnectedKind.CONNECT_TIMEOUT: (TimeoutError,),
+}
 
 
 class NotConnectedError(Exception):
+    """There is no connection; nothing of the request was sent."""
+
     def __init__(self, kind: NotConnectedKind) -> None:
         super().__init__(kind.value)
         self.kind = kind
 
 
-class StaleError(Exception):
-    """Wakes the reader of a connection on which nothing was written; the proof is `Trip.unsent`."""
-
-
-class SendGate(Protocol):
-    """Decides when a POST may be sent, once its connection is there."""
-
-    async def wait(self) -> bool:
-        """Return when it may be sent. False: not now, so the connection goes back."""
-
-    def opens(self) -> bool:
-        """Called right before the first byte. False: it may not be sent any more; `wait` is asked again."""
-
-
-class GateClosedError(Exception):
-    """The gate lets the POST not through; no byte was sent."""
-
-
-@dataclass(slots=True)
-class Trip:
-    """How far one POST came."""
-
-    place: Place
-    deadline: asyncio.Timeout
-    deadline_seconds: float
-    started: float
-    phase: Phase = Phase.WAITING
-    idle_seconds: float | None = None
-    """How long the reused connection had been idle; None for a new one."""
-    unsent: bool = False
-    """The server had closed, or the gate, before the first byte was written: certain, so another connection may be tried."""
-    gate: SendGate | None = None
-    held_seconds: float = 0.0
-    """How long the connection waited for the gate; Clay had no part in it."""
-
-    def connection_granted(self) -> None:
-        """Waiting for a free connection is our affair: it does not shorten what Clay is given."""
-        now = asyncio.get_running_loop().time()
-        if now - self.started > 0.05:  # noqa: PLR2004 - rescheduling for every POST would cost more than it gives
-            self.deadline.reschedule(now + self.deadline_seconds)
-
-
-TRIP: ContextVar[Trip] = ContextVar("trip")
-
-
-class GuardedRequest(aiohttp.ClientRequest):
-    """Looks at the socket in the last moment before the first byte (aiohttp writes head and body at once, from here)."""
-
-    async def write_bytes(
-        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
-    ) -> None:
-        protocol = conn.protocol
-        trip = TRIP.get()
-        closed = protocol is not None and _closed_by_peer(protocol, reused=trip.idle_seconds is not None)
-        if protocol is not None and (closed or (trip.gate is not None and not trip.gate.opens())):
-            trip.unsent = True
-            protocol.set_exception(StaleError())  # wakes the reader
-            return
-        await super().write_bytes(writer, conn, content_length)
-
-
-def _closed_by_peer(protocol: ResponseHandler, *, reused: bool) -> bool:
-    transport = protocol.transport
-    if transport is None or transport.is_closing():
-        return True
-    # On a reused connection whatever can be read is unasked for: a farewell (408, close_notify) or its end. On a new one
-    # it may be a TLS session ticket.
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), _CLOSED | (select.POLLIN if reused else 0))
-    return bool(poll.poll(0))
-
-
-class GuardedConnector(aiohttp.TCPConnector):
-    """Dials vetted addresses only, within the connect timeout, and reuses no connection that may be closing."""
+class Connections:
+    """Of one process. `take` one for a request, and `give_back` each that was taken."""
 
     def __init__(
-        self, policy: Policy, resolver: "AbstractResolver", tls: ssl.SSLContext, connect_timeout_seconds: float
+        self, policy: Policy, resolver: AbstractResolver | None, tls: ssl.SSLContext, connect_timeout_seconds: float
     ) -> None:
-        super().__init__(
-            resolver=VettingResolver(policy, resolver),
-            ssl=tls,
-            limit=MAX_CONNECTIONS,
-            keepalive_timeout=IDLE_SECONDS,
-            ttl_dns_cache=DNS_SECONDS,
-        )
+        self.patience = Patience()
         self._policy = policy
+        self._resolver = resolver
+        self._tls = tls
         self._connect_timeout_seconds = connect_timeout_seconds
-        self._patience: dict[Place, tuple[float, float]] = {}
+        self._names: Names | None = None
+        self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._open: set[Connection] = set()
+        self._idle: dict[Place, deque[Connection]] = {}
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._all_closed: asyncio.Event | None = None
 
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - its signature
-    ) -> Connection:
-        trip = TRIP.get()
-        if (req.url.raw_host, req.port) != trip.place:
-            # aiohttp parses the URL again, with another parser than the guard's.
-            raise BlockedError("parser_mismatch", "This webhook's host can be read in two ways.")
-        connection = await super().connect(req, traces, timeout)
-        if trip.gate is not None:
+    async def take(self, url: CheckedUrl, seconds: float) -> Connection:
+        """A connection with a deadline `seconds` after it was granted: waiting for a free one does not shorten it.
+
+        Raises NotConnectedError, and BlockedError for an address that the guard refuses.
+        """
+        if self._permits.locked():
             try:
-                await self._pass(trip, trip.gate)
-            except BaseException:
-                connection.release()
-                raise
-        trip.phase = Phase.SENDING
+                async with asyncio.timeout(seconds):
+                    await self._permits.acquire()
+            except TimeoutError:
+                raise NotConnectedError(NotConnectedKind.BUSY) from None
+        else:
+            await self._permits.acquire()
+        try:
+            place = url.url.scheme, url.host, url.port
+            deadline = asyncio.get_running_loop().time() + seconds
+            connection = self._freshest(place) or await self._connect(
+                place, min(seconds, self._connect_timeout_seconds)
+            )
+        except BaseException:
+            self._permits.release()
+            raise
+        connection.deadline = deadline
         return connection
 
-    async def _pass(self, trip: Trip, gate: SendGate) -> None:
-        """Wait at the gate with the connection in hand: neither counts for the deadline, which is Clay's."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        trip.deadline.reschedule(None)
-        passed = await gate.wait()
-        trip.held_seconds += loop.time() - began
-        if not passed:
-            raise GateClosedError
-        trip.deadline.reschedule(loop.time() + trip.deadline_seconds)
+    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+        self._permits.release()
+        if not reusable or connection.is_lost:
+            connection.abort()
+            return
+        connection.rest()
+        self._idle.setdefault(connection.place, deque()).append(connection)
+        if self._idle_timer is None:
+            self._idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
 
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        """The freshest idle connection that is certainly usable; aiohttp would take the oldest, and trust it."""
-        idle = self._conns.get(key)
-        if idle is None:
+    def forget_names(self) -> None:
+        """Resolve every name again."""
+        if self._names is not None:
+            self._names.forget()
+
+    async def close(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if self._open:
+            self._all_closed = asyncio.Event()
+            for connection in list(self._open):
+                connection.abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await self._all_closed.wait()
+        if self._names is not None:
+            await self._names.close()
+
+    def _freshest(self, place: Place) -> Connection | None:
+        """The freshest idle connection that is certainly usable."""
+        idle = self._idle.get(place)
+        if not idle:
             return None
-        trip, now = TRIP.get(), time.monotonic()
-        patience = self._reuse_within(trip.place)
+        now = asyncio.get_running_loop().time()
         while idle:
-            protocol, since = idle.pop()
-            age = now - since
-            # `should_close`: bytes nobody asked for were taken in while it was idle; they would pass for our answer.
-            if protocol.is_connected() and not protocol.should_close and not _closed_by_peer(protocol, reused=True):
-                if age <= patience:
-                    idle.appendleft((protocol, since))  # where the base class takes from
-                    trip.idle_seconds = age
-                    trip.connection_granted()
-                    break
-            else:
-                self.learn_patience(trip.place, age)
-            protocol.close()
-        return await super()._get(key, traces)
+            connection = idle.pop()
+            age = now - (connection.idle_since or now)
+            connection.idle_since, connection.was_idle_seconds = None, age
+            if connection.is_closing():
+                self.patience.learn(place, age)
+            elif age <= self.patience.reuse_within(place):
+                return connection
+            connection.abort()
+        return None
 
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - its signature
-    ) -> ResponseHandler:
-        trip = TRIP.get()
-        trip.phase, trip.idle_seconds = Phase.CONNECTING, None
-        trip.connection_granted()
-        host = trip.place[0]
-        if ":" in host or host.replace(".", "").isdigit():  # a literal, of which no resolver is asked
-            vet(host, self._policy)
+    def _close_idle(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for place, idle in list(self._idle.items()):
+            while idle and now - (idle[0].idle_since or now) >= IDLE_SECONDS:
+                idle.popleft().abort()
+            if not idle:
+                del self._idle[place]
+        self._idle_timer = (
+            asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._close_idle) if self._idle else None
+        )
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if self._all_closed is not None and not self._open:
+            self._all_closed.set()
+        if connection.idle_since is not None and connection in self._idle.get(connection.place, ()):
+            self._idle[connection.place].remove(connection)
+            self.patience.learn(connection.place, asyncio.get_running_loop().time() - connection.idle_since)
+
+    async def _connect(self, place: Place, seconds: float) -> Connection:
+        if len(self._open) >= MAX_CONNECTIONS:
+            for idle in self._idle.values():  # idle ones to other places are open files, too
+                if idle:
+                    idle.popleft().abort()
+                    break
         try:
-            async with asyncio.timeout(self._connect_timeout_seconds):  # DNS, TCP and TLS over all addresses
-                return await super()._create_connection(req, traces, timeout)
+            async with asyncio.timeout(seconds):  # name, TCP and TLS, over all addresses
+                return await self._dial(place)
         except TimeoutError:
             raise NotConnectedError(NotConnectedKind.CONNECT_TIMEOUT) from None
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (OSError, UnicodeError) as error:
             raise NotConnectedError(_kind_of(error)) from error
 
-    def _reuse_within(self, place: Place) -> float:
-        """Seconds. Half of the shortest patience seen, less a slow round trip: what is under way must still arrive."""
-        seconds, until = self._patience.get(place, (2 * IDLE_SECONDS + 0.2, 0.0))
-        if until and until < time.monotonic():
-            del self._patience[place]
-            return IDLE_SECONDS
-        return min(seconds / 2 - 0.1, IDLE_SECONDS)
+    async def _dial(self, place: Place) -> Connection:
+        scheme, host, port = place
+        if self._names is None:
+            self._names = Names(self._policy, self._resolver or aiohttp.ThreadedResolver())
+        addresses = await self._names.addresses(host, port)
+        loop = asyncio.get_running_loop()
+        found = await aiohappyeyeballs.start_connection(
+            [
+                (_family(each["host"]), socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (each["host"], each["port"]))
+                for each in addresses
+            ],
+            happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS,
+            interleave=1,
+            loop=loop,
+        )
+        connection = Connection(place, self._lost)
+        try:
+            await loop.create_connection(
+                lambda: connection,
+                sock=found,
+                ssl=self._tls if scheme == "https" else None,
+                server_hostname=host if scheme == "https" else None,
+            )
+        except BaseException:
+            found.close()
+            raise
+        self._open.add(connection)
+        if connection.is_lost:
+            self._open.discard(connection)
+        return connection
 
-    def learn_patience(self, place: Place, seconds: float) -> None:
-        """The server closes, or may close, after so many idle seconds."""
-        if seconds / 2 - 0.1 >= IDLE_SECONDS:
-            return
-        known, until = self._patience.get(place, (seconds, 0.0))
-        if until < time.monotonic() or seconds <= known:
-            if len(self._patience) >= PATIENCE_REMEMBERED_HOSTS:
-                self._patience.clear()
-            self._patience[place] = (seconds, time.monotonic() + PATIENCE_REMEMBERED_SECONDS)
 
-    def learn_keep_alive(self, place: Place, header: str) -> None:
-        """What a `Keep-Alive: timeout=N` header promises."""
-        if found := _KEEP_ALIVE.search(header):
-            self.learn_patience(place, float(found[1]))
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def _kind_of(error: BaseException) -> NotConnectedKind:
-    """Name what kept us from connecting; all of it happened before the first byte."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(error, (aiohttp.ClientConnectorDNSError, UnicodeError)):
-        return NotConnectedKind.DNS
-    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(cause, ssl.SSLError):
-        return NotConnectedKind.TLS
-    if isinstance(cause, ConnectionRefusedError):
-        return NotConnectedKind.REFUSED
-    if isinstance(cause, (TimeoutError, asyncio.TimeoutError)):
-        return NotConnectedKind.CONNECT_TIMEOUT
-    if isinstance(cause, OSError) and cause.errno in LOCAL_ERRORS:
+def _kind_of(error: OSError | UnicodeError) -> NotConnectedKind:
+    """Name what prevented a connection; all of it happened before the first byte."""
+    for kind, types in _KINDS.items():
+        if isinstance(error, types):
+            return kind
+    if isinstance(error, OSError) and error.errno in LOCAL_ERRORS:
         return NotConnectedKind.BUSY
     return NotConnectedKind.UNREACHABLE
