@@ -86,7 +86,17 @@ def test_every_route_and_every_parameter_is_described(path: str, method: str) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["JobView", "StatusView", "LeadView", "DeliveryView", "RetryBody", "PreviewBody", "PushBody", "Preview", "Status"],
+    [
+        "JobView",
+        "StatusView",
+        "LeadView",
+        "DeliveryView",
+        "RetryBody",
+        "PreviewBody",
+        "PushBody",
+        "Preview",
+        "ServiceStatus",
+    ],
 )
 def test_what_is_read_most_has_a_whole_example(name: str) -> None:
     assert DESCRIBED["components"]["schemas"][name]["examples"]

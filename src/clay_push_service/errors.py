@@ -62,6 +62,10 @@ class TooLargeError(ClayPushError):
     status, code, title = 413, "body_too_large", "Content too large"
 
 
+class MediaTypeError(ClayPushError):
+    status, code, title = 415, "media_type_unsupported", "Unsupported media type"
+
+
 class InvalidError(ClayPushError):
     status, code, title = 422, "invalid_request", "Invalid request"
 

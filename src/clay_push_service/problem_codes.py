@@ -23,7 +23,9 @@ _OF_CALLER: Final = {
         400, "The caller belongs to none or several organizations.", "Name one in the header `X-Org-Id`."
     ),
     "organization_invalid": ProblemCode(400, "`X-Org-Id` is not a UUID.", "Send the organization's id."),
-    "cursor_invalid": ProblemCode(400, "The cursor was not given out here.", "Use `next_cursor` of the page before."),
+    "cursor_invalid": ProblemCode(
+        400, "The cursor is not a `next_cursor` of this list.", "Use `next_cursor` of the page before."
+    ),
     "idempotency_key_invalid": ProblemCode(
         400, "The `Idempotency-Key` is empty, too long or not visible ASCII.", "Use 1 to 255 visible ASCII characters."
     ),
@@ -80,6 +82,11 @@ _OF_BODY: Final = {
         408, "The body was not complete in time.", "Send it again over a faster connection, or less at once."
     ),
     "body_too_large": ProblemCode(413, "The body is too large.", "Send less at once."),
+    "media_type_unsupported": ProblemCode(
+        415,
+        "The body has no `Content-Type: application/json`, or it is compressed.",
+        "Send JSON in UTF-8 with this header, uncompressed.",
+    ),
     "invalid_request": ProblemCode(422, "A field is not valid; `errors` names it.", "Correct it."),
     "idempotency_key_reused": ProblemCode(
         422, "The key was used for another request in the last 24 hours.", "Use a new key for a new request."

@@ -19,7 +19,7 @@ class FieldProblem(BaseModel):
     field: str = Field(
         description="Path of the bad field, dotted; `body` for the whole body.", examples=["rate_limit_ms"]
     )
-    message: str = Field(description="What is wrong with it.", examples=["Input should be less than or equal to 60000"])
+    message: str = Field(description="What is wrong with it.", examples=["must be at most 60,000"])
 
 
 class Problem(BaseModel):
@@ -66,9 +66,13 @@ def document(error: ClayPushError, request_id: str | None = None) -> dict[str, J
     return {**extra, **standard}
 
 
-EVERY_ROUTE: Final = frozenset({422, 500, 503})
-OF_BODIES: Final = frozenset({408, 413})
-"""Too slow, too large: a route that names one of them reads a body and may answer both."""
+OF_FRAMEWORK: Final = "http_error"
+"""The code of whatever else the framework refuses, with a status of its own."""
+LOCATION: Final[dict[str, Any]] = {"headers": {"Location": {"$ref": "#/components/headers/Location"}}}
+"""For a route's `responses=`: a response that says where what it made is."""
+EVERY_ROUTE: Final = frozenset({400, 422, 500, 503})
+OF_BODIES: Final = frozenset({408, 413, 415})
+"""Too slow, too large, not JSON: a route that names one of them reads a body and may answer each."""
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

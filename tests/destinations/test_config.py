@@ -238,7 +238,7 @@ async def test_no_pace_is_for_internal_networks_only(database_url: str) -> None:
 async def test_a_delay_that_is_too_short_for_clay_is_refused_with_the_reason(app: AppClient) -> None:
     answer = (await app.put(CONFIG, "owner", {"rate_limit_ms": 99})).json()
     assert "10 requests/s per workspace" in answer["detail"]
-    assert answer["errors"][0]["message"] == "Input should be greater than or equal to 100"
+    assert answer["errors"][0]["message"] == "must be at least 100"
 
 
 @pytest.mark.parametrize("stored", [1, 99])

@@ -191,7 +191,7 @@ async def test_no_cell_of_the_csv_is_a_formula(service: Stage) -> None:
     answer = await service.push([lead])
     await service.ended(answer["job_id"])
     response = await service.api.get(f"/api/clay/jobs/{answer['job_id']}/leads.csv", headers=service.as_user())
-    [row] = csv.DictReader(io.StringIO(response.text))
+    [row] = csv.DictReader(io.StringIO(response.content.decode("utf-8-sig")))
     assert row["full_name"] == "'" + name
     assert row["status"] == "success"
 

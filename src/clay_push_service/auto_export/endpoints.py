@@ -26,6 +26,7 @@ router = APIRouter(
 )
 
 ProjectId = Annotated[UUID, Path(description="The project.")]
+NO_SCAN = RunBody()
 RuleDesk = Annotated[Desk, Depends(desk_with(Scope.CONFIG))]
 
 
@@ -68,10 +69,9 @@ async def preview_auto_export(
     dependencies=[Depends(Takes(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def run_auto_export(
-    project_id: ProjectId, desk: PushDesk, response: Response, body: Annotated[RunBody | None, Body()] = None
+    project_id: ProjectId, desk: PushDesk, response: Response, body: Annotated[RunBody, Body()] = NO_SCAN
 ) -> RunAnswer:
     """Pushes the new leads that the rule lets through. 200 with the reason where there is nothing to push."""
-    wanted = body or RunBody()
-    result = await run(desk.connection, desk.tables, desk.asker, project_id, wanted.source_job_id, desk.settings)
+    result = await run(desk.connection, desk.tables, desk.asker, project_id, body.source_job_id, desk.settings)
     response.status_code = 202 if result.outcome is RunOutcome.QUEUED else 200
     return RunAnswer.of(result)

@@ -1,7 +1,7 @@
 """What a project's rule would push now, and the clause that leaves each other lead out; nothing is queued."""
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from clay_push_service.auto_export.rule import read_rule
 from clay_push_service.auto_export.run import Blocked, blocked
 from clay_push_service.auto_export.schemas import LeftOut, PreviewedLead, RulePreview, RuleView
 from clay_push_service.destinations.read import destination_view
-from clay_push_service.errors import BadRequestError
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.ask import Desk
@@ -23,7 +22,6 @@ FIRST, LAST = 0, 1
 """Those that would be pushed come before those that are left out."""
 NO_SCORE = Decimal(-1)
 """In the order of a page only: below every score, and comparable, which null is not."""
-MAX_RANK = 1000
 
 
 async def preview_rule(desk: Desk, project_id: UUID, *, after: str | None, limit: int) -> RulePreview:
@@ -87,10 +85,7 @@ async def _page(
 
 def _position(after: str) -> tuple[ColumnElement[int], ColumnElement[Decimal], ColumnElement[UUID]]:
     place, rank, lead_id = cursor.decode(after, 3)
-    try:
-        number, found = Decimal(str(rank)), UUID(str(lead_id))
-        if place not in {FIRST, LAST} or not number.is_finite() or abs(number) > MAX_RANK:
-            raise ValueError  # noqa: TRY301 - one refusal for all
-    except (ValueError, InvalidOperation):
-        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
-    return literal(int(place or FIRST), Integer()), literal(number, Numeric()), literal(found, Uuid())
+    number, found = cursor.number(rank), cursor.identifier(lead_id)
+    if place not in {FIRST, LAST}:
+        raise cursor.invalid()
+    return literal(cursor.serial(place), Integer()), literal(number, Numeric()), literal(found, Uuid())

@@ -49,7 +49,7 @@ async def configure(
             errors=[
                 {
                     "field": "rate_limit_ms",
-                    "message": f"Input should be greater than or equal to {LEAST_RATE_LIMIT_MS}",
+                    "message": f"must be at least {LEAST_RATE_LIMIT_MS}",
                 }
             ],
         )
@@ -86,7 +86,7 @@ def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy)
         if webhook is None or webhook.url is None:
             raise InvalidError(
                 "Paste the webhook URL of your Clay table: there is none stored that can be used.",
-                errors=[{"field": "webhook_url", "message": "Field required"}],
+                errors=[{"field": "webhook_url", "message": "is required"}],
             )
         given = webhook.url
     try:

@@ -159,9 +159,12 @@ async def read_status(
     verdict = judge(ready, seen, loosened, has_keys=has_keys)
     status = status_of(ready, seen, verdict, loosened)
     code = 200 if verdict.works else 503
+    later = {} if verdict.works else {"Retry-After": "5"}
     if _wants_page(request):
-        return HTMLResponse(render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY})
-    return JSONResponse(status.model_dump(mode="json"), code)
+        return HTMLResponse(
+            render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | later
+        )
+    return JSONResponse(status.model_dump(mode="json"), code, headers=later)
 
 
 async def _vitals(database: Database, host: Host) -> Vitals | None:

@@ -14,7 +14,6 @@ SELECT id, at, actor, action, details FROM clay.audit_log
 WHERE org_id = :org_id AND (CAST(:before AS bigint) IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit
 """)
-LARGEST_ID = 2**63 - 1
 
 
 class AuditEntry(BaseModel):
@@ -37,9 +36,7 @@ async def read_audit_log(
     before = None
     if after is not None:
         [key] = cursor.decode(after, 1)
-        if not isinstance(key, int) or not 0 <= key <= LARGEST_ID:
-            raise cursor.invalid()
-        before = key
+        before = cursor.serial(key)
     rows = (await connection.execute(READ, {"org_id": org_id, "before": before, "limit": limit + 1})).all()
     page = rows[:limit]
     return AuditPage(

@@ -12,14 +12,14 @@ from clay_push_service.dependencies import Transaction
 from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
-from clay_push_service.problems import CALLER, responses
+from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.cursor import Cursor
 
 router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized, route_class=GuardedRoute)
 
 
 @router.post(
-    "/erasures", status_code=201, summary="Forget people", responses=responses(*CALLER, 413),
+    "/erasures", status_code=201, summary="Forget people", responses={201: LOCATION, **responses(*CALLER, 413)},
     dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(

@@ -3,41 +3,94 @@
 import base64
 import binascii
 import json
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
 from clay_push_service.errors import BadRequestError
 
 MAX_LENGTH = 500
+LARGEST_SERIAL = 2**63 - 1
+NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?", re.ASCII)
+"""A score as Python prints it. PostgreSQL refuses numbers that Python reads, such as 1E+999999."""
+Key = str | int | None
 Cursor = Annotated[
     str | None,
-    Field(max_length=MAX_LENGTH, description="`next_cursor` of the page before; empty: the first page."),
+    Field(
+        description="`next_cursor` of the page before; empty: the first page.",
+        json_schema_extra={"maxLength": MAX_LENGTH},  # not `max_length`: a cursor that is too long is 400 as any other
+    ),
     AfterValidator(lambda value: value or None),
 ]
 """A query's parameter."""
 
 
-def encode(*keys: str | int | None) -> str:
+def encode(*keys: Key) -> str:
     return base64.urlsafe_b64encode(json.dumps(keys, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, count: int) -> list[str | int | None]:
-    """Raises 400 `cursor_invalid` for anything that `encode` did not make."""
+def decode(cursor: str, count: int) -> list[Key]:
+    """Raises 400 `cursor_invalid` for anything that `encode` did not make.
+
+    Each key still needs one of the functions below: any caller can encode keys that mean nothing here.
+    """
     try:
         if len(cursor) > MAX_LENGTH:
             raise ValueError  # noqa: TRY301 - one refusal for all
         keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (
-            isinstance(keys, list)
-            and len(keys) == count
-            and all(key is None or (isinstance(key, (str, int)) and not isinstance(key, bool)) for key in keys)
-        ):
+        if not (isinstance(keys, list) and len(keys) == count and all(_is_key(key) for key in keys)):
+            raise ValueError  # noqa: TRY301
+        if encode(*keys) != cursor:
             raise ValueError  # noqa: TRY301
     except (ValueError, binascii.Error, RecursionError):
         raise invalid() from None
     return keys
 
 
+def serial(key: Key) -> int:
+    """A number of a row, within the column."""
+    if not isinstance(key, int) or not 0 <= key <= LARGEST_SERIAL:
+        raise invalid()
+    return key
+
+
+def identifier(key: Key) -> UUID:
+    try:
+        found = UUID(str(key))
+    except ValueError:
+        raise invalid() from None
+    if str(found) != key:
+        raise invalid()
+    return found
+
+
+def moment(key: Key) -> datetime:
+    """In UTC, as rows are read: another zone could lie outside the years that can be converted."""
+    try:
+        found = datetime.fromisoformat(str(key))
+    except ValueError:
+        raise invalid() from None
+    if found.utcoffset() != timedelta() or found.isoformat() != key:
+        raise invalid()
+    return found
+
+
+def number(key: Key) -> Decimal:
+    if not isinstance(key, str) or not NUMBER.fullmatch(key):
+        raise invalid()
+    return Decimal(key)
+
+
 def invalid() -> BadRequestError:
-    return BadRequestError("This cursor was not given out here.", code="cursor_invalid")
+    return BadRequestError(
+        "Invalid cursor: send `next_cursor` of the page before, unchanged, or none for the first page.",
+        code="cursor_invalid",
+    )
+
+
+def _is_key(key: object) -> bool:
+    return key is None or (isinstance(key, (str, int)) and not isinstance(key, bool))

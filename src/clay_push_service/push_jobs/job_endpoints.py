@@ -4,18 +4,22 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from clay_push_service.callers.caller import Caller
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
+from clay_push_service.database import Database as Reading
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.dependencies import Database, RequestId, Transaction
+from clay_push_service.errors import InvalidError
 from clay_push_service.models import DeliveryStatus, JobStatus
-from clay_push_service.problems import CALLER, responses
+from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.accept import AcceptedJob
+from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.cursor import Cursor
 from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushDesk, asker_of
@@ -37,12 +41,8 @@ CauseFilter = Annotated[
     Cause | Literal[""] | None, Query(description="Only leads with this cause; empty: all.", examples=["rejected"])
 ]
 
-EVENT = {
-    "type": "object",
-    "description": "One event of the stream; `data` is the job as JSON.",
-    "properties": {"event": {"const": "job"}, "data": {"type": "string", "contentMediaType": "application/json"}},
-    "required": ["event", "data"],
-}
+ALL_RETRYABLE = RetryBody()
+CSV_FILE: dict[str, object] = {"text/csv": {"schema": {"type": "string"}}}
 
 
 @router.get("", summary="Push jobs, newest first", responses=responses(*CALLER))
@@ -68,17 +68,26 @@ async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> Job
     return await read_job(connection, caller.org_id, job_id)
 
 
-@router.get("/{job_id}/leads", summary="What became of each lead", responses=responses(*CALLER, 404))
+@router.get(
+    "/{job_id}/leads", summary="What became of each lead", response_model=DeliveryPage,
+    responses={200: {"content": CSV_FILE}, **responses(*CALLER, 404)},
+)  # fmt: skip
 async def list_deliveries(
+    request: Request,
     job_id: JobId,
     caller: Reader,
     connection: Transaction,
+    database: Database,
     status: StatusFilter = None,
     cause: CauseFilter = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Leads in a page.")] = 100,
-) -> DeliveryPage:
-    """One delivery a lead, in the order they are sent."""
+) -> DeliveryPage | StreamingResponse:
+    """One delivery a lead, in the order they are sent. With `Accept: text/csv` all of them as a file, as `leads.csv`."""
+    if prefers_csv(request.headers.get("accept", "")):
+        _require_no_paging(request)
+        await require_job(connection, caller.org_id, job_id)
+        return _csv_file(database, caller, job_id, status or None, cause or None)
     return await read_deliveries(
         connection, caller.org_id, job_id, status=status or None, cause=cause or None, after=cursor, limit=limit
     )
@@ -86,7 +95,7 @@ async def list_deliveries(
 
 @router.get(
     "/{job_id}/leads.csv", summary="The same as a file", response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One line a lead."},
+    responses={200: {"content": CSV_FILE, "description": "One line a lead."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=Lane.EXPORT))],
 )  # fmt: skip
@@ -96,18 +105,33 @@ async def download_deliveries(
     """All of them at once, in cells that no spreadsheet computes."""
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
+    return _csv_file(database, caller, job_id, status or None, cause or None)
+
+
+def _csv_file(
+    database: Reading, caller: Caller, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
+) -> StreamingResponse:
     return StreamingResponse(
-        csv_lines(database, caller.org_id, job_id, status or None, cause or None),
+        csv_lines(database, caller.org_id, job_id, status, cause),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"', "Vary": "Accept"},
     )
+
+
+def _require_no_paging(request: Request) -> None:
+    """Raises 422: a parameter is never ignored."""
+    if named := [name for name in ("cursor", "limit") if request.query_params.get(name)]:
+        raise InvalidError(
+            f"{named[0]}: does not go with `Accept: text/csv`, which holds all leads.",
+            errors=[{"field": name, "message": "does not go with `Accept: text/csv`"} for name in named],
+        )
 
 
 @router.get(
     "/{job_id}/events",  # noqa: FAST003 - the stream's own dependency takes it
     summary="A push job as it changes", response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": EVENT}},
-                     "description": "Server-Sent Events `job`, each with the job as `GET /api/clay/jobs/{id}` gives it: "
+    responses={200: {"content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobView"}}},
+                     "description": "Server-Sent Events `job`, the data of each is the job as `GET /api/clay/jobs/{id}` gives it: "
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=None))],
@@ -120,24 +144,24 @@ async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
 
 @router.post(
     "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Push again what failed",
-    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
+    responses={202: LOCATION, **responses(*CALLER, 404, 409, 413)},
+    dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def retry_job(
     job_id: JobId,
     desk: PushDesk,
-    body: Annotated[RetryBody | None, Body()] = None,
+    body: Annotated[RetryBody, Body()] = ALL_RETRYABLE,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
-    wanted = body or RetryBody()
 
     async def push() -> list[AcceptedJob]:
         await desk.require_available()
-        accepted = await retry(desk.connection, desk.tables, desk.asker, job_id, wanted)
+        accepted = await retry(desk.connection, desk.tables, desk.asker, job_id, body)
         await desk.audit_push(accepted, "push_job.retried")
         return [accepted]
 
-    kept = await desk.once(idempotency_key, fingerprint(f"retry/{job_id}", wanted), push)
+    kept = await desk.once(idempotency_key, fingerprint(f"retry/{job_id}", body), push)
     return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location or ""})
 
 

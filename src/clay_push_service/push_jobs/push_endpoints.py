@@ -11,7 +11,7 @@ from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.problems import CALLER, responses
+from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.ask import Desk
 from clay_push_service.push_jobs.cursor import Cursor
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, ReadDesk
@@ -32,6 +32,7 @@ router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, r
 DryRun = Annotated[bool, Query(description="Answer 200 with the preview, and queue nothing.")]
 LEADS = Depends(Takes(BodySize.SETTING, Lane.COSTLY))
 PUSHED = {
+    202: LOCATION,
     200: {"model": Preview, "description": "With `dry_run`: what the push would do."},
     **responses(*CALLER, 404, 409, 413),
 }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -12,15 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database import Database, on_fresh_plan
 from clay_push_service.deliveries.cause import Cause
-from clay_push_service.errors import BadRequestError
 from clay_push_service.models import DeliveryStatus
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.read_jobs import not_found
 from clay_push_service.push_jobs.views import DeliveryPage, DeliveryView, LeadRef
 
 PAGE_OF_CSV = 2000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet, and lead data comes from strangers."""
+BOM = "\ufeff"
+"""Without it Excel reads UTF-8 as the character set of the country."""
+FORMULA = re.compile(r"""(^|[,;|\t\r\n])([\s\x00-\x1f\u200b\ufeff"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+"""Where a formula begins, in whatever of these separators the spreadsheet splits: it ignores our quotes then, and lead data
+comes from strangers. Excel takes the full-width characters of the last group for the plain ones."""
 COLUMNS = (
     "delivery_id", "lead_id", "username", "full_name", "status", "cause", "error_message", "clay_response_status",
     "attempts", "pushed_at", "uncertain_attempts",
@@ -58,9 +61,7 @@ async def read_deliveries(
     seq = 0
     if after is not None:
         [key] = cursor.decode(after, 1)
-        if not isinstance(key, int) or not 0 <= key < 2**63:
-            raise BadRequestError("This cursor was not given out here.", code="cursor_invalid")
-        seq = key
+        seq = cursor.serial(key)
     rows = await _rows(connection, org_id, job_id, seq, limit + 1, status, cause)
     page = rows[:limit]
     return DeliveryPage(
@@ -101,7 +102,7 @@ async def csv_lines(
     database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
 ) -> AsyncIterator[str]:
     """The whole job as CSV, in pieces; no connection is held while a slow reader reads."""
-    yield _lines([COLUMNS])
+    yield BOM + _lines([COLUMNS])
     after = 0
     while True:
         rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, status, cause))
@@ -130,6 +131,8 @@ def _lines(rows: Any) -> str:
 
 
 def harmless(cell: object) -> str:
-    """A cell that a spreadsheet shows and does not compute (OWASP, CSV injection)."""
-    said = "" if cell is None else str(cell)
-    return f"'{said}" if said.lstrip().startswith(FORMULA) or said.startswith(FORMULA) else said
+    """A cell that a spreadsheet shows and does not compute, however it splits the line (OWASP, CSV injection).
+
+    An apostrophe stands before each character that could begin a formula.
+    """
+    return "" if cell is None else FORMULA.sub(r"\1\2'", str(cell))

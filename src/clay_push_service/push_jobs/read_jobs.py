@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.destinations.pace import Pace
-from clay_push_service.errors import BadRequestError, NotFoundError
+from clay_push_service.errors import NotFoundError
 from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs import cursor
 from clay_push_service.push_jobs.describe import ENDED, progress, progress_percent, steps, summary, warnings
@@ -98,7 +98,9 @@ async def read_jobs(
     ).all()
     page = rows[:limit]
     causes, unsure = await _causes(connection, page)
-    more = cursor.encode(page[-1].created_at.isoformat(), str(page[-1].id)) if len(rows) > limit else None
+    more = (
+        cursor.encode(page[-1].created_at.astimezone(UTC).isoformat(), str(page[-1].id)) if len(rows) > limit else None
+    )
     return JobPage(jobs=[_view(row, causes[row.id], unsure[row.id]) for row in page], next_cursor=more)
 
 
@@ -106,11 +108,7 @@ def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
     if after is None:
         return None, None
     created_at, job_id = cursor.decode(after, 2)
-    try:
-        moment = datetime.fromisoformat(str(created_at))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC), UUID(str(job_id))
-    except ValueError:
-        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid") from None
+    return cursor.moment(created_at), cursor.identifier(job_id)
 
 
 async def _causes(

@@ -1,6 +1,5 @@
 """A project's leads, best first, each with what Clay has of it: the "Already in Clay" of the leads page."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +7,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import Cause
-from clay_push_service.errors import BadRequestError
 from clay_push_service.host.leads import After, listed
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
@@ -113,11 +111,4 @@ def _position(after: str | None) -> After | None:
     if after is None:
         return None
     score, lead_id = cursor.decode(after, 2)
-    try:
-        value = None if score is None else Decimal(str(score))
-        position = After(value, UUID(str(lead_id)))
-    except (ValueError, InvalidOperation):
-        position = After(Decimal("NaN"), UUID(int=0))
-    if position.overall_score is not None and not position.overall_score.is_finite():
-        raise BadRequestError("This cursor was not given out here.", code="cursor_invalid")
-    return position
+    return After(None if score is None else cursor.number(score), cursor.identifier(lead_id))

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clay_push_service.errors import InvalidError
+from clay_push_service.errors import BadRequestError
 from clay_push_service.web.errors import respond
 
 
@@ -12,7 +12,7 @@ class AddressMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
-            error = InvalidError("The address holds a NUL character.")
+            error = BadRequestError("The address holds a NUL character.")
             await respond(error, scope["state"].get("request_id"))(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from clay_push_service import __version__, logs, problems
+from clay_push_service import __version__, logs
 from clay_push_service.auto_export import endpoints as auto_export_endpoints
 from clay_push_service.callers.turns import Turns
 from clay_push_service.database import Database
@@ -28,8 +28,10 @@ from clay_push_service.push_jobs.watch import Watch
 from clay_push_service.settings import Settings
 from clay_push_service.web import errors
 from clay_push_service.web.address import AddressMiddleware
-from clay_push_service.web.description import DESCRIPTION, EXAMPLES, TAGS
+from clay_push_service.web.description import DESCRIPTION, TAGS
+from clay_push_service.web.document import complete
 from clay_push_service.web.fresh_plan import FreshPlanMiddleware
+from clay_push_service.web.head import HeadMiddleware
 from clay_push_service.web.requests import RequestMiddleware
 
 ROUTERS = (
@@ -84,6 +86,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(FreshPlanMiddleware, host=host)
     app.add_middleware(AddressMiddleware)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestMiddleware, host=host)
     app.openapi = _with_problems(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -137,23 +140,12 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _with_problems(app: FastAPI) -> Any:
-    """The document with the problem's schema, to which every route's `responses` refer, and with whole examples."""
+    """FastAPI's document, completed."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schema = original()
-            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-            made = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(made.pop("$defs", {}))
-            schemas["Problem"] = made
-            stream = schema["paths"]["/api/clay/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
-            stream["text/event-stream"].pop("itemSchema", None)  # of OpenAPI 3.2; ours is 3.1
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            for name, example in EXAMPLES.items():
-                schemas[name]["examples"] = [example]
-            app.openapi_schema = schema
+            app.openapi_schema = complete(original())
         return app.openapi_schema
 
     return openapi

@@ -1,6 +1,5 @@
 """Turns whatever was raised into a problem document; says nothing of its insides: no trace, no statement, no value."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,12 +22,12 @@ from clay_push_service.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from clay_push_service.web.validation import refusal
 
-MAX_ERRORS = 20
-"""Named in one answer: of 50,000 bad ids nobody reads more."""
-MAX_FIELD_CHARACTERS = 100
 RETRY_AFTER = {"Retry-After": "5"}
-METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+LATER = {429: RETRY_AFTER, 503: RETRY_AFTER}
+"""By status: what says "not now" says when, also where the refusal itself has no time to name."""
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 """Those that a route of ours may take."""
 
 UNAVAILABLE_STATES = ("08", "53", "57P", "40", "25P03", "25006", "57014", "55P03", "28", "3D000")
@@ -50,18 +49,18 @@ class OtherHttpError(ClayPushError):
     """Whatever else the framework refuses."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail, code="http_error")
+        super().__init__(detail, code=problems.OF_FRAMEWORK)
         self.status = status  # type: ignore[misc]  # the one class whose status is the framework's
         self.title = "Refused"  # type: ignore[misc]  # likewise
 
 
-def problem_of(error: Exception) -> ClayPushError:
-    """What a caller is told of it."""
+def problem_of(error: Exception, body: Any = None) -> ClayPushError:
+    """The problem to answer with. `body`: the annotation of the route's body, for the names of its fields."""
     match error:
         case ClayPushError():
             return error
         case RequestValidationError():
-            return _invalid(error)
+            return refusal(error, body)
         case HTTPException():
             return _refused(error)
         case (
@@ -104,31 +103,6 @@ def _internal() -> ClayPushError:
     return InternalError("Something unexpected happened; report it with the request id.")
 
 
-def _invalid(error: RequestValidationError) -> ClayPushError:
-    found = error.errors()
-    named = []
-    for each in found[:MAX_ERRORS]:
-        place = [str(part) for part in each["loc"]]
-        field = ".".join(place[1:] or place)[:MAX_FIELD_CHARACTERS]
-        named.append({"field": field, "message": _message(each)})
-    if not named:
-        return InvalidError("The request is not valid.")
-    more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-    return InvalidError(f"{named[0]['field']}: {named[0]['message'].rstrip('.')}{more}.", errors=named)
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    """What to do, where pydantic says what it found after validation."""
-    match error:
-        case {"type": "json_invalid"}:
-            return "The body is not valid JSON"
-        case {"type": "too_short", "ctx": {"min_length": int(least)}}:
-            return f"Give at least {least:,}"
-        case {"type": "too_long", "ctx": {"max_length": int(most)}}:
-            return f"Give at most {most:,}"
-    return str(error["msg"]).removeprefix("Value error, ")
-
-
 def _refused(error: HTTPException) -> ClayPushError:
     headers = error.headers
     match error.status_code:
@@ -146,12 +120,12 @@ def _refused(error: HTTPException) -> ClayPushError:
             return OtherHttpError(status, "The request was refused.")
 
 
-def respond(error: Exception, request_id: str | None) -> JSONResponse:
-    problem = problem_of(error)
+def respond(error: Exception, request_id: str | None, body: Any = None) -> JSONResponse:
+    problem = problem_of(error, body)
     return JSONResponse(
         problems.document(problem, request_id),
         problem.status,
-        headers=problem.headers,
+        headers=LATER.get(problem.status, {}) | problem.headers,
         media_type=problems.MEDIA_TYPE,
     )
 
@@ -162,10 +136,15 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             error.headers = {"Allow": ", ".join(_methods(request))}  # the framework names those of one route only
-        return respond(error, request.scope.get("state", {}).get("request_id"))
+        return respond(error, request.scope.get("state", {}).get("request_id"), _body_of(request))
 
     for kind in (ClayPushError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
+
+
+def _body_of(request: Request) -> Any:
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return None if field is None else field.field_info.annotation
 
 
 def _methods(request: Request) -> list[str]:
@@ -174,5 +153,8 @@ def _methods(request: Request) -> list[str]:
     return [
         method
         for method in METHODS
-        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.routes)
+        if any(
+            route.matches({**asked, "method": "GET" if method == "HEAD" else method})[0] is Match.FULL
+            for route in request.app.routes
+        )
     ]

@@ -1,0 +1,84 @@
+"""Deliveries as a CSV file: with a byte order mark for Excel, and without a cell that any spreadsheet computes."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clay_push_service.push_jobs.accept_header import prefers_csv
+from clay_push_service.push_jobs.read_deliveries import _lines, harmless
+from tests.support.pushing import pushing
+
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+SEPARATORS = (",", ";", "\t", "|")
+CELLS = (
+    "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", " =1+1", "x;=cmd", "x,=cmd", "x\t=cmd", "x|=cmd", "x\n=cmd", "x\r=cmd",
+    "x; =cmd", 'x";=cmd', 'x;"=cmd', ";=cmd", "\uff1d1+1", "x;\uff1d1", "\ufeff=1", "\xa0=1", "a;b;=c;-d", "'=1", "\x0b=1",
+)  # fmt: skip
+
+
+def fields(line: str) -> Iterator[str]:
+    """As spreadsheets split it: at each separator, with quotes or without regard to them."""
+    for separator in SEPARATORS:
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+            for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator, quoting=quoting):
+                yield from row
+        for part in line.replace("\r", "\n").split("\n"):
+            yield from part.split(separator)
+
+
+def begins_a_formula(field: str) -> bool:
+    return field.lstrip("\ufeff\u200b\"' \t\xa0").startswith(FORMULA) and not field.lstrip(
+        '\ufeff\u200b" \t\xa0'
+    ).startswith("'")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_separator_turns_a_cell_into_a_formula(cell: str) -> None:
+    line = _lines([("id", cell, "end")])
+    assert [field for field in fields(line) if begins_a_formula(field)] == []
+
+
+@given(st.text(alphabet="=+-@;,|\t\n\r \"'ax\uff1d", max_size=12))
+def test_no_text_becomes_a_formula(cell: str) -> None:
+    assert [field for field in fields(_lines([("id", cell, "end")])) if begins_a_formula(field)] == []
+
+
+def test_what_is_no_formula_stays_as_it_is() -> None:
+    for cell in ("Ada Lovelace", "a-b", "C++", "ada@example.com", "1=1", "x; y", "", "O'Neil, Jr."):
+        assert harmless(cell) == cell
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_csv"),
+    [
+        ("text/csv", True), ("TEXT/CSV; charset=utf-8", True), ("text/csv, */*;q=0.1", True), ("text/*", True),
+        ("application/json", False), ("*/*", False), ("", False), ("text/csv;q=0", False), ("text/csv;q=x", False),
+        ("application/json, text/csv;q=0.5", False), ("text/csv, application/json", False), ("image/png", False),
+    ],
+)  # fmt: skip
+def test_csv_is_what_accept_prefers(accept: str, is_csv: bool) -> None:
+    assert prefers_csv(accept) == is_csv
+
+
+async def test_the_list_of_deliveries_is_a_file_for_excel_where_csv_is_accepted(database_url: str) -> None:
+    async with pushing(database_url, leads=3) as p:
+        await p.database.execute(f"UPDATE {p.name('leads')} SET full_name = 'Žofie;=cmd'")
+        job_id = await p.push()
+        path = f"/api/clay/jobs/{job_id}/leads"
+        listed = await p.connected.app.get(path, "owner", headers={"Accept": "text/csv"})
+        as_file = await p.connected.app.get(f"{path}.csv", "owner")
+        assert listed.content == as_file.content
+        assert listed.content.startswith(b"\xef\xbb\xbf" + b"delivery_id,")
+        assert listed.headers["content-type"] == "text/csv; charset=utf-8"
+        assert listed.headers["vary"] == "Accept"
+        rows = list(csv.DictReader(io.StringIO(listed.content.decode("utf-8-sig"), newline="")))
+        assert [row["lead_id"] for row in rows] == [str(each) for each in p.lead_ids]
+        assert {row["full_name"] for row in rows} == {"Žofie;'=cmd"}
+        none = await p.connected.app.get(f"{path}?status=failed", "owner", headers={"Accept": "text/csv"})
+        assert len(none.text.splitlines()) == 1
+        refused = await p.connected.app.get(f"{path}?limit=1", "owner", headers={"Accept": "text/csv"})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "limit")
