@@ -9,9 +9,12 @@ PROCESSES ?= 3
 ifdef POSTGRES_BIN
 export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
 endif
+CONTRACT := tests/contract
+# An environment of its own: what the generator pins must not move what the service runs on.
+CONTRACT_VENV := .venv-contract
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-matrix test-faults test-mutants bench soak lint format openapi lock clean
+.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +52,29 @@ test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashe
 test-mutants: $(VENV)/.dev ## faults put into the code one at a time: the tests must notice at least 95 % (MUTANT_ARGS: --sample 20, --only claim)
 	$(BIN)/python -m tests.mutants $(MUTANT_ARGS)
 	$(if $(MUTANT_ARGS),,$(BIN)/python -m tests.mutants.pure)
+
+$(CONTRACT_VENV)/.installed: requirements/contract.lock
+	$(PYTHON) -m venv $(CONTRACT_VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(CONTRACT_VENV)/bin/python -m pip install --quiet -r requirements/contract.lock
+	@touch $@
+
+$(CONTRACT)/node_modules/.installed: $(CONTRACT)/package-lock.json
+	cd $(CONTRACT) && npm ci --no-audit --no-fund
+	@touch $@
+
+need-node:
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' && npm --version > /dev/null \
+	  || { echo "make test-contract needs node 20.19 or newer, and npm."; exit 1; }
+
+test-contract: need-node $(VENV)/.dev $(CONTRACT_VENV)/.installed $(CONTRACT)/node_modules/.installed ## lint openapi.yaml, generate two clients, run them against the service (needs node and npm)
+	cd $(CONTRACT) && REDOCLY_TELEMETRY=off npx --no-install redocly lint --config redocly.yaml ../../openapi.yaml
+	cd $(CONTRACT) && npx --no-install spectral lint --ruleset spectral.yaml --fail-severity=warn ../../openapi.yaml
+	rm -rf $(CONTRACT)/generated
+	cd $(CONTRACT) && $(CURDIR)/$(CONTRACT_VENV)/bin/openapi-python-client generate --path ../../openapi.yaml --config openapi-python-client.yaml \
+	  --output-path generated/python_client --meta none --fail-on-warning
+	cd $(CONTRACT) && MYPYPATH=generated $(CURDIR)/$(CONTRACT_VENV)/bin/mypy --strict --config-file= --explicit-package-bases generated/python_client story.py
+	cd $(CONTRACT) && npx --no-install openapi-ts -f openapi-ts.config.mjs && npx --no-install tsc -p .
+	$(BIN)/python -m pytest $(CONTRACT) -m contract $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
