@@ -33,7 +33,10 @@ from clay_push_service.deliveries.answer import (
     Responded,
 )
 from clay_push_service.deliveries.outcome import outcome_of
-from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.config_change import ConfigChange
+from clay_push_service.destinations.guard import Policy, check_url
+from clay_push_service.destinations.save_config import SaveConfig
+from clay_push_service.destinations.stored import read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.privacy.erase import erase
 from clay_push_service.push_jobs.accept import Asker
@@ -55,7 +58,8 @@ EXPIRE = "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHE
 NOBODY_WAITS = timedelta(days=1)
 """Between two sweeps what is overdue may wait; after one nothing may."""
 TABLES = (
-    "clay_push_log", "push_jobs", "destination_versions", "destinations", "procrastinate_jobs", "erased_leads", "erasures",
+    "clay_push_log", "push_jobs", "destination_versions", "destinations", "quota_meters", "procrastinate_jobs", "erased_leads",
+    "erasures",
 )  # fmt: skip
 Value = TypeVar("Value")
 
@@ -325,6 +329,35 @@ class Deliveries(RuleBasedStateMachine):
     @rule()
     def change_url(self) -> None:
         self.do(self.world.configure(f"{URL}{uuid4().hex}"))
+
+    @rule(
+        change=st.sampled_from(
+            [
+                ConfigChange(webhook_token="one"),
+                ConfigChange(webhook_token=None),
+                ConfigChange(webhook_url=URL),
+                ConfigChange(table_name="Another", rate_limit_ms=100),
+                ConfigChange(fuel_limit=None),
+            ]
+        )
+    )
+    def save_settings(self, change: ConfigChange) -> None:
+        """In mid-push: another token is another version of the same webhook, and an earlier URL may come back."""
+
+        async def act() -> None:
+            w = self.world
+            async with w.database.transaction() as connection:
+                current = await read_destination(connection, w.box, w.org_id, lock=True)
+                assert current is not None
+                assert current.webhook is not None
+                url = change.webhook_url if isinstance(change.webhook_url, str) else current.webhook.url
+                checked = check_url(url or "", Policy.of(w.settings))
+                await SaveConfig(
+                    connection, w.box, w.org_id, "user:test", "api", change, current, checked,
+                    written_out=url == change.webhook_url, internal=False,
+                ).run()  # fmt: skip
+
+        self.do(act())
 
     @rule(really=st.sampled_from([False, False, True]))
     def remove_webhook(self, really: bool) -> None:

@@ -99,13 +99,13 @@ async def test_rotation_waits_for_no_sender_and_comes_back(database_url: str) ->
         version = await w.configure(URL)
         box = SecretBox((SecretStr(generate_key()), SecretStr(KEY)))
         async with w.database.transaction() as sender:
-            await sender.execute(text("UPDATE clay.destination_versions SET fuel_used = fuel_used + 1"))
+            await sender.execute(text("UPDATE clay.destination_versions SET refusals = refusals + 1"))
             async with asyncio.timeout(10):
                 assert await reseal(w.database, box) == Resealed(resealed=0, unreadable=0)
         assert await reseal(w.database, box) == Resealed(resealed=1, unreadable=0)
         assert await _opened(w, box) == {version: (URL, None)}
-        [row] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
-        assert row.fuel_used == 1
+        [row] = await w.fetch("SELECT refusals FROM clay.destination_versions")
+        assert row.refusals == 1
 
 
 async def _opened(w: World, box: SecretBox) -> dict[object, tuple[str, str | None]]:

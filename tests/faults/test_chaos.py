@@ -119,4 +119,4 @@ async def account(ground: Field, actor: Customer, fault: str, recovery_seconds: 
     assert meter["used"] == used, "the quota meter counts what Clay took, or may have taken"
 
 
-QUOTA_USED = "SELECT max(fuel_used) AS used FROM clay.destination_versions WHERE org_id = $1"
+QUOTA_USED = "SELECT max(used) AS used FROM clay.quota_meters WHERE org_id = $1"

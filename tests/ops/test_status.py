@@ -299,7 +299,7 @@ async def test_metrics_tell_the_queue(app: AppClient) -> None:
     assert "clay_push_live_workers 1.0" in said
     assert "clay_push_database_up 1.0" in said
     assert 299 < float(re.findall(r"^clay_push_oldest_due_seconds (.+)$", said, re.MULTILINE)[0]) < 310
-    await run(app, "UPDATE clay.destination_versions SET fuel_used = 48000")
+    await run(app, "UPDATE clay.quota_meters SET used = 48000")
     assert (await app.get("/metrics")).text.count('clay_push_fuel_destinations{over="0.95"} 0.0') == 1, "kept for 5 s"
     app.app.state.scrape = Scrape()
     said = (await app.get("/metrics")).text

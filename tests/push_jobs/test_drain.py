@@ -24,8 +24,8 @@ async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
         assert {str(row.id) for row in rows} == {post.delivery_id for post in clay.posts}
         assert all(row.status == "success" and row.attempts == 1 and row.payload_hash for row in rows)
         assert b"x-clay-webhook-auth: secret-token" in clay.headers[0]
-        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
-        assert version.fuel_used == 120
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 120
 
 
 async def test_what_is_in_clay_is_skipped_and_sent_again_only_on_purpose(database_url: str) -> None:
@@ -79,8 +79,8 @@ async def test_no_answer_is_unknown_and_never_sent_again_unasked(database_url: s
         again = await w.push()
         causes = sorted(row.cause for row in await w.deliveries(again.job_id))
         assert causes == [Cause.ALREADY_IN_CLAY, Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY]
-        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
-        assert version.fuel_used == 3
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3
 
 
 async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: str) -> None:

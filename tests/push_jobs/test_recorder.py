@@ -132,8 +132,8 @@ async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
             recorder.add(result)
         await recorder.flush()
         assert await successes(w, results[0].job_id) == 3
-        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
-        assert version.fuel_used == 3
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3
 
 
 async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str) -> None:

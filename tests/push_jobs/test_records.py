@@ -156,5 +156,5 @@ async def test_the_meter_counts_in_every_state(database_url: str, state: str) ->
         await w.fetch(f"UPDATE clay.destination_versions SET state = '{state}', state_reason = '{reason}'")
         await recorded(w, version_id, accepted.job_id, answers(200, 200, 422))
         async with w.database.transaction() as connection:
-            used = (await connection.execute(text("SELECT max(fuel_used) FROM clay.destination_versions"))).scalar_one()
+            used = (await connection.execute(text("SELECT max(used) FROM clay.quota_meters"))).scalar_one()
         assert used == 2

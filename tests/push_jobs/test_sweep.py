@@ -39,8 +39,8 @@ async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str
         assert sorted(row.cause or row.state for row in rows) == ["unknown"] * 3 + ["waiting"] * 7
         job = await w.job(accepted.job_id)
         assert (job.failed_count, job.unknown_count) == (3, 3)
-        [version] = await w.fetch("SELECT fuel_used FROM clay.destination_versions")
-        assert version.fuel_used == 3, "Clay may have taken them"
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3, "Clay may have taken them"
 
 
 async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,14 @@ DAMAGE: dict[str, tuple[str, ...]] = {
     "claims": (f"{UNCONSTRAINED}claim", f"{UNCONSTRAINED}lease", "UPDATE clay.clay_push_log SET claim_token = id"),
     "causes": (f"{UNCONSTRAINED}cause", "UPDATE clay.clay_push_log SET cause = 'rejected'"),
     "once": ("UPDATE clay.push_jobs SET push_again = false",),
-    "fuel": ("UPDATE clay.destination_versions SET fuel_used = 1",),
+    "quota": ("UPDATE clay.quota_meters SET used = 1",),
+    "one_meter": (
+        "UPDATE clay.destination_versions SET url_fingerprint = 'x'",
+        (
+            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, url_fingerprint, source)"
+            " SELECT gen_random_uuid(), org_id, destination_id, number + 1, '', 'x', 'api' FROM clay.destination_versions"
+        ),
+    ),
     "table_epoch": ("UPDATE clay.push_jobs SET table_epoch = 7",),
     "poison": (f"UPDATE clay.clay_push_log SET {LIVE}, lost_claims = 4 WHERE seq = 1",),
     "leases": (
@@ -88,8 +95,8 @@ async def test_the_meter_is_checked_since_somebody_set_it(
         await w.drain_all(drainer)
         await w.fetch("UPDATE clay.destination_versions SET created_at = now() - interval '1 day'")
         await w.fetch(SET_BY_HAND, after=timedelta(hours=hours_after), org_id=w.org_id, details=details)
-        await w.fetch("UPDATE clay.destination_versions SET fuel_used = :used", used=fuel_used)
-        assert await found(w) == ({"fuel"} if is_broken else set())
+        await w.fetch("UPDATE clay.quota_meters SET used = :used", used=fuel_used)
+        assert await found(w) == ({"quota"} if is_broken else set())
 
 
 async def test_a_meter_set_for_another_webhook_says_nothing_of_this_one(database_url: str) -> None:
@@ -99,5 +106,5 @@ async def test_a_meter_set_for_another_webhook_says_nothing_of_this_one(database
         await w.push()
         await w.drain_all(drainer)
         assert await found(w) == set()
-        await w.fetch("UPDATE clay.destination_versions SET fuel_used = 1")
-        assert await found(w) == {"fuel"}
+        await w.fetch("UPDATE clay.quota_meters SET used = 1")
+        assert await found(w) == {"quota"}

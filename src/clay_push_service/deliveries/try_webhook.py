@@ -21,6 +21,7 @@ from clay_push_service.deliveries.clay_client import ClayClient, Target
 from clay_push_service.deliveries.outcome import Outcome, Verdict, outcome_of
 from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
+from clay_push_service.destinations.quota import spend
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import reserve_slots, throttle
 from clay_push_service.destinations.stored import StoredWebhook
@@ -33,12 +34,9 @@ MAX_WAIT_SECONDS = 2.0
 # A good test opens the destination; only a webhook that is still the current one, and still there.
 GOOD = text("""
 UPDATE clay.destination_versions AS version
-SET fuel_used = fuel_used + 1, refusals = 0, outages = 0, probe_at = NULL, state = 'open', state_reason = NULL,
+SET refusals = 0, outages = 0, probe_at = NULL, state = 'open', state_reason = NULL,
     state_since = CASE WHEN state = 'open' THEN state_since ELSE now() END
 WHERE org_id = :org_id AND id = :version_id AND sealed_url IS NOT NULL
-""")
-FUEL = text("""
-UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel WHERE org_id = :org_id AND id = :version_id
 """)
 
 THROTTLED = "throttled"
@@ -184,8 +182,7 @@ async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, o
     if outcome.verdict is Verdict.SUCCESS:
         await connection.execute(GOOD, which)
         await queue.wake_live(connection, org_id)
-    elif outcome.fuel:
-        await connection.execute(FUEL, which | {"fuel": outcome.fuel})
+    await spend(connection, {version_id: outcome.fuel})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
         await throttle(connection, org_id, outcome.retry_after_seconds)
 

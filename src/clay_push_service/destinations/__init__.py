@@ -1,1 +1,1 @@
-"""Where leads go: settings, secret box, guard, connection test, pace, fuel."""
+"""Where leads go: settings, secret box, guard, connection test, pace, quota."""

@@ -18,11 +18,12 @@ READ = text("""
 SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, destination.next_slot_at,
        destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
-       version.fuel_used, version.fuel_limit, version.state, version.state_reason, version.state_since, version.probe_at,
+       meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
        version.refusals, version.outages, version.source, change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
+LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 LEFT JOIN LATERAL (SELECT actor, at FROM clay.audit_log
                    WHERE org_id = destination.org_id AND action IN ('config.changed', 'config.removed')
                    ORDER BY id DESC LIMIT 1) AS change ON true
@@ -100,7 +101,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
         )
         until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
         webhook = WebhookView(
-            row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.fuel_used, row.fuel_limit), state,
+            row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.used, row.quota_limit), state,
             row.state_reason, row.state_since, until, row.refusals, row.outages, row.source,
         )  # fmt: skip
     return DestinationView(

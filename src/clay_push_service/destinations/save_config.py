@@ -12,10 +12,11 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.config_change import BULLET, ConfigChange, Keep, or_stored
 from clay_push_service.destinations.guard import CheckedUrl
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import StoredDestination
-from clay_push_service.destinations.url_fingerprint import fingerprint, is_of
+from clay_push_service.destinations.url_fingerprint import fingerprint
 
 DEFAULT_RATE_LIMIT_MS = 200
 DEFAULT_FUEL_LIMIT = 50_000
@@ -24,10 +25,9 @@ DEFAULT_FUEL_LIMIT = 50_000
 ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
 INSERT_VERSION = text("""
 INSERT INTO clay.destination_versions
-    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, fuel_used, fuel_limit,
-     source, created_by)
+    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by)
 SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
-       :url_fingerprint, :fuel_used, :fuel_limit, :source, :created_by
+       :url_fingerprint, :meter_id, :source, :created_by
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """)
@@ -35,17 +35,6 @@ UPDATE_DESTINATION = text("""
 UPDATE clay.destinations
 SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch, updated_at = now()
 WHERE org_id = :org_id
-""")
-# Only what was named: the worker counts on meanwhile, and what was read before would take its counts back.
-UPDATE_FUEL = text("""
-UPDATE clay.destination_versions
-SET fuel_used = coalesce(CAST(:fuel_used AS integer), fuel_used),
-    fuel_limit = CASE WHEN :sets_limit THEN CAST(:fuel_limit AS integer) ELSE fuel_limit END
-WHERE org_id = :org_id AND id = :version_id
-""")
-METERS = text("""
-SELECT url_fingerprint, fuel_used FROM clay.destination_versions
-WHERE org_id = :org_id AND destination_id = :destination_id AND url_fingerprint IS NOT NULL
 """)
 REOPEN = text("""
 UPDATE clay.destination_versions
@@ -88,24 +77,22 @@ class SaveConfig:
 
     async def run(self) -> None:
         current, old = self.current, self.current.webhook
-        wanted = self._wanted(await self._meter())
-        changed = self._differences(wanted)
+        meter = await self._meter()
+        wanted = self._wanted(meter)
+        changed = self._differences(wanted, meter)
         if old is None or {"webhook_url", "webhook_token"} & changed.keys():
-            version_id, changed["version"] = await self._new_version(wanted)
+            version_id, changed["version"] = await self._new_version(wanted, meter)
         else:
             version_id = old.version_id
             which = {"org_id": self.org_id, "version_id": version_id}
-            if {"fuel_used", "fuel_limit"} & changed.keys():
-                fuel = {
-                    "fuel_used": or_stored(self.change.fuel_used, None),
-                    "fuel_limit": or_stored(self.change.fuel_limit, None),
-                    "sets_limit": not isinstance(self.change.fuel_limit, Keep),
-                }
-                await self.connection.execute(UPDATE_FUEL, which | fuel)
             if self._asks_to_open() and (await self.connection.execute(REOPEN, which)).one_or_none() is not None:
                 changed["reopened"] = True
         if not changed:
             return
+        if meter is not None and {"fuel_used", "fuel_limit"} & changed.keys():
+            used, limit = or_stored(self.change.fuel_used, None), or_stored(self.change.fuel_limit, None)
+            sets_limit = not isinstance(self.change.fuel_limit, Keep)
+            await set_meter(self.connection, self.org_id, meter.id, used=used, limit=limit, sets_limit=sets_limit)
         values = {
             "org_id": self.org_id,
             "version_id": version_id,
@@ -118,17 +105,17 @@ class SaveConfig:
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
-    async def _meter(self) -> int:
-        """What is used of the webhook. Another URL is another webhook, and full; one that comes back has gone on counting."""
+    async def _meter(self) -> Meter | None:
+        """The URL's meter, which goes on whatever version counts on it; None: the organization never had this URL."""
         old, url = self.current.webhook, str(self.checked.url)
         if old is not None and old.url == url:
-            return old.fuel_used
-        values = {"org_id": self.org_id, "destination_id": self.current.id}
-        rows = await self.connection.execute(METERS, values)
-        return max((row.fuel_used for row in rows if is_of(url, row.url_fingerprint)), default=0)
+            await adopt(self.connection, self.org_id, old.meter.id, url)
+            return old.meter
+        return await find_meter(self.connection, self.org_id, url)
 
-    def _wanted(self, fuel_used: int) -> "_Wanted":
+    def _wanted(self, meter: Meter | None) -> "_Wanted":
         change, old = self.change, self.current.webhook
+        known = meter or (old.meter if old else None)
         url = str(self.checked.url)
         rate_limit_ms = or_stored(change.rate_limit_ms, self.current.rate_limit_ms)
         if (
@@ -140,11 +127,11 @@ class SaveConfig:
             token=self._token(),
             table_name=or_stored(change.table_name, self.current.table_name),
             rate_limit_ms=rate_limit_ms,
-            fuel_used=or_stored(change.fuel_used, fuel_used),
-            fuel_limit=or_stored(change.fuel_limit, old.fuel_limit if old else DEFAULT_FUEL_LIMIT),
+            fuel_used=or_stored(change.fuel_used, meter.used if meter else 0),
+            fuel_limit=or_stored(change.fuel_limit, known.limit if known else DEFAULT_FUEL_LIMIT),
         )
 
-    def _differences(self, wanted: "_Wanted") -> dict[str, Detail]:
+    def _differences(self, wanted: "_Wanted", meter: Meter | None) -> dict[str, Detail]:
         """For the audit log, which learns that URL and token changed, and not from what to what."""
         current, old = self.current, self.current.webhook
         found: dict[str, Detail] = {}
@@ -157,9 +144,9 @@ class SaveConfig:
         if current.rate_limit_ms != wanted.rate_limit_ms:
             found["rate_limit_ms"] = wanted.rate_limit_ms
         # Only what somebody set: `verify` checks the meter from there on.
-        if not isinstance(self.change.fuel_used, Keep) and (old.fuel_used if old else 0) != wanted.fuel_used:
+        if not isinstance(self.change.fuel_used, Keep) and (meter.used if meter else 0) != wanted.fuel_used:
             found["fuel_used"] = wanted.fuel_used
-        if (old.fuel_limit if old else DEFAULT_FUEL_LIMIT) != wanted.fuel_limit:
+        if (old.meter.limit if old else DEFAULT_FUEL_LIMIT) != wanted.fuel_limit:
             found["fuel_limit"] = wanted.fuel_limit
         if self.change.new_table:
             found["table_epoch"] = current.table_epoch + 1
@@ -180,8 +167,13 @@ class SaveConfig:
         token = self.change.webhook_token
         return self.written_out or (isinstance(token, str) and BULLET not in token)
 
-    async def _new_version(self, wanted: "_Wanted") -> tuple[UUID, int]:
+    async def _new_version(self, wanted: "_Wanted", meter: Meter | None) -> tuple[UUID, int]:
         version_id = uuid4()
+        if meter is None:
+            used, limit = wanted.fuel_used, wanted.fuel_limit
+            meter_id = await create_meter(self.connection, self.org_id, wanted.url, used, limit)
+        else:
+            meter_id = meter.id
         values = {
             "id": version_id,
             "org_id": self.org_id,
@@ -189,9 +181,8 @@ class SaveConfig:
             "sealed_url": self.box.seal(wanted.url, self.org_id, version_id),
             "sealed_token": None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id),
             "url_mask": mask(wanted.url),
-            "url_fingerprint": fingerprint(wanted.url),
-            "fuel_used": wanted.fuel_used,
-            "fuel_limit": wanted.fuel_limit,
+            "url_fingerprint": fingerprint(self.org_id, wanted.url),
+            "meter_id": meter_id,
             "source": self.source,
             "created_by": self.actor,
         }

@@ -6,15 +6,18 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.models import DestinationState
 
 READ = """
 SELECT destination.id, destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
-       version.sealed_url, version.sealed_token, version.url_mask, version.fuel_used, version.fuel_limit, version.state
+       version.sealed_url, version.sealed_token, version.url_mask, version.state, meter.id AS meter_id, meter.used,
+       meter.quota_limit
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
+LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 WHERE destination.org_id = :org_id
 """
 PEEK = text(READ)
@@ -29,8 +32,7 @@ class StoredWebhook:
     """None: it cannot be unsealed, so whatever is saved is another."""
     token: str | None
     url_mask: str
-    fuel_used: int
-    fuel_limit: int | None
+    meter: Meter
     state: DestinationState
 
     def __repr__(self) -> str:
@@ -67,6 +69,7 @@ async def read_destination(
         except SecretError:
             url = token = None  # neither is of use without the other
         webhook = StoredWebhook(
-            row.version_id, url, token, row.url_mask, row.fuel_used, row.fuel_limit, DestinationState(row.state)
-        )
+            row.version_id, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
+            DestinationState(row.state),
+        )  # fmt: skip
     return StoredDestination(row.id, row.table_name, row.table_epoch, row.rate_limit_ms, webhook)

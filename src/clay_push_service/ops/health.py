@@ -52,11 +52,12 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """)
 # Of the webhooks in use. Neither number says whose: /status does not either, but the organization's own page does.
 FUEL = text("""
-SELECT count(*) FILTER (WHERE fuel_used * 100.0 >= fuel_limit * 80.0) AS over_80,
-       count(*) FILTER (WHERE fuel_used * 100.0 >= fuel_limit * 95.0) AS over_95,
-       max(fuel_used::float / nullif(fuel_limit, 0)) AS fullest
+SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
+       count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
+       max(used::float / nullif(quota_limit, 0)) AS fullest
 FROM clay.destinations AS destination
 JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 """)
 # By the jobs that moved in this hour, whose deliveries are found by index; the log itself has none by time.
 LAST_HOUR = text("""

@@ -31,13 +31,13 @@ UNPACED_PER_SECOND = 1000.0
 """What one worker does at the least without a pace; an estimate only."""
 
 
-# What shares the pace is the organization's, what shares the fuel is this webhook's.
+# What shares the pace is the organization's, what shares the quota is this webhook's, in all its versions.
 QUEUED = text("""
-SELECT coalesce(sum(leads), 0) AS everywhere, coalesce(sum(leads) FILTER (WHERE version_id = :version_id), 0) AS here
-FROM (SELECT destination_version_id AS version_id, lead_count - success_count - failed_count - skipped_count AS leads
-      FROM clay.push_jobs
-      WHERE status IN ('pending', 'running') AND destination_version_id IN (
-          SELECT id FROM clay.destination_versions WHERE org_id = :org_id)) AS live
+SELECT coalesce(sum(leads), 0) AS everywhere, coalesce(sum(leads) FILTER (WHERE meter_id = (
+           SELECT meter_id FROM clay.destination_versions WHERE org_id = :org_id AND id = :version_id)), 0) AS here
+FROM (SELECT version.meter_id, lead_count - success_count - failed_count - skipped_count AS leads
+      FROM clay.destination_versions AS version JOIN clay.push_jobs AS job ON job.destination_version_id = version.id
+      WHERE version.org_id = :org_id AND job.status IN ('pending', 'running')) AS live
 """)
 
 

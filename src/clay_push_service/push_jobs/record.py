@@ -1,4 +1,4 @@
-"""Writes what became of deliveries: rows, counters, the destination's fuel and health, one transaction for many results.
+"""Writes what became of deliveries: rows, counters, the destination's quota and health, one transaction for many results.
 
 Fenced by the claim's token and attempt number: a result whose claim was lost changes nothing, and so does a result that was
 written before and is written again because the answer to its COMMIT was lost.
@@ -14,6 +14,7 @@ from clay_push_service.database import Connection, Statement
 from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.deliveries.health import Health
 from clay_push_service.deliveries.outcome import Outcome, Streaks, Verdict
+from clay_push_service.destinations.quota import spend
 from clay_push_service.models import DeliveryState, DeliveryStatus, DestinationState
 from clay_push_service.push_jobs import tally
 
@@ -52,8 +53,9 @@ RETURNING delivery.id
 """)
 # Nearly always: everything was taken, and the destination is open and stays so.
 ALL_TAKEN = Statement("""
-UPDATE clay.destination_versions SET fuel_used = fuel_used + :fuel, refusals = 0, outages = 0
-WHERE id = :id AND state = 'open' RETURNING id
+WITH healthy AS (
+    UPDATE clay.destination_versions SET refusals = 0, outages = 0 WHERE id = :id AND state = 'open' RETURNING meter_id)
+UPDATE clay.quota_meters AS meter SET used = used + :posts FROM healthy WHERE meter.id = healthy.meter_id RETURNING meter.id
 """)
 LOCK_VERSIONS = Statement("""
 SELECT id, org_id, state, state_reason, refusals, outages FROM clay.destination_versions
@@ -61,7 +63,7 @@ WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
 UPDATE_VERSION = Statement("""
 UPDATE clay.destination_versions
-SET fuel_used = fuel_used + :fuel, refusals = :refusals, outages = :outages, state = :state, state_reason = :reason,
+SET refusals = :refusals, outages = :outages, state = :state, state_reason = :reason,
     state_since = CASE WHEN state = :state THEN state_since ELSE now() END,
     probe_at = CASE WHEN :state = 'waiting'
                     THEN coalesce(probe_at, now() + :probe_seconds * interval '1 second') END
@@ -186,7 +188,7 @@ async def _write(
 
 
 async def _move_destinations(connection: Connection, sent: Sequence[Result], probe_seconds: float) -> dict[UUID, Cause]:
-    """Fuel and health. Returns the versions that were closed."""
+    """Quota and health. Returns the versions that were closed."""
     outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
     for result in sent:
         outcomes[result.version_id].append(result.outcome)
@@ -195,7 +197,7 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
         return closed
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
         [(version_id, taken)] = outcomes.items()
-        values = {"id": version_id, "fuel": sum(outcome.fuel for outcome in taken)}
+        values = {"id": version_id, "posts": sum(outcome.fuel for outcome in taken)}
         if await ALL_TAKEN.rows(connection, values):
             return closed
     for version_id, org_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(
@@ -207,7 +209,6 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
             connection,
             {
                 "id": version_id,
-                "fuel": sum(outcome.fuel for outcome in outcomes[version_id]),
                 "refusals": after.streaks.refusals,
                 "outages": after.streaks.outages,
                 "state": after.state,
@@ -219,4 +220,5 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
             closed[version_id] = after.reason
         if after.state is DestinationState.OPEN is not before.state:
             await queue.wake_live(connection, org_id)
+    await spend(connection, {each: sum(outcome.fuel for outcome in outcomes[each]) for each in outcomes})
     return closed

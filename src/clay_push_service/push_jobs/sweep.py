@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.destinations.quota import spend_of_jobs
 from clay_push_service.push_jobs import tally
 
 LOST_CLAIMS_TO_POISON = 4
@@ -38,17 +39,6 @@ SET status = 'failed', state = 'done', cause = 'unknown', error_message = :messa
     uncertain_attempts = uncertain_attempts + 1, claim_token = NULL, lease_until = NULL, finished_at = now()
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
 RETURNING id, job_id
-""")
-# Locked in the order of their ids, as by those who record results.
-FUEL = text("""
-WITH spent AS (
-    SELECT job.destination_version_id AS id, sum(lost.posts) AS posts
-    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:posts AS integer[])) AS lost (job_id, posts)
-    JOIN clay.push_jobs AS job ON job.id = lost.job_id GROUP BY 1),
-locked AS MATERIALIZED (
-    SELECT id FROM clay.destination_versions WHERE id IN (SELECT id FROM spent) ORDER BY id FOR NO KEY UPDATE)
-UPDATE clay.destination_versions AS version SET fuel_used = fuel_used + spent.posts
-FROM spent JOIN locked ON locked.id = spent.id WHERE version.id = spent.id
 """)
 RETURNED = text("""
 UPDATE clay.clay_push_log
@@ -124,8 +114,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     for row in poison:
         tallies[row.job_id].failed += 1
     await tally.add(connection, tallies)
-    if posts:
-        await connection.execute(FUEL, {"job_ids": list(posts), "posts": list(posts.values())})
+    await spend_of_jobs(connection, posts)
     idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
     wakes = {row.job_id for row in returned} | set(idle)
     for job_id in wakes:

@@ -73,23 +73,27 @@ CHECKS: Sequence[Check] = (
             WHERE delivery.status = 'success') AS taken
         WHERE number > 1 AND NOT push_again"""),
     # What was recorded within a minute of a setting by hand may have come before it or after.
-    Check("fuel", "A webhook's meter counts at least what was sent to it since somebody set it by hand.", """
-        SELECT version.id FROM clay.destination_versions AS version
+    Check("quota", "A webhook's meter counts at least what was sent to it, by any version, since it was set by hand.", """
+        SELECT meter.id FROM clay.quota_meters AS meter
         LEFT JOIN LATERAL (
-            SELECT change.at, CAST(change.details ->> 'fuel_used' AS bigint) AS fuel_used FROM clay.audit_log AS change
-            WHERE change.org_id = version.org_id AND change.action = 'config.changed' AND change.details ? 'fuel_used'
-              AND change.at >= version.created_at
-              AND NOT EXISTS (SELECT 1 FROM clay.destination_versions AS later
-                              WHERE later.destination_id = version.destination_id AND later.number > version.number
-                                AND later.created_at <= change.at)
+            SELECT change.at, CAST(change.details ->> 'fuel_used' AS bigint) AS used FROM clay.audit_log AS change
+            WHERE change.org_id = meter.org_id AND change.action = 'config.changed' AND change.details ? 'fuel_used'
+              AND meter.id = (SELECT version.meter_id FROM clay.destination_versions AS version
+                              WHERE version.org_id = change.org_id AND version.created_at <= change.at
+                              ORDER BY version.number DESC LIMIT 1)
             ORDER BY change.id DESC LIMIT 1) AS manual ON true
         JOIN LATERAL (
             SELECT count(*) AS posts
-            FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
-            WHERE job.destination_version_id = version.id
+            FROM clay.destination_versions AS version
+            JOIN clay.push_jobs AS job ON job.destination_version_id = version.id
+            JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
+            WHERE version.org_id = meter.org_id AND version.meter_id = meter.id
               AND (delivery.status = 'success' OR delivery.cause = 'unknown' AND delivery.status = 'failed')
               AND (manual.at IS NULL OR delivery.finished_at > manual.at + interval '1 minute')) AS sent ON true
-        WHERE version.fuel_used < coalesce(manual.fuel_used, 0) + sent.posts"""),
+        WHERE meter.used < coalesce(manual.used, 0) + sent.posts"""),
+    Check("one_meter", "All versions of a webhook count on one meter.", """
+        SELECT min(id::text) AS id FROM clay.destination_versions WHERE url_fingerprint IS NOT NULL
+        GROUP BY org_id, url_fingerprint HAVING count(DISTINCT meter_id) > 1"""),
     Check("table_epoch", "A delivery is for the Clay table its push job is for.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
         WHERE delivery.table_epoch <> job.table_epoch"""),

@@ -1,0 +1,126 @@
+"""Counts the submissions of each webhook's lifetime: one meter per organization and URL, for all versions of the webhook.
+
+All statements on `clay.quota_meters` that change it are here, apart from the fast path of `push_jobs.record`. A meter is locked
+after versions, and several in the order of their ids; whatever holds one waits for no other row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from clay_push_service.database import Connection, Statement
+from clay_push_service.destinations.secret_box import mask
+from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
+
+SPEND = """
+WITH spent AS ({spent}),
+locked AS MATERIALIZED (
+    SELECT id FROM clay.quota_meters WHERE id IN (SELECT id FROM spent) ORDER BY id FOR NO KEY UPDATE)
+UPDATE clay.quota_meters AS meter SET used = used + spent.posts
+FROM spent JOIN locked ON locked.id = spent.id WHERE meter.id = spent.id
+"""
+SPEND_OF_VERSIONS = Statement(
+    SPEND.format(
+        spent="""
+    SELECT version.meter_id AS id, sum(counted.posts) AS posts
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:posts AS integer[])) AS counted (version_id, posts)
+    JOIN clay.destination_versions AS version ON version.id = counted.version_id GROUP BY 1"""
+    )
+)
+SPEND_OF_JOBS = Statement(
+    SPEND.format(
+        spent="""
+    SELECT version.meter_id AS id, sum(counted.posts) AS posts
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:posts AS integer[])) AS counted (job_id, posts)
+    JOIN clay.push_jobs AS job ON job.id = counted.job_id
+    JOIN clay.destination_versions AS version ON version.id = job.destination_version_id GROUP BY 1"""
+    )
+)
+FIND = Statement("""
+SELECT id, used, quota_limit FROM clay.quota_meters WHERE org_id = :org_id AND url_fingerprint = :fingerprint
+""")
+OLDER = Statement("""
+SELECT meter.id, meter.used, meter.quota_limit, version.url_fingerprint, version.url_mask
+FROM clay.quota_meters AS meter
+JOIN clay.destination_versions AS version ON version.org_id = meter.org_id AND version.meter_id = meter.id
+WHERE meter.org_id = :org_id AND meter.url_fingerprint IS NULL ORDER BY meter.used DESC, version.number DESC
+""")
+ADOPT = Statement("""
+UPDATE clay.quota_meters SET url_fingerprint = :fingerprint
+WHERE org_id = :org_id AND id = :id AND url_fingerprint IS NULL AND NOT EXISTS (
+    SELECT 1 FROM clay.quota_meters WHERE org_id = :org_id AND url_fingerprint = :fingerprint)
+""")
+CREATE = Statement("""
+INSERT INTO clay.quota_meters (org_id, url_fingerprint, used, quota_limit)
+VALUES (:org_id, :fingerprint, :used, :quota_limit) RETURNING id
+""")
+# Omitted values are unchanged: the worker counts on meanwhile, and a count that was read before would take its counts back.
+SET = Statement("""
+UPDATE clay.quota_meters
+SET used = coalesce(CAST(:used AS integer), used),
+    quota_limit = CASE WHEN :sets_limit THEN CAST(:quota_limit AS integer) ELSE quota_limit END
+WHERE org_id = :org_id AND id = :id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """`limit` is None for tables that delete their rows."""
+
+    id: UUID
+    used: int
+    limit: int | None
+
+
+async def spend(connection: Connection, posts: Mapping[UUID, int]) -> None:
+    """Add submissions, by the version of the destination that they went to."""
+    await _spend(connection, SPEND_OF_VERSIONS, posts)
+
+
+async def spend_of_jobs(connection: Connection, posts: Mapping[UUID, int]) -> None:
+    """Add submissions, by push job."""
+    await _spend(connection, SPEND_OF_JOBS, posts)
+
+
+async def _spend(connection: Connection, statement: Statement, posts: Mapping[UUID, int]) -> None:
+    counted = {key: number for key, number in posts.items() if number}
+    if counted:
+        await statement.rows(connection, {"ids": list(counted), "posts": list(counted.values())})
+
+
+async def find_meter(connection: Connection, org_id: UUID, url: str) -> Meter | None:
+    """The meter of a URL that the organization had before. The caller holds the organization's destination."""
+    key = fingerprint(org_id, url)
+    for meter_id, used, limit in await FIND.rows(connection, {"org_id": org_id, "fingerprint": key}):
+        return Meter(meter_id, used, limit)
+    for meter_id, used, limit, kept, url_mask in await OLDER.rows(connection, {"org_id": org_id}):
+        # A version from before fingerprints were kept is known by the end of the URL that its mask shows.
+        if is_salted_of(url, kept) if kept is not None else _shows_an_end(url_mask) and url_mask == mask(url):
+            await adopt(connection, org_id, meter_id, url)
+            return Meter(meter_id, used, limit)
+    return None
+
+
+def _shows_an_end(url_mask: str) -> bool:
+    return not url_mask.endswith("•")
+
+
+async def adopt(connection: Connection, org_id: UUID, meter_id: UUID, url: str) -> None:
+    """Let a meter of before migration 0010 be found by its URL, unless another meter is."""
+    await ADOPT.rows(connection, {"org_id": org_id, "id": meter_id, "fingerprint": fingerprint(org_id, url)})
+
+
+async def create_meter(connection: Connection, org_id: UUID, url: str, used: int, limit: int | None) -> UUID:
+    values = {"org_id": org_id, "fingerprint": fingerprint(org_id, url), "used": used, "quota_limit": limit}
+    [[meter_id]] = await CREATE.rows(connection, values)
+    found: UUID = meter_id
+    return found
+
+
+async def set_meter(
+    connection: Connection, org_id: UUID, meter_id: UUID, *, used: int | None, limit: int | None, sets_limit: bool
+) -> None:
+    """Set by hand what is named; `used` None: it is not."""
+    await SET.rows(
+        connection, {"org_id": org_id, "id": meter_id, "used": used, "quota_limit": limit, "sets_limit": sets_limit}
+    )
