@@ -39,8 +39,8 @@ class Takes:
     """Marks a route among its `dependencies`, as `Depends(Takes(…))`: how much of the service it may take at once."""
 
     body: BodySize = BodySize.SMALL
-    lane: Lane | None = Lane.ORDINARY
-    """None: the endpoint bounds itself."""
+    lane: Lane | Callable[[Request], Lane] | None = Lane.ORDINARY
+    """Also as a function of the request, where that decides what is costly. None: the endpoint bounds itself."""
 
     async def __call__(self) -> None:
         """Nothing to be done when dependencies are run: the route reads the mark."""
@@ -61,10 +61,11 @@ class GuardedRoute(APIRoute):
             caller = await authorize.admit(request)
             if not takes_any_parameter:
                 require_known_parameters(request)
-            if takes.lane is not None:
+            lane = takes.lane if takes.lane is None or isinstance(takes.lane, Lane) else takes.lane(request)
+            if lane is not None:
                 turns: Turns = request.app.state.turns
                 answered: AsyncExitStack = request.scope["fastapi_inner_astack"]  # left when the answer was sent
-                if await answered.enter_async_context(turns.turn(takes.lane, caller.org_id)):
+                if await answered.enter_async_context(turns.turn(lane, caller.org_id)):
                     authorize.forget(request)
             if has_body:
                 settings: Settings = request.app.state.settings

@@ -45,6 +45,10 @@ ALL_RETRYABLE = RetryBody()
 CSV_FILE: dict[str, object] = {"text/csv": {"schema": {"type": "string"}}}
 
 
+def _lane_of_list(request: Request) -> Lane:
+    return Lane.EXPORT if prefers_csv(request.headers.get("accept", "")) else Lane.ORDINARY
+
+
 @router.get("", summary="Push jobs, newest first", responses=responses(*CALLER))
 async def list_jobs(
     caller: Reader,
@@ -71,6 +75,7 @@ async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> Job
 @router.get(
     "/{job_id}/leads", summary="What became of each lead", response_model=DeliveryPage,
     responses={200: {"content": CSV_FILE}, **responses(*CALLER, 404)},
+    dependencies=[Depends(Takes(lane=_lane_of_list))],
 )  # fmt: skip
 async def list_deliveries(
     request: Request,
