@@ -27,7 +27,7 @@ AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 WATCH_UNKNOWN = (
     "CREATE TABLE public.became_unknown (state text)",
-    """CREATE FUNCTION public.note_unknown() RETURNS trigger LANGUAGE plpgsql AS
+    """CREATE FUNCTION public.note_unknown() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
        'BEGIN INSERT INTO public.became_unknown VALUES (old.state); RETURN NULL; END'""",
     """CREATE TRIGGER note_unknown AFTER UPDATE ON clay.clay_push_log FOR EACH ROW
        WHEN (new.cause = 'unknown' AND old.cause IS DISTINCT FROM 'unknown') EXECUTE FUNCTION public.note_unknown()""",
