@@ -7,6 +7,7 @@ import httpx
 import pytest
 import yaml
 
+from clay_push_service.callers.caller import Scope
 from clay_push_service.commands.openapi import as_yaml
 from clay_push_service.problem_codes import PROBLEM_CODES
 from tests.support.app import AppClient
@@ -94,8 +95,9 @@ async def test_described_headers_are_sent(database_url: str) -> None:
 
 
 async def test_every_503_and_429_says_when_to_come_back(app_client: AppClient) -> None:
+    who = await app_client.key(Scope.OPS, Scope.READ)
     await app_client.host.connection.execute("DROP SCHEMA clay CASCADE")
     for path in ("/readyz", "/api/clay/config", "/status"):
-        answer: httpx.Response = await app_client.get(path, "owner")
+        answer: httpx.Response = await app_client.get(path, who)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
