@@ -1,0 +1,72 @@
+"""The recipe for pgbouncer: the API, the queue and a worker process push through it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.support.runtime import runtime_url
+from tests.support.stage import stage
+
+RECIPE = Path(__file__).resolve().parents[2] / "ops/pgbouncer.ini"
+BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def pooled_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The test's database through the recipe: only addresses and the file of passwords are the test's."""
+    if BINARY is None:
+        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+    url = urlsplit(database_url)
+    name, port = url.path.removeprefix("/"), free_port()
+    users = tmp_path / "userlist.txt"
+    logins = [urlsplit(each) for each in (database_url, runtime_url(database_url))]
+    users.write_text("".join(f'"{each.username}" "{unquote(each.password or "")}"\n' for each in logins))
+    recipe = RECIPE.read_text()
+    for found, ours in (
+        ("nexusleads = host=127.0.0.1 port=5432", f"{name} = host={url.hostname} port={url.port}"),
+        ("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir ="),
+        ("/etc/pgbouncer/userlist.txt", str(users)),
+    ):
+        assert found in recipe
+        recipe = recipe.replace(found, ours)
+    config = tmp_path / "pgbouncer.ini"
+    config.write_text(recipe)
+    account = "nobody" if os.geteuid() == 0 else None  # pgbouncer refuses to run as root
+    if account:
+        for each in (tmp_path, *tmp_path.parents[:3]):
+            each.chmod(0o755)
+    process = subprocess.Popen(
+        [BINARY, str(config)], user=account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(500):
+            assert process.poll() is None, "pgbouncer does not accept the recipe"
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield url._replace(netloc=url.netloc.replace(f":{url.port}", f":{port}")).geturl()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_api_and_worker_push_through_the_recipe(pooled_url: str, tmp_path: Path) -> None:
+    async with stage(pooled_url, tmp_path) as service:
+        await service.configure()
+        accepted = await service.push(list(service.project.lead_ids[:20]))
+        job = await service.ended(accepted["job_id"], seconds=90)
+        assert (job["status"], job["success_count"]) == ("completed", 20)
