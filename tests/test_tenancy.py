@@ -24,7 +24,7 @@ from tests.support.routes import Ids, Route, furnish, routes
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TABLES = (
     "destinations", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
-    "auto_export_runs", "idempotency_keys",
+    "auto_export_runs", "idempotency_keys", "pending_webhooks",
 )  # fmt: skip
 
 

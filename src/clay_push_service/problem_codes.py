@@ -55,6 +55,9 @@ _OF_STATE: Final = {
         404, "Some ids are no leads here; nothing was queued. `lead_ids` names the first ten.", "Leave them out."
     ),
     "job_not_found": ProblemCode(404, "The organization has no such push job.", "Check the id."),
+    "pending_change_not_found": ProblemCode(
+        404, "No such change of the webhook waits; it was settled or replaced.", "Read the settings again."
+    ),
     "erasure_not_found": ProblemCode(404, "The organization has no such erasure.", "Check the id."),
     "method_not_allowed": ProblemCode(405, "The path does not take this method.", "`Allow` says which it takes."),
     "conflict": ProblemCode(409, "Not in this state.", "`detail` says why."),

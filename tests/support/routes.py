@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from clay_push_service.callers.caller import Scope
-from tests.support.app import WEBHOOK, AppClient
+from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,14 @@ class Ids:
     job_id: UUID
     erasure_id: UUID
     scan_id: UUID
+    pending_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
-        return [str(each) for each in (self.org_id, self.project_id, self.lead_id, self.job_id, self.erasure_id)]
+        return [
+            str(each)
+            for each in (self.org_id, self.project_id, self.lead_id, self.job_id, self.erasure_id, self.pending_id)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
         foreign_query: str | None = None,
     ) -> None:
         def path(ids: Ids) -> str:
-            return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id)
+            return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
+                                   pending_id=ids.pending_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -89,6 +94,10 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
     add("read_config", "GET", "/api/clay/config", Scope.READ)
     add("write_config", "PUT", "/api/clay/config", Scope.CONFIG, body={"webhook_url": WEBHOOK})
     add("remove_config", "DELETE", "/api/clay/config", Scope.CONFIG)
+    pending = "/api/clay/config/pending/{pending_id}"
+    add("confirm_pending_change", "POST", f"{pending}/confirm", Scope.CONFIG, body={})
+    add("reject_pending_change", "POST", f"{pending}/reject", Scope.CONFIG)
+    add("declare_new_table", "POST", "/api/clay/config/new-table", Scope.CONFIG, body={"version": 1})
     add("test_connection", "POST", "/api/clay/test", Scope.CONFIG)
     add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
     add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
@@ -127,8 +136,12 @@ async def furnish(app: AppClient, org_id: UUID, owner: str) -> Ids:
         return found
 
     await call("PUT", "/api/clay/config", {"webhook_url": WEBHOOK})
+    await host.add("org_settings", org_id=org_id, key="CLAY_WEBHOOK_URL", value=OTHER_WEBHOOK)
+    pending = (await call("GET", "/api/clay/config", None))["pending"]
+    assert isinstance(pending, dict)
     erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})
     path = f"/api/clay/projects/{project_id}/auto-export"
     await call("PUT", path, {"enabled": True})
     run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
-    return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id)
+    return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
+               UUID(str(pending["id"])))  # fmt: skip

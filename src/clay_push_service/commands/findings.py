@@ -36,7 +36,9 @@ WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_v
 ORDER BY 1
 """)
 SEALED = text("""
-SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
+SELECT id, org_id, sealed_url, sealed_token
+FROM (SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
+      UNION ALL SELECT id, org_id, sealed_url, sealed_token FROM clay.pending_webhooks) AS sealed
 WHERE id > :after AND (sealed_url IS NOT NULL OR sealed_token IS NOT NULL) ORDER BY id LIMIT 500
 """)
 ATTACHABLE = text("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL")

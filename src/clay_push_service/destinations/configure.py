@@ -28,6 +28,7 @@ async def configure(
     change: ConfigChange,
     *,
     source: str = "api",
+    settles: UUID | None = None,
 ) -> None:
     """Check, look up and save. Holds no connection while the name is looked up.
 
@@ -58,7 +59,9 @@ async def configure(
         current = await read_destination(connection, box, org_id, lock=True)
         if current is None or current.version_id != (seen.version_id if seen else None):
             raise ConflictError("The Clay settings have just been changed by somebody else.", code="config_changed")
-        save = SaveConfig(connection, box, org_id, actor, source, change, current, checked, written_out, internal)
+        save = SaveConfig(
+            connection, box, org_id, actor, source, change, current, checked, written_out, internal, settles
+        )
         await save.run()
 
 

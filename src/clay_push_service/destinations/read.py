@@ -19,7 +19,8 @@ SELECT destination.table_name, destination.table_epoch, destination.rate_limit_m
        destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
-       version.refusals, version.outages, version.source, change.actor AS changed_by, change.at AS changed_at
+       version.refusals, version.outages, version.source, destination.url_since_version, destination.new_table_version,
+       change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
@@ -83,6 +84,8 @@ class DestinationView:
     webhook: WebhookView | None
     changed_by: str | None
     changed_at: datetime | None
+    offers_new_table: bool
+    """The webhook URL has replaced another one, and was not declared to feed a new table yet."""
 
 
 async def destination_view(connection: AsyncConnection, org_id: UUID) -> DestinationView | None:
@@ -105,5 +108,12 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
             row.state_reason, row.state_since, until, row.refusals, row.outages, row.source,
         )  # fmt: skip
     return DestinationView(
-        row.table_name, row.table_epoch, row.rate_limit_ms, interval_ms, webhook, row.changed_by, row.changed_at
+        row.table_name,
+        row.table_epoch,
+        row.rate_limit_ms,
+        interval_ms,
+        webhook,
+        row.changed_by,
+        row.changed_at,
+        webhook is not None and (row.new_table_version or 0) < (row.url_since_version or 0) > 1,
     )

@@ -12,20 +12,22 @@ from clay_push_service.destinations.secret_box import SecretBox, SecretError
 BATCH = 100
 """Rows locked at once, for some milliseconds: a worker that counts fuel on one of them waits no longer than that."""
 
+TABLES = ("destination_versions", "pending_webhooks")
+"""Both have id, org_id, sealed_url and sealed_token, and seal for the row's id."""
 # SKIP LOCKED: we never wait while we hold locks, so we cannot be part of a deadlock; who was skipped comes next time.
-DUE = text("""
-SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
+DUE = """
+SELECT id, org_id, sealed_url, sealed_token FROM clay.{table}
 WHERE id > :after AND (substring(sealed_url FROM 1 FOR :length) <> :header
                        OR substring(sealed_token FROM 1 FOR :length) <> :header)
 ORDER BY id LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
-""")
-COUNT = text("""
+"""
+COUNT = """
 SELECT count(*) FILTER (WHERE substring(sealed_url FROM 1 FOR :length) <> :header
                         OR substring(sealed_token FROM 1 FOR :length) <> :header) AS due,
        count(*) AS stored
-FROM clay.destination_versions WHERE sealed_url IS NOT NULL OR sealed_token IS NOT NULL
-""")
-SAVE = text("UPDATE clay.destination_versions SET sealed_url = :url, sealed_token = :token WHERE id = :id")
+FROM clay.{table} WHERE sealed_url IS NOT NULL OR sealed_token IS NOT NULL
+"""
+SAVE = "UPDATE clay.{table} SET sealed_url = :url, sealed_token = :token WHERE id = :id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,29 @@ class Stored:
 
 
 async def count(connection: AsyncConnection, box: SecretBox) -> Stored:
-    row = (await connection.execute(COUNT, _header(box))).one()
-    return Stored(row.stored, row.due)
+    stored = due = 0
+    for table in TABLES:
+        row = (await connection.execute(text(COUNT.format(table=table)), _header(box))).one()
+        stored, due = stored + row.stored, due + row.due
+    return Stored(stored, due)
 
 
 async def reseal(database: Database, box: SecretBox) -> Resealed:
-    """One pass over all versions, also of destinations removed or changed since: queued jobs may still name them."""
+    """One pass over all versions, also of destinations removed or changed since, and over changes that wait."""
+    found = [await _reseal(database, box, table) for table in TABLES]
+    return Resealed(sum(each.resealed for each in found), sum(each.unreadable for each in found))
+
+
+async def _reseal(database: Database, box: SecretBox, table: str) -> Resealed:
     resealed = unreadable = 0
     after = UUID(int=0)
     while True:
         async with database.transaction() as connection:
-            rows = (await connection.execute(DUE, {**_header(box), "after": after, "batch": BATCH})).all()
+            rows = (
+                await connection.execute(
+                    text(DUE.format(table=table)), {**_header(box), "after": after, "batch": BATCH}
+                )
+            ).all()
             for row in rows:
                 try:
                     url, token = (
@@ -63,7 +77,7 @@ async def reseal(database: Database, box: SecretBox) -> Resealed:
                 except SecretError:
                     unreadable += 1
                     continue
-                await connection.execute(SAVE, {"id": row.id, "url": url, "token": token})
+                await connection.execute(text(SAVE.format(table=table)), {"id": row.id, "url": url, "token": token})
                 resealed += 1
         if not rows:
             return Resealed(resealed, unreadable)

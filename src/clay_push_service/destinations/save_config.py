@@ -12,13 +12,16 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.config_change import BULLET, ConfigChange, Keep, or_stored
 from clay_push_service.destinations.guard import CheckedUrl
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.pending_webhook import settle_pending
 from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
+from clay_push_service.errors import ConflictError
 
 DEFAULT_RATE_LIMIT_MS = 200
+CHANGED = "The Clay settings have changed since you read them: read them again."
 DEFAULT_FUEL_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
 
@@ -33,8 +36,12 @@ RETURNING number
 """)
 UPDATE_DESTINATION = text("""
 UPDATE clay.destinations
-SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch, updated_at = now()
-WHERE org_id = :org_id
+SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch,
+    url_since_version = CASE WHEN CAST(:new_url AS boolean) THEN version.number ELSE url_since_version END,
+    new_table_version = CASE WHEN CAST(:new_table AS boolean) THEN version.number ELSE new_table_version END,
+    updated_at = now()
+FROM clay.destination_versions AS version
+WHERE destinations.org_id = :org_id AND version.org_id = :org_id AND version.id = :version_id
 """)
 REOPEN = text("""
 UPDATE clay.destination_versions
@@ -74,9 +81,12 @@ class SaveConfig:
     checked: CheckedUrl
     written_out: bool
     internal: bool
+    settles: UUID | None = None
+    """The change found in the host's settings that this one confirms; None: a URL that is written out settles whatever waits."""
 
     async def run(self) -> None:
         current, old = self.current, self.current.webhook
+        await self._settle()
         meter = await self._meter()
         wanted = self._wanted(meter)
         changed = self._differences(wanted, meter)
@@ -98,12 +108,25 @@ class SaveConfig:
             "version_id": version_id,
             "table_name": wanted.table_name,
             "table_epoch": current.table_epoch + self.change.new_table,
+            "new_url": "webhook_url" in changed,
+            "new_table": self.change.new_table,
         }
         await self.connection.execute(UPDATE_DESTINATION, values)
         if "rate_limit_ms" in changed:
             await set_rate(self.connection, self.org_id, wanted.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
+
+    async def _settle(self) -> None:
+        """Raises 409 `config_changed` when another change has taken the place of the one that is confirmed."""
+        if not self.written_out:
+            return
+        settled = await settle_pending(self.connection, self.org_id, self.settles)
+        if self.settles is not None and not settled:
+            raise ConflictError(CHANGED, code="config_changed")
+        if settled:
+            action = "config.pending_settled" if self.settles is None else "config.pending_confirmed"
+            await audit(self.connection, self.org_id, self.actor, action)
 
     async def _meter(self) -> Meter | None:
         """The URL's meter, which goes on whatever version counts on it; None: the organization never had this URL."""

@@ -10,7 +10,7 @@ from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.errors import InvalidError
 from clay_push_service.push_jobs import examples
 from clay_push_service.push_jobs.accept import MAX_LEADS
-from clay_push_service.push_jobs.destination_models import Config
+from clay_push_service.push_jobs.destination_models import Config, PendingChange
 from clay_push_service.push_jobs.schemas import PushBody
 from clay_push_service.push_jobs.status import StatusView
 
@@ -31,6 +31,11 @@ class FrontendConfig(BaseModel):
     )
     problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
 
+    pending: PendingChange | None = Field(description="A change found there, which waits for an owner or admin.")
+    offers_new_table: bool = Field(
+        description="Whether the present URL replaced another one, and may feed a new table."
+    )
+
     @classmethod
     def of(cls, config: Config) -> Self:
         return cls(
@@ -39,6 +44,8 @@ class FrontendConfig(BaseModel):
             table_name=config.table_name,
             state=config.state.value if config.state else None,
             problem=config.problem,
+            pending=config.pending,
+            offers_new_table=config.offers_new_table,
         )
 
 

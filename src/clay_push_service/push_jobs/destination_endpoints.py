@@ -1,6 +1,9 @@
 """`/api/clay/config` and `/api/clay/test`: parse, call, answer."""
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Path
 
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import GuardedRoute, Takes
@@ -9,11 +12,20 @@ from clay_push_service.deliveries.dependencies import Client
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.dependencies import ConfigDesk, ReadDesk
-from clay_push_service.push_jobs.destination_models import Config, ConfigUpdate, Removal, TestResult
+from clay_push_service.push_jobs.destination_models import (
+    Config,
+    ConfigUpdate,
+    ConfirmBody,
+    NewTableBody,
+    Removal,
+    TestResult,
+)
 from clay_push_service.push_jobs.settings_desk import read_config as config_of
 
 WAITS_OUTSIDE = [Depends(Takes(lane=Lane.SETTINGS))]
 router = APIRouter(prefix="/api/clay", tags=["settings"], dependencies=Authorized, route_class=GuardedRoute)
+
+PendingId = Annotated[UUID, Path(description="`pending.id` of the settings.")]
 
 
 @router.get("/config", summary="The organization's Clay settings", responses=responses(*CALLER))
@@ -28,6 +40,45 @@ async def read_config(desk: ReadDesk) -> Config:
 async def write_config(update: ConfigUpdate, desk: ConfigDesk, box: Box, resolver: Resolver) -> Config:
     """For an owner or admin, or a key with scope `config`. What is not named stays as it is."""
     return await desk.write(box, resolver, update.change())
+
+
+@router.post(
+    "/config/pending/{pending_id}/confirm",
+    summary="Use the webhook found in NexusLeads' settings",
+    responses=responses(*CALLER, 404, 409, 413),
+    dependencies=WAITS_OUTSIDE,
+)
+async def confirm_pending_change(
+    pending_id: PendingId,
+    desk: ConfigDesk,
+    box: Box,
+    resolver: Resolver,
+    body: Annotated[ConfirmBody | None, Body()] = None,
+) -> Config:
+    """For an owner or admin, or a key with scope `config`. A removal found there removes the webhook."""
+    return await desk.confirm(box, resolver, pending_id, new_table=body.new_table if body else False)
+
+
+@router.post(
+    "/config/pending/{pending_id}/reject",
+    summary="Keep the present webhook",
+    responses=responses(*CALLER, 404),
+    dependencies=WAITS_OUTSIDE,
+)
+async def reject_pending_change(pending_id: PendingId, desk: ConfigDesk) -> Config:
+    """For an owner or admin, or a key with scope `config`. NexusLeads' settings themselves are not changed."""
+    return await desk.reject(pending_id)
+
+
+@router.post(
+    "/config/new-table",
+    summary="Say that the webhook feeds a new table",
+    responses=responses(*CALLER, 409, 413),
+    dependencies=WAITS_OUTSIDE,
+)
+async def declare_new_table(body: NewTableBody, desk: ConfigDesk) -> Config:
+    """No lead counts as already in Clay then. Once per webhook URL: a second call changes nothing."""
+    return await desk.declare_new_table(body.version)
 
 
 @router.delete("/config", summary="Remove the webhook", responses=responses(*CALLER), dependencies=WAITS_OUTSIDE)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
@@ -9,11 +10,13 @@ from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.try_webhook import Finding
 from clay_push_service.destinations.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
+from clay_push_service.destinations.pending_webhook import PendingWebhook
 from clay_push_service.destinations.read import DestinationView
 from clay_push_service.destinations.save_config import DEFAULT_FUEL_LIMIT, DEFAULT_RATE_LIMIT_MS
 from clay_push_service.models import DestinationState
 
 MAX_TOKEN_CHARACTERS = 512
+MAX_VERSION = 2**31 - 1
 MAX_FUEL = 1_000_000_000
 """Far beyond any webhook, and within the column."""
 
@@ -107,6 +110,18 @@ class ConfigUpdate(BaseModel):
         )
 
 
+class PendingChange(BaseModel):
+    """Another webhook in NexusLeads' own settings, which any member can change: an owner or admin confirms or rejects it."""
+
+    id: UUID = Field(description="Of this very change; a later one has another.")
+    webhook_url: str | None = Field(description="Masked; null: the webhook was removed there.", examples=[_MASKED])
+    found_at: datetime = Field(description="When this service found it.")
+
+    @classmethod
+    def of(cls, pending: PendingWebhook | None) -> Self | None:
+        return None if pending is None else cls(id=pending.id, webhook_url=pending.url_mask, found_at=pending.found_at)
+
+
 class Config(BaseModel):
     """The organization's Clay settings."""
 
@@ -130,8 +145,18 @@ class Config(BaseModel):
         description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
     )
 
+    pending: PendingChange | None = Field(
+        description="A change of the webhook found there, which waits; leads go on to the present webhook."
+    )
+    offers_new_table: bool = Field(
+        description="Whether the present URL replaced another one: if it feeds a new Clay table, declare it with"
+        " `POST /api/clay/config/new-table`, or its earlier leads count as already in Clay."
+    )
+
     @classmethod
-    def of(cls, view: DestinationView | None, problem: str | None = None) -> Self:
+    def of(
+        cls, view: DestinationView | None, problem: str | None = None, pending: PendingWebhook | None = None
+    ) -> Self:
         webhook = view.webhook if view else None
         return cls(
             configured=webhook is not None,
@@ -149,7 +174,25 @@ class Config(BaseModel):
             changed_at=view.changed_at if view else None,
             source=webhook.source if webhook else None,
             problem=problem,
+            pending=PendingChange.of(pending),
+            offers_new_table=view.offers_new_table if view else False,
         )
+
+
+class ConfirmBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    new_table: StrictBool = Field(
+        False, description="true: it feeds another Clay table, so no lead counts as already in Clay."
+    )
+
+
+class NewTableBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 2}]})
+
+    version: Annotated[StrictInt, Field(ge=1, le=MAX_VERSION)] = Field(
+        description="`version` of the settings as you read them; 409 when they have changed since."
+    )
 
 
 class Removal(BaseModel):

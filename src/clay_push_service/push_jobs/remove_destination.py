@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.destinations.pending_webhook import settle_pending
 from clay_push_service.push_jobs.end_queued import end_queued
 
 # FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
@@ -27,6 +28,8 @@ WHERE org_id = :org_id AND sealed_url IS NOT NULL
 async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: str) -> int | None:
     """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
     row = (await connection.execute(LOCK, {"org_id": org_id})).one_or_none()
+    if row is not None and await settle_pending(connection, org_id):
+        await audit(connection, org_id, actor, "config.pending_settled")
     if row is None or row.version_id is None:
         return None
     await connection.execute(DETACH, {"org_id": org_id})

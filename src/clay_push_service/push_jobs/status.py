@@ -9,9 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.destinations.pending_webhook import read_pending
 from clay_push_service.destinations.read import DestinationView, destination_view
 from clay_push_service.gate import Gate
 from clay_push_service.models import DestinationState, JobStatus
+from clay_push_service.push_jobs.destination_models import PendingChange
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 
 # Counted over the organization's jobs, not over its deliveries: the counters of a job are its rows.
@@ -67,6 +69,12 @@ class StatusView(BaseModel):
     problem: str | None = Field(
         description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
     )
+    pending: PendingChange | None = Field(
+        description="A change of the webhook found there, which waits for an owner or admin."
+    )
+    offers_new_table: bool = Field(
+        description="Whether the present URL replaced another one, and may feed a new table."
+    )
     destination: DestinationStatus | None = Field(description="How the webhook fares; null: none is set.")
     last_push: LastPush | None = Field(description="The newest push job; null: there was none.")
     totals: Totals = Field(description="Of all push jobs.")
@@ -97,6 +105,8 @@ async def read_status(
         webhook_url=webhook.url_mask if webhook else None,
         source=webhook.source if webhook else None,
         problem=problem,
+        pending=PendingChange.of(await read_pending(connection, org_id)),
+        offers_new_table=view.offers_new_table if view else False,
         destination=DestinationStatus(state=webhook.state.value, reason=Cause(webhook.reason) if webhook.reason else None, until=webhook.until)
         if webhook
         else None,

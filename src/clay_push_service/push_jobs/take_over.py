@@ -1,10 +1,12 @@
 """Takes over what NexusLeads' own settings page says about Clay, when it is new; never sends to what the guard refuses.
 
-Called wherever a destination is about to be read. The newer act wins: what was changed here is not undone by an old value
-there, and a value changed there replaces what is here. An organization's first values are taken when we first see them.
+Called wherever a destination is about to be read. What was changed here is not undone by an old value there. An
+organization's first values are taken when we first see them. Later any member can change them there, and here only an
+owner or admin may say where leads go: so another URL, or its removal, waits for one of these, with the table name of that
+URL. The pace and the name of the present table are taken over at once: they send no lead elsewhere, and lose none.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final
 from uuid import UUID
@@ -18,14 +20,14 @@ from clay_push_service.destinations.config_change import KEEP, ConfigChange, Kee
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.host_fingerprint import Seen, compare, fingerprint
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.pending_webhook import put_pending, settle_pending
 from clay_push_service.destinations.save_config import DEFAULT_RATE_LIMIT_MS, ENSURE, SaveConfig
-from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
-from clay_push_service.destinations.stored import read_destination
+from clay_push_service.destinations.stored import StoredDestination, read_destination
 from clay_push_service.errors import UNFINISHED
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables, SettingsAccess
-from clay_push_service.push_jobs.remove_destination import remove_destination
 from clay_push_service.settings import Settings
 
 ACTOR: Final = "host:org_settings"
@@ -43,10 +45,13 @@ SMALL_RATE: Final = (
 NO_KEYS: Final = f"The webhook URL in NexusLeads' settings cannot be used yet. {UNFINISHED}"
 
 LOOK = text("""
-SELECT destination.host_fingerprint, destination.version_id, version.source
+SELECT destination.host_fingerprint, destination.version_id, version.source,
+       EXISTS (SELECT 1 FROM clay.destination_versions WHERE org_id = destination.org_id) AS had_webhook,
+       pending.id AS pending_id, pending.url_mask AS pending_mask
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
+LEFT JOIN clay.pending_webhooks AS pending ON pending.org_id = destination.org_id
 WHERE destination.org_id = :org_id
 """)
 LOCK = text(f"{LOOK.text} FOR UPDATE OF destination")
@@ -76,11 +81,12 @@ async def take_over(connection: AsyncConnection, tables: HostTables, org_id: UUI
     kept = (await connection.execute(LOOK, {"org_id": org_id})).one_or_none()
     if kept is None and host == ClaySettings(None, None, None):
         return NOTHING
+    waits = None if kept is None or kept.pending_id is None else _waiting(kept.pending_mask)
     known = kept is not None and kept.host_fingerprint is not None
     seen = compare(host, kept.host_fingerprint) if kept is not None and known else _first_sight(host)
     refusal = _refusal(host, settings)
     if known and seen.all and (refusal is not None or not seen.refused):
-        return TakenOver(_problem(host, refusal if seen.refused else None, settings))
+        return TakenOver(waits or _problem(host, refusal if seen.refused else None, settings))
     if host.webhook_url is not None and refusal is None and not seen.webhook_url and not settings.encryption_keys:
         log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
         return TakenOver(NO_KEYS)  # not remembered: once there is a key, it is taken over
@@ -100,7 +106,8 @@ class _Change:
 
     async def run(self) -> TakenOver:
         await self.connection.execute(ENSURE, {"org_id": self.org_id})
-        row = (await self.connection.execute(LOCK, {"org_id": self.org_id})).one()
+        await self.connection.execute(LOCK, {"org_id": self.org_id})
+        row = (await self.connection.execute(LOOK, {"org_id": self.org_id})).one()  # as it is once the lock is held
         kept: bytes | None = row.host_fingerprint
         seen = compare(self.host, kept) if kept is not None else _first_sight(self.host)
         if kept is None and row.version_id is not None:  # set here before we ever looked there: this is the newer act
@@ -110,31 +117,65 @@ class _Change:
             return TakenOver(_problem(self.host, None, self.settings))
         # What was refused and would not be now is taken only where nothing was set here meanwhile.
         is_new = not seen.webhook_url or (seen.refused and row.source != OUR_SOURCE)
+        waits = None
         if self.host.webhook_url is not None and self.refusal is None and is_new:
-            await self._save(check_url(self.host.webhook_url, Policy.of(self.settings)), seen)
-        else:
-            if self.host.webhook_url is None and not seen.webhook_url and row.source == SOURCE:
-                # What was taken over from there was removed there. What was set here stays.
-                await remove_destination(self.connection, self.org_id, ACTOR)
+            waits = await self._take_url(
+                check_url(self.host.webhook_url, Policy.of(self.settings)), seen, row.had_webhook
+            )
+        elif not seen.webhook_url:
+            # What was taken over from there was removed there, or is one that is not used. What was set here stays.
+            if self.host.webhook_url is None and row.source == SOURCE:
+                waits = await self._wait(None)
+            else:
+                await self._withdraw()
             await self._save_besides(seen)
+        else:
+            waits = None if row.pending_id is None else _waiting(row.pending_mask)
+            await self._save_besides(replace(seen, table_name=seen.table_name or row.pending_mask is not None))
         if self.refusal is not None and not seen.webhook_url:
             await audit(self.connection, self.org_id, ACTOR, "config.refused", {"reason": self.refusal.reason})
             log.warning("host_settings.refused", org_id=str(self.org_id), reason=self.refusal.reason)
         await self._remember(refused=self.refusal is not None)
-        return TakenOver(_problem(self.host, self.refusal, self.settings))
+        return TakenOver(waits or _problem(self.host, self.refusal, self.settings))
 
-    async def _save(self, checked: CheckedUrl, seen: Seen) -> None:
+    async def _take_url(self, checked: CheckedUrl, seen: Seen, had_webhook: bool) -> str | None:
+        """At first set-up, or the present URL again. Another one waits: returns the sentence that says so."""
         box = SecretBox(self.settings.encryption_keys)
         current = await read_destination(self.connection, box, self.org_id, lock=True)
         assert current is not None  # noqa: S101 - ensured and locked above
+        is_present = current.webhook is not None and current.webhook.url == str(checked.url)
+        if had_webhook and not is_present:
+            waits = await self._wait(str(checked.url))
+            await self._save_besides(replace(seen, table_name=True))
+            return waits
+        await self._withdraw()
+        await self._save(box, current, checked, seen, written_out=not is_present)
+        return None
+
+    async def _wait(self, url: str | None) -> str:
+        box = None if url is None else SecretBox(self.settings.encryption_keys)
+        pending_id = await put_pending(self.connection, box, self.org_id, url)
+        details: dict[str, Detail] = {"webhook_url": "changed" if url else "removed", "pending_id": str(pending_id)}
+        await audit(self.connection, self.org_id, ACTOR, "config.pending_found", details)
+        log.warning("host_settings.change_waits", org_id=str(self.org_id), pending_id=str(pending_id))
+        return _waiting(None if url is None else mask(url))
+
+    async def _withdraw(self) -> None:
+        """What waited does not stand there any more."""
+        if await settle_pending(self.connection, self.org_id):
+            await audit(self.connection, self.org_id, ACTOR, "config.pending_withdrawn")
+
+    async def _save(
+        self, box: SecretBox, current: StoredDestination, checked: CheckedUrl, seen: Seen, *, written_out: bool
+    ) -> None:
         change = ConfigChange(
             webhook_url=self.host.webhook_url or KEEP,
-            table_name=KEEP if seen.table_name else _table_name(self.host),
+            table_name=KEEP if seen.table_name else table_name_of(self.host),
             rate_limit_ms=KEEP if seen.rate_limit_ms else self._rate(checked),
         )
         save = SaveConfig(
             self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
-            written_out=True, internal=_is_internal(checked, self.settings),
+            written_out=written_out, internal=_is_internal(checked, self.settings),
         )  # fmt: skip
         await save.run()
 
@@ -150,7 +191,7 @@ class _Change:
         ).one()
         rate = self._rate(None)
         wanted: dict[str, Detail] = {
-            "table_name": row.table_name if seen.table_name else _table_name(self.host),
+            "table_name": row.table_name if seen.table_name else table_name_of(self.host),
             "rate_limit_ms": row.rate_limit_ms if seen.rate_limit_ms or isinstance(rate, Keep) else rate,
         }
         changed = {key: value for key, value in wanted.items() if value != getattr(row, key)}
@@ -193,7 +234,17 @@ def _first_sight(host: ClaySettings) -> Seen:
     return Seen(host.webhook_url is None, host.table_name is None, host.rate_limit_ms is None)
 
 
-def _table_name(host: ClaySettings) -> str | None:
+def _waiting(url_mask: str | None) -> str:
+    what = (
+        "The webhook was removed in NexusLeads' settings"
+        if url_mask is None
+        else f"NexusLeads' settings name another webhook ({url_mask})"
+    )
+    return f"{what}. The change waits until an owner or admin confirms it here."
+
+
+def table_name_of(host: ClaySettings) -> str | None:
+    """As it may be shown: printable, and no longer than our own."""
     if host.table_name is None:
         return None
     return "".join(character for character in host.table_name if character.isprintable())[:MAX_TABLE_NAME] or None
