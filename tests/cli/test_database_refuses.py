@@ -1,0 +1,131 @@
+"""What a shell is told when the database refuses: one sentence and an exit code for each kind and driver, no traceback."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import psycopg
+import pytest
+
+from clay_push_service.commands import complaint
+from clay_push_service.database import Database
+from tests.support.shell import environment, of_settings, shell
+from tests.support.world import KEY, world
+
+REFUSALS = {
+    "lock timeout": ("55P03", "A lock was not free in time"),
+    "statement timeout": ("57014", "A statement took too long"),
+    "read-only standby": ("25006", "The database is read-only"),
+    "missing right": ("42501", "The database role may not do this: refused"),
+    "missing table": ("42P01", "The database lacks what this needs: refused"),
+    "missing column": ("42703", "The database lacks what this needs: refused"),
+    "deadlock": ("40P01", "Another session was in the way"),
+    "too many connections": ("53300", "The database has no resources left"),
+    "shutdown": ("57P01", "The database ended the connection"),
+    "idle for too long": ("25P03", "The database ended the session"),
+    "lost connection": ("08006", "The connection to the database was lost"),
+}
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "migrate": ("migrate",),
+    "attach": ("attach", "--level", "inbox"),
+    "detach": ("detach",),
+    "push": ("push", "--org", "Organization 1", "--project", "x"),
+    "cancel": ("cancel", "--all"),
+    "create": ("api-keys", "create", "--name", "x", "--scope", "ops"),
+    "list": ("api-keys", "list"),
+    "revoke": ("api-keys", "revoke", "x"),
+    "rotate": ("secrets", "rotate"),
+    "erase": ("erase", "--org", "x", "--lead", "6b0c3f3c-6b7b-4f6e-9a52-0d7f1f6c7f10"),
+    "verify": ("verify",),
+    "check": ("worker", "--check"),
+}
+
+
+async def raised_by(act: Callable[[], Awaitable[object]]) -> Exception:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is the question
+        await act()
+    return caught.value
+
+
+def check(error: Exception, sentence: str) -> None:
+    said = complaint.of(error)
+    assert said is not None, repr(error)
+    assert said.line.startswith(sentence)
+    assert len(said.line.splitlines()) == 1
+    assert said.exit_code == complaint.NO_DATABASE
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_each_refusal_is_one_sentence_by_every_driver(database_url: str, database: Database, kind: str) -> None:
+    """Raised by a real server, with the SQLSTATE that it has."""
+    state, sentence = REFUSALS[kind]
+    statement = f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$"
+
+    async def sqlalchemy() -> None:
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql(statement)
+
+    async def driver() -> None:
+        connection = await asyncpg.connect(database_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def libpq() -> None:
+        async with await psycopg.AsyncConnection.connect(database_url) as connection:
+            await connection.execute(statement)
+
+    for act in (sqlalchemy, driver, libpq):
+        check(await raised_by(act), sentence)
+
+
+async def test_a_connection_that_breaks_under_a_statement_is_one_sentence(
+    database_url: str, database: Database
+) -> None:
+    killer = await asyncpg.connect(database_url)
+
+    async def cut() -> None:
+        async with database.transaction() as connection:
+            pid = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+            await killer.execute("SELECT pg_terminate_backend($1)", pid)
+            for _ in range(100):
+                await connection.exec_driver_sql("SELECT 1")
+                await asyncio.sleep(0)
+
+    try:
+        error = await raised_by(cut)
+    finally:
+        await killer.close()
+    said = complaint.of(error)
+    assert said is not None, repr(error)
+    assert (said.exit_code, len(said.line.splitlines())) == (complaint.NO_DATABASE, 1)
+
+
+@pytest.mark.parametrize("command", ["attach", "detach"])
+async def test_attach_and_detach_behind_a_lock_say_so(database_url: str, tmp_path: Path, command: str) -> None:
+    async with world(database_url, leads=1) as made:
+        blocker = await asyncpg.connect(database_url)
+        try:
+            async with blocker.transaction():
+                await blocker.execute("LOCK TABLE sourcing_jobs IN ACCESS EXCLUSIVE MODE")
+                said = await shell(tmp_path, *COMMANDS[command], env=of_settings(made.settings))
+        finally:
+            await blocker.close()
+    assert "Traceback" not in said.err
+    if command == "attach":
+        assert (said.exit_code, said.err.strip().startswith("A lock was not free in time")) == (3, True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_on_another_database_each_command_ends_with_a_sentence(
+    empty_database_url: str, tmp_path: Path, command: str
+) -> None:
+    if command == "migrate":
+        pytest.skip("It makes the schema.")
+    env = environment(database_url=empty_database_url, encryption_keys=KEY)
+    said = await shell(tmp_path, *COMMANDS[command], env=env)
+    assert said.exit_code != 0
+    assert "Traceback" not in said.err
+    assert len(said.err.strip().splitlines()) == 1, said.err
