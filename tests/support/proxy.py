@@ -98,6 +98,9 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
+        except asyncio.CancelledError:  # in mid-connect
+            writer.transport.abort()
+            raise
         pair = _Pair(writer, to_server)
         self._pairs.add(pair)
         both = [
