@@ -63,7 +63,31 @@ TABLE: list[tuple[Answer, Outcome]] = [
     *(
         (NotConnected(k), Outcome(Verdict.RETRY, Cause.NETWORK_ERROR, counts_toward=Streak.OUTAGE))
         for k in NotConnectedKind
-        if k is not NotConnectedKind.BUSY
+        if k not in {NotConnectedKind.BUSY, NotConnectedKind.CERTIFICATE}
+    ),
+    (
+        NotConnected(NotConnectedKind.CERTIFICATE),
+        Outcome(Verdict.RETRY, Cause.CERTIFICATE_ERROR, counts_toward=Streak.OUTAGE),
+    ),
+    *(
+        (
+            Responded(200, body=body),
+            Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1, is_page=True),
+        )
+        for body in (
+            b"<!doctype html>",
+            b"<!DOCTYPE HTML PUBLIC",
+            b"<html>",
+            b"<HTML lang=en>",
+            b"\xef\xbb\xbf<!Doctype html>",
+            b" \r\n\t<html>",
+            b"\xef\xbb\xbf\n  <html",
+            "\ufeff\n<!doctype html>".encode("utf-16"),
+        )
+    ),
+    *(
+        (Responded(200, body=body), Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1))
+        for body in (b"", b"OK", b'{"html": "<html>"}', b"ok <html>", b"<!-- x -->", b"\xff\xfe", b"<p>thanks</p>")
     ),
     (NotConnected(NotConnectedKind.BUSY), Outcome(Verdict.WAIT, retry_after_seconds=1, uses_attempt=False)),
     *((NoAnswer(k), unknown()) for k in NoAnswerKind),

@@ -1,11 +1,13 @@
 """`POST /api/clay/test` against the sandbox over a real socket: what it says, what it costs, what it opens."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
@@ -131,6 +133,50 @@ async def test_clays_answer_is_never_repeated(database_url: str, receiver_of: Re
         assert "canary" not in await dump(app.database)
     assert "canary" not in answer.text
     assert "canary" not in str(answer.headers)
+
+
+PAGE = "\ufeff\n<!DOCTYPE html><title>Clay</title>"
+
+
+@pytest.mark.parametrize("path", [TEST, "/api/integrations/clay/test"])
+async def test_web_page_is_no_webhook_and_opens_nothing(database_url: str, receiver_of: ReceiverOf, path: str) -> None:
+    length = len(PAGE.encode())
+    receiver = await receiver_of(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{PAGE}".encode())
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True,
+    ) as app:  # fmt: skip
+        await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
+        await close(app)
+        said = (await app.call("POST", path, "owner")).json()
+        if path == TEST:
+            assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "not_a_webhook", 200)
+            assert "webhook source" in said["remedy"]
+        else:
+            assert said["status"] == "error"
+            assert "not a webhook" in said["message"]
+        assert (await config(app))["state"] == "closed"
+        assert (await app.get("/api/clay/status", "member")).json()["connected"] is False
+
+
+@pytest.mark.parametrize(("trusted", "cause"), [(False, "certificate_error"), (True, None)])
+async def test_certificate_error_is_named_as_one(
+    database_url: str, receiver_of: ReceiverOf, tmp_path: Path, *, trusted: bool, cause: str | None
+) -> None:
+    """By an authority that is not trusted, until CLAY_PUSH_CA_FILE names it."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    receiver = await receiver_of(tls=server)
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"localhost:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        ca_file=str(tmp_path / "ca.pem") if trusted else None,
+    ) as app:  # fmt: skip
+        app.resolver.addresses["localhost"] = ["127.0.0.1"]
+        await app.put(CONFIG, "owner", {"webhook_url": f"https://localhost:{receiver.port}/x"})
+        said = (await app.call("POST", TEST, "owner")).json()
+        assert said["cause"] == cause
+        assert cause is None or ("certificate" in said["message"] and "CLAY_PUSH_CA_FILE" in said["remedy"])
 
 
 async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: SandboxProcess) -> None:

@@ -7,10 +7,13 @@ from tests.support.pushing import Pushing, pushing
 
 
 async def running_since(p: Pushing, minutes: int, done: int) -> Any:
-    """A job of all leads that began so long ago; `done` of them have just been taken."""
+    """A job of all leads that began so long ago; `done` of them have just been taken, by a worker that is at work."""
+    await p.database.execute(
+        "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'a', 1, '1')"
+    )
     job_id = await p.push()
     await p.database.execute(
-        "UPDATE clay.push_jobs SET status = 'running', started_at = now() - $2 * interval '1 minute', success_count = $3"
+        "UPDATE clay.push_jobs SET status = 'running', started_at = now() - $2 * interval '1 minute', drained_at = now(), success_count = $3"
         " WHERE id = $1",
         UUID(job_id), minutes, done,
     )  # fmt: skip
@@ -46,3 +49,31 @@ async def test_an_unpaced_job_that_did_nothing_lately_promises_nothing(database_
     async with pushing(database_url, leads=3) as p:
         job = await running_since(p, minutes=1, done=0)
         assert (job["rate"], job["eta_seconds"]) == (None, None)
+
+
+async def test_a_job_that_no_worker_drains_has_no_end_and_says_so(database_url: str) -> None:
+    async with pushing(database_url, leads=3, rate_limit_ms=200) as p:
+        job = await running_since(p, minutes=5, done=1)
+        assert (job["eta_seconds"], job["warnings"]) == (0.4, [])
+        for statement, said in (
+            (
+                "UPDATE clay.push_jobs SET drained_at = now() - interval '10 minutes'",
+                "No worker has worked on this push",
+            ),
+            ("UPDATE clay.workers SET seen_at = now() - interval '31 s'", "No worker is running"),
+            ("DELETE FROM clay.workers", "No worker is running"),
+        ):
+            await p.database.execute("UPDATE clay.clay_push_log SET due_at = now() - interval '10 minutes'")
+            await p.database.execute(statement)
+            job = await p.job(job["id"])
+            assert (job["rate"], job["eta_seconds"]) == (None, None)
+            [warning] = job["warnings"]
+            assert warning.startswith(said)
+
+
+async def test_a_job_that_waits_for_its_first_worker_says_so(database_url: str) -> None:
+    async with pushing(database_url, leads=3) as p:
+        job = await p.job(await p.push())
+        assert (job["status"], job["eta_seconds"]) == ("pending", None)
+        [warning] = job["warnings"]
+        assert warning.startswith("No worker is running, so nothing is sent.")

@@ -4,7 +4,7 @@ import pytest
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.models import JobStatus
-from clay_push_service.push_jobs.describe import nobody, summary, warnings
+from clay_push_service.push_jobs.describe import nobody, page_warning, summary, warnings
 from tests.support.pushing import pushing
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, status
 
@@ -72,6 +72,16 @@ def test_what_may_be_in_clay_is_said_however_the_job_ended(ended: JobStatus) -> 
 @pytest.mark.parametrize("live", [JobStatus.PENDING, JobStatus.RUNNING])
 def test_a_live_job_warns_of_nothing(live: JobStatus) -> None:
     assert warnings(live, 0, 3, 0, 1) == []
+
+
+async def test_leads_that_a_web_page_took_are_successes_with_a_warning(database_url: str) -> None:
+    page = status(200, headers="content-type: text/html\r\n", body="\ufeff <!DOCTYPE html><title>Clay</title>")
+    clay = Receiver(answer=lambda number, _body: page if number < 2 else OK)
+    async with pushing(database_url, leads=3, clay=clay) as p:
+        job = await p.pushed()
+        assert (job["status"], job["success_count"], job["failed_count"]) == ("completed", 3, 0)
+        assert job["warnings"] == [page_warning(2)]
+        assert "test the webhook" in job["warnings"][0]
 
 
 async def test_a_failed_job_warns_of_what_may_be_in_clay(database_url: str) -> None:

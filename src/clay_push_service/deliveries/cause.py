@@ -20,6 +20,7 @@ class Cause(StrEnum):
     WEBHOOK_GONE = "webhook_gone"
     SERVER_ERROR = "server_error"
     NETWORK_ERROR = "network_error"
+    CERTIFICATE_ERROR = "certificate_error"
     CLAY_UNAVAILABLE = "clay_unavailable"
     UNKNOWN = "unknown"
     BLOCKED = "blocked"
@@ -120,6 +121,13 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         ),
         Cause.NETWORK_ERROR: Explanation(
             "Clay could not be reached, four times in a row.", "Retry later.", Who.YOU, retryable=True
+        ),
+        Cause.CERTIFICATE_ERROR: Explanation(
+            "The certificate of the webhook's server is not trusted.",
+            "Ask the NexusLeads operator: it has expired, is for another name, or comes from a proxy whose authority must be"
+            " given in CLAY_PUSH_CA_FILE; then retry.",
+            Who.OPERATOR,
+            retryable=True,
         ),
         Cause.CLAY_UNAVAILABLE: Explanation(
             "Clay was unavailable for more than half an hour.", "Retry when Clay is back.", Who.YOU, retryable=True

@@ -28,6 +28,7 @@ __all__ = [
     "Verdict",
     "Who",
     "backoff_seconds",
+    "is_page",
     "outcome_of",
     "retry_after",
 ]
@@ -42,6 +43,7 @@ RETRY_AFTER_BOUNDS = (1.0, 900.0)
 """Seconds. Clay says 1; a date far away or a typo must not stop a destination for a day."""
 FUEL_MESSAGE = b"record limit reached"
 """Of Clay's 403 when the webhook's lifetime submissions are used up; any other 403 is about this one request."""
+PAGE_STARTS = ("<!doctype", "<html")
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)
 
@@ -74,6 +76,8 @@ class Outcome:
     fuel: int = 0
     """Submissions to add to what the webhook has used; 1 also where Clay MAY have taken it."""
     uses_attempt: bool = True
+    is_page: bool = False
+    """A 2xx with a web page for a body: it counts as a success, and the webhook may be no webhook."""
 
     @property
     def is_uncertain(self) -> bool:
@@ -122,7 +126,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
     more = attempts < max_attempts
     match answer:
         case Responded(status=status) if 200 <= status < 300:  # noqa: PLR2004 - the table's own figures, here and below
-            return _taken(status)
+            return _taken(status, is_page=is_page(answer.body))
         case Responded(status=401):
             return _refusal(Cause.UNAUTHORIZED, 401)
         case Responded(status=403, body=body) if FUEL_MESSAGE in body.lower():
@@ -143,9 +147,10 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, fuel=1)
         case NotConnected(kind=NotConnectedKind.BUSY):
             return Outcome(Verdict.WAIT, retry_after_seconds=RETRY_AFTER_BOUNDS[0], uses_attempt=False)
-        case NotConnected():
+        case NotConnected(kind=kind):
             verdict = Verdict.RETRY if more else Verdict.FAILED
-            return Outcome(verdict, Cause.NETWORK_ERROR, counts_toward=Streak.OUTAGE)
+            cause = Cause.CERTIFICATE_ERROR if kind is NotConnectedKind.CERTIFICATE else Cause.NETWORK_ERROR
+            return Outcome(verdict, cause, counts_toward=Streak.OUTAGE)
         case NoAnswer():
             return Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
         case Refused():
@@ -153,9 +158,15 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
 
 
 @functools.cache
-def _taken(status: int) -> Outcome:
+def _taken(status: int, *, is_page: bool) -> Outcome:
     """Made once a status: nearly every answer is this one."""
-    return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, fuel=1)
+    return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, fuel=1, is_page=is_page)
+
+
+def is_page(body: bytes) -> bool:
+    """Whether an answer is a web page, which a webhook's is not: in any case, after a byte order mark or blanks."""
+    encoding = "utf-16" if body[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
+    return body.decode(encoding, "replace").lstrip("\ufeff \t\r\n\f\v\0").casefold().startswith(PAGE_STARTS)
 
 
 def _refusal(cause: Cause, status: int) -> Outcome:

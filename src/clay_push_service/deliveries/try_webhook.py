@@ -41,6 +41,8 @@ WHERE org_id = :org_id AND id = :version_id AND sealed_url IS NOT NULL
 
 THROTTLED = "throttled"
 """Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
+NOT_A_WEBHOOK = "not_a_webhook"
+"""Of a test only: in a push such an answer stays a success, because Clay's answer body is undocumented."""
 
 log = logs.get(__name__)
 
@@ -66,6 +68,10 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
         ),
         Cause.SERVER_ERROR: ("Clay has a problem of its own.", AGAIN),
         Cause.NETWORK_ERROR: ("Clay could not be reached.", AGAIN),
+        Cause.CERTIFICATE_ERROR: (
+            "The certificate of the webhook's server is not trusted, so nothing was sent.",
+            "Check the webhook URL. If it is right, ask the NexusLeads operator: a proxy's authority belongs in CLAY_PUSH_CA_FILE.",
+        ),
         Cause.UNKNOWN: (
             "Clay gave no clear answer, so the test row may or may not be in your table.",
             "Look for it in your Clay table; it counts as a submission.",
@@ -162,8 +168,8 @@ async def _recorded(
     answer: Answer | None = None,
 ) -> Finding:
     details: dict[str, Detail] = {
-        "success": outcome.verdict is Verdict.SUCCESS,
-        "cause": outcome.cause,
+        "success": _is_good(outcome),
+        "cause": NOT_A_WEBHOOK if outcome.is_page else outcome.cause,
         "status": outcome.status,
         "version_id": str(webhook.version_id),
     }
@@ -179,7 +185,7 @@ async def _recorded(
 
 async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, outcome: Outcome) -> None:
     which = {"org_id": org_id, "version_id": version_id}
-    if outcome.verdict is Verdict.SUCCESS:
+    if _is_good(outcome):
         await connection.execute(GOOD, which)
         await queue.wake_live(connection, org_id)
     await spend(connection, {version_id: outcome.fuel})
@@ -187,9 +193,22 @@ async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, o
         await throttle(connection, org_id, outcome.retry_after_seconds)
 
 
+def _is_good(outcome: Outcome) -> bool:
+    return outcome.verdict is Verdict.SUCCESS and not outcome.is_page
+
+
 def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
     """The outcome in words."""
     match outcome.verdict:
+        case Verdict.SUCCESS if outcome.is_page:
+            return Finding(
+                success=False,
+                message="A web page answered, so this is not a webhook.",
+                status=outcome.status,
+                cause=NOT_A_WEBHOOK,
+                remedy="Copy the webhook URL from the table's webhook source in Clay, and save it in Settings.",
+                duration_ms=duration_ms,
+            )
         case Verdict.SUCCESS:
             message = "Clay accepted a test row; delete it from your table when you have seen it."
             return Finding(success=True, message=message, status=outcome.status, duration_ms=duration_ms)

@@ -9,12 +9,13 @@ from aiohttp.abc import AbstractResolver
 
 from clay_push_service.database import Database
 from clay_push_service.destinations.config_change import BULLET, ConfigChange, Keep
-from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
+from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.destinations.look_up import is_internal
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.save_config import ENSURE, SaveConfig
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.stored import StoredWebhook, read_destination
+from clay_push_service.destinations.webhook_form import check_new_url
 from clay_push_service.errors import ConflictError, InvalidError
 
 
@@ -85,6 +86,7 @@ def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy)
             errors=[{"field": "webhook_url", "message": "A masked URL other than the stored one"}],
         )
     written_out = not isinstance(given, Keep) and not masked
+    stored = None if webhook is None else webhook.url
     if isinstance(given, Keep) or masked:
         if webhook is None or webhook.url is None:
             raise InvalidError(
@@ -93,6 +95,6 @@ def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy)
             )
         given = webhook.url
     try:
-        return check_url(given, policy), written_out
+        return check_new_url(given, policy, stored), written_out
     except BlockedError as error:
         raise blocked(error) from None

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from clay_push_service.destinations.embedded import embedded, is_translated
 from clay_push_service.settings import Network, Settings
 
 MAX_URL_LENGTH = 2048
@@ -21,8 +22,8 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 """A name that ends in one is an IPv4 address to some resolver (`127.1`, `0x7f000001`): the rule of the WHATWG URL parser."""
 
 GLOBAL_V6 = ip_network("2000::/3")
-"""All that is handed out for the public Internet. What lies outside (fec0::/10, 64:ff9b::/96, ::/96 …) is not a place
-to send to, although `ipaddress.is_global` passes much of it."""
+"""All that is handed out for the public Internet. What lies outside (fec0::/10, ::/96 …) is not a place to send to, although
+`ipaddress.is_global` passes much of it. Addresses of NAT64 are judged by the IPv4 address in them (`embedded`)."""
 NOT_PUBLIC: tuple[Network, ...] = tuple(
     ip_network(network)
     for network in (
@@ -159,9 +160,16 @@ def vet(address: str, policy: Policy, reason: str = "address_not_public") -> Non
         raise refusal
     if any(parsed in network for network in policy.networks):
         return
-    public = parsed.is_global and not any(parsed in network for network in NOT_PUBLIC)
-    if not public or (isinstance(parsed, IPv6Address) and parsed not in GLOBAL_V6):
+    inside = embedded(parsed) if isinstance(parsed, IPv6Address) else []
+    judged = inside if isinstance(parsed, IPv6Address) and is_translated(parsed) else [parsed, *inside]
+    if not all(_is_public(each) for each in judged):
         raise refusal
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in GLOBAL_V6:
+        return False
+    return address.is_global and not any(address in network for network in NOT_PUBLIC)
 
 
 class VettingResolver(AbstractResolver):

@@ -19,7 +19,7 @@ SELECT destination.table_name, destination.table_epoch, destination.rate_limit_m
        destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
-       version.refusals, version.outages, version.source, destination.url_since_version, destination.new_table_version,
+       version.refusals, version.outages, version.source, version.has_odd_form, destination.url_since_version, destination.new_table_version,
        change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
@@ -70,6 +70,8 @@ class WebhookView:
     outages: int
     source: Literal["api", "host"]
     """Set here, or on NexusLeads' own settings page."""
+    has_odd_form: bool
+    """Saved although it does not look like a webhook URL of Clay's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
         until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
         webhook = WebhookView(
             row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.used, row.quota_limit), state,
-            row.state_reason, row.state_since, until, row.refusals, row.outages, row.source,
+            row.state_reason, row.state_since, until, row.refusals, row.outages, row.source, row.has_odd_form,
         )  # fmt: skip
     return DestinationView(
         row.table_name,

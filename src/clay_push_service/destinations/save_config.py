@@ -18,6 +18,7 @@ from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
+from clay_push_service.destinations.webhook_form import Form, form_of
 from clay_push_service.errors import ConflictError
 
 DEFAULT_RATE_LIMIT_MS = 200
@@ -28,9 +29,10 @@ DEFAULT_FUEL_LIMIT = 50_000
 ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
 INSERT_VERSION = text("""
 INSERT INTO clay.destination_versions
-    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by)
+    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
+     has_odd_form)
 SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
-       :url_fingerprint, :meter_id, :source, :created_by
+       :url_fingerprint, :meter_id, :source, :created_by, :has_odd_form
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """)
@@ -208,6 +210,7 @@ class SaveConfig:
             "meter_id": meter_id,
             "source": self.source,
             "created_by": self.actor,
+            "has_odd_form": form_of(self.checked) is not Form.WEBHOOK,
         }
         number: int = (await self.connection.execute(INSERT_VERSION, values)).scalar_one()
         return version_id, number

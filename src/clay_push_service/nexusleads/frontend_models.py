@@ -30,6 +30,7 @@ class FrontendConfig(BaseModel):
         description="Of the destination; null without a webhook."
     )
     problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
+    warnings: list[str] = Field(description="What to check about the settings, one sentence each.")
 
     pending: PendingChange | None = Field(description="A change found there, which waits for an owner or admin.")
     offers_new_table: bool = Field(
@@ -46,6 +47,7 @@ class FrontendConfig(BaseModel):
             problem=config.problem,
             pending=config.pending,
             offers_new_table=config.offers_new_table,
+            warnings=config.warnings,
         )
 
 

@@ -146,6 +146,9 @@ class Vitals:
     def waiting(self) -> int:
         return sum(each.count for each in self.states if each.state == "waiting")
 
+    def waiting_because(self, reason: str) -> int:
+        return sum(each.count for each in self.states if each.state == "waiting" and each.reason == reason)
+
     @property
     def closed(self) -> int:
         return sum(each.count for each in self.states if each.state == "closed")

@@ -139,11 +139,22 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
             )
         )
     found += [_of_closed(each) for each in vitals.states if each.state == "closed"]
-    if vitals.waiting:
+    untrusted = vitals.waiting_because(Cause.CERTIFICATE_ERROR)
+    if untrusted:
         found.append(
             Advice(
                 Level.DEGRADED,
-                f"{_count(vitals.waiting, 'destination waits', 'destinations wait')} out an outage of Clay.",
+                f"{_count(untrusted, 'destination waits', 'destinations wait')} because a server's certificate is not"
+                " trusted.",
+                "It has expired, is for another name, or a proxy on the way has an authority of its own: give it in"
+                " CLAY_PUSH_CA_FILE and restart. Check this machine's time, too.",
+            )
+        )
+    if vitals.waiting > untrusted:
+        found.append(
+            Advice(
+                Level.DEGRADED,
+                f"{_count(vitals.waiting - untrusted, 'destination waits', 'destinations wait')} out an outage of Clay.",
                 "They are tried every 30 s and go on by themselves; look at Clay's status page. If all of them wait, check"
                 " this machine's way to the Internet.",
             )
@@ -188,7 +199,7 @@ def _of_closed(closed: StateCount) -> Advice:
 
 def whose(state: str, reason: str | None) -> tuple[str | None, str | None]:
     """What a destination's state means in a sentence, and who acts, told to the operator: `you` is the organization."""
-    if state == DestinationState.WAITING:
+    if state == DestinationState.WAITING and reason != Cause.CERTIFICATE_ERROR:
         return "Clay is out of reach or has a problem of its own; one lead tries it every 30 s.", "nobody"
     if reason not in set(Cause):
         return None, None

@@ -37,12 +37,31 @@ def progress_percent(success: int, failed: int, to_send: int) -> float:
     return round(100 * (success + failed) / to_send, 1) if to_send else 100.0
 
 
-def warnings(status: JobStatus, success: int, failed: int, skipped: int, unsure: int) -> list[str]:
-    """What somebody should look at when it has ended: what may be in Clay however it ended, the rest where it completed."""
+def page_warning(pages: int) -> str:
+    return (
+        f"A web page answered {leads(pages)}, so they may not be in Clay: test the webhook, and compare its URL with the"
+        " table's webhook source."
+    )
+
+
+def warnings(
+    status: JobStatus,
+    success: int,
+    failed: int,
+    skipped: int,
+    unsure: int,
+    *,
+    pages: int = 0,
+    stalled: str | None = None,
+) -> list[str]:
+    """What to look at: while it runs what stops it (`stalled`), at its end what may be in Clay and what failed.
+
+    `pages`: leads that were answered with a web page, whenever that is seen.
+    """
+    said = [page_warning(pages)] if pages else []
     if status not in ENDED:
-        return []
+        return said if stalled is None else [stalled, *said]
     completed = status is JobStatus.COMPLETED
-    said = []
     if failed and completed:
         said.append(f"{leads(failed)} failed.")
     if unsure:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.deliveries.clay_client import TOKEN_HEADER
 from clay_push_service.deliveries.try_webhook import Finding
 from clay_push_service.destinations.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
@@ -17,6 +18,7 @@ from clay_push_service.models import DestinationState
 
 MAX_TOKEN_CHARACTERS = 512
 MAX_VERSION = 2**31 - 1
+ODD_FORM = "The webhook URL does not have the form of Clay's (https://api.clay.com/v3/sources/webhook/…). Test it before you push."
 MAX_FUEL = 1_000_000_000
 """Far beyond any webhook, and within the column."""
 
@@ -24,6 +26,8 @@ MAX_FUEL = 1_000_000_000
 def _printable_ascii(value: str) -> str:
     if BULLET not in value and not (value.isascii() and value.isprintable()):
         raise ValueError("must hold printable ASCII characters only, as an HTTP header does")
+    if TOKEN_HEADER in value.lower():
+        raise ValueError(f"must be the token alone, without the header's name {TOKEN_HEADER}")
     return value
 
 
@@ -152,6 +156,10 @@ class Config(BaseModel):
         description="Whether the present URL replaced another one: if it feeds a new Clay table, declare it with"
         " `POST /api/clay/config/new-table`, or its earlier leads count as already in Clay."
     )
+    warnings: list[str] = Field(
+        description="What to check about the settings, one sentence each.",
+        examples=[[ODD_FORM]],
+    )
 
     @classmethod
     def of(
@@ -176,6 +184,7 @@ class Config(BaseModel):
             problem=problem,
             pending=PendingChange.of(pending),
             offers_new_table=view.offers_new_table if view else False,
+            warnings=[ODD_FORM] if webhook and webhook.has_odd_form else [],
         )
 
 

@@ -25,6 +25,10 @@ from clay_push_service.push_jobs.views import (
 
 NOTICEABLE = timedelta(seconds=2)
 """A shorter wait is the pace, and no reason to say anything."""
+WORKER_GONE = timedelta(seconds=30)
+"""A worker's heartbeat comes every 5 s; `/status` counts a worker as live for as long."""
+UNDRAINED = timedelta(seconds=120)
+"""The sweep wakes a push job that no worker drains after 10 to 20 s; `/status` warns after as long."""
 WINDOW = timedelta(seconds=10)
 """What an unpaced job did in these seconds is its rate (`lately` below): an outage an hour ago says nothing of the rest."""
 
@@ -36,7 +40,8 @@ SELECT job.*, version.state AS destination_state, version.state_reason, version.
             THEN (SELECT count(*) FROM clay.clay_push_log
                   WHERE job_id = job.id AND status IN ('success', 'failed')
                     AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
-       CASE WHEN job.status = 'running'
+       (SELECT max(seen_at) FROM clay.workers) AS worker_seen_at,
+       CASE WHEN job.status IN ('pending', 'running')
             THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
 FROM clay.push_jobs AS job
 JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
@@ -140,7 +145,8 @@ def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
     status = JobStatus(row.status)
     pending = row.lead_count - row.success_count - row.failed_count - row.skipped_count
     waiting = _waiting(row) if status is JobStatus.RUNNING else None
-    rate = _rate(row) if status is JobStatus.RUNNING and waiting is None else None
+    stalled = _stalled(row) if status not in ENDED and waiting is None else None
+    rate = _rate(row) if status is JobStatus.RUNNING and waiting is None and stalled is None else None
     counts = (row.success_count, row.failed_count, row.skipped_count)
     cancelled = sum(each.count for each in causes if each.cause is Cause.CANCELLED)  # skipped, but they were to be sent
     to_send = row.lead_count - row.skipped_count + cancelled
@@ -156,7 +162,7 @@ def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
         retry_of=row.retry_of,
         status=status,
         waiting=waiting,
-        warnings=warnings(status, *counts, unsure),
+        warnings=warnings(status, *counts, unsure, pages=row.page_count, stalled=stalled),
         summary=summary(row.push_mode, row.lead_count, *counts, causes[0].message if causes else None)
         if status in ENDED
         else None,
@@ -182,6 +188,23 @@ def _waiting(row: Row[Any]) -> Waiting | None:
         return Waiting(reason="throttled", until=row.next_slot_at)
     if row.due_at is not None and row.due_at - row.now > NOTICEABLE:
         return Waiting(reason="retrying", until=row.due_at)
+    return None
+
+
+def _stalled(row: Row[Any]) -> str | None:
+    """Why nothing is sent although leads are due, in a sentence; None: a worker is at work, or nothing is due yet."""
+    if row.due_at is None or row.due_at > row.now:
+        return None
+    if row.worker_seen_at is None or row.now - row.worker_seen_at > WORKER_GONE:
+        return (
+            "No worker is running, so nothing is sent. The leads stay queued; ask the NexusLeads operator to start one."
+        )
+    idle = row.now - max(row.due_at, row.drained_at or row.created_at)
+    if idle > UNDRAINED:
+        return (
+            f"No worker has worked on this push for {idle.total_seconds():,.0f} s. The leads stay queued; ask the NexusLeads"
+            " operator to look at the workers."
+        )
     return None
 
 

@@ -4,7 +4,7 @@ Fenced by the claim's token and attempt number: a result whose claim was lost ch
 written before and is written again because the answer to its COMMIT was lost.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -148,6 +148,8 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
             case DeliveryStatus.PENDING:
                 seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
                 due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
+    pages = Counter(result.job_id for result, _ in held if result.outcome.is_page)
+    await tally.add_pages(connection, pages)
     await tally.add(connection, tallies)
     for job_id, seconds in due.items():
         # Whoever makes a lead wait wakes somebody for it: the slice that sent it may have ended, and the next one too.

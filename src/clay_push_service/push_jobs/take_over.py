@@ -25,6 +25,7 @@ from clay_push_service.destinations.save_config import DEFAULT_RATE_LIMIT_MS, EN
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
 from clay_push_service.destinations.stored import StoredDestination, read_destination
+from clay_push_service.destinations.webhook_form import check_new_url
 from clay_push_service.errors import UNFINISHED
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables, SettingsAccess
@@ -261,7 +262,7 @@ def _refusal(host: ClaySettings, settings: Settings) -> BlockedError | None:
     if host.webhook_url is None:
         return None
     try:
-        check_url(host.webhook_url, Policy.of(settings))
+        check_new_url(host.webhook_url, Policy.of(settings))
     except BlockedError as error:
         return error
     return None

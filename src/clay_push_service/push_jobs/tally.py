@@ -45,6 +45,11 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
   AND success_count + failed_count + skipped_count = lead_count
 RETURNING id, status, request_id, lead_count, success_count, failed_count, skipped_count, unknown_count
 """)
+# Rare, so apart from the statement that every batch runs.
+ADD_PAGES = Statement("""
+UPDATE clay.push_jobs AS job SET page_count = page_count + moved.pages
+FROM unnest(CAST(:ids AS uuid[]), CAST(:pages AS integer[])) AS moved (id, pages) WHERE job.id = moved.id
+""")
 NOTIFY = Statement(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
 
 
@@ -89,6 +94,12 @@ async def add(connection: Connection, tallies: Mapping[UUID, Tally]) -> None:
             "push_job.ended", job_id=str(job_id), asked_by_request=request_id, status=status, leads=leads,
             success=success, failed=failed, skipped=skipped, unknown=unknown,
         )  # fmt: skip
+
+
+async def add_pages(connection: Connection, pages: Mapping[UUID, int]) -> None:
+    """Count leads that a web page took, by push job; the jobs are held."""
+    if pages:
+        await ADD_PAGES.rows(connection, {"ids": list(pages), "pages": list(pages.values())})
 
 
 async def notify(connection: Connection, job_ids: Iterable[UUID]) -> None:

@@ -66,7 +66,8 @@ class JobView(BaseModel):
     )
     waiting: Waiting | None = Field(description="Why nothing moves just now; waiting is not failing.")
     warnings: list[str] = Field(
-        description="What somebody should look at, once it has ended.", examples=[["2 leads failed."]]
+        description="What to look at: why nothing is sent, what failed, what may be in Clay.",
+        examples=[["2 leads failed."]],
     )
     summary: str | None = Field(
         description="At the end, in one sentence.", examples=["198 pushed, 2 failed, 12 skipped."]
@@ -88,7 +89,9 @@ class JobView(BaseModel):
         description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
         examples=[5.0],
     )
-    eta_seconds: float | None = Field(description="While it runs and does not wait.", examples=[16.3])
+    eta_seconds: float | None = Field(
+        description="While it runs, does not wait and a worker is at work.", examples=[16.3]
+    )
     causes: list[CauseView] = Field(
         description="Why leads failed, then why leads were skipped; the most frequent first."
     )

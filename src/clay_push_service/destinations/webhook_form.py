@@ -1,0 +1,57 @@
+"""Which addresses are Clay's web pages, and which look like a webhook: asked when a URL is saved, never when it is sent to. Pure."""
+
+import re
+from enum import Enum, auto
+
+from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
+
+PAGE_REMEDY = "This is the address of a page. Copy the webhook URL from the table's webhook source"
+CLAY = "clay.com"
+PAGE_HOSTS = frozenset(
+    f"{name}.{CLAY}"
+    for name in (
+        "academy", "app", "apps", "blog", "careers", "changelog", "community", "docs", "experts", "feedback", "go", "help",
+        "info", "jobs", "learn", "partners", "pages", "status", "support", "university", "www",
+    )
+) | {CLAY}  # fmt: skip
+"""Clay's sites for people. Its webhooks are at api.clay.com (its documentation)."""
+
+_PAGE_PATH = re.compile(r"/(?:workspaces|tables|workbooks|login|signup|settings)(?:/|\Z)", re.IGNORECASE)
+_WEBHOOK_PATH = re.compile(r"(?:/[^/]+)*/sources/webhook/[^/]+/?", re.IGNORECASE)
+"""Clay does not guarantee the rest, so no more is asked for."""
+
+
+class Form(Enum):
+    WEBHOOK = auto()
+    PAGE = auto()
+    OTHER = auto()
+    """On an allowed host, and neither: saved with a warning."""
+
+
+class PageError(BlockedError):
+    """The address of one of Clay's pages."""
+
+    def __init__(self) -> None:
+        super().__init__("page_address", PAGE_REMEDY)
+        self.detail = PAGE_REMEDY
+
+
+def form_of(checked: CheckedUrl) -> Form:
+    path = checked.url.path
+    if _WEBHOOK_PATH.fullmatch(path):
+        return Form.WEBHOOK
+    is_clays = checked.host == CLAY or checked.host.endswith(f".{CLAY}")
+    if checked.host in PAGE_HOSTS or (is_clays and _PAGE_PATH.match(path)):
+        return Form.PAGE
+    return Form.OTHER
+
+
+def check_new_url(url: str, policy: Policy, stored: str | None = None) -> CheckedUrl:
+    """`check_url` for a URL that is about to be saved. A page that is stored already stays valid.
+
+    Raises BlockedError, PageError among them.
+    """
+    checked = check_url(url, policy)
+    if form_of(checked) is Form.PAGE and str(checked.url) != stored:
+        raise PageError
+    return checked
