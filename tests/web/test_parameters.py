@@ -82,7 +82,7 @@ async def test_a_stranger_is_refused_before_the_parameters_are_looked_at(app_cli
     assert (await app_client.get("/api/clay/config?nonsense=1")).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["=", "%00", "x" * 5000, "dry_run[]", "%ff", "DRY_RUN%20"])
+@pytest.mark.parametrize("name", ["=", "x" * 5000, "dry_run[]", "%ff", "DRY_RUN%20"])
 async def test_odd_names_are_refused_in_a_short_answer(app_client: AppClient, name: str) -> None:
     answer = await app_client.call("POST", f"/api/clay/push?{name}=1", "owner", json={"lead_ids": [SOME_ID]})
     message(answer)
