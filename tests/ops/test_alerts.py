@@ -14,7 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
 from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vitals, WorkerSeen
+from clay_push_service.ops.quota import Quota, Quotas, quota_advice
 from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, UNREACHABLE, Readiness
+from clay_push_service.ops.ring import RingCheck, SealedWith, ring_advice
 from clay_push_service.ops.scrape import render
 from clay_push_service.ops.verdict import judge
 from clay_push_service.push_jobs.verify import CHECKS
@@ -145,7 +147,12 @@ def test_every_sentence_of_status_has_its_section() -> None:
     ):
         vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unwell=unwell, failed=failed)
         sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
-    assert len(sentences) >= 24
+    for number in (1, 2):
+        quotas = Quotas([Quota(UUID(int=1), None, 48_000, 50_000)], urgent=number, warning=number)
+        sealed = [SealedWith("k1", 2 * number, number), SealedWith("k2", number, 0), SealedWith(None, number, number)]
+        check = RingCheck(["k3"], sealed)
+        sentences |= {each.what for each in (*quota_advice(quotas, {}), *ring_advice(check))}
+    assert len(sentences) >= 34
     told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
         assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"

@@ -20,9 +20,10 @@ from clay_push_service.host.missing import missing
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.nexusleads.amiss import lacking_rights, what_is_amiss
 from clay_push_service.nexusleads.attachment import Level as AttachLevel
+from clay_push_service.ops.advice import Level
 from clay_push_service.ops.health import vitals
 from clay_push_service.ops.readiness import Readiness, readiness
-from clay_push_service.ops.verdict import Level, judge
+from clay_push_service.ops.verdict import judge
 from clay_push_service.settings import PREFIX, Settings
 
 ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('server_version') AS version "
@@ -88,7 +89,7 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
             async with database.transaction() as connection:
                 found += [await _grants(connection), *ring]
                 found += await _secrets(connection, box) if isinstance(box, SecretBox) else []
-                found += await _work(connection, ready)
+                found += await _work(connection, ready, host)
         else:
             found += ring
         async with database.transaction() as connection:
@@ -237,9 +238,9 @@ async def _secrets(connection: AsyncConnection, box: SecretBox) -> Sequence[Find
     return found
 
 
-async def _work(connection: AsyncConnection, ready: Readiness) -> Sequence[Finding]:
+async def _work(connection: AsyncConnection, ready: Readiness, host: Host) -> Sequence[Finding]:
     """Workers, wake-ups and destinations, in the words of `/status`."""
-    seen = await vitals(connection)
+    seen = await vitals(connection, await host.tables(connection) if ready.host else None)
     live = [worker for worker in seen.workers if worker.is_live]
     found = []
     if live:

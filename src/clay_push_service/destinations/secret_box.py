@@ -53,6 +53,11 @@ class SecretBox:
         return self._first
 
     @property
+    def key_ids(self) -> Sequence[str]:
+        """Of all keys, the one that seals first."""
+        return tuple(self._keys)
+
+    @property
     def header(self) -> bytes:
         """What every value begins with that the first key has sealed."""
         return bytes([VERSION, len(self._first)]) + self._first.encode("ascii")
@@ -82,10 +87,16 @@ class SecretBox:
         """The id of the key a value was sealed with. Raises SecretError for what is no sealed value."""
         if len(sealed) < 2 or sealed[0] != VERSION:  # noqa: PLR2004 - version and length
             raise SecretError("this is no sealed value of a known version")
-        key_id = sealed[2 : 2 + sealed[1]].decode("ascii", "replace")
-        if not KEY_ID.fullmatch(key_id) or len(sealed) < 2 + len(key_id) + NONCE_BYTES + TAG_BYTES:
+        key_id = SecretBox.key_id_of_header(sealed)
+        if key_id is None or len(sealed) < 2 + len(key_id) + NONCE_BYTES + TAG_BYTES:
             raise SecretError("the sealed value is cut short or altered")
         return key_id
+
+    @staticmethod
+    def key_id_of_header(header: bytes) -> str | None:
+        """The id of the key, from the beginning of a sealed value of VERSION; None: it is cut short or altered."""
+        key_id = header[2 : 2 + header[1]].decode("ascii", "replace")
+        return key_id if KEY_ID.fullmatch(key_id) and len(header) >= 2 + header[1] else None
 
 
 def _bound(header: bytes, org_id: UUID, row_id: UUID) -> bytes:

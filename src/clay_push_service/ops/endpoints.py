@@ -10,18 +10,22 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.concurrency import run_in_threadpool
 
 from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
 from clay_push_service.callers.strict_query import require_known_parameters
 from clay_push_service.dependencies import Database, Settings
+from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.errors import UnauthorizedError, UnavailableError
+from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.health import Vitals, vitals
 from clay_push_service.ops.models import Status, status_of
 from clay_push_service.ops.page import REFRESH_SECONDS
 from clay_push_service.ops.page import render as render_page
 from clay_push_service.ops.readiness import readiness
+from clay_push_service.ops.ring import RingCheck, check_ring
 from clay_push_service.ops.scrape import Scrape, render
 from clay_push_service.ops.verdict import judge
 from clay_push_service.problems import responses
@@ -153,11 +157,13 @@ async def read_status(
     require_known_parameters(request)
     ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
     ready = ready.for_everybody if sight else ready
-    seen = await _vitals(database, host) if ready.is_migrated and not sight else None
+    box: SecretBox | None = request.app.state.box
+    looked = await _look(database, host, box) if ready.is_migrated and not sight else None
+    seen, ring = looked or (None, None)
     loosened = () if sight else settings.loosened
     has_keys = bool(sight or settings.encryption_keys)
-    verdict = judge(ready, seen, loosened, has_keys=has_keys)
-    status = status_of(ready, seen, verdict, loosened)
+    verdict = judge(ready, seen, loosened, has_keys=has_keys, ring=ring)
+    status = status_of(ready, seen, verdict, loosened, ring)
     code = 200 if verdict.works else 503
     later = {} if verdict.works else {"Retry-After": "5"}
     if _wants_page(request):
@@ -165,6 +171,23 @@ async def read_status(
             render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | later
         )
     return JSONResponse(status.model_dump(mode="json"), code, headers=later)
+
+
+async def _look(database: Database, host: Host, box: SecretBox | None) -> tuple[Vitals, RingCheck] | None:
+    try:
+        async with database.transaction() as connection:
+            return await vitals(connection, await _tables(connection, host)), await check_ring(connection, box)
+    except LOST:
+        host.forget()
+        return None
+
+
+async def _tables(connection: AsyncConnection, host: Host) -> HostTables | None:
+    """None: NexusLeads' tables are not there, which `readiness` reports."""
+    try:
+        return await host.tables(connection)
+    except UnavailableError:
+        return None
 
 
 async def _vitals(database: Database, host: Host) -> Vitals | None:

@@ -1,14 +1,17 @@
 """Reads what on-call must know, in a few cheap statements; what it means is `verdict`'s. It changes nothing."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.host.organization_names import organization_names
+from clay_push_service.host.tables import HostTables
+from clay_push_service.ops.quota import Quotas, read_quotas
 from clay_push_service.ops.readiness import PATIENCE
 
 LIVE_SECONDS = 30
@@ -50,7 +53,7 @@ JOIN clay.destination_versions AS version ON version.org_id = destination.org_id
 WHERE version.state <> 'open'
 GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """)
-# Of the webhooks in use. Neither number says whose: /status does not either, but the organization's own page does.
+# Of the webhooks in use. The numbers say not whose, because metrics carry no organization; see `quota` for /status.
 FUEL = text("""
 SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
        count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
@@ -137,6 +140,9 @@ class Vitals:
     """The newest of them."""
     last_hour: Sequence[CauseCount]
     fuel: FuelLevels
+    quotas: Quotas = field(default_factory=Quotas)
+    names: Mapping[UUID, str] = field(default_factory=dict)
+    """Of the organizations listed here, by id; ids without a name are absent."""
 
     @property
     def live_workers(self) -> int:
@@ -162,8 +168,8 @@ class Vitals:
         return sum(each.count for each in self.last_hour if each.status == "failed")
 
 
-async def vitals(connection: AsyncConnection) -> Vitals:
-    """One look in one transaction. Raises what the database raises."""
+async def vitals(connection: AsyncConnection, tables: HostTables | None = None) -> Vitals:
+    """One look in one transaction. Raises what the database raises. `tables`: where the organizations' names are read."""
     started = time.perf_counter()
     await connection.execute(PATIENCE)
     latency_ms = round((time.perf_counter() - started) * 1000)
@@ -181,10 +187,13 @@ async def vitals(connection: AsyncConnection) -> Vitals:
     ]
     causes = [CauseCount(row.cause, row.status, row.number) for row in await connection.execute(LAST_HOUR)]
     fuel = (await connection.execute(FUEL)).one()
+    quotas = await read_quotas(connection)
+    listed = [*(each.org_id for each in unwell), *(each.org_id for each in quotas.shown)]
+    names = await organization_names(connection, tables, listed) if tables else {}
     return Vitals(
         latency_ms, jobs.live_jobs, int(jobs.pending), due.due,
         None if due.oldest_seconds is None else float(due.oldest_seconds),
         None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
         workers, states, unwell, causes,
-        FuelLevels(fuel.over_80, fuel.over_95, fuel.fullest or 0.0),
+        FuelLevels(fuel.over_80, fuel.over_95, fuel.fullest or 0.0), quotas, names,
     )  # fmt: skip

@@ -1,14 +1,18 @@
 """`/status` as JSON, the same facts as on its page."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from clay_push_service import __version__, migrations
+from clay_push_service.ops.advice import Level
 from clay_push_service.ops.health import UnwellDestination, Vitals
+from clay_push_service.ops.quota import QuotaLevel
 from clay_push_service.ops.readiness import Readiness
-from clay_push_service.ops.verdict import Level, Verdict, whose
+from clay_push_service.ops.ring import RingCheck
+from clay_push_service.ops.verdict import Verdict, whose
 
 EXAMPLE_STATUS: dict[str, JsonValue] = {
     "status": "degraded", "version": "0.1.0",
@@ -19,10 +23,14 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
     "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",
                  "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True}],
     "waiting_destinations": 0, "closed_destinations": 1,
-    "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "table_name": "Platform leads",
+    "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
                              "state": "closed", "reason": "unauthorized",
                              "message": "Clay refused the webhook's auth token.", "who": "the organization's Clay admin",
                              "since": "2026-11-22T05:58:00Z", "until": None}],
+    "quota_warnings": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
+                        "used": 48000, "limit": 50000, "percent": 96.0, "level": "urgent"}],
+    "encryption": {"checked": True, "ring": ["k2"], "missing": ["k1"],
+                   "sealed_with": [{"key_id": "k1", "destinations": 3, "in_use": 2, "in_ring": False}]},
     "last_hour": {"finished": 1210, "failed": 12, "failed_percent": 1.0,
                   "causes": [{"cause": "unauthorized", "status": "failed", "count": 12}]},
     "loosened_settings": [],
@@ -61,6 +69,7 @@ class WorkerModel(FromAttributes):
 
 class UnwellModel(BaseModel):
     org_id: UUID = Field(description="The organization.")
+    organization: str | None = Field(description="Its name in NexusLeads; null: it cannot be read.")
     table_name: str | None = Field(description="Its Clay table.")
     state: str = Field(description="`waiting` or `closed`.")
     reason: str | None = Field(description="The cause.")
@@ -68,6 +77,32 @@ class UnwellModel(BaseModel):
     who: str | None = Field(description="Who acts; `you` is whoever reads this page.")
     since: datetime = Field(description="Since when.")
     until: datetime | None = Field(description="While it waits: when it is tried again.")
+
+
+class QuotaModel(BaseModel):
+    org_id: UUID = Field(description="The organization.")
+    organization: str | None = Field(description="Its name in NexusLeads; null: it cannot be read.")
+    table_name: str | None = Field(description="Its Clay table.")
+    used: int = Field(description="Submissions of its webhook's lifetime.")
+    limit: int = Field(description="How many the webhook takes in its lifetime.")
+    percent: float = Field(description="The used share.")
+    level: QuotaLevel = Field(description="`warning` from 80 %, `urgent` from 95 %.")
+
+
+class SealedModel(BaseModel):
+    key_id: str | None = Field(description="The encryption key; null: the form of the values is not known.")
+    destinations: int = Field(
+        description="Destinations with values that it sealed, earlier versions and pending changes included."
+    )
+    in_use: int = Field(description="Of them: whose present webhook or token it sealed.")
+    in_ring: bool | None = Field(description="Whether this process has the key; null: not known.")
+
+
+class EncryptionModel(BaseModel):
+    checked: bool = Field(description="False: this process has no encryption keys and cannot check.")
+    ring: list[str] = Field(description="Ids of this process's keys; the first one seals.")
+    missing: list[str] = Field(description="Ids of keys that stored values need and this process has not.")
+    sealed_with: list[SealedModel] = Field(description="Keys that stored values are sealed with.")
 
 
 class CauseModel(FromAttributes):
@@ -102,19 +137,50 @@ class Status(BaseModel):
     waiting_destinations: int | None = Field(description="Clay tables that wait out an outage.")
     closed_destinations: int | None = Field(description="Clay tables that take no leads.")
     unwell_destinations: list[UnwellModel] = Field(description="The newest 20 that wait or are closed.")
+    quota_warnings: list[QuotaModel] = Field(description="The fullest 20 webhooks from 80 % of their submissions.")
+    encryption: EncryptionModel | None = Field(
+        description="Keys against stored values; null: the database cannot be asked."
+    )
     last_hour: LastHourModel | None = Field(description="What was done in it; null: the database cannot be asked.")
     loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 
-def _unwell(each: UnwellDestination) -> UnwellModel:
+def _unwell(each: UnwellDestination, names: Mapping[UUID, str]) -> UnwellModel:
     message, who = whose(each.state, each.reason)
     return UnwellModel(
-        org_id=each.org_id, table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
+        org_id=each.org_id, organization=names.get(each.org_id), table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
         since=each.since, until=each.until,
     )  # fmt: skip
 
 
-def status_of(ready: Readiness, vitals: Vitals | None, verdict: Verdict, loosened: tuple[str, ...]) -> Status:
+def _quotas(vitals: Vitals) -> list[QuotaModel]:
+    return [
+        QuotaModel(
+            org_id=each.org_id, organization=vitals.names.get(each.org_id), table_name=each.table_name, used=each.used,
+            limit=each.limit, percent=each.percent, level=each.level,
+        ) for each in vitals.quotas.shown
+    ]  # fmt: skip
+
+
+def _encryption(check: RingCheck) -> EncryptionModel:
+    return EncryptionModel(
+        checked=check.is_checked,
+        ring=list(check.ring or ()),
+        missing=[each.key_id for each in check.missing if each.key_id],
+        sealed_with=[
+            SealedModel(key_id=each.key_id, destinations=each.destinations, in_use=each.in_use, in_ring=check.has(each))
+            for each in check.sealed
+        ],
+    )
+
+
+def status_of(
+    ready: Readiness,
+    vitals: Vitals | None,
+    verdict: Verdict,
+    loosened: tuple[str, ...],
+    ring: RingCheck | None = None,
+) -> Status:
     return Status(
         status=verdict.level,
         version=__version__,
@@ -138,7 +204,9 @@ def status_of(ready: Readiness, vitals: Vitals | None, verdict: Verdict, loosene
         workers=[WorkerModel.model_validate(each) for each in vitals.workers] if vitals else [],
         waiting_destinations=vitals.waiting if vitals else None,
         closed_destinations=vitals.closed if vitals else None,
-        unwell_destinations=[_unwell(each) for each in vitals.unwell] if vitals else [],
+        unwell_destinations=[_unwell(each, vitals.names) for each in vitals.unwell] if vitals else [],
+        quota_warnings=_quotas(vitals) if vitals else [],
+        encryption=_encryption(ring) if ring else None,
         last_hour=vitals
         and LastHourModel(
             finished=vitals.finished_last_hour,

@@ -2,33 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause, Who
 from clay_push_service.models import DestinationState
+from clay_push_service.ops.advice import Advice, Level, counted
 from clay_push_service.ops.health import StateCount, Vitals
+from clay_push_service.ops.quota import quota_advice
 from clay_push_service.ops.readiness import Readiness
+from clay_push_service.ops.ring import RingCheck, ring_advice
 
 LATE_SECONDS = 120
 """Sendable leads that nobody has worked on for so long; the sweep wakes them after 10 to 20 s."""
 MANY_FAILED_PERCENT = 20
 ENOUGH_TO_JUDGE = 20
 """Finished deliveries in the hour; of five, one is not a trend."""
-
-
-class Level(StrEnum):
-    OK = "ok"
-    DEGRADED = "degraded"
-    """It does its work, and somebody should look."""
-    FAILING = "failing"
-    """It cannot do its work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    level: Level
-    what: str
-    do: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +28,10 @@ class Verdict:
         return self.level is not Level.FAILING
 
 
-def judge(ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, has_keys: bool) -> Verdict:
-    """The worst first."""
+def judge(
+    ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, has_keys: bool, ring: RingCheck | None = None
+) -> Verdict:
+    """The worst first. `ring` None: it was not looked at."""
     advice = [*_of_readiness(ready), *_of_rights(ready), *([] if vitals is None else _of_vitals(vitals))]
     if ready.is_ready and vitals is None:
         advice.append(
@@ -52,10 +41,13 @@ def judge(ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, h
         advice.append(
             Advice(
                 Level.DEGRADED,
-                "No encryption key is set, so webhooks can be neither saved nor used.",
+                "No encryption key is set, so webhooks can be neither saved nor used. This process cannot check"
+                " which keys the stored webhooks need.",
                 "Make one with `clay-push secrets new`, set CLAY_PUSH_ENCRYPTION_KEYS and start the service again.",
             )
         )
+    if ring is not None:
+        advice += ring_advice(ring)
     advice += [
         Advice(Level.DEGRADED, f"Loosened: {said}.", "Unset it, unless this is a demo or a test.") for said in loosened
     ]
@@ -118,7 +110,7 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
         found.append(
             Advice(
                 Level.FAILING,
-                f"{_count(vitals.live_jobs, 'push job has', 'push jobs have')} not ended and no worker is alive.",
+                f"{counted(vitals.live_jobs, 'push job has', 'push jobs have')} not ended and no worker is alive.",
                 "Nothing is due this second, but nothing will be sent either. Start a worker: `clay-push worker`.",
             )
         )
@@ -144,7 +136,7 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
         found.append(
             Advice(
                 Level.DEGRADED,
-                f"{_count(untrusted, 'destination waits', 'destinations wait')} because a server's certificate is not"
+                f"{counted(untrusted, 'destination waits', 'destinations wait')} because a server's certificate is not"
                 " trusted.",
                 "It has expired, is for another name, or a proxy on the way has an authority of its own: give it in"
                 " CLAY_PUSH_CA_FILE and restart. Check this machine's time, too.",
@@ -154,11 +146,12 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
         found.append(
             Advice(
                 Level.DEGRADED,
-                f"{_count(vitals.waiting - untrusted, 'destination waits', 'destinations wait')} out an outage of Clay.",
+                f"{counted(vitals.waiting - untrusted, 'destination waits', 'destinations wait')} out an outage of Clay.",
                 "They are tried every 30 s and go on by themselves; look at Clay's status page. If all of them wait, check"
                 " this machine's way to the Internet.",
             )
         )
+    found += quota_advice(vitals.quotas, vitals.names)
     failed, finished = vitals.failed_last_hour, vitals.finished_last_hour
     if finished >= ENOUGH_TO_JUDGE and failed * 100 >= finished * MANY_FAILED_PERCENT:
         found.append(
@@ -173,7 +166,7 @@ def _of_vitals(vitals: Vitals) -> Sequence[Advice]:
 
 def _of_closed(closed: StateCount) -> Advice:
     """By reason: only some of them are Clay's doing, and for one the operator must act."""
-    said = f"{_count(closed.count, 'destination is', 'destinations are')} closed"
+    said = f"{counted(closed.count, 'destination is', 'destinations are')} closed"
     if closed.reason == Cause.SECRET_UNREADABLE:
         return Advice(
             Level.FAILING,
@@ -206,7 +199,3 @@ def whose(state: str, reason: str | None) -> tuple[str | None, str | None]:
     explained = EXPLANATIONS[Cause(reason)]
     actor = {Who.YOU: "the organization", Who.CLAY_ADMIN: "the organization's Clay admin", Who.OPERATOR: "you"}
     return explained.message, actor.get(explained.who, "nobody")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,42 @@
+"""Names of organizations, for an operator's eyes. Where NexusLeads' table cannot be read there are none, and ids stand for them."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+from clay_push_service.database import UNAVAILABLE
+from clay_push_service.failed_statement import failure
+from clay_push_service.host.tables import HostTables
+
+MAX_CHARACTERS = 80
+"""A name is the organization's own text: a long one must not hide the rest of a sentence."""
+BOUND = text("SET LOCAL lock_timeout = '1s'")
+
+log = logs.get(__name__)
+
+
+async def organization_names(
+    connection: AsyncConnection, tables: HostTables, org_ids: Iterable[UUID]
+) -> Mapping[UUID, str]:
+    """By id; without those that have no name. The caller's transaction goes on after a failure."""
+    wanted = sorted(set(org_ids))
+    if not wanted or not tables.has("organizations"):
+        return {}
+    organizations = tables.organizations.c
+    statement = select(organizations.id, organizations.name).where(organizations.id.in_(wanted))
+    try:
+        async with connection.begin_nested():
+            await connection.execute(BOUND)
+            rows = (await connection.execute(statement)).all()
+    except UNAVAILABLE as error:
+        log.warning("organizations.unnamed", **failure(error))
+        return {}
+    return {row.id: name for row in rows if (name := _printable(row.name or ""))}
+
+
+def _printable(name: str) -> str:
+    """On one line, without control characters: a terminal shows it, too."""
+    return " ".join("".join(each if each.isprintable() else " " for each in name).split())[:MAX_CHARACTERS]

@@ -1,0 +1,101 @@
+"""Which organizations have nearly used up the lifetime submissions of their webhook, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.ops.advice import Advice, Level, counted
+
+WARNING_PERCENT = 80
+URGENT_PERCENT = 95
+SHOWN = 20
+"""Organizations, of many."""
+NAMED = 3
+"""Of them in one sentence; the list has the others."""
+
+# A meter without a limit (a table that deletes its rows) never fills.
+QUOTAS = text(f"""
+SELECT destination.org_id, destination.table_name, meter.used, meter.quota_limit,
+       count(*) FILTER (WHERE meter.used * 100.0 >= meter.quota_limit * {URGENT_PERCENT}.0) OVER () AS urgent,
+       count(*) OVER () AS warned
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
+WHERE meter.quota_limit IS NOT NULL AND meter.used * 100.0 >= meter.quota_limit * {WARNING_PERCENT}.0
+ORDER BY meter.used::float / greatest(meter.quota_limit, 1) DESC, destination.org_id LIMIT :shown
+""")
+NEW_SOURCE = (
+    "Ask each organization to create a new webhook source in Clay (for the same table, if it likes) and to save its URL in"
+    " Settings → Integrations: a webhook source takes a fixed number of submissions in its lifetime."
+)
+
+
+class QuotaLevel(StrEnum):
+    WARNING = "warning"
+    """From 80 %."""
+    URGENT = "urgent"
+    """From 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Of the webhook that an organization uses now."""
+
+    org_id: UUID
+    table_name: str | None
+    used: int
+    limit: int
+
+    @property
+    def percent(self) -> float:
+        return round(100 * self.used / self.limit, 1) if self.limit else 100.0
+
+    @property
+    def level(self) -> QuotaLevel:
+        return QuotaLevel.URGENT if self.used * 100 >= self.limit * URGENT_PERCENT else QuotaLevel.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """`shown`: the fullest. `urgent` and `warning` count all, each organization once."""
+
+    shown: Sequence[Quota] = ()
+    urgent: int = 0
+    warning: int = 0
+
+
+async def read_quotas(connection: AsyncConnection) -> Quotas:
+    rows = (await connection.execute(QUOTAS, {"shown": SHOWN})).all()
+    if not rows:
+        return Quotas()
+    shown = [Quota(row.org_id, row.table_name, row.used, row.quota_limit) for row in rows]
+    return Quotas(shown, rows[0].urgent, rows[0].warned - rows[0].urgent)
+
+
+def quota_advice(quotas: Quotas, names: Mapping[UUID, str]) -> Sequence[Advice]:
+    """The urgent ones first."""
+    found = []
+    if quotas.urgent:
+        whose = _named(quotas, QuotaLevel.URGENT, quotas.urgent, names)
+        what = f"{_webhooks(quotas.urgent, URGENT_PERCENT)}: {whose}."
+        found.append(Advice(Level.DEGRADED, what, f"Act today: at 100 % Clay takes nothing more. {NEW_SOURCE}"))
+    if quotas.warning:
+        whose = _named(quotas, QuotaLevel.WARNING, quotas.warning, names)
+        what = f"{_webhooks(quotas.warning, WARNING_PERCENT)}: {whose}."
+        found.append(Advice(Level.DEGRADED, what, f"{NEW_SOURCE} Pushes go on meanwhile."))
+    return found
+
+
+def _webhooks(number: int, percent: int) -> str:
+    whose = "its" if number == 1 else "their"
+    return f"{counted(number, 'webhook has', 'webhooks have')} used {percent} % or more of {whose} lifetime submissions"
+
+
+def _named(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
+    named = [each for each in quotas.shown if each.level is level][:NAMED]
+    said = ", ".join(f"{names.get(each.org_id, each.org_id)} ({each.percent:g} %)" for each in named)
+    return f"{said} and {number - len(named):,} more" if number > len(named) else said

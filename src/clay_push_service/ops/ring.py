@@ -1,0 +1,103 @@
+"""Compares the encryption keys of this process with the keys that stored webhooks and tokens are sealed with.
+
+One statement reads the first bytes of the sealed values. It opens none: `clay-push doctor` does that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.destinations.secret_box import VERSION, SecretBox
+from clay_push_service.ops.advice import Advice, Level, counted
+
+# A value that does not begin with a known version and a length has no header. An organization has one destination.
+SEALED = text("""
+WITH sealed AS (
+    SELECT version.org_id, destination.id IS NOT NULL AS in_use, each.value
+    FROM clay.destination_versions AS version
+    LEFT JOIN clay.destinations AS destination
+      ON destination.org_id = version.org_id AND destination.version_id = version.id
+    CROSS JOIN LATERAL (VALUES (version.sealed_url), (version.sealed_token)) AS each (value)
+    UNION ALL
+    SELECT pending.org_id, false, each.value FROM clay.pending_webhooks AS pending
+    CROSS JOIN LATERAL (VALUES (pending.sealed_url), (pending.sealed_token)) AS each (value))
+SELECT CASE WHEN octet_length(value) < 2 THEN NULL
+            WHEN get_byte(value, 0) <> :version THEN NULL
+            ELSE substring(value FROM 1 FOR 2 + get_byte(value, 1)) END AS header,
+       count(DISTINCT org_id) AS destinations, count(DISTINCT org_id) FILTER (WHERE in_use) AS in_use
+FROM sealed WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class SealedWith:
+    """One key, and how many destinations have values that it sealed. `key_id` None: the form of the values is not known."""
+
+    key_id: str | None
+    destinations: int
+    in_use: int
+    """Of them: destinations whose present webhook or token it sealed. The others are earlier versions and pending changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingCheck:
+    """`ring` None: this process has no keys, so nothing can be checked."""
+
+    ring: Sequence[str] | None
+    sealed: Sequence[SealedWith]
+
+    @property
+    def is_checked(self) -> bool:
+        return self.ring is not None
+
+    @property
+    def missing(self) -> Sequence[SealedWith]:
+        """Keys that stored values need and this process has not."""
+        return [] if self.ring is None else [each for each in self.sealed if self.has(each) is False]
+
+    def has(self, each: SealedWith) -> bool | None:
+        """Whether this process has the key; None where that is not known."""
+        return None if self.ring is None or each.key_id is None else each.key_id in self.ring
+
+
+async def check_ring(connection: AsyncConnection, box: SecretBox | None) -> RingCheck:
+    found: dict[str | None, SealedWith] = {}
+    for row in await connection.execute(SEALED, {"version": VERSION}):
+        key_id = None if row.header is None else SecretBox.key_id_of_header(row.header)
+        # Headers that are cut short count together; an organization with two of them is then counted twice.
+        before = found.get(key_id, SealedWith(key_id, 0, 0))
+        found[key_id] = SealedWith(key_id, before.destinations + row.destinations, before.in_use + row.in_use)
+    return RingCheck(None if box is None else box.key_ids, list(found.values()))
+
+
+def ring_advice(check: RingCheck) -> Sequence[Advice]:
+    return [*(_missing(each) for each in check.missing), *(_unknown(each) for each in check.sealed if not each.key_id)]
+
+
+def _missing(each: SealedWith) -> Advice:
+    earlier = each.destinations - each.in_use
+    if each.in_use:
+        concerned = counted(each.in_use, "destination in use is", "destinations in use are")
+        more = f"; {earlier:,} more in earlier versions or pending changes" if earlier else ""
+    else:
+        has = counted(earlier, "destination has", "destinations have")
+        concerned, more = f"{has} earlier versions or pending changes", ""
+    what = f"{concerned} sealed with a missing encryption key: `{each.key_id}`{more}."
+    return Advice(
+        Level.FAILING if each.in_use else Level.DEGRADED,
+        what,
+        "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS, behind the first one, in every web and worker process, and restart"
+        " them. Without the key the webhooks must be saved again.",
+    )
+
+
+def _unknown(each: SealedWith) -> Advice:
+    return Advice(
+        Level.DEGRADED,
+        f"{counted(each.destinations, 'destination has', 'destinations have')} stored secrets in a form that this release does"
+        " not know.",
+        "A newer release wrote them, or they were altered: run that release, or have the webhook URLs saved again."
+        " `clay-push doctor` opens every value.",
+    )

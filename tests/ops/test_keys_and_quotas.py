@@ -1,0 +1,199 @@
+"""/status before it is too late: a key that stored webhooks need and this process has not, and webhooks that fill up."""
+
+import html
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from clay_push_service.destinations.secret_box import SecretBox, generate_key
+from tests.support.app import AppClient, running_app
+from tests.support.runtime import runtime_role
+
+OLD, NEW = generate_key(), generate_key()
+OLD_ID, NEW_ID = (entry.partition(":")[0] for entry in (OLD, NEW))
+WORKER = "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'box-1', 4711, '0.1.0')"
+
+
+@pytest.fixture
+async def app(database_url: str) -> AsyncIterator[AppClient]:
+    async with running_app(database_url, ops_open=True, encryption_keys=NEW) as client:
+        await run(client, WORKER)
+        yield client
+
+
+async def run(app: AppClient, statement: str, **values: object) -> None:
+    async with app.owner.transaction() as connection:
+        await connection.execute(text(statement), values)
+
+
+async def destination(app: AppClient, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
+    """One version for each entry of a ring, the last one in use; all on one meter."""
+    destination_id, meter_id, version_id = uuid4(), uuid4(), uuid4()
+    await run(
+        app,
+        "INSERT INTO clay.destinations (id, org_id, table_name) VALUES (:id, :org, 'Inbound')",
+        id=destination_id, org=org_id,
+    )  # fmt: skip
+    await run(
+        app,
+        "INSERT INTO clay.quota_meters (id, org_id, used, quota_limit) VALUES (:id, :org, :used, :max)",
+        id=meter_id, org=org_id, used=used, max=limit,
+    )  # fmt: skip
+    for number, entry in enumerate(entries, start=1):
+        version_id = uuid4()
+        box = SecretBox(app_ring(entry))
+        await run(
+            app,
+            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, source,"
+            " meter_id) VALUES (:id, :org, :destination, :number, :url, :token, 'masked', 'api', :meter)",
+            id=version_id, org=org_id, destination=destination_id, number=number, meter=meter_id,
+            url=box.seal("https://api.clay.com/v3/sources/webhook/x", org_id, version_id),
+            token=box.seal("token", org_id, version_id),
+        )  # fmt: skip
+    await run(
+        app, "UPDATE clay.destinations SET version_id = :version WHERE id = :id", version=version_id, id=destination_id
+    )
+    return version_id
+
+
+def app_ring(entry: str) -> list[SecretStr]:
+    return [SecretStr(entry)]
+
+
+async def status(app: AppClient, code: int = 200) -> dict[str, Any]:
+    answer = await app.get("/status")
+    assert answer.status_code == code, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def page(app: AppClient) -> str:
+    return html.unescape((await app.get("/status", headers={"Accept": "text/html"})).text)
+
+
+async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: AppClient) -> None:
+    await destination(app, app.org_id, NEW)
+    said = await status(app)
+    assert (said["status"], said["advice"]) == ("ok", [])
+    assert said["encryption"] == {
+        "checked": True, "ring": [NEW_ID], "missing": [],
+        "sealed_with": [{"key_id": NEW_ID, "destinations": 1, "in_use": 1, "in_ring": True}],
+    }  # fmt: skip
+    assert NEW_ID in await page(app)
+
+
+async def test_a_missing_key_is_named_with_its_destinations_and_the_remedy_before_a_push_needs_it(
+    app: AppClient,
+) -> None:
+    await destination(app, app.org_id, OLD)
+    await destination(app, app.other_org_id, OLD, NEW)
+    said = await status(app, 503)
+    assert said["encryption"]["missing"] == [OLD_ID]
+    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 1, "in_ring": False} in said["encryption"]["sealed_with"]
+    [advice] = said["advice"]
+    assert advice["level"] == "failing"
+    assert (
+        f"1 destination in use is sealed with a missing encryption key: `{OLD_ID}`; 1 more in earlier versions"
+        in advice["what"]
+    )
+    assert "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS" in advice["do"]
+    shown = await page(app)
+    assert OLD_ID in shown
+    assert "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS" in shown
+
+
+async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_service_at_work(app: AppClient) -> None:
+    await destination(app, app.org_id, OLD, NEW)
+    pending = uuid4()
+    sealed = SecretBox(app_ring(OLD)).seal("https://api.clay.com/v3/y", app.other_org_id, pending)
+    await run(
+        app,
+        "INSERT INTO clay.pending_webhooks (id, org_id, sealed_url, url_mask) VALUES (:id, :org, :url, 'masked')",
+        id=pending, org=app.other_org_id, url=sealed,
+    )  # fmt: skip
+    said = await status(app)
+    assert said["status"] == "degraded"
+    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 0, "in_ring": False} in said["encryption"]["sealed_with"]
+
+
+@pytest.mark.parametrize("value", [b"", b"\x01", b"\x02\x02k1" + bytes(40), b"\x01\xffk1", b"\x01\x03\x00\x00\x00"])
+async def test_values_of_no_known_form_are_counted_and_break_nothing(app: AppClient, value: bytes) -> None:
+    version = await destination(app, app.org_id, NEW)
+    await run(app, "UPDATE clay.destination_versions SET sealed_token = :value WHERE id = :id", value=value, id=version)
+    said = await status(app)
+    assert {"key_id": None, "destinations": 1, "in_use": 1, "in_ring": None} in said["encryption"]["sealed_with"]
+    assert "1 destination has stored secrets in a form that this release does not know." in str(said["advice"])
+
+
+async def test_a_process_without_keys_says_that_it_cannot_check(database_url: str) -> None:
+    async with running_app(database_url, ops_open=True, encryption_keys="") as app:
+        await run(app, WORKER)
+        await destination(app, app.org_id, OLD)
+        said = await status(app)
+        assert (said["encryption"]["checked"], said["encryption"]["missing"]) == (False, [])
+        assert "This process cannot check which keys the stored webhooks need." in str(said["advice"])
+        assert "cannot check which keys" in await page(app)
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "level"),
+    [
+        (39_999, 50_000, None), (40_000, 50_000, "warning"), (47_499, 50_000, "warning"), (47_500, 50_000, "urgent"),
+        (50_001, 50_000, "urgent"), (2_000_000, None, None),
+    ],
+)  # fmt: skip
+async def test_quota_is_warned_of_from_80_percent_and_urgently_from_95(
+    app: AppClient, used: int, limit: int | None, level: str | None
+) -> None:
+    await destination(app, app.org_id, NEW, used=used, limit=limit)
+    said = await status(app)
+    assert [each["level"] for each in said["quota_warnings"]] == ([] if level is None else [level])
+    assert said["status"] == ("ok" if level is None else "degraded")
+    if level is not None:
+        [advice] = said["advice"]
+        assert f"{'95' if level == 'urgent' else '80'} % or more of its lifetime submissions: Acme (" in advice["what"]
+        assert "create a new webhook source in Clay" in advice["do"]
+        assert advice["do"].startswith("Act today") == (level == "urgent")
+        shown = await page(app)
+        assert "Acme" in shown
+        assert f">{level}<" in shown
+
+
+async def test_a_webhook_that_was_replaced_is_no_longer_warned_of(app: AppClient) -> None:
+    await destination(app, app.org_id, NEW, used=49_000)
+    await run(app, "UPDATE clay.destinations SET version_id = NULL")
+    assert (await status(app))["quota_warnings"] == []
+
+
+async def closed(app: AppClient) -> str | None:
+    said = await status(app)
+    found: str | None = said["unwell_destinations"][0]["organization"]
+    return found
+
+
+async def test_organizations_are_named_by_name_and_by_id_where_the_name_cannot_be_read(app: AppClient) -> None:
+    await destination(app, app.org_id, NEW, used=48_000)
+    await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
+    assert await closed(app) == "Acme"
+    shown = await page(app)
+    assert "Acme<div" in shown
+    await run(
+        app,
+        "UPDATE public.organizations SET name = :name WHERE id = :id",
+        name="<b>A\x1b[31m\n" + "x" * 200,
+        id=app.org_id,
+    )
+    name = await closed(app)
+    assert name is not None
+    assert (len(name), name.startswith("<b>A [31m x")) == (80, True)
+    assert "<b>A" not in (await app.get("/status", headers={"Accept": "text/html"})).text
+    await run(app, f'REVOKE SELECT ON public.organizations FROM "{runtime_role()}"')
+    await run(app, f'REVOKE SELECT (id, name) ON public.organizations FROM "{runtime_role()}"')
+    answer = await app.get("/status")
+    [unwell] = answer.json()["unwell_destinations"]
+    assert (unwell["organization"], unwell["org_id"]) == (None, str(app.org_id))
+    assert f"submissions: {app.org_id} (96 %)." in answer.text
