@@ -2,6 +2,7 @@
 
 import json
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter
@@ -152,10 +153,12 @@ async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
 
 async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: AppClient) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
-    await app_client.host.connection.execute(
+    same_role = await asyncpg.connect(app_client.app.state.settings.database_url)
+    await same_role.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'clay-push-web'"
         " AND datname = current_database()"
     )
+    await same_role.close()
     answer = await app_client.get(CONFIG, "owner")  # 200 where the pool has noticed the cut already
     assert answer.status_code == 200 or problem_of(answer)["code"] == "database_unavailable"
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
