@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp.abc import AbstractResolver
@@ -53,6 +53,16 @@ class Target:
         return f"Target({self.url!r})"  # the token is a secret
 
 
+@dataclass(slots=True)
+class Attempt:
+    """What is known of one POST so far, which decides its outcome when it is cancelled.
+
+    A status that was read is the answer. Before the first byte it is certain that nothing was sent.
+    """
+
+    answer: Answer = field(default_factory=lambda: NotConnected(NotConnectedKind.BUSY))
+
+
 class ClayClient:
     """One for the process. Create it once, close it at the end."""
 
@@ -85,12 +95,20 @@ class ClayClient:
     async def close(self) -> None:
         await self.connections.close()
 
-    async def post(self, target: Target, body: bytes, gate: SendGate | None = None) -> Answer:
+    async def post(
+        self, target: Target, body: bytes, gate: SendGate | None = None, attempt: Attempt | None = None
+    ) -> Answer:
         """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer.
 
         `gate`: asked once the connection is there; if it does not let the POST through, the answer is `not connected`, `busy`.
         Waiting for it counts neither for the deadline nor for the duration, which are Clay's.
+        `attempt`: for a caller that may be cancelled; its `answer` is right after this returns or raises.
         """
+        attempt = attempt or Attempt()
+        attempt.answer = await self._send(target, body, gate, attempt)
+        return attempt.answer
+
+    async def _send(self, target: Target, body: bytes, gate: SendGate | None, attempt: Attempt) -> Answer:
         started = asyncio.get_running_loop().time()
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
@@ -113,13 +131,16 @@ class ClayClient:
                     connection.hold(held_seconds)
                 # The socket first: a gate that opens has given its slot away.
                 if passed and not connection.is_closing() and (gate is None or gate.opens()):
-                    reader = await connection.exchange(request)
+                    reader = ResponseReader()
+                    await connection.exchange(request, reader)
             finally:
+                if reader is not None:  # also when cancelled, or when something that follows fails
+                    attempt.answer = self._answer(connection, reader, _milliseconds_since(started))
                 self.connections.give_back(connection, reusable=reader is not None and reader.reusable)
             if not passed:
                 return NotConnected(NotConnectedKind.BUSY, _milliseconds_since(started))
             if reader is not None:
-                return self._answer(connection, reader, _milliseconds_since(started))
+                return attempt.answer
         return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
 
     def _answer(self, connection: Connection, reader: ResponseReader, duration_ms: int) -> Answer:

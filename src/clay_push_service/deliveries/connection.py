@@ -60,13 +60,14 @@ class Connection(asyncio.BufferedProtocol):
         poll.register(transport.get_extra_info("socket").fileno(), _CLOSED | readable)
         return bool(poll.poll(0))
 
-    async def exchange(self, request: bytes) -> ResponseReader:
-        """Send a request and wait for its response, at most until `deadline`; then REST_SECONDS for what follows the status.
+    async def exchange(self, request: bytes, reader: ResponseReader) -> None:
+        """Send a request and read its response, at most until `deadline`; then REST_SECONDS for what follows the status.
 
-        Raises nothing of the network's: a reader without a status says that none came.
+        Raises no network errors: a reader without a status means that none arrived. After a cancellation, too, the
+        reader has what arrived by then.
         """
         assert self._transport is not None  # noqa: S101 - connected before it is handed out
-        reader = self._reader = ResponseReader()
+        self._reader = reader
         self._knows_status = False
         self._waiter = self._loop.create_future()
         self._timer = self._loop.call_at(self.deadline, self._wake)
@@ -76,7 +77,6 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             self._timer.cancel()
             self._timer = self._waiter = None
-        return reader
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint

@@ -215,7 +215,7 @@ class Drainer:
         await self.recorder.run()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Send nothing more, wait for answers, record what has none as `unknown`, and write it all down."""
+        """Send nothing more, wait for answers, then record what is known: a status, not sent, or `unknown`."""
         self.stopping.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
@@ -232,6 +232,8 @@ class Drainer:
         try:
             async with asyncio.timeout(LAST_WRITE_SECONDS):
                 await self.recorder.flush()
+                if self._posts:  # a cancelled POST with a 429 has left the pause to be written
+                    await asyncio.wait(self._posts)
                 await self.give_back()
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("results.left", **failure(error))

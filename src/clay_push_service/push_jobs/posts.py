@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from clay_push_service import logs, metrics
 from clay_push_service.database import UNAVAILABLE
-from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind
+from clay_push_service.deliveries.answer import Answer, NoAnswer, NoAnswerKind, Responded
+from clay_push_service.deliveries.clay_client import Attempt
 from clay_push_service.deliveries.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import throttle
@@ -115,17 +116,18 @@ class Posts:
 
     async def _post(self, ready: Ready, gate: SlotGate | None = None) -> None:
         self._drainer.posts_in_flight += 1
-        answer: Answer = NoAnswer(NoAnswerKind.TIMEOUT)
+        attempt = Attempt()
         try:
-            answer = await self._drainer.client.post(self._job.target, ready.payload.body, gate)
+            await self._drainer.client.post(self._job.target, ready.payload.body, gate, attempt)
         except Exception as error:
-            # The client answers with values; an exception is a bug, and nobody knows whether the lead was sent.
+            # The client answers with values, so an exception is a bug. Only a status counts then; everything else ends
+            # the delivery as `unknown`, because a bug that every attempt meets would hold the job for ever.
             log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), **failure(error))
+            if not isinstance(attempt.answer, Responded):
+                attempt.answer = NoAnswer(NoAnswerKind.TIMEOUT)
         finally:
             self._drainer.posts_in_flight -= 1
-            if gate is not None and gate.late_seconds is None and isinstance(answer, NoAnswer):
-                answer = NotConnected(NotConnectedKind.BUSY)  # cancelled at the gate: certainly not sent
-            self._record(ready, answer, gate)
+            self._record(ready, attempt.answer, gate)
 
     def _record(self, ready: Ready, answer: Answer, gate: SlotGate | None) -> None:
         outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
