@@ -17,19 +17,23 @@ from sqlalchemy.util import await_only
 
 from clay_push_service.auto_export import run as auto_export
 from clay_push_service.deliveries.cause import Cause
+from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.outcome import Outcome, Verdict
+from clay_push_service.deliveries.try_webhook import try_webhook
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.configure import configure
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
+from clay_push_service.destinations.stored import StoredWebhook
 from clay_push_service.errors import ClayPushError
+from clay_push_service.models import DestinationState
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import empty_old
 from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.cancel import cancel
-from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.end_queued import end_queued_of_version
+from clay_push_service.push_jobs.claim import claim, mark_sending, release
+from clay_push_service.push_jobs.end_queued import end_queued, end_queued_of_version
 from clay_push_service.push_jobs.record import Result, record
 from clay_push_service.push_jobs.remove_destination import remove_destination
 from clay_push_service.push_jobs.retry import retry
@@ -37,12 +41,14 @@ from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.push_jobs.sweep import sweep
 from clay_push_service.push_jobs.take_over import take_over
 from tests.support.app import FixedResolver
+from tests.support.receiver import OK, Receiver, receiving, status
 from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEADS = 12
 MOST_SECONDS = 0.004
 LEASE = timedelta(seconds=30)
+PATIENT = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
 REJECTED = Outcome(Verdict.FAILED, Cause.REJECTED, 422, resets_streaks=True)
 UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
 
@@ -56,6 +62,10 @@ class Scene:
     live: UUID = field(default_factory=uuid4)
     version_id: UUID = field(default_factory=uuid4)
     results: list[Result] = field(default_factory=list)
+    token: UUID = field(default_factory=uuid4)
+    """Of the claim of all leads in flight, and of those that are only claimed."""
+    claimed: list[UUID] = field(default_factory=list)
+    clay: Receiver = field(default_factory=Receiver)
 
     @property
     def asker(self) -> Asker:
@@ -67,6 +77,7 @@ class Scene:
         await self.w.fetch("DELETE FROM clay.auto_export_runs")
         await self.w.fetch("DELETE FROM clay.push_jobs")
         await self.w.fetch("DELETE FROM clay.procrastinate_jobs")
+        await self.w.fetch("UPDATE clay.destinations SET next_slot_at = now(), throttled_ms = NULL")
         self.version_id = await self.w.configure(WEBHOOK)
         self.ended = (await self.w.push(self.w.lead_ids[:LEADS])).job_id
         await self.w.fetch(
@@ -78,9 +89,10 @@ class Scene:
             filters='{"search": "nobody in particular"}',
         )
         self.live = (await self.w.push(self.w.lead_ids[: LEADS * 3 // 2])).job_id
-        token = uuid4()
+        token = self.token = uuid4()
         async with self.w.database.driver() as connection:
             claims = await claim(connection, self.live, token, LEADS, LEASE)
+            self.claimed = [each.delivery_id for each in claims[LEADS // 2 :]]
             sending = [each.delivery_id for each in claims[: LEADS // 2]]
             await mark_sending(connection, token, sending, LEASE)
         self.results = [Result(each, self.live, self.version_id, token, UNKNOWN) for each in sending[:3]]
@@ -137,6 +149,42 @@ async def records(scene: Scene) -> None:
         await record(connection, scene.results, 30.0)
 
 
+async def claims(scene: Scene) -> None:
+    async with scene.w.database.transaction() as connection:
+        await claim(connection, scene.live, uuid4(), LEADS, LEASE)
+
+
+async def marks(scene: Scene) -> None:
+    async with scene.w.database.transaction() as connection:
+        await mark_sending(connection, scene.token, scene.claimed, LEASE)
+
+
+async def releases(scene: Scene) -> None:
+    """As a slice that ends, of a push job that may be cancelled."""
+    async with scene.w.database.transaction() as connection:
+        await release(connection, scene.token, scene.claimed)
+    async with scene.w.database.transaction() as connection:
+        await end_queued(connection, [scene.live], Cause.CANCELLED)
+
+
+async def tries_webhook(scene: Scene) -> None:
+    await _tries_webhook(scene, OK)
+
+
+async def tries_throttled_webhook(scene: Scene) -> None:
+    await _tries_webhook(scene, status(429, headers="Retry-After: 1\r\n"))
+
+
+async def _tries_webhook(scene: Scene, answer: bytes) -> None:
+    scene.clay.answer = lambda _number, _body: answer
+    client = ClayClient.create(scene.w.settings)
+    webhook = StoredWebhook(scene.version_id, scene.clay.url, None, "masked", None, DestinationState.OPEN)
+    try:
+        await try_webhook(scene.w.database, client, Policy.of(scene.w.settings), scene.w.org_id, "user:test", webhook)
+    finally:
+        await client.close()
+
+
 async def sweeps(scene: Scene) -> None:
     async with scene.w.database.transaction() as connection:
         await sweep(connection)
@@ -168,8 +216,8 @@ async def rotates(scene: Scene) -> None:
 
 
 COMMANDS: list[Command] = [
-    accepts, retries, cancels, erases, saves_settings, removes_destination, closes, records, sweeps, exports, takes_over,
-    empties_old, rotates,
+    accepts, retries, cancels, erases, saves_settings, removes_destination, closes, records, claims, marks, releases,
+    tries_webhook, tries_throttled_webhook, sweeps, exports, takes_over, empties_old, rotates,
 ]  # fmt: skip
 
 
@@ -190,9 +238,9 @@ def pauses(w: World, seed: int) -> Iterator[None]:
 
 @pytest.fixture
 async def scene(database_url: str) -> AsyncIterator[Scene]:
-    async with world(database_url, leads=LEADS * 2) as w:
+    async with receiving() as clay, world(database_url, leads=LEADS * 2, **PATIENT) as w:
         await w.fetch("UPDATE public.projects SET auto_export_clay_enabled = true")
-        yield Scene(w)
+        yield Scene(w, clay=clay)
 
 
 async def at_once(scene: Scene, pair: tuple[Command, Command], seed: int) -> None:
@@ -211,12 +259,12 @@ async def test_no_pair_of_commands_deadlocks(scene: Scene, first: Command) -> No
         await at_once(scene, (first, second), seed)
 
 
-ORDER = ("destinations", "push_jobs", "clay_push_log", "destination_versions")
+ORDER = ("destinations", "push_jobs", "clay_push_log", "destination_versions", "quota_meters")
 """See `push_jobs.tally`. Who waits for a row of one of these holds none of a later one."""
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-@pytest.mark.parametrize("place", range(2), ids=ORDER[:2])
+@pytest.mark.parametrize("place", range(len(ORDER) - 1), ids=ORDER[:-1])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: each.__name__)
 async def test_command_that_waits_holds_nothing_that_comes_later(scene: Scene, command: Command, place: int) -> None:
     """A retry did: it locked its push job and then waited for the destination, where an erasure had it and wanted the job."""
