@@ -23,6 +23,7 @@ from clay_push_service.deliveries.try_webhook import try_webhook
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.configure import configure
 from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.destinations.stored import StoredWebhook
@@ -48,7 +49,7 @@ WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEADS = 12
 MOST_SECONDS = 0.004
 LEASE = timedelta(seconds=30)
-PATIENT = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
+PATIENT: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
 REJECTED = Outcome(Verdict.FAILED, Cause.REJECTED, 422, resets_streaks=True)
 UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
 
@@ -178,7 +179,9 @@ async def tries_throttled_webhook(scene: Scene) -> None:
 async def _tries_webhook(scene: Scene, answer: bytes) -> None:
     scene.clay.answer = lambda _number, _body: answer
     client = ClayClient.create(scene.w.settings)
-    webhook = StoredWebhook(scene.version_id, scene.clay.url, None, "masked", None, DestinationState.OPEN)
+    webhook = StoredWebhook(
+        scene.version_id, scene.clay.url, None, "masked", Meter(uuid4(), 0, None), DestinationState.OPEN
+    )
     try:
         await try_webhook(scene.w.database, client, Policy.of(scene.w.settings), scene.w.org_id, "user:test", webhook)
     finally:
