@@ -1,28 +1,116 @@
 """Failures that repeat are counted, not repeated; a line with an exception is bounded."""
 
+import contextlib
+import json
+import subprocess
+import sys
+
 import pytest
 import structlog
 
 from clay_push_service.logs import MOST_CHARACTERS, told
-from clay_push_service.repeated_failures import PERIOD_SECONDS, RepeatedFailures
+from clay_push_service.repeated_failures import MOST_KINDS, PERIOD_SECONDS, RepeatedFailures
+
+Line = dict[str, object]
+
+
+class Log:
+    """A log whose clock the test moves; `lines` are what is written, in their order."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[Line] = []
+        self.processor = RepeatedFailures(self.write, lambda: self.now)
+
+    def write(self, method: str, event: Line) -> None:
+        with contextlib.suppress(structlog.DropEvent):
+            self.lines.append(dict(self.processor(None, method, event)))
+
+    def fail(self, event: str, error: Exception) -> None:
+        self.write("error", {"event": event, "exc_info": error})
+
+    @property
+    def counted(self) -> list[tuple[object, object]]:
+        return [(line["event"], line["repeated"]) for line in self.lines if "repeated" in line]
 
 
 def test_repeated_failures_are_one_line_with_their_count() -> None:
-    now = [0.0]
-    processor = RepeatedFailures(lambda: now[0])
+    log = Log()
+    for _ in range(4):
+        log.fail("slice.failed", OSError())
+    assert len(log.lines) == 1
+    log.fail("slice.failed", ValueError())
+    log.fail("delivery.broke", OSError())
+    log.write("info", {"event": "slice.failed"})
+    assert len(log.lines) == 4, "another error and another event are other kinds; what has no error is logged"
+    log.now = PERIOD_SECONDS
+    log.fail("slice.failed", OSError())
+    assert log.counted == [("slice.failed", 3)]
 
-    def say(event: str, error: Exception) -> structlog.typing.EventDict:
-        return dict(processor(None, "error", {"event": event, "exc_info": error}))
 
-    assert "repeated" not in say("slice.failed", OSError())
-    for _ in range(3):
-        with pytest.raises(structlog.DropEvent):
-            say("slice.failed", OSError())
-    assert "repeated" not in say("slice.failed", ValueError()), "another error is another kind"
-    assert "repeated" not in say("delivery.broke", OSError())
-    assert processor(None, "info", {"event": "slice.failed"}) == {"event": "slice.failed"}
-    now[0] = PERIOD_SECONDS
-    assert say("slice.failed", OSError())["repeated"] == 3
+@pytest.mark.parametrize("next_line", ["info", "a failure of another kind", "a repeated failure of another kind"])
+def test_count_is_logged_with_the_next_line_of_any_kind_after_the_period(next_line: str) -> None:
+    log = Log()
+    for _ in range(4):
+        log.fail("slice.failed", OSError())
+    log.now = PERIOD_SECONDS - 1
+    log.write("info", {"event": "worker.beat"})
+    log.fail("delivery.broke", ValueError())
+    assert log.counted == []
+    log.now = PERIOD_SECONDS
+    match next_line:
+        case "info":
+            log.write("info", {"event": "worker.beat"})
+        case "a failure of another kind":
+            log.fail("mirror.failed", ValueError())
+        case _:
+            log.fail("delivery.broke", ValueError())
+    assert log.counted == [("failures.repeated", 3)]
+    [line] = [line for line in log.lines if line["event"] == "failures.repeated"]
+    assert (line["failure"], line["error"]) == ("slice.failed", "OSError")
+    log.write("info", {"event": "worker.beat"})
+    log.processor.flush()
+    assert ("failures.repeated", 3) not in log.counted[1:], "a count is logged once"
+
+
+def test_no_count_is_forgotten_for_the_number_of_kinds() -> None:
+    log = Log()
+    for _ in range(2):
+        log.fail("slice.failed", OSError())
+    for number in range(2 * MOST_KINDS):
+        log.fail(f"other.{number}", OSError())
+    assert log.counted == [("failures.repeated", 1)]
+
+
+PROCESS = """
+import logging
+from clay_push_service import logs
+logs.configure("json", "ERROR")
+log = logs.get("test")
+for _ in range(5):
+    try:
+        raise OSError("away")
+    except OSError:
+        log.exception("slice.failed")
+"""
+FOREIGN = """
+from clay_push_service import repeated_failures
+repeated_failures.PERIOD_SECONDS = 0.0
+logging.getLogger("uvicorn.error").error("a line of a library")
+import os
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("end", ["", FOREIGN], ids=["end of the process", "line of a library"])
+def test_process_logs_the_last_count(end: str) -> None:
+    """Nothing of the kind follows."""
+    ended = subprocess.run([sys.executable, "-c", PROCESS + end], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    counts = [
+        (line["failure"], line["repeated"], line["level"]) for line in lines if line["event"] == "failures.repeated"
+    ]
+    assert counts == [("slice.failed", 4, "error")]
 
 
 def test_a_long_chain_of_errors_is_bounded_and_ends_with_the_last() -> None:

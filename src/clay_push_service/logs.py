@@ -1,7 +1,9 @@
 """Structured logs: a static event name and data as keywords; never a URL, a token, an e-mail or a payload."""
 
+import atexit
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Literal
@@ -35,6 +37,13 @@ MOST_MESSAGE = 400
 
 def configure(log_format: Literal["json", "console"] = "json", level: str = "INFO") -> None:
     """Send every log line of the process to standard error, as JSON or for a person."""
+    flush()  # of an earlier configuration
+    repeated = _repeated[0] = RepeatedFailures(_emit)
+
+    def count_is_due(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        repeated.flush(time.monotonic())
+        return event
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -42,7 +51,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[RepeatedFailures(), *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[repeated, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         cache_logger_on_first_use=True,
@@ -53,7 +62,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[count_is_due, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.ExceptionRenderer(told),
@@ -69,6 +78,21 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
         logger.setLevel(floor)
         logger.handlers.clear()
         logger.propagate = True
+
+
+_repeated: list[RepeatedFailures | None] = [None]
+"""Of the current configuration."""
+
+
+def _emit(method: str, event: dict[str, object]) -> None:
+    getattr(get(__name__), method)(**event)
+
+
+@atexit.register
+def flush() -> None:
+    """Log the counts of repeated failures that no line has yet; the end of a process does so itself."""
+    if _repeated[0] is not None:
+        _repeated[0].flush()
 
 
 def told(exc_info: structlog.typing.ExcInfo) -> str:

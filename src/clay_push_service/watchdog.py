@@ -32,6 +32,7 @@ def end_within(seconds: float) -> None:
 
     def end() -> None:
         log.critical("watchdog.ends_process", cut_off="its_own_end", seconds=round(seconds))
+        logs.flush()
         os._exit(EXIT_CODE)
 
     timer = threading.Timer(seconds, end)
@@ -80,6 +81,7 @@ class Watchdog:
     def _end(self, what: str, seconds: float) -> NoReturn:
         log.critical("watchdog.ends_process", cut_off=what, seconds=round(seconds))
         faulthandler.dump_traceback(file=sys.stderr)
+        logs.flush()
         os._exit(EXIT_CODE)
 
     def _ask(self) -> None:
