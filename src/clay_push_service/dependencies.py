@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import database, settings
+from clay_push_service.database_clock import DatabaseClock
 
 
 def _settings(request: Request) -> settings.Settings:
@@ -16,6 +17,11 @@ def _settings(request: Request) -> settings.Settings:
 
 def _database(request: Request) -> database.Database:
     found: database.Database = request.app.state.database
+    return found
+
+
+def _clock(request: Request) -> DatabaseClock:
+    found: DatabaseClock = request.app.state.clock
     return found
 
 
@@ -34,6 +40,7 @@ def may_not_repeat(request: Request) -> None:
 
 Settings = Annotated[settings.Settings, Depends(_settings)]
 Database = Annotated[database.Database, Depends(_database)]
+Clock = Annotated[DatabaseClock, Depends(_clock)]
 RequestId = Annotated[str | None, Depends(_request_id)]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from clay_push_service import __version__, logs, queue
 from clay_push_service.database import WORKER_ANSWER_SECONDS, Database
+from clay_push_service.database_clock import DatabaseClock, read_clock
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.reopen import reopen
 from clay_push_service.destinations.secret_box import SecretBox
@@ -53,8 +54,9 @@ END_SECONDS = 4.5
 """For everything after the grace: the last results, the queue, connections. With a grace of 20 s it ends within 25 s."""
 
 SEEN = text("""
-INSERT INTO clay.workers (id, hostname, pid, version) VALUES (:id, :hostname, :pid, :version)
-ON CONFLICT (id) DO UPDATE SET seen_at = now()
+INSERT INTO clay.workers (id, hostname, pid, version, clock_offset_seconds)
+VALUES (:id, :hostname, :pid, :version, :clock_offset_seconds)
+ON CONFLICT (id) DO UPDATE SET seen_at = now(), clock_offset_seconds = excluded.clock_offset_seconds
 """)
 GONE = text("DELETE FROM clay.workers WHERE id = :id")
 
@@ -64,13 +66,18 @@ log = logs.get(__name__)
 class Worker:
     """One process's worker. `run` returns when it was told to stop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: DatabaseClock | None = None) -> None:
         self._settings = settings
         self._id = uuid4()
         self._database = Database.of(settings, "clay-push-worker")
         self._client = ClayClient.create(settings)
         self._drainer = Drainer(
-            self._database, Host(settings.host_schema), self._client, SecretBox(settings.encryption_keys), settings
+            self._database,
+            Host(settings.host_schema),
+            self._client,
+            SecretBox(settings.encryption_keys),
+            settings,
+            clock,
         )
         # What waits for the host's locks waits on connections of its own, never on those that pushes need.
         self._beside = Database(
@@ -160,7 +167,7 @@ class Worker:
         """Before a pool is opened: one that fails to connect tries again after longer and longer pauses."""
         try:
             async with self._database.transaction() as connection:
-                await connection.execute(text("SELECT 1"))
+                await read_clock(connection, self._drainer.clock)  # before the first payload is built
         except Exception:  # noqa: BLE001 - whatever it is, the answer is no
             return False
         return True
@@ -201,17 +208,22 @@ class Worker:
             await asyncio.sleep(1.0)
 
     async def _beat(self) -> None:
-        values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
         while True:
             try:
                 if self._is_silent(since=0.0, seconds=DEAF_SECONDS):
                     log.error("worker.deaf", seconds=round(time.monotonic() - self._queue_answered_at))
                 else:
-                    async with self._database.transaction() as connection:
-                        await connection.execute(SEEN, values)
+                    await self._beat_once()
             except Exception as error:  # noqa: BLE001 - the watchdog judges, not a heartbeat
                 log.warning("worker.heartbeat_failed", **failure(error))
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _beat_once(self) -> None:
+        clock = self._drainer.clock
+        values = {"id": self._id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
+        async with self._database.transaction() as connection:
+            await read_clock(connection, clock)
+            await connection.execute(SEEN, {**values, "clock_offset_seconds": clock.wall_offset_seconds})
 
     async def _sweep(self) -> None:
         reopened = False

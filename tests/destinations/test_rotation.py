@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.try_webhook import try_webhook
 from clay_push_service.destinations.guard import Policy
@@ -113,7 +114,7 @@ async def tried(w: World, drainer: Drainer) -> str | None:
     client = ClayClient.create(w.settings)
     try:
         finding = await try_webhook(
-            w.database, client, Policy.of(w.settings), w.org_id, "user:owner", destination.webhook
+            w.database, client, Policy.of(w.settings), w.org_id, "user:owner", destination.webhook, DatabaseClock()
         )
     finally:
         await client.close()

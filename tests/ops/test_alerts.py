@@ -141,6 +141,11 @@ def test_every_sentence_of_status_has_its_section() -> None:
         Readiness(reachable=True, reason=NO_GRANTS, may_read=False),
     ]
     sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}
+    sentences |= {
+        each.what
+        for off in (-60.0, 7200.0)
+        for each in judge(fine, seen(), (), has_keys=True, web_offset_seconds=off).advice
+    }
     sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
     for workers, due, jobs, idle, unwell, failed in product(
         (0, 1), (0, 3), (0, 1, 2), (None, 500.0), (0, 1, 2), (0, 30)
@@ -152,7 +157,7 @@ def test_every_sentence_of_status_has_its_section() -> None:
         sealed = [SealedWith("k1", 2 * number, number), SealedWith("k2", number, 0), SealedWith(None, number, number)]
         check = RingCheck(["k3"], sealed)
         sentences |= {each.what for each in (*quota_advice(quotas, {}), *ring_advice(check))}
-    assert len(sentences) >= 34
+    assert len(sentences) >= 36
     told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
         assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"

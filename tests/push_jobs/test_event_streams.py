@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 
 from clay_push_service.callers.api_keys import revoke_key
 from clay_push_service.callers.caller import Caller, CallerKind, Scope
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.errors import TooManyRequestsError, UnauthorizedError, UnavailableError
 from clay_push_service.push_jobs.dependencies import READ_DETACHED
 from clay_push_service.push_jobs.event_streams import EventStreams, JobStream
@@ -58,7 +59,7 @@ async def feeding(w: World) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
             statements.append(statement)
 
     event.listen(w.database.engine.sync_engine, "before_cursor_execute", heard)
-    watch = Watch(w.database)
+    watch = Watch(w.database, DatabaseClock())
     listening = asyncio.create_task(watch.run())
     try:
         yield Feeds(w.database, watch), job.job_id, statements

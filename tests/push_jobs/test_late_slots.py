@@ -14,9 +14,9 @@ import pytest
 import structlog
 
 from clay_push_service import metrics
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.try_webhook import try_webhook
-from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.stored import read_destination
@@ -116,7 +116,7 @@ async def test_a_test_of_the_webhook_keeps_to_its_slot_as_well(database_url: str
         assert stored is not None
         assert stored.webhook is not None
         policy = Policy.of(w.settings)
-        finding = await try_webhook(w.database, client, policy, w.org_id, "user:test", stored.webhook)
+        finding = await try_webhook(w.database, client, policy, w.org_id, "user:test", stored.webhook, DatabaseClock())
         assert finding.success
         assert len(clay.posts) == 1
     assert metrics.SLOTS_LATE._value.get() == late_before + 1

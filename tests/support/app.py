@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database import Database
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.tables import Vintage
 from clay_push_service.settings import Settings, load
@@ -120,7 +121,7 @@ def app_settings(database_url: str, **values: object) -> Settings:
 
 @asynccontextmanager
 async def running_app(
-    database_url: str, *, vintage: Vintage | None = None, **settings: object
+    database_url: str, *, vintage: Vintage | None = None, clock: DatabaseClock | None = None, **settings: object
 ) -> AsyncIterator[AppClient]:
     """The application as the role of least rights. Without `vintage` or `billing_enabled`, the test's id chooses.
 
@@ -135,7 +136,7 @@ async def running_app(
         await host.member(other_org_id, "stranger", "owner")
         both = await host.member(org_id, "both", "owner")
         await host.add("org_members", org_id=other_org_id, user_id=both, role="member")
-        app = create_app(app_settings(database_url, **settings), resolver=resolver)
+        app = create_app(app_settings(database_url, **settings), resolver=resolver, clock=clock)
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

@@ -44,5 +44,5 @@ async def connected_app(
             "allowed_webhook_networks": "127.0.0.0/8",
             "allow_plain_http": True,
         }
-        async with running_app(database_url, vintage=vintage, **(said | settings)) as app:
+        async with running_app(database_url, vintage=vintage, clock=None, **(said | settings)) as app:
             yield Connected(app, receiver)

@@ -37,17 +37,18 @@ async def until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> Non
 
 
 async def test_a_worker_whose_queue_finds_no_tables_has_no_heartbeat_until_it_does(
-    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    owner = Database(database_url, pool_size=2)
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(module, "DEAF_SECONDS", 2.0)
 
     async def run(sql: str) -> None:
-        async with database.transaction() as connection:
+        async with owner.transaction() as connection:
             await connection.execute(text(sql))
 
     async def seen_at() -> datetime | None:
-        async with database.transaction() as connection:
+        async with owner.transaction() as connection:
             found: datetime | None = (await connection.execute(text("SELECT max(seen_at) FROM clay.workers"))).scalar()
             return found
 
@@ -71,3 +72,4 @@ async def test_a_worker_whose_queue_finds_no_tables_has_no_heartbeat_until_it_do
             f"ALTER FUNCTION {FETCH.replace('procrastinate_fetch_job_v2', 'gone')} RENAME TO procrastinate_fetch_job_v2"
         )
         await until(10, beats)
+    await owner.close()

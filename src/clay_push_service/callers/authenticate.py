@@ -30,9 +30,10 @@ async def authenticate(
     authorization: str | None,
     x_org_id: str | None,
     *,
+    now: float,
     org_default: OrgDefault = "only",
 ) -> Caller:
-    """Raises 401 for who it is, 403 for where they are, 400 for an organization that is missing or malformed."""
+    """`now`: seconds since 1970, for the token's times. Raises 401 for who it is, 403 for where they are, 400 for an organization that is missing or malformed."""
     credential = credential_of(authorization)
     if is_key(credential):
         return _of_key(await require_key(connection, credential), _org_id(x_org_id), org_default)
@@ -43,7 +44,7 @@ async def authenticate(
             code="tokens_not_accepted",
             headers=CHALLENGE,
         )
-    username = username_of(credential, settings.jwt_secret.get_secret_value())
+    username = username_of(credential, settings.jwt_secret.get_secret_value(), now=now)
     return await _of_user(connection, host, username, _org_id(x_org_id), org_default)
 
 

@@ -10,6 +10,7 @@ from clay_push_service import database as connected_database
 from clay_push_service.callers.api_keys import note_use
 from clay_push_service.callers.authenticate import OrgDefault, authenticate
 from clay_push_service.callers.caller import Caller, Scope
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.dependencies import Database, Settings, Transaction
 from clay_push_service.host import connected
 from clay_push_service.settings import Settings as ServiceSettings
@@ -76,7 +77,10 @@ class Authorize:
         x_org_id: str | None,
     ) -> Caller:
         authorization = request.headers.get("authorization")
-        caller = await authenticate(connection, host, settings, authorization, x_org_id, org_default=self._org_default)
+        clock: DatabaseClock = request.app.state.clock
+        caller = await authenticate(
+            connection, host, settings, authorization, x_org_id, now=clock.timestamp(), org_default=self._org_default
+        )
         caller.require(self._scope)
         return caller
 

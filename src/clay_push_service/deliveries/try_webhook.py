@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from uuid import UUID, uuid4
 
@@ -15,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs, metrics, queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database import Database, on_fresh_plan
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.answer import Answer
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.clay_client import ClayClient, Target
 from clay_push_service.deliveries.outcome import Outcome, Verdict, outcome_of
-from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.quota import spend
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
@@ -101,12 +100,11 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
 """What a delivery's explanations say of leads and retries, said of a test."""
 
 
-async def gate_of_slot(database: Database, org_id: UUID) -> SlotGate:
+async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -> SlotGate:
     """Reserve a slot of the pace for one POST. Without a pace the slot is now. Holds no connection to PostgreSQL.
 
     Raises 429 when no slot is free within two seconds.
     """
-    clock = DatabaseClock()
     deadline = time.monotonic() + MAX_WAIT_SECONDS
     wait_seconds = 1.0
 
@@ -139,7 +137,13 @@ def _busy(seconds: float) -> TooManyRequestsError:
 
 
 async def try_webhook(
-    database: Database, client: ClayClient, policy: Policy, org_id: UUID, actor: str, webhook: StoredWebhook
+    database: Database,
+    client: ClayClient,
+    policy: Policy,
+    org_id: UUID,
+    actor: str,
+    webhook: StoredWebhook,
+    clock: DatabaseClock,
 ) -> Finding:
     """One POST, one submission. A good one opens a closed or waiting destination; a bad one closes nothing."""
     if webhook.url is None:
@@ -151,11 +155,11 @@ async def try_webhook(
         target = Target(check_url(webhook.url, policy), webhook.token)
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
-    gate = await gate_of_slot(database, org_id)
-    answer = await client.post(target, sample(uuid4(), datetime.now(UTC)).body, gate)
+    gate = await gate_of_slot(database, org_id, clock)
+    answer = await client.post(target, sample(uuid4(), clock.now()).body, gate)
     if gate.lost:
         raise _busy(1.0)
-    outcome = outcome_of(answer, attempts=1, now=datetime.now(UTC), max_attempts=1)
+    outcome = outcome_of(answer, attempts=1, now=clock.now(), max_attempts=1)
     return await _recorded(database, org_id, actor, webhook, outcome, answer)
 
 

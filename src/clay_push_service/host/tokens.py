@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from typing import Final
 
 from jwt.algorithms import HMACAlgorithm
@@ -29,10 +28,10 @@ _JWS: Final = PyJWS(algorithms=[])
 _JWS.register_algorithm("HS256", _Hmac(_Hmac.SHA256))
 
 
-def username_of(token: str, secret: str, *, now: float | None = None) -> str:
-    """The `sub` of a valid access token. Raises UnauthorizedError for everything wrong, and never anything else."""
+def username_of(token: str, secret: str, *, now: float) -> str:
+    """`now`: seconds since 1970. The `sub` of a valid access token. Raises UnauthorizedError for everything wrong, and never anything else."""
     try:
-        return _username(token, secret, time.time() if now is None else now)
+        return _username(token, secret, now)
     except UnauthorizedError:
         raise
     except Exception:  # noqa: BLE001  # a stranger wrote the token: RecursionError, UnicodeError and their kin are his doing

@@ -14,6 +14,7 @@ from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Take
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
 from clay_push_service.deliveries.dependencies import Client
+from clay_push_service.dependencies import Clock
 from clay_push_service.destinations.config_change import ConfigChange
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.host.billing import is_enterprise
@@ -77,9 +78,9 @@ async def frontend_save_config(
     return FrontendConfig.of(await desk.read())
 
 
-async def frontend_test(desk: FirstSettingsDesk, box: Box, client: Client) -> FrontendTest:
+async def frontend_test(desk: FirstSettingsDesk, box: Box, client: Client, clock: Clock) -> FrontendTest:
     """200 also where it is refused or does not work: the page shows `message` unless `status` is `ok`."""
-    return FrontendTest.of(await desk.test(box, client))
+    return FrontendTest.of(await desk.test(box, client, clock))
 
 
 router.add_api_route(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.database import Database
+from clay_push_service.database_clock import NOW
 from clay_push_service.errors import ClayPushError
 from clay_push_service.failed_statement import failure
 from clay_push_service.host.connected import Host
@@ -87,7 +88,7 @@ class Mirror:
                 return None
             await bound(connection)
             shape = await self._shape_now(connection)
-            begun = datetime.now(UTC)
+            begun: datetime = (await connection.execute(NOW)).scalar_one()
             due = await read_due(connection, shape, self._since, begun - CHECKED_FOR if checks else None)
         passed = Passed(left=len(due) >= mirror_read.BATCH)
         for pair in sorted(due, key=lambda pair: self._failing.get(pair.job.id, 0)):

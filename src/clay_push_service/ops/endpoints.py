@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
 from clay_push_service.callers.strict_query import require_known_parameters
-from clay_push_service.dependencies import Database, Settings
+from clay_push_service.database_clock import read_clock
+from clay_push_service.dependencies import Clock, Database, Settings
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.host.tables import HostTables
@@ -151,6 +152,7 @@ async def read_status(
     settings: Settings,
     database: Database,
     host: Host,
+    clock: Clock,
     refresh: Refresh = REFRESH_SECONDS,
 ) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
@@ -158,24 +160,26 @@ async def read_status(
     ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
     ready = ready.for_everybody if sight else ready
     box: SecretBox | None = request.app.state.box
-    looked = await _look(database, host, box) if ready.is_migrated and not sight else None
+    looked = await _look(database, host, box, clock) if ready.is_migrated and not sight else None
     seen, ring = looked or (None, None)
+    offset = clock.wall_offset_seconds if looked else None
     loosened = () if sight else settings.loosened
     has_keys = bool(sight or settings.encryption_keys)
-    verdict = judge(ready, seen, loosened, has_keys=has_keys, ring=ring)
-    status = status_of(ready, seen, verdict, loosened, ring)
+    verdict = judge(ready, seen, loosened, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
+    status = status_of(ready, seen, verdict, loosened, ring, offset)
     code = 200 if verdict.works else 503
     later = {} if verdict.works else {"Retry-After": "5"}
     if _wants_page(request):
         return HTMLResponse(
-            render_page(status, refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | later
+            render_page(status, clock.now(), refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | later
         )
     return JSONResponse(status.model_dump(mode="json"), code, headers=later)
 
 
-async def _look(database: Database, host: Host, box: SecretBox | None) -> tuple[Vitals, RingCheck] | None:
+async def _look(database: Database, host: Host, box: SecretBox | None, clock: Clock) -> tuple[Vitals, RingCheck] | None:
     try:
         async with database.transaction() as connection:
+            await read_clock(connection, clock)
             return await vitals(connection, await _tables(connection, host)), await check_ring(connection, box)
     except LOST:
         host.forget()

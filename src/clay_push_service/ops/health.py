@@ -35,7 +35,7 @@ WHERE job.status IN ('pending', 'running') AND version.state <> 'waiting' AND de
   AND delivery.due_at <= now()
 """)
 WORKERS = text("""
-SELECT id, hostname, pid, version, started_at, extract(epoch FROM clock_timestamp() - seen_at) AS age
+SELECT id, hostname, pid, version, started_at, clock_offset_seconds, extract(epoch FROM clock_timestamp() - seen_at) AS age
 FROM clay.workers ORDER BY seen_at DESC LIMIT 50
 """)
 UNWELL = text("""
@@ -80,6 +80,8 @@ class WorkerSeen:
     version: str
     started_at: datetime
     age_seconds: float
+    clock_offset_seconds: float | None = None
+    """Its own clock minus the database's; None: not known."""
 
     @property
     def is_live(self) -> bool:
@@ -176,7 +178,7 @@ async def vitals(connection: AsyncConnection, tables: HostTables | None = None) 
     jobs = (await connection.execute(JOBS)).one()
     due = (await connection.execute(DUE)).one()
     workers = [
-        WorkerSeen(row.id, row.hostname, row.pid, row.version, row.started_at, float(row.age))
+        WorkerSeen(row.id, row.hostname, row.pid, row.version, row.started_at, float(row.age), row.clock_offset_seconds)
         for row in await connection.execute(WORKERS)
     ]
     rows = (await connection.execute(UNWELL, {"shown": SHOWN})).all()

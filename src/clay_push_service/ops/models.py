@@ -21,7 +21,8 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
                  "migrated": True, "nexusleads": "today"},
     "queue": {"live_jobs": 2, "pending": 310, "due": 305, "oldest_due_seconds": 61.2},
     "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",
-                 "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True}],
+                 "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True,
+                 "clock_offset_seconds": 0.002}],
     "waiting_destinations": 0, "closed_destinations": 1,
     "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
                              "state": "closed", "reason": "unauthorized",
@@ -33,7 +34,7 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
                    "sealed_with": [{"key_id": "k1", "destinations": 3, "in_use": 2, "in_ring": False}]},
     "last_hour": {"finished": 1210, "failed": 12, "failed_percent": 1.0,
                   "causes": [{"cause": "unauthorized", "status": "failed", "count": 12}]},
-    "loosened_settings": [],
+    "loosened_settings": [], "clock_offset_seconds": -0.001,
 }  # fmt: skip
 
 
@@ -65,6 +66,7 @@ class WorkerModel(FromAttributes):
     started_at: datetime = Field(description="When it started.")
     age_seconds: float = Field(description="Since its last heartbeat.")
     is_live: bool = Field(description="Whether its heartbeat is recent.")
+    clock_offset_seconds: float | None = Field(description="Its clock minus the database's; null: not known.")
 
 
 class UnwellModel(BaseModel):
@@ -142,6 +144,9 @@ class Status(BaseModel):
         description="Keys against stored values; null: the database cannot be asked."
     )
     last_hour: LastHourModel | None = Field(description="What was done in it; null: the database cannot be asked.")
+    clock_offset_seconds: float | None = Field(
+        description="This web process's clock minus the database's; null: the database cannot be asked."
+    )
     loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 
@@ -180,6 +185,7 @@ def status_of(
     verdict: Verdict,
     loosened: tuple[str, ...],
     ring: RingCheck | None = None,
+    web_offset_seconds: float | None = None,
 ) -> Status:
     return Status(
         status=verdict.level,
@@ -216,5 +222,6 @@ def status_of(
             else None,
             causes=[CauseModel.model_validate(each) for each in vitals.last_hour],
         ),
+        clock_offset_seconds=None if web_offset_seconds is None else round(web_offset_seconds, 3),
         loosened_settings=list(loosened),
     )

@@ -1,7 +1,7 @@
 """`/status` as a page: self-contained, without scripts, legible at 3 a.m.; everything in it is escaped."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
@@ -35,8 +35,8 @@ def _two(number: int, unit: str, rest: int, rest_unit: str) -> str:
     return f"{number} {unit} {rest} {rest_unit}" if rest else f"{number} {unit}"
 
 
-def _since(moment: datetime) -> str:
-    return age((datetime.now(UTC) - moment).total_seconds())
+def _since(moment: datetime, now: datetime) -> str:
+    return age((now - moment).total_seconds())
 
 
 def _code(said: str) -> Markup:
@@ -51,9 +51,9 @@ _environment.filters["since"] = _since
 _environment.filters["number"] = lambda value: f"{value:,}"
 
 
-def render(status: Status, refresh_seconds: int = REFRESH_SECONDS) -> str:
+def render(status: Status, now: datetime, refresh_seconds: int = REFRESH_SECONDS) -> str:
     """0: it stands still, for whoever reads it slowly or has it read aloud."""
     return _environment.get_template("status.html").render(
-        status=status, title=TITLES[status.status], now=datetime.now(UTC), refresh_seconds=refresh_seconds,
+        status=status, title=TITLES[status.status], now=now, refresh_seconds=refresh_seconds,
         usual_seconds=REFRESH_SECONDS,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause, Who
 from clay_push_service.models import DestinationState
 from clay_push_service.ops.advice import Advice, Level, counted
+from clay_push_service.ops.clocks import clock_advice
 from clay_push_service.ops.health import StateCount, Vitals
 from clay_push_service.ops.quota import quota_advice
 from clay_push_service.ops.readiness import Readiness
@@ -29,9 +30,15 @@ class Verdict:
 
 
 def judge(
-    ready: Readiness, vitals: Vitals | None, loosened: Sequence[str], *, has_keys: bool, ring: RingCheck | None = None
+    ready: Readiness,
+    vitals: Vitals | None,
+    loosened: Sequence[str],
+    *,
+    has_keys: bool,
+    ring: RingCheck | None = None,
+    web_offset_seconds: float | None = None,
 ) -> Verdict:
-    """The worst first. `ring` None: it was not looked at."""
+    """The worst first. `ring` and `web_offset_seconds` (this process's clock) None: they were not looked at."""
     advice = [*_of_readiness(ready), *_of_rights(ready), *([] if vitals is None else _of_vitals(vitals))]
     if ready.is_ready and vitals is None:
         advice.append(
@@ -46,6 +53,7 @@ def judge(
                 "Make one with `clay-push secrets new`, set CLAY_PUSH_ENCRYPTION_KEYS and start the service again.",
             )
         )
+    advice += clock_advice(web_offset_seconds, vitals.workers if vitals else ())
     if ring is not None:
         advice += ring_advice(ring)
     advice += [

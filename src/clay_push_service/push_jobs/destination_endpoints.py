@@ -9,6 +9,7 @@ from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
 from clay_push_service.deliveries.dependencies import Client
+from clay_push_service.dependencies import Clock
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.dependencies import ConfigDesk, ReadDesk
@@ -96,6 +97,6 @@ async def remove_config(desk: ConfigDesk) -> Removal:
     responses=responses(*CALLER, 409),
     dependencies=WAITS_OUTSIDE,
 )
-async def test_connection(desk: ConfigDesk, box: Box, client: Client) -> TestResult:
+async def test_connection(desk: ConfigDesk, box: Box, client: Client, clock: Clock) -> TestResult:
     """Costs one of the webhook's lifetime submissions. A good test opens a closed destination."""
-    return TestResult.of(await desk.test(box, client))
+    return TestResult.of(await desk.test(box, client, clock))

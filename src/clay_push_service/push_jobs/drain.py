@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.database import UNAVAILABLE, Database, Statement, is_stale_plan, on_fresh_plan
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.clay_client import ClayClient
-from clay_push_service.destinations.database_clock import DatabaseClock
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
@@ -80,14 +80,22 @@ class Knobs:
 class Drainer:
     """One a worker process. Holds what slices share: the client, the recorder, the clock, the POSTs in flight."""
 
-    def __init__(self, database: Database, host: Host, client: ClayClient, box: SecretBox, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        host: Host,
+        client: ClayClient,
+        box: SecretBox,
+        settings: Settings,
+        clock: DatabaseClock | None = None,
+    ) -> None:
         self.database = database
         self.host = host
         self.client = client
         self.box = box
         self.knobs = Knobs.of(settings)
         self.recorder = Recorder(database, settings.outage_probe_seconds)
-        self.clock = DatabaseClock()
+        self.clock = clock or DatabaseClock()
         self.random = random.Random()  # noqa: S311 - spreads retries
         self.stopping = asyncio.Event()
         self.posts_in_flight = 0

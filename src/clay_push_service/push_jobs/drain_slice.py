@@ -159,7 +159,12 @@ class Slice:
             self._held[claimed.delivery_id] = claimed
         ready = []
         for prepared in await prepare(
-            self._drainer.host, self._drainer.database, self._job.org_id, self._job.project_id, claims
+            self._drainer.host,
+            self._drainer.database,
+            self._job.org_id,
+            self._job.project_id,
+            claims,
+            self._drainer.clock,
         ):
             if isinstance(prepared, Ready):
                 ready.append(prepared)

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -130,7 +129,7 @@ class Posts:
             self._record(ready, attempt.answer, gate)
 
     def _record(self, ready: Ready, answer: Answer, gate: SlotGate | None) -> None:
-        outcome = outcome_of(answer, ready.claimed.attempts + 1, datetime.now(UTC))
+        outcome = outcome_of(answer, ready.claimed.attempts + 1, self._drainer.clock.now())
         if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
             outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
         delay = 0.0

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from clay_push_service.database import UNAVAILABLE, VALUE_ERRORS, Connection, Database, is_about_the_data
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadRow, payload_rows
@@ -32,11 +33,11 @@ class Unsendable:
 
 
 async def prepare(
-    host: Host, database: Database, org_id: UUID, project_id: UUID, claims: Sequence[Claimed]
+    host: Host, database: Database, org_id: UUID, project_id: UUID, claims: Sequence[Claimed], clock: DatabaseClock
 ) -> list[Ready | Unsendable]:
     """One entry for each claim, in their order."""
     rows = await _rows(host, database, org_id, project_id, [claimed.lead_id for claimed in claims])
-    pushed_at = datetime.now(UTC)
+    pushed_at = clock.now()
     prepared: list[Ready | Unsendable] = []
     for index, claimed in enumerate(claims, start=1):
         prepared.append(_build(claimed, rows.get(claimed.lead_id), pushed_at))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database_clock import NOW
 from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
 from clay_push_service.destinations.read import DestinationView, WebhookView
 from clay_push_service.errors import ConflictError
@@ -136,7 +137,7 @@ async def _build(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, leads: Sequence[tuple[UUID, UUID]]
 ) -> _Built:
     built = _Built()
-    pushed_at = datetime.now(UTC)
+    pushed_at: datetime = (await connection.execute(NOW)).scalar_one()
     by_project: dict[UUID, list[UUID]] = {}
     for project_id, lead_id in leads:
         by_project.setdefault(project_id, []).append(lead_id)

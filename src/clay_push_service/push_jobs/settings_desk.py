@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
 from clay_push_service.database import Database, on_fresh_plan
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.try_webhook import Finding, try_webhook
 from clay_push_service.destinations.config_change import KEEP, ConfigChange
@@ -99,14 +100,14 @@ class SettingsDesk:
             raise _no_such_change()
         await audit(connection, self.asker.org_id, self.asker.actor, action)
 
-    async def test(self, box: SecretBox, client: ClayClient) -> Finding:
+    async def test(self, box: SecretBox, client: ClayClient, clock: DatabaseClock) -> Finding:
         """Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
         destination = await on_fresh_plan(lambda: self._tested(box))
         if destination is None or destination.webhook is None:
             raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
         policy = Policy.of(self.settings)
         return await try_webhook(
-            self.database, client, policy, self.asker.org_id, self.asker.actor, destination.webhook
+            self.database, client, policy, self.asker.org_id, self.asker.actor, destination.webhook, clock
         )  # fmt: skip
 
     async def _tested(self, box: SecretBox) -> StoredDestination | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import asyncpg
 
 from clay_push_service import logs
 from clay_push_service.database import Database
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.failed_statement import failure
 from clay_push_service.push_jobs.tally import CHANNEL
 
@@ -29,8 +31,10 @@ log = logs.get(__name__)
 class Watch:
     """One a process of the API. `run` listens until it is cancelled."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: DatabaseClock) -> None:
+        """`clock` learns from what the connection is asked to prove that it lives."""
         self._database = database
+        self._clock = clock
         self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self.stopping = asyncio.Event()
 
@@ -60,7 +64,9 @@ class Watch:
         await connection.add_listener(CHANNEL, self._heard)
         self._wake_all()  # what changed while nobody listened
         while not lost.is_set():
-            await connection.execute("SELECT 1")
+            asked_at = time.monotonic()
+            now = await connection.fetchval("SELECT clock_timestamp()")
+            self._clock.learn(now, asked_at, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), ASK_SECONDS)
 

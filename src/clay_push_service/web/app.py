@@ -1,6 +1,7 @@
 """Builds the HTTP application: one engine, one client, the routers. It opens nothing before it is started."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from fastapi.routing import APIRoute
 from clay_push_service import __version__, logs
 from clay_push_service.auto_export import endpoints as auto_export_endpoints
 from clay_push_service.callers.turns import Turns
-from clay_push_service.database import Database
+from clay_push_service.database import UNAVAILABLE, Database
+from clay_push_service.database_clock import DatabaseClock, read_clock
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.destinations.look_up import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
@@ -53,6 +55,7 @@ def create_app(
     database: Database | None = None,
     client: ClayClient | None = None,
     resolver: AbstractResolver | None = None,
+    clock: DatabaseClock | None = None,
 ) -> FastAPI:
     """What is given is used and left open; the rest is made at start and closed at the end.
 
@@ -81,6 +84,7 @@ def create_app(
     app.state.database = database
     app.state.client = client
     app.state.resolver = resolver
+    app.state.clock = clock or DatabaseClock()
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)
@@ -116,7 +120,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ready = await readiness(state.database, state.host, billing_enabled=settings.billing_enabled)
     if not ready.is_ready:
         log.warning("web.not_ready", reason=ready.reason)
-    state.watch = Watch(state.database)
+    with contextlib.suppress(*UNAVAILABLE):  # learned later, by `watch`
+        async with state.database.transaction() as connection:
+            await read_clock(connection, state.clock)
+    state.watch = Watch(state.database, state.clock)
     state.feeds = Feeds(state.database, state.watch)
     listening = asyncio.create_task(state.watch.run())
     log.info("web.started", version=__version__)

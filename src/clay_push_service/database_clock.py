@@ -1,0 +1,105 @@
+"""What time it is: the database's clock on this process's event loop, and the one owner of "now" of a process.
+
+A process whose own clock differs from the database's by more than WRONG_SECONDS uses the database's, and logs that once.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+
+KEEP_SECONDS = 60.0
+DRIFT_SECONDS = 0.01
+"""Two clocks drift apart by less than this within KEEP_SECONDS (100 parts in a million make 6 ms)."""
+WRONG_SECONDS = 5.0
+"""Clocks that are kept by NTP differ by milliseconds. Five seconds are no matter for a token or a Retry-After date."""
+NOW = text("SELECT clock_timestamp()")
+
+log = logs.get(__name__)
+
+
+class DatabaseClock:
+    """Trusts the reading with the shortest round trip of the last minute: a slow answer would move every slot with it."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        """`wall`: this process's own clock, in seconds since 1970."""
+        self._wall = wall
+        self._offset = 0.0
+        self._round_trip = float("inf")
+        self._read_at = float("-inf")
+        self._slept = 0.0
+        self._is_reported = False
+
+    def learn(self, now: datetime, asked_at: float, answered_at: float) -> None:
+        """`now` is the database's, read between `asked_at` and `answered_at` of `time.monotonic()`."""
+        round_trip = answered_at - asked_at
+        # Outside of what this reading allows, the offset that is kept is wrong: a clock was set, or this machine was suspended.
+        error = self._round_trip / 2 + DRIFT_SECONDS
+        wrong = not asked_at - error <= self.at(now) <= answered_at + error
+        if wrong or round_trip <= self._round_trip or answered_at - self._read_at > KEEP_SECONDS:
+            self._offset = (asked_at + answered_at) / 2 - now.timestamp()
+            self._round_trip = round_trip
+            self._read_at = answered_at
+            self._slept = _slept_seconds()
+        self._report()
+
+    def at(self, moment: datetime) -> float:
+        """The moment on `time.monotonic()`."""
+        return moment.timestamp() + self._offset
+
+    def seconds_until(self, moment: datetime) -> float:
+        return self.at(moment) - time.monotonic()
+
+    def now(self) -> datetime:
+        """See `timestamp`."""
+        return datetime.fromtimestamp(self.timestamp(), UTC)
+
+    def timestamp(self) -> float:
+        """Seconds since 1970, by this process's own clock; by the database's where the own clock is wrong."""
+        own = self._wall()
+        offset = self._wall_offset(own)
+        return own - offset if offset is not None and self._is_wrong(offset) else own
+
+    @property
+    def wall_offset_seconds(self) -> float | None:
+        """This process's own clock minus the database's; None before the first reading."""
+        return self._wall_offset(self._wall())
+
+    def _wall_offset(self, own: float) -> float | None:
+        if self._round_trip == float("inf"):
+            return None
+        # The monotonic clock stands still while a machine is suspended, the database's does not.
+        slept = _slept_seconds() - self._slept
+        return own - (time.monotonic() + slept - self._offset)
+
+    def _is_wrong(self, offset: float) -> bool:
+        return abs(offset) - self._round_trip / 2 > WRONG_SECONDS
+
+    def _report(self) -> None:
+        offset = self.wall_offset_seconds
+        is_wrong = offset is not None and self._is_wrong(offset)
+        if is_wrong == self._is_reported:
+            return
+        self._is_reported = is_wrong
+        if is_wrong:
+            log.warning("clock.wrong", offset_seconds=round(offset or 0.0, 1), used="the database's")
+        else:
+            log.info("clock.right")
+
+
+def _slept_seconds() -> float:
+    """How long this machine was suspended since its start, plus a constant; 0 where that is not known."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+
+
+async def read_clock(connection: AsyncConnection, clock: DatabaseClock) -> None:
+    """One round trip, from which `clock` learns."""
+    asked_at = time.monotonic()
+    now = (await connection.execute(NOW)).scalar_one()
+    clock.learn(now, asked_at, time.monotonic())

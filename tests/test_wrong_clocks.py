@@ -1,0 +1,207 @@
+"""A process whose clock is wrong works by the database's clock, and says so. The wrong clock is an argument."""
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from clay_push_service.database import Database
+from clay_push_service.database_clock import DatabaseClock, read_clock
+from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.deliveries.try_webhook import try_webhook
+from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.stored import read_destination
+from clay_push_service.worker import Worker
+from tests.support.app import AppClient, running_app, token
+from tests.support.receiver import Receiver, status
+from tests.support.world import World, draining, settings_of_tests
+
+HOUR = 3600.0
+MINUTE = timedelta(minutes=1)
+
+
+def off_by(seconds: float) -> Callable[[], float]:
+    return lambda: time.time() + seconds
+
+
+async def learned(database: Database, seconds: float) -> DatabaseClock:
+    clock = DatabaseClock(off_by(seconds))
+    async with database.transaction() as connection:
+        await read_clock(connection, clock)
+    return clock
+
+
+def is_now(moment: datetime) -> bool:
+    """Within a minute, on any machine under any load: the wrong clocks here are wrong by an hour."""
+    return abs(moment - datetime.now(UTC)) < MINUTE
+
+
+@pytest.mark.parametrize(("seconds", "own"), [(0.0, True), (4.0, True), (-4.0, True), (6.0, False), (-6.0, False)])
+def test_the_databases_clock_is_used_from_a_difference_of_five_seconds(seconds: float, own: bool) -> None:
+    wall = [2_000_000_000.0 + seconds]
+    clock = DatabaseClock(lambda: wall[0])
+    asked_at = time.monotonic()
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+    found = clock.timestamp()
+    assert (found == wall[0]) == own
+    assert abs(clock.timestamp() - 2_000_000_000) < (5 if own else 60)
+
+
+def test_before_the_first_reading_there_is_only_the_own_clock() -> None:
+    clock = DatabaseClock(lambda: 123.0)
+    assert (clock.timestamp(), clock.wall_offset_seconds) == (123.0, None)
+
+
+def test_a_clock_that_is_set_while_the_process_runs_is_noticed_at_once() -> None:
+    wall = [2_000_000_000.0]
+    clock = DatabaseClock(lambda: wall[0])
+    asked_at = time.monotonic()
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+    wall[0] += HOUR
+    assert abs(clock.timestamp() - 2_000_000_000) < 60
+
+
+def test_a_slow_answer_alone_makes_no_clock_wrong() -> None:
+    """The reading may be from any moment of the twenty seconds that it took."""
+    clock = DatabaseClock(lambda: 2_000_000_009.0)
+    asked_at = time.monotonic() - 10
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at + 20)
+    assert clock.timestamp() == 2_000_000_009.0
+
+
+def test_a_wrong_clock_is_logged_once_and_so_is_its_end() -> None:
+    wall = [2_000_000_000.0 + HOUR]
+    clock = DatabaseClock(lambda: wall[0])
+    with capture_logs() as lines:
+        for number in range(4):
+            if number == 2:
+                wall[0] -= HOUR
+            asked_at = time.monotonic()
+            clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+    assert [line["event"] for line in lines] == ["clock.wrong", "clock.right"]
+    assert lines[0]["offset_seconds"] == pytest.approx(HOUR, abs=60)
+
+
+@pytest.fixture(params=[HOUR, -HOUR], ids=["ahead", "behind"])
+def seconds(request: pytest.FixtureRequest) -> float:
+    found: float = request.param
+    return found
+
+
+@pytest.fixture
+async def app(database_url: str, seconds: float) -> AsyncIterator[AppClient]:
+    """Its clock is an hour ahead or behind."""
+    async with running_app(database_url, ops_open=True, clock=DatabaseClock(off_by(seconds))) as client:
+        yield client
+
+
+async def test_tokens_are_judged_by_the_databases_clock(app: AppClient) -> None:
+    """An hour ahead, the good token looks expired. An hour behind, the expired one looks good, and `nbf` in the future."""
+    now = int(time.time())
+    for claims, code in (
+        ({"exp": now + 600}, 200), ({"exp": now - 600}, 401),
+        ({"nbf": now - 600}, 200), ({"nbf": now + 600, "exp": now + 2 * int(HOUR)}, 401),
+    ):  # fmt: skip
+        app.credentials["owner"] = token("owner", **claims)
+        assert (await app.get("/api/clay/config", "owner")).status_code == code, claims
+
+
+async def test_status_names_the_web_process_whose_clock_is_wrong(app: AppClient, seconds: float) -> None:
+    said = (await app.get("/status")).json()
+    assert said["clock_offset_seconds"] == pytest.approx(seconds, abs=60)
+    [advice] = [each for each in said["advice"] if "clock" in each["what"]]
+    assert "this web process" in advice["what"]
+    assert ("ahead of" if seconds > 0 else "behind") in advice["what"]
+    assert "NTP" in advice["do"]
+    page = (await app.get("/status", headers={"Accept": "text/html"})).text
+    assert "The clock of this web process is" in page
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in page
+
+
+async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_worker(database_url: str) -> None:
+    async with running_app(database_url, ops_open=True) as app:
+        worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
+        await worker._beat_once()
+        said = (await app.get("/status")).json()
+        [seen] = said["workers"]
+        assert seen["clock_offset_seconds"] == pytest.approx(HOUR, abs=60)
+        [advice] = [each for each in said["advice"] if "clock" in each["what"]]
+        assert f"The clock of worker {seen['hostname']}:{seen['pid']} is 3,6" in advice["what"]
+        assert "ahead of the database's." in advice["what"]
+        assert abs(said["clock_offset_seconds"]) < 5
+        page = (await app.get("/status", headers={"Accept": "text/html"})).text
+        assert "+36" in page
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(
+            "UPDATE clay.workers SET clock_offset_seconds = NULL"
+        )  # a worker of the release before
+        await connection.close()
+        said = (await app.get("/status")).json()
+        assert (said["workers"][0]["clock_offset_seconds"], "clock" in str(said["advice"])) == (None, False)
+        await worker._database.close()
+        await worker._beside.close()
+
+
+async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database_url: str) -> None:
+    worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
+    assert await worker._database_answers()
+    assert is_now(worker._drainer.clock.now())
+    await worker._database.close()
+    await worker._beside.close()
+
+
+async def test_a_payload_carries_the_databases_time(database_url: str, seconds: float) -> None:
+    async with draining(database_url, leads=2) as (w, drainer, clay):
+        drainer.clock = await learned(w.database, seconds)
+        await w.push()
+        await w.drain_all(drainer)
+        assert len(clay.posts) == 2
+        for post in clay.posts:
+            assert is_now(datetime.fromisoformat(pushed_at(post.body)))
+
+
+def pushed_at(body: bytes) -> str:
+    [found] = re.findall(rb'"pushed_at":"([^"]+)"', body)
+    return str(found, "ascii")
+
+
+async def next_slot_seconds(w: World) -> float:
+    [row] = await w.fetch("SELECT extract(epoch FROM next_slot_at - now())::float AS seconds FROM clay.destinations")
+    found: float = row.seconds
+    return found
+
+
+async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: str, seconds: float) -> None:
+    """An hour ahead it would be over (1 s), an hour behind it would be cut to the longest pause (900 s)."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
+    clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
+    async with draining(database_url, clay, leads=1) as (w, drainer, _):
+        drainer.clock = await learned(w.database, seconds)
+        accepted = await w.push()
+        await drainer.drain(accepted.job_id)
+        await drainer.stop(20.0)
+        assert 300 < await next_slot_seconds(w) < 600
+
+
+async def test_a_test_of_the_webhook_works_by_the_databases_clock(database_url: str, seconds: float) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
+    clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
+    async with draining(database_url, clay, leads=1) as (w, _, _):
+        async with w.database.transaction() as connection:
+            stored = await read_destination(connection, w.box, w.org_id)
+        assert stored is not None
+        assert stored.webhook is not None
+        client = ClayClient.create(w.settings)
+        clock = DatabaseClock(off_by(seconds))  # it learns when it reserves its slot
+        finding = await try_webhook(
+            w.database, client, Policy.of(w.settings), w.org_id, "user:test", stored.webhook, clock
+        )
+        await client.close()
+        assert is_now(datetime.fromisoformat(pushed_at(clay.posts[0].body)))
+        assert finding.remedy is not None
+        assert 300 < int(finding.remedy.removeprefix("Test again in ").removesuffix(" s.")) < 600
