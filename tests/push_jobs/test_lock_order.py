@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.util import await_only
 
 from clay_push_service.auto_export import run as auto_export
+from clay_push_service.database_clock import DatabaseClock
 from clay_push_service.deliveries.cause import Cause
 from clay_push_service.deliveries.clay_client import ClayClient
 from clay_push_service.deliveries.outcome import Outcome, Verdict
@@ -183,7 +184,8 @@ async def _tries_webhook(scene: Scene, answer: bytes) -> None:
         scene.version_id, scene.clay.url, None, "masked", Meter(uuid4(), 0, None), DestinationState.OPEN
     )
     try:
-        await try_webhook(scene.w.database, client, Policy.of(scene.w.settings), scene.w.org_id, "user:test", webhook)
+        policy, clock = Policy.of(scene.w.settings), DatabaseClock()
+        await try_webhook(scene.w.database, client, policy, scene.w.org_id, "user:test", webhook, clock)
     finally:
         await client.close()
 
