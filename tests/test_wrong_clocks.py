@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+import clay_push_service
 from clay_push_service.database import Database
 from clay_push_service.database_clock import DatabaseClock, read_clock
 from clay_push_service.deliveries.clay_client import ClayClient
@@ -85,6 +87,21 @@ def test_a_wrong_clock_is_logged_once_and_so_is_its_end() -> None:
             clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
     assert [line["event"] for line in lines] == ["clock.wrong", "clock.right"]
     assert lines[0]["offset_seconds"] == pytest.approx(HOUR, abs=60)
+
+
+def test_no_other_module_reads_the_own_clock() -> None:
+    """So the mirror, previews and everything else take their times from the database or from `DatabaseClock`."""
+    package = Path(clay_push_service.__file__).parent
+    modules = [path.relative_to(package) for path in package.rglob("*.py")]
+    service = [path for path in modules if path.parts[0] not in {"demo", "sandbox"}]
+    reads = re.compile(r"\b(?:now|utcnow|today)\((?:UTC|timezone\.utc)?\)|\btime\.time\b|\bgmtime\(\)|\blocaltime\(\)")
+    found = {
+        str(path)
+        for path in service
+        for line in re.findall(r"^.*(?:datetime|date|time)\..*$", (package / path).read_text(), re.MULTILINE)
+        if reads.search(line)
+    }
+    assert found == {"database_clock.py"}
 
 
 @pytest.fixture(params=[HOUR, -HOUR], ids=["ahead", "behind"])
