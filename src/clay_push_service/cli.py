@@ -46,11 +46,11 @@ def options(
     del version
 
 
-def _settings(end_with_parent: bool = False) -> "Settings":
+def _settings(end_with_parent: bool = False, *, is_process: bool = False) -> "Settings":
     """Before anything heavy is imported: a missing variable is said at once."""
     from clay_push_service.commands import parent, settings
 
-    found = settings.load()
+    found = settings.load(is_process=is_process)
     if end_with_parent:
         parent.end_with_it()
     return found
@@ -62,7 +62,7 @@ def serve(
     end_with_parent: EndWithParent = False,
 ) -> None:
     """Answer HTTP until told to stop (SIGTERM)."""
-    settings = _settings(end_with_parent)
+    settings = _settings(end_with_parent, is_process=True)
     from clay_push_service.commands import serve
 
     sys.exit(serve.run(settings, with_worker=with_worker))
@@ -76,7 +76,7 @@ def worker(
     end_with_parent: EndWithParent = False,
 ) -> None:
     """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
-    settings = _settings(end_with_parent)
+    settings = _settings(end_with_parent, is_process=not check)
     if check:
         from clay_push_service.commands import worker_check
 

@@ -23,6 +23,8 @@ WORKER_ANSWER_SECONDS = 35.0
 WEB_ANSWER_SECONDS = 10.0
 WEB_STATEMENT_SECONDS = 9
 """A caller waits for an answer. 50,000 leads are accepted in one second; ten times that is a database in trouble."""
+SHELL_LOCK_SECONDS = 5
+"""How long a command waits for a lock. Without a bound `verify` would wait for ten minutes behind a migration."""
 LISTEN_ANSWER_SECONDS = 3.0
 POOL_SECONDS = 10.0
 """For a free connection of the pool."""
@@ -92,6 +94,19 @@ class Database:
             answer_seconds=WEB_ANSWER_SECONDS, pool_seconds=WEB_POOL_SECONDS, connect_seconds=WEB_CONNECT_SECONDS,
             session={"statement_timeout": f"{WEB_STATEMENT_SECONDS}s"},
         )  # fmt: skip
+
+    @classmethod
+    def for_shell(
+        cls,
+        url: str,
+        application: str = "clay-push-shell",
+        *,
+        pool_size: int = 1,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> "Database":
+        """For one command: a lock that is not free within SHELL_LOCK_SECONDS raises SQLSTATE 55P03."""
+        session = {"lock_timeout": f"{SHELL_LOCK_SECONDS}s"}
+        return cls(url, pool_size, application, answer_seconds=answer_seconds, session=session)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

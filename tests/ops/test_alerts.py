@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clay_push_service import metrics
 from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vitals, WorkerSeen
 from clay_push_service.ops.quota import Quota, Quotas, quota_advice
-from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, UNREACHABLE, Readiness
+from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, READ_ONLY, UNREACHABLE, Readiness
 from clay_push_service.ops.ring import RingCheck, SealedWith, ring_advice
 from clay_push_service.ops.scrape import render
 from clay_push_service.ops.verdict import judge
@@ -138,6 +138,7 @@ def test_every_sentence_of_status_has_its_section() -> None:
     unfit = [
         UNREACHABLE,
         Readiness(reachable=True, reason=BEHIND),
+        Readiness(reachable=True, reason=READ_ONLY, is_migrated=True, writable=False),
         Readiness(reachable=True, reason=NO_GRANTS, may_read=False),
     ]
     sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}

@@ -70,6 +70,16 @@ async def _is_ready(client: httpx.AsyncClient, made: Served) -> bool:
         return False
 
 
+async def first_answer(port: int, seconds: float) -> httpx.Response:
+    """Of /readyz, whatever it is, as soon as a server listens there."""
+    async with httpx.AsyncClient(trust_env=False, timeout=seconds) as client:
+        while True:
+            try:
+                return await client.get(f"http://127.0.0.1:{port}/readyz")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+
+
 async def _write(process: asyncio.subprocess.Process, log: Path) -> None:
     """What the process logs, so that a full pipe never stops it."""
     assert process.stderr is not None

@@ -70,7 +70,7 @@ def _day(moment: datetime | None) -> str:
 
 def _in_transaction(settings: Settings, act: Callable[[AsyncConnection], Awaitable[Done]]) -> Done:
     async def main() -> Done:
-        database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
+        database = Database.for_shell(settings.database_url)
         try:
             async with database.transaction() as connection:
                 return await act(connection)

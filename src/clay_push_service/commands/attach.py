@@ -43,7 +43,7 @@ def detach(settings: Settings, *, dry_run: bool) -> int:
 
 
 def _admin(settings: Settings) -> Database:
-    return Database(settings.admin_database_url or settings.database_url, pool_size=1, application="clay-push-attach")
+    return Database.for_shell(settings.admin_database_url or settings.database_url, "clay-push-attach")
 
 
 async def _attach(settings: Settings, wish: Wish, *, dry_run: bool) -> Plan:

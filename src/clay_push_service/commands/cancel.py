@@ -45,7 +45,7 @@ def run(settings: Settings, wanted: Wanted) -> None:
 
 
 async def _cancel(settings: Settings, wanted: Wanted) -> None:
-    database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
+    database = Database.for_shell(settings.database_url)
     try:
         jobs = await _jobs(database, settings, wanted)
         leads = in_flight = ended = 0

@@ -20,12 +20,14 @@ STATES = {
     " Try again.",
     "57014": "A statement took too long and was ended, so nothing was changed: the database is busy, or another session holds"
     " a lock. Try again.",
-    "25006": f"The database is read-only: it is a standby, or was set so. {PREFIX}DATABASE_URL must name the primary.",
+    "25006": f"The database is read-only: it is a standby, or was set so. {PREFIX}DATABASE_URL (and"
+    f" {PREFIX}ADMIN_DATABASE_URL) must name the primary.",
     "40": "Another session was in the way (deadlock or serialization failure), so nothing was changed. Try again.",
     "53": "The database has no resources left for this (connections, memory or disk).",
     "57P": f"The database ended the connection: it stops, or starts. Try again ({PREFIX}DATABASE_URL).",
     "25P0": "The database ended the session, which had been idle for too long. Try again.",
-    "08": f"The connection to the database was lost. Try again ({PREFIX}DATABASE_URL).",
+    "08": "The connection to the database was lost, so it is not known whether the last change was made. Look before you try"
+    f" again ({PREFIX}DATABASE_URL).",
 }
 """By SQLSTATE or its beginning: expected failures of the server or of the moment."""
 NETWORK = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT})

@@ -37,7 +37,7 @@ async def _erase(
 ) -> Receipt:
     if len(lead_ids) > MAX_LEADS:
         raise InvalidError(f"At most {MAX_LEADS:,} leads at once.")
-    database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
+    database = Database.for_shell(settings.database_url)
     try:
         async with database.transaction() as connection:
             tables = await detect(connection, settings.host_schema)

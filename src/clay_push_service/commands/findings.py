@@ -26,8 +26,8 @@ from clay_push_service.ops.readiness import Readiness, readiness
 from clay_push_service.ops.verdict import judge
 from clay_push_service.settings import PREFIX, Settings
 
-ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('server_version') AS version "
-            "FROM pg_catalog.pg_roles WHERE rolname = current_user")  # fmt: skip
+ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('server_version') AS version, "
+            "current_setting('transaction_read_only') = 'on' AS read_only FROM pg_catalog.pg_roles WHERE rolname = current_user")  # fmt: skip
 CLOSED_TABLES = text("""
 SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
@@ -77,7 +77,7 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
     box = _box(settings)
     ring = [box] if isinstance(box, Finding) else []
     database, host = (
-        Database(settings.database_url, pool_size=2, application="clay-push-doctor"),
+        Database.for_shell(settings.database_url, "clay-push-doctor", pool_size=2),
         Host(settings.host_schema),
     )
     try:
@@ -115,6 +115,11 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
 async def _role(connection: AsyncConnection) -> Finding:
     role = (await connection.execute(ROLE)).one()
     said = f"PostgreSQL {role.version.split()[0]}, as role {role.name}"
+    if role.read_only:
+        remedy = (
+            f"Let {PREFIX}DATABASE_URL name the primary; a list of hosts with target_session_attrs=read-write finds it."
+        )
+        return Finding("database", Result.BROKEN, f"{said}, is read-only: it is a standby.", remedy)
     if role.rolsuper:
         remedy = f"Give {PREFIX}DATABASE_URL an ordinary role; keep this one for {PREFIX}ADMIN_DATABASE_URL."
         return Finding("database", Result.WARNING, f"{said}, which is a superuser.", remedy)
@@ -122,6 +127,9 @@ async def _role(connection: AsyncConnection) -> Finding:
 
 
 def _migrations(ready: Readiness) -> Finding:
+    if not ready.reachable:
+        said = "The database did not answer in time."
+        return Finding("migrations", Result.BROKEN, said, "Is another session holding a lock, or is the server busy?")
     if ready.is_migrated:
         return Finding("migrations", Result.OK, f"Schema clay is at {ready.revision}.")
     if not ready.may_read:

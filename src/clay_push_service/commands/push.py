@@ -50,7 +50,7 @@ class _Push:
         self._settings = settings
         self._wanted = wanted
         self._console = Console()
-        self._database = Database(settings.database_url, pool_size=1, application="clay-push-shell")
+        self._database = Database.for_shell(settings.database_url)
 
     async def run(self) -> int:
         try:

@@ -37,7 +37,7 @@ def run(settings: Settings) -> int:
 
 
 async def _rotate(settings: Settings, box: SecretBox) -> tuple[int, int, Stored]:
-    database = Database(settings.database_url, pool_size=1, application="clay-push-rotate")
+    database = Database.for_shell(settings.database_url, "clay-push-rotate")
     try:
         resealed = 0
         for passes_left in reversed(range(PASSES)):

@@ -22,9 +22,7 @@ def run(settings: Settings) -> int:
 
 
 async def _verify(settings: Settings) -> list[Violation]:
-    database = Database(
-        settings.database_url, pool_size=1, application="clay-push-verify", answer_seconds=STATEMENT_SECONDS + 5
-    )
+    database = Database.for_shell(settings.database_url, "clay-push-verify", answer_seconds=STATEMENT_SECONDS + 5)
     try:
         async with database.transaction() as connection:
             return await verify(connection, timedelta(seconds=SWEEPS * settings.sweep_seconds))

@@ -28,7 +28,7 @@ def run(settings: Settings) -> int:
 
 
 async def _age(settings: Settings, hostname: str) -> float | None:
-    database = Database(settings.database_url, pool_size=1, application="clay-push-check")
+    database = Database.for_shell(settings.database_url, "clay-push-check")
     try:
         async with database.transaction() as connection:
             found = (await connection.execute(FRESHEST, {"hostname": hostname})).scalar_one()

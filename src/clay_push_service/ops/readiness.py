@@ -21,7 +21,9 @@ INSUFFICIENT_PRIVILEGE = "42501"
 ANSWER_SECONDS = 5.0
 PATIENCE = text("SET LOCAL statement_timeout = '5s'")
 REVISION = text("SELECT version_num FROM clay.alembic_version")
-SERVER = text("SELECT current_setting('server_version') AS version")
+SERVER = text("""
+SELECT current_setting('server_version') AS version, current_setting('transaction_read_only') = 'on' AS read_only
+""")
 # From the catalogue, which every role may read: asking for a table without grants would only raise.
 SCHEMA = text("""
 SELECT coalesce(bool_or(c.relname = 'alembic_version'), false) AS is_there,
@@ -45,6 +47,8 @@ class Readiness:
     """The server's version; None when it is not known, or not for everybody."""
     revision: str | None = None
     is_migrated: bool = False
+    writable: bool = True
+    """False for a standby."""
     may_read: bool = True
     """Our own tables."""
     host: str | None = None
@@ -72,6 +76,7 @@ class Readiness:
 UNREACHABLE = Readiness(reachable=False, reason="The database cannot be reached.")
 NO_GRANTS = "The database role may not read schema clay: run the migrations with this role's grants."
 HOST_CLOSED = "The database role may not read all that this service needs of NexusLeads' tables."
+READ_ONLY = "The database is read-only: it is a standby, or was set so."
 BEHIND = "Migrations are missing: the database is behind this release."
 
 
@@ -98,13 +103,22 @@ async def _read(database: Database, host: Host, *, billing_enabled: bool) -> Rea
     try:
         async with database.transaction() as connection:
             await connection.execute(PATIENCE)
-            version = (await connection.execute(SERVER)).scalar_one()
+            version, read_only = (await connection.execute(SERVER)).one()
             schema = (await connection.execute(SCHEMA)).one()
             if not schema.may_read:
                 return Readiness(reachable=True, reason=NO_GRANTS, database=version, may_read=False)
             revision = (await connection.execute(REVISION)).scalar_one_or_none() if schema.is_there else None
             if migrations.is_behind(revision):
                 return Readiness(reachable=True, reason=BEHIND, database=version, revision=revision)
+            if read_only:  # whatever is asked writes: a push, a setting, the time a key was used
+                return Readiness(
+                    reachable=True,
+                    reason=READ_ONLY,
+                    database=version,
+                    revision=revision,
+                    is_migrated=True,
+                    writable=False,
+                )
             return await _of_host(connection, host, version, revision, billing_enabled=billing_enabled)
     except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
         cause = error.orig if isinstance(error, DBAPIError) else error

@@ -80,6 +80,11 @@ def _of_readiness(ready: Readiness) -> Sequence[Advice]:
         return []
     if not ready.reachable:
         do = _LOOK_AT_DATABASE
+    elif not ready.writable:
+        do = (
+            "Let CLAY_PUSH_DATABASE_URL name the primary. A list of hosts with `target_session_attrs=read-write` finds it"
+            " after a failover, too. Nothing is lost meanwhile."
+        )
     elif not ready.may_read:
         do = (
             "Run `clay-push migrate` as the admin role (CLAY_PUSH_ADMIN_DATABASE_URL): it grants the role of"

@@ -1,0 +1,298 @@
+"""Every command against a database that refuses: one sentence on standard error, an exit code, and no traceback."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from clay_push_service.callers.api_keys import create_key
+from clay_push_service.callers.caller import Scope
+from clay_push_service.demo.home import port_for
+from tests.support.databases import TestServer
+from tests.support.proxy import Cut, proxying
+from tests.support.runtime import runtime_role, runtime_url
+from tests.support.serving import first_answer
+from tests.support.shell import Said, environment, shell
+from tests.support.standby import standby
+from tests.support.warm_shell import Running, WarmShell, warm_shell
+from tests.support.world import KEY, World, world
+
+SECONDS = 100.0
+WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    exit_code: int
+    says: str = ""
+    """Start of the one line on standard error; "" is an empty standard error. For `serve` and `worker`: a part of the log."""
+    shows: str = ""
+    """A part of standard output; for `serve`, of the answer of /readyz with its status before it."""
+    many: bool = False
+    """Several lines, each of which starts with `says`."""
+
+
+def lost(sentence: str) -> dict[str, Cell]:
+    """The cells of a condition in which nothing can be read."""
+    return {
+        "*": Cell(3, sentence),
+        "doctor": Cell(1, shows=sentence),
+        "serve": Cell(0, "serve.started", '503 {"type":"urn:clay-push:problem:not_ready"'),
+        "worker": Cell(0, "worker.heartbeat_failed"),
+    }
+
+
+LOST = "The connection to the database was lost, so it is not known whether the last change was made."
+READ_ONLY = "The database is read-only: it is a standby"
+MAY_NOT = "The database role may not do this: "
+LACKS = "The database lacks what this needs: "
+NO_HOST = "This database has no NexusLeads in schema public"
+CELLS: Mapping[str, Mapping[str, Cell]] = {
+    "lock": lost("A lock was not free in time, so nothing was changed")
+    | {"worker": Cell(0, "worker.started")},  # it waits for the lock, and ends in order all the same
+    "refused": lost("The database cannot be reached: "),
+    "cut": lost(LOST),
+    "commit": lost(LOST) | {"migrate": Cell(3, "The database cannot be reached: ")},  # cut in its first transaction
+    "no database": lost("The database cannot be reached: "),
+    "standby": lost(READ_ONLY)
+    | {
+        # These only read.
+        "attach --dry-run": Cell(0, shows="Would do:"),
+        "detach --dry-run": Cell(0, shows="Nothing was changed"),
+        "list": Cell(0, shows="first"),
+        "verify": Cell(0, shows="wake_ups"),
+        "check": Cell(1, "No worker of "),
+        "doctor": Cell(1, shows="is read-only: it is a standby."),
+    },
+    "right": lost(MAY_NOT)
+    | {
+        "attach": Cell(1, "In the way: ", many=True),
+        "attach --dry-run": Cell(1, "In the way: ", many=True),
+        "detach --dry-run": Cell(0, shows="Nothing was changed"),
+        "doctor": Cell(1, shows="The database role may not read schema clay"),
+    },
+    "empty": lost(LACKS)
+    | dict.fromkeys(
+        ("attach", "attach --dry-run", "detach", "detach --dry-run", "push", "push --watch", "push --dry-run", "erase", "create"),
+        Cell(1, NO_HOST),
+    )
+    | {"migrate": Cell(0, shows="Schema clay is at revision"), "doctor": Cell(1, shows=NO_HOST)},
+}  # fmt: skip
+REVOKED = (
+    "INSERT, UPDATE ON clay.push_jobs",
+    "SELECT ON clay.quota_meters",
+    "INSERT, SELECT ON clay.api_keys",
+    "SELECT ON clay.destination_versions",
+    "SELECT, INSERT ON clay.workers",
+    "SELECT ON clay.alembic_version",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    world: World
+    url: str
+    """As the owner of the database."""
+    server: TestServer
+
+
+Place = AbstractAsyncContextManager[str]
+"""Gives the URL, as the owner, that the commands get."""
+
+
+def moved(url: str, *, port: int | None = None, database: str | None = None) -> str:
+    parts = urlsplit(url)
+    netloc = f"{parts.username}:{parts.password}@{parts.hostname}:{port or parts.port}"
+    return parts._replace(netloc=netloc, path=f"/{database}" if database else parts.path).geturl()
+
+
+@asynccontextmanager
+async def lock(scene: Scene) -> AsyncIterator[str]:
+    blocker = await asyncpg.connect(scene.url)
+    try:
+        async with blocker.transaction():
+            names = await blocker.fetchval(
+                "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
+                " WHERE schemaname IN ('clay', 'public')"
+            )
+            await blocker.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+            yield scene.url
+    finally:
+        await blocker.close()
+
+
+@asynccontextmanager
+async def refused(scene: Scene) -> AsyncIterator[str]:
+    with socket.socket() as deaf:  # bound, and nothing listens
+        deaf.bind(("127.0.0.1", 0))
+        yield moved(scene.url, port=deaf.getsockname()[1])
+
+
+def cutting(cut: Cut) -> Callable[[Scene], Place]:
+    @asynccontextmanager
+    async def place(scene: Scene) -> AsyncIterator[str]:
+        async with proxying(urlsplit(scene.url).port or 5432) as proxy:
+            proxy.cuts.append(cut)
+            yield moved(scene.url, port=proxy.port)
+
+    return place
+
+
+@asynccontextmanager
+async def replica(scene: Scene) -> AsyncIterator[str]:
+    if scene.server.embedded is None:
+        pytest.skip("needs a PostgreSQL that it may copy")
+    with standby(scene.server) as server:
+        copy = await asyncpg.connect(moved(scene.url, port=server.port))
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):  # 25006, also with our session settings
+            await copy.execute("SET default_transaction_read_only = off; DELETE FROM clay.workers")
+        await copy.close()
+        yield moved(scene.url, port=server.port)
+
+
+@asynccontextmanager
+async def right(scene: Scene) -> AsyncIterator[str]:
+    for each in REVOKED:
+        await scene.world.fetch(f"REVOKE {each} FROM {runtime_role()}")
+    yield scene.url
+
+
+@asynccontextmanager
+async def no_database(scene: Scene) -> AsyncIterator[str]:
+    yield moved(scene.url, database="test_of_no_name")
+
+
+@asynccontextmanager
+async def empty(scene: Scene) -> AsyncIterator[str]:
+    url = await asyncio.to_thread(scene.server.create)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(scene.server.drop, url)
+
+
+CONDITIONS: Mapping[str, Callable[[Scene], Place]] = {
+    "lock": lock,
+    "refused": refused,
+    "cut": cutting(Cut(b"clay.", times=10**6)),
+    "commit": cutting(Cut(b"COMMIT", times=10**6, delivered=True)),
+    "no database": no_database,
+    "standby": replica,
+    "right": right,
+    "empty": empty,
+}
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmShell]:
+    with warm_shell(tmp_path_factory.mktemp("warm")) as made:
+        yield made
+
+
+async def commands(w: World) -> Mapping[str, tuple[str, ...]]:
+    """Each has something to do in this world."""
+    await w.configure(WEBHOOK)
+    await w.push(w.lead_ids[:1])
+    async with w.database.transaction() as connection:
+        await create_key(connection, "first", [w.org_id], {Scope.READ}, "test")
+    [key] = await w.fetch("SELECT prefix FROM clay.api_keys")
+    org, lead = str(w.org_id), str(w.lead_ids[0])
+    push = ("push", "--org", org, "--project", str(w.project_id))
+    attach = ("attach", "--level", "inbox")
+    return {
+        "attach": attach,
+        "attach --dry-run": (*attach, "--dry-run"),
+        "detach": ("detach",),
+        "detach --dry-run": ("detach", "--dry-run"),
+        "push": push,
+        "push --watch": (*push, "--watch"),
+        "push --dry-run": (*push, "--dry-run"),
+        "cancel": ("cancel", "--all"),
+        "erase": ("erase", "--org", org, "--lead", lead),
+        "create": ("api-keys", "create", "--name", "x", "--scope", "read", "--org", org),
+        "list": ("api-keys", "list"),
+        "revoke": ("api-keys", "revoke", key.prefix),
+        "rotate": ("secrets", "rotate"),
+        "verify": ("verify",),
+        "doctor": ("doctor",),
+        "check": ("worker", "--check"),
+        "serve": ("serve",),
+        "worker": ("worker",),
+        "migrate": ("migrate",),
+    }
+
+
+async def end_served(running: Running, port: int) -> Said:
+    async with asyncio.timeout(SECONDS):
+        answer = await first_answer(port, SECONDS)
+    running.signal(signal.SIGTERM)
+    ended = await running.said(SECONDS)
+    return Said(ended.exit_code, f"{answer.status_code} {answer.text}", ended.err)
+
+
+async def end_worker(running: Running, sign: str) -> Said:
+    """SIGTERM once its log has the sign: until then it tries, and afterwards it would go on."""
+    async with asyncio.timeout(SECONDS):
+        while sign not in running.err.read_text() and not running.ended.done():  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+    running.signal(signal.SIGTERM)
+    return await running.said(SECONDS)
+
+
+def amiss(cell: Cell, said: Said, *, logs: bool) -> bool:
+    lines = said.err.strip().splitlines()
+    if logs:
+        told = cell.says in said.err
+    elif cell.many:
+        told = len(lines) > 1 and all(line.startswith(cell.says) for line in lines)
+    else:
+        told = said.err.startswith(cell.says) and len(lines) == bool(cell.says)
+    return (
+        not told or said.exit_code != cell.exit_code or cell.shows not in said.out or "Traceback" in said.err + said.out
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("condition", CONDITIONS)
+async def test_every_command_ends_with_a_sentence(
+    database_url: str, postgres: TestServer, warm: WarmShell, tmp_path: Path, condition: str
+) -> None:
+    cells = CELLS[condition]
+    async with world(database_url, leads=3) as w:
+        given = await commands(w)
+        async with CONDITIONS[condition](Scene(w, database_url, postgres)) as url:
+            port = port_for(0)
+            admin = {"admin_database_url": runtime_url(url)} if condition == "right" else {}
+            env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
+            env |= {"COLUMNS": "1000"}  # tables do not break their lines
+
+            async def run(name: str) -> Said:
+                running = warm.start(*given[name], env=env)
+                match name:
+                    case "serve":
+                        return await end_served(running, port)
+                    case "worker":
+                        return await end_worker(running, cells["worker"].says)
+                    case _:
+                        return await running.said(SECONDS)
+
+            last = ["migrate"] if condition == "empty" else []  # there it makes the schema that the others lack
+            first = [name for name in given if name not in last]
+            own, *said = await asyncio.gather(
+                shell(tmp_path, *given["push"], env=env, seconds=SECONDS), *(run(name) for name in first)
+            )
+            said += [await run(name) for name in last]
+    table = {**dict(zip((*first, *last), said, strict=True)), "push as a process of its own": own}
+    broken = {
+        name: each
+        for name, each in table.items()
+        if amiss(cells.get(name.partition(" as")[0], cells["*"]), each, logs=name in {"serve", "worker"})
+    }
+    assert broken == {}

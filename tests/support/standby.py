@@ -1,0 +1,54 @@
+"""A hot standby of the tests' server: a base backup that stays in recovery, so that it can be read and refuses every write."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from clay_push_service.demo import postgres
+from clay_push_service.demo.home import port_for
+from clay_push_service.demo.postgres_home import Home, binaries, settle
+from tests.support.databases import TestServer
+
+
+@contextmanager
+def standby(primary: TestServer) -> Iterator[postgres.Server]:
+    """With everything that the primary has now, and nothing that comes later: it follows no primary."""
+    server = primary.embedded
+    assert server is not None
+    directory = Path(tempfile.mkdtemp(prefix="clay-push-standby-"))
+    directory.chmod(0o755)
+    given = os.environ.get("TEST_POSTGRES_BIN")
+    try:
+        home = replace(settle(directory), bin_directory=Path(given) if given else None)
+        passwords = Home(server.data_directory.parent, None).passwords
+        shutil.copyfile(passwords, home.passwords)
+        home.data.mkdir(mode=0o700)
+        if home.account:
+            for path in (home.data, home.passwords):
+                os.chown(path, home.account.uid, home.account.gid)
+        _back_up(home, server.admin_url)
+        (home.data / "standby.signal").touch()
+        made = postgres.Server(home, port_for(0), durable=False)
+        try:
+            made.start_again()
+            yield made
+        finally:
+            made.stop("immediate")
+    finally:
+        postgres.remove(directory)
+
+
+def _back_up(home: Home, admin_url: str) -> None:
+    log = home.open_private(home.log, os.O_WRONLY | os.O_APPEND)
+    backup = [
+        *(str(binaries(home) / "pg_basebackup"), "-d", admin_url, "-D", str(home.data)),
+        *("--checkpoint=fast", "--wal-method=fetch", "--no-sync", "--no-manifest"),
+    ]
+    try:
+        assert home.popen(backup, log).wait(120) == 0, home.log.read_text(errors="replace")
+    finally:
+        os.close(log)
