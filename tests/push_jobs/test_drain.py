@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from prometheus_client import REGISTRY
 
@@ -97,9 +98,10 @@ async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: s
 
 async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
-    async with draining(database_url, clay, leads=40, in_flight_per_destination=2) as (w, drainer, clay):
+    patient: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
+    async with draining(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (w, drainer, clay):
         accepted = await w.push()
-        await w.drain_all(drainer)
+        await w.drain_all(drainer, 300.0)
         job = await w.job(accepted.job_id)
         assert (job.status, job.success_count) == ("completed", 40)
         [version] = await w.fetch("SELECT state FROM clay.destination_versions")

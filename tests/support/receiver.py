@@ -47,7 +47,7 @@ class Receiver:
     connections: int = 0
     url: str = ""
 
-    async def until(self, posts: int, seconds: float = 10.0) -> None:
+    async def until(self, posts: int, seconds: float = 100.0) -> None:
         async with asyncio.timeout(seconds):
             while len(self.posts) < posts:  # noqa: ASYNC110 - a test looks, it need not be told
                 await asyncio.sleep(0.005)

@@ -159,7 +159,7 @@ class World:
             await asyncio.wait([recording])
             await client.close()
 
-    async def drain_all(self, drainer: Drainer, seconds: float = 20.0) -> None:
+    async def drain_all(self, drainer: Drainer, seconds: float = 200.0) -> None:
         """Run due wake-ups until no push job is live."""
         running: set[asyncio.Task[None]] = set()
         async with asyncio.timeout(seconds):
