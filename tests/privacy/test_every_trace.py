@@ -8,6 +8,7 @@ import pytest
 
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import empty_old
+from clay_push_service.push_jobs.sweep import sweep
 from tests.support.dump import dump
 from tests.support.world import World, world
 
@@ -25,7 +26,7 @@ OTHERS = "somebody else entirely"
 async def plant(w: World, lead_id: UUID) -> list[str]:
     """A delivery with the names, and a push job for each value: as a search, in both company lists; the inbox; refusals."""
     await w.fetch(
-        "UPDATE public.members SET username = :username, full_name = :full_name, email = :email, company = :company"
+        f"UPDATE public.{w.name('leads')} SET username = :username, full_name = :full_name, email = :email, company = :company"
         " WHERE id = :id", id=lead_id, **NOW,
     )  # fmt: skip
     await w.configure(WEBHOOK)
@@ -49,6 +50,12 @@ async def plant(w: World, lead_id: UUID) -> list[str]:
         " VALUES (gen_random_uuid(), :project, CAST(:said AS jsonb), now(), 'failed', :refusal, now())",
         project=w.project_id, said=json.dumps(metadata), refusal=f"These are no leads of your project: {lead_id}.",
     )  # fmt: skip
+    for value in [*values, str(lead_id)]:
+        await w.fetch(
+            "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer)"
+            " VALUES (:org_id, :key, sha256('asked'), 202, '{}')",
+            org_id=w.org_id, key=f"push-{value}",
+        )  # fmt: skip
     return [*values, str(lead_id), "Held Company"]
 
 
@@ -85,7 +92,7 @@ async def test_no_value_of_the_person_is_left(
         await add_job(w, (await w.fetch("SELECT id FROM clay.push_jobs LIMIT 1"))[0].id, {"search": OTHERS})
         assert left_of(await dump(w.database), values) == values
         if host_deleted_first:
-            await w.fetch("DELETE FROM public.members WHERE id = :id", id=lead_id)
+            await w.fetch(f"DELETE FROM public.{w.name('leads')} WHERE id = :id", id=lead_id)
         known = former
         if former is not None and host_deleted_first:
             known = [*former, *NOW.values()]  # what they were called last is a former value, too
@@ -112,6 +119,9 @@ async def test_retention_reaches_searches_company_lists_and_the_inbox(database_u
         await w.fetch("UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now()")
         await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '400 days'")
         await w.fetch("UPDATE clay.inbox SET done_at = now() - interval '400 days'")
+        await w.fetch("UPDATE clay.idempotency_keys SET created_at = now() - interval '400 days'")
         await empty_old(w.database, 180, batches=100)
+        async with w.database.transaction() as connection:
+            await sweep(connection)
         kept = [str(w.lead_ids[0])]  # the ledger: what Clay took
         assert left_of(await dump(w.database), values) == kept

@@ -21,7 +21,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
-from clay_push_service.push_jobs import tally
+from clay_push_service.push_jobs import idempotency, tally
 
 MAX_LEADS = 1_000
 """In one request: the organization's pushes are not accepted while it runs, some milliseconds a lead."""
@@ -129,6 +129,7 @@ async def erase(
     emptied = (
         await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
     ).rowcount
+    await idempotency.hide(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
     await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})

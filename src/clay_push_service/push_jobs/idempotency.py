@@ -19,9 +19,16 @@ from clay_push_service.errors import BadRequestError, ConflictError, InvalidErro
 VALID = re.compile(r"[\x21-\x7e]{1,255}")
 
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:org_id || ' ' || :key, 0))")
-FIND = text("""
+# A client may make its keys of anything, an e-mail address too; see `hide`.
+HIDDEN = "'hidden:' || encode(sha256(convert_to(CAST(org_id AS text) || ' ' || {key}, 'UTF8')), 'hex')"
+FIND = text(f"""
 SELECT request_hash, status, answer, location FROM clay.idempotency_keys
-WHERE org_id = :org_id AND key = :key AND created_at > now() - interval '24 hours'
+WHERE org_id = :org_id AND key IN (:key, {HIDDEN.format(key="CAST(:key AS text)")})
+  AND created_at > now() - interval '24 hours'
+ORDER BY created_at DESC LIMIT 1
+""")
+HIDE = text(f"""
+UPDATE clay.idempotency_keys SET key = {HIDDEN.format(key="key")} WHERE org_id = :org_id AND key NOT LIKE 'hidden:%'
 """)
 KEEP = text("""
 INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer, location)
@@ -65,6 +72,11 @@ async def find_answer(connection: AsyncConnection, org_id: UUID, key: str, reque
             "This Idempotency-Key was used for another request in the last 24 hours.", code="idempotency_key_reused"
         )
     return Kept(row.status, row.answer, row.location)
+
+
+async def hide(connection: AsyncConnection, org_id: UUID) -> None:
+    """Keep only a hash of each key of an organization. A repeated request still finds its answer."""
+    await connection.execute(HIDE, {"org_id": org_id})
 
 
 async def keep_answer(connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, kept: Kept) -> None:

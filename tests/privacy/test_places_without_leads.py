@@ -1,0 +1,73 @@
+"""Places that hold no value of a lead, whatever is asked: the audit log, the queue, the mirror; a key is hidden by an erasure."""
+
+import unicodedata
+
+from clay_push_service.nexusleads.attachment import Level
+from clay_push_service.nexusleads.mirror import Mirror
+from tests.support.attached import attached
+from tests.support.dump import dump
+from tests.support.pushing import pushing
+
+EMAIL, NAME, COMPANY = "zoe@zorblatt.example", "Zoë Zorblatt", "Zorblatt Labs"
+KEY = f"push-of-{EMAIL}"
+PLACES = ("audit_log", "procrastinate_jobs", "procrastinate_events", "idempotency_keys")
+
+
+def told(stored: str, *values: str) -> list[str]:
+    plain = unicodedata.normalize("NFC", stored).casefold()
+    return [value for value in values if value.casefold() in plain]
+
+
+def places(stored: str) -> str:
+    return "\n".join(line for line in stored.splitlines() if line.startswith(PLACES))
+
+
+async def test_requests_that_name_a_person_leave_no_name_in_the_audit_log_the_queue_and_the_keys(
+    database_url: str,
+) -> None:
+    async with pushing(database_url, leads=2) as p:
+        await p.database.execute(
+            f"UPDATE {p.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+            NAME, EMAIL, COMPANY, p.lead_ids[0],
+        )  # fmt: skip
+        app = p.connected.app
+        body = {"project_id": str(p.project_id), "filters": {"search": EMAIL, "companies": [COMPANY]}}
+
+        async def pushed() -> str:
+            answer = await app.call(
+                "POST", "/api/clay/push-filtered", "owner", json=body, headers={"Idempotency-Key": KEY}
+            )
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["job_id"])
+
+        job_id = await pushed()
+        queued = await dump(app.database)
+        assert told(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job has its filters until the erasure"
+        assert told(places(queued), NAME, COMPANY, str(p.lead_ids[0])) == []
+        await p.drain()
+        await p.call("POST", "/api/clay/preview", body)
+        await p.push(p.lead_ids, push_again=True)
+        await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"lead_ids": [str(p.lead_ids[0])]}, status=404)
+        await p.call("POST", "/api/clay/erasures", {"lead_ids": [str(p.lead_ids[0])]})
+        assert told(await dump(app.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
+        assert await pushed() == job_id, "the key still answers"
+
+
+async def test_rows_of_the_mirror_name_no_lead(database_url: str) -> None:
+    async with attached(database_url, Level.MIRROR, leads=3) as a:
+        lead_id = a.world.lead_ids[0]
+        await a.connection.execute(
+            f"UPDATE {a.world.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+            NAME, EMAIL, COMPANY, lead_id,
+        )  # fmt: skip
+        job_id = await a.push_all([lead_id])
+        await a.world.fetch(
+            "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:said AS text)) WHERE id = :id",
+            said=EMAIL, id=job_id,
+        )  # fmt: skip
+        await Mirror(a.world.database, a.world.host).pass_once()
+        rows = await a.connection.fetch(
+            "SELECT CAST(j AS text) FROM sourcing_jobs AS j UNION ALL SELECT CAST(p AS text) FROM job_progress AS p"
+        )
+        assert len(rows) == 4
+        assert told(str(rows), EMAIL, NAME, COMPANY, str(lead_id)) == []
