@@ -63,7 +63,7 @@ async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_
     """Four stalled POSTs hold all four places in flight; a lead that waits for a place must not be sent when its lease is nearly over."""
     clay = Receiver(answer=lambda number, _body: Stall() if number < 4 else OK)
     async with draining(
-        database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=1.0, lease_seconds=2.5
+        database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=4.0, lease_seconds=10.0
     ) as (w, drainer, clay):
         accepted = await w.push()
         task = asyncio.create_task(w.drain_all(drainer))
