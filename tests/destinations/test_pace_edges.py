@@ -23,7 +23,7 @@ def test_a_pause_without_a_pace_ends_with_one_slot() -> None:
 
 def test_a_slot_at_the_end_of_the_horizon_is_given_out() -> None:
     given = reserve(Pace(200, NOW + ms(500)), NOW, 3)
-    assert given == Reservation((NOW + ms(500),), NO_WAIT, NOW + ms(700))
+    assert given == Reservation((NOW + ms(500),), NO_WAIT, NOW + ms(700), interval=ms(200))
 
 
 @pytest.mark.parametrize("wanted", [0, -1])
@@ -36,7 +36,7 @@ def test_beyond_the_horizon_the_next_slot_stays() -> None:
 
 
 def test_a_newcomer_gets_one_slot_only() -> None:
-    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation((NOW,), NO_WAIT, NOW + ms(100))
+    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation((NOW,), NO_WAIT, NOW + ms(100), interval=ms(100))
 
 
 def test_a_pace_recovers_within_five_minutes_and_not_beyond_what_is_set() -> None:

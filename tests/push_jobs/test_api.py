@@ -61,7 +61,7 @@ async def test_bad_input_queues_nothing_and_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("ids", "said"), [(0, "lead_ids: Give at least 1."), (50_001, "lead_ids: Give at most 50,000.")]
+    ("ids", "said"), [(0, "lead_ids: must name at least 1."), (50_001, "lead_ids: must name at most 50,000.")]
 )
 async def test_too_few_or_too_many_leads_are_told_how_many_may_be(idle: Stage, ids: int, said: str) -> None:
     answer = await idle.api.post("/api/clay/push", json={"lead_ids": [str(uuid4())] * ids}, headers=idle.as_user())

@@ -80,6 +80,8 @@ def make_runtime_role(server: TestServer) -> Iterator[None]:
             return
         name = sql.Identifier(login.name)
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, login.password))
+        # So that a test, which is the owner, sees what the service waits for and may cut its connections.
+        admin.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(login.owner)))
     _login = login
     try:
         yield
