@@ -36,7 +36,9 @@ def test_beyond_the_horizon_the_next_slot_stays() -> None:
 
 
 def test_a_newcomer_gets_one_slot_only() -> None:
-    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation((NOW,), NO_WAIT, NOW + ms(100), interval=ms(100))
+    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation(
+        (NOW,), NO_WAIT, NOW + ms(100), interval=ms(100)
+    )
 
 
 def test_a_pace_recovers_within_five_minutes_and_not_beyond_what_is_set() -> None:

@@ -130,6 +130,8 @@ async def test_installed_release_migrates_serves_and_passes_its_health_check(
     async with miniature_host(empty_database_url, Vintage.TODAY):
         code, said = await image.run(*clay_push, "migrate", env=env)
         assert code == 0, said
+        code, said = await image.run(*clay_push, "attach", "--level", "read", env=env)
+        assert code == 0, said
         command = json.loads(lines("HEALTHCHECK")[0].partition("CMD")[2])
         code, said = await image.run(*command, env=env)
         assert code != 0, "nothing serves yet"

@@ -70,7 +70,7 @@ async def copying_arguments(host: asyncpg.Connection) -> AsyncIterator[list[str]
     """Every argument of every queue job, also of those that are gone when somebody looks. Filled when the block ends."""
     await host.execute("""
         CREATE TABLE public.seen_arguments (args jsonb);
-        CREATE FUNCTION public.see_arguments() RETURNS trigger LANGUAGE plpgsql AS
+        CREATE FUNCTION public.see_arguments() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
             'BEGIN INSERT INTO public.seen_arguments VALUES (new.args); RETURN NULL; END';
         CREATE TRIGGER see_arguments AFTER INSERT OR UPDATE ON clay.procrastinate_jobs
             FOR EACH ROW EXECUTE FUNCTION public.see_arguments()""")

@@ -135,3 +135,12 @@ async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throug
                     client[1].write(b"\r\n" + b" " * 10_000)
             assert await is_healthy(service)
             assert service.resident_bytes - before < 60 * MEGABYTE
+
+
+async def test_a_header_that_is_too_long_is_answered_and_not_only_cut_off(w: World, tmp_path: Path) -> None:
+    """A client that still sends must be able to read why it was refused."""
+    async with served(w.settings, tmp_path) as service, clients(service, 1) as [(reader, writer)]:
+        writer.write(b"GET /healthz?" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await answer_to((reader, writer))
+        assert answer.startswith(b"HTTP/1.1 400 "), answer[:100]
+        assert await is_healthy(service)

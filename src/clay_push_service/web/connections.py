@@ -102,6 +102,11 @@ class _Http(H11Protocol):
     def is_body_unread(self) -> bool:
         return bool(self.conn.their_state is h11.SEND_BODY)
 
+    @property
+    def is_client_sending(self) -> bool:
+        """A body that is not read, or a header that is refused: it may be too long, and its rest still comes."""
+        return bool(self.conn.their_state in (h11.SEND_BODY, h11.ERROR))
+
     def handle_events(self) -> None:
         before = self.cycle
         super().handle_events()
@@ -125,7 +130,7 @@ class Connection(asyncio.BufferedProtocol):
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = LingeringTransport(transport, lambda: self._http.is_body_unread)  # type: ignore[arg-type]
+        self._transport = LingeringTransport(transport, lambda: self._http.is_client_sending)  # type: ignore[arg-type]
         if not self._connections.made(self):
             self._http.app = _health_only(self._http.app)
         self._http.connection_made(self._transport)
