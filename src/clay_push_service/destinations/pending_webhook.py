@@ -19,7 +19,7 @@ SET id = excluded.id, sealed_url = excluded.sealed_url, url_mask = excluded.url_
 """)
 READ = text("SELECT id, url_mask, found_at FROM clay.pending_webhooks WHERE org_id = :org_id")
 SEALED = text("SELECT sealed_url FROM clay.pending_webhooks WHERE org_id = :org_id AND id = :id")
-# Without an id whatever waits: the caller has just said where leads go.
+# Without an id: whatever waits, because the caller has just set where leads go.
 DELETE = text("""
 DELETE FROM clay.pending_webhooks
 WHERE org_id = :org_id AND (CAST(:id AS uuid) IS NULL OR id = CAST(:id AS uuid)) RETURNING id
