@@ -5,11 +5,11 @@ from pydantic import SecretStr
 
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.reopen import reopen
-from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from tests.support.world import World, world
 
 URL = "https://api.clay.com/v3/sources/webhook/x"
-OTHER_RING = SecretBox([SecretStr("other:" + "A" * 43 + "=")])
+OTHER_RING = SecretBox([SecretStr(generate_key())])
 CLOSE = "UPDATE clay.destination_versions SET state = 'closed', state_reason = :reason, refusals = 3"
 
 
