@@ -39,6 +39,9 @@ async def test_a_push_goes_as_always(database_url: str, tmp_path: Path, of: str)
         log = tmp_path / "worker.log"
         service.workers.append(WorkerProcess(service.settings, log))
         await service.workers[-1].start()
+        async with asyncio.timeout(60):  # the connections that were cut may cost one 503
+            while (await service.api.get("/api/clay/config", headers=service.as_user())).status_code == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         await service.configure()
         for first in (0, 20):
             accepted = await service.push(list(service.project.lead_ids[first : first + 20]))
