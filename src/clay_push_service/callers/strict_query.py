@@ -41,8 +41,8 @@ def _findings(request: Request, dependant: Dependant) -> Iterator[dict[str, str]
     declared = dict(_query(dependant))
     for name in request.query_params:
         if name not in declared:
-            said = f"is no query parameter of this request; {hint(name, declared)}"
-            yield {"field": name[:MAX_NAME_CHARACTERS], "message": said}
+            message = f"is no query parameter of this request; {hint(name, declared)}"
+            yield {"field": name[:MAX_NAME_CHARACTERS], "message": message}
         elif not declared[name] and len(request.query_params.getlist(name)) > 1:
             yield {"field": name, "message": TWICE}
     for name in _headers(dependant):

@@ -72,25 +72,25 @@ def _of_database(error: BaseException) -> Complaint | None:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     cause = cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
     state = getattr(cause, "sqlstate", None)
-    said = str(cause).strip().partition("\n")[0]
-    sentence = _of_state(state or "", said)
+    message = str(cause).strip().partition("\n")[0]
+    sentence = _of_state(state or "", message)
     if sentence is None and _is_lost(error, cause):
         sentence = STATES["08"]
     if sentence is not None:
         return Complaint(sentence, NO_DATABASE)
     if isinstance(cause, unreachable_kinds) or (isinstance(cause, OSError) and _is_network(cause)):
-        said = _of_network(cause) or said
-        return Complaint(f"The database cannot be reached: {said} ({PREFIX}DATABASE_URL).", NO_DATABASE)
+        message = _of_network(cause) or message
+        return Complaint(f"The database cannot be reached: {message} ({PREFIX}DATABASE_URL).", NO_DATABASE)
     if isinstance(cause, OSError) and isinstance(error, OSError | DBAPIError):
-        return Complaint(f"{said[:1].upper()}{said[1:]}", REFUSED)
+        return Complaint(f"{message[:1].upper()}{message[1:]}", REFUSED)
     return _of_tools(error)
 
 
-def _of_state(state: str, said: str) -> str | None:
+def _of_state(state: str, message: str) -> str | None:
     if state == INSUFFICIENT_PRIVILEGE:
-        return f"The database role may not do this: {said}. See `clay-push doctor`."
+        return f"The database role may not do this: {message}. See `clay-push doctor`."
     if state in NO_SUCH_TABLE:
-        return f"The database lacks what this needs: {said}. Run `clay-push migrate`."
+        return f"The database lacks what this needs: {message}. Run `clay-push migrate`."
     return next((sentence for prefix, sentence in STATES.items() if state.startswith(prefix)), None)
 
 

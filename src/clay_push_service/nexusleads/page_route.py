@@ -27,7 +27,7 @@ class PageRoute(GuardedRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
-        async def told(request: Request) -> Response:
+        async def answered(request: Request) -> Response:
             try:
                 return await handle(request)
             except ClayPushError as error:
@@ -35,4 +35,4 @@ class PageRoute(GuardedRoute):
                     raise
                 return JSONResponse(FrontendTest(status="error", message=error.detail).model_dump())
 
-        return told
+        return answered

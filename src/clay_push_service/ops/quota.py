@@ -97,5 +97,5 @@ def _webhooks(number: int, percent: int) -> str:
 
 def _named(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
     named = [each for each in quotas.shown if each.level is level][:NAMED]
-    said = ", ".join(f"{names.get(each.org_id, each.org_id)} ({each.percent:g} %)" for each in named)
-    return f"{said} and {number - len(named):,} more" if number > len(named) else said
+    listed = ", ".join(f"{names.get(each.org_id, each.org_id)} ({each.percent:g} %)" for each in named)
+    return f"{listed} and {number - len(named):,} more" if number > len(named) else listed

@@ -26,7 +26,7 @@ FROM clay.push_jobs
 WHERE org_id = :org_id AND jsonb_exists_any(filters, ARRAY['search', 'companies', 'exclude_companies'])
 """)
 NAMES = text("""
-SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS said (name)
+SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS known (name)
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND name IS NOT NULL
 """)
 EMPTY_SEARCHES = text("""
@@ -108,12 +108,12 @@ def _companies(row: Row[Any]) -> list[str]:
 
 def _points_at(stored: str, known: Iterable[str]) -> bool:
     """The same, the one within the other, or a word in common."""
-    said = fold(stored.strip())
-    words = _words(said)
+    folded = fold(stored.strip())
+    words = _words(folded)
     return any(
-        said == each
-        or (len(said) >= SHORTEST and said in each)
-        or (len(each) >= SHORTEST and each in said)
+        folded == each
+        or (len(folded) >= SHORTEST and folded in each)
+        or (len(each) >= SHORTEST and each in folded)
         or not words.isdisjoint(_words(each))
         for each in known
     )

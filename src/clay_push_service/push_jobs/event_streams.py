@@ -89,7 +89,7 @@ class JobStream:
                 await _wait(news, left)
 
     async def _may_read(self) -> bool | None:
-        """None: it cannot be told now."""
+        """None: it cannot be read now."""
         try:
             return (await self.authorize()).org_id == self.caller.org_id
         except ClayPushError as error:

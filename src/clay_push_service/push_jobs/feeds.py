@@ -43,8 +43,8 @@ class Feed:
         self._tell()
 
     def _tell(self) -> None:
-        told, self._news = self._news, asyncio.Event()
-        told.set()
+        waiting, self._news = self._news, asyncio.Event()
+        waiting.set()
 
 
 @dataclass(slots=True)

@@ -74,8 +74,8 @@ def _message(error: Mapping[str, Any], name: str) -> str:
     words = PLAIN.get(error["type"])
     if words is None:
         return str(error["msg"]).removeprefix("Value error, ")
-    said = words.format(**{name: _number(value) for name, value in error.get("ctx", {}).items()})
-    return f"{said}, not null" if error.get("input", "") is None and error["type"] != "missing" else said
+    message = words.format(**{name: _number(value) for name, value in error.get("ctx", {}).items()})
+    return f"{message}, not null" if error.get("input", "") is None and error["type"] != "missing" else message
 
 
 def _number(limit: object) -> object:
