@@ -10,7 +10,8 @@ import pytest
 
 from clay_push_service.deliveries import connection
 from clay_push_service.destinations.slots import throttle
-from clay_push_service.push_jobs import drain, posts
+from clay_push_service.push_jobs import drain, drain_slice, posts
+from clay_push_service.push_jobs.claim import Claimed, claim
 from clay_push_service.push_jobs.drain import Drainer
 from tests.support.receiver import Receiver, Stall
 from tests.support.world import World, draining
@@ -107,3 +108,31 @@ async def test_lead_whose_connection_is_not_there_yet_waits_again_when_the_worke
             await drainer.stop(0.0)
             [row] = await w.deliveries(job_id)
             assert (row.status, row.state, row.attempts, row.uncertain_attempts) == ("pending", "waiting", 0, 0)
+
+
+async def test_lead_that_is_claimed_while_the_worker_stops_waits_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim statement that is under way when the worker stops ends after it, and its slice releases the lead."""
+    begun_to_claim, claimed, may_return = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def claim_when_stopping(*values: Any, **named: Any) -> list[Claimed]:
+        begun_to_claim.set()
+        await drainer.stopping.wait()  # the slice has just looked at it
+        claims = await claim(*values, **named)
+        claimed.set()
+        await may_return.wait()
+        return claims
+
+    monkeypatch.setattr(drain_slice, "claim", claim_when_stopping)
+    async with begun(database_url, Receiver(), monkeypatch) as (w, drainer, job_id):
+        await begun_to_claim.wait()
+        stopping = asyncio.create_task(drainer.stop(0.0))
+        await claimed.wait()
+        await asyncio.wait([stopping], timeout=0.5)
+        [row] = await w.deliveries(job_id)
+        assert row.state == "claimed"
+        may_return.set()
+        await stopping
+        [row] = await w.deliveries(job_id)
+        assert (row.status, row.state, row.attempts) == ("pending", "waiting", 0)

@@ -242,6 +242,8 @@ class Drainer:
                 await self.recorder.flush()
                 if self._posts:  # a cancelled POST with a 429 has left the pause to be written
                     await asyncio.wait(self._posts)
+                while self._draining:  # noqa: ASYNC110 - as in `stop`; a slice releases what it has claimed meanwhile
+                    await asyncio.sleep(0.02)
                 await self.give_back()
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("results.left", **failure(error))
