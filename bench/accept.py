@@ -20,15 +20,16 @@ import uvloop
 from tests.support.world import KEY
 
 from bench.stage import Organization, Stage, checkpoint, memory_mb, stage, vacuum
+from clay_push_service.callers.actor import Actor
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.enqueue import Again
 from clay_push_service.demo.postgres import Server
-from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.models import PushMode
-from clay_push_service.push_jobs.accept import Asker, accept, choose_filtered, choose_selected, require_destination
-from clay_push_service.push_jobs.queue_leads import Again
+from clay_push_service.host.table_cache import Host
+from clay_push_service.push_jobs.accept import accept, choose_filtered, choose_selected, require_destination
+from clay_push_service.states import PushMode
 
 SELECTED = 10_000
 FILTERED = 50_000
@@ -91,8 +92,8 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
             destination = await require_destination(connection, organization.org_id)
             ids = organization.lead_ids[:SELECTED]
             choice = await choose_selected(connection, tables, organization.org_id, ids, None, Again())
-            asker = Asker(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, tables, asker, destination, choice))
+            actor = Actor(organization.org_id, "bench")
+            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
 
     async def filtered() -> int:
         async with database.transaction() as connection:
@@ -101,8 +102,8 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
             choice = await choose_filtered(
                 connection, tables, organization.org_id, organization.project_id, LeadCriteria(), PushMode.ALL, Again()
             )
-            asker = Asker(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, tables, asker, destination, choice))
+            actor = Actor(organization.org_id, "bench")
+            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
 
     async def empty() -> None:
         async with database.transaction() as connection:

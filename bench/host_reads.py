@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.demo.bulk_leads import BulkProject, load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.leads import (

@@ -10,7 +10,7 @@ import uvloop
 
 from bench.receiver import Receiver, receiver
 from bench.transport import BODY, loopback_policy
-from clay_push_service.deliveries.clay_client import ClayClient, Target
+from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.destinations.guard import check_url
 
 SENDS = 10_000

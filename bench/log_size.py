@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.claim import claim, mark_sending
+from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.demo.postgres import Server
-from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.sweep import sweep
 
 ROUNDS = 20
 LEADS_A_JOB = 10_000

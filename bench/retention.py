@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.tables import Vintage, detect
 from clay_push_service.privacy.erase import erase

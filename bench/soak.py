@@ -20,8 +20,8 @@ from sqlalchemy import text
 from bench.receiver import Arrival, Notes, noting_receiver
 from bench.soak_verdict import PACE_MS, Incarnation, Logged, Soak, account, table
 from bench.stage import Stage, WorkerProcess, checkpoint, embedded, memory_mb, stage
+from clay_push_service.deliveries.invariants import verify
 from clay_push_service.demo.postgres import Server
-from clay_push_service.push_jobs.verify import verify
 
 MINUTES = 30.0
 ORGANIZATIONS = 20

@@ -13,8 +13,8 @@ import httpx
 from bench.receiver import noting_receiver
 from bench.stage import Organization, Stage, WorkerProcess, checkpoint, stage, vacuum
 from bench.transport import loopback_policy
-from clay_push_service.deliveries.answer import Responded
-from clay_push_service.deliveries.clay_client import ClayClient, Target
+from clay_push_service.clay.response import Responded
+from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.demo.postgres import Server
 from clay_push_service.destinations.guard import check_url
 from clay_push_service.host.leads import payload_rows

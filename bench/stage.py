@@ -18,14 +18,14 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 from tests.support.world import KEY, World, settings_of_tests
 
 from clay_push_service import migrations
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.counters import CHANNEL
 from clay_push_service.demo import postgres
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.connected import Host
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tables import Vintage
-from clay_push_service.push_jobs.tally import CHANNEL
 
 LOOK_SECONDS = 1.0
 """At the latest, though nobody told."""

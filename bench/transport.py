@@ -12,8 +12,8 @@ import httpx
 import uvloop
 
 from bench.receiver import receiver
-from clay_push_service.deliveries.answer import Responded
-from clay_push_service.deliveries.clay_client import ClayClient, Target
+from clay_push_service.clay.response import Responded
+from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.destinations.guard import HostRule, Policy, check_url
 from clay_push_service.settings import Network, Settings
 

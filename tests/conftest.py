@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from tests.support.app import AppClient, running_app
 from tests.support.databases import TestServer, name_of, run_server
 from tests.support.roles import Roles, least_rights

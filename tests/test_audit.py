@@ -11,7 +11,7 @@ import pytest
 from clay_push_service import migrations
 from clay_push_service.callers.api_keys import create_key, revoke_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from tests.support.roles import Roles
 from tests.support.stage import Stage, stage
 

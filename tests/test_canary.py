@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from prometheus_client import generate_latest
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import generate_key
 from tests.support.canary import EMAIL, NAME, SOURCE, WORDS, Heard, copying_arguments, logging_everything, sung
 from tests.support.canary_story import Echo, Story

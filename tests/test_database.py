@@ -9,7 +9,9 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from clay_push_service.database import UNAVAILABLE, Database, Statement, is_about_the_data
+from clay_push_service.database.database import Database
+from clay_push_service.database.failures import UNAVAILABLE, is_about_the_data
+from clay_push_service.database.statement import Statement
 
 ADDED = Statement(
     "SELECT id, number + :more FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS integer[])) AS _ (id, number)"

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from clay_push_service import queue
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.database.drivers import Client, DatabaseUnreachableError, connect, connect_psycopg
 from clay_push_service.database_url import parse
-from clay_push_service.drivers import Client, DatabaseUnreachableError, connect, connect_psycopg
 from clay_push_service.session_settings import PINNED, SINCE
 from tests.support.databases import TestServer, name_of
 from tests.support.odd_names import DATABASES, PASSWORDS, ROLES

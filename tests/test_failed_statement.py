@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from clay_push_service.database import Database, Statement
-from clay_push_service.failed_statement import failure
-from clay_push_service.host.connected import Host
+from clay_push_service.database.database import Database
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.members import memberships
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tables import Vintage, detect
 from tests.support.nexusleads import miniature_host
 from tests.support.runtime import runtime_role

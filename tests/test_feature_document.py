@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.gate import MESSAGE
-from clay_push_service.push_jobs.accept import NOT_CONFIGURED
 from tests.support.stage import Stage, WorkerProcess, stage
 
 

@@ -4,7 +4,7 @@ import psycopg
 from sqlalchemy import text
 
 from clay_push_service import migrations
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.session_settings import SCHEMA
 
 

@@ -5,8 +5,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from clay_push_service.database import Database
-from clay_push_service.drivers import Client, connect_psycopg
+from clay_push_service.database.database import Database
+from clay_push_service.database.drivers import Client, connect_psycopg
 from clay_push_service.logs import told
 
 CANARY = "canary-28950e77"

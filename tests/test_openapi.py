@@ -27,10 +27,10 @@ from hypothesis import HealthCheck, Phase, assume, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 
+from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.commands.openapi import as_yaml
-from clay_push_service.web import create_app
 from tests.support.app import FixedResolver
 from tests.support.databases import TestServer
 from tests.support.receiver import receiving
@@ -62,7 +62,7 @@ CHECKED_503 = [check for check in CHECKED if check.__name__ != "not_a_server_err
 # Every request carries our credential; that it is needed is what `ignored_auth` and the last tests are about.
 CONFIG: dict[str, object] = {"generation": {"with-security-parameters": False}}
 LONGEST_QUERY = 12_000
-"""Characters. A longer header (16 KB) is refused by the server before the application sees it: tests/web/test_slow_clients.py."""
+"""Characters. A longer header (16 KB) is refused by the server before the application sees it: tests/api/test_slow_clients.py."""
 DESCRIBED = yaml.safe_load(as_yaml())
 JOB_VIEW = {"$ref": "#/components/schemas/JobView", "components": DESCRIBED["components"]}
 """What the data of an event is, as generators of clients read the document; Schemathesis expects the whole event there."""

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from clay_push_service import errors, gate, problems
+from clay_push_service.api import errors as web_errors
 from clay_push_service.commands.openapi import as_yaml
 from clay_push_service.problem_codes import PROBLEM_CODES
-from clay_push_service.web import errors as web_errors
 
 SOURCE = Path(errors.__file__).parent
 CLASSES = {

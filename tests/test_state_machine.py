@@ -24,31 +24,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from clay_push_service.deliveries.answer import (
-    Answer,
-    NoAnswer,
-    NoAnswerKind,
-    NotConnected,
-    NotConnectedKind,
-    Responded,
-)
-from clay_push_service.deliveries.outcome import outcome_of
-from clay_push_service.destinations.config_change import ConfigChange
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.outcome import outcome_of
+from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind, Responded
+from clay_push_service.deliveries.claim import claim, mark_sending, release
+from clay_push_service.deliveries.invariants import verify
+from clay_push_service.deliveries.results import Result, record
+from clay_push_service.deliveries.sweep import sweep
+from clay_push_service.destination_settings.config_change import ConfigChange
+from clay_push_service.destination_settings.remove import remove_destination
+from clay_push_service.destination_settings.save_config import SaveConfig
 from clay_push_service.destinations.guard import Policy, check_url
-from clay_push_service.destinations.save_config import SaveConfig
-from clay_push_service.destinations.stored import read_destination
+from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.privacy.erase import erase
-from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.cancel import cancel
-from clay_push_service.push_jobs.claim import claim, mark_sending, release
-from clay_push_service.push_jobs.open_job import Rules, lock_job, open_job
-from clay_push_service.push_jobs.record import Result, record
-from clay_push_service.push_jobs.remove_destination import remove_destination
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
-from clay_push_service.push_jobs.sweep import sweep
-from clay_push_service.push_jobs.verify import verify
+from clay_push_service.sending.open_job import Rules, lock_job, open_job
 from tests.support.world import World, world
 
 LEADS = 8
@@ -287,7 +280,7 @@ class Deliveries(RuleBasedStateMachine):
             jobs = await self._jobs("status IN ('pending', 'running')")
             if jobs:
                 async with self.world.database.transaction() as connection:
-                    await cancel(connection, Asker(self.world.org_id, "user:test"), jobs[which % len(jobs)].id)
+                    await cancel(connection, Actor(self.world.org_id, "user:test"), jobs[which % len(jobs)].id)
 
         self.do(act())
 
@@ -303,7 +296,7 @@ class Deliveries(RuleBasedStateMachine):
             async with self.world.database.transaction() as connection:
                 tables = await self.world.host.tables(connection)
                 await retry(
-                    connection, tables, Asker(self.world.org_id, "user:test"), job_id, RetryBody(lead_ids=leads)
+                    connection, tables, Actor(self.world.org_id, "user:test"), job_id, RetryBody(lead_ids=leads)
                 )
             self.asked_again.update(leads or [])
 

@@ -12,13 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 import clay_push_service
-from clay_push_service.database import Database
-from clay_push_service.database_clock import DatabaseClock, read_clock
-from clay_push_service.deliveries.clay_client import ClayClient
-from clay_push_service.deliveries.try_webhook import try_webhook
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.clock import DatabaseClock, read_clock
+from clay_push_service.database.database import Database
+from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
-from clay_push_service.destinations.stored import read_destination
-from clay_push_service.worker import Worker
+from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.worker.worker import Worker
 from tests.support.app import AppClient, running_app, token
 from tests.support.receiver import Receiver, status
 from tests.support.world import World, draining, settings_of_tests

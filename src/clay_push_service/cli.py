@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clay_push_service import __version__
-from clay_push_service.cli_keys import api_keys, secrets
+from clay_push_service.commands.key_commands import api_keys, secrets
 
 if TYPE_CHECKING:
     from clay_push_service.settings import Settings
@@ -47,7 +47,8 @@ def options(
 
 def _settings(end_with_parent: bool = False, *, is_process: bool = False) -> "Settings":
     """Before anything heavy is imported: a missing variable is said at once."""
-    from clay_push_service.commands import parent, settings
+    from clay_push_service.commands import parent_watch as parent
+    from clay_push_service.commands import settings
 
     found = settings.load(is_process=is_process)
     if end_with_parent:
@@ -80,7 +81,7 @@ def worker(
         from clay_push_service.commands import worker_check
 
         sys.exit(worker_check.run(settings))
-    from clay_push_service import worker
+    from clay_push_service.worker import worker
 
     worker.run(settings)
 
@@ -108,9 +109,9 @@ def sandbox(context: typer.Context) -> None:
 @app.command()
 def doctor() -> None:
     """Check database, migrations, host tables and grants, secrets and workers; say what to do. Exits 1 if it is bad."""
-    from clay_push_service.commands import doctor
+    from clay_push_service.commands.doctor import command
 
-    sys.exit(doctor.run())
+    sys.exit(command.run())
 
 
 @app.command()
@@ -238,7 +239,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from clay_push_service.commands import complaint
+        from clay_push_service.commands import cli_errors as complaint
 
         said = complaint.of(error)
         if said is None:

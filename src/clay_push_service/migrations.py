@@ -11,7 +11,7 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from clay_push_service import drivers
+from clay_push_service.database import drivers
 from clay_push_service.database_url import parse
 from clay_push_service.session_settings import SCHEMA
 

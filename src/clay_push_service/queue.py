@@ -18,8 +18,8 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 
-from clay_push_service import drivers
-from clay_push_service.database import Connection, Statement
+from clay_push_service.database import drivers
+from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.session_settings import SCHEMA
 
 POOL_SECONDS = 5.0

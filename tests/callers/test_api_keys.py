@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from clay_push_service.callers.api_keys import create_key, find_key, note_use, revoke_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError, NotFoundError
 
 ORG = UUID(int=1)

@@ -8,8 +8,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from clay_push_service.commands import complaint
-from clay_push_service.database import Database
+from clay_push_service.commands import cli_errors as complaint
+from clay_push_service.database.database import Database
 from tests.support.shell import environment, of_settings, shell
 from tests.support.world import KEY, world
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clay_push_service.commands import complaint
+from clay_push_service.commands import cli_errors as complaint
 from tests.support.shell import environment, shell
 
 REPOSITORY = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from tests.support.shell import environment, shell
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import SampleWorld, load_samples

@@ -6,16 +6,9 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from clay_push_service.deliveries.answer import Refused
-from clay_push_service.deliveries.clay_client import ClayClient, Target
-from clay_push_service.destinations.guard import (
-    BlockedError,
-    HostRule,
-    Policy,
-    VettingResolver,
-    check_url,
-    vet,
-)
+from clay_push_service.clay.response import Refused
+from clay_push_service.clay.webhook_client import ClayClient, Target
+from clay_push_service.destinations.guard import BlockedError, HostRule, Policy, VettingResolver, check_url, vet
 from clay_push_service.settings import Settings
 
 CLAY = Policy.of(Settings(database_url="postgresql://x"))

@@ -11,9 +11,9 @@ import pytest
 from alembic import command
 
 from clay_push_service import migrations
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.invariants import verify
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
-from clay_push_service.push_jobs.verify import verify
 from tests.support.app import WEBHOOK, running_app
 from tests.support.pushing import Pushing, pushing
 

@@ -10,15 +10,15 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from clay_push_service.database_clock import DatabaseClock
-from clay_push_service.deliveries.clay_client import ClayClient
-from clay_push_service.deliveries.try_webhook import try_webhook
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.destinations.stored import read_destination
+from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.errors import ConflictError
-from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.sending.drainer import Drainer
 from tests.support.receiver import Receiver
 from tests.support.world import World, draining
 

@@ -17,14 +17,14 @@ import pytest
 from aiohttp.abc import AbstractResolver
 from sqlalchemy import make_url
 
+from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.deliveries.clay_client import ClayClient
-from clay_push_service.destinations import look_up
-from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.destinations import resolve as look_up
+from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import HOST_RULE
-from clay_push_service.web import create_app
-from tests.deliveries.conftest import read_request, receivers
+from tests.clay.conftest import read_request, receivers
 from tests.destinations.test_guard import INTERNAL, ODD_SPELLINGS
 from tests.support.app import FixedResolver
 from tests.support.dials import dialled

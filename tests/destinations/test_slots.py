@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.slots import reserve_slots, set_rate, throttle
 
 SLOT = timedelta(milliseconds=100)

@@ -14,19 +14,21 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from clay_push_service import settings as settings_module
-from clay_push_service import worker
-from clay_push_service.database import Database
-from clay_push_service.deliveries.clay_client import ClayClient
-from clay_push_service.host.connected import Host
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.enqueue import Again
+from clay_push_service.deliveries.results import Result
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.host.table_cache import Host
 from clay_push_service.leads import payload
-from clay_push_service.models import PushMode
-from clay_push_service.push_jobs import drain_slice, prepare
-from clay_push_service.push_jobs.accept import Asker, accept, choose_filtered, require_destination
-from clay_push_service.push_jobs.queue_leads import Again
-from clay_push_service.push_jobs.record import Result
-from clay_push_service.push_jobs.recorder import Recorder
+from clay_push_service.push_jobs.accept import accept, choose_filtered, require_destination
+from clay_push_service.sending import build_payloads as prepare
+from clay_push_service.sending import slice as drain_slice
+from clay_push_service.sending.result_writer import Recorder
+from clay_push_service.states import PushMode
+from clay_push_service.worker import worker
 
 
 def die() -> NoReturn:
@@ -134,7 +136,7 @@ async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
         tables = await host.tables(connection)
         destination = await require_destination(connection, org_id)
         choice = await choose_filtered(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Again())
-        await accept(connection, tables, Asker(org_id, "user:test"), destination, choice)
+        await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
         if not commits:
             die()
     die()

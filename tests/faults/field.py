@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 from sqlalchemy import make_url
 
-from clay_push_service.push_jobs.verify import verify
+from clay_push_service.deliveries.invariants import verify
 from tests.support.proxy import Proxy, proxying
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, Stall, receiving, status
 from tests.support.supervisor import WORKER, Supervisor, supervising

@@ -9,9 +9,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from clay_push_service.deliveries.invariants import verify
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.host.tables import Vintage, name_of
-from clay_push_service.push_jobs.verify import verify
 from tests.faults.chaos import Chaos, rows, settled, web_processes
 from tests.faults.customers import Customer, customer
 from tests.faults.field import REPORT, Field, Line, broken_ground, place_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.push_jobs.sweep import sweep
+from clay_push_service.deliveries.sweep import sweep
 from tests.faults.field import Field, broken_ground
 from tests.support.receiver import Behaviour, Stall
 from tests.support.supervisor import WORKER

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.push_jobs.drain_slice import FIRST_BATCH
-from clay_push_service.push_jobs.send_windows import WINDOW_LEADS
-from clay_push_service.push_jobs.sweep import LOST_CLAIMS_TO_POISON
+from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
+from clay_push_service.sending.pacing import WINDOW_LEADS
+from clay_push_service.sending.slice import FIRST_BATCH
 from tests.faults.field import Field, broken_ground, faulty
 from tests.support.databases import TestServer
 

@@ -17,11 +17,12 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from clay_push_service import pool_guard, queue
+from clay_push_service import queue
+from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
+from clay_push_service.database import pool_guard
 from clay_push_service.demo.home import port_for
-from clay_push_service.web import create_app
 from tests.support.proxy import Proxy, proxying
 from tests.support.shell import of_settings, start
 from tests.support.world import World, world

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from clay_push_service.destinations.config_change import ConfigChange
-from clay_push_service.destinations.configure import configure
+from clay_push_service.destination_settings.config_change import ConfigChange
+from clay_push_service.destination_settings.configure import configure
+from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destinations.guard import Policy
-from clay_push_service.destinations.look_up import default_resolver
-from clay_push_service.push_jobs.remove_destination import remove_destination
+from clay_push_service.destinations.resolve import default_resolver
 from tests.faults.field import Field, broken_ground, place_of
 from tests.support.receiver import OK, Receiver, Stall, receiving
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.host.tables import Vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
 from tests.support.runtime import runtime_url

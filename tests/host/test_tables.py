@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.missing import missing
 from clay_push_service.host.tables import SETTINGS_TABLES, HostMissingError, HostTables, Vintage, detect, host_tables

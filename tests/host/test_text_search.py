@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Text, column, select, values
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.host.text_search import contains, fold, pattern
 from tests.support.databases import TestServer, name_of
 

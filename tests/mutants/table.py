@@ -2,14 +2,14 @@
 
 A table has a default list of tests and any number of entries:
 
-    tests = ["tests/push_jobs/test_claim.py"]
+    tests = ["tests/deliveries/test_claim.py"]
 
     [[mutant]]
     promise = "A lead that is not due yet is not claimed."
-    file = "push_jobs/claim.py"
+    file = "deliveries/claim.py"
     find = " AND due_at <= now()"
     replace = ""
-    tests = ["tests/push_jobs/test_claim.py::test_a_name"]  # optional: instead of the table's tests
+    tests = ["tests/deliveries/test_claim.py::test_a_name"]  # optional: instead of the table's tests
     equivalent = "why no test can notice it"                # optional: then it is listed and not run
 """
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clay_push_service.nexusleads.attachment import Level
+from clay_push_service.host_integration.attach.attachment import Level
 from tests.support.app import running_app
 from tests.support.runtime import runtime_role
 

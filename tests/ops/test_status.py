@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import text
 
+from clay_push_service.api.app import create_app
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.host.tables import Vintage
 from clay_push_service.migrations import head
 from clay_push_service.ops.page import age
 from clay_push_service.ops.scrape import Scrape
-from clay_push_service.web import create_app
 from tests.support.app import WEBHOOK, AppClient, app_settings, running_app
 from tests.support.nexusleads import miniature_host
 from tests.support.runtime import runtime_role

@@ -8,16 +8,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from clay_push_service.callers.actor import Actor
 from clay_push_service.callers.caller import Scope
-from clay_push_service.deliveries.outcome import Outcome, Verdict
+from clay_push_service.clay.outcome import Outcome, Verdict
+from clay_push_service.deliveries.claim import claim, mark_sending
+from clay_push_service.deliveries.invariants import verify
+from clay_push_service.deliveries.results import Result, record
 from clay_push_service.privacy.erase import Person, erase
 from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
-from clay_push_service.push_jobs.accept import Asker
-from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.record import Result, record
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
-from clay_push_service.push_jobs.verify import verify
 from tests.support.app import AppClient
 from tests.support.dump import dump
 from tests.support.receiver import OK, Receiver, Reset, status
@@ -183,7 +183,7 @@ async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str)
         await forget(w, w.lead_ids[0])
         async with w.database.transaction() as connection:
             tables = await w.host.tables(connection)
-            again = await retry(connection, tables, Asker(w.org_id, "user:test"), accepted.job_id, RetryBody())
+            again = await retry(connection, tables, Actor(w.org_id, "user:test"), accepted.job_id, RetryBody())
         assert (again.lead_count, again.skipped_count) == (2, 1)
         await w.drain_all(drainer)
         assert clay.leads == {str(w.lead_ids[0]): 1, str(w.lead_ids[1]): 2}

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import empty_old
-from clay_push_service.push_jobs.sweep import sweep
 from tests.support.dump import dump
 from tests.support.world import World, world
 

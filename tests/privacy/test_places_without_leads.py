@@ -2,8 +2,8 @@
 
 import unicodedata
 
-from clay_push_service.nexusleads.attachment import Level
-from clay_push_service.nexusleads.mirror import Mirror
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.mirror.mirror import Mirror
 from tests.support.attached import attached
 from tests.support.dump import dump
 from tests.support.pushing import pushing

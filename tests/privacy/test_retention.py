@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.privacy.retention import BATCH_ROWS, empty_old
 from tests.support.receiver import OK, Receiver, status
 from tests.support.world import World, draining, world

@@ -6,19 +6,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from clay_push_service.deliveries.cause import MAYBE_SENT, Cause
-from clay_push_service.deliveries.outcome import Outcome, Streak, Verdict
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import MAYBE_SENT, Cause
+from clay_push_service.clay.outcome import Outcome, Streak, Verdict
+from clay_push_service.deliveries.claim import claim, mark_sending
+from clay_push_service.deliveries.results import Result, record
+from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON, sweep
+from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
-from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.cancel import cancel
-from clay_push_service.push_jobs.claim import claim, mark_sending
-from clay_push_service.push_jobs.read_jobs import read_job
-from clay_push_service.push_jobs.read_leads import read_leads
-from clay_push_service.push_jobs.record import Result, record
-from clay_push_service.push_jobs.remove_destination import remove_destination
-from clay_push_service.push_jobs.sweep import LOST_CLAIMS_TO_POISON, sweep
+from clay_push_service.push_jobs.queries.jobs import read_job
+from clay_push_service.push_jobs.queries.leads import read_leads
 from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
@@ -69,7 +69,7 @@ class OneDelivery:
 
     async def cancel(self) -> tuple[int, str]:
         async with self.w.database.transaction() as connection:
-            answer = await cancel(connection, Asker(self.w.org_id, "user:test"), self.job_id)
+            answer = await cancel(connection, Actor(self.w.org_id, "user:test"), self.job_id)
         return answer.maybe_sent, answer.message
 
     async def erase(self) -> Receipt:

@@ -8,10 +8,11 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from clay_push_service import queue
+from clay_push_service.callers.actor import Actor
+from clay_push_service.deliveries import enqueue as queue_leads
 from clay_push_service.errors import ConflictError, NotFoundError
-from clay_push_service.push_jobs import queue_leads
-from clay_push_service.push_jobs.accept import Asker, accept, choose_selected, require_destination
-from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.push_jobs.accept import accept, choose_selected, require_destination
+from clay_push_service.sending.drainer import Drainer
 from tests.support.world import World, draining, world
 
 
@@ -176,7 +177,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
             destination = await require_destination(connection, w.org_id)
             choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, None, queue_leads.Again())
             await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
-            [job] = await accept(connection, tables, Asker(w.org_id, "user:test"), destination, choice)
+            [job] = await accept(connection, tables, Actor(w.org_id, "user:test"), destination, choice)
         assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)
 
 
@@ -216,8 +217,8 @@ async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(
             tables = await w.host.tables(connection)
             destination = await require_destination(connection, w.org_id)
             choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, w.project_id, queue_leads.Again())
-            asker = Asker(w.org_id, "user:test", request_id="request-17")
-            [accepted] = await accept(connection, tables, asker, destination, choice)
+            actor = Actor(w.org_id, "user:test", request_id="request-17")
+            [accepted] = await accept(connection, tables, actor, destination, choice)
         with capture_logs() as logged:
             await w.drain_all(drainer)
         said = {each["event"]: each for each in logged}

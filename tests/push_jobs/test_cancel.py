@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from clay_push_service.deliveries.cause import Cause
-from clay_push_service.push_jobs.end_queued import end_queued, end_queued_of_version
+from clay_push_service.clay.cause import Cause
+from clay_push_service.deliveries.end_queued import end_queued, end_queued_of_version
 from tests.support.pushing import Pushing, pushing
 from tests.support.world import World, world
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clay_push_service.push_jobs.accept_header import prefers_csv
-from clay_push_service.push_jobs.read_deliveries import _lines, harmless
+from clay_push_service.push_jobs.queries.deliveries import _lines, harmless
 from tests.support.pushing import pushing
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")

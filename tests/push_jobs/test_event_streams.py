@@ -15,12 +15,12 @@ from sqlalchemy import event, text
 
 from clay_push_service.callers.api_keys import revoke_key
 from clay_push_service.callers.caller import Caller, CallerKind, Scope
-from clay_push_service.database_clock import DatabaseClock
+from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.errors import TooManyRequestsError, UnauthorizedError, UnavailableError
 from clay_push_service.push_jobs.dependencies import READ_DETACHED
-from clay_push_service.push_jobs.event_streams import EventStreams, JobStream
-from clay_push_service.push_jobs.feeds import Feed, Feeds
-from clay_push_service.push_jobs.watch import Watch
+from clay_push_service.push_jobs.live.event_streams import EventStreams, JobStream
+from clay_push_service.push_jobs.live.feeds import Feed, Feeds
+from clay_push_service.push_jobs.live.watch import Watch
 from tests.support.app import AppClient, app_settings, token
 from tests.support.routes import furnish
 from tests.support.serving import Served, served

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from clay_push_service.push_jobs.verify import verify
+from clay_push_service.deliveries.invariants import verify
 from tests.support.pushing import Pushing, pushing
 from tests.support.receiver import OK, Receiver, status
 

@@ -12,14 +12,14 @@ import jwt
 from aiohttp.abc import AbstractResolver, ResolveResult
 from fastapi import FastAPI
 
+from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
-from clay_push_service.database_clock import DatabaseClock
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.tables import Vintage
 from clay_push_service.settings import Settings, load
-from clay_push_service.web import create_app
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
 from tests.support.runtime import runtime_url

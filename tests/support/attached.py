@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from clay_push_service.database import Database
-from clay_push_service.host.connected import Host
+from clay_push_service.database.database import Database
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tables import Vintage, detect
-from clay_push_service.nexusleads import attach as attaching
-from clay_push_service.nexusleads.attachment import Level
-from clay_push_service.nexusleads.inbox import Inbox
-from clay_push_service.nexusleads.mirror import Mirror, Passed
-from clay_push_service.nexusleads.plan import Plan, Wish
-from clay_push_service.push_jobs.drain import Drainer
+from clay_push_service.host_integration.attach import attach as attaching
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.attach.plan import Plan, Wish
+from clay_push_service.host_integration.inbox.inbox import Inbox
+from clay_push_service.host_integration.mirror.mirror import Mirror, Passed
+from clay_push_service.sending.drainer import Drainer
 from tests.support.receiver import Receiver
 from tests.support.runtime import runtime_role as role_of_tests
 from tests.support.world import World, draining

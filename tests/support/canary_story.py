@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox
 from tests.support.canary import BAD_URL, EMAIL, NAME, SOURCE, TOKEN
 from tests.support.dump import dump

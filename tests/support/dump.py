@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 
 
 async def dump(database: Database) -> str:

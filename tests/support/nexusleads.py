@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.tables import HostTables, Vintage, detect, host_tables, name_of
-from clay_push_service.nexusleads import attach as attaching
-from clay_push_service.nexusleads.attachment import Level
-from clay_push_service.nexusleads.plan import Wish
+from clay_push_service.host_integration.attach import attach as attaching
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.attach.plan import Wish
 from tests.support.matrix import chosen_billing
 from tests.support.runtime import open_host, runtime_role
 

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.host.tables import Vintage, detect
-from clay_push_service.nexusleads.attachment import Level
-from clay_push_service.nexusleads.plan import Wish, make_plan
-from clay_push_service.nexusleads.shape import read_shape
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.attach.host_schema import read_shape
+from clay_push_service.host_integration.attach.plan import Wish, make_plan
 from tests.support.databases import TestServer
 
 MAY_NOT = "The role of TEST_DATABASE_URL may not create roles, and the tests run the service as a role of least rights."

@@ -16,11 +16,11 @@ import asyncpg
 import httpx
 import jwt
 
+from clay_push_service.api.app import create_app
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import SampleProject, SampleWorld, load_samples
 from clay_push_service.host.tables import Vintage, name_of
 from clay_push_service.settings import PREFIX, Settings
-from clay_push_service.web import create_app
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.runtime import open_host
 from tests.support.sandbox import SandboxProcess

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.connected import Host
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tables import Vintage
 from clay_push_service.settings import Settings
 from tests.support.app import AppClient, running_app

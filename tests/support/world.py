@@ -13,26 +13,26 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from clay_push_service import queue
-from clay_push_service.database import Database
-from clay_push_service.deliveries.clay_client import ClayClient
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.enqueue import Again
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.host.connected import Host
 from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tables import Vintage, name_of
-from clay_push_service.models import PushMode
 from clay_push_service.push_jobs.accept import (
     AcceptedJob,
-    Asker,
     accept,
     choose_filtered,
     choose_selected,
     require_destination,
 )
-from clay_push_service.push_jobs.drain import Drainer
-from clay_push_service.push_jobs.queue_leads import Again
+from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
+from clay_push_service.states import PushMode
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.receiver import Receiver, receiving
 from tests.support.runtime import open_host, runtime_url
@@ -141,7 +141,7 @@ class World:
                 )
             else:
                 choice = await choose_selected(connection, tables, org_id, lead_ids, project_id, repeat)
-            [accepted] = await accept(connection, tables, Asker(org_id, "user:test"), destination, choice)
+            [accepted] = await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
         return accepted
 
     @asynccontextmanager

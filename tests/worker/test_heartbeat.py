@@ -9,10 +9,10 @@ from datetime import datetime
 import pytest
 from sqlalchemy import text
 
-from clay_push_service import worker as module
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.settings import Settings
-from clay_push_service.worker import Worker
+from clay_push_service.worker import worker as module
+from clay_push_service.worker.worker import Worker
 
 FETCH = "clay.procrastinate_fetch_job_v2(character varying[], bigint)"
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs
 from clay_push_service.audit import Detail, audit
 from clay_push_service.callers.caller import Scope
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import InvalidError, NotFoundError
-from clay_push_service.failed_statement import failure
 
 KEY_PREFIX = "cps_"
 """Says whose key it is, to people and to scanners that look for leaked ones."""

@@ -10,8 +10,8 @@ from clay_push_service import logs
 from clay_push_service.callers.api_keys import ApiKey, find_key, is_key
 from clay_push_service.callers.caller import Caller, CallerKind, Scope
 from clay_push_service.errors import UNFINISHED, BadRequestError, ForbiddenError, UnauthorizedError
-from clay_push_service.host.connected import Host
 from clay_push_service.host.members import memberships, user_exists
+from clay_push_service.host.table_cache import Host
 from clay_push_service.host.tokens import username_of
 from clay_push_service.settings import Settings
 

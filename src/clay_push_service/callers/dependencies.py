@@ -6,13 +6,14 @@ from fastapi import BackgroundTasks, Depends, Header, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import database as connected_database
 from clay_push_service.callers.api_keys import note_use
 from clay_push_service.callers.authenticate import OrgDefault, authenticate
 from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.database_clock import DatabaseClock
-from clay_push_service.dependencies import Database, Settings, Transaction
-from clay_push_service.host import connected
+from clay_push_service.callers.request_state import Database, Settings, Transaction
+from clay_push_service.database import database as connected_database
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.host import table_cache as connected
 from clay_push_service.settings import Settings as ServiceSettings
 
 BEARER = HTTPBearer(
@@ -60,7 +61,7 @@ class Authorize:
                     connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
                 )
 
-        caller = await connected_database.on_fresh_plan(known)
+        caller = await on_fresh_plan(known)
         request.state.admitted = caller
         return caller
 
@@ -129,7 +130,7 @@ class AuthorizeDetached(Authorize):
                 async with database.transaction() as connection:
                     return await self._authenticate(connection, request, host, settings, x_org_id)
 
-            caller = await connected_database.on_fresh_plan(known)
+            caller = await on_fresh_plan(known)
         _note_use(caller, database, background)
         return caller
 

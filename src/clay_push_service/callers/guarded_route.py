@@ -14,9 +14,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from clay_push_service.callers.dependencies import Authorize
+from clay_push_service.callers.request_body import with_body
 from clay_push_service.callers.strict_query import ignore_unknown_parameters, require_known_parameters
 from clay_push_service.callers.turns import Lane, Turns
-from clay_push_service.request_body import with_body
 from clay_push_service.settings import Settings
 
 

@@ -1,1 +1,1 @@
-"""What the commands of `clay-push` do, one module each; they print, the layers below do not."""
+"""Implementation of the `clay-push` commands, one module each. Only commands print."""

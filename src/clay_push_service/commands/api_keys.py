@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.callers.api_keys import ApiKey, create_key, list_keys, revoke_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.commands.asker import actor
-from clay_push_service.commands.named import organization
-from clay_push_service.database import Database
+from clay_push_service.commands.actor import actor
+from clay_push_service.commands.lookup import organization
+from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError
 from clay_push_service.host.tables import detect
 from clay_push_service.settings import Settings

@@ -4,13 +4,13 @@ import asyncio
 
 import typer
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.database_url import parse
 from clay_push_service.errors import InvalidError
 from clay_push_service.host.tables import detect
-from clay_push_service.nexusleads import attach as attaching
-from clay_push_service.nexusleads.attachment import Level
-from clay_push_service.nexusleads.plan import Plan, Wish, enter_step
+from clay_push_service.host_integration.attach import attach as attaching
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.attach.plan import Plan, Wish, enter_step
 from clay_push_service.settings import Settings
 
 SHOWN = 10

@@ -8,12 +8,12 @@ from uuid import UUID
 import typer
 from sqlalchemy import RowMapping, text
 
-from clay_push_service.commands.asker import actor
-from clay_push_service.commands.named import organization
-from clay_push_service.database import Database
+from clay_push_service.callers.actor import Actor
+from clay_push_service.commands.actor import actor
+from clay_push_service.commands.lookup import organization
+from clay_push_service.database.database import Database
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host.tables import detect
-from clay_push_service.push_jobs.accept import Asker
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.settings import Settings
 
@@ -52,7 +52,7 @@ async def _cancel(settings: Settings, wanted: Wanted) -> None:
         for job in jobs:
             try:
                 async with database.transaction() as connection:  # one each: no lock is held while others are cancelled
-                    done = await cancel(connection, Asker(job["org_id"], actor()), job["id"])
+                    done = await cancel(connection, Actor(job["org_id"], actor()), job["id"])
             except ConflictError:
                 if wanted.job is not None:
                     raise

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import typer
 
-from clay_push_service.commands.asker import actor
-from clay_push_service.commands.named import organization
-from clay_push_service.database import Database
+from clay_push_service.commands.actor import actor
+from clay_push_service.commands.lookup import organization
+from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError
 from clay_push_service.host.tables import detect
 from clay_push_service.privacy.erase import MAX_LEADS, erase

@@ -2,8 +2,8 @@
 
 import json
 
+from clay_push_service.api.app import create_app
 from clay_push_service.settings import Settings
-from clay_push_service.web import create_app
 
 
 def as_yaml() -> str:

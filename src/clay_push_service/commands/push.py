@@ -9,19 +9,19 @@ from rich.console import Console
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.commands.asker import actor
-from clay_push_service.commands.named import organization, project
+from clay_push_service.callers.actor import Actor
+from clay_push_service.commands.actor import actor
+from clay_push_service.commands.lookup import organization, project
 from clay_push_service.commands.progress import job_bar, tell_end
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.host.tables import detect
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.models import JobStatus
-from clay_push_service.push_jobs.accept import Asker
-from clay_push_service.push_jobs.ask import Desk, message_of
-from clay_push_service.push_jobs.describe import ENDED
-from clay_push_service.push_jobs.read_jobs import read_job
+from clay_push_service.push_jobs.push_service import PushService, message_of
+from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
+from clay_push_service.push_jobs.summary import ENDED
 from clay_push_service.settings import Settings
+from clay_push_service.states import JobStatus
 
 LOOK_SECONDS = 0.25
 
@@ -63,22 +63,22 @@ class _Push:
 
     async def _preview(self) -> int:
         async with self._database.transaction() as connection:
-            desk, body = await self._desk(connection)
-            found = await desk.preview(body)
+            service, body = await self._push_service(connection)
+            found = await service.preview(body)
         self._tell(found)
         return 1 if found.blocked else 0
 
     async def _push(self) -> tuple[UUID, UUID]:
         async with self._database.transaction() as connection:
-            desk, body = await self._desk(connection)
-            [job] = await desk.push(body)
+            service, body = await self._push_service(connection)
+            [job] = await service.push(body)
         queued = job.lead_count - job.skipped_count
         said = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else message_of([job])
         self._console.print(Text(f"Push job {job.job_id}: {said}"), soft_wrap=True)
-        return desk.asker.org_id, job.job_id
+        return service.actor.org_id, job.job_id
 
-    async def _desk(self, connection: AsyncConnection) -> tuple[Desk, PushFilteredBody]:
-        """The same desk, asked with the same body, as the API's."""
+    async def _push_service(self, connection: AsyncConnection) -> tuple[PushService, PushFilteredBody]:
+        """The same service, asked with the same body, as the API's."""
         wanted = self._wanted
         tables = await detect(connection, self._settings.host_schema)
         org = await organization(connection, tables, wanted.org)
@@ -89,7 +89,7 @@ class _Push:
             push_mode="all" if wanted.min_score is None else "filtered",
             push_again=wanted.again,
         )
-        return await Desk.open(connection, tables, Asker(org.id, actor()), self._settings), body
+        return await PushService.open(connection, tables, Actor(org.id, actor()), self._settings), body
 
     async def _watch(self, org_id: UUID, job_id: UUID) -> int:
         with job_bar(self._console) as shown:

@@ -5,8 +5,8 @@ import asyncio
 import typer
 
 from clay_push_service.audit import Detail, audit
-from clay_push_service.commands.asker import actor
-from clay_push_service.database import Database
+from clay_push_service.commands.actor import actor
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.reseal import Stored, count, reseal
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.settings import Settings

@@ -11,15 +11,14 @@ import uvloop
 from fastapi import FastAPI
 
 from clay_push_service import logs
+from clay_push_service.api.app import create_app, end_streams
+from clay_push_service.api.connections import Connections
+from clay_push_service.api.open_files import connections_allowed
 from clay_push_service.commands.worker_beside import WorkerBeside
+from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
-from clay_push_service.failed_statement import failure
 from clay_push_service.settings import PREFIX, Settings, SettingsError
-from clay_push_service.watchdog import end_within
-from clay_push_service.web import create_app
-from clay_push_service.web.app import end_streams
-from clay_push_service.web.connections import Connections
-from clay_push_service.web.open_files import connections_allowed
+from clay_push_service.worker.watchdog import end_within
 
 DRAIN_SECONDS = 8
 """For answers that are under way. Event streams are ended at once; their readers connect again."""

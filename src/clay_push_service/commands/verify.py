@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clay_push_service.database import Database
-from clay_push_service.push_jobs.verify import CHECKS, STATEMENT_SECONDS, Violation, verify
+from clay_push_service.database.database import Database
+from clay_push_service.deliveries.invariants import CHECKS, STATEMENT_SECONDS, Violation, verify
 from clay_push_service.settings import Settings
 
 SWEEPS = 5

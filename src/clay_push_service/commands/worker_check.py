@@ -6,7 +6,7 @@ import socket
 import typer
 from sqlalchemy import text
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.ops.health import LIVE_SECONDS
 from clay_push_service.settings import Settings
 

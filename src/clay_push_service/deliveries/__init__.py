@@ -1,1 +1,1 @@
-"""One lead to one destination: the Clay client, what its answer means, the delivery."""
+"""The delivery ledger: all SQL that creates, claims, updates and checks deliveries and the counters of their push jobs."""

@@ -13,17 +13,17 @@ import httpx
 from rich.console import Console
 
 from clay_push_service import migrations
+from clay_push_service.clay.cause import Cause
 from clay_push_service.commands.progress import job_bar, tell_end
-from clay_push_service.deliveries.cause import Cause
 from clay_push_service.demo import host_database, postgres, service
-from clay_push_service.demo.arrivals import arrived
+from clay_push_service.demo.demo_user import Member, access_token
 from clay_push_service.demo.home import DemoError, DemoHome, port_for
 from clay_push_service.demo.host_database import DemoProject
-from clay_push_service.demo.member import Member, access_token
+from clay_push_service.demo.output import Teller
 from clay_push_service.demo.postgres import PostgresError
+from clay_push_service.demo.sandbox_check import arrived
 from clay_push_service.demo.service import Service
-from clay_push_service.demo.tell import Teller
-from clay_push_service.push_jobs.describe import ENDED
+from clay_push_service.push_jobs.summary import ENDED
 from clay_push_service.push_jobs.views import JobView
 from clay_push_service.sandbox.server import running as sandbox_running
 from clay_push_service.sandbox.store import DirectoryInUseError

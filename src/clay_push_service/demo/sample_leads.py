@@ -21,7 +21,7 @@ from clay_push_service.demo.sample_people import (
     REASONS,
     SKILLS,
     username_of_name,
-)  # fmt: skip
+)
 from clay_push_service.host.tables import Vintage, name_of
 
 Cell = str | int | bool | Decimal | UUID | date | Sequence[str] | None

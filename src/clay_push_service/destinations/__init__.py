@@ -1,1 +1,1 @@
-"""Where leads go: settings, secret box, guard, connection test, pace, quota."""
+"""Destinations: state, quota, pace and slots, sealed secrets, and the guard against internal addresses."""

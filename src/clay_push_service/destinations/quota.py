@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from clay_push_service.database import Connection, Statement
+from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.secret_box import mask
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
 

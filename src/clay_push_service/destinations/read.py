@@ -9,10 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.pace import Pace
-from clay_push_service.models import DestinationState
+from clay_push_service.states import DestinationState
 
 FUEL_WARNINGS: Final = (95, 80)
 """Percent of the fuel limit, highest first. Clay itself says nothing before the end."""
+
+NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integrations"
+"""Word for word from the feature document, section 7.2."""
 
 READ = text("""
 SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, destination.next_slot_at,

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 
 BATCH = 100

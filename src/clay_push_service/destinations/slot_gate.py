@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from clay_push_service import metrics
-from clay_push_service.database_clock import DatabaseClock
+from clay_push_service.database.clock import DatabaseClock
 
 LATE_SHARE = 0.98
 """No two POSTs of one process are closer than this share of their interval, even if the first was late."""

@@ -6,7 +6,7 @@ Every statement that moves `next_slot_at` is here; none moves it below a slot th
 from datetime import datetime
 from uuid import UUID
 
-from clay_push_service.database import Connection, Statement
+from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservation, reserve
 
 # clock_timestamp() and not now(), and outside of what locks: we may have waited for the row.

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.models import DestinationState
+from clay_push_service.states import DestinationState
 
 READ = text("""
 SELECT version.id, version.org_id, version.sealed_url, version.sealed_token, version.state, version.state_reason,

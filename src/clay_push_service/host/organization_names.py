@@ -7,8 +7,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
-from clay_push_service.database import UNAVAILABLE
-from clay_push_service.failed_statement import failure
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.host.tables import HostTables
 
 MAX_CHARACTERS = 80

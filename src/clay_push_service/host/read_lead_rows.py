@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, LateralFromClause
 
-from clay_push_service.database import Connection, Statement
+from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.host.lead_row import GithubStats, LeadRow
 from clay_push_service.host.tables import HostTables
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from clay_push_service.database_clock import WRONG_SECONDS
+from clay_push_service.database.clock import WRONG_SECONDS
 from clay_push_service.ops.advice import Advice, Level
 from clay_push_service.ops.health import WorkerSeen
 

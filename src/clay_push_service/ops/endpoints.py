@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 
 from clay_push_service.callers.authenticate import credential_of, require_ops
 from clay_push_service.callers.dependencies import Authorized, Host
+from clay_push_service.callers.request_state import Clock, Database, Settings
 from clay_push_service.callers.strict_query import require_known_parameters
-from clay_push_service.database_clock import read_clock
-from clay_push_service.dependencies import Clock, Database, Settings
+from clay_push_service.database.clock import read_clock
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.host.tables import HostTables

@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, migrations
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
+from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
-from clay_push_service.failed_statement import failure
-from clay_push_service.host.connected import Host
 from clay_push_service.host.missing import missing
-from clay_push_service.nexusleads.amiss import lacking_rights
+from clay_push_service.host.table_cache import Host
+from clay_push_service.host_integration.attach.drift import lacking_rights
 
 INSUFFICIENT_PRIVILEGE = "42501"
 ANSWER_SECONDS = 5.0
@@ -34,7 +34,7 @@ WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
 
 log = logs.get(__name__)
 _reading: set[asyncio.Task["Readiness"]] = set()
-"""Kept until they have ended: asyncio holds tasks only weakly."""
+"""StoredResponse until they have ended: asyncio holds tasks only weakly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause, Who
-from clay_push_service.models import DestinationState
+from clay_push_service.clay.cause import EXPLANATIONS, Cause, Who
 from clay_push_service.ops.advice import Advice, Level, counted
 from clay_push_service.ops.clocks import clock_advice
 from clay_push_service.ops.health import StateCount, Vitals
 from clay_push_service.ops.quota import quota_advice
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck, ring_advice
+from clay_push_service.states import DestinationState
 
 LATE_SECONDS = 120
 """Sendable leads that nobody has worked on for so long; the sweep wakes them after 10 to 20 s."""

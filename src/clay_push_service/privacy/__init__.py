@@ -1,1 +1,1 @@
-"""What is kept about people and about acts: retention, erasure with its receipt, the audit log as owners read it."""
+"""Retention, erasure with receipts, and the audit log."""

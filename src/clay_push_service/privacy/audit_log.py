@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, JsonValue
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.push_jobs import cursor
+from clay_push_service import pagination as cursor
 
 READ = text("""
 SELECT id, at, actor, action, details FROM clay.audit_log

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
-from clay_push_service.dependencies import Transaction
+from clay_push_service.pagination import Cursor
 from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
 from clay_push_service.problems import CALLER, LOCATION, responses
-from clay_push_service.push_jobs.cursor import Cursor
 
 router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized, route_class=GuardedRoute)
 

@@ -18,10 +18,11 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
-from clay_push_service.deliveries.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.deliveries import counters as tally
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
-from clay_push_service.push_jobs import idempotency, tally
+from clay_push_service.push_jobs import idempotency
 
 MAX_LEADS = 1_000
 """In one request: the organization's pushes are not accepted while it runs, some milliseconds a lead."""

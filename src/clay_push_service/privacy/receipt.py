@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.errors import NotFoundError
 from clay_push_service.privacy.erase import MAX_LEADS
-from clay_push_service.push_jobs.twins import with_twins
+from clay_push_service.push_jobs.openapi_aliases import with_twins
 
 MAX_FORMER = 1_000
 """Values in one request: one for each lead that it may name."""

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics
-from clay_push_service.database import Database
+from clay_push_service.database.database import Database
 
 BATCH_ROWS = 2_000
 """Deliveries emptied in one transaction: some 20 ms, so that a worker that records results never waits longer."""

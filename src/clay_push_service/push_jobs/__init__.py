@@ -1,1 +1,1 @@
-"""Many leads, one request: accept, drain, finish, retry, cancel, progress."""
+"""Push requests: select and accept leads, preview, retry, cancel, and report progress."""

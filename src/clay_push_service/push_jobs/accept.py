@@ -10,26 +10,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
-from clay_push_service.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from clay_push_service.gate import gate
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries.enqueue import Again, Counted, queue_leads
+from clay_push_service.deliveries.parallelism import shares
+from clay_push_service.destinations.read import NOT_CONFIGURED
+from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host import leads as host_leads
-from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.leads import LeadCriteria, PushableLeads
 from clay_push_service.host.projects import project as read_project
 from clay_push_service.host.tables import HostTables
-from clay_push_service.models import DestinationState, PushMode
-from clay_push_service.push_jobs import tally
-from clay_push_service.push_jobs.queue_leads import Again, Counted, queue_leads
-from clay_push_service.push_jobs.shares import shares
+from clay_push_service.states import DestinationState, PushMode
 
 MAX_LEADS = 50_000
 """What a webhook takes in its whole life; a push of more could never end well."""
 NAMED = 10
 """Ids named in one refusal; of 50,000 nobody reads more."""
-
-NOT_CONFIGURED = "Configure your Clay webhook URL in Settings → Integrations"
-"""Word for word from the feature document, section 7.2."""
 
 # The webhook can be neither changed nor removed between this lock and our commit. Locked by a statement of its own: one that
 # had to wait for a change would see the new destination beside the old versions, and find none.
@@ -50,16 +47,6 @@ VALUES (:id, :org_id, :project_id, :project_name, :version_id, :table_name, :tab
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asked, for the job's page and the audit log."""
-
-    org_id: UUID
-    actor: str
-    user_id: UUID | None = None
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Destination:
     """An organization's destination, as accepting a push sees it."""
 
@@ -70,7 +57,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """Which leads, how they were chosen, and what is sent again."""
 
     mode: PushMode
@@ -95,18 +82,6 @@ class AcceptedJob:
     push_mode: PushMode
     main_cause: Cause | None = None
     """Why most of the skipped leads are skipped."""
-
-
-async def require_available(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, *, billing_enabled: bool, upgrade_url: str | None
-) -> None:
-    """The gate. Raises 403 `enterprise_required`."""
-    enterprise = billing_enabled and await is_enterprise(connection, tables, org_id)
-    answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
-    if not answer.available:
-        raise ForbiddenError(
-            answer.message or "", code=answer.code, extra={"upgrade_url": upgrade_url} if upgrade_url else {}
-        )
 
 
 async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
@@ -139,7 +114,7 @@ async def choose_selected(
     lead_ids: Sequence[UUID],
     project_id: UUID | None,
     again: Again,
-) -> Choice:
+) -> Selection:
     """Leads by id. Raises 404 `project_not_found` or `lead_not_found` with the first ten that are none."""
     if project_id is None:
         return await _choose_best(connection, tables, org_id, lead_ids, again)
@@ -148,19 +123,19 @@ async def choose_selected(
     if unknown:
         raise no_leads(unknown, "These are no leads of your project, so nothing was queued")
     leads = host_leads.selected(tables, org_id, lead_ids, project_id)
-    return Choice(PushMode.SELECTED, leads, [project_id], again=again)
+    return Selection(PushMode.SELECTED, leads, [project_id], again=again)
 
 
 async def _choose_best(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], again: Again
-) -> Choice:
+) -> Selection:
     """Which project each lead counts for is asked once: scoring goes on meanwhile, and may move a lead to a project without a job."""
     projects = await host_leads.best_projects(connection, tables, org_id, lead_ids)
     unknown = [each for each in dict.fromkeys(lead_ids) if each not in projects]
     if unknown:
         raise no_leads(unknown[:NAMED], "These are no leads of your organization, so nothing was queued")
     most = [project_id for project_id, _ in Counter(projects.values()).most_common()]
-    return Choice(PushMode.SELECTED, host_leads.paired(tables, projects), most, again=again)
+    return Selection(PushMode.SELECTED, host_leads.paired(tables, projects), most, again=again)
 
 
 async def choose_filtered(
@@ -172,7 +147,7 @@ async def choose_filtered(
     mode: PushMode,
     again: Again,
     filters_json: str | None = None,
-) -> Choice:
+) -> Selection:
     """Leads of a project by filters. Raises 404 `project_not_found`, or 422 `too_many_leads` with their count."""
     await require_project(connection, tables, org_id, project_id)
     count = await host_leads.count_filtered(connection, tables, org_id, project_id, criteria)
@@ -183,7 +158,7 @@ async def choose_filtered(
             extra={"count": count, "limit": MAX_LEADS},
         )
     leads = host_leads.filtered(tables, org_id, project_id, criteria)
-    return Choice(mode, leads, [project_id], again=again, filters_json=filters_json)
+    return Selection(mode, leads, [project_id], again=again, filters_json=filters_json)
 
 
 async def require_project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> str:
@@ -205,18 +180,18 @@ def _no_project() -> NoReturn:
 
 
 async def accept(
-    connection: AsyncConnection, tables: HostTables, asker: Asker, destination: Destination, choice: Choice
+    connection: AsyncConnection, tables: HostTables, actor: Actor, destination: Destination, choice: Selection
 ) -> list[AcceptedJob]:
     """Queue the chosen leads: one push job a project. Commits nothing itself."""
     jobs: dict[UUID, UUID] = {}
     for project_id in choice.projects:
         jobs[project_id] = uuid4()
-        found = await read_project(connection, tables, asker.org_id, project_id)
+        found = await read_project(connection, tables, actor.org_id, project_id)
         await connection.execute(
             CREATE,
             {
                 "id": jobs[project_id],
-                "org_id": asker.org_id,
+                "org_id": actor.org_id,
                 "project_id": project_id,
                 "project_name": found.name if found else None,
                 "version_id": destination.version_id,
@@ -227,12 +202,12 @@ async def accept(
                 "push_again": choice.push_again or choice.again.in_clay,
                 "retry_of": choice.retry_of,
                 "source_job_id": choice.source_job_id,
-                "created_by": asker.actor,
-                "created_by_user_id": asker.user_id,
-                "request_id": asker.request_id,
+                "created_by": actor.name,
+                "created_by_user_id": actor.user_id,
+                "request_id": actor.request_id,
             },
         )
-    counts = await queue_leads(connection, choice.leads, asker.org_id, jobs, destination.table_epoch, choice.again)
+    counts = await queue_leads(connection, choice.leads, actor.org_id, jobs, destination.table_epoch, choice.again)
     accepted = []
     for project_id, job_id in jobs.items():
         counted = counts.get(job_id, Counted(0, 0))

@@ -6,14 +6,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
-from clay_push_service.deliveries.cause import Cause
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import Cause
+from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.errors import ConflictError
-from clay_push_service.models import JobStatus
-from clay_push_service.push_jobs.accept import Asker
-from clay_push_service.push_jobs.describe import leads
-from clay_push_service.push_jobs.end_queued import end_queued
-from clay_push_service.push_jobs.read_jobs import not_found
+from clay_push_service.push_jobs.queries.jobs import not_found
 from clay_push_service.push_jobs.schemas import CancelAnswer
+from clay_push_service.push_jobs.summary import leads
+from clay_push_service.states import JobStatus
 
 LOCK = text("SELECT status FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE")
 REQUEST = text("""
@@ -28,9 +28,9 @@ FROM clay.push_jobs WHERE id = :job_id
 """)
 
 
-async def cancel(connection: AsyncConnection, asker: Asker, job_id: UUID) -> CancelAnswer:
+async def cancel(connection: AsyncConnection, actor: Actor, job_id: UUID) -> CancelAnswer:
     """Raises 404 `job_not_found`, 409 `job_ended`. Cancelling twice is the same as once."""
-    row = (await connection.execute(LOCK, {"org_id": asker.org_id, "job_id": job_id})).one_or_none()
+    row = (await connection.execute(LOCK, {"org_id": actor.org_id, "job_id": job_id})).one_or_none()
     if row is None:
         raise not_found()
     if row.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
@@ -39,9 +39,7 @@ async def cancel(connection: AsyncConnection, asker: Asker, job_id: UUID) -> Can
     ended = await end_queued(connection, [job_id], Cause.CANCELLED)
     left = (await connection.execute(LEFT, {"job_id": job_id})).one()
     cancelled = ended.get(job_id, 0)
-    await audit(
-        connection, asker.org_id, asker.actor, "push_job.cancelled", {"job_id": str(job_id), "leads": cancelled}
-    )
+    await audit(connection, actor.org_id, actor.name, "push_job.cancelled", {"job_id": str(job_id), "leads": cancelled})
     return CancelAnswer(
         job_id=job_id,
         cancelled_count=cancelled,

@@ -1,4 +1,4 @@
-"""What push endpoints ask for in their signatures: the desk a request is dealt with, and the event stream of a job."""
+"""FastAPI dependencies of the push endpoints: the push service of a request, and the event stream of a push job."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
@@ -6,52 +6,32 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Request
 
+from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.authenticate import OrgDefault
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.dependencies import Host, caller_with, detached_caller_with
-from clay_push_service.dependencies import Database, RequestId, Settings, Transaction
-from clay_push_service.push_jobs import event_streams
-from clay_push_service.push_jobs.accept import Asker
-from clay_push_service.push_jobs.ask import Desk
-from clay_push_service.push_jobs.feeds import Feeds
-from clay_push_service.push_jobs.read_deliveries import require_job
-from clay_push_service.push_jobs.settings_desk import SettingsDesk
+from clay_push_service.callers.request_state import Database, RequestId, Settings, Transaction
+from clay_push_service.push_jobs.live import event_streams
+from clay_push_service.push_jobs.live.feeds import Feeds
+from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.queries.deliveries import require_job
 
 
-def asker_of(caller: Caller, request_id: str | None) -> Asker:
-    return Asker(caller.org_id, caller.actor, caller.user_id, request_id)
+def push_service_with(
+    scope: Scope, *, org_default: OrgDefault = "only"
+) -> Callable[..., Coroutine[Any, Any, PushService]]:
+    """Returns a dependency: the push service in the transaction of the request, for a caller with `scope`."""
 
-
-def desk_with(scope: Scope, *, org_default: OrgDefault = "only") -> Callable[..., Coroutine[Any, Any, Desk]]:
-    """A dependency: the desk in the request's transaction, for a caller who has `scope`."""
-
-    async def desk(
+    async def service(
         caller: Annotated[Caller, Depends(caller_with(scope, org_default=org_default))],
         connection: Transaction,
         host: Host,
         settings: Settings,
         request_id: RequestId,
-    ) -> Desk:
-        return await Desk.open(connection, await host.tables(connection), asker_of(caller, request_id), settings)
+    ) -> PushService:
+        return await PushService.open(connection, await host.tables(connection), actor_of(caller, request_id), settings)
 
-    return desk
-
-
-def settings_desk_with(
-    scope: Scope, *, org_default: OrgDefault = "only"
-) -> Callable[..., Coroutine[Any, Any, SettingsDesk]]:
-    """A dependency: the desk that holds no transaction."""
-
-    async def desk(
-        caller: Annotated[Caller, Depends(detached_caller_with(scope, org_default=org_default))],
-        database: Database,
-        host: Host,
-        settings: Settings,
-        request_id: RequestId,
-    ) -> SettingsDesk:
-        return SettingsDesk(database, host, asker_of(caller, request_id), settings)
-
-    return desk
+    return service
 
 
 READ_DETACHED = detached_caller_with(Scope.READ)
@@ -77,9 +57,8 @@ async def _job_stream(
             )
 
 
-PushDesk = Annotated[Desk, Depends(desk_with(Scope.PUSH))]
-ReadDesk = Annotated[Desk, Depends(desk_with(Scope.READ))]
-ConfigDesk = Annotated[SettingsDesk, Depends(settings_desk_with(Scope.CONFIG))]
+PushAccess = Annotated[PushService, Depends(push_service_with(Scope.PUSH))]
+ReadAccess = Annotated[PushService, Depends(push_service_with(Scope.READ))]
 JobStream = Annotated[event_streams.JobStream, Depends(_job_stream)]
 IdempotencyKey = Annotated[
     str | None,

@@ -39,7 +39,7 @@ ON CONFLICT (org_id, key) DO UPDATE SET request_hash = excluded.request_hash, st
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """The first answer, to be given again."""
 
     status: int
@@ -52,7 +52,9 @@ def fingerprint(endpoint: str, body: BaseModel) -> bytes:
     return hashlib.sha256(f"{endpoint}\n{body.model_dump_json()}".encode()).digest()
 
 
-async def find_answer(connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes) -> Kept | None:
+async def find_response(
+    connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes
+) -> StoredResponse | None:
     """Raises 400 `idempotency_key_invalid`, 409 `idempotency_key_in_use`, 422 `idempotency_key_reused`."""
     if not VALID.fullmatch(key):
         raise BadRequestError(
@@ -71,7 +73,7 @@ async def find_answer(connection: AsyncConnection, org_id: UUID, key: str, reque
         raise InvalidError(
             "This Idempotency-Key was used for another request in the last 24 hours.", code="idempotency_key_reused"
         )
-    return Kept(row.status, row.answer, row.location)
+    return StoredResponse(row.status, row.answer, row.location)
 
 
 async def hide(connection: AsyncConnection, org_id: UUID) -> None:
@@ -79,7 +81,9 @@ async def hide(connection: AsyncConnection, org_id: UUID) -> None:
     await connection.execute(HIDE, {"org_id": org_id})
 
 
-async def keep_answer(connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, kept: Kept) -> None:
+async def store_response(
+    connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, kept: StoredResponse
+) -> None:
     """In the transaction of what it answers."""
     await connection.execute(
         KEEP,

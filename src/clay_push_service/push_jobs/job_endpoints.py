@@ -8,27 +8,28 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.caller import Caller
 from clay_push_service.callers.dependencies import Authorized, Pusher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.request_state import Database, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
-from clay_push_service.database import Database as Reading
-from clay_push_service.deliveries.cause import Cause
-from clay_push_service.dependencies import Database, RequestId, Transaction
+from clay_push_service.clay.cause import Cause
+from clay_push_service.database.database import Database as Reading
 from clay_push_service.errors import InvalidError
-from clay_push_service.models import DeliveryStatus, JobStatus
+from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
-from clay_push_service.push_jobs.cursor import Cursor
-from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushDesk, asker_of
+from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushAccess
 from clay_push_service.push_jobs.idempotency import fingerprint
-from clay_push_service.push_jobs.read_deliveries import csv_lines, read_deliveries, require_job
-from clay_push_service.push_jobs.read_jobs import read_job, read_jobs
+from clay_push_service.push_jobs.queries.deliveries import csv_lines, read_deliveries, require_job
+from clay_push_service.push_jobs.queries.jobs import read_job, read_jobs
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
 from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
+from clay_push_service.states import DeliveryStatus, JobStatus
 
 router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized, route_class=GuardedRoute)
 
@@ -154,23 +155,23 @@ async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
 )  # fmt: skip
 async def retry_job(
     job_id: JobId,
-    desk: PushDesk,
+    service: PushAccess,
     body: Annotated[RetryBody, Body()] = ALL_RETRYABLE,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
 
     async def push() -> list[AcceptedJob]:
-        await desk.require_available()
-        accepted = await retry(desk.connection, desk.tables, desk.asker, job_id, body)
-        await desk.audit_push(accepted, "push_job.retried")
+        await service.require_available()
+        accepted = await retry(service.connection, service.tables, service.actor, job_id, body)
+        await service.audit_push(accepted, "push_job.retried")
         return [accepted]
 
-    kept = await desk.once(idempotency_key, fingerprint(f"retry/{job_id}", body), push)
+    kept = await service.once(idempotency_key, fingerprint(f"retry/{job_id}", body), push)
     return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location or ""})
 
 
 @router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))
 async def cancel_job(job_id: JobId, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
     """Within a second nothing more is sent; what has gone to Clay stays there."""
-    return await cancel(connection, asker_of(caller, request_id), job_id)
+    return await cancel(connection, actor_of(caller, request_id), job_id)

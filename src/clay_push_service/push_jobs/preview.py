@@ -10,20 +10,20 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database_clock import NOW
-from clay_push_service.deliveries.cause import EXPLANATIONS, Cause
+from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.database.clock import NOW
+from clay_push_service.deliveries.changed_leads import changed_leads
+from clay_push_service.deliveries.enqueue import LOG, judged
 from clay_push_service.destinations.read import DestinationView, WebhookView
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.leads import LeadRow, payload_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, PayloadProblem, build
-from clay_push_service.models import DestinationState
-from clay_push_service.push_jobs.accept import Choice, require_destination
-from clay_push_service.push_jobs.changed import changed_leads
-from clay_push_service.push_jobs.describe import leads
-from clay_push_service.push_jobs.queue_leads import LOG, judged
+from clay_push_service.push_jobs.accept import Selection, require_destination
 from clay_push_service.push_jobs.schemas import Preview, Reason
+from clay_push_service.push_jobs.summary import leads
 from clay_push_service.push_jobs.views import Waiting
+from clay_push_service.states import DestinationState
 
 SAMPLE_LEADS = 2000
 """Built in full up to here (about 0.2 s); above it the counts are an estimate."""
@@ -50,7 +50,7 @@ class _Built:
 
 
 async def preview(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, choice: Choice, view: DestinationView
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, choice: Selection, view: DestinationView
 ) -> Preview:
     """`view`: the destination, which must have a webhook. A closed one is previewed too, and `blocked` says so."""
     blocked = await _blocked(connection, org_id)

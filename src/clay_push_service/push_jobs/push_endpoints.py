@@ -11,20 +11,14 @@ from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
 from clay_push_service.leads.filters import LeadFilters
+from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
-from clay_push_service.push_jobs.ask import Desk
-from clay_push_service.push_jobs.cursor import Cursor
-from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushDesk, ReadDesk
+from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushAccess, ReadAccess
 from clay_push_service.push_jobs.idempotency import fingerprint
-from clay_push_service.push_jobs.read_leads import read_leads
-from clay_push_service.push_jobs.schemas import (
-    Preview,
-    PreviewBody,
-    PushAnswer,
-    PushBody,
-    PushFilteredBody,
-)
-from clay_push_service.push_jobs.status import StatusView
+from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.queries.leads import read_leads
+from clay_push_service.push_jobs.queries.status import StatusView
+from clay_push_service.push_jobs.schemas import Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
 from clay_push_service.push_jobs.views import LeadPage
 
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, route_class=GuardedRoute)
@@ -43,10 +37,10 @@ PUSHED = {
     dependencies=[LEADS],
 )  # fmt: skip
 async def push(
-    body: PushBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+    body: PushBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
     """Queue one push job a project. Nothing is queued if any id is no lead of the organization."""
-    return await _pushed(desk, "push", body, idempotency_key, dry_run=dry_run)
+    return await _pushed(service, "push", body, idempotency_key, dry_run=dry_run)
 
 
 @router.post(
@@ -54,33 +48,33 @@ async def push(
     responses=PUSHED, dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def push_filtered(
-    body: PushFilteredBody, desk: PushDesk, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+    body: PushFilteredBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
     """Queue one push job for all leads of a project that match; over 50,000 is 422 with the count."""
-    return await _pushed(desk, "push-filtered", body, idempotency_key, dry_run=dry_run)
+    return await _pushed(service, "push-filtered", body, idempotency_key, dry_run=dry_run)
 
 
 async def _pushed(
-    desk: Desk, endpoint: str, body: PushBody | PushFilteredBody, key: str | None, *, dry_run: bool
+    service: PushService, endpoint: str, body: PushBody | PushFilteredBody, key: str | None, *, dry_run: bool
 ) -> JSONResponse:
     if dry_run:
-        return JSONResponse((await desk.preview(body)).model_dump(mode="json"))
-    kept = await desk.once(key, fingerprint(endpoint, body), lambda: desk.push(body))
+        return JSONResponse((await service.preview(body)).model_dump(mode="json"))
+    kept = await service.once(key, fingerprint(endpoint, body), lambda: service.push(body))
     return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location} if kept.location else None)
 
 
 @router.post(
     "/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413), dependencies=[LEADS]
 )  # fmt: skip
-async def preview(body: PreviewBody, desk: ReadDesk) -> Preview:
+async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
     """Counts, time, fuel and one sample payload; queues and sends nothing."""
-    return await desk.preview(body)
+    return await service.preview(body)
 
 
 @router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
-async def read_integration_status(desk: ReadDesk) -> StatusView:
+async def read_integration_status(service: ReadAccess) -> StatusView:
     """May this organization use Clay, is it set up, does it work, and what has gone so far."""
-    return await desk.status()
+    return await service.status()
 
 
 class LeadQuery(LeadFilters):
@@ -92,8 +86,14 @@ class LeadQuery(LeadFilters):
 
 
 @router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))
-async def list_leads(desk: ReadDesk, query: Annotated[LeadQuery, Query()]) -> LeadPage:
+async def list_leads(service: ReadAccess, query: Annotated[LeadQuery, Query()]) -> LeadPage:
     """Best leads first. `clay.state` is the "Already in Clay" mark."""
     return await read_leads(
-        desk.connection, desk.tables, desk.asker.org_id, query.project_id, query, after=query.cursor, limit=query.limit
+        service.connection,
+        service.tables,
+        service.actor.org_id,
+        query.project_id,
+        query,
+        after=query.cursor,
+        limit=query.limit,
     )

@@ -6,23 +6,23 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BindParameter, ColumnElement, Text, Uuid, any_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.deliveries.cause import RETRYABLE, Cause
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import RETRYABLE, Cause
+from clay_push_service.deliveries.enqueue import LOG, NOT_SENT, Again
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.tables import HostTables
-from clay_push_service.models import JobStatus, PushMode
 from clay_push_service.push_jobs.accept import (
     NAMED,
     AcceptedJob,
-    Asker,
-    Choice,
+    Selection,
     accept,
     lock_destination,
     no_leads,
     require_destination,
 )
-from clay_push_service.push_jobs.queue_leads import LOG, NOT_SENT, Again
-from clay_push_service.push_jobs.read_jobs import not_found
+from clay_push_service.push_jobs.queries.jobs import not_found
 from clay_push_service.push_jobs.schemas import RetryBody
+from clay_push_service.states import JobStatus, PushMode
 
 NOTHING = "Nothing of this push job can be retried like this."
 NAME_THEM = (
@@ -36,22 +36,22 @@ JOB = text(
 
 
 async def retry(
-    connection: AsyncConnection, tables: HostTables, asker: Asker, job_id: UUID, body: RetryBody
+    connection: AsyncConnection, tables: HostTables, actor: Actor, job_id: UUID, body: RetryBody
 ) -> AcceptedJob:
     """Failed and cancelled leads, except those that another job has delivered since.
 
     Whatever the first job sent despite its history (`push_again`) is sent again. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
-    await lock_destination(connection, asker.org_id)
-    job = (await connection.execute(JOB, {"org_id": asker.org_id, "job_id": job_id})).one_or_none()
+    await lock_destination(connection, actor.org_id)
+    job = (await connection.execute(JOB, {"org_id": actor.org_id, "job_id": job_id})).one_or_none()
     if job is None:
         raise not_found()
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
         raise ConflictError("This push job still runs: retry what failed when it has ended.", code="job_running")
     causes = body.causes
-    destination = await require_destination(connection, asker.org_id)
+    destination = await require_destination(connection, actor.org_id)
     left = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
-        LOG.c.job_id == job_id, LOG.c.org_id == asker.org_id, NOT_SENT
+        LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, NOT_SENT
     )
     if body.lead_ids is not None:
         left = left.where(LOG.c.contributor_id.in_(select(func.unnest(_leads(body.lead_ids)))))
@@ -73,8 +73,10 @@ async def retry(
         maybe_in_clay=body.lead_ids is not None or (causes is not None and Cause.UNKNOWN in causes),
         retry_of=job_id,
     )
-    choice = Choice(PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id, push_again=job.push_again)
-    [accepted] = await accept(connection, tables, asker, destination, choice)
+    choice = Selection(
+        PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id, push_again=job.push_again
+    )
+    [accepted] = await accept(connection, tables, actor, destination, choice)
     return accepted
 
 

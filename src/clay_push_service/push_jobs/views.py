@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from clay_push_service.deliveries.cause import Cause, Who
-from clay_push_service.models import DeliveryStatus, JobStatus, PushMode
-from clay_push_service.push_jobs import examples
+from clay_push_service.clay.cause import Cause, Who
+from clay_push_service.push_jobs import openapi_examples as examples
+from clay_push_service.states import DeliveryStatus, JobStatus, PushMode
 
 
 class Waiting(BaseModel):

@@ -1,0 +1,1 @@
+"""The HTTP process: application, middleware, error rendering and the OpenAPI document. It contains no rules."""

@@ -1,0 +1,18 @@
+"""Refuses addresses with a NUL character, which PostgreSQL takes in no text."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clay_push_service.api.errors import respond
+from clay_push_service.errors import BadRequestError
+
+
+class AddressMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
+            error = BadRequestError("The address holds a NUL character.")
+            await respond(error, scope["state"].get("request_id"))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

@@ -1,0 +1,59 @@
+"""Repeats a request once when a plan that the driver had kept no longer fits the tables: a migration changed a column.
+
+PostgreSQL refuses such a plan inside a transaction, which is then rolled back, so the whole request begins again.
+"""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clay_push_service import logs
+from clay_push_service.callers.request_state import MAY_REPEAT
+from clay_push_service.database.failures import is_stale_plan
+from clay_push_service.host.table_cache import Host
+
+log = logs.get(__name__)
+
+
+class FreshPlanMiddleware:
+    """Not repeated: an answer that has begun, and what sends to Clay (`may_not_repeat`), whose units of work repeat themselves."""
+
+    def __init__(self, app: ASGIApp, host: Host) -> None:
+        self._app = app
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received: list[Message] = []
+        begun = False
+
+        async def keep() -> Message:
+            message = await receive()
+            if not begun:
+                received.append(message)
+            return message
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            received.clear()
+            await send(message)
+
+        async def again() -> Message:
+            return received.pop(0) if received else await receive()
+
+        first = dict(scope)
+        first["state"] = scope.setdefault("state", {})
+        try:
+            await self._app(first, keep, note)
+        except Exception as error:
+            if begun or not is_stale_plan(error) or not first["state"].get(MAY_REPEAT, True):
+                raise
+            self._host.forget()
+            log.info("request.repeated", reason="a kept plan no longer fits the tables")
+            await self._app(scope, again, send)
+        finally:
+            # The first pass had a scope of its own; what surrounds us measures by the route that was found.
+            for name in ("route", "endpoint"):
+                if name in first:
+                    scope.setdefault(name, first[name])

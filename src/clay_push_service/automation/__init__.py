@@ -1,0 +1,1 @@
+"""Automatic pushes after a scan: rules, selection, preview and runs."""

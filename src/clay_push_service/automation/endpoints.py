@@ -1,0 +1,79 @@
+"""`/api/clay/projects/{id}/auto-export`: parse, call, answer."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
+
+from clay_push_service.automation.preview import preview_rule
+from clay_push_service.automation.rule import read_rule, write_rule
+from clay_push_service.automation.run import RunOutcome, run
+from clay_push_service.automation.schemas import PreviewQuery, RuleBody, RulePreview, RuleView, RunAnswer, RunBody
+from clay_push_service.callers.caller import Scope
+from clay_push_service.callers.dependencies import Authorized
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.turns import Lane
+from clay_push_service.problems import CALLER, responses
+from clay_push_service.push_jobs.accept import require_project
+from clay_push_service.push_jobs.dependencies import PushAccess, ReadAccess, push_service_with
+from clay_push_service.push_jobs.push_service import PushService
+
+router = APIRouter(
+    prefix="/api/clay/projects/{project_id}/auto-export",
+    tags=["auto-export"],
+    dependencies=Authorized,
+    route_class=GuardedRoute,
+)
+
+ProjectId = Annotated[UUID, Path(description="The project.")]
+NO_SCAN = RunBody()
+RuleService = Annotated[PushService, Depends(push_service_with(Scope.CONFIG))]
+
+
+@router.get("", summary="A project's auto-export rule", responses=responses(*CALLER, 404))
+async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleView:
+    """Off where none was ever set."""
+    await require_project(service.connection, service.tables, service.actor.org_id, project_id)
+    kept = await read_rule(service.connection, service.tables, service.actor.org_id, project_id)
+    return RuleView.of(project_id, kept)
+
+
+@router.put(
+    "", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413),
+    dependencies=[Depends(Takes(BodySize.LISTS))],
+)  # fmt: skip
+async def set_auto_export(project_id: ProjectId, body: RuleBody, service: RuleService) -> RuleView:
+    """For an owner or admin, or a key with scope `config`. The whole rule, in NexusLeads' own columns where we may."""
+    actor = service.actor
+    await require_project(service.connection, service.tables, actor.org_id, project_id)
+    kept = await write_rule(service.connection, service.tables, actor.org_id, project_id, body.rule(), actor.name)
+    return RuleView.of(project_id, kept)
+
+
+@router.get(
+    "/preview",
+    summary="What the rule would push now",
+    responses=responses(*CALLER, 404),
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+)
+async def preview_auto_export(
+    project_id: ProjectId, service: ReadAccess, query: Annotated[PreviewQuery, Query()]
+) -> RulePreview:  # fmt: skip
+    """Every lead of the project, each with the clause that leaves it out; queues nothing."""
+    return await preview_rule(service, project_id, after=query.cursor, limit=query.limit)
+
+
+@router.post(
+    "/run", summary="Run the rule after a scan",
+    responses={202: {"model": RunAnswer, "description": "A push job was queued."}, **responses(*CALLER, 404, 409, 413)},
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+)  # fmt: skip
+async def run_auto_export(
+    project_id: ProjectId, service: PushAccess, response: Response, body: Annotated[RunBody, Body()] = NO_SCAN
+) -> RunAnswer:
+    """Pushes the new leads that the rule lets through. 200 with the reason where there is nothing to push."""
+    result = await run(
+        service.connection, service.tables, service.actor, project_id, body.source_job_id, service.settings
+    )
+    response.status_code = 202 if result.outcome is RunOutcome.QUEUED else 200
+    return RunAnswer.of(result)

@@ -1,0 +1,189 @@
+"""Runs a project's rule after a scan: pushes the new leads that it lets through, once a scan, or says why not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+from clay_push_service.audit import Detail, audit
+from clay_push_service.automation.choose import chosen, judged
+from clay_push_service.automation.rule import Rule, read_rule
+from clay_push_service.callers.actor import Actor
+from clay_push_service.destination_settings.host_sync import take_over
+from clay_push_service.errors import ConflictError, ForbiddenError
+from clay_push_service.gate import require_available
+from clay_push_service.host.tables import HostTables
+from clay_push_service.push_jobs.accept import (
+    AcceptedJob,
+    Destination,
+    Selection,
+    accept,
+    require_destination,
+    require_project,
+)
+from clay_push_service.settings import Settings
+from clay_push_service.states import PushMode
+
+# Waits for a run of the same scan that is just going on; then there is a row, and nothing is inserted. A run that was blocked
+# has not run: once Clay is configured, or open again, the same scan may.
+BEGIN = text("""
+INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
+VALUES (:org_id, :source_job_id, :project_id, 'running', '')
+ON CONFLICT (org_id, source_job_id) DO UPDATE SET outcome = 'running', message = ''
+    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed')
+      AND auto_export_runs.project_id = :project_id
+RETURNING source_job_id
+""")
+READ = text("""
+SELECT project_id, outcome, message, job_id, lead_count FROM clay.auto_export_runs
+WHERE org_id = :org_id AND source_job_id = :source_job_id
+""")
+END = text("""
+UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id = :job_id, lead_count = :lead_count
+WHERE org_id = :org_id AND source_job_id = :source_job_id
+""")
+
+log = logs.get(__name__)
+
+
+class RunOutcome(StrEnum):
+    QUEUED = "queued"
+    NOTHING_NEW = "nothing_new"
+    OFF = "off"
+    NOT_AVAILABLE = "enterprise_required"
+    NOT_CONFIGURED = "clay_not_configured"
+    CLOSED = "destination_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    outcome: RunOutcome
+    message: str
+    """One sentence: what was done, or why nothing was."""
+    project_id: UUID
+    source_job_id: UUID | None
+    job_id: UUID | None = None
+    lead_count: int = 0
+    """Leads that were queued."""
+    again: bool = False
+    """This scan was run before: the first result, and nothing was done now."""
+
+    @property
+    def reason(self) -> str:
+        """For a log line."""
+        return self.outcome.value
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a rule pushes nothing now, whatever the leads are."""
+
+    outcome: RunOutcome
+    message: str
+
+
+async def run(
+    connection: AsyncConnection,
+    tables: HostTables,
+    actor: Actor,
+    project_id: UUID,
+    source_job_id: UUID | None,
+    settings: Settings,
+) -> RunResult:
+    """In the caller's transaction. Raises 404 `project_not_found`, 409 `source_job_reused` for another project's scan."""
+    await require_project(connection, tables, actor.org_id, project_id)
+    which = {"org_id": actor.org_id, "source_job_id": source_job_id}
+    if source_job_id is not None:
+        begun = await connection.execute(BEGIN, {**which, "project_id": project_id})
+        if begun.one_or_none() is None:
+            return await _first(connection, actor.org_id, project_id, source_job_id)
+    result = await _run(connection, tables, actor, project_id, source_job_id, settings)
+    if source_job_id is not None:
+        values = {
+            "outcome": result.outcome,
+            "message": result.message,
+            "job_id": result.job_id,
+            "lead_count": result.lead_count,
+        }
+        await connection.execute(END, which | values)
+    log.info(
+        "auto_export.ran",
+        org_id=str(actor.org_id),
+        project_id=str(project_id),
+        source_job_id=str(source_job_id) if source_job_id else None,
+        reason=result.reason,
+        job_id=str(result.job_id) if result.job_id else None,
+        leads=result.lead_count,
+    )
+    return result
+
+
+async def _first(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> RunResult:
+    row = (await connection.execute(READ, {"org_id": org_id, "source_job_id": source_job_id})).one()
+    if row.project_id != project_id:
+        raise ConflictError("This source_job_id was used for another project.", code="source_job_reused")
+    return RunResult(
+        RunOutcome(row.outcome), row.message, project_id, source_job_id, row.job_id, row.lead_count, again=True
+    )
+
+
+async def blocked(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings
+) -> Blocked | Destination:
+    """Off, gated, not configured or closed, in this order; else where the leads go."""
+    if not rule.enabled:
+        return Blocked(RunOutcome.OFF, "Auto-export is off for this project.")
+    try:
+        await require_available(
+            connection, tables, org_id, billing_enabled=settings.billing_enabled, upgrade_url=settings.upgrade_url
+        )
+        return await require_destination(connection, org_id)
+    except (ForbiddenError, ConflictError) as error:
+        return Blocked(RunOutcome(error.code), error.detail)
+
+
+async def _run(
+    connection: AsyncConnection,
+    tables: HostTables,
+    actor: Actor,
+    project_id: UUID,
+    source_job_id: UUID | None,
+    settings: Settings,
+) -> RunResult:
+    await take_over(connection, tables, actor.org_id, settings)
+    rule = (await read_rule(connection, tables, actor.org_id, project_id)).rule
+    destination = await blocked(connection, tables, actor.org_id, rule, settings)
+    if isinstance(destination, Blocked):
+        return RunResult(destination.outcome, destination.message, project_id, source_job_id)
+    leads = chosen(judged(tables, actor.org_id, project_id, rule, destination.table_epoch))
+    nothing = RunResult(
+        RunOutcome.NOTHING_NEW, "The rule lets no new lead of this project through.", project_id, source_job_id
+    )
+    if not (await connection.execute(select(func.count()).select_from(leads.subquery()))).scalar_one():
+        return nothing
+    choice = Selection(
+        PushMode.AUTO, leads, [project_id], filters_json=rule.filters_json(), source_job_id=source_job_id
+    )  # fmt: skip
+    before = await connection.begin_nested()
+    [job] = await accept(connection, tables, actor, destination, choice)
+    if job.lead_count == job.skipped_count:  # another push took the last of them between our look and our insert
+        await before.rollback()
+        return nothing
+    await before.commit()
+    await _audit(connection, actor, job)
+    count = job.lead_count - job.skipped_count
+    said = "1 new lead is" if count == 1 else f"{count:,} new leads are"
+    return RunResult(
+        RunOutcome.QUEUED, f"{said} being pushed to Clay.", project_id, source_job_id, job.job_id, count
+    )  # fmt: skip
+
+
+async def _audit(connection: AsyncConnection, actor: Actor, job: AcceptedJob) -> None:
+    details: dict[str, Detail] = {
+        "job_id": str(job.job_id), "project_id": str(job.project_id), "leads": job.lead_count,
+        "skipped": job.skipped_count,
+    }  # fmt: skip
+    await audit(connection, actor.org_id, actor.name, "push_job.accepted", details)

@@ -1,0 +1,210 @@
+"""Connections to webhooks: vetted addresses only, never reused past a server's patience."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping
+
+import aiohappyeyeballs
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from clay_push_service.clay.connection import Connection
+from clay_push_service.clay.keep_alive import IDLE_SECONDS, Patience, Place
+from clay_push_service.clay.resolver import Names, UnknownNameError
+from clay_push_service.clay.response import NotConnectedKind
+from clay_push_service.destinations.guard import CheckedUrl, Policy
+
+MAX_CONNECTIONS = 512
+"""In one process: half of the usual limit of 1,024 open files. A request that waits for one has not started its deadline."""
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""Until the next address is tried beside the first (RFC 8305)."""
+LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""This machine is short of something; this says nothing about Clay."""
+CLOSING_SECONDS = 1.0
+
+_KINDS: Mapping[NotConnectedKind, tuple[type[Exception], ...]] = {
+    NotConnectedKind.CERTIFICATE: (ssl.SSLCertVerificationError,),  # before TLS, whose subclass it is
+    NotConnectedKind.TLS: (ssl.SSLError,),
+    NotConnectedKind.DNS: (UnknownNameError, UnicodeError),
+    NotConnectedKind.REFUSED: (ConnectionRefusedError,),
+    NotConnectedKind.CONNECT_TIMEOUT: (TimeoutError,),
+}
+
+
+class NotConnectedError(Exception):
+    """There is no connection; nothing of the request was sent."""
+
+    def __init__(self, kind: NotConnectedKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
+
+
+class Connections:
+    """Of one process. `take` one for a request, and `give_back` each that was taken."""
+
+    def __init__(
+        self, policy: Policy, resolver: AbstractResolver | None, tls: ssl.SSLContext, connect_timeout_seconds: float
+    ) -> None:
+        self.patience = Patience()
+        self._policy = policy
+        self._resolver = resolver
+        self._tls = tls
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._names: Names | None = None
+        self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._open: set[Connection] = set()
+        self._idle: dict[Place, deque[Connection]] = {}
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._all_closed: asyncio.Event | None = None
+
+    async def take(self, url: CheckedUrl, seconds: float) -> Connection:
+        """A connection with a deadline `seconds` after it was granted: waiting for a free one does not shorten it.
+
+        Raises NotConnectedError, and BlockedError for an address that the guard refuses.
+        """
+        if self._permits.locked():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._permits.acquire()
+            except TimeoutError:
+                raise NotConnectedError(NotConnectedKind.BUSY) from None
+        else:
+            await self._permits.acquire()
+        try:
+            place = url.url.scheme, url.host, url.port
+            deadline = asyncio.get_running_loop().time() + seconds
+            connection = self._freshest(place) or await self._connect(
+                place, min(seconds, self._connect_timeout_seconds)
+            )
+        except BaseException:
+            self._permits.release()
+            raise
+        connection.deadline = deadline
+        return connection
+
+    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+        self._permits.release()
+        if not reusable or connection.is_lost:
+            connection.abort()
+            return
+        connection.rest()
+        self._idle.setdefault(connection.place, deque()).append(connection)
+        if self._idle_timer is None:
+            self._idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
+
+    def forget_names(self) -> None:
+        """Resolve every name again."""
+        if self._names is not None:
+            self._names.forget()
+
+    async def close(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if self._open:
+            self._all_closed = asyncio.Event()
+            for connection in list(self._open):
+                connection.abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await self._all_closed.wait()
+        if self._names is not None:
+            await self._names.close()
+
+    def _freshest(self, place: Place) -> Connection | None:
+        """The freshest idle connection that is certainly usable."""
+        idle = self._idle.get(place)
+        if not idle:
+            return None
+        now = asyncio.get_running_loop().time()
+        while idle:
+            connection = idle.pop()
+            age = now - (connection.idle_since or now)
+            connection.idle_since, connection.was_idle_seconds = None, age
+            if connection.is_closing():
+                self.patience.learn(place, age)
+            elif age <= self.patience.reuse_within(place):
+                return connection
+            connection.abort()
+        return None
+
+    def _close_idle(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for place, idle in list(self._idle.items()):
+            while idle and now - (idle[0].idle_since or now) >= IDLE_SECONDS:
+                idle.popleft().abort()
+            if not idle:
+                del self._idle[place]
+        self._idle_timer = (
+            asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._close_idle) if self._idle else None
+        )
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if self._all_closed is not None and not self._open:
+            self._all_closed.set()
+        if connection.idle_since is not None and connection in self._idle.get(connection.place, ()):
+            self._idle[connection.place].remove(connection)
+            self.patience.learn(connection.place, asyncio.get_running_loop().time() - connection.idle_since)
+
+    async def _connect(self, place: Place, seconds: float) -> Connection:
+        if len(self._open) >= MAX_CONNECTIONS:
+            for idle in self._idle.values():  # idle ones to other places are open files, too
+                if idle:
+                    idle.popleft().abort()
+                    break
+        try:
+            async with asyncio.timeout(seconds):  # name, TCP and TLS, over all addresses
+                return await self._dial(place)
+        except TimeoutError:
+            raise NotConnectedError(NotConnectedKind.CONNECT_TIMEOUT) from None
+        except (OSError, UnicodeError) as error:
+            raise NotConnectedError(_kind_of(error)) from error
+
+    async def _dial(self, place: Place) -> Connection:
+        scheme, host, port = place
+        if self._names is None:
+            self._names = Names(self._policy, self._resolver or aiohttp.ThreadedResolver())
+        addresses = await self._names.addresses(host, port)
+        loop = asyncio.get_running_loop()
+        found = await aiohappyeyeballs.start_connection(
+            [
+                (_family(each["host"]), socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (each["host"], each["port"]))
+                for each in addresses
+            ],
+            happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS,
+            interleave=1,
+            loop=loop,
+        )
+        connection = Connection(place, self._lost)
+        try:
+            await loop.create_connection(
+                lambda: connection,
+                sock=found,
+                ssl=self._tls if scheme == "https" else None,
+                server_hostname=host if scheme == "https" else None,
+            )
+        except BaseException:
+            found.close()
+            raise
+        self._open.add(connection)
+        if connection.is_lost:
+            self._open.discard(connection)
+        return connection
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _kind_of(error: OSError | UnicodeError) -> NotConnectedKind:
+    """Name what prevented a connection; all of it happened before the first byte."""
+    for kind, types in _KINDS.items():
+        if isinstance(error, types):
+            return kind
+    if isinstance(error, OSError) and error.errno in LOCAL_ERRORS:
+        return NotConnectedKind.BUSY
+    return NotConnectedKind.UNREACHABLE

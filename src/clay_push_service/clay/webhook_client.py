@@ -1,0 +1,170 @@
+"""POSTs one body to one webhook and returns what came of it; it follows nothing, remembers nothing and raises nothing."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp.abc import AbstractResolver
+
+from clay_push_service import __version__
+from clay_push_service.clay.connection import Connection
+from clay_push_service.clay.connection_pool import Connections, NotConnectedError
+from clay_push_service.clay.response import (
+    Answer,
+    NoAnswer,
+    NoAnswerKind,
+    NotConnected,
+    NotConnectedKind,
+    Refused,
+    Responded,
+)
+from clay_push_service.clay.response_reader import ResponseReader
+from clay_push_service.clay.tls import tls_context
+from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
+from clay_push_service.settings import Settings
+
+TOKEN_HEADER = "x-clay-webhook-auth"  # noqa: S105 - a header's name
+USER_AGENT = f"clay-push-service/{__version__}"
+HEADERS = (
+    b"content-type: application/json\r\naccept: */*\r\naccept-encoding: identity\r\nuser-agent: %b\r\n"
+    % USER_AGENT.encode()
+)
+MAX_STALE = 3
+"""Connections found closed before the first byte, until the answer is `not connected`."""
+
+
+class SendGate(Protocol):
+    """Decides when a POST may be sent, once its connection is there."""
+
+    async def wait(self) -> bool:
+        """Return when it may be sent. False: not now, so the connection goes back."""
+
+    def opens(self) -> bool:
+        """Called right before the first byte. False: it may not be sent any more; `wait` is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    url: CheckedUrl
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Target({self.url!r})"  # the token is a secret
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of one POST so far, which decides its outcome when it is cancelled.
+
+    A status that was read is the answer. Before the first byte it is certain that nothing was sent.
+    """
+
+    answer: Answer = field(default_factory=lambda: NotConnected(NotConnectedKind.BUSY))
+
+
+class ClayClient:
+    """One for the process. Create it once, close it at the end."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        request_timeout_seconds: float,
+        connect_timeout_seconds: float,
+        resolver: AbstractResolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.policy = policy
+        self._request_timeout_seconds = request_timeout_seconds
+        self.connections = Connections(policy, resolver, tls or tls_context(), connect_timeout_seconds)
+
+    @classmethod
+    def create(
+        cls, settings: Settings, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
+    ) -> "ClayClient":
+        """Build the client of a process. `resolver` and `tls` are for tests; what the resolver returns is vetted."""
+        return cls(
+            Policy.of(settings),
+            request_timeout_seconds=settings.request_timeout_seconds,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            resolver=resolver,
+            tls=tls or tls_context(settings.ca_file),
+        )
+
+    async def close(self) -> None:
+        await self.connections.close()
+
+    async def post(
+        self, target: Target, body: bytes, gate: SendGate | None = None, attempt: Attempt | None = None
+    ) -> Answer:
+        """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer.
+
+        `gate`: asked once the connection is there; if it does not let the POST through, the answer is `not connected`, `busy`.
+        Waiting for it counts neither for the deadline nor for the duration, which are Clay's.
+        `attempt`: for a caller that may be cancelled; its `answer` is right after this returns or raises.
+        """
+        attempt = attempt or Attempt()
+        attempt.answer = await self._send(target, body, gate, attempt)
+        return attempt.answer
+
+    async def _send(self, target: Target, body: bytes, gate: SendGate | None, attempt: Attempt) -> Answer:
+        started = asyncio.get_running_loop().time()
+        token = target.token
+        if token is not None and not (token.isascii() and token.isprintable()):
+            return Refused("token_characters")
+        request = _request(target, body)
+        for _ in range(MAX_STALE):
+            try:
+                connection = await self.connections.take(target.url, self._request_timeout_seconds)
+            except BlockedError as error:
+                return Refused(error.reason, _milliseconds_since(started))
+            except NotConnectedError as error:
+                return NotConnected(error.kind, _milliseconds_since(started))
+            reader, passed = None, True
+            try:
+                if gate is not None:
+                    began = asyncio.get_running_loop().time()
+                    passed = await gate.wait()
+                    held_seconds = asyncio.get_running_loop().time() - began
+                    started += held_seconds
+                    connection.hold(held_seconds)
+                # The socket first: a gate that opens has given its slot away.
+                if passed and not connection.is_closing() and (gate is None or gate.opens()):
+                    reader = ResponseReader()
+                    await connection.exchange(request, reader)
+            finally:
+                if reader is not None:  # also when cancelled, or when something that follows fails
+                    attempt.answer = self._answer(connection, reader, _milliseconds_since(started))
+                self.connections.give_back(connection, reusable=reader is not None and reader.reusable)
+            if not passed:
+                return NotConnected(NotConnectedKind.BUSY, _milliseconds_since(started))
+            if reader is not None:
+                return attempt.answer
+        return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
+
+    def _answer(self, connection: Connection, reader: ResponseReader, duration_ms: int) -> Answer:
+        if reader.status is not None:
+            if reader.keep_alive is not None:
+                self.connections.patience.learn_keep_alive(connection.place, reader.keep_alive)
+            return Responded(reader.status, reader.retry_after, reader.body, duration_ms)
+        if reader.garbled:
+            return NoAnswer(NoAnswerKind.GARBLED, duration_ms)
+        if not connection.was_lost:
+            return NoAnswer(NoAnswerKind.TIMEOUT, duration_ms)
+        if connection.was_idle_seconds is not None:
+            self.connections.patience.learn(connection.place, connection.was_idle_seconds)
+        return NoAnswer(NoAnswerKind.LOST, duration_ms)
+
+
+def _request(target: Target, body: bytes) -> bytes:
+    """The whole request, to be written at once. `CheckedUrl` holds no character that could end a line."""
+    url = target.url.url
+    token = b"" if not target.token else f"{TOKEN_HEADER}: {target.token}\r\n".encode("ascii")
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%bcontent-length: %d\r\n\r\n%b" % (
+        url.raw_path, url.netloc, HEADERS, token, len(body), body,
+    )  # fmt: skip
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((asyncio.get_running_loop().time() - started) * 1000)

@@ -1,0 +1,1 @@
+"""The `clay-push doctor` command: checks of the installation."""

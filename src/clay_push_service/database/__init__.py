@@ -1,0 +1,1 @@
+"""PostgreSQL access: connection pool, statements, error classification and the database clock."""

@@ -1,0 +1,62 @@
+"""Ends queued deliveries without sending them: a closed destination, a cancelled job, a closed gate, a long outage.
+
+What is marked `sending` is left alone: its answer is on the way. What is only claimed is taken back: the worker that
+holds it will find no row when it wants to mark it.
+"""
+
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.deliveries import counters as tally
+from clay_push_service.states import DeliveryStatus
+
+END = """
+UPDATE clay.clay_push_log
+SET status = :status, state = 'done', cause = :cause, claim_token = NULL, lease_until = NULL, finished_at = now(),
+    error_message = CAST(:message AS text) || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state IN ('waiting', 'claimed')
+"""
+COUNTED = "WITH ended AS ({end} RETURNING job_id) SELECT job_id, count(*) AS ended FROM ended GROUP BY job_id"
+END_OF_JOBS = text(COUNTED.format(end=END))
+LIVE_JOBS = text("""
+SELECT id FROM clay.push_jobs WHERE destination_version_id = :version_id AND status IN ('pending', 'running')
+""")
+
+
+async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Cause) -> dict[UUID, int]:
+    """End what is queued of these jobs with `cause`, and the jobs with it. Returns how many of each.
+
+    Whoever was cancelled is `skipped`, not `failed`: nothing went wrong.
+    """
+    await tally.hold(connection, job_ids)
+    status = DeliveryStatus.SKIPPED if cause is Cause.CANCELLED else DeliveryStatus.FAILED
+    rows = await connection.execute(
+        END_OF_JOBS,
+        {
+            "job_ids": job_ids,
+            "status": status,
+            "cause": cause,
+            "message": EXPLANATIONS[cause].message,
+            "maybe_sent": MAYBE_SENT,
+        },
+    )
+    ended: dict[UUID, int] = {row.job_id: row.ended for row in rows}
+    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    for job_id in job_ids:
+        count = ended.get(job_id, 0)
+        tallies[job_id] = tally.Tally(skipped=count) if status is DeliveryStatus.SKIPPED else tally.Tally(failed=count)
+    await tally.add(connection, tallies)
+    return ended
+
+
+async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, cause: Cause) -> int:
+    """End everything that is queued for one version of a destination. Returns the number of deliveries.
+
+    Not in a transaction that has locked the version already (see `tally`).
+    """
+    jobs = [row.id for row in await connection.execute(LIVE_JOBS, {"version_id": version_id})]
+    return sum((await end_queued(connection, jobs, cause)).values()) if jobs else 0

@@ -1,0 +1,133 @@
+"""Holds live data to what must always be true of it: reads only, one snapshot, and names what is broken and where.
+
+Each check is a statement that returns the ids of what breaks it; none is the good answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import queue
+from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
+
+SAMPLE = 3
+READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+STATEMENT_SECONDS = 600
+NO_TIMEOUT = text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    must_hold: str
+    """One sentence: what is true while everything is well."""
+    breaks: str
+    """Returns column `id`. `:patience` is how long what is overdue may take until somebody puts it right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    check: Check
+    count: int
+    sample: tuple[str, ...]
+
+
+CHECKS: Sequence[Check] = (
+    Check("counters", "A push job's counters are its deliveries.", """
+        SELECT job.id FROM clay.push_jobs AS job
+        LEFT JOIN (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'success') AS success,
+                          count(*) FILTER (WHERE status = 'failed') AS failed,
+                          count(*) FILTER (WHERE status = 'skipped') AS skipped,
+                          count(*) FILTER (WHERE cause = 'unknown' AND status = 'failed') AS unknown
+                   FROM clay.clay_push_log GROUP BY job_id) AS row ON row.job_id = job.id
+        WHERE (job.lead_count, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
+              <> (coalesce(row.leads, 0), coalesce(row.success, 0), coalesce(row.failed, 0), coalesce(row.skipped, 0),
+                  coalesce(row.unknown, 0))"""),
+    Check("ended_jobs", "A push job that has ended has no live delivery.", """
+        SELECT DISTINCT job.id FROM clay.push_jobs AS job
+        JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state <> 'done'
+        WHERE job.status NOT IN ('pending', 'running')"""),
+    Check("live_jobs", "A push job of which nothing is left has ended.", """
+        SELECT id FROM clay.push_jobs WHERE status IN ('pending', 'running')
+          AND success_count + failed_count + skipped_count = lead_count"""),
+    Check("one_live_delivery", "A lead of an organization is on its way once at most.", """
+        SELECT contributor_id AS id FROM clay.clay_push_log WHERE state <> 'done'
+        GROUP BY org_id, contributor_id HAVING count(*) > 1"""),
+    Check("claims", "A claim has a token and a lease, and nothing else has.", """
+        SELECT id FROM clay.clay_push_log
+        WHERE (state IN ('claimed', 'sending')) <> (claim_token IS NOT NULL)
+           OR (claim_token IS NULL) <> (lease_until IS NULL) OR (state = 'done') <> (finished_at IS NOT NULL)
+           OR (status = 'pending') <> (state <> 'done')"""),
+    Check("causes", "What failed or was skipped says why.", """
+        SELECT id FROM clay.clay_push_log
+        WHERE status IN ('failed', 'skipped') AND cause IS NULL OR status = 'success' AND cause IS NOT NULL"""),
+    Check("once", "No lead is recorded twice as taken by one Clay table, unless it was pushed again on purpose.", """
+        SELECT contributor_id AS id FROM (
+            SELECT delivery.contributor_id, job.push_again,
+                   row_number() OVER (PARTITION BY delivery.org_id, delivery.contributor_id, delivery.table_epoch
+                                      ORDER BY delivery.seq) AS number
+            FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
+            WHERE delivery.status = 'success') AS taken
+        WHERE number > 1 AND NOT push_again"""),
+    # What was recorded within a minute of a setting by hand may have come before it or after.
+    Check("quota", "A webhook's meter counts at least what was sent to it, by any version, since it was set by hand.", """
+        SELECT meter.id FROM clay.quota_meters AS meter
+        LEFT JOIN LATERAL (
+            SELECT change.at, CAST(change.details ->> 'fuel_used' AS bigint) AS used FROM clay.audit_log AS change
+            WHERE change.org_id = meter.org_id AND change.action = 'config.changed' AND change.details ? 'fuel_used'
+              AND meter.id = (SELECT version.meter_id FROM clay.destination_versions AS version
+                              WHERE version.org_id = change.org_id AND version.created_at <= change.at
+                              ORDER BY version.number DESC LIMIT 1)
+            ORDER BY change.id DESC LIMIT 1) AS manual ON true
+        JOIN LATERAL (
+            SELECT count(*) AS posts
+            FROM clay.destination_versions AS version
+            JOIN clay.push_jobs AS job ON job.destination_version_id = version.id
+            JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
+            WHERE version.org_id = meter.org_id AND version.meter_id = meter.id
+              AND (delivery.status = 'success' OR delivery.cause = 'unknown' AND delivery.status = 'failed')
+              AND (manual.at IS NULL OR delivery.finished_at > manual.at + interval '1 minute')) AS sent ON true
+        WHERE meter.used < coalesce(manual.used, 0) + sent.posts"""),
+    Check("one_meter", "All versions of a webhook count on one meter.", """
+        SELECT min(id::text) AS id FROM clay.destination_versions WHERE url_fingerprint IS NOT NULL
+        GROUP BY org_id, url_fingerprint HAVING count(DISTINCT meter_id) > 1"""),
+    Check("table_epoch", "A delivery is for the Clay table its push job is for.", """
+        SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
+        WHERE delivery.table_epoch <> job.table_epoch"""),
+    Check("poison", "A lead that has lost too many claims is tried no more.", f"""
+        SELECT id FROM clay.clay_push_log WHERE state <> 'done' AND lost_claims >= {LOST_CLAIMS_TO_POISON}"""),
+    Check("leases", "A lease that has run out is swept up.", """
+        SELECT id FROM clay.clay_push_log
+        WHERE state IN ('claimed', 'sending') AND lease_until < now() - CAST(:patience AS interval)"""),
+    Check("wake_ups", "What is due is worked on, or somebody will be woken for it.", f"""
+        SELECT job.id FROM clay.push_jobs AS job
+        WHERE job.status IN ('pending', 'running')
+          AND coalesce(job.drained_at, job.created_at) < now() - CAST(:patience AS interval)
+          AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting'
+                      AND due_at < now() - CAST(:patience AS interval))
+          AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo' AND task_name = '{queue.DRAIN}'
+                          AND args ->> 'job_id' = job.id::text)"""),
+)  # fmt: skip
+
+
+async def verify(connection: AsyncConnection, patience: timedelta) -> list[Violation]:
+    """Run every check. `patience`: several sweeps; in that time a lost worker's leads are somebody else's.
+
+    Call it in a fresh transaction: it makes it read-only, and one snapshot, so that nothing moves between two checks.
+    """
+    await connection.execute(READ_ONLY)
+    await connection.execute(NO_TIMEOUT)
+    found = []
+    for check in CHECKS:
+        statement = text(
+            f"SELECT count(*) OVER () AS broken, id::text AS id FROM ({check.breaks}) AS found LIMIT {SAMPLE}"
+        )
+        rows = (
+            await connection.execute(statement, {"patience": patience} if ":patience" in check.breaks else {})
+        ).all()
+        if rows:
+            found.append(Violation(check, rows[0].broken, tuple(row.id for row in rows)))
+    return found

@@ -1,0 +1,226 @@
+"""Writes what became of deliveries: rows, counters, the destination's quota and health, one transaction for many results.
+
+Fenced by the claim's token and attempt number: a result whose claim was lost changes nothing, and so does a result that was
+written before and is written again because the answer to its COMMIT was lost.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from clay_push_service import queue
+from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.clay.outcome import Outcome, Streaks, Verdict
+from clay_push_service.database.statement import Connection, Statement
+from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries.destination_health import Health
+from clay_push_service.destinations.quota import spend
+from clay_push_service.states import DeliveryState, DeliveryStatus, DestinationState
+
+BECOMES = {
+    Verdict.SUCCESS: DeliveryStatus.SUCCESS,
+    Verdict.FAILED: DeliveryStatus.FAILED,
+    Verdict.RETRY: DeliveryStatus.PENDING,
+    Verdict.WAIT: DeliveryStatus.PENDING,
+}
+# What many results have in common goes over the wire once, as a kind: nearly always all are of one.
+WRITE = Statement("""
+UPDATE clay.clay_push_log AS delivery
+SET status = kind.status, state = kind.state, cause = kind.cause,
+    uncertain_attempts = delivery.uncertain_attempts + kind.uncertain,
+    error_message = kind.message || CASE
+        WHEN kind.state = 'done' AND kind.cause <> 'unknown' AND delivery.uncertain_attempts + kind.uncertain > 0
+        THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END,
+    clay_response_status = kind.response, attempts = delivery.attempts + kind.attempted,
+    due_at = now() + kind.delay * interval '1 second',
+    duration_ms = coalesce(result.duration_ms, delivery.duration_ms),
+    payload_hash = CASE WHEN num_nonnulls(delivery.username, delivery.full_name) > 0  -- not erased meanwhile
+                        THEN coalesce(result.payload_hash, delivery.payload_hash) END,
+    pushed_at = CASE WHEN kind.status = 'success' THEN now() END,
+    finished_at = CASE WHEN kind.state = 'done' THEN now() END,
+    lost_claims = 0, claim_token = NULL, lease_until = NULL
+FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS integer[]), CAST(:durations AS integer[]), CAST(:hashes AS bytea[]))
+     AS result (id, kind, duration_ms, payload_hash)
+JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses AS text[]), CAST(:states AS text[]), CAST(:causes AS text[]),
+            CAST(:messages AS text[]), CAST(:responses AS integer[]), CAST(:attempted AS integer[]),
+            CAST(:delays AS double precision[]), CAST(:uncertain AS integer[]))
+     WITH ORDINALITY
+     AS kind (token, earlier, status, state, cause, message, response, attempted, delay, uncertain, number)
+     ON kind.number = result.kind
+WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
+RETURNING delivery.id
+""")
+# Nearly always: everything was taken, and the destination is open and stays so.
+ALL_TAKEN = Statement("""
+WITH healthy AS (
+    UPDATE clay.destination_versions SET refusals = 0, outages = 0 WHERE id = :id AND state = 'open' RETURNING meter_id)
+UPDATE clay.quota_meters AS meter SET used = used + :posts FROM healthy WHERE meter.id = healthy.meter_id RETURNING meter.id
+""")
+LOCK_VERSIONS = Statement("""
+SELECT id, org_id, state, state_reason, refusals, outages FROM clay.destination_versions
+WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+""")
+UPDATE_VERSION = Statement("""
+UPDATE clay.destination_versions
+SET refusals = :refusals, outages = :outages, state = :state, state_reason = :reason,
+    state_since = CASE WHEN state = :state THEN state_since ELSE now() END,
+    probe_at = CASE WHEN :state = 'waiting'
+                    THEN coalesce(probe_at, now() + :probe_seconds * interval '1 second') END
+WHERE id = :id
+""")
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one claimed delivery. `delay_seconds`: when it is due again, if it is not done."""
+
+    delivery_id: UUID
+    job_id: UUID
+    version_id: UUID
+    claim_token: UUID
+    outcome: Outcome
+    delay_seconds: float = 0.0
+    attempts: int = 0
+    """POSTs made before this one, as the claim counted them."""
+    duration_ms: int | None = None
+    late_seconds: float | None = None
+    """From the lead's slot to the first byte, at the sender; None: no slot, or no byte was sent."""
+    payload_hash: bytes | None = None
+    detail: str | None = None
+    """Said instead of the cause's own sentence; never holds a URL, a token or the lead's data."""
+    sent: bool = True
+    """False: it never came to a POST, so it says nothing of the destination's health."""
+
+    def becomes(self, *, cancelled: bool) -> "_Kind":
+        """`cancelled`: of its job, of which nothing is sent again."""
+        outcome = self.outcome
+        cause, detail, delay = outcome.cause, self.detail, self.delay_seconds
+        status = BECOMES[outcome.verdict]
+        if status is DeliveryStatus.PENDING and cancelled:
+            status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
+        return (
+            self.claim_token, self.attempts, status, cause, detail, outcome.status,
+            int(self.sent and outcome.uses_attempt), delay, int(self.sent and outcome.is_uncertain),
+        )  # fmt: skip
+
+
+_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float, int]
+"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay, uncertain attempts to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`held` are the results that were written, with the status they got: the others had lost their claim."""
+
+    held: list[tuple[Result, DeliveryStatus]]
+    closed: Mapping[UUID, Cause]
+    """Versions of destinations that these results have closed. Whoever recorded ends what is queued for them, in a
+    transaction of its own: here it would wait for other jobs' rows while others wait for the version."""
+
+
+async def record(connection: Connection, results: Sequence[Result], probe_seconds: float) -> Recorded:
+    """Write results, oldest first."""
+    if not results:
+        return Recorded([], {})
+    cancelled = await tally.hold(connection, {result.job_id for result in results})
+    numbers: dict[_Kind, int] = {}
+    kinds: list[int] = []
+    statuses: list[DeliveryStatus] = []
+    for result in results:
+        kind = result.becomes(cancelled=result.job_id in cancelled)
+        kinds.append(numbers.setdefault(kind, len(numbers) + 1))
+        statuses.append(kind[2])
+    written = await _write(connection, results, kinds, list(numbers))
+    held = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in written]
+    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    due: dict[UUID, float] = {}
+    for result, status in held:
+        counted = tallies[result.job_id]
+        match status:
+            case DeliveryStatus.SUCCESS:
+                counted.success += 1
+            case DeliveryStatus.FAILED:
+                counted.failed += 1
+                counted.unknown += result.outcome.cause is Cause.UNKNOWN
+            case DeliveryStatus.SKIPPED:
+                counted.skipped += 1
+            case DeliveryStatus.PENDING:
+                seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
+                due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
+    pages = Counter(result.job_id for result, _ in held if result.outcome.is_page)
+    await tally.add_pages(connection, pages)
+    await tally.add(connection, tallies)
+    for job_id, seconds in due.items():
+        # Whoever makes a lead wait wakes somebody for it: the slice that sent it may have ended, and the next one too.
+        await queue.wake(connection, job_id, delay_seconds=seconds)
+    return Recorded(held, await _move_destinations(connection, [each for each, _ in held if each.sent], probe_seconds))
+
+
+async def _write(
+    connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
+) -> set[UUID]:
+    tokens, earlier, statuses, causes, details, responses, attempted, delays, uncertain = zip(*kinds, strict=True)
+    written = await WRITE.rows(
+        connection,
+        {
+            "ids": [result.delivery_id for result in results],
+            "kinds": numbers,
+            "durations": [result.duration_ms for result in results],
+            "hashes": [result.payload_hash for result in results],
+            "tokens": tokens,
+            "earlier": earlier,
+            "statuses": statuses,
+            "states": [
+                DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses
+            ],
+            "causes": causes,
+            "messages": [
+                detail or (EXPLANATIONS[cause].message if cause else None)
+                for cause, detail in zip(causes, details, strict=True)
+            ],
+            "responses": responses,
+            "attempted": attempted,
+            "delays": delays,
+            "uncertain": uncertain,
+            "maybe_sent": MAYBE_SENT,
+        },
+    )
+    return {delivery_id for (delivery_id,) in written}
+
+
+async def _move_destinations(connection: Connection, sent: Sequence[Result], probe_seconds: float) -> dict[UUID, Cause]:
+    """Quota and health. Returns the versions that were closed."""
+    outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
+    for result in sent:
+        outcomes[result.version_id].append(result.outcome)
+    closed: dict[UUID, Cause] = {}
+    if not outcomes:
+        return closed
+    if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
+        [(version_id, taken)] = outcomes.items()
+        values = {"id": version_id, "posts": sum(outcome.fuel for outcome in taken)}
+        if await ALL_TAKEN.rows(connection, values):
+            return closed
+    for version_id, org_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(
+        connection, {"ids": sorted(outcomes)}
+    ):
+        before = Health(DestinationState(state), Streaks(refusals, outages), Cause(reason) if reason else None)
+        after = before.after(outcomes[version_id])
+        await UPDATE_VERSION.rows(
+            connection,
+            {
+                "id": version_id,
+                "refusals": after.streaks.refusals,
+                "outages": after.streaks.outages,
+                "state": after.state,
+                "reason": after.reason,
+                "probe_seconds": probe_seconds,
+            },
+        )
+        if after.state is DestinationState.CLOSED is not before.state and after.reason is not None:
+            closed[version_id] = after.reason
+        if after.state is DestinationState.OPEN is not before.state:
+            await queue.wake_live(connection, org_id)
+    await spend(connection, {each: sum(outcome.fuel for outcome in outcomes[each]) for each in outcomes})
+    return closed

@@ -1,0 +1,142 @@
+"""Puts right what a dead, frozen or cut-off worker left behind: expired leases, due rows nobody drains, stuck queue jobs.
+
+Every worker sweeps; one at a time. All by the database's clock.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, metrics, queue
+from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.deliveries import counters as tally
+from clay_push_service.destinations.quota import spend_of_jobs
+
+LOST_CLAIMS_TO_POISON = 4
+"""The first loss may be a neighbour's doing; after it a lead is tried alone, three times."""
+IDLE_SECONDS = 10
+"""A live push job with due leads that no slice has worked on for this long, and no wake-up queued, has lost it."""
+SOON_SECONDS = 60
+"""A wake-up that comes by then is waited for: an outage's probe, say. A later one may be for a wait that is over meanwhile,
+because the webhook or the pace was changed."""
+STUCK_SECONDS = 300
+"""A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
+NAMED = 100
+"""Delivery ids in one line of the log; a worker has at most a window of them in flight for each push job."""
+
+ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
+EXPIRED = text("""
+SELECT DISTINCT job_id FROM clay.clay_push_log WHERE state IN ('sending', 'claimed') AND lease_until < now()
+""")
+UNKNOWN = text("""
+UPDATE clay.clay_push_log
+SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
+    uncertain_attempts = uncertain_attempts + 1, claim_token = NULL, lease_until = NULL, finished_at = now()
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
+RETURNING id, job_id
+""")
+RETURNED = text("""
+UPDATE clay.clay_push_log
+SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
+    status = CASE WHEN lost_claims + 1 >= :poison THEN 'failed' ELSE 'pending' END,
+    cause = CASE WHEN lost_claims + 1 >= :poison THEN 'poison' ELSE cause END,
+    error_message = CASE WHEN lost_claims + 1 < :poison THEN error_message
+                         WHEN uncertain_attempts > 0 THEN concat_ws(' ', CAST(:message AS text), CAST(:maybe_sent AS text))
+                         ELSE :message END,
+    finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
+    lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
+RETURNING id, job_id, status
+""")
+IDLE = text(f"""
+SELECT id FROM clay.push_jobs AS job
+WHERE status IN ('pending', 'running') AND coalesce(drained_at, created_at) < now() - :idle * interval '1 second'
+  AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting' AND due_at <= now())
+  AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
+                  WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND args ->> 'job_id' = CAST(job.id AS text)
+                    AND (scheduled_at IS NULL OR scheduled_at <= now() + :soon * interval '1 second'))
+""")
+STUCK = text(f"""
+DELETE FROM clay.procrastinate_jobs AS job
+WHERE status = 'doing' AND task_name = '{queue.DRAIN}'
+  AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_events AS event
+                  WHERE event.job_id = job.id AND event.at > now() - :stuck * interval '1 second')
+RETURNING id
+""")
+OLD_KEYS = text("DELETE FROM clay.idempotency_keys WHERE created_at < now() - interval '24 hours'")
+OLD_WORKERS = text("DELETE FROM clay.workers WHERE seen_at < now() - interval '1 hour'")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    unknown: int = 0
+    returned: int = 0
+    poison: int = 0
+    woken: int = 0
+    stuck: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.unknown, self.returned, self.poison, self.woken, self.stuck))
+
+
+async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> Swept:
+    """One sweep, in one transaction. Nothing if another worker sweeps just now."""
+    if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
+        return Swept()
+    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    expired = (await connection.execute(EXPIRED)).scalars().all()
+    await tally.hold(connection, expired)
+    values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
+    lost = (await connection.execute(UNKNOWN, values)).all()
+    for row in lost:
+        tallies[row.job_id].failed += 1
+        tallies[row.job_id].unknown += 1
+    posts = {job_id: counted.unknown for job_id, counted in tallies.items()}
+    returned = (
+        await connection.execute(
+            RETURNED,
+            {
+                "job_ids": expired,
+                "poison": LOST_CLAIMS_TO_POISON,
+                "message": EXPLANATIONS[Cause.POISON].message,
+                "maybe_sent": MAYBE_SENT,
+            },
+        )
+    ).all()
+    poison = [row for row in returned if row.status == "failed"]
+    for row in poison:
+        tallies[row.job_id].failed += 1
+    await tally.add(connection, tallies)
+    await spend_of_jobs(connection, posts)
+    idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
+    wakes = {row.job_id for row in returned} | set(idle)
+    for job_id in wakes:
+        await queue.wake(connection, job_id)
+    stuck = (await connection.execute(STUCK, {"stuck": STUCK_SECONDS})).scalars().all()
+    await connection.execute(OLD_KEYS)
+    await connection.execute(OLD_WORKERS)
+    swept = Swept(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
+    for kind in ("unknown", "returned", "poison", "woken", "stuck"):
+        metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
+    if swept:
+        log.warning("sweep.put_right", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
+                    woken=swept.woken, stuck=swept.stuck)  # fmt: skip
+    _name("sweep.unknown", lost)
+    _name("sweep.poison", poison)
+    return swept
+
+
+def _name(event: str, rows: Sequence[Row[Any]]) -> None:
+    """Which leads nobody will send again: a line a push job, with the ids by which its page and its CSV find them."""
+    by_job: defaultdict[UUID, list[str]] = defaultdict(list)
+    for row in rows:
+        by_job[row.job_id].append(str(row.id))
+    for job_id, ids in by_job.items():
+        log.warning(event, job_id=str(job_id), leads=len(ids), delivery_ids=ids[:NAMED])

@@ -1,0 +1,1 @@
+"""Reads, changes, tests and removes the Clay settings of an organization."""

@@ -1,0 +1,100 @@
+"""Sets where an organization's leads go. Every other URL or token is a new version; queued jobs keep the one they began with.
+
+The guard that vets a URL when it is sent to has vetted it before it is stored.
+"""
+
+from uuid import UUID
+
+from aiohttp.abc import AbstractResolver
+
+from clay_push_service.database.database import Database
+from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep
+from clay_push_service.destination_settings.save_config import ENSURE, SaveConfig
+from clay_push_service.destination_settings.webhook_form import check_new_url
+from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
+from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.resolve import is_internal
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.unsealed import StoredWebhook, read_destination
+from clay_push_service.errors import ConflictError, InvalidError
+
+
+async def configure(
+    database: Database,
+    box: SecretBox,
+    policy: Policy,
+    resolver: AbstractResolver,
+    org_id: UUID,
+    actor: str,
+    change: ConfigChange,
+    *,
+    source: str = "api",
+    settles: UUID | None = None,
+) -> None:
+    """Check, look up and save. Holds no connection while the name is looked up.
+
+    Raises 422 `webhook_blocked` for what the guard refuses, 422 for what is not valid, 409 `config_changed` when somebody
+    else has just changed it. Saving the stored URL or token again, written out, opens a closed or waiting destination.
+    """
+    async with database.transaction() as connection:
+        seen = await read_destination(connection, box, org_id)
+    checked, written_out = _url_of(change, seen.webhook if seen else None, policy)
+    try:
+        internal = await is_internal(checked, policy, resolver)
+    except BlockedError as error:
+        raise blocked(error) from None
+    rate = change.rate_limit_ms
+    if not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS and not internal:
+        raise InvalidError(
+            "Clay takes 10 requests/s per workspace, so the delay between two leads cannot be shorter than"
+            f" {LEAST_RATE_LIMIT_MS} ms. Only a webhook in an allowed internal network may have less.",
+            errors=[
+                {
+                    "field": "rate_limit_ms",
+                    "message": f"must be at least {LEAST_RATE_LIMIT_MS}",
+                }
+            ],
+        )
+    async with database.transaction() as connection:
+        await connection.execute(ENSURE, {"org_id": org_id})
+        current = await read_destination(connection, box, org_id, lock=True)
+        if current is None or current.version_id != (seen.version_id if seen else None):
+            raise ConflictError("The Clay settings have just been changed by somebody else.", code="config_changed")
+        save = SaveConfig(
+            connection, box, org_id, actor, source, change, current, checked, written_out, internal, settles
+        )
+        await save.run()
+
+
+def blocked(error: BlockedError) -> InvalidError:
+    """The guard's refusal as a caller sees it."""
+    return InvalidError(
+        error.detail,
+        code="webhook_blocked",
+        extra={"reason": error.reason},
+        errors=[{"field": "webhook_url", "message": error.detail}],
+    )
+
+
+def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy) -> tuple[CheckedUrl, bool]:
+    """The URL to be stored, and whether the caller wrote it out."""
+    given = change.webhook_url
+    masked = not isinstance(given, Keep) and BULLET in given
+    if masked and (webhook is None or given != webhook.url_mask):
+        raise InvalidError(
+            "This is a masked URL, and not that of the stored one: paste the whole webhook URL from Clay.",
+            errors=[{"field": "webhook_url", "message": "A masked URL other than the stored one"}],
+        )
+    written_out = not isinstance(given, Keep) and not masked
+    stored = None if webhook is None else webhook.url
+    if isinstance(given, Keep) or masked:
+        if webhook is None or webhook.url is None:
+            raise InvalidError(
+                "Paste the webhook URL of your Clay table: there is none stored that can be used.",
+                errors=[{"field": "webhook_url", "message": "is required"}],
+            )
+        given = webhook.url
+    try:
+        return check_new_url(given, policy, stored), written_out
+    except BlockedError as error:
+        raise blocked(error) from None

@@ -1,0 +1,40 @@
+"""Removes an organization's webhook: forgets every version's URL and token, ends what is queued, keeps the record of both."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import audit
+from clay_push_service.clay.cause import Cause
+from clay_push_service.deliveries.end_queued import end_queued
+from clay_push_service.destination_settings.pending_webhook import settle_pending
+
+# FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
+LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
+DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id")
+LIVE_JOBS = text("""
+SELECT job.id FROM clay.push_jobs AS job
+JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
+WHERE version.org_id = :org_id AND version.sealed_url IS NOT NULL AND job.status IN ('pending', 'running')
+""")
+FORGET = text("""
+UPDATE clay.destination_versions
+SET sealed_url = NULL, sealed_token = NULL, state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
+WHERE org_id = :org_id AND sealed_url IS NOT NULL
+""")
+
+
+async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: str) -> int | None:
+    """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
+    row = (await connection.execute(LOCK, {"org_id": org_id})).one_or_none()
+    if row is not None and await settle_pending(connection, org_id):
+        await audit(connection, org_id, actor, "config.pending_settled")
+    if row is None or row.version_id is None:
+        return None
+    await connection.execute(DETACH, {"org_id": org_id})
+    jobs = list((await connection.execute(LIVE_JOBS, {"org_id": org_id})).scalars())
+    ended = sum((await end_queued(connection, jobs, Cause.DESTINATION_REMOVED)).values()) if jobs else 0
+    await connection.execute(FORGET, {"org_id": org_id, "reason": Cause.DESTINATION_REMOVED})
+    await audit(connection, org_id, actor, "config.removed", {"ended": ended})
+    return ended

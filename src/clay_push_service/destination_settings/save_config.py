@@ -1,0 +1,216 @@
+"""Stores one change of a locked destination: another version for another URL or token, the rest in place, all of it audited."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import queue
+from clay_push_service.audit import Detail, audit
+from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep, or_stored
+from clay_push_service.destination_settings.pending_webhook import settle_pending
+from clay_push_service.destination_settings.webhook_form import Form, form_of
+from clay_push_service.destinations.guard import CheckedUrl
+from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
+from clay_push_service.destinations.secret_box import SecretBox, mask
+from clay_push_service.destinations.slots import set_rate
+from clay_push_service.destinations.unsealed import StoredDestination
+from clay_push_service.destinations.url_fingerprint import fingerprint
+from clay_push_service.errors import ConflictError
+
+DEFAULT_RATE_LIMIT_MS = 200
+CHANGED = "The Clay settings have changed since you read them: read them again."
+DEFAULT_FUEL_LIMIT = 50_000
+"""Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
+
+ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
+INSERT_VERSION = text("""
+INSERT INTO clay.destination_versions
+    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
+     has_odd_form)
+SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
+       :url_fingerprint, :meter_id, :source, :created_by, :has_odd_form
+FROM clay.destination_versions WHERE destination_id = :destination_id
+RETURNING number
+""")
+UPDATE_DESTINATION = text("""
+UPDATE clay.destinations
+SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch,
+    url_since_version = CASE WHEN CAST(:new_url AS boolean) THEN version.number ELSE url_since_version END,
+    new_table_version = CASE WHEN CAST(:new_table AS boolean) THEN version.number ELSE new_table_version END,
+    updated_at = now()
+FROM clay.destination_versions AS version
+WHERE destinations.org_id = :org_id AND version.org_id = :org_id AND version.id = :version_id
+""")
+REOPEN = text("""
+UPDATE clay.destination_versions
+SET state = 'open', state_reason = NULL, refusals = 0, outages = 0, probe_at = NULL, state_since = now()
+WHERE org_id = :org_id AND id = :version_id AND state <> 'open' AND sealed_url IS NOT NULL
+RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is stored in the end."""
+
+    url: str
+    token: str | None
+    table_name: str | None
+    rate_limit_ms: int
+    fuel_used: int
+    fuel_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveConfig:
+    """One change of a locked destination, in the caller's transaction.
+
+    `checked`: a URL that the guard has passed, `written_out` by the caller or the stored one; `internal`: it leads into an
+    allowed network.
+    """
+
+    connection: AsyncConnection
+    box: SecretBox
+    org_id: UUID
+    actor: str
+    source: str
+    change: ConfigChange
+    current: StoredDestination
+    checked: CheckedUrl
+    written_out: bool
+    internal: bool
+    settles: UUID | None = None
+    """The change found in the host's settings that this one confirms; None: a URL that is written out settles whatever waits."""
+
+    async def run(self) -> None:
+        current, old = self.current, self.current.webhook
+        await self._settle()
+        meter = await self._meter()
+        wanted = self._wanted(meter)
+        changed = self._differences(wanted, meter)
+        if old is None or {"webhook_url", "webhook_token"} & changed.keys():
+            version_id, changed["version"] = await self._new_version(wanted, meter)
+        else:
+            version_id = old.version_id
+            which = {"org_id": self.org_id, "version_id": version_id}
+            if self._asks_to_open() and (await self.connection.execute(REOPEN, which)).one_or_none() is not None:
+                changed["reopened"] = True
+        if not changed:
+            return
+        if meter is not None and {"fuel_used", "fuel_limit"} & changed.keys():
+            used, limit = or_stored(self.change.fuel_used, None), or_stored(self.change.fuel_limit, None)
+            sets_limit = not isinstance(self.change.fuel_limit, Keep)
+            await set_meter(self.connection, self.org_id, meter.id, used=used, limit=limit, sets_limit=sets_limit)
+        values = {
+            "org_id": self.org_id,
+            "version_id": version_id,
+            "table_name": wanted.table_name,
+            "table_epoch": current.table_epoch + self.change.new_table,
+            "new_url": "webhook_url" in changed,
+            "new_table": self.change.new_table,
+        }
+        await self.connection.execute(UPDATE_DESTINATION, values)
+        if "rate_limit_ms" in changed:
+            await set_rate(self.connection, self.org_id, wanted.rate_limit_ms)
+        await queue.wake_live(self.connection, self.org_id)
+        await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
+
+    async def _settle(self) -> None:
+        """Raises 409 `config_changed` when another change has taken the place of the one that is confirmed."""
+        if not self.written_out:
+            return
+        settled = await settle_pending(self.connection, self.org_id, self.settles)
+        if self.settles is not None and not settled:
+            raise ConflictError(CHANGED, code="config_changed")
+        if settled:
+            action = "config.pending_settled" if self.settles is None else "config.pending_confirmed"
+            await audit(self.connection, self.org_id, self.actor, action)
+
+    async def _meter(self) -> Meter | None:
+        """The URL's meter, which goes on whatever version counts on it; None: the organization never had this URL."""
+        old, url = self.current.webhook, str(self.checked.url)
+        if old is not None and old.url == url:
+            await adopt(self.connection, self.org_id, old.meter.id, url)
+            return old.meter
+        return await find_meter(self.connection, self.org_id, url)
+
+    def _wanted(self, meter: Meter | None) -> "_Wanted":
+        change, old = self.change, self.current.webhook
+        known = meter or (old.meter if old else None)
+        url = str(self.checked.url)
+        rate_limit_ms = or_stored(change.rate_limit_ms, self.current.rate_limit_ms)
+        if (
+            not self.internal
+        ):  # the old URL was internal and the new one is not, or a release before this check saved it
+            rate_limit_ms = max(rate_limit_ms, LEAST_RATE_LIMIT_MS) if rate_limit_ms else DEFAULT_RATE_LIMIT_MS
+        return _Wanted(
+            url=url,
+            token=self._token(),
+            table_name=or_stored(change.table_name, self.current.table_name),
+            rate_limit_ms=rate_limit_ms,
+            fuel_used=or_stored(change.fuel_used, meter.used if meter else 0),
+            fuel_limit=or_stored(change.fuel_limit, known.limit if known else DEFAULT_FUEL_LIMIT),
+        )
+
+    def _differences(self, wanted: "_Wanted", meter: Meter | None) -> dict[str, Detail]:
+        """For the audit log, which learns that URL and token changed, and not from what to what."""
+        current, old = self.current, self.current.webhook
+        found: dict[str, Detail] = {}
+        if old is None or old.url != wanted.url:
+            found["webhook_url"] = "changed" if old else "set"
+        if (old.token if old else None) != wanted.token:
+            found["webhook_token"] = "removed" if wanted.token is None else "set"
+        if current.table_name != wanted.table_name:
+            found["table_name"] = wanted.table_name
+        if current.rate_limit_ms != wanted.rate_limit_ms:
+            found["rate_limit_ms"] = wanted.rate_limit_ms
+        # Only what somebody set: `verify` checks the meter from there on.
+        if not isinstance(self.change.fuel_used, Keep) and (meter.used if meter else 0) != wanted.fuel_used:
+            found["fuel_used"] = wanted.fuel_used
+        if (old.meter.limit if old else DEFAULT_FUEL_LIMIT) != wanted.fuel_limit:
+            found["fuel_limit"] = wanted.fuel_limit
+        if self.change.new_table:
+            found["table_epoch"] = current.table_epoch + 1
+        return found
+
+    def _token(self) -> str | None:
+        """Not mentioned or masked: it stays, while the webhook stays at its host. Another host must not be shown it."""
+        given, old = self.change.webhook_token, self.current.webhook
+        if not isinstance(given, Keep) and (given is None or BULLET not in given):
+            return given
+        if old is None or old.token is None or old.url is None:
+            return None
+        before = httpx.URL(old.url)
+        now = self.checked.url
+        return old.token if (before.scheme, before.host, before.port) == (now.scheme, now.host, now.port) else None
+
+    def _asks_to_open(self) -> bool:
+        token = self.change.webhook_token
+        return self.written_out or (isinstance(token, str) and BULLET not in token)
+
+    async def _new_version(self, wanted: "_Wanted", meter: Meter | None) -> tuple[UUID, int]:
+        version_id = uuid4()
+        if meter is None:
+            used, limit = wanted.fuel_used, wanted.fuel_limit
+            meter_id = await create_meter(self.connection, self.org_id, wanted.url, used, limit)
+        else:
+            meter_id = meter.id
+        values = {
+            "id": version_id,
+            "org_id": self.org_id,
+            "destination_id": self.current.id,
+            "sealed_url": self.box.seal(wanted.url, self.org_id, version_id),
+            "sealed_token": None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id),
+            "url_mask": mask(wanted.url),
+            "url_fingerprint": fingerprint(self.org_id, wanted.url),
+            "meter_id": meter_id,
+            "source": self.source,
+            "created_by": self.actor,
+            "has_odd_form": form_of(self.checked) is not Form.WEBHOOK,
+        }
+        number: int = (await self.connection.execute(INSERT_VERSION, values)).scalar_one()
+        return version_id, number

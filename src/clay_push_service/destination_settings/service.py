@@ -1,0 +1,131 @@
+"""Where Clay settings are read, changed and tested: in short transactions, none of them open while somebody waits on the network."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp.abc import AbstractResolver
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.audit import audit
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.database.database import Database
+from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
+from clay_push_service.destination_settings.configure import configure
+from clay_push_service.destination_settings.host_sync import table_name_of, take_over
+from clay_push_service.destination_settings.new_table import LOCK, declare_new_table
+from clay_push_service.destination_settings.pending_webhook import pending_url, read_pending, settle_pending
+from clay_push_service.destination_settings.remove import remove_destination
+from clay_push_service.destination_settings.schemas import Config
+from clay_push_service.destination_settings.test_row import Finding, try_webhook
+from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.destinations.unsealed import StoredDestination, read_destination
+from clay_push_service.errors import ConflictError, NotFoundError
+from clay_push_service.gate import require_available
+from clay_push_service.host.org_settings import clay_settings
+from clay_push_service.host.table_cache import Host
+from clay_push_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSettings:
+    """Every one of its acts begins with what NexusLeads' own settings page may have changed."""
+
+    database: Database
+    host: Host
+    actor: Actor
+    settings: Settings
+
+    async def read(self) -> Config:
+        return await on_fresh_plan(self._read)
+
+    async def _read(self) -> Config:
+        async with self.database.transaction() as connection:
+            tables = await self.host.tables(connection)
+            taken_over = await take_over(connection, tables, self.actor.org_id, self.settings)
+            view = await destination_view(connection, self.actor.org_id)
+            return Config.of(view, taken_over.problem, await read_pending(connection, self.actor.org_id))
+
+    async def write(self, box: SecretBox, resolver: AbstractResolver, change: ConfigChange) -> Config:
+        """Raises what `configure` raises. What NexusLeads' page said until now is older than this."""
+        await self.read()
+        policy = Policy.of(self.settings)
+        await configure(self.database, box, policy, resolver, self.actor.org_id, self.actor.name, change)
+        return await self.read()
+
+    async def remove(self) -> int | None:
+        """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
+        await self.read()
+        async with self.database.transaction() as connection:
+            return await remove_destination(connection, self.actor.org_id, self.actor.name)
+
+    async def confirm(self, box: SecretBox, resolver: AbstractResolver, pending_id: UUID, *, new_table: bool) -> Config:
+        """Take over the change found in NexusLeads' settings. Raises 404 when it does not wait, and what `configure` raises."""
+        await self.read()
+        async with self.database.transaction() as connection:
+            try:
+                url = await pending_url(connection, box, self.actor.org_id, pending_id)
+            except LookupError:
+                raise _no_such_change() from None
+            if url is None:
+                await self._settle(connection, pending_id, "config.pending_confirmed")
+                await remove_destination(connection, self.actor.org_id, self.actor.name)
+            tables = await self.host.tables(connection)
+            name = table_name_of(await clay_settings(connection, tables, self.actor.org_id))
+        if url is not None:
+            change = ConfigChange(webhook_url=url, table_name=KEEP if name is None else name, new_table=new_table)
+            await configure(
+                self.database, box, Policy.of(self.settings), resolver, self.actor.org_id, self.actor.name, change,
+                source="host", settles=pending_id,
+            )  # fmt: skip
+        return await self.read()
+
+    async def reject(self, pending_id: UUID) -> Config:
+        """Everything stays as it is, until NexusLeads' settings change again. Raises 404 when it does not wait."""
+        async with self.database.transaction() as connection:
+            await self._settle(connection, pending_id, "config.pending_rejected")
+        return await self.read()
+
+    async def declare_new_table(self, number: int) -> Config:
+        """Raises 409 `config_changed` unless `number` is the present version."""
+        await self.read()
+        async with self.database.transaction() as connection:
+            await declare_new_table(connection, self.actor.org_id, self.actor.name, number)
+        return await self.read()
+
+    async def _settle(self, connection: AsyncConnection, pending_id: UUID, action: str) -> None:
+        await connection.execute(LOCK, {"org_id": self.actor.org_id})
+        if not await settle_pending(connection, self.actor.org_id, pending_id):
+            raise _no_such_change()
+        await audit(connection, self.actor.org_id, self.actor.name, action)
+
+    async def test(self, box: SecretBox, client: ClayClient, clock: DatabaseClock) -> Finding:
+        """Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
+        destination = await on_fresh_plan(lambda: self._tested(box))
+        if destination is None or destination.webhook is None:
+            raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
+        policy = Policy.of(self.settings)
+        return await try_webhook(
+            self.database, client, policy, self.actor.org_id, self.actor.name, destination.webhook, clock
+        )  # fmt: skip
+
+    async def _tested(self, box: SecretBox) -> StoredDestination | None:
+        async with self.database.transaction() as connection:
+            tables = await self.host.tables(connection)
+            await take_over(connection, tables, self.actor.org_id, self.settings)
+            await require_available(
+                connection,
+                tables,
+                self.actor.org_id,
+                billing_enabled=self.settings.billing_enabled,
+                upgrade_url=self.settings.upgrade_url,
+            )
+            return await read_destination(connection, box, self.actor.org_id)
+
+
+def _no_such_change() -> NotFoundError:
+    return NotFoundError("No change of the webhook with this id waits.", code="pending_change_not_found")

@@ -1,0 +1,243 @@
+"""Sends one sample row to the stored webhook and says what Clay made of it; never repeats a body, a URL or an exception."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, metrics, queue
+from clay_push_service.audit import Detail, audit
+from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.clay.outcome import Outcome, Verdict, outcome_of
+from clay_push_service.clay.response import Answer
+from clay_push_service.clay.webhook_client import ClayClient, Target
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.database.database import Database
+from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.destinations.guard import BlockedError, Policy, check_url
+from clay_push_service.destinations.quota import spend
+from clay_push_service.destinations.slot_gate import Slot, SlotGate
+from clay_push_service.destinations.slots import reserve_slots, throttle
+from clay_push_service.destinations.unsealed import StoredWebhook
+from clay_push_service.errors import TooManyRequestsError
+from clay_push_service.leads.payload import sample
+
+MAX_WAIT_SECONDS = 2.0
+"""For a slot of the pace: a test is one submission among the others, and whoever clicked is watching."""
+
+# A good test opens the destination; only a webhook that is still the current one, and still there.
+GOOD = text("""
+UPDATE clay.destination_versions AS version
+SET refusals = 0, outages = 0, probe_at = NULL, state = 'open', state_reason = NULL,
+    state_since = CASE WHEN state = 'open' THEN state_since ELSE now() END
+WHERE org_id = :org_id AND id = :version_id AND sealed_url IS NOT NULL
+""")
+
+THROTTLED = "throttled"
+"""Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
+NOT_A_WEBHOOK = "not_a_webhook"
+"""Of a test only: in a push such an answer stays a success, because Clay's answer body is undocumented."""
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`cause` is None when Clay took the row; `duration_ms` is None when nothing was sent."""
+
+    success: bool
+    message: str
+    status: int | None = None
+    cause: str | None = None
+    remedy: str | None = None
+    duration_ms: int | None = None
+
+
+AGAIN = "Test again in a minute."
+WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
+    {
+        Cause.REJECTED: (
+            "Clay refused the test row.",
+            "Look at Clay's status code, and at the webhook source in Clay.",
+        ),
+        Cause.SERVER_ERROR: ("Clay has a problem of its own.", AGAIN),
+        Cause.NETWORK_ERROR: ("Clay could not be reached.", AGAIN),
+        Cause.CERTIFICATE_ERROR: (
+            "The certificate of the webhook's server is not trusted, so nothing was sent.",
+            "Check the webhook URL. If it is right, ask the NexusLeads operator: a proxy's authority belongs in CLAY_PUSH_CA_FILE.",
+        ),
+        Cause.UNKNOWN: (
+            "Clay gave no clear answer, so the test row may or may not be in your table.",
+            "Look for it in your Clay table; it counts as a submission.",
+        ),
+        Cause.BLOCKED: (
+            "The webhook's address is not one that NexusLeads may send to.",
+            "Save a webhook URL that Clay gave you in Settings → Integrations.",
+        ),
+        Cause.UNAUTHORIZED: (
+            "Clay refused the webhook's auth token.",
+            "Copy the webhook source's token from Clay into Settings → Integrations; a new one may take Clay a minute.",
+        ),
+        Cause.FUEL_EMPTY: (
+            "This webhook has used up its 50,000 lifetime submissions.",
+            "Create a new webhook source in Clay (for the same table, if you like) and save its URL in Settings.",
+        ),
+        Cause.WEBHOOK_GONE: (
+            "Clay does not know this webhook.",
+            "Copy the webhook URL from your Clay table into Settings → Integrations.",
+        ),
+        Cause.SECRET_UNREADABLE: (
+            "The stored webhook URL could not be decrypted.",
+            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator.",
+        ),
+    }
+)
+"""What a delivery's explanations say of leads and retries, said of a test."""
+
+
+async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -> SlotGate:
+    """Reserve a slot of the pace for one POST. Without a pace the slot is now. Holds no connection to PostgreSQL.
+
+    Raises 429 when no slot is free within two seconds.
+    """
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    wait_seconds = 1.0
+
+    async def reserve() -> Slot | None:
+        nonlocal wait_seconds
+        while True:
+            asked_at = time.monotonic()
+            async with database.transaction() as connection:
+                reservation, now = await reserve_slots(connection, org_id, 1, newcomer=True)
+            clock.learn(now, asked_at, time.monotonic())
+            if reservation.slots or reservation.unpaced:
+                return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
+            wait_seconds = max(reservation.wait.total_seconds(), 0.05)
+            if time.monotonic() + wait_seconds > deadline:
+                return None
+            await asyncio.sleep(wait_seconds)
+
+    slot = await reserve()
+    if slot is None:
+        raise _busy(wait_seconds)
+    return SlotGate(slot, clock, defaultdict(lambda: float("-inf")), org_id, reserve)
+
+
+def _busy(seconds: float) -> TooManyRequestsError:
+    return TooManyRequestsError(
+        "Other leads are being sent to this webhook, or Clay asked for a pause; test again a little later.",
+        code="pace_busy",
+        headers={"Retry-After": str(int(seconds) + 1)},
+    )
+
+
+async def try_webhook(
+    database: Database,
+    client: ClayClient,
+    policy: Policy,
+    org_id: UUID,
+    actor: str,
+    webhook: StoredWebhook,
+    clock: DatabaseClock,
+) -> Finding:
+    """One POST, one submission. A good one opens a closed or waiting destination; a bad one closes nothing."""
+    if webhook.url is None:
+        # The alarm of a push that meets it, too: the first to notice a missing key may be somebody who only tests.
+        log.error("destination.secret_unreadable", version_id=str(webhook.version_id), org_id=str(org_id))
+        metrics.SECRETS_UNREADABLE.inc()
+        return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.SECRET_UNREADABLE))
+    try:
+        target = Target(check_url(webhook.url, policy), webhook.token)
+    except BlockedError:
+        return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
+    gate = await gate_of_slot(database, org_id, clock)
+    answer = await client.post(target, sample(uuid4(), clock.now()).body, gate)
+    if gate.lost:
+        raise _busy(1.0)
+    outcome = outcome_of(answer, attempts=1, now=clock.now(), max_attempts=1)
+    return await _recorded(database, org_id, actor, webhook, outcome, answer)
+
+
+async def _recorded(
+    database: Database,
+    org_id: UUID,
+    actor: str,
+    webhook: StoredWebhook,
+    outcome: Outcome,
+    answer: Answer | None = None,
+) -> Finding:
+    details: dict[str, Detail] = {
+        "success": _is_good(outcome),
+        "cause": NOT_A_WEBHOOK if outcome.is_page else outcome.cause,
+        "status": outcome.status,
+        "version_id": str(webhook.version_id),
+    }
+
+    async def write() -> None:
+        async with database.transaction() as connection:
+            await _record(connection, org_id, webhook.version_id, outcome)
+            await audit(connection, org_id, actor, "config.tested", details)
+
+    await on_fresh_plan(write)
+    return finding_of(outcome, None if answer is None else answer.duration_ms)
+
+
+async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, outcome: Outcome) -> None:
+    which = {"org_id": org_id, "version_id": version_id}
+    if _is_good(outcome):
+        await connection.execute(GOOD, which)
+        await queue.wake_live(connection, org_id)
+    await spend(connection, {version_id: outcome.fuel})
+    if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
+        await throttle(connection, org_id, outcome.retry_after_seconds)
+
+
+def _is_good(outcome: Outcome) -> bool:
+    return outcome.verdict is Verdict.SUCCESS and not outcome.is_page
+
+
+def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
+    """The outcome in words."""
+    match outcome.verdict:
+        case Verdict.SUCCESS if outcome.is_page:
+            return Finding(
+                success=False,
+                message="A web page answered, so this is not a webhook.",
+                status=outcome.status,
+                cause=NOT_A_WEBHOOK,
+                remedy="Copy the webhook URL from the table's webhook source in Clay, and save it in Settings.",
+                duration_ms=duration_ms,
+            )
+        case Verdict.SUCCESS:
+            message = "Clay accepted a test row; delete it from your table when you have seen it."
+            return Finding(success=True, message=message, status=outcome.status, duration_ms=duration_ms)
+        case Verdict.WAIT:
+            seconds = round(outcome.retry_after_seconds or 1)
+            message = "Clay is receiving too much at once and took no test row."
+            remedy = f"Test again in {seconds} s."
+            return Finding(
+                success=False,
+                message=message,
+                status=outcome.status,
+                cause=THROTTLED,
+                remedy=remedy,
+                duration_ms=duration_ms,
+            )
+        case Verdict.FAILED | Verdict.RETRY:
+            cause = outcome.cause or Cause.UNKNOWN
+            explanation = EXPLANATIONS[cause]
+            message, remedy = WORDS.get(cause, (explanation.message, explanation.remedy))
+            return Finding(
+                success=False,
+                message=message,
+                status=outcome.status,
+                cause=cause,
+                remedy=remedy,
+                duration_ms=duration_ms,
+            )

@@ -1,0 +1,75 @@
+"""An organization's destination with its webhook unsealed, for the length of a change or a test; it never shows either."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.destinations.quota import Meter
+from clay_push_service.destinations.secret_box import SecretBox, SecretError
+from clay_push_service.states import DestinationState
+
+READ = """
+SELECT destination.id, destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
+       version.sealed_url, version.sealed_token, version.url_mask, version.state, meter.id AS meter_id, meter.used,
+       meter.quota_limit
+FROM clay.destinations AS destination
+LEFT JOIN clay.destination_versions AS version
+       ON version.org_id = destination.org_id AND version.id = destination.version_id
+LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
+WHERE destination.org_id = :org_id
+"""
+PEEK = text(READ)
+# FOR UPDATE: whoever accepts a push holds FOR KEY SHARE, so that it is for the old version or the new, never half of each.
+LOCK = text(f"{READ} FOR UPDATE OF destination")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    version_id: UUID
+    url: str | None
+    """None: it cannot be unsealed, so whatever is saved is another."""
+    token: str | None
+    url_mask: str
+    meter: Meter
+    state: DestinationState
+
+    def __repr__(self) -> str:
+        return f"StoredWebhook(version_id={self.version_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDestination:
+    id: UUID
+    table_name: str | None
+    table_epoch: int
+    rate_limit_ms: int
+    webhook: StoredWebhook | None
+
+    @property
+    def version_id(self) -> UUID | None:
+        return self.webhook.version_id if self.webhook else None
+
+
+async def read_destination(
+    connection: AsyncConnection, box: SecretBox, org_id: UUID, *, lock: bool = False
+) -> StoredDestination | None:
+    """None: the organization never had one. `lock` keeps it as it is until the transaction ends."""
+    row = (await connection.execute(LOCK if lock else PEEK, {"org_id": org_id})).one_or_none()
+    if row is None:
+        return None
+    webhook = None
+    if row.version_id is not None:
+        url: str | None = None
+        token: str | None = None
+        try:
+            url = box.open(row.sealed_url or b"", org_id, row.version_id)
+            token = box.open(row.sealed_token, org_id, row.version_id) if row.sealed_token else None
+        except SecretError:
+            url = token = None  # neither is of use without the other
+        webhook = StoredWebhook(
+            row.version_id, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
+            DestinationState(row.state),
+        )  # fmt: skip
+    return StoredDestination(row.id, row.table_name, row.table_epoch, row.rate_limit_ms, webhook)

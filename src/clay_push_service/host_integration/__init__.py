@@ -1,0 +1,1 @@
+"""Integration with NexusLeads: its frontend endpoints, its job rows, and the pushes that it queues."""

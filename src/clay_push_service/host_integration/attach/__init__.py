@@ -1,0 +1,1 @@
+"""Grants, triggers and functions that `clay-push attach` creates in the NexusLeads database."""

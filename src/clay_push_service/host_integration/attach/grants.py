@@ -1,0 +1,152 @@
+"""What the running role needs of the host's tables, column by column: no more than it reads, or writes. Grants nothing itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.automation.rule import COLUMNS as RULE_COLUMNS
+from clay_push_service.host.tables import COLUMNS, SETTINGS_TABLES, HostTables
+from clay_push_service.host_integration.attach.attachment import Level
+from clay_push_service.host_integration.attach.host_schema import (
+    JOB_CHANGES,
+    JOB_COLUMNS,
+    JOBS,
+    LOG,
+    LOG_CHANGES,
+    LOG_COLUMNS,
+    PROGRESS,
+    PROGRESS_CHANGES,
+    PROGRESS_COLUMNS,
+    Shape,
+    present,
+    quoted,
+)
+
+HAS = text("""
+SELECT wanted.place, wanted."column" FROM unnest(CAST(:places AS integer[]), CAST(:tables AS text[]), CAST(:columns AS text[]),
+                                CAST(:privileges AS text[])) AS wanted (place, "table", "column", privilege)
+WHERE NOT has_column_privilege(coalesce(CAST(:role AS name), current_user), wanted."table", wanted."column", wanted.privilege)
+""")
+# By column and to this very role: what a role has as the owner of a table, or on the whole of it, was not given by us.
+GIVEN = text("""
+SELECT c.relname::text AS "table", a.attname::text AS "column", granted.privilege_type::text AS privilege
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+CROSS JOIN LATERAL aclexplode(a.attacl) AS granted
+WHERE n.nspname = :schema AND granted.grantee = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role)
+""")
+MAY_ENTER = text("""
+SELECT has_schema_privilege(coalesce(CAST(:role AS name), current_user), CAST(:schema AS text), :privilege)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One privilege on columns of one table of the host's, by its names."""
+
+    privilege: str
+    table: str
+    columns: tuple[str, ...]
+
+    def statement(self, schema: str, role: str) -> str:
+        columns = ", ".join(map(quoted, self.columns))
+        return f"GRANT {self.privilege} ({columns}) ON {quoted(schema)}.{quoted(self.table)} TO {quoted(role)}"
+
+    def revoke(self, schema: str, role: str) -> str:
+        return self.statement(schema, role).replace("GRANT", "REVOKE", 1).replace(" TO ", " FROM ")
+
+
+def read_grants(tables: HostTables) -> Sequence[Grant]:
+    """SELECT on every column that `host` reads and this database has: of users, say, not the passwords.
+
+    Nothing of the settings tables, which hold other services' keys: a function reads those for the role.
+    """
+    return [
+        Grant("SELECT", tables.host_name(word), columns)
+        for word, keys in COLUMNS.items()
+        if word not in SETTINGS_TABLES
+        if (columns := tuple(tables.host_name(key) for key in keys if tables.has(word, key)))
+    ]
+
+
+def write_grants(shape: Shape) -> Sequence[Grant]:
+    """To show push jobs on the host's pages. No DELETE anywhere."""
+    log = tuple(shape.log_columns(LOG_COLUMNS))
+    wanted: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+        JOBS: ((), tuple(present(JOB_COLUMNS, shape.jobs)), tuple(present(JOB_CHANGES, shape.jobs))),
+        PROGRESS: (("id",), tuple(present(PROGRESS_COLUMNS, shape.progress)), tuple(present(PROGRESS_CHANGES, shape.progress))),
+        LOG: (log, log, tuple(shape.log_columns(LOG_CHANGES))),
+    }  # fmt: skip
+    return [
+        Grant(privilege, table, columns)
+        for table, privileges in wanted.items()
+        for privilege, columns in zip(("SELECT", "INSERT", "UPDATE"), privileges, strict=True)
+        if columns
+    ]
+
+
+def rule_grants(tables: HostTables) -> Sequence[Grant]:
+    """To keep an auto-export rule that was set here where the host's Project page shows it."""
+    if not all(tables.has("projects", column) for column in RULE_COLUMNS):
+        return []
+    return [Grant("UPDATE", tables.host_name("projects"), tuple(map(tables.host_name, RULE_COLUMNS)))]
+
+
+def needed(tables: HostTables, shape: Shape, level: Level) -> Sequence[Grant]:
+    written = [*write_grants(shape), *rule_grants(tables)] if level.mirrors else []
+    return [*read_grants(tables), *written]
+
+
+async def missing_grants(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Those that the role lacks, each with the columns that are missing."""
+    return await _lacking(connection, schema, role, grants, "")
+
+
+async def not_grantable(connection: AsyncConnection, schema: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Those that the connection's own role may not give: it neither owns the table nor has a grant option."""
+    return await _lacking(connection, schema, None, grants, " WITH GRANT OPTION")
+
+
+async def _lacking(
+    connection: AsyncConnection, schema: str, role: str | None, grants: Sequence[Grant], option: str
+) -> list[Grant]:
+    flat = [(place, grant, column) for place, grant in enumerate(grants) for column in grant.columns]
+    rows = await connection.execute(
+        HAS,
+        {
+            "role": role,
+            "places": [place for place, _, _ in flat],
+            "tables": [f"{quoted(schema)}.{quoted(grant.table)}" for _, grant, _ in flat],
+            "columns": [column for _, _, column in flat],
+            "privileges": [grant.privilege + option for _, grant, _ in flat],
+        },
+    )
+    lacking: dict[int, list[str]] = {}
+    for place, column in rows:
+        lacking.setdefault(place, []).append(column)
+    return [replace(grant, columns=tuple(lacking[place])) for place, grant in enumerate(grants) if place in lacking]
+
+
+async def may_enter(connection: AsyncConnection, schema: str, role: str) -> bool:
+    values = {"role": role, "schema": schema, "privilege": "USAGE"}
+    return bool((await connection.execute(MAY_ENTER, values)).scalar_one())
+
+
+async def may_let_enter(connection: AsyncConnection, schema: str) -> bool:
+    """Whether the connection's own role may grant USAGE on the schema."""
+    values = {"role": None, "schema": schema, "privilege": "USAGE WITH GRANT OPTION"}
+    return bool((await connection.execute(MAY_ENTER, values)).scalar_one())
+
+
+async def given(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Those that the role was given column by column, as `attach` does."""
+    rows = await connection.execute(GIVEN, {"schema": schema, "role": role})
+    found = {(row.table, row.privilege, row.column) for row in rows}
+    still = (
+        replace(grant, columns=tuple(each for each in grant.columns if (grant.table, grant.privilege, each) in found))
+        for grant in grants
+    )
+    return [grant for grant in still if grant.columns]

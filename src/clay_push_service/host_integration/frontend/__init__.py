@@ -1,0 +1,1 @@
+"""Endpoints that the unmodified NexusLeads frontend calls."""

@@ -1,0 +1,145 @@
+"""What the host's own frontend sends and reads, in exactly its shapes; more than it reads is there for whoever looks."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from clay_push_service.destination_settings.schemas import Config, PendingChange
+from clay_push_service.destination_settings.test_row import Finding
+from clay_push_service.destinations.guard import MAX_URL_LENGTH
+from clay_push_service.errors import InvalidError
+from clay_push_service.push_jobs import openapi_examples as examples
+from clay_push_service.push_jobs.accept import MAX_LEADS
+from clay_push_service.push_jobs.queries.status import StatusView
+from clay_push_service.push_jobs.schemas import PushBody
+
+
+def _none_of_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+class FrontendConfig(BaseModel):
+    webhook_url: str = Field(
+        description="Masked; empty without a webhook. The page shows it in its input and sends it back on Save.",
+        examples=["https://api.clay.com/v3/…/••••950e"],
+    )
+    connected: bool = Field(description="Whether a webhook is stored: the page offers to push only where it is.")
+    table_name: str | None = Field(description="For display only.")
+    state: Literal["open", "waiting", "closed"] | None = Field(
+        description="Of the destination; null without a webhook."
+    )
+    problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
+    warnings: list[str] = Field(description="What to check about the settings, one sentence each.")
+
+    pending: PendingChange | None = Field(description="A change found there, which waits for an owner or admin.")
+    offers_new_table: bool = Field(
+        description="Whether the present URL replaced another one, and may feed a new table."
+    )
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        return cls(
+            webhook_url=config.webhook_url or "",
+            connected=config.configured,
+            table_name=config.table_name,
+            state=config.state.value if config.state else None,
+            problem=config.problem,
+            pending=config.pending,
+            offers_new_table=config.offers_new_table,
+            warnings=config.warnings,
+        )
+
+
+class FrontendConfigBody(BaseModel):
+    """Ignores what it does not know, as the host's backend does."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    webhook_url: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_URL_LENGTH)] = Field(
+        description="Empty removes; the masked value changes nothing; anything else replaces."
+    )
+
+
+class FrontendTest(BaseModel):
+    status: Literal["ok", "error"] = Field(description="Whether Clay took the row.")
+    message: str = Field(description="What happened and what to do, for the page.")
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        said = finding.message if finding.remedy is None else f"{finding.message} {finding.remedy}"
+        return cls(status="ok" if finding.success else "error", message=said)
+
+
+class FrontendStats(BaseModel):
+    total: int = Field(description="= success + failed.")
+    success: int = Field(description="Leads that Clay took.")
+    failed: int = Field(description="Leads that were not taken.")
+
+    @classmethod
+    def of(cls, status: StatusView) -> Self:
+        totals = status.totals
+        return cls(total=totals.pushed + totals.failed, success=totals.pushed, failed=totals.failed)
+
+
+class FrontendPushBody(BaseModel):
+    """Ignores what it does not know, as the host's backend does."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [examples.LEAD]}]})
+
+    contributor_ids: Annotated[list[UUID], Field(fail_fast=True, max_length=MAX_LEADS)] = Field(
+        description="The leads; `member_ids` and `lead_ids` are taken as the same.",
+        validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids"),
+    )
+    project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = Field(
+        None, description="Without it each lead counts for the project where its score is highest."
+    )
+
+    def push_body(self) -> PushBody:
+        """Raises 422 in words that the page can show."""
+        if not self.contributor_ids:
+            raise InvalidError(
+                "Select at least one lead to push to Clay.",
+                code="nothing_selected",
+                errors=[{"field": "contributor_ids", "message": "Select at least one lead"}],
+            )
+        return PushBody.model_validate({"lead_ids": self.contributor_ids, "project_id": self.project_id})
+
+
+class ClayIntegration(BaseModel):
+    configured: bool = Field(description="Whether a webhook is stored.")
+    last_push_at: str | None = Field(description="ISO 8601.", examples=["2026-11-22T06:00:00+00:00"])
+    total_pushed: int = Field(description="Leads that Clay took.")
+    success_rate: float = Field(description="0 to 1; 0 before the first push.", examples=[0.98])
+
+
+class NotBuilt(BaseModel):
+    configured: Literal[False] = Field(False, description="Always false: there is no such integration.")
+
+
+class Integrations(BaseModel):
+    clay: ClayIntegration = Field(description="This service.")
+    salesforce: NotBuilt = Field(description="Not built.")
+    hubspot: NotBuilt = Field(description="Not built.")
+
+
+class IntegrationsStatus(BaseModel):
+    integrations: Integrations = Field(description="One by one.")
+    billing_enabled: bool = Field(description="Whether NexusLeads asks for plans at all.")
+    is_enterprise: bool = Field(description="Whether the organization is on the Enterprise plan.")
+
+    @classmethod
+    def of(cls, status: StatusView, *, billing_enabled: bool, is_enterprise: bool) -> Self:
+        last = status.last_push
+        moment = (last.finished_at or last.created_at) if last else None
+        clay = ClayIntegration(
+            configured=status.configured,
+            last_push_at=moment.isoformat() if moment else None,
+            total_pushed=status.totals.pushed,
+            success_rate=status.totals.success_rate or 0.0,
+        )
+        return cls(
+            integrations=Integrations(clay=clay, salesforce=NotBuilt(), hubspot=NotBuilt()),
+            billing_enabled=billing_enabled,
+            is_enterprise=is_enterprise,
+        )

@@ -1,0 +1,1 @@
+"""Accepts the pushes that NexusLeads queues in its own job table, and reacts to finished scans."""

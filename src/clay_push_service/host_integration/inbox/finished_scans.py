@@ -1,0 +1,114 @@
+"""Runs a project's auto-export rule after each scan that the host completes, once per scan. Reads no table of the host's.
+
+A trigger records the scans (see `triggers`). A sweep over the host's jobs would have to compare the host's clock with the
+attachment's time to leave older scans alone, and would read that table again and again; the trigger sees exactly the
+moment in which a scan becomes `completed`. The host's own processor may queue the same export: see `scan_of`.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs
+from clay_push_service.automation import run as auto_export
+from clay_push_service.callers.actor import Actor
+from clay_push_service.database.database import Database
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.errors import ClayPushError
+from clay_push_service.host.table_cache import Host
+from clay_push_service.host_integration.attach.attachment import Level, read_attachment
+from clay_push_service.settings import Settings
+
+ACTOR: Final = "host"
+MAX_ATTEMPTS: Final = 10
+SAME_SCAN_MINUTES: Final = 5
+"""The host's processor queues its own export directly after the scan, so 5 minutes are ample."""
+
+NEXT = text("""
+SELECT source_job_id, project_id, created_by, attempts FROM clay.finished_scans
+WHERE done_at IS NULL AND due_at <= now() ORDER BY due_at, source_job_id LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+DONE = text("UPDATE clay.finished_scans SET done_at = now() WHERE source_job_id = :source_job_id")
+# Exponential, up to a minute: the usual reason is a migration of the host's tables, or the database.
+POSTPONE = text("""
+UPDATE clay.finished_scans SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
+WHERE source_job_id = :source_job_id AND done_at IS NULL
+""")
+FORGET_WAITING = text("UPDATE clay.finished_scans SET done_at = now() WHERE done_at IS NULL")
+OF_ENTRY = text(f"""
+SELECT scan.source_job_id FROM clay.inbox AS entry
+JOIN clay.finished_scans AS scan ON scan.project_id = :project_id
+     AND scan.finished_at > entry.taken_at - interval '{SAME_SCAN_MINUTES} minutes'
+WHERE entry.id = :entry_id ORDER BY scan.finished_at DESC LIMIT 1
+""")
+
+log = logs.get(__name__)
+
+
+async def run_next_scan(database: Database, host: Host, settings: Settings) -> bool:
+    """One scan, in one transaction: the rule's run and the scan's end stand or fall together. False: none is due."""
+    scan_id: UUID | None = None
+    try:
+        async with database.transaction() as connection:
+            attached = await read_attachment(connection)
+            if attached is None or attached.level is not Level.INBOX:
+                return False
+            row = (await connection.execute(NEXT)).one_or_none()
+            if row is None:
+                return False
+            scan_id = row.source_job_id
+            if row.attempts >= MAX_ATTEMPTS:
+                log.error("scan.given_up", source_job_id=str(scan_id), remedy="POST …/auto-export/run for its project")
+            else:
+                await _run(connection, host, settings, row.project_id, row.source_job_id, row.created_by)
+            await connection.execute(DONE, {"source_job_id": scan_id})
+    except Exception as error:
+        if scan_id is None:
+            raise
+        host.forget()
+        log.warning("scan.failed", source_job_id=str(scan_id), **failure(error))
+        async with database.transaction() as connection:
+            await connection.execute(POSTPONE, {"source_job_id": scan_id})
+    return True
+
+
+async def _run(
+    connection: AsyncConnection,
+    host: Host,
+    settings: Settings,
+    project_id: UUID,
+    source_job_id: UUID,
+    created_by: UUID | None,
+) -> None:
+    tables = await host.tables(connection)
+    projects = tables.projects.c
+    org_id = (await connection.execute(select(projects.org_id).where(projects.id == project_id))).scalar_one_or_none()
+    if org_id is None:  # the project is deleted, or belongs to no organization
+        log.info("scan.without_organization", source_job_id=str(source_job_id), project_id=str(project_id))
+        return
+    before = await connection.begin_nested()
+    try:
+        await auto_export.run(connection, tables, Actor(org_id, ACTOR, created_by), project_id, source_job_id, settings)
+    except ClayPushError as error:
+        await before.rollback()
+        log.info("scan.refused", source_job_id=str(source_job_id), code=error.code)
+    else:
+        await before.commit()
+
+
+async def forget_waiting(connection: AsyncConnection) -> None:
+    """Scans that ended under an earlier attachment start nothing under the next one."""
+    await connection.execute(FORGET_WAITING)
+
+
+async def scan_of(connection: AsyncConnection, entry_id: int, project_id: UUID) -> UUID | None:
+    """Returns the scan after which the host queued this export, or None. Its row names only the project.
+
+    Both then run under the scan's id, so the rule runs once. A wrong match loses nothing: each recorded scan runs the rule
+    itself, and the match only decides which push job the host's row shows.
+    """
+    values = {"entry_id": entry_id, "project_id": project_id}
+    found: UUID | None = (await connection.execute(OF_ENTRY, values)).scalar_one_or_none()
+    return found

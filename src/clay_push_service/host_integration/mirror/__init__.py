@@ -1,0 +1,1 @@
+"""Copies push job state into the job table of NexusLeads."""

@@ -1,0 +1,88 @@
+"""The mark "Pushed to Clay" on the host's Leads page: a success row in its `clay_push_log` for each success, and nothing else.
+
+A statement compares and writes, so it can run again at any time: what stands there already is left alone, and a later
+failure is not written at all. The host's table may have a unique key over the lead, or none.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host_integration.attach.host_schema import LOG, LOG_CHANGES, LOG_COLUMNS, Shape, quoted
+from clay_push_service.host_integration.mirror.read import Pair
+
+BATCH = 2_000
+
+# Leads that the host has deleted meanwhile have no page to be marked on.
+MARK = """
+WITH pushed AS MATERIALIZED (
+    SELECT delivery.seq, delivery.org_id, delivery.contributor_id AS {lead}, delivery.project_id,
+           CAST(:host_job_id AS uuid) AS job_id, 'success' AS status, CAST(NULL AS text) AS error_message,
+           coalesce(delivery.pushed_at, delivery.finished_at) AS pushed_at, delivery.clay_response_status
+    FROM clay.clay_push_log AS delivery
+    WHERE delivery.job_id = :job_id AND delivery.status = 'success'
+      AND delivery.seq > (SELECT marked_seq FROM clay.mirror WHERE job_id = :job_id)
+      AND EXISTS (SELECT 1 FROM {leads} AS lead WHERE lead.id = delivery.contributor_id)
+      AND EXISTS (SELECT 1 FROM {projects} AS project WHERE project.id = delivery.project_id)
+      AND NOT EXISTS (SELECT 1 FROM {log} AS mark WHERE {delivery_matches} AND mark.status = 'success'
+                      AND mark.pushed_at >= coalesce(delivery.pushed_at, delivery.finished_at))
+    ORDER BY delivery.seq LIMIT :batch
+), moved AS (
+    UPDATE {log} AS mark SET {sets} FROM pushed WHERE {pushed_matches} RETURNING pushed.seq
+), made AS (
+    INSERT INTO {log} ({columns}) SELECT {values} FROM pushed WHERE pushed.seq NOT IN (SELECT seq FROM moved)
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT (SELECT count(*) FROM pushed) AS found, (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS written
+"""
+# Everything up to here has ended. Asked BEFORE the successes are read: what ends in between must not be passed over.
+ENDED_UP_TO = text("""
+SELECT coalesce((SELECT min(seq) - 1 FROM clay.clay_push_log
+                 WHERE job_id = :job_id AND state <> 'done' AND seq > mirror.marked_seq),
+                (SELECT max(seq) FROM clay.clay_push_log WHERE job_id = :job_id), 0)
+FROM clay.mirror WHERE job_id = :job_id
+""")
+REMEMBER = text("""
+UPDATE clay.mirror SET marked_count = :marked_count, marked_seq = greatest(marked_seq, :ended_up_to)
+WHERE job_id = :job_id
+""")
+
+
+def marks_due(pair: Pair, shape: Shape) -> bool:
+    can_mark = {"org_id", shape.lead_id, "status", "pushed_at"} <= shape.log
+    return can_mark and pair.shown is not None and pair.marked_count < pair.job.success_count
+
+
+async def mark(connection: AsyncConnection, shape: Shape, pair: Pair, host_job_id: UUID) -> bool:
+    """Mark the next successes of this push job, as the pair was read. True: all of them are marked."""
+    job = {"job_id": pair.job.id}
+    ended_up_to = (await connection.execute(ENDED_UP_TO, job)).scalar_one()
+    values = {**job, "host_job_id": host_job_id, "batch": BATCH}
+    batch = (await connection.execute(text(_statement(shape)), values)).one()
+    if batch.found == BATCH and batch.written > 0:  # a whole batch that the host's table does not take is passed over
+        return False
+    await connection.execute(REMEMBER, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to})
+    return True
+
+
+def _statement(shape: Shape) -> str:
+    key = shape.log_key or tuple(shape.log_columns(("org_id", "{lead}", "project_id")))
+    changes = [column for column in shape.log_columns(LOG_CHANGES) if column not in shape.log_key]
+    columns = shape.log_columns(LOG_COLUMNS)
+    matches = " AND ".join(f"mark.{quoted(column)} = pushed.{quoted(column)}" for column in key)
+    return MARK.format(
+        lead=quoted(shape.lead_id),
+        leads=shape.table(shape.leads),
+        projects=shape.table("projects"),
+        log=shape.table(LOG),
+        sets=", ".join(f"{quoted(column)} = pushed.{quoted(column)}" for column in changes),
+        # Without a unique key the host's rows are a history: what it says of other attempts is left as it is.
+        pushed_matches=matches if shape.log_key else f"{matches} AND mark.status = 'success'",
+        delivery_matches=" AND ".join(
+            f"mark.{quoted(column)} = delivery.{'contributor_id' if column == shape.lead_id else quoted(column)}"
+            for column in key
+        ),
+        columns=", ".join(map(quoted, columns)),
+        values=", ".join("gen_random_uuid()" if column == "id" else f"pushed.{quoted(column)}" for column in columns),
+    )

@@ -1,0 +1,123 @@
+"""Reads push jobs beside the host's rows that show them, for the mirror to compare. Locks nothing, writes nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host_integration.attach.host_schema import JOBS, PROGRESS, Shape
+from clay_push_service.host_integration.mirror.rows import HostRow, PushJob, StepRow, canonical
+from clay_push_service.push_jobs.summary import STEPS
+from clay_push_service.states import JobStatus
+
+BATCH = 2_000
+"""Push jobs looked at in one pass; what is not settled yet comes first."""
+
+# New: not in `mirror` yet. `since` is a little before the last pass began: a transaction that was open then may have committed.
+DUE = """
+SELECT job.id FROM clay.push_jobs AS job
+WHERE job.created_at > :since AND NOT EXISTS (SELECT 1 FROM clay.mirror WHERE mirror.job_id = job.id)
+UNION ALL
+SELECT mirror.job_id FROM clay.mirror WHERE mirror.settled_at IS NULL
+UNION ALL
+SELECT mirror.job_id FROM clay.mirror
+JOIN clay.push_jobs AS job ON job.id = mirror.job_id JOIN {jobs} AS host ON host.id = mirror.host_job_id
+WHERE mirror.settled_at > CAST(:settled_since AS timestamptz)
+  AND (CAST(host.status AS text) <> job.status
+       OR (SELECT count(*) FROM {progress} AS step WHERE step.job_id = host.id) < {steps})
+"""
+READ = """
+WITH due AS MATERIALIZED ({due})
+SELECT job.id, job.org_id, job.project_id, job.push_mode, job.status, job.cancel_requested_at, job.lead_count,
+       job.success_count, job.failed_count, job.skipped_count, job.unknown_count, job.created_by_user_id,
+       job.created_at, job.started_at, job.finished_at,
+       CASE WHEN job.cancel_requested_at IS NULL THEN 0 ELSE
+           (SELECT count(*) FROM clay.clay_push_log WHERE job_id = job.id AND cause = 'cancelled') END AS cancelled_count,
+       CASE WHEN job.finished_at IS NOT NULL AND (job.success_count = 0 OR job.failed_count > 0) THEN
+           (SELECT cause FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped')
+            GROUP BY cause ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause LIMIT 1) END AS main_cause,
+       CASE WHEN job.finished_at IS NOT NULL THEN
+           (SELECT count(*) FROM clay.clay_push_log
+            WHERE job_id = job.id AND status IN ('failed', 'skipped') AND (uncertain_attempts > 0 OR cause = 'unknown'))
+            END AS unsure_count,
+       mirror.host_job_id, mirror.settled_at, mirror.marked_count, host.id AS host_id, {host_columns},
+       (SELECT json_agg(json_build_object('step_number', step.step_number, 'step_name', step.step_name,
+                                          'status', step.status, 'message', step.message) ORDER BY step.step_number)
+        FROM {progress} AS step WHERE step.job_id = mirror.host_job_id)::text AS steps
+FROM due
+JOIN clay.push_jobs AS job ON job.id = due.id
+LEFT JOIN clay.mirror ON mirror.job_id = job.id
+LEFT JOIN {jobs} AS host ON host.id = mirror.host_job_id
+ORDER BY mirror.settled_at IS NOT NULL, job.created_at
+LIMIT :batch
+"""
+COMPARED = {
+    "status": "text", "current_step": "integer", "progress_percentage": "numeric", "error_message": "text",
+    "metadata": "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A push job and what the host shows of it. Without `host_job_id` it was never shown; without `shown` the host deleted it."""
+
+    job: PushJob
+    host_job_id: UUID | None
+    is_settled: bool
+    marked_count: int
+    shown: HostRow | None
+
+
+async def read_due(
+    connection: AsyncConnection, shape: Shape, since: datetime, settled_since: datetime | None
+) -> Sequence[Pair]:
+    """What may have to be written; with `settled_since` also what was settled after it and has not stayed so."""
+    values = {"since": since, "settled_since": settled_since, "batch": BATCH}
+    statement = _statement(shape, DUE.format(jobs=shape.table(JOBS), progress=shape.table(PROGRESS), steps=len(STEPS)))
+    return [_pair(row, shape) for row in await connection.execute(text(statement), values)]
+
+
+async def read_pair(connection: AsyncConnection, shape: Shape, job_id: UUID) -> Pair:
+    statement = text(_statement(shape, "SELECT CAST(:job_id AS uuid) AS id"))
+    return _pair((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), shape)
+
+
+def _statement(shape: Shape, due: str) -> str:
+    columns = ", ".join(
+        f"CAST(host.{name} AS {kind}) AS host_{name}" if name in shape.jobs else f"NULL AS host_{name}"
+        for name, kind in COMPARED.items()
+    )
+    return READ.format(due=due, host_columns=columns, progress=shape.table(PROGRESS), jobs=shape.table(JOBS))
+
+
+def _pair(row: Row[Any], shape: Shape) -> Pair:
+    job = PushJob(
+        row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
+        row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
+        row.cancelled_count, row.created_by_user_id, row.created_at, row.started_at, row.finished_at, row.main_cause,
+        row.unsure_count or 0,
+    )  # fmt: skip
+    return Pair(
+        job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,
+        _shown(row, shape) if row.host_id is not None else None,
+    )  # fmt: skip
+
+
+def _shown(row: Row[Any], shape: Shape) -> HostRow:
+    has_message = "message" in shape.progress
+    return HostRow(
+        status=row.host_status,
+        current_step=row.host_current_step if row.host_current_step is not None else -1,
+        progress_percentage=float(row.host_progress_percentage) if row.host_progress_percentage is not None else -1.0,
+        error_message=row.host_error_message,
+        metadata=canonical(json.loads(row.host_metadata)) if row.host_metadata else "",
+        steps=tuple(
+            StepRow(step["step_number"], step["step_name"], step["status"], step["message"] if has_message else None)
+            for step in json.loads(row.steps or "[]")
+        ),
+    )

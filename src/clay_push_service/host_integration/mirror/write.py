@@ -1,0 +1,214 @@
+"""Writes one push job's rows in the host's `sourcing_jobs` and `job_progress`, in the caller's transaction and turn.
+
+Values go as JSON through the table's own row type, so that a column the host alters stays writable. What the host deletes
+stays deleted.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host_integration.attach.host_schema import (
+    JOB_CHANGES,
+    JOB_COLUMNS,
+    JOBS,
+    PROGRESS,
+    PROGRESS_CHANGES,
+    PROGRESS_COLUMNS,
+    Shape,
+    present,
+    quoted,
+)
+from clay_push_service.host_integration.attach.triggers import WRITER, WRITER_SETTING
+from clay_push_service.host_integration.mirror.read import Pair
+from clay_push_service.host_integration.mirror.rows import (
+    JOB_TYPE,
+    HostRow,
+    PushJob,
+    StepRow,
+    Value,
+    host_row,
+    step_status,
+)
+from clay_push_service.push_jobs.summary import STEPS
+from clay_push_service.states import JobStatus
+
+TOTAL_STEPS = 3
+NOW = "now"
+"""PostgreSQL reads this word as the transaction's time."""
+
+BOUNDS = text("SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '5s', true)")
+WRITE_AS_MIRROR = text(f"SELECT set_config('{WRITER_SETTING}', '{WRITER}', true)")
+EXISTING = """
+SELECT EXISTS (SELECT 1 FROM {projects} WHERE id = :project_id) AS project,
+       (SELECT id FROM {users} WHERE id = :user_id) AS user_id
+"""
+RECORD = text("INSERT INTO clay.mirror (job_id, host_job_id, settled_at) VALUES (:job_id, :host_job_id, :settled_at)")
+SETTLE = text("UPDATE clay.mirror SET settled_at = now() WHERE job_id = :job_id AND settled_at IS NULL")
+UNSETTLE = text("UPDATE clay.mirror SET settled_at = NULL WHERE job_id = :job_id AND settled_at IS NOT NULL")
+
+Cell = Value | UUID | datetime | Mapping[str, str | int]
+
+
+async def bound(connection: AsyncConnection) -> None:
+    """For this transaction: 1 s for a lock, 5 s for a statement, and our triggers let us pass."""
+    await connection.execute(BOUNDS)
+    await connection.execute(WRITE_AS_MIRROR)
+
+
+async def write_job(connection: AsyncConnection, shape: Shape, pair: Pair) -> bool:
+    """Bring the host's rows to what they should say. False: the host has no place for them (any more)."""
+    job = pair.job
+    wanted = host_row(job)
+    if pair.host_job_id is None:
+        return await _insert(connection, shape, job, wanted)
+    if pair.shown is None:
+        await connection.execute(SETTLE, {"job_id": job.id})
+        return False
+    await _change(connection, shape, pair.host_job_id, job, wanted)
+    await _write_steps(connection, shape, pair.host_job_id, job, wanted.steps, pair.shown.steps)
+    return True
+
+
+async def _insert(connection: AsyncConnection, shape: Shape, job: PushJob, wanted: HostRow) -> bool:
+    """Under the push job's own id, so that both sides speak of the same. Never `pending`: that is for the host's processor."""
+    values = {"project_id": job.project_id, "user_id": job.created_by_user_id}
+    statement = EXISTING.format(projects=shape.table("projects"), users=shape.table("users"))
+    existing = (await connection.execute(text(statement), values)).one()
+    if not existing.project:
+        gone = {"job_id": job.id, "host_job_id": job.id, "settled_at": job.finished_at or job.created_at}
+        await connection.execute(RECORD, gone)
+        return False
+    row: dict[str, Cell] = _changes(job, wanted) | {
+        "id": job.id,
+        "project_id": job.project_id,
+        "job_type": JOB_TYPE,
+        "created_by": existing.user_id,
+        "created_at": job.created_at,
+    }
+    columns = present(JOB_COLUMNS, shape.jobs)
+    if not await _insert_row(connection, shape, JOBS, columns, row):  # ours, from before `clay.mirror` was emptied
+        await _change(connection, shape, job.id, job, wanted)
+    await _write_steps(connection, shape, job.id, job, wanted.steps, ())
+    await connection.execute(RECORD, {"job_id": job.id, "host_job_id": job.id, "settled_at": None})
+    return True
+
+
+async def end_row(
+    connection: AsyncConnection, shape: Shape, host_job_id: UUID, status: JobStatus, message: str, metadata: str
+) -> None:
+    """End a row of the host's in which no push job shows. One that it has cancelled stays cancelled."""
+    row: dict[str, Cell] = {
+        "status": status.value,
+        "total_steps": TOTAL_STEPS,
+        "current_step": TOTAL_STEPS,
+        "progress_percentage": 100,
+        "started_at": NOW,
+        "completed_at": NOW,
+        "error_message": message if status is JobStatus.FAILED else None,
+        "metadata": json.loads(metadata),
+        "updated_at": NOW,
+    }
+    if status is JobStatus.CANCELLED:
+        del row["error_message"]
+    where: dict[str, Cell] = {"id": host_job_id}
+    columns = present(tuple(row), shape.jobs)
+    if not await _update_row(connection, shape, JOBS, columns, row, where):
+        return
+    step: dict[str, Cell] = {
+        "id": uuid4(), "job_id": host_job_id, "step_number": TOTAL_STEPS, "step_name": STEPS[-1],
+        "status": step_status(status), "message": message, "started_at": NOW, "completed_at": NOW, "created_at": NOW,
+    }  # fmt: skip
+    where = {"job_id": host_job_id, "step_number": TOTAL_STEPS}
+    if not await _update_row(connection, shape, PROGRESS, present(PROGRESS_CHANGES, shape.progress), step, where):
+        await _insert_row(connection, shape, PROGRESS, present(PROGRESS_COLUMNS, shape.progress), step)
+
+
+async def _change(connection: AsyncConnection, shape: Shape, host_job_id: UUID, job: PushJob, wanted: HostRow) -> None:
+    row = _changes(job, wanted)
+    await _update_row(connection, shape, JOBS, present(JOB_CHANGES, shape.jobs), row, {"id": host_job_id})
+
+
+def _changes(job: PushJob, wanted: HostRow) -> dict[str, Cell]:
+    return {
+        "status": wanted.status,
+        "total_steps": TOTAL_STEPS,
+        "current_step": wanted.current_step,
+        "progress_percentage": wanted.progress_percentage,
+        "started_at": job.started_at or job.created_at,
+        "completed_at": job.finished_at,
+        "error_message": wanted.error_message,
+        "metadata": json.loads(wanted.metadata),
+        "updated_at": NOW,
+    }
+
+
+async def _write_steps(
+    connection: AsyncConnection,
+    shape: Shape,
+    host_job_id: UUID,
+    job: PushJob,
+    wanted: Iterable[StepRow],
+    shown: Iterable[StepRow],
+) -> None:
+    standing = {step.number: step for step in shown}
+    for step in wanted:
+        if standing.get(step.number) == step:
+            continue
+        begun = step.status != "pending"
+        row: dict[str, Cell] = {
+            "id": uuid4(),
+            "job_id": host_job_id,
+            "step_number": step.number,
+            "step_name": step.name,
+            "status": step.status,
+            "message": step.message,
+            "started_at": (job.created_at if step.number == 1 else job.started_at or job.created_at) if begun else None,
+            "completed_at": _ended_at(job, step),
+            "created_at": job.created_at,
+        }
+        where: dict[str, Cell] = {"job_id": host_job_id, "step_number": step.number}
+        changes = present(PROGRESS_CHANGES, shape.progress)
+        if not await _update_row(connection, shape, PROGRESS, changes, row, where):
+            await _insert_row(connection, shape, PROGRESS, present(PROGRESS_COLUMNS, shape.progress), row)
+
+
+def _ended_at(job: PushJob, step: StepRow) -> datetime | None:
+    return job.created_at if step.number == 1 else job.finished_at
+
+
+async def _insert_row(
+    connection: AsyncConnection, shape: Shape, table: str, columns: list[str], row: Mapping[str, Cell]
+) -> int:
+    name, names = shape.table(table), ", ".join(map(quoted, columns))
+    statement = (
+        f"INSERT INTO {name} ({names}) SELECT {names} "
+        f"FROM jsonb_populate_record(CAST(NULL AS {name}), CAST(:row AS jsonb)) ON CONFLICT (id) DO NOTHING"
+    )
+    return (await connection.execute(text(statement), {"row": _json(row)})).rowcount
+
+
+async def _update_row(
+    connection: AsyncConnection,
+    shape: Shape,
+    table: str,
+    columns: list[str],
+    row: Mapping[str, Cell],
+    where: Mapping[str, Cell],
+) -> int:
+    name = shape.table(table)
+    sets = ", ".join(f"{quoted(column)} = given.{quoted(column)}" for column in columns)
+    matches = " AND ".join(f"target.{quoted(column)} = :{column}" for column in where)
+    statement = (
+        f"UPDATE {name} AS target SET {sets} "
+        f"FROM jsonb_populate_record(CAST(NULL AS {name}), CAST(:row AS jsonb)) AS given WHERE {matches}"
+    )
+    return (await connection.execute(text(statement), {"row": _json(row), **where})).rowcount
+
+
+def _json(row: Mapping[str, Cell]) -> str:
+    return json.dumps(row, default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value))

@@ -1,0 +1,109 @@
+"""Event streams of push jobs: how many there may be, and that each ends when its caller loses the right to read."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from clay_push_service import logs
+from clay_push_service.callers.caller import Caller
+from clay_push_service.database.failures import UNAVAILABLE
+from clay_push_service.errors import ClayPushError, TooManyRequestsError
+from clay_push_service.push_jobs.live.feeds import Feed
+from clay_push_service.settings import Settings
+
+RETRY_AFTER = {"Retry-After": "5"}
+AGAIN_SECONDS = 1.0
+"""Between two looks at the rights while the database is away; nothing is sent meanwhile."""
+
+log = logs.get(__name__)
+
+
+class EventStreams:
+    """Counts the open streams of one process, by caller and in all."""
+
+    def __init__(self, per_caller: int, in_all: int) -> None:
+        self._per_caller = per_caller
+        self._in_all = in_all
+        self._open: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, settings: Settings) -> "EventStreams":
+        return cls(settings.event_streams_per_caller, settings.event_streams)
+
+    @contextmanager
+    def opened(self, caller: Caller) -> Iterator[None]:
+        """One more for as long as the block lasts. Raises 429."""
+        who = f"{caller.kind} {caller.key_id or caller.user_id}"
+        if self._open[who] >= self._per_caller:
+            raise TooManyRequestsError(
+                f"You have {self._per_caller} event streams open: close one first, or read the jobs page by page.",
+                headers=RETRY_AFTER,
+            )
+        if self._open.total() >= self._in_all:
+            raise TooManyRequestsError(
+                "Too many event streams are open here: read the job itself every few seconds.", headers=RETRY_AFTER
+            )
+        self._open[who] += 1
+        try:
+            yield
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
+
+
+@dataclass(frozen=True, slots=True)
+class JobStream:
+    """A job's snapshots for one caller, whose rights are read again every `recheck_seconds`."""
+
+    feed: Feed
+    authorize: Callable[[], Awaitable[Caller]]
+    caller: Caller
+    recheck_seconds: float
+
+    async def snapshots(self) -> AsyncIterator[str]:
+        """The newest at once, then each change; until the job ends or the caller may no longer read it."""
+        loop = asyncio.get_running_loop()
+        checked = loop.time()
+        seen = 0
+        while True:
+            news = self.feed.news
+            left = checked + self.recheck_seconds - loop.time()
+            if left <= 0:
+                may_read = await self._may_read()
+                if may_read is False:
+                    return
+                if may_read is None:
+                    await asyncio.sleep(AGAIN_SECONDS)
+                else:
+                    checked = loop.time()
+            elif self.feed.number > seen:
+                seen = self.feed.number
+                yield self.feed.latest
+            elif self.feed.has_ended:
+                return
+            else:
+                await _wait(news, left)
+
+    async def _may_read(self) -> bool | None:
+        """None: it cannot be read now."""
+        try:
+            return (await self.authorize()).org_id == self.caller.org_id
+        except ClayPushError as error:
+            if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return None
+            log.info("event_stream.rights_ended", code=error.code)
+            return False
+        except (*UNAVAILABLE, TimeoutError):
+            return None
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,99 @@
+"""Snapshots of push jobs for event streams: each change of a job is read once, whatever the number of its readers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from clay_push_service import logs
+from clay_push_service.database.database import Database
+from clay_push_service.database.failures import UNAVAILABLE
+from clay_push_service.errors import NotFoundError
+from clay_push_service.push_jobs.live.watch import Watch
+from clay_push_service.push_jobs.queries.jobs import read_job
+from clay_push_service.push_jobs.summary import ENDED
+
+log = logs.get(__name__)
+
+
+class Feed:
+    """One job's newest snapshot. A reader that is slower than the job misses those between."""
+
+    def __init__(self) -> None:
+        self.latest = ""
+        """The job as JSON."""
+        self.number = 0
+        """Of the newest snapshot; 0: there is none yet."""
+        self.has_ended = False
+        self._news = asyncio.Event()
+
+    @property
+    def news(self) -> asyncio.Event:
+        """Set at the next snapshot, and at the end."""
+        return self._news
+
+    def publish(self, data: str) -> None:
+        if data != self.latest:
+            self.latest = data
+            self.number += 1
+            self._tell()
+
+    def end(self) -> None:
+        self.has_ended = True
+        self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._news = self._news, asyncio.Event()
+        waiting.set()
+
+
+@dataclass(slots=True)
+class _Running:
+    feed: Feed
+    reading: "asyncio.Task[None]"
+    readers: int = 0
+
+
+class Feeds:
+    """Of one process: a job is read as long as it has a reader."""
+
+    def __init__(self, database: Database, watch: Watch) -> None:
+        self._database = database
+        self._watch = watch
+        self._running: dict[UUID, _Running] = {}
+
+    @asynccontextmanager
+    async def follow(self, org_id: UUID, job_id: UUID) -> AsyncIterator[Feed]:
+        """The feed of a job that this organization has."""
+        running = self._running.get(job_id)
+        if running is None:
+            feed = Feed()
+            running = _Running(feed, asyncio.create_task(self._read(feed, org_id, job_id)))
+            self._running[job_id] = running
+        running.readers += 1
+        try:
+            yield running.feed
+        finally:
+            running.readers -= 1
+            if not running.readers:
+                del self._running[job_id]
+                running.reading.cancel()
+
+    async def _read(self, feed: Feed, org_id: UUID, job_id: UUID) -> None:
+        try:
+            async for _ in self._watch.changes(job_id):
+                try:
+                    async with self._database.transaction() as connection:
+                        view = await read_job(connection, org_id, job_id)
+                except NotFoundError:
+                    return
+                except (*UNAVAILABLE, TimeoutError):  # for a moment: readers keep what they have
+                    continue
+                feed.publish(view.model_dump_json())
+                if view.status in ENDED:
+                    return
+        except Exception as error:
+            log.exception("feed.failed", job_id=str(job_id), error=type(error).__name__)
+        finally:
+            feed.end()

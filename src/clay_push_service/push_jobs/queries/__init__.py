@@ -1,0 +1,1 @@
+"""Read models of push jobs, deliveries, leads and status."""

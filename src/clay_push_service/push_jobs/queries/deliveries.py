@@ -1,0 +1,139 @@
+"""Reads a push job's deliveries: page by page, or all of them as a CSV file that no spreadsheet will execute."""
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import pagination as cursor
+from clay_push_service.clay.cause import Cause
+from clay_push_service.database.database import Database
+from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.push_jobs.queries.jobs import not_found
+from clay_push_service.push_jobs.views import DeliveryPage, DeliveryView, LeadRef
+from clay_push_service.states import DeliveryStatus
+
+PAGE_OF_CSV = 2000
+BOM = "\ufeff"
+"""Without it Excel reads UTF-8 as the character set of the country."""
+FORMULA = re.compile(r"""(^|[,;|\t\r\n])([\s\x00-\x1f\u200b\ufeff"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+"""Where a formula begins, in whatever of these separators the spreadsheet splits: it ignores our quotes then, and lead data
+comes from strangers. Excel takes the full-width characters of the last group for the plain ones."""
+COLUMNS = (
+    "delivery_id", "lead_id", "username", "full_name", "status", "cause", "error_message", "clay_response_status",
+    "attempts", "pushed_at", "uncertain_attempts",
+)  # fmt: skip
+
+EXISTS = text("SELECT 1 FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id")
+READ = text("""
+SELECT id, seq, contributor_id, username, full_name, status, cause, error_message, clay_response_status, attempts,
+       uncertain_attempts, pushed_at
+FROM clay.clay_push_log
+WHERE job_id = :job_id AND org_id = :org_id AND seq > :after
+  AND (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:cause AS text) IS NULL OR cause = :cause)
+ORDER BY seq LIMIT :limit
+""")
+
+
+async def require_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> None:
+    """Raises 404 `job_not_found`, also where it is another organization's."""
+    if (await connection.execute(EXISTS, {"org_id": org_id, "job_id": job_id})).one_or_none() is None:
+        raise not_found()
+
+
+async def read_deliveries(
+    connection: AsyncConnection,
+    org_id: UUID,
+    job_id: UUID,
+    *,
+    status: DeliveryStatus | None = None,
+    cause: Cause | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> DeliveryPage:
+    """A page of deliveries, in the order they are sent. Raises 404 `job_not_found`."""
+    await require_job(connection, org_id, job_id)
+    seq = 0
+    if after is not None:
+        [key] = cursor.decode(after, 1)
+        seq = cursor.serial(key)
+    rows = await _rows(connection, org_id, job_id, seq, limit + 1, status, cause)
+    page = rows[:limit]
+    return DeliveryPage(
+        leads=[
+            DeliveryView(
+                delivery_id=row.id,
+                lead=LeadRef(id=row.contributor_id, username=row.username, full_name=row.full_name),
+                status=DeliveryStatus(row.status),
+                cause=None if row.cause is None else Cause(row.cause),
+                error_message=row.error_message,
+                clay_response_status=row.clay_response_status,
+                attempts=row.attempts,
+                uncertain_attempts=row.uncertain_attempts,
+                pushed_at=row.pushed_at,
+            )
+            for row in page
+        ],
+        next_cursor=cursor.encode(page[-1].seq) if len(rows) > limit else None,
+    )
+
+
+async def _rows(
+    connection: AsyncConnection,
+    org_id: UUID,
+    job_id: UUID,
+    after: int,
+    limit: int,
+    status: DeliveryStatus | None,
+    cause: Cause | None,
+) -> list[Row[Any]]:
+    values = {
+        "org_id": org_id, "job_id": job_id, "after": after, "limit": limit, "status": status, "cause": cause,
+    }  # fmt: skip
+    return list((await connection.execute(READ, values)).all())
+
+
+async def csv_lines(
+    database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
+) -> AsyncIterator[str]:
+    """The whole job as CSV, in pieces; no connection is held while a slow reader reads."""
+    yield BOM + _lines([COLUMNS])
+    after = 0
+    while True:
+        rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, status, cause))
+        if not rows:
+            return
+        yield _lines(
+            (row.id, row.contributor_id, row.username, row.full_name, row.status, row.cause, row.error_message,
+             row.clay_response_status, row.attempts, row.pushed_at.isoformat() if row.pushed_at else None,
+             row.uncertain_attempts)
+            for row in rows
+        )  # fmt: skip
+        after = rows[-1].seq
+
+
+async def _page(
+    database: Database, org_id: UUID, job_id: UUID, after: int, status: DeliveryStatus | None, cause: Cause | None
+) -> list[Row[Any]]:
+    async with database.transaction() as connection:
+        return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
+
+
+def _lines(rows: Any) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerows([[harmless(cell) for cell in row] for row in rows])
+    return written.getvalue()
+
+
+def harmless(cell: object) -> str:
+    """A cell that a spreadsheet shows and does not compute, however it splits the line (OWASP, CSV injection).
+
+    An apostrophe stands before each character that could begin a formula.
+    """
+    return "" if cell is None else FORMULA.sub(r"\1\2'", str(cell))

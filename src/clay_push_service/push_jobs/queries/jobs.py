@@ -1,0 +1,211 @@
+"""Reads push jobs as callers see them: counters as they stand, everything else derived."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import pagination as cursor
+from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.destinations.pace import Pace
+from clay_push_service.errors import NotFoundError
+from clay_push_service.push_jobs.summary import ENDED, progress, progress_percent, steps, summary, warnings
+from clay_push_service.push_jobs.views import CauseView, JobPage, JobView, ProjectRef, Waiting
+from clay_push_service.states import JobStatus, PushMode
+
+NOTICEABLE = timedelta(seconds=2)
+"""A shorter wait is the pace, and no reason to say anything."""
+WORKER_GONE = timedelta(seconds=30)
+"""A worker's heartbeat comes every 5 s; `/status` counts a worker as live for as long."""
+UNDRAINED = timedelta(seconds=120)
+"""The sweep wakes a push job that no worker drains after 10 to 20 s; `/status` warns after as long."""
+WINDOW = timedelta(seconds=10)
+"""What an unpaced job did in these seconds is its rate (`lately` below): an outage an hour ago says nothing of the rest."""
+
+READ = """
+SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
+       destination.next_slot_at, destination.rate_limit_ms, destination.throttled_ms, destination.throttled_at,
+       clock_timestamp() AS now,
+       CASE WHEN job.status = 'running' AND destination.rate_limit_ms = 0
+            THEN (SELECT count(*) FROM clay.clay_push_log
+                  WHERE job_id = job.id AND status IN ('success', 'failed')
+                    AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
+       (SELECT max(seen_at) FROM clay.workers) AS worker_seen_at,
+       CASE WHEN job.status IN ('pending', 'running')
+            THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
+FROM clay.push_jobs AS job
+JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
+JOIN clay.destinations AS destination ON destination.id = version.destination_id
+WHERE job.org_id = :org_id
+"""
+READ_ONE = text(f"{READ} AND job.id = :job_id")
+READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.created_at, job.id) < (:before, :before_id))
+  AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
+  AND (CAST(:status AS text) IS NULL OR job.status = :status)
+ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
+# What failed before what was skipped: the first is why nothing was sent, and nine leads that were in Clay already do not
+# explain the one that failed.
+CAUSES = text("""
+SELECT job_id, cause, count(*) AS leads,
+       count(*) FILTER (WHERE uncertain_attempts > 0 OR cause = 'unknown') AS unsure
+FROM clay.clay_push_log
+WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
+ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
+""")
+
+
+def not_found() -> NotFoundError:
+    return NotFoundError("Your organization has no push job with this id.", code="job_not_found")
+
+
+async def read_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> JobView:
+    """Raises 404 `job_not_found`, also where it is another organization's."""
+    row = (await connection.execute(READ_ONE, {"org_id": org_id, "job_id": job_id})).one_or_none()
+    if row is None:
+        raise not_found()
+    causes, unsure = await _causes(connection, [row])
+    return _view(row, causes[job_id], unsure[job_id])
+
+
+async def read_jobs(
+    connection: AsyncConnection,
+    org_id: UUID,
+    *,
+    project_id: UUID | None = None,
+    status: JobStatus | None = None,
+    after: str | None = None,
+    limit: int = 20,
+) -> JobPage:
+    """A page of jobs, newest first."""
+    before, before_id = _position(after)
+    rows = (
+        await connection.execute(
+            READ_PAGE,
+            {
+                "org_id": org_id,
+                "project_id": project_id,
+                "status": status,
+                "before": before,
+                "before_id": before_id,
+                "limit": limit + 1,
+            },
+        )
+    ).all()
+    page = rows[:limit]
+    causes, unsure = await _causes(connection, page)
+    more = (
+        cursor.encode(page[-1].created_at.astimezone(UTC).isoformat(), str(page[-1].id)) if len(rows) > limit else None
+    )
+    return JobPage(jobs=[_view(row, causes[row.id], unsure[row.id]) for row in page], next_cursor=more)
+
+
+def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
+    if after is None:
+        return None, None
+    created_at, job_id = cursor.decode(after, 2)
+    return cursor.moment(created_at), cursor.identifier(job_id)
+
+
+async def _causes(
+    connection: AsyncConnection, rows: Sequence[Row[Any]]
+) -> tuple[dict[UUID, list[CauseView]], Counter[UUID]]:
+    """Of each job the causes, and how many of its leads may be in Clay."""
+    causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
+    unsure: Counter[UUID] = Counter()
+    ids = [row.id for row in rows if row.failed_count or row.skipped_count]
+    if ids:
+        for found in await connection.execute(CAUSES, {"job_ids": ids}):
+            cause = Cause(found.cause)
+            explanation = EXPLANATIONS[cause]
+            unsure[found.job_id] += found.unsure
+            causes[found.job_id].append(
+                CauseView(
+                    cause=cause,
+                    count=found.leads,
+                    message=explanation.message,
+                    remedy=explanation.remedy,
+                    who=explanation.who,
+                    retryable=explanation.retryable,
+                )
+            )
+    return causes, unsure
+
+
+def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
+    status = JobStatus(row.status)
+    pending = row.lead_count - row.success_count - row.failed_count - row.skipped_count
+    waiting = _waiting(row) if status is JobStatus.RUNNING else None
+    stalled = _stalled(row) if status not in ENDED and waiting is None else None
+    rate = _rate(row) if status is JobStatus.RUNNING and waiting is None and stalled is None else None
+    counts = (row.success_count, row.failed_count, row.skipped_count)
+    cancelled = sum(each.count for each in causes if each.cause is Cause.CANCELLED)  # skipped, but they were to be sent
+    to_send = row.lead_count - row.skipped_count + cancelled
+    return JobView(
+        id=row.id,
+        push_mode=PushMode(row.push_mode),
+        project=ProjectRef(id=row.project_id, name=row.project_name),
+        table_name=row.table_name,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        retry_of=row.retry_of,
+        status=status,
+        waiting=waiting,
+        warnings=warnings(status, *counts, unsure, pages=row.page_count, stalled=stalled),
+        summary=summary(row.push_mode, row.lead_count, *counts, causes[0].message if causes else None)
+        if status in ENDED
+        else None,
+        steps=steps(status),
+        progress=progress(row.success_count, to_send),
+        progress_percent=progress_percent(row.success_count, row.failed_count, to_send),
+        lead_count=row.lead_count,
+        success_count=row.success_count,
+        failed_count=row.failed_count,
+        skipped_count=row.skipped_count,
+        pending_count=pending,
+        unknown_count=row.unknown_count,
+        rate=round(rate, 2) if rate else None,
+        eta_seconds=round(pending / rate, 1) if rate else None,
+        causes=causes,
+    )
+
+
+def _waiting(row: Row[Any]) -> Waiting | None:
+    if row.destination_state == "waiting":
+        return Waiting(reason=Cause(row.state_reason or Cause.CLAY_UNAVAILABLE), until=row.probe_at)
+    if row.next_slot_at - row.now > NOTICEABLE + timedelta(milliseconds=row.rate_limit_ms):
+        return Waiting(reason="throttled", until=row.next_slot_at)
+    if row.due_at is not None and row.due_at - row.now > NOTICEABLE:
+        return Waiting(reason="retrying", until=row.due_at)
+    return None
+
+
+def _stalled(row: Row[Any]) -> str | None:
+    """Why nothing is sent although leads are due, in a sentence; None: a worker is at work, or nothing is due yet."""
+    if row.due_at is None or row.due_at > row.now:
+        return None
+    if row.worker_seen_at is None or row.now - row.worker_seen_at > WORKER_GONE:
+        return (
+            "No worker is running, so nothing is sent. The leads stay queued; ask the NexusLeads operator to start one."
+        )
+    idle = row.now - max(row.due_at, row.drained_at or row.created_at)
+    if idle > UNDRAINED:
+        return (
+            f"No worker has worked on this push for {idle.total_seconds():,.0f} s. The leads stay queued; ask the NexusLeads"
+            " operator to look at the workers."
+        )
+    return None
+
+
+def _rate(row: Row[Any]) -> float | None:
+    """Leads a second: the pace in force, or without one what was done lately; None: nothing is known yet."""
+    if row.rate_limit_ms:
+        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+        return timedelta(seconds=1) / pace.interval(row.now)
+    elapsed = min(row.now - row.started_at, WINDOW) if row.started_at else timedelta()
+    return row.lately / elapsed.total_seconds() if row.lately and elapsed else None

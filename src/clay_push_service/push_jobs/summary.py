@@ -1,0 +1,96 @@
+"""A push job in words: steps, progress, warnings, summary. Pure; the numbers come in."""
+
+from typing import Final, Literal
+
+from clay_push_service.push_jobs.views import Step
+from clay_push_service.states import JobStatus, PushMode
+
+STEPS: Final = ("Preparing leads", "Pushing to Clay", "Completing")
+"""The feature document, section 5.2."""
+ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+
+def steps(status: JobStatus) -> list[Step]:
+    """Leads are prepared when the job is accepted, so the first step is behind it from the start."""
+    by_status: dict[JobStatus, tuple[StepStatus, StepStatus]] = {
+        JobStatus.PENDING: ("pending", "pending"),
+        JobStatus.RUNNING: ("running", "pending"),
+        JobStatus.COMPLETED: ("completed", "completed"),
+        JobStatus.FAILED: ("failed", "completed"),
+        JobStatus.CANCELLED: ("cancelled", "cancelled"),
+    }
+    states: tuple[StepStatus, ...] = ("completed", *by_status[status])
+    return [
+        Step(number=number, name=name, status=state)
+        for number, (name, state) in enumerate(zip(STEPS, states, strict=True), start=1)
+    ]
+
+
+def progress(success: int, to_send: int) -> str:
+    return f"Pushed {success:,} of {to_send:,} leads to Clay"
+
+
+def progress_percent(success: int, failed: int, to_send: int) -> float:
+    """Of the leads that were to be sent, those with an outcome: the same leads that `progress` counts."""
+    return round(100 * (success + failed) / to_send, 1) if to_send else 100.0
+
+
+def page_warning(pages: int) -> str:
+    return (
+        f"A web page answered {leads(pages)}, so they may not be in Clay: test the webhook, and compare its URL with the"
+        " table's webhook source."
+    )
+
+
+def warnings(
+    status: JobStatus,
+    success: int,
+    failed: int,
+    skipped: int,
+    unsure: int,
+    *,
+    pages: int = 0,
+    stalled: str | None = None,
+) -> list[str]:
+    """What to look at: while it runs what stops it (`stalled`), at its end what may be in Clay and what failed.
+
+    `pages`: leads that were answered with a web page, whenever that is seen.
+    """
+    said = [page_warning(pages)] if pages else []
+    if status not in ENDED:
+        return said if stalled is None else [stalled, *said]
+    completed = status is JobStatus.COMPLETED
+    if failed and completed:
+        said.append(f"{leads(failed)} failed.")
+    if unsure:
+        said.append(f"{leads(unsure)} may already be in Clay: no clear answer came.")
+    if completed and skipped and not success and not failed:
+        said.append("Nothing was sent.")
+    return said
+
+
+def nobody(push_mode: str) -> str:
+    """Why a push job has no leads."""
+    return "The project has no leads." if push_mode == PushMode.ALL else "No lead of the project matches these filters."
+
+
+def nothing_queued(push_mode: str, lead_count: int, main_cause: str | None) -> str:
+    """Why a request to push has queued nothing: no leads, or the sentence of the cause that skips most of them."""
+    if not lead_count:
+        return f"Nothing was queued. {nobody(push_mode)}"
+    said = f"Nothing was queued: {leads(lead_count)} skipped."
+    return f"{said} {main_cause}" if main_cause else said
+
+
+def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped: int, main_cause: str | None) -> str:
+    """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
+    if not lead_count:
+        return nobody(push_mode)
+    said = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
+    return f"{said} {main_cause}" if not success and main_cause else said
+
+
+def leads(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count:,} leads"

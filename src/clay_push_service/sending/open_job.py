@@ -1,0 +1,150 @@
+"""The first step of a slice: may this push job be drained now, and to where? Ends or postpones what may not."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import logs, metrics
+from clay_push_service.clay.cause import Cause
+from clay_push_service.clay.webhook_client import Target
+from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries.end_queued import end_queued
+from clay_push_service.destinations.guard import BlockedError, Policy, check_url
+from clay_push_service.destinations.secret_box import SecretBox, SecretError
+from clay_push_service.destinations.version import Version, close_version, read_version, take_probe
+from clay_push_service.states import DestinationState, JobStatus
+
+LOCK = text("""
+SELECT id, org_id, project_id, destination_version_id, status, created_at, cancel_requested_at,
+       lead_count - success_count - failed_count - skipped_count AS pending_count
+FROM clay.push_jobs WHERE id = :job_id AND status IN ('pending', 'running') FOR NO KEY UPDATE
+""")
+START = text("""
+UPDATE clay.push_jobs SET status = 'running', started_at = coalesce(started_at, now()), drained_at = now(),
+       updated_at = CASE WHEN status = 'running' THEN updated_at ELSE now() END
+WHERE id = :job_id
+""")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A push job that may be drained now. `probe`: with one lead only, to see whether an outage is over."""
+
+    id: UUID
+    org_id: UUID
+    project_id: UUID
+    version_id: UUID
+    target: Target
+    rate_limit_ms: int
+    pending_count: int
+    newcomer: bool
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a slice needs of the settings."""
+
+    policy: Policy
+    probe_seconds: float
+    give_up_seconds: float
+
+
+async def lock_job(connection: AsyncConnection, job_id: UUID) -> "JobRow | None":
+    """Lock a live push job for this slice's first transaction; None when it has ended."""
+    row = (await connection.execute(LOCK, {"job_id": job_id})).one_or_none()
+    if row is None:
+        return None
+    return JobRow(
+        row.id, row.org_id, row.project_id, row.destination_version_id, JobStatus(row.status), row.created_at,
+        row.pending_count, row.cancel_requested_at is not None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: UUID
+    org_id: UUID
+    project_id: UUID
+    version_id: UUID
+    status: JobStatus
+    created_at: datetime
+    pending_count: int
+    cancelled: bool
+
+
+async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
+    connection: AsyncConnection, job: JobRow, box: SecretBox, rules: Rules, *, available: bool
+) -> OpenJob | Postponed | None:
+    """None: the job has ended, here or before. `available` is the gate's answer."""
+    said = log.bind(job_id=str(job.id), org_id=str(job.org_id))
+    if job.cancelled:
+        await end_queued(connection, [job.id], Cause.CANCELLED)
+        return None
+    await connection.execute(START, {"job_id": job.id})
+    if job.status is JobStatus.PENDING:
+        said.info("push_job.started", leads=job.pending_count)
+        await tally.notify(connection, [job.id])
+        if not available:
+            said.info("push_job.gated")
+            await end_queued(connection, [job.id], Cause.NOT_AVAILABLE)
+            return None
+    version = await read_version(connection, job.org_id, job.version_id)
+    if version is None or version.sealed_url is None:
+        await end_queued(connection, [job.id], Cause.DESTINATION_REMOVED)
+        return None
+    if version.state is DestinationState.CLOSED:
+        await end_queued(connection, [job.id], Cause(version.state_reason or Cause.WEBHOOK_GONE))
+        return None
+    probe = False
+    if version.state is DestinationState.WAITING:
+        waited = version.now - max(version.state_since, job.created_at)
+        if waited > timedelta(seconds=rules.give_up_seconds):
+            await end_queued(connection, [job.id], Cause.CLAY_UNAVAILABLE)
+            return None
+        probe = await take_probe(connection, version.id, rules.probe_seconds)
+        if not probe:
+            probe_at = version.probe_at or version.now
+            return Postponed(max((probe_at - version.now).total_seconds(), 0.5))
+    target = await _target(connection, version, box, rules.policy, said)
+    if isinstance(target, Cause):
+        await end_queued(connection, [job.id], target)
+        return None
+    return OpenJob(
+        job.id, job.org_id, job.project_id, version.id, target, version.rate_limit_ms, job.pending_count,
+        newcomer=job.status is JobStatus.PENDING, probe=probe,
+    )  # fmt: skip
+
+
+async def _target(
+    connection: AsyncConnection, version: Version, box: SecretBox, policy: Policy, said: structlog.stdlib.BoundLogger
+) -> Target | Cause:
+    """Unseal and check the webhook. What cannot be read or may not be reached closes the destination: nothing is sent.
+
+    Other jobs of it end when they are opened, which their wake-ups see to; a worker that starts with a repaired ring or
+    list opens it again.
+    """
+    try:
+        url = box.open(version.sealed_url or b"", version.org_id, version.id)
+        token = box.open(version.sealed_token, version.org_id, version.id) if version.sealed_token else None
+        return Target(check_url(url, policy), token)
+    except SecretError:
+        said.error("destination.secret_unreadable", version_id=str(version.id))
+        metrics.SECRETS_UNREADABLE.inc()
+        cause = Cause.SECRET_UNREADABLE
+    except BlockedError as error:
+        said.error("destination.blocked", version_id=str(version.id), reason=error.reason)
+        cause = Cause.BLOCKED
+    await close_version(connection, version.id, cause)
+    return cause

@@ -1,0 +1,98 @@
+"""Ends a process whose event loop is blocked or which is cut off from its database: threads that trust neither.
+
+A worker cut off from PostgreSQL can neither claim nor record; a silent partition would hang it for ever, past SIGTERM.
+Whoever supervises the process starts it again.
+"""
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+from typing import NoReturn
+
+import psycopg
+
+from clay_push_service import logs
+from clay_push_service.database import drivers
+
+CHECKS_A_LIMIT = 6
+"""How often the database is asked within the limit."""
+EXIT_CODE = 70
+"""EX_SOFTWARE: never 0, so that a supervisor restarts it."""
+
+LAST_SHARE = 1.5
+"""Of the limit: after that the interpreter's own alarm ends the process, with exit code 1. What holds Python's global lock (a
+C extension, a regular expression without end) stops our threads, too, but not that one."""
+
+log = logs.get(__name__)
+
+
+def end_within(seconds: float) -> None:
+    """End this process after so long, unless it has ended by itself."""
+
+    def end() -> None:
+        log.critical("watchdog.ends_process", cut_off="its_own_end", seconds=round(seconds))
+        logs.flush()
+        os._exit(EXIT_CODE)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+class Watchdog:
+    """`alive` is called by the event loop about once a second; the database is asked by the thread itself."""
+
+    def __init__(self, database_url: str, limit_seconds: float) -> None:
+        self._client = drivers.Client(database_url, "clay-push-watchdog")
+        self._limit = limit_seconds
+        self._loop_seen = time.monotonic()
+        self._database_seen = time.monotonic()
+        self._deadline = float("inf")
+        self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._asker = threading.Thread(target=self._ask, name="watchdog-database", daemon=True)
+
+    def start(self) -> None:
+        self._watcher.start()
+        self._asker.start()
+
+    def end_within(self, seconds: float) -> None:
+        """The process was told to stop: it ends by then, whatever hangs (a partition, a name server, a driver's thread)."""
+        self._deadline = time.monotonic() + seconds
+
+    def alive(self) -> None:
+        self._loop_seen = time.monotonic()
+        faulthandler.dump_traceback_later(self._limit * LAST_SHARE, exit=True)
+
+    def _watch(self) -> None:
+        before = time.monotonic()
+        while True:
+            time.sleep(min(self._limit / 10, 0.5))
+            now = time.monotonic()
+            if now > self._deadline:
+                self._end("its_own_end", now - self._deadline)
+            if now - before > self._limit / 2:  # the whole process was frozen (SIGSTOP, a suspended machine)
+                self._loop_seen = self._database_seen = now
+            before = now
+            for what, seen in (("event_loop", self._loop_seen), ("database", self._database_seen)):
+                if now - seen > self._limit:
+                    self._end(what, now - seen)
+
+    def _end(self, what: str, seconds: float) -> NoReturn:
+        log.critical("watchdog.ends_process", cut_off=what, seconds=round(seconds))
+        faulthandler.dump_traceback(file=sys.stderr)
+        logs.flush()
+        os._exit(EXIT_CODE)
+
+    def _ask(self) -> None:
+        """A connection of its own, asked again and again: a pool's may be fine while new ones are not, and vice versa."""
+        while True:
+            try:
+                with drivers.connect_psycopg(self._client, autocommit=True) as connection:
+                    while True:
+                        connection.execute("SELECT 1")
+                        self._database_seen = time.monotonic()
+                        time.sleep(self._limit / CHECKS_A_LIMIT)
+            except psycopg.Error:
+                time.sleep(min(self._limit / CHECKS_A_LIMIT, 1.0))

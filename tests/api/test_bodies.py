@@ -1,0 +1,121 @@
+"""A request's body is read after its caller is known, no further than the route's limit, and not for longer than the setting."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from clay_push_service.api.app import ROUTERS
+from clay_push_service.callers.guarded_route import GuardedRoute
+from tests.support.app import AppClient, running_app, token
+
+CONFIG = "/api/clay/config"
+PUSH = "/api/clay/push"
+
+
+@dataclass
+class Sent:
+    """One request whose body comes in pieces of 10,000 bytes without an end, or stops after `pieces`."""
+
+    app: FastAPI
+    pieces: int = 10_000
+    read: int = 0
+    answered: list[Mapping[str, object]] = field(default_factory=list)
+
+    async def receive(self) -> dict[str, object]:
+        if self.read == self.pieces:
+            await asyncio.Event().wait()
+        self.read += 1
+        return {"type": "http.request", "body": b" " * 10_000, "more_body": True}
+
+    async def send(self, message: Mapping[str, object]) -> None:
+        self.answered.append(message)
+
+    async def request(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
+        """Status and headers."""
+        given = {"content-type": "application/json", "transfer-encoding": "chunked"} | headers
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
+            "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "server": ("test", 80),
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()], "client": ("127.0.0.1", 1),
+        }  # fmt: skip
+        await self.app(scope, self.receive, self.send)
+        start = self.answered[0]
+        found = start["headers"]
+        assert isinstance(found, list)
+        status = start["status"]
+        assert isinstance(status, int)
+        return status, {name.decode(): value.decode() for name, value in found}
+
+
+def bearer(who: str) -> str:
+    return f"Bearer {token(who)}"
+
+
+async def test_nothing_of_a_strangers_body_is_read(app_client: AppClient) -> None:
+    for method, path in (("PUT", CONFIG), ("POST", PUSH), ("POST", "/nothing/here"), ("GET", "/healthz")):
+        sent = Sent(app_client.app)
+        status, headers = await sent.request(method, path)
+        assert status == {PUSH: 401, CONFIG: 401, "/healthz": 200}.get(path, 404)
+        assert sent.read == 0
+        assert headers["connection"] == "close", "what follows is no next request"
+
+
+async def test_nothing_is_read_of_the_body_of_a_caller_who_may_not(app_client: AppClient) -> None:
+    sent = Sent(app_client.app)
+    status, headers = await sent.request("PUT", CONFIG, authorization=bearer("member"))
+    assert (status, sent.read, headers["connection"]) == (403, 0, "close")
+
+
+async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(app_client: AppClient) -> None:
+    settings = Sent(app_client.app)
+    assert (await settings.request("PUT", CONFIG, authorization=bearer("owner")))[0] == 413
+    assert settings.read == 2, "16 KB"
+    push = Sent(app_client.app)
+    assert (await push.request("POST", PUSH, authorization=bearer("owner")))[0] == 413
+    assert push.read == 401, "4 MB"
+
+
+async def test_a_declared_length_over_the_routes_limit_is_refused_before_anything_is_read(
+    app_client: AppClient,
+) -> None:
+    sent = Sent(app_client.app)
+    headers = {"authorization": bearer("owner"), "content-length": "20000", "transfer-encoding": ""}
+    assert (await sent.request("PUT", CONFIG, **headers))[0] == 413
+    assert sent.read == 0
+
+
+async def test_a_body_that_does_not_end_is_given_up_in_time(database_url: str) -> None:
+    async with running_app(database_url, body_timeout_seconds=0.2) as app:
+        sent = Sent(app.app, pieces=1)
+        status, headers = await sent.request("PUT", CONFIG, authorization=bearer("owner"))
+        assert (status, headers["connection"]) == (408, "close")
+
+
+async def test_rights_that_end_while_the_body_is_sent_are_gone(app_client: AppClient) -> None:
+    """A body may take half a minute; the rights that count are those at its end."""
+    sent = Sent(app_client.app)
+    ended = asyncio.Event()
+    reading = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        reading.set()
+        await ended.wait()
+        return {"type": "http.request", "body": b'{"table_name": "a"}', "more_body": False}
+
+    sent.receive = receive  # type: ignore[method-assign]  # this body has an end
+    request = asyncio.create_task(sent.request("PUT", CONFIG, authorization=bearer("admin")))
+    await asyncio.wait_for(reading.wait(), 60)
+    await app_client.host.connection.execute("UPDATE users SET is_active = false WHERE username = 'admin'")
+    ended.set()
+    assert (await request)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "route", [route for router in ROUTERS for route in router.routes], ids=lambda route: route.name
+)
+def test_every_route_that_takes_a_body_knows_its_caller_first(route: APIRoute) -> None:
+    assert route.body_field is None or isinstance(route, GuardedRoute)

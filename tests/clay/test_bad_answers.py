@@ -1,0 +1,110 @@
+"""Ways to answer badly, over real sockets: what is known of the status is kept, everything else is no answer."""
+
+import asyncio
+import gzip
+
+import pytest
+
+from clay_push_service.clay import connection
+from clay_push_service.clay.response import MAX_ANSWER_BYTES, NoAnswer, NoAnswerKind
+from tests.clay.conftest import OK, ReceiverOf, read_request
+from tests.clay.sender import BODY, Sender, responded, target
+
+
+async def test_head_that_drips_ends_at_the_deadline_as_no_answer(receiver_of: ReceiverOf, sender: Sender) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for byte in OK:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+
+    receiver = await receiver_of(drip)
+    answer = await sender.client(seconds=0.3).post(target(receiver.port), BODY)
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind is NoAnswerKind.TIMEOUT
+    assert 250 < answer.duration_ms < 900
+
+
+@pytest.mark.parametrize("body_seconds", [0.1, 5])
+async def test_body_that_drips_keeps_the_status_and_ends_soon(
+    receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, body_seconds: float
+) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(connection, "REST_SECONDS", body_seconds)
+    receiver = await receiver_of(drip)
+    answer = responded(await sender.client(seconds=0.4).post(target(receiver.port), BODY))
+    assert answer.status == 202
+    assert answer.body.startswith(b"x")
+    assert answer.duration_ms < 900
+
+
+async def test_huge_body_is_cut_and_its_connection_closed(receiver_of: ReceiverOf, sender: Sender) -> None:
+    written, cut = 0, asyncio.Event()
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n")
+        try:
+            while written < 50_000_000:
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+                written += 100_000
+        except OSError:
+            cut.set()
+
+    receiver = await receiver_of(pour)
+    answer = responded(await sender.client().post(target(receiver.port), BODY))
+    assert (answer.status, len(answer.body)) == (200, MAX_ANSWER_BYTES)
+    await asyncio.wait_for(cut.wait(), 5)
+    assert written < 20_000_000  # what the sockets' buffers took
+
+
+async def test_bomb_is_not_decompressed(receiver_of: ReceiverOf, sender: Sender) -> None:
+    bomb = gzip.compress(b"\0" * 20_000_000)
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n"
+    receiver = await receiver_of(head.encode() + bomb)
+    answer = responded(await sender.client().post(target(receiver.port), BODY))
+    assert answer.body == bomb[:MAX_ANSWER_BYTES]
+
+
+async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: Sender) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this")
+        await writer.drain()
+
+    receiver = await receiver_of(cut)
+    answer = responded(await sender.client().post(target(receiver.port), BODY))
+    assert (answer.status, answer.body) == (200, b"only this")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 two hundred\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x46" * 10,
+    ],
+    ids=["no status", "another protocol", "TLS"],
+)
+async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Sender, answer: bytes) -> None:
+    receiver = await receiver_of(answer)
+    got = await sender.client().post(target(receiver.port), BODY)
+    assert isinstance(got, NoAnswer)
+    assert got.kind is NoAnswerKind.GARBLED
+    assert len(receiver.requests) == 1
+
+
+async def test_early_hints_are_passed_over_and_odd_status_is_handed_on(receiver_of: ReceiverOf, sender: Sender) -> None:
+    hinting = await receiver_of(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + OK)
+    switching = await receiver_of(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+    client = sender.client()
+    assert responded(await client.post(target(hinting.port), BODY)).status == 200
+    assert responded(await client.post(target(switching.port), BODY)).status == 101

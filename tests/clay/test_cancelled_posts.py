@@ -1,0 +1,104 @@
+"""A POST that is cancelled has the outcome that is known by then: a status that was read, or that no byte was sent."""
+
+import asyncio
+
+import pytest
+
+from clay_push_service.clay import connection
+from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind, Responded
+from clay_push_service.clay.webhook_client import Attempt, ClayClient
+from tests.clay.conftest import ReceiverOf
+from tests.clay.sender import BODY, Names, Sender, target
+from tests.clay.test_odd_answers import answering, in_one_packet, stay
+
+BEGUN = {
+    "status line": (b"HTTP/1.1 200 OK\r\n", 200),
+    "status without the line's end": (b"HTTP/1.1 401 ", 401),
+    "half a header": (b"HTTP/1.1 503 No\r\nretry-aft", 503),
+    "head": (b"HTTP/1.1 429 No\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\n", 429),
+    "half a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok", 200),
+    "chunks without an end": (b"HTTP/1.1 422 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", 422),
+    "after an interim response": (b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 202 OK\r\n", 202),
+}
+
+
+async def until_status_is_read(client: ClayClient) -> None:
+    """A status in the client's hands is no event of its own."""
+    async with asyncio.timeout(60):
+        while not any(each._reader and each._reader.status for each in client.connections._open):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0)
+
+
+async def cancelled(client: ClayClient, task: "asyncio.Task[Answer]", attempt: Attempt) -> Answer:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await client.close()
+    return attempt.answer
+
+
+@pytest.mark.parametrize(("begun", "status"), BEGUN.values(), ids=BEGUN)
+async def test_status_that_was_read_is_the_answer_of_a_cancelled_post(
+    receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, begun: bytes, status: int
+) -> None:
+    monkeypatch.setattr(connection, "REST_SECONDS", 60)
+    receiver = await receiver_of(answering(begun, in_one_packet, stay))
+    client, attempt = sender.client(seconds=60), Attempt()
+    task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))
+    await until_status_is_read(client)
+    answer = await cancelled(client, task, attempt)
+    assert isinstance(answer, Responded)
+    assert answer.status == status
+    assert answer.retry_after == ("7" if status == 429 else None)
+
+
+async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
+    receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop reads the response and cancels the task before the task runs again."""
+    tasks: list[asyncio.Task[Answer]] = []
+    received = connection.Connection._received
+
+    def received_and_cancelled(self: connection.Connection, data: bytes) -> None:
+        received(self, data)
+        tasks[0].cancel()
+
+    monkeypatch.setattr(connection.Connection, "_received", received_and_cancelled)
+    receiver = await receiver_of()
+    client, attempt = sender.client(seconds=60), Attempt()
+    tasks.append(asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt)))
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[0]
+    assert attempt.answer == Responded(200, body=b"ok", duration_ms=attempt.answer.duration_ms)
+
+
+async def test_cancelled_post_without_a_status_may_have_arrived(receiver_of: ReceiverOf, sender: Sender) -> None:
+    arrived = asyncio.Event()
+
+    async def read_and_stay(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        arrived.set()
+        await asyncio.sleep(60)
+
+    receiver = await receiver_of(read_and_stay)
+    client, attempt = sender.client(seconds=60), Attempt()
+    task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))
+    await arrived.wait()
+    answer = await cancelled(client, task, attempt)
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind is NoAnswerKind.TIMEOUT
+
+
+async def test_post_that_is_cancelled_before_its_first_byte_was_certainly_not_sent(
+    receiver_of: ReceiverOf, sender: Sender
+) -> None:
+    receiver = await receiver_of()
+    names, attempt = Names(("127.0.0.1",), delay=60), Attempt()
+    client = sender.client(seconds=60, connect_seconds=60, resolver=names)
+    task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))
+    while not names.asked:  # noqa: ASYNC110 - a counter has no event
+        await asyncio.sleep(0)
+    answer = await cancelled(client, task, attempt)
+    assert isinstance(answer, NotConnected)
+    assert answer.kind is NotConnectedKind.BUSY
+    assert receiver.accepted == 0

@@ -1,0 +1,99 @@
+"""Ways not to be connected, over real sockets: names, certificates, handshakes. Of each it is certain that nothing was sent."""
+
+import asyncio
+import ssl
+
+import pytest
+import trustme
+
+from clay_push_service.clay.response import NotConnected, NotConnectedKind
+from tests.clay.conftest import OK, ReceiverOf
+from tests.clay.sender import BODY, Names, Sender, responded, target
+
+
+def _tls(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext, list[str | None]]:
+    authority, asked = trustme.CA(), []
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(server)
+
+    def remember(_: object, server_name: str | None, __: object) -> None:
+        asked.append(server_name)
+
+    server.sni_callback = remember
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client, asked
+
+
+async def test_certificate_of_the_host_is_accepted_and_its_name_is_asked_for(
+    receiver_of: ReceiverOf, sender: Sender
+) -> None:
+    server_tls, client_tls, asked = _tls("hook.clay.test")
+    receiver = await receiver_of(tls=server_tls)
+    client = sender.client(tls=client_tls)
+    for _ in range(3):
+        assert responded(await client.post(target(receiver.port, scheme="https"), BODY)).status == 200
+    assert asked == ["hook.clay.test"]  # one connection for the three of them
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_certificate_for_another_name_or_of_nobody_is_not_connected(
+    receiver_of: ReceiverOf, sender: Sender, trusted: bool
+) -> None:
+    server_tls, client_tls, _ = _tls("other.clay.test" if trusted else "hook.clay.test")
+    receiver = await receiver_of(tls=server_tls)
+    client = sender.client(tls=client_tls if trusted else None)
+    answer = await client.post(target(receiver.port, scheme="https"), BODY)
+    assert isinstance(answer, NotConnected)
+    assert answer.kind is NotConnectedKind.CERTIFICATE
+    assert receiver.requests == []
+
+
+async def test_plain_http_behind_https_is_not_connected(receiver_of: ReceiverOf, sender: Sender) -> None:
+    async def talk_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(5)
+
+    receiver = await receiver_of(talk_http)
+    answer = await sender.client().post(target(receiver.port, scheme="https"), BODY)
+    assert isinstance(answer, NotConnected)
+    assert answer.kind is NotConnectedKind.TLS
+
+
+async def test_slow_names_and_slow_handshakes_are_connect_timeouts(receiver_of: ReceiverOf, sender: Sender) -> None:
+    receiver = await receiver_of(lambda *_: asyncio.sleep(5))
+    slow_names = sender.client(connect_seconds=0.1, resolver=Names(("127.0.0.1",), delay=5))
+    slow_handshake = sender.client(connect_seconds=0.1)
+    for answer in (
+        await slow_names.post(target(receiver.port), BODY),
+        await slow_handshake.post(target(receiver.port, scheme="https"), BODY),
+        await sender.client(seconds=0.1, resolver=Names(("127.0.0.1",), delay=5)).post(target(receiver.port), BODY),
+    ):
+        assert isinstance(answer, NotConnected)
+        assert answer.kind is NotConnectedKind.CONNECT_TIMEOUT
+        assert answer.duration_ms < 1000
+
+
+async def test_unknown_names_and_closed_ports_are_not_connected(receiver_of: ReceiverOf, sender: Sender) -> None:
+    receiver = await receiver_of()
+    await receiver.stop()
+    refused = await sender.client().post(target(receiver.port), BODY)
+    unknown = await sender.client(resolver=Names(())).post(target(receiver.port), BODY)
+    assert isinstance(refused, NotConnected)
+    assert isinstance(unknown, NotConnected)
+    assert (refused.kind, unknown.kind) == (NotConnectedKind.REFUSED, NotConnectedKind.DNS)
+
+
+async def test_out_of_files_is_our_own_trouble(
+    receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = await receiver_of()
+
+    async def no_files(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", no_files)
+    answer = await sender.client().post(target(receiver.port), BODY)
+    assert isinstance(answer, NotConnected)
+    assert answer.kind is NotConnectedKind.BUSY

@@ -1,0 +1,52 @@
+"""The guard in the last moment, when an address is dialled."""
+
+import httpx
+import pytest
+
+from clay_push_service.clay.response import Refused
+from clay_push_service.clay.webhook_client import Target
+from clay_push_service.destinations.guard import CheckedUrl, Policy
+from tests.clay.conftest import ReceiverOf
+from tests.clay.sender import BODY, ONLY_OUTSIDE, Names, Sender, responded, target
+
+
+@pytest.mark.parametrize("answers", [("127.0.0.1",), ("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")])
+async def test_one_internal_address_refuses_them_all(
+    receiver_of: ReceiverOf, sender: Sender, answers: tuple[str, ...]
+) -> None:
+    inside = await receiver_of()
+    outside = await receiver_of(host="127.0.0.2", port=inside.port)
+    client = sender.client(resolver=Names(answers), policy=ONLY_OUTSIDE)
+    assert isinstance(await client.post(target(inside.port), BODY), Refused)
+    assert (inside.accepted, outside.accepted) == (0, 0)
+
+
+async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+    inside = await receiver_of()
+    outside = await receiver_of(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "127.0.0.2", inside.port
+    )
+    names = Names(("127.0.0.2",), ("127.0.0.1",))
+    client = sender.client(resolver=names, policy=ONLY_OUTSIDE)
+    responded(await client.post(target(inside.port), BODY))
+    client.connections.forget_names()
+    answer = await client.post(target(inside.port), BODY)
+    assert isinstance(answer, Refused)
+    assert answer.reason == "address_not_public"
+    assert (outside.accepted, inside.accepted, names.asked) == (1, 0, 2)
+
+
+async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverOf, sender: Sender) -> None:
+    inside = await receiver_of()
+    client = sender.client(policy=Policy(()))
+    assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Refused)
+    assert inside.accepted == 0
+
+
+async def test_dialled_is_the_host_that_was_checked(receiver_of: ReceiverOf, sender: Sender) -> None:
+    """The URL is parsed once; no second parser could read another host in it."""
+    inside, names = await receiver_of(), Names(("127.0.0.2",))
+    outside = await receiver_of(host="127.0.0.2", port=inside.port)
+    checked = CheckedUrl(httpx.URL(f"http://127.0.0.1:{inside.port}/"), "hook.clay.test", inside.port)
+    responded(await sender.client(resolver=names).post(Target(checked), BODY))
+    assert (inside.accepted, outside.accepted, names.asked) == (0, 1, 1)

@@ -1,0 +1,34 @@
+"""Claims and marks: how PostgreSQL finds the rows, for they are moved three times each while a push runs."""
+
+import re
+
+import pytest
+from sqlalchemy import text
+
+from clay_push_service.database.statement import Statement
+from clay_push_service.deliveries.claim import MARK_SENDING, RELEASE
+from tests.support.world import draining
+
+KINDS = {"ids": "uuid[]", "token": "uuid", "lease": "interval"}
+VALUES = {"ids": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
+
+
+@pytest.mark.parametrize("statement", [MARK_SENDING, RELEASE], ids=["mark", "release"])
+async def test_what_is_ours_is_found_by_id_and_not_among_all_that_was_ever_claimed(
+    database_url: str, statement: Statement
+) -> None:
+    """The indexes of live deliveries keep an entry of each that has ended, until it is vacuumed."""
+    async with draining(database_url, leads=300) as (w, drainer, _):
+        await w.push()
+        await w.drain_all(drainer)
+        async with w.database.transaction() as connection:
+            await connection.execute(text("ANALYZE clay.clay_push_log"))
+            await connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+            kinds, values = (
+                ", ".join(KINDS[name] for name in statement.names),
+                ", ".join(VALUES[name] for name in statement.names),
+            )
+            await connection.exec_driver_sql(f"PREPARE looked_at ({kinds}) AS {statement.sql}")
+            plan = "\n".join(await connection.scalars(text(f"EXPLAIN EXECUTE looked_at ({values})")))
+            await connection.exec_driver_sql("DEALLOCATE looked_at")
+        assert set(re.findall(r"clay_push_log_(?!1\b)\w+", plan)) == {"clay_push_log_pk"}, plan

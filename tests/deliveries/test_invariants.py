@@ -1,0 +1,110 @@
+"""`clay-push verify`: finds what is broken in live data, names it, and changes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from clay_push_service.deliveries.invariants import CHECKS, verify
+from tests.support.world import World, draining
+
+SOON = timedelta(seconds=0)
+
+LIVE = "state = 'waiting', status = 'pending', cause = NULL, finished_at = NULL, pushed_at = NULL"
+UNCONSTRAINED = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT clay_push_log_"
+DAMAGE: dict[str, tuple[str, ...]] = {
+    "counters": ("UPDATE clay.push_jobs SET success_count = success_count - 1",),
+    "ended_jobs": (f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",),
+    "live_jobs": ("UPDATE clay.push_jobs SET status = 'running', finished_at = NULL",),
+    "one_live_delivery": (
+        "DROP INDEX clay.clay_push_log_one_live_per_lead",
+        f"UPDATE clay.clay_push_log SET {LIVE}",
+    ),
+    "claims": (f"{UNCONSTRAINED}claim", f"{UNCONSTRAINED}lease", "UPDATE clay.clay_push_log SET claim_token = id"),
+    "causes": (f"{UNCONSTRAINED}cause", "UPDATE clay.clay_push_log SET cause = 'rejected'"),
+    "once": ("UPDATE clay.push_jobs SET push_again = false",),
+    "quota": ("UPDATE clay.quota_meters SET used = 1",),
+    "one_meter": (
+        "UPDATE clay.destination_versions SET url_fingerprint = 'x'",
+        (
+            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, url_fingerprint, source)"
+            " SELECT gen_random_uuid(), org_id, destination_id, number + 1, '', 'x', 'api' FROM clay.destination_versions"
+        ),
+    ),
+    "table_epoch": ("UPDATE clay.push_jobs SET table_epoch = 7",),
+    "poison": (f"UPDATE clay.clay_push_log SET {LIVE}, lost_claims = 4 WHERE seq = 1",),
+    "leases": (
+        (
+            f"UPDATE clay.clay_push_log SET {LIVE.replace('waiting', 'sending')}, claim_token = id, lease_until = now()"
+            " WHERE seq = 1"
+        ),
+    ),
+}
+"""What a bug would have to do, some of it past a constraint that stands in its way."""
+
+
+def test_every_check_is_damaged() -> None:
+    assert {*DAMAGE, "wake_ups"} == {check.name for check in CHECKS}
+
+
+async def found(w: World) -> set[str]:
+    async with w.database.transaction() as connection:
+        return {violation.check.name for violation in await verify(connection, SOON)}
+
+
+@pytest.mark.parametrize("check", DAMAGE)
+async def test_damage_is_found_and_named(database_url: str, check: str) -> None:
+    async with draining(database_url, leads=4) as (w, drainer, _clay):
+        for again in (False, True):
+            await w.push(again=again)
+            await w.drain_all(drainer)
+        assert await found(w) == set()
+        for statement in DAMAGE[check]:
+            await w.fetch(statement)
+        assert check in await found(w)
+
+
+async def test_what_nobody_will_ever_work_on_is_found(database_url: str) -> None:
+    async with draining(database_url, leads=2) as (w, _drainer, _clay):
+        await w.push()
+        assert await found(w) == set()
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        assert await found(w) == {"wake_ups"}
+
+
+SET_BY_HAND = """
+INSERT INTO clay.audit_log (at, org_id, actor, action, details)
+VALUES (now() + CAST(:after AS interval), :org_id, 'user:owner', 'config.changed', CAST(:details AS jsonb))
+"""
+
+
+@pytest.mark.parametrize(
+    ("hours_after", "details", "fuel_used", "is_broken"),
+    [
+        (1, '{"fuel_used": 2}', 2, False),  # set after all were sent: whoever set it knew
+        (1, '{"fuel_used": 2}', 1, True),
+        (-1, '{"fuel_used": 2}', 4 + 2, False),
+        (-1, '{"fuel_used": 2}', 4 + 1, True),  # set before: what was sent since must be counted
+        (-1, '{"rate_limit_ms": 2}', 3, True),  # something else was set
+    ],
+)
+async def test_the_meter_is_checked_since_somebody_set_it(
+    database_url: str, hours_after: int, details: str, fuel_used: int, *, is_broken: bool
+) -> None:
+    async with draining(database_url, leads=4) as (w, drainer, _clay):
+        await w.push()
+        await w.drain_all(drainer)
+        await w.fetch("UPDATE clay.destination_versions SET created_at = now() - interval '1 day'")
+        await w.fetch(SET_BY_HAND, after=timedelta(hours=hours_after), org_id=w.org_id, details=details)
+        await w.fetch("UPDATE clay.quota_meters SET used = :used", used=fuel_used)
+        assert await found(w) == ({"quota"} if is_broken else set())
+
+
+async def test_a_meter_set_for_another_webhook_says_nothing_of_this_one(database_url: str) -> None:
+    async with draining(database_url, leads=4) as (w, drainer, clay):
+        await w.fetch(SET_BY_HAND, after=timedelta(seconds=-1), org_id=w.org_id, details='{"fuel_used": 2}')
+        await w.configure(clay.url)
+        await w.push()
+        await w.drain_all(drainer)
+        assert await found(w) == set()
+        await w.fetch("UPDATE clay.quota_meters SET used = 1")
+        assert await found(w) == {"quota"}

@@ -1,0 +1,150 @@
+"""Cancels, records, sweeps and closing destinations beside working slices: nobody waits in a circle, and nothing is left over."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import Cause
+from clay_push_service.clay.outcome import Outcome, Streak, Verdict
+from clay_push_service.deliveries.claim import claim, mark_sending, release
+from clay_push_service.deliveries.results import Result
+from clay_push_service.deliveries.sweep import sweep
+from clay_push_service.errors import ConflictError
+from clay_push_service.push_jobs.cancel import cancel
+from clay_push_service.sending.result_writer import Recorder
+from tests.support.world import World, world
+
+LEASE = timedelta(seconds=30)
+TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+UNSENDABLE = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
+LATER = Outcome(Verdict.RETRY, Cause.SERVER_ERROR, 503, counts_toward=Streak.OUTAGE)
+REFUSED = Outcome(Verdict.FAILED, Cause.UNAUTHORIZED, 401, counts_toward=Streak.REFUSAL)
+
+
+async def work(
+    w: World,
+    job_id: UUID,
+    version_id: UUID,
+    outcomes: Iterable[Outcome] = (TAKEN, UNSENDABLE),
+    lease: timedelta = LEASE,
+) -> None:
+    """What slices do with their leads, without sending them. Raises what the database raises, a deadlock above all."""
+    recorder = Recorder(w.database, 30.0)
+    for _ in range(5):
+        token = uuid4()
+        async with w.database.driver() as connection:
+            claims = [each.delivery_id for each in await claim(connection, job_id, token, 100, lease)]
+        if not claims:
+            return
+        async with w.database.driver() as connection:
+            sending = await mark_sending(connection, token, claims[:50], lease)
+        results = [
+            Result(each, job_id, version_id, token, outcome, sent=outcome is not UNSENDABLE)
+            for outcome, ids in zip(outcomes, (sorted(sending), claims[50:80]), strict=False)
+            for each in ids
+        ]
+        if results:
+            await recorder._write(results)
+        async with w.database.transaction() as connection:
+            await release(connection, token, claims)
+
+
+async def cancelled(w: World, job_id: UUID, after_seconds: float = 0.01) -> None:
+    await asyncio.sleep(after_seconds)
+    with contextlib.suppress(ConflictError):  # it has ended meanwhile
+        async with w.database.transaction() as connection:
+            await cancel(connection, Actor(w.org_id, "user:test"), job_id)
+
+
+async def swept(w: World, times: int = 1) -> None:
+    for _ in range(times):
+        async with w.database.transaction() as connection:
+            await sweep(connection)
+        await asyncio.sleep(0.005)
+
+
+async def forget(w: World) -> None:
+    await w.fetch("DELETE FROM clay.clay_push_log")
+    await w.fetch("DELETE FROM clay.push_jobs")
+
+
+async def test_a_cancel_and_three_workers_never_deadlock(database_url: str) -> None:
+    async with world(database_url, leads=800) as w:
+        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        for _ in range(12):
+            job_id = (await w.push()).job_id
+            await asyncio.gather(*(work(w, job_id, version_id) for _ in range(3)), cancelled(w, job_id))
+            job = await w.job(job_id)
+            assert job.status == "cancelled"
+            assert job.success_count + job.failed_count + job.skipped_count == job.lead_count == 800
+            await forget(w)
+
+
+async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: str) -> None:
+    async with world(database_url, leads=800) as w:
+        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        for _ in range(8):
+            job_id = (await w.push()).job_id
+            await asyncio.gather(
+                *(work(w, job_id, version_id, lease=timedelta(milliseconds=1)) for _ in range(2)),
+                swept(w, 8), cancelled(w, job_id), cancelled(w, job_id),
+            )  # fmt: skip
+            await swept(w)
+            assert (await w.job(job_id)).status == "cancelled"
+            await forget(w)
+
+
+async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url: str) -> None:
+    """Each worker records for its own job the refusals that close what both push to, and both jobs end."""
+    async with world(database_url, leads=600) as w:
+        for _ in range(8):
+            version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+            jobs = [(await w.push(w.lead_ids[:300])).job_id, (await w.push(w.lead_ids[300:])).job_id]
+            await asyncio.gather(
+                *(work(w, job_id, version_id, (REFUSED, UNSENDABLE)) for job_id in jobs for _ in range(2))
+            )
+            [version] = await w.fetch("SELECT state FROM clay.destination_versions WHERE id = :id", id=version_id)
+            assert version.state == "closed"
+            for job_id in jobs:
+                job = await w.job(job_id)
+                assert (job.status, job.failed_count) == ("failed", 300), "what was queued fails at once"
+            await forget(w)
+
+
+async def test_what_would_be_sent_again_ends_with_its_cancelled_job(database_url: str) -> None:
+    """A 5xx that comes after the cancel is not retried: nobody would be woken for it, and nobody wants it sent."""
+    async with world(database_url, leads=10) as w:
+        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        job_id, token = (await w.push()).job_id, uuid4()
+        async with w.database.driver() as connection:
+            claims = [each.delivery_id for each in await claim(connection, job_id, token, 10, LEASE)]
+        async with w.database.driver() as connection:
+            await mark_sending(connection, token, claims, LEASE)
+        await cancelled(w, job_id, 0)
+        assert (await w.job(job_id)).status == "running" or (await w.job(job_id)).status == "pending"
+        await Recorder(w.database, 30.0)._write(
+            [Result(each, job_id, version_id, token, LATER, 5.0) for each in claims]
+        )
+        job = await w.job(job_id)
+        assert (job.status, job.skipped_count) == ("cancelled", 10)
+        assert {row.cause for row in await w.deliveries(job_id)} == {"cancelled"}
+
+
+async def test_whoever_makes_a_lead_wait_wakes_somebody_for_it(database_url: str) -> None:
+    """The slice that sent it may have ended long ago, and the next one as well."""
+    async with world(database_url, leads=1) as w:
+        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        job_id, token = (await w.push()).job_id, uuid4()
+        async with w.database.driver() as connection:
+            [claimed] = await claim(connection, job_id, token, 1, LEASE)
+        async with w.database.driver() as connection:
+            await mark_sending(connection, token, [claimed.delivery_id], LEASE)
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        await Recorder(w.database, 30.0)._write([Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)])
+        [wake] = await w.fetch(
+            "SELECT extract(epoch FROM scheduled_at - now()) AS seconds FROM clay.procrastinate_jobs WHERE status = 'todo'"
+        )
+        assert 3 < wake.seconds <= 5

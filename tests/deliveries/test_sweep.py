@@ -1,0 +1,158 @@
+"""The sweep: what a dead worker left behind ends or goes on, and a lead that kills workers is tried alone, then no more."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from clay_push_service.deliveries.claim import claim, mark_sending
+from clay_push_service.deliveries.sweep import Swept, sweep
+from clay_push_service.sending.drainer import Drainer
+from tests.support.receiver import OK, Receiver, Stall
+from tests.support.world import World, draining, world
+
+SHORT = timedelta(milliseconds=1)
+
+
+async def swept(w: World) -> Swept:
+    await asyncio.sleep(0.01)
+    async with w.database.transaction() as connection:
+        return await sweep(connection)
+
+
+async def die_with_claims(w: World, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
+    """As a worker leaves its rows that is killed: no statement of its own, only a lease that runs out."""
+    token = uuid4()
+    async with w.database.transaction() as connection:
+        claims = await claim(connection, job_id, token, sending + claimed, SHORT, suspects=suspects)
+        await mark_sending(connection, token, [each.delivery_id for each in claims[:sending]], SHORT)
+
+
+async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str) -> None:
+    async with world(database_url, leads=10) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=3, claimed=4)
+        await swept(w)
+        rows = await w.deliveries(accepted.job_id)
+        assert sorted(row.cause or row.state for row in rows) == ["unknown"] * 3 + ["waiting"] * 7
+        job = await w.job(accepted.job_id)
+        assert (job.failed_count, job.unknown_count) == (3, 3)
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3, "Clay may have taken them"
+
+
+async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, dict[str, object]]] = []
+
+    class Log:
+        def warning(self, event: str, **values: object) -> None:
+            said.append((event, values))
+
+    monkeypatch.setattr("clay_push_service.deliveries.sweep.log", Log())
+    async with world(database_url, leads=3) as w:
+        await w.configure("https://api.clay.com/v3/sources/webhook/x")
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=2, claimed=1)
+        await w.fetch("UPDATE clay.clay_push_log SET lost_claims = 3 WHERE state = 'claimed'")
+        await swept(w)
+        by_cause = {row.cause: [] for row in await w.deliveries(accepted.job_id)}  # type: dict[str, list[str]]
+        for row in await w.deliveries(accepted.job_id):
+            by_cause[row.cause].append(str(row.id))
+    lines = {event: values for event, values in said if event != "sweep.put_right"}
+    assert lines.keys() == {"sweep.unknown", "sweep.poison"}
+    for event, values in lines.items():
+        assert values["job_id"] == str(accepted.job_id)
+        assert sorted(values["delivery_ids"]) == sorted(by_cause[event.removeprefix("sweep.")])  # type: ignore[call-overload]  # a list
+
+
+async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_url: str) -> None:
+    async with draining(database_url, leads=5) as (w, drainer, clay):
+        accepted = await w.push()
+        await die_with_claims(w, accepted.job_id, sending=0, claimed=5)
+        await swept(w)
+        for _ in range(3):
+            await die_with_claims(w, accepted.job_id, sending=0, claimed=1, suspects=True)
+            await swept(w)
+        rows = await w.deliveries(accepted.job_id)
+        assert [row.cause for row in rows] == ["poison", None, None, None, None]
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count) == ("completed", 4, 1)
+        assert len(clay.posts) == 4
+
+
+async def test_a_push_job_that_nobody_drains_is_woken(database_url: str) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        await swept(w)
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).status == "completed"
+        assert len(clay.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("scheduled_at", "woken"), [("NULL", 0), ("now() + interval '30 seconds'", 0), ("now() + interval '10 minutes'", 1)]
+)
+async def test_a_push_job_that_waits_is_woken_only_if_its_own_wake_up_is_far_away(
+    database_url: str, scheduled_at: str, woken: int
+) -> None:
+    """An outage is probed in its own time; but a wait of 15 minutes may be over sooner, by another webhook or pace."""
+    async with draining(database_url, leads=3) as (w, _, _):
+        await w.push()
+        await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        assert await swept(w) == Swept(woken=woken)
+
+
+async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing(database_url: str) -> None:
+    async with draining(database_url, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.fetch("UPDATE clay.procrastinate_jobs SET status = 'doing'")
+        await w.fetch("UPDATE clay.procrastinate_events SET at = at - interval '10 minutes'")
+        await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
+        await swept(w)
+        assert await w.fetch("SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'doing'") == []
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 3
+        assert len(clay.posts) == 3
+
+
+async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url: str) -> None:
+    """Frozen past its lease, it records what the sweep has already ended: the fence holds.
+
+    Three leads, of which two are never answered: a constraint on the job's counters would refuse the late result of a single
+    one, and hide a fence that is missing.
+    """
+    clay = Receiver(answer=lambda number, _body: OK if number == 0 else Stall(), delay_seconds=1.0)
+    async with draining(database_url, clay, leads=3, request_timeout_seconds=30.0, lease_seconds=90.0) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        task = asyncio.create_task(drainer.drain(accepted.job_id))
+        await clay.until(3)
+        answered = UUID(clay.posts[0].delivery_id)
+        await w.fetch(
+            "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = :id", id=answered
+        )
+        assert (await swept(w)).unknown == 1
+        await until_written(drainer)
+        rows = {row.id: row for row in await w.deliveries(accepted.job_id)}
+        assert (rows[answered].status, rows[answered].cause) == ("failed", "unknown")
+        job = await w.job(accepted.job_id)
+        assert (job.success_count, job.failed_count, job.unknown_count) == (0, 1, 1)
+        await drainer.stop(0.0)
+        await task
+
+
+async def until_written(drainer: Drainer) -> None:
+    """Return when one answer has come in and what became of it was written, or refused by the fence."""
+    async with asyncio.timeout(30):
+        while drainer.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
+            await asyncio.sleep(0.01)
+    await drainer.recorder.flush()

@@ -1,0 +1,261 @@
+"""`POST /api/clay/test` against the sandbox over a real socket: what it says, what it costs, what it opens."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from sqlalchemy import text
+
+from clay_push_service.callers.caller import Scope
+from clay_push_service.metrics import SECRETS_UNREADABLE
+from tests.clay.conftest import ReceiverOf
+from tests.support.app import WEBHOOK, AppClient, running_app
+from tests.support.dump import dump
+from tests.support.sandbox import SandboxProcess
+
+CONFIG, TEST = "/api/clay/config", "/api/clay/test"
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[SandboxProcess]:
+    async with SandboxProcess(tmp_path / "sandbox") as process:
+        yield process
+
+
+@pytest.fixture
+async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[AppClient]:
+    async with running_app(
+        database_url,
+        allowed_webhook_hosts=f"127.0.0.1:{sandbox.port}",
+        allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True,
+        request_timeout_seconds=1,
+    ) as client:
+        answer = await client.put(CONFIG, "owner", {"webhook_url": sandbox.webhook_url(), "fuel_used": 10})
+        assert answer.status_code == 200, answer.text
+        yield client
+
+
+async def tried(app: AppClient) -> dict[str, object]:
+    answer = await app.call("POST", TEST, "admin")
+    assert answer.status_code == 200, answer.text
+    said: dict[str, object] = answer.json()
+    assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
+    assert "127.0.0.1" not in answer.text
+    return said
+
+
+async def config(app: AppClient) -> dict[str, object]:
+    answer: dict[str, object] = (await app.get(CONFIG, "member")).json()
+    return answer
+
+
+async def close(app: AppClient, state: str = "closed") -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE clay.destination_versions SET state = :state, state_reason = 'unauthorized', refusals = 3"),
+            {"state": state},
+        )
+
+
+async def test_good_test_is_one_row_and_one_submission(app: AppClient, sandbox: SandboxProcess) -> None:
+    said = await tried(app)
+    assert (said["success"], said["clay_response_status"], said["cause"], said["remedy"]) == (True, 200, None, None)
+    assert isinstance(said["duration_ms"], int)
+    (row,) = await sandbox.rows()
+    assert isinstance(row["body"], dict)
+    assert "delete this row" in str(row["body"]["full_name"])
+    assert (await config(app))["fuel_used"] == 11
+
+
+@pytest.mark.parametrize("state", ["closed", "waiting"])
+async def test_good_test_opens_the_destination(app: AppClient, state: str) -> None:
+    await close(app, state)
+    assert (await tried(app))["success"] is True
+    now = await config(app)
+    assert (now["state"], now["reason"]) == ("open", None)
+
+
+async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.change_source(token="secret")
+    for _ in range(4):
+        said = await tried(app)
+        assert (said["success"], said["clay_response_status"], said["cause"]) == (False, 401, "unauthorized")
+        assert "token" in str(said["remedy"])
+    now = await config(app)
+    assert (now["state"], now["fuel_used"]) == ("open", 10)
+    await close(app)
+    await tried(app)
+    assert (await config(app))["state"] == "closed"
+
+
+def telling(status: int) -> bytes:
+    """Clay's answer with a word of its own wherever one fits: reason, headers and body."""
+    headers = "".join(
+        f"{name}: canary\r\n" for name in ("X-Word", "Location", "Retry-After", "Set-Cookie", "Keep-Alive")
+    )
+    body = '{"type": "canary", "message": "canary \\"record limit reached\\""}'
+    return f"HTTP/1.1 {status} canary\r\n{headers}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+ANSWERS = {
+    **{
+        str(status): telling(status)
+        for status in (200, 204, 302, 400, 401, 403, 404, 410, 413, 422, 429, 500, 503, 600)
+    },
+    "no HTTP": b"canary canary canary\r\n\r\n",
+    "a bad status": b"HTTP/1.1 canary canary\r\n\r\n",
+    "a bad header": b"HTTP/1.1 200 OK\r\ncanary\r\n\r\n",
+    "too long a header": b"HTTP/1.1 200 OK\r\nx: " + b"canary" * 20_000 + b"\r\n\r\n",
+    "a bad length": b"HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\ncanary",
+    "cut short": b"HTTP/1.1 503 canary\r\ncontent-length: 1000\r\n\r\ncanary",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_clays_answer_is_never_repeated(database_url: str, receiver_of: ReceiverOf, name: str) -> None:
+    """Neither to who tests nor in the audit log; not in our own log either, which is asked by the canary's test."""
+    receiver = await receiver_of(ANSWERS[name])
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True, request_timeout_seconds=1,
+    ) as app:  # fmt: skip
+        saved = await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
+        assert saved.status_code == 200
+        answer = await app.call("POST", TEST, "owner")
+        assert (answer.status_code, len(receiver.requests)) == (200, 1)
+        for path in ("/api/clay/audit", CONFIG, "/api/clay/status"):
+            assert "canary" not in (await app.get(path, "owner")).text
+        assert "canary" not in await dump(app.database)
+    assert "canary" not in answer.text
+    assert "canary" not in str(answer.headers)
+
+
+PAGE = "\ufeff\n<!DOCTYPE html><title>Clay</title>"
+
+
+@pytest.mark.parametrize("path", [TEST, "/api/integrations/clay/test"])
+async def test_web_page_is_no_webhook_and_opens_nothing(database_url: str, receiver_of: ReceiverOf, path: str) -> None:
+    length = len(PAGE.encode())
+    receiver = await receiver_of(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{PAGE}".encode())
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        allow_plain_http=True,
+    ) as app:  # fmt: skip
+        await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
+        await close(app)
+        said = (await app.call("POST", path, "owner")).json()
+        if path == TEST:
+            assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "not_a_webhook", 200)
+            assert "webhook source" in said["remedy"]
+        else:
+            assert said["status"] == "error"
+            assert "not a webhook" in said["message"]
+        assert (await config(app))["state"] == "closed"
+        assert (await app.get("/api/clay/status", "member")).json()["connected"] is False
+
+
+@pytest.mark.parametrize(("trusted", "cause"), [(False, "certificate_error"), (True, None)])
+async def test_certificate_error_is_named_as_one(
+    database_url: str, receiver_of: ReceiverOf, tmp_path: Path, *, trusted: bool, cause: str | None
+) -> None:
+    """By an authority that is not trusted, until CLAY_PUSH_CA_FILE names it."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    receiver = await receiver_of(tls=server)
+    async with running_app(
+        database_url, allowed_webhook_hosts=f"localhost:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
+        ca_file=str(tmp_path / "ca.pem") if trusted else None,
+    ) as app:  # fmt: skip
+        app.resolver.addresses["localhost"] = ["127.0.0.1"]
+        await app.put(CONFIG, "owner", {"webhook_url": f"https://localhost:{receiver.port}/x"})
+        said = (await app.call("POST", TEST, "owner")).json()
+        assert said["cause"] == cause
+        assert cause is None or ("certificate" in said["message"] and "CLAY_PUSH_CA_FILE" in said["remedy"])
+
+
+async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.kill()
+    said = await tried(app)
+    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
+    assert (await config(app))["fuel_used"] == 10
+
+
+async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
+    app: AppClient, sandbox: SandboxProcess
+) -> None:
+    await sandbox.faults({"kind": "slow", "ms": 3000, "next": 1})
+    trying = asyncio.create_task(app.call("POST", TEST, "admin"))
+    while not (await sandbox.counts())["faults"]:  # noqa: ASYNC110 - another process has no event
+        await asyncio.sleep(0.01)
+    assert app.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of the pool's own class
+    answer = await trying
+    assert answer.json()["cause"] == "unknown"
+    assert (await config(app))["fuel_used"] == 11
+
+
+async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox: SandboxProcess) -> None:
+    await sandbox.limit(rate=1, burst=1)
+    await sandbox.admin.post(sandbox.webhook_url(), json={})
+    said = await tried(app)
+    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "throttled", 429)
+    assert "1 s" in str(said["remedy"])
+    async with app.database.transaction() as connection:
+        throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.destinations"))).scalar_one()
+    assert throttled == 400
+
+
+async def test_test_waits_for_no_distant_slot(app: AppClient, sandbox: SandboxProcess) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(text("UPDATE clay.destinations SET next_slot_at = now() + interval '60 s'"))
+    answer = await app.call("POST", TEST, "owner")
+    assert (answer.status_code, answer.json()["code"]) == (429, "pace_busy")
+    assert 50 < int(answer.headers["retry-after"]) <= 60
+    assert await sandbox.arrivals() == []
+
+
+async def test_without_a_webhook_there_is_nothing_to_test(app_client: AppClient) -> None:
+    answer = await app_client.call("POST", TEST, "owner")
+    assert (answer.status_code, answer.json()["code"]) == (409, "clay_not_configured")
+    assert answer.json()["detail"] == "Configure your Clay webhook URL in Settings → Integrations"
+
+
+async def test_testing_is_for_owners_admins_and_keys_for_settings(app: AppClient) -> None:
+    assert (await app.call("POST", TEST, "member")).json()["code"] == "role_required"
+    assert (await app.call("POST", TEST, await app.key(Scope.PUSH, Scope.READ))).json()["code"] == "scope_required"
+    assert (await app.call("POST", TEST, await app.key(Scope.CONFIG))).status_code == 200
+
+
+async def test_gate_is_before_the_test(database_url: str) -> None:
+    async with running_app(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as app:
+        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+        answer = await app.call("POST", TEST, "owner")
+        assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
+        assert answer.json()["upgrade_url"] == "https://nexusleads.example/upgrade"
+
+
+async def test_guard_is_asked_again_at_the_test(app_client: AppClient) -> None:
+    await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
+    said = await tried(app_client)
+    assert (said["success"], said["cause"]) == (False, "blocked")
+
+
+async def test_unreadable_secret_is_said_so(app: AppClient) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text(
+                "UPDATE clay.destination_versions SET sealed_url = set_byte(sealed_url, 40, get_byte(sealed_url, 40) # 1)"
+            )
+        )
+    alarms = SECRETS_UNREADABLE._value.get()
+    said = await tried(app)
+    assert (said["cause"], said["duration_ms"]) == ("secret_unreadable", None)
+    assert SECRETS_UNREADABLE._value.get() == alarms + 1, "whoever tests may be the first to meet a missing key"
+    answer: httpx.Response = await app.put(CONFIG, "owner", {"table_name": "x"})
+    assert answer.status_code == 422

@@ -1,0 +1,76 @@
+"""Several workers on one inbox: each entry is dealt with once, none waits for another's, and a failed one waits for its time."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from clay_push_service.host.table_cache import Host
+from clay_push_service.host_integration.inbox import inbox
+from clay_push_service.host_integration.inbox.inbox import Inbox
+from tests.support.attached import Attached, attached
+
+PENDING = "SELECT count(*) FROM clay.inbox WHERE done_at IS NULL"
+
+
+def another(a: Attached) -> Inbox:
+    return Inbox(a.world.database, Host(), a.world.settings)
+
+
+async def jobs(a: Attached) -> int:
+    [row] = await a.world.fetch("SELECT count(*) AS jobs FROM clay.push_jobs")
+    made: int = row.jobs
+    return made
+
+
+async def test_two_workers_deal_with_each_entry_once(database_url: str) -> None:
+    async with attached(database_url, leads=12) as a:
+        for number in range(6):
+            await a.host_queues(a.world.lead_ids[2 * number :][:2], mode="selected")
+        dealt = await asyncio.gather(*(another(a).work_off() for _ in range(3)))
+        assert sum(dealt) == 6
+        assert await jobs(a) == 6
+        [left] = await a.world.fetch(PENDING)
+        assert left[0] == 0
+
+
+async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: str) -> None:
+    async with attached(database_url, leads=4) as a:
+        await a.host_queues(a.world.lead_ids[:2], mode="selected")
+        await a.host_queues(a.world.lead_ids[2:], mode="selected")
+        async with a.world.database.transaction() as first:
+            held = (await first.execute(inbox.NEXT)).one()
+            async with a.world.database.transaction() as second:
+                other = (await second.execute(inbox.NEXT)).one()
+            assert other.id != held.id
+            assert await asyncio.wait_for(another(a).work_off(), 60) == 1
+        assert await jobs(a) == 1
+        assert await another(a).work_off() == 1
+        assert await jobs(a) == 2
+
+
+async def test_an_entry_that_was_dealt_with_is_not_dealt_with_again(database_url: str) -> None:
+    async with attached(database_url, leads=2) as a:
+        await a.host_queues(a.world.lead_ids, mode="selected")
+        assert await another(a).work_off() == 1
+        assert await another(a).work_off() == 0
+
+
+async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with attached(database_url, leads=2) as a:
+        await a.host_queues(a.world.lead_ids, mode="selected")
+
+        async def failing(*_: object) -> UUID:
+            raise OSError("the database is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(inbox, "_organization", failing)
+            assert await another(a).work_off() == 1, "it was tried once"
+        [entry] = await a.world.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
+        assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)
+        assert await another(a).work_off() == 0
+        await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
+        assert await another(a).work_off() == 1
+        assert await jobs(a) == 1

@@ -1,0 +1,109 @@
+"""A webhook that was saved where `new_table` cannot be sent: "this is a new table" is offered afterwards, and once."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.host_integration.test_frontend import BASE, push, save
+from tests.host_integration.test_take_over import CONFIG, acts, config, say
+from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient
+from tests.support.vintages import Connected, connected_app
+
+NEW_TABLE = f"{CONFIG}/new-table"
+
+
+@pytest.fixture
+async def page(database_url: str) -> AsyncIterator[Connected]:
+    async with connected_app(database_url) as connected:
+        yield connected
+
+
+async def offered(app: AppClient) -> bool:
+    """The same in every answer that shows it."""
+    said = {
+        path: (await app.get(path, "member")).json() for path in (CONFIG, "/api/clay/status", f"{BASE}/clay/config")
+    }
+    found = {answer["offers_new_table"] for answer in said.values()}
+    assert len(found) == 1
+    return bool(found.pop())
+
+
+async def declare(app: AppClient, version: int, who: str = "owner", status: int = 200) -> dict[str, object]:
+    answer = await app.call("POST", NEW_TABLE, who, json={"version": version})
+    assert answer.status_code == status, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_table(page: Connected) -> None:
+    app = page.app
+    await save(page, page.clay.url)
+    assert not await offered(app)
+    lead = await app.host.lead(await app.host.project(app.org_id))
+    assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 0
+    await page.drain()
+    await save(page, page.clay.url + "-other")
+    assert await offered(app)
+    assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 1
+    seen = await declare(app, 2)
+    assert (seen["table_epoch"], seen["offers_new_table"]) == (2, False)
+    assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 0
+
+
+async def test_it_is_declared_once_per_url_and_audited(page: Connected) -> None:
+    app = page.app
+    await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
+    for _ in range(3):
+        assert (await declare(app, 2, "admin"))["table_epoch"] == 2
+    assert (await acts(app)).count(("user:admin", "config.changed")) == 1
+    await app.put(CONFIG, "owner", {"webhook_token": "s3cret"})  # the same URL in another version
+    assert not await offered(app)
+    assert (await declare(app, 3))["table_epoch"] == 2
+    await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    assert await offered(app)
+    assert (await declare(app, 4))["table_epoch"] == 3
+
+
+async def test_what_the_save_itself_declares_is_not_offered(page: Connected) -> None:
+    app = page.app
+    await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK, "new_table": True})
+    assert not await offered(app)
+    assert (await declare(app, 2))["table_epoch"] == 2
+
+
+async def test_another_version_than_the_one_that_was_seen_is_refused(page: Connected) -> None:
+    app = page.app
+    assert (await declare(app, 1, status=409))["code"] == "config_changed"
+    await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
+    await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
+    assert (await declare(app, 1, status=409))["code"] == "config_changed"
+    assert (await declare(app, 2, "member", status=403))["code"] == "role_required"
+    assert (await config(app))["table_epoch"] == 1
+
+
+async def test_it_is_offered_for_a_change_that_was_found_in_the_hosts_settings(page: Connected) -> None:
+    app = page.app
+    await say(app, webhook_url=WEBHOOK)
+    await config(app)
+    await say(app, webhook_url=OTHER_WEBHOOK)
+    pending = (await config(app))["pending"]
+    assert isinstance(pending, dict)
+    assert not await offered(app)
+    path = f"{CONFIG}/pending/{pending['id']}/confirm"
+    seen = (await app.call("POST", path, "owner", json={})).json()
+    assert (seen["table_epoch"], seen["offers_new_table"]) == (1, True)
+    assert (await declare(app, 2))["table_epoch"] == 2
+
+
+async def test_a_confirmation_may_say_it_at_once(page: Connected) -> None:
+    app = page.app
+    await say(app, webhook_url=WEBHOOK)
+    await config(app)
+    await say(app, webhook_url=OTHER_WEBHOOK)
+    pending = (await config(app))["pending"]
+    assert isinstance(pending, dict)
+    path = f"{CONFIG}/pending/{pending['id']}/confirm"
+    seen = (await app.call("POST", path, "owner", json={"new_table": True})).json()
+    assert (seen["table_epoch"], seen["offers_new_table"]) == (2, False)

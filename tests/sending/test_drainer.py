@@ -1,0 +1,167 @@
+"""Draining a push job in this process: what is sent, what is recorded, how the job ends."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from clay_push_service.clay.cause import Cause
+from clay_push_service.sending.open_job import OpenJob
+from tests.support.receiver import OK, Receiver, Reset, status
+from tests.support.world import draining
+
+
+async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
+    async with draining(database_url, leads=120, token="secret-token") as (w, drainer, clay):
+        accepted = await w.push()
+        assert (accepted.lead_count, accepted.skipped_count) == (120, 0)
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count) == ("completed", 120, 0)
+        assert len(clay.posts) == 120
+        assert set(clay.leads.values()) == {1}
+        rows = await w.deliveries(accepted.job_id)
+        assert {str(row.id) for row in rows} == {post.delivery_id for post in clay.posts}
+        assert all(row.status == "success" and row.attempts == 1 and row.payload_hash for row in rows)
+        assert b"x-clay-webhook-auth: secret-token" in clay.headers[0]
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 120
+
+
+async def test_what_is_in_clay_is_skipped_and_sent_again_only_on_purpose(database_url: str) -> None:
+    async with draining(database_url, leads=5) as (w, drainer, clay):
+        await w.push()
+        await w.drain_all(drainer)
+        second = await w.push()
+        assert (second.lead_count, second.skipped_count) == (5, 5)
+        assert (await w.job(second.job_id)).status == "completed"
+        third = await w.push(w.lead_ids[:2], again=True)
+        await w.drain_all(drainer)
+        assert (await w.job(third.job_id)).success_count == 2
+        assert len(clay.posts) == 7
+
+
+async def test_a_5xx_is_tried_four_times_and_then_fails(database_url: str) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(503))
+    async with draining(database_url, clay, leads=1) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        [row] = await w.deliveries(accepted.job_id)
+        assert (row.status, row.cause, row.attempts, row.clay_response_status) == ("failed", "server_error", 4, 503)
+        assert len(clay.posts) == 4
+        assert (await w.job(accepted.job_id)).status == "failed"
+
+
+async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 3 else OK)
+    async with draining(database_url, clay, leads=10, rate_limit_ms=20, in_flight_per_destination=1) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        rows = await w.deliveries(accepted.job_id)
+        assert {row.attempts for row in rows} == {1}
+        assert (await w.job(accepted.job_id)).success_count == 10
+        assert max(clay.gaps) >= 0.95
+        [pace] = await w.fetch("SELECT throttled_ms FROM clay.destinations")
+        assert pace.throttled_ms == 40
+
+
+async def test_no_answer_is_unknown_and_never_sent_again_unasked(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: Reset() if number == 0 else OK)
+    async with draining(database_url, clay, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count, job.failed_count, job.unknown_count) == ("completed", 2, 1, 1)
+        again = await w.push()
+        causes = sorted(row.cause for row in await w.deliveries(again.job_id))
+        assert causes == [Cause.ALREADY_IN_CLAY, Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY]
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3
+
+
+async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: str) -> None:
+    clay = Receiver(answer=lambda _number, _body: status(401))
+    async with draining(database_url, clay, leads=500, in_flight_per_destination=2) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.failed_count) == ("failed", 500)
+        assert len(clay.posts) < 60
+        [version] = await w.fetch("SELECT state, state_reason FROM clay.destination_versions")
+        assert (version.state, version.state_reason) == ("closed", "unauthorized")
+
+
+async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database_url: str) -> None:
+    clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
+    patient: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
+    async with draining(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer, 300.0)
+        job = await w.job(accepted.job_id)
+        assert (job.status, job.success_count) == ("completed", 40)
+        [version] = await w.fetch("SELECT state FROM clay.destination_versions")
+        assert version.state == "open"
+
+
+async def test_a_slice_makes_room_only_when_the_worker_is_full(database_url: str) -> None:
+    """Free places are taken at once; ending slices for them would cost every paced job its next slot."""
+    async with draining(database_url, leads=2) as (w, drainer, _):
+        one = await w.push(w.lead_ids[:1])
+        other = await w.push(w.lead_ids[1:])
+        assert not await drainer.others_wait(one.job_id)
+        drainer.config = replace(drainer.config, slices=1)
+        with drainer._drains(one.job_id):
+            assert await drainer.others_wait(one.job_id)
+            await w.fetch("DELETE FROM clay.procrastinate_jobs WHERE args ->> 'job_id' = :id", id=str(other.job_id))
+            assert not await drainer.others_wait(one.job_id)
+
+
+async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(database_url: str) -> None:
+    """When the next slice is offered, its push job must not count as being drained here: it would wait for a second."""
+    async with draining(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
+        accepted = await w.push()
+        taken = []
+        go_on = drainer.go_on
+
+        async def watched(job: OpenJob, resume_seconds: float) -> bool:
+            taken.append(job.id in drainer._draining)
+            return await go_on(job, resume_seconds)
+
+        drainer.go_on = watched  # type: ignore[method-assign]
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 3
+        assert taken
+        assert not any(taken)
+
+
+async def test_the_posts_on_their_way_are_counted_until_they_are_answered(database_url: str) -> None:
+    async with draining(database_url, leads=3, rate_limit_ms=0) as (w, drainer, clay):
+        clay.delay_seconds = 0.5
+        accepted = await w.push()
+        draining_it = asyncio.create_task(drainer.drain(accepted.job_id))
+        await clay.until(3)
+        assert REGISTRY.get_sample_value("clay_push_posts_in_flight") == 3
+        await draining_it
+        await drainer.stop(2.0)
+        assert REGISTRY.get_sample_value("clay_push_posts_in_flight") == 0
+
+
+async def test_a_probe_that_opens_the_destination_wakes_its_other_push_jobs(database_url: str) -> None:
+    """Each of them has put itself off until the next probe's time."""
+    async with draining(database_url, leads=2) as (w, drainer, _):
+        probing, waiting = await w.push(w.lead_ids[:1]), await w.push(w.lead_ids[1:])
+        await w.fetch(
+            "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()"
+        )
+        await w.fetch("UPDATE clay.procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
+        await drainer.drain(probing.job_id)
+        await drainer.stop(2.0)
+        woken = (
+            "SELECT args ->> 'job_id' AS id FROM clay.procrastinate_jobs WHERE status = 'todo' AND scheduled_at IS NULL"
+        )
+        assert [row.id for row in await w.fetch(woken)] == [str(waiting.job_id)]

@@ -1,0 +1,205 @@
+"""Slots of the pace at the sender: no first byte leaves later than half an interval after its slot, whatever made it late."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import structlog
+
+from clay_push_service import metrics
+from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.destination_settings.test_row import try_webhook
+from clay_push_service.destinations.guard import Policy
+from clay_push_service.destinations.slot_gate import Slot, SlotGate
+from clay_push_service.destinations.unsealed import read_destination
+from tests.support.app import FixedResolver
+from tests.support.receiver import OK, Receiver, receiving
+from tests.support.world import World, draining, world
+
+FROZEN_SECONDS = 1.2
+
+
+@pytest.fixture
+def attempts(caplog: pytest.LogCaptureFixture) -> Iterator[Sequence[MutableMapping[str, Any]]]:
+    """The log's line of every attempt; those of successes are DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
+def lateness(lines: Sequence[MutableMapping[str, Any]]) -> list[float]:
+    """In ms, for every POST of which a byte left."""
+    sent = [
+        line for line in lines if line["event"] == "delivery.attempted" and line["clay_response_status"] is not None
+    ]
+    assert all(line["late_ms"] is not None for line in sent), "every POST of a paced job had a slot"
+    return [line["late_ms"] for line in sent]
+
+
+async def test_a_process_that_was_stopped_reserves_its_old_slots_anew(
+    database_url: str, attempts: Sequence[MutableMapping[str, Any]]
+) -> None:
+    """Its event loop stands still for 1.2 s, as after SIGSTOP: a dozen slots pass, of which other workers know nothing."""
+
+    def freezes(number: int, _body: bytes) -> bytes:
+        if number == 3:
+            time.sleep(FROZEN_SECONDS)
+        return OK
+
+    async with draining(database_url, Receiver(answer=freezes), leads=25, rate_limit_ms=100, lease_seconds=60.0) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        await w.drain_all(drainer, 60.0)
+        assert (await w.job(accepted.job_id)).success_count == 25
+    assert set(clay.leads.values()) == {1}
+    late = lateness(attempts)
+    assert len(late) == 25
+    assert max(late) <= 50
+
+
+@asynccontextmanager
+async def slow_to_connect(
+    database_url: str, seconds: float, rate_limit_ms: int
+) -> AsyncIterator[tuple[World, ClayClient, Receiver]]:
+    """A client that takes so long to make a connection, because the look-up of the webhook's name does."""
+    async with receiving() as clay:
+        hosts = (f"localhost:{httpx.URL(clay.url).port}",)
+        patient: dict[str, Any] = {
+            "lease_seconds": 60.0,
+            "connect_timeout_seconds": 10.0,
+            "request_timeout_seconds": 20.0,
+        }
+        async with world(database_url, leads=5, allowed_webhook_hosts=hosts, **patient) as w:
+            await w.configure(clay.url.replace("127.0.0.1", "localhost"), rate_limit_ms=rate_limit_ms)
+            resolver = FixedResolver({"localhost": ["127.0.0.1"]})
+            resolver.delay_seconds = seconds
+            client = ClayClient.create(w.settings, resolver=resolver)
+            try:
+                yield w, client, clay
+            finally:
+                await client.close()
+
+
+@pytest.mark.parametrize("rate_limit_ms", [200, 2000], ids=["reused", "held"])
+async def test_a_slot_that_passed_while_the_connection_was_made_is_reserved_anew_for_that_connection(
+    database_url: str, attempts: Sequence[MutableMapping[str, Any]], rate_limit_ms: int
+) -> None:
+    """At 2 s every POST needs a new connection; held for the new slot, it is not made in vain."""
+    late_before = metrics.SLOTS_LATE._value.get()
+    seconds = rate_limit_ms / 1000 * 0.7
+    async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay), w.drainer() as drainer:
+        drainer.client = client
+        accepted = await w.push(w.lead_ids[:3])
+        await w.drain_all(drainer, 60.0)
+        assert (await w.job(accepted.job_id)).success_count == 3
+    assert set(clay.leads.values()) == {1}
+    assert metrics.SLOTS_LATE._value.get() > late_before
+    assert max(lateness(attempts)) <= rate_limit_ms / 2
+
+
+async def test_a_test_of_the_webhook_keeps_to_its_slot_as_well(database_url: str) -> None:
+    late_before = metrics.SLOTS_LATE._value.get()
+    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay):
+        async with w.database.transaction() as connection:
+            stored = await read_destination(connection, w.box, w.org_id)
+        assert stored is not None
+        assert stored.webhook is not None
+        policy = Policy.of(w.settings)
+        finding = await try_webhook(w.database, client, policy, w.org_id, "user:test", stored.webhook, DatabaseClock())
+        assert finding.success
+        assert len(clay.posts) == 1
+    assert metrics.SLOTS_LATE._value.get() == late_before + 1
+
+
+async def test_a_lead_that_gets_no_other_slot_waits_again_and_is_neither_unknown_nor_lost(
+    database_url: str, attempts: Sequence[MutableMapping[str, Any]]
+) -> None:
+    """While its connection was made Clay asked for a pause: the next slot is too far away to wait for in the worker."""
+    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay), w.drainer() as drainer:
+        drainer.client = client
+        accepted = await w.push(w.lead_ids[:1])
+        resolver = client.connections._resolver
+        assert isinstance(resolver, FixedResolver)
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        asked = resolver.resolve
+
+        async def resolve(host: str, port: int = 0, family: int = 0) -> Any:
+            await w.fetch("UPDATE clay.destinations SET next_slot_at = now() + interval '1 hour'")
+            return await asked(host, port, family)
+
+        resolver.resolve = resolve  # type: ignore[method-assign]
+        await drainer.drain(accepted.job_id)
+        await drainer.recorder.flush()
+        while not [line for line in attempts if line["event"] == "delivery.attempted"]:
+            await drainer.recorder.flush()
+            await w.fetch("SELECT pg_sleep(0.01)")
+        [row] = await w.deliveries(accepted.job_id)
+        assert (row.state, row.status, row.attempts, row.lost_claims) == ("waiting", "pending", 0, 0)
+        assert clay.posts == []
+        assert await w.fetch("SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo'"), "another slice is woken"
+
+
+ORG = uuid4()
+
+
+def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None]) -> SlotGate:
+    """A gate whose slot is so many seconds from now, on a database clock that is ours."""
+    clock, now = DatabaseClock(), time.monotonic()
+    moment = datetime.now(UTC)
+    clock.learn(moment, now, now)
+    sent: defaultdict[UUID, float] = defaultdict(lambda: float("-inf"))
+
+    async def renew() -> Slot | None:
+        return renewed.pop(0)
+
+    interval = timedelta(milliseconds=interval_ms)
+    return SlotGate(Slot(moment + timedelta(seconds=seconds), interval), clock, sent, ORG, renew)
+
+
+@pytest.mark.parametrize(("seconds", "interval_ms"), [(-0.051, 100), (-5.0, 100), (-0.6, 1000), (-0.06, 10)])
+async def test_a_slot_late_by_more_than_half_its_interval_lets_nothing_through(
+    seconds: float, interval_ms: int
+) -> None:
+    gate = gate_at(seconds, interval_ms, [None])
+    assert not gate.opens()
+    assert not await gate.wait()
+    assert (gate.lost, gate.late_seconds) == (True, None)
+
+
+async def test_a_slot_that_is_not_so_late_is_used() -> None:
+    gate = gate_at(-5.0, 60_000, [])
+    assert await gate.wait()
+    assert gate.opens()
+    assert gate.late_seconds is not None
+    assert gate.late_seconds >= 5.0
+
+
+async def test_posts_of_one_process_keep_their_distance_although_the_first_was_late() -> None:
+    gate = gate_at(-10.0, 60_000, [])
+    gate._last_sent[ORG] = time.monotonic() - 58.7
+    before = time.monotonic()
+    assert await gate.wait()
+    assert time.monotonic() - before >= 0.05, "98 % of the interval after the one before"
+
+
+def test_a_clock_that_jumps_is_noticed_at_the_next_reading() -> None:
+    """A suspended machine: by its own clock no time has passed, by the database's ten seconds have."""
+    clock, moment = DatabaseClock(), datetime.now(UTC)
+    clock.learn(moment, 100.0, 100.002)
+    later = moment + timedelta(seconds=11)
+    clock.learn(later, 101.0, 101.2)
+    assert 101.0 <= clock.at(later) <= 101.2
+    steady = later + timedelta(seconds=1)
+    clock.learn(steady, 102.05, 102.35)
+    assert clock.at(steady) == pytest.approx(102.1, abs=0.001), "a slower answer that agrees changes nothing"

@@ -1,0 +1,145 @@
+"""The recorder: the only witness of what Clay took, so it loses nothing, and one bad result never holds up the others."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from clay_push_service.clay.cause import Cause
+from clay_push_service.clay.outcome import Outcome, Verdict
+from clay_push_service.deliveries.claim import claim, mark_sending
+from clay_push_service.deliveries.results import Recorded, Result, record
+from clay_push_service.sending import result_writer as recorder_module
+from clay_push_service.sending.result_writer import Recorder
+from tests.support.world import World, world
+
+LEASE = timedelta(seconds=30)
+TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+
+
+async def sent(w: World, number: int) -> list[Result]:
+    """Results of as many POSTs, ready to be recorded."""
+    version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
+    accepted = await w.push()
+    token = uuid4()
+    async with w.database.transaction() as connection:
+        claims = await claim(connection, accepted.job_id, token, number, LEASE)
+        await mark_sending(connection, token, [each.delivery_id for each in claims], LEASE)
+    return [Result(each.delivery_id, accepted.job_id, version_id, token, TAKEN) for each in claims]
+
+
+async def successes(w: World, job_id: UUID) -> int:
+    count: int = (await w.job(job_id)).success_count
+    return count
+
+
+async def test_one_result_that_cannot_be_written_does_not_hold_up_the_others(database_url: str) -> None:
+    async with world(database_url, leads=9) as w:
+        results = await sent(w, 9)
+        bad = Outcome(Verdict.FAILED, Cause.REJECTED, 400)
+        results[4] = Result(
+            results[4].delivery_id, results[4].job_id, results[4].version_id, results[4].claim_token, bad, detail="\0"
+        )
+        recorder = Recorder(w.database, 30.0)
+        for result in results:
+            recorder.add(result)
+        async with asyncio.timeout(10):
+            await recorder.flush()
+        assert await successes(w, results[0].job_id) == 8
+        states = [row.state for row in await w.deliveries(results[0].job_id)]
+        assert states.count("sending") == 1, "its lease runs out, and it becomes unknown: Clay may have it"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        ConnectionRefusedError(111, "refused"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_results_survive_a_database_that_is_away(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """While it starts, PostgreSQL answers with errors that SQLAlchemy hands on as they are."""
+    monkeypatch.setattr(recorder_module, "RETRY_SECONDS", (0.0,))
+    failures = [error, error]
+
+    async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> Recorded:
+        if failures:
+            raise failures.pop()
+        return await record(connection, results, probe_seconds)
+
+    async with world(database_url, leads=3) as w:
+        results = await sent(w, 3)
+        monkeypatch.setattr(recorder_module, "record", failing)
+        recorder = Recorder(w.database, 30.0)
+        for result in results:
+            recorder.add(result)
+        await recorder.flush()
+        assert await successes(w, results[0].job_id) == 3
+
+
+async def test_a_flush_that_is_cancelled_leaves_its_results_to_the_next(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(database_url, leads=3) as w:
+        results = await sent(w, 3)
+        recorder = Recorder(w.database, 30.0)
+        for result in results:
+            recorder.add(result)
+        begun = asyncio.Event()
+
+        async def hanging(*_: object) -> list[Result]:
+            begun.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(recorder_module, "record", hanging)
+            flushing = asyncio.create_task(recorder.flush())
+            await begun.wait()
+            flushing.cancel()
+            await asyncio.wait([flushing])
+        await recorder.flush()
+        assert await successes(w, results[0].job_id) == 3
+
+
+async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "RETRY_SECONDS", (0.0,))
+    async with world(database_url, leads=3) as w:
+        results = await sent(w, 3)
+        recorder = Recorder(w.database, 30.0)
+        write, lost = recorder._write, [1]
+
+        async def losing(batch: list[Result]) -> None:
+            await write(batch)
+            if lost:
+                lost.pop()
+                raise ConnectionResetError
+
+        monkeypatch.setattr(recorder, "_write", losing)
+        for result in results:
+            recorder.add(result)
+        await recorder.flush()
+        assert await successes(w, results[0].job_id) == 3
+        [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
+        assert meter.used == 3
+
+
+async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str) -> None:
+    async with world(database_url, leads=3) as w:
+        results = await sent(w, 3)
+        others = [dataclasses.replace(result, attempts=1) for result in results]
+        async with w.database.transaction() as connection:
+            assert (await record(connection, others, 30.0)).held == []
+        assert {row.state for row in await w.deliveries(results[0].job_id)} == {"sending"}

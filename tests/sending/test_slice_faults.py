@@ -1,0 +1,97 @@
+"""A slice that meets a fault ends, gives back what it holds, and sends nothing that it can no longer answer for."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from clay_push_service.deliveries.claim import mark_sending, release
+from clay_push_service.deliveries.sweep import sweep
+from clay_push_service.sending import slice as drain_slice
+from tests.support.receiver import OK, Receiver, Stall, status
+from tests.support.world import draining
+
+
+async def test_a_slice_whose_marking_fails_ends_and_the_next_one_goes_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it sent, it was waiting ahead for its leads to be sent; nobody sends them now."""
+    failures = [OSError("the database is away")]
+
+    async def failing(*values: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await mark_sending(*values)
+
+    monkeypatch.setattr(drain_slice, "mark_sending", failing)
+    monkeypatch.setattr("clay_push_service.sending.drainer.FAILED_SECONDS", 0.0)
+    async with draining(database_url, leads=30) as (w, drainer, clay):
+        accepted = await w.push()
+        async with asyncio.timeout(10):
+            await drainer.drain(accepted.job_id)
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 30
+        assert set(clay.leads.values()) == {1}
+
+
+async def test_claims_that_cannot_be_given_back_are_given_back_later_and_count_as_no_loss(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError("away"), OSError("away")]
+
+    async def away(*values: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await release(*values)
+
+    async def never(*_: Any) -> Any:
+        raise OSError("away")
+
+    async with draining(database_url, leads=30) as (w, drainer, _clay):
+        accepted = await w.push()
+        with monkeypatch.context() as patched:
+            patched.setattr(drain_slice, "mark_sending", never)
+            patched.setattr(drain_slice, "release", away)
+            await drainer.drain(accepted.job_id)
+        assert {row.state for row in await w.deliveries(accepted.job_id)} == {"claimed"}
+        await drainer.give_back()
+        rows = await w.deliveries(accepted.job_id)
+        assert {(row.state, row.lost_claims) for row in rows} == {("waiting", 0)}
+
+
+async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_url: str) -> None:
+    """Four stalled POSTs hold all four places in flight; a lead that waits for a place must not be sent when its lease is nearly over."""
+    clay = Receiver(answer=lambda number, _body: Stall() if number < 4 else OK)
+    async with draining(
+        database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=4.0, lease_seconds=10.0
+    ) as (w, drainer, clay):
+        accepted = await w.push()
+        task = asyncio.create_task(w.drain_all(drainer))
+        while not task.done():
+            await asyncio.sleep(0.1)
+            async with w.database.transaction() as connection:
+                swept = await sweep(connection)
+            assert getattr(swept, "unknown", 0) == 0, "no lease ends before its POST has"
+        await task
+        job = await w.job(accepted.job_id)
+        assert (job.success_count, job.unknown_count) == (8, 4)
+        assert set(clay.leads.values()) == {1}
+
+
+async def test_no_claim_of_a_living_worker_outlives_its_lease_however_slow_the_pace(database_url: str) -> None:
+    """Claimed without a pace, by the hundred; then a 429 makes one of 100 ms, and they wait for longer than a lease."""
+    clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 0 else OK)
+    async with draining(database_url, clay, leads=60, request_timeout_seconds=0.5, lease_seconds=2.0) as (
+        w,
+        drainer,
+        clay,
+    ):
+        accepted = await w.push()
+        task = asyncio.create_task(w.drain_all(drainer, 40.0))
+        while not task.done():
+            await asyncio.sleep(0.1)
+            async with w.database.transaction() as connection:
+                swept = await sweep(connection)
+            assert getattr(swept, "returned", 0) == 0
+        await task
+        assert (await w.job(accepted.job_id)).success_count == 60

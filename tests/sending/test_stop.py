@@ -1,0 +1,140 @@
+"""A worker that stops in the middle of a response records what is known: the status that was read, or that nothing was sent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from clay_push_service.clay import connection
+from clay_push_service.deliveries.claim import Claimed, claim
+from clay_push_service.destinations.slots import throttle
+from clay_push_service.sending import drainer as drain
+from clay_push_service.sending import in_flight as posts
+from clay_push_service.sending import slice as drain_slice
+from clay_push_service.sending.drainer import Drainer
+from tests.support.receiver import Receiver, Stall
+from tests.support.world import World, draining
+
+BEGUN = {
+    b"HTTP/1.1 200 OK\r\n": ("success", None, 1),
+    b"HTTP/1.1 401 No\r\ncontent-le": ("failed", "unauthorized", 1),
+    b"HTTP/1.1 422 No\r\ncontent-length: 9\r\n\r\nno": ("failed", "rejected", 1),
+    b"HTTP/1.1 503 No\r\n": ("pending", "server_error", 1),
+    b"HTTP/1.1 429 No\r\nretry-after: 60\r\n": ("pending", None, 0),
+}
+"""The begin of a response; the delivery's status, cause and attempts."""
+
+
+@asynccontextmanager
+async def begun(
+    database_url: str, clay: Receiver, monkeypatch: pytest.MonkeyPatch, **changes: Any
+) -> AsyncIterator[tuple[World, Drainer, UUID]]:
+    """A push of one lead that is being drained; at the end the worker stops without grace."""
+    monkeypatch.setattr(connection, "REST_SECONDS", 60)
+    monkeypatch.setattr(drain, "LAST_WRITE_SECONDS", 60)
+    patient = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0} | changes
+    async with draining(database_url, clay, leads=2, **patient) as (w, drainer, _):
+        accepted = await w.push(w.lead_ids[:1])
+        task = asyncio.create_task(drainer.drain(accepted.job_id))
+        async with asyncio.timeout(60):
+            yield w, drainer, accepted.job_id
+            await drainer.stop(0.0)
+            await task
+
+
+async def until_a_status_is_read(drainer: Drainer) -> None:
+    """A status in the client's hands is no event of its own."""
+    connections = drainer.client.connections
+    while not any(each._reader and each._reader.status for each in connections._open):  # noqa: ASYNC110 - see above
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("response", BEGUN, ids=lambda each: each[9:12].decode())
+async def test_status_that_was_read_is_recorded_by_a_worker_that_stops(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, response: bytes
+) -> None:
+    clay = Receiver(answer=lambda _number, _body: response)
+    async with begun(database_url, clay, monkeypatch) as (w, drainer, job_id):
+        await until_a_status_is_read(drainer)
+        await drainer.stop(0.0)
+        [row] = await w.deliveries(job_id)
+        assert (row.status, row.cause, row.attempts) == BEGUN[response]
+
+
+async def test_pause_that_a_429_asks_for_is_kept_by_a_worker_that_stops(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is written beside the results, and may be written last."""
+
+    async def later(*values: Any) -> None:
+        await asyncio.sleep(0.5)
+        await throttle(*values)
+
+    monkeypatch.setattr(posts, "throttle", later)
+    clay = Receiver(answer=lambda _number, _body: b"HTTP/1.1 429 No\r\nretry-after: 600\r\n")
+    async with begun(database_url, clay, monkeypatch) as (w, drainer, _):
+        await until_a_status_is_read(drainer)
+        await drainer.stop(0.0)
+        [row] = await w.fetch("SELECT next_slot_at > now() + interval '5 minutes' AS paused FROM clay.destinations")
+        assert row.paused
+
+
+async def test_lead_without_a_status_is_unknown_when_the_worker_stops(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clay = Receiver(answer=lambda _number, _body: Stall())
+    async with begun(database_url, clay, monkeypatch) as (w, drainer, job_id):
+        await clay.until(1, 60)
+        await drainer.stop(0.0)
+        [row] = await w.deliveries(job_id)
+        assert (row.status, row.cause, row.attempts) == ("failed", "unknown", 1)
+
+
+async def test_lead_whose_connection_is_not_there_yet_waits_again_when_the_worker_stops(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it was sent, so the next worker sends it."""
+    dialling = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        dialling.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("clay_push_service.clay.connection_pool.Connections._dial", never)
+        async with begun(database_url, Receiver(), patched) as (w, drainer, job_id):
+            await dialling.wait()
+            await drainer.stop(0.0)
+            [row] = await w.deliveries(job_id)
+            assert (row.status, row.state, row.attempts, row.uncertain_attempts) == ("pending", "waiting", 0, 0)
+
+
+async def test_lead_that_is_claimed_while_the_worker_stops_waits_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim statement that is under way when the worker stops ends after it, and its slice releases the lead."""
+    begun_to_claim, claimed, may_return = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def claim_when_stopping(*values: Any, **named: Any) -> list[Claimed]:
+        begun_to_claim.set()
+        await drainer.stopping.wait()  # the slice has just looked at it
+        claims = await claim(*values, **named)
+        claimed.set()
+        await may_return.wait()
+        return claims
+
+    monkeypatch.setattr(drain_slice, "claim", claim_when_stopping)
+    async with begun(database_url, Receiver(), monkeypatch) as (w, drainer, job_id):
+        await begun_to_claim.wait()
+        stopping = asyncio.create_task(drainer.stop(0.0))
+        await claimed.wait()
+        await asyncio.wait([stopping], timeout=0.5)
+        [row] = await w.deliveries(job_id)
+        assert row.state == "claimed"
+        may_return.set()
+        await stopping
+        [row] = await w.deliveries(job_id)
+        assert (row.status, row.state, row.attempts) == ("pending", "waiting", 0)
