@@ -330,7 +330,7 @@ class Deliveries(RuleBasedStateMachine):
                 ConfigChange(webhook_token=None),
                 ConfigChange(webhook_url=URL),
                 ConfigChange(table_name="Another", rate_limit_ms=100),
-                ConfigChange(fuel_limit=None),
+                ConfigChange(quota_limit=None),
             ]
         )
     )

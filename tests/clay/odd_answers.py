@@ -4,7 +4,7 @@ from itertools import chain
 
 LONG = b"default-src 'self' " + b"https://cdn.example.com " * 374  # 9,000 bytes
 REFUSED = b'{"message": "Record limit reached for webhook"}'
-FUEL = b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(REFUSED) + REFUSED
+QUOTA = b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(REFUSED) + REFUSED
 
 
 def _with(*headers: bytes, status: bytes = b"200 OK", body: bytes = b"ok") -> bytes:
@@ -71,7 +71,7 @@ ODD: dict[str, tuple[int, bytes]] = {
     "a redirect to nowhere": (302, _sane(b"location: http://[", status=b"302 Found")),
     "interim responses": (200, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: </a>\r\n\r\n" + _sane()),
     "interim responses with odd headers": (404, b"HTTP/1.1 102 \r\nno header\r\nx: " + LONG + b"\r\n\r\n" + _sane(status=b"404 No")),
-    "a limit behind a long header": (403, FUEL.replace(b"\r\n\r\n", b"\r\nx: " + LONG + b"\r\n\r\n")),
+    "a limit behind a long header": (403, QUOTA.replace(b"\r\n\r\n", b"\r\nx: " + LONG + b"\r\n\r\n")),
     "a second response": (200, _sane() + b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"),
     "the head alone": (200, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"),
     "the status line alone": (422, b"HTTP/1.1 422 Unprocessable\r\n"),

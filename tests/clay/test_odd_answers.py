@@ -133,7 +133,7 @@ async def test_wait_of_a_429_is_read_beside_odd_headers(
 async def test_used_up_quota_is_known_behind_a_long_header(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(answering(ODD["a limit behind a long header"][1], in_one_packet, close))
     answer = await sender.client().post(target(receiver.port), BODY)
-    assert outcome_of(answer, attempts=1, now=datetime.now(UTC)).cause is Cause.FUEL_EMPTY
+    assert outcome_of(answer, attempts=1, now=datetime.now(UTC)).cause is Cause.QUOTA_EXHAUSTED
 
 
 async def test_response_that_never_reaches_a_status_is_no_answer(receiver_of: ReceiverOf, sender: Sender) -> None:

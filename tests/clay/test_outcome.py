@@ -38,18 +38,18 @@ def rejected(status: int) -> Outcome:
 
 
 def unknown(status: int | None = None) -> Outcome:
-    return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, fuel=1)
+    return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, submissions=1)
 
 
 TABLE: list[tuple[Answer, Outcome]] = [
     *(
-        (Responded(s), Outcome(Verdict.SUCCESS, status=s, resets_streaks=True, fuel=1))
+        (Responded(s), Outcome(Verdict.SUCCESS, status=s, resets_streaks=True, submissions=1))
         for s in (200, 201, 202, 204, 299)
     ),
     *((Responded(s), rejected(s)) for s in (400, 402, 405, 408, 413, 415, 422, 425, 451, 499)),
     (Responded(401), refused(Cause.UNAUTHORIZED, 401)),
-    (Responded(403, body=CAP), refused(Cause.FUEL_EMPTY, 403)),
-    (Responded(403, body=CAP.upper()), refused(Cause.FUEL_EMPTY, 403)),
+    (Responded(403, body=CAP), refused(Cause.QUOTA_EXHAUSTED, 403)),
+    (Responded(403, body=CAP.upper()), refused(Cause.QUOTA_EXHAUSTED, 403)),
     (Responded(403), rejected(403)),
     (Responded(403, body=b"forbidden by a firewall"), rejected(403)),
     (Responded(400, body=CAP), rejected(400)),
@@ -72,7 +72,7 @@ TABLE: list[tuple[Answer, Outcome]] = [
     *(
         (
             Responded(200, body=body),
-            Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1, is_page=True),
+            Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1, is_page=True),
         )
         for body in (
             b"<!doctype html>",
@@ -86,7 +86,7 @@ TABLE: list[tuple[Answer, Outcome]] = [
         )
     ),
     *(
-        (Responded(200, body=body), Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1))
+        (Responded(200, body=body), Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1))
         for body in (b"", b"OK", b'{"html": "<html>"}', b"ok <html>", b"<!-- x -->", b"\xff\xfe", b"<p>thanks</p>")
     ),
     (NotConnected(NotConnectedKind.BUSY), Outcome(Verdict.WAIT, retry_after_seconds=1, uses_attempt=False)),

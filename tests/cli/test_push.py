@@ -65,7 +65,7 @@ async def test_an_organization_that_is_not_there_is_one_line(database_url: str, 
 
 async def test_a_dry_run_of_what_would_be_refused_says_so_and_exits_1(database_url: str, tmp_path: Path) -> None:
     async with draining(database_url, leads=1) as (w, _, _):
-        await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'fuel_empty'")
+        await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
         dry = await shell(tmp_path, *(await named(w)), "--dry-run", env=of_settings(w.settings))
         assert dry.exit_code == 1
         assert "would be refused now: Your Clay table takes no leads now" in dry.out

@@ -78,30 +78,30 @@ VALUES (now() + CAST(:after AS interval), :org_id, 'user:owner', 'config.changed
 
 
 @pytest.mark.parametrize(
-    ("hours_after", "details", "fuel_used", "is_broken"),
+    ("hours_after", "details", "quota_used", "is_broken"),
     [
-        (1, '{"fuel_used": 2}', 2, False),  # set after all were sent: whoever set it knew
-        (1, '{"fuel_used": 2}', 1, True),
-        (-1, '{"fuel_used": 2}', 4 + 2, False),
-        (-1, '{"fuel_used": 2}', 4 + 1, True),  # set before: what was sent since must be counted
+        (1, '{"quota_used": 2}', 2, False),  # set after all were sent: whoever set it knew
+        (1, '{"quota_used": 2}', 1, True),
+        (-1, '{"quota_used": 2}', 4 + 2, False),
+        (-1, '{"quota_used": 2}', 4 + 1, True),  # set before: what was sent since must be counted
         (-1, '{"rate_limit_ms": 2}', 3, True),  # something else was set
     ],
 )
 async def test_the_meter_is_checked_since_somebody_set_it(
-    database_url: str, hours_after: int, details: str, fuel_used: int, *, is_broken: bool
+    database_url: str, hours_after: int, details: str, quota_used: int, *, is_broken: bool
 ) -> None:
     async with draining(database_url, leads=4) as (w, drainer, _clay):
         await w.push()
         await w.drain_all(drainer)
         await w.fetch("UPDATE clay.destination_versions SET created_at = now() - interval '1 day'")
         await w.fetch(SET_BY_HAND, after=timedelta(hours=hours_after), org_id=w.org_id, details=details)
-        await w.fetch("UPDATE clay.quota_meters SET used = :used", used=fuel_used)
+        await w.fetch("UPDATE clay.quota_meters SET used = :used", used=quota_used)
         assert await found(w) == ({"quota"} if is_broken else set())
 
 
 async def test_a_meter_set_for_another_webhook_says_nothing_of_this_one(database_url: str) -> None:
     async with draining(database_url, leads=4) as (w, drainer, clay):
-        await w.fetch(SET_BY_HAND, after=timedelta(seconds=-1), org_id=w.org_id, details='{"fuel_used": 2}')
+        await w.fetch(SET_BY_HAND, after=timedelta(seconds=-1), org_id=w.org_id, details='{"quota_used": 2}')
         await w.configure(clay.url)
         await w.push()
         await w.drain_all(drainer)

@@ -52,7 +52,7 @@ MOST_SECONDS = 0.004
 LEASE = timedelta(seconds=30)
 PATIENT: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
 REJECTED = Outcome(Verdict.FAILED, Cause.REJECTED, 422, resets_streaks=True)
-UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
+UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
 
 
 @dataclass

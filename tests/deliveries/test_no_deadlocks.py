@@ -18,7 +18,7 @@ from clay_push_service.sending.result_writer import Recorder
 from tests.support.world import World, world
 
 LEASE = timedelta(seconds=30)
-TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 UNSENDABLE = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 LATER = Outcome(Verdict.RETRY, Cause.SERVER_ERROR, 503, counts_toward=Streak.OUTAGE)
 REFUSED = Outcome(Verdict.FAILED, Cause.UNAUTHORIZED, 401, counts_toward=Streak.REFUSAL)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.destinations.read import Fuel, destination_view
+from clay_push_service.destinations.read import Quota, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.slots import reserve_slots
 from clay_push_service.destinations.unsealed import read_destination
@@ -24,7 +24,7 @@ TOKEN = "s3cret-token-of-the-webhook"
 
 @pytest.fixture
 async def app(app_client: AppClient) -> AppClient:
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN, "fuel_used": 7})
+    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN, "quota_used": 7})
     assert answer.status_code == 200, answer.text
     return app_client
 
@@ -53,7 +53,7 @@ async def test_nothing_is_configured_at_first(app_client: AppClient) -> None:
     answer = (await app_client.get(CONFIG, "member")).json()
     assert answer["configured"] is False
     assert answer["webhook_url"] is None
-    assert (answer["rate_limit_ms"], answer["fuel_limit"]) == (200, 50_000)
+    assert (answer["rate_limit_ms"], answer["quota_limit"]) == (200, 50_000)
 
 
 async def test_url_and_token_go_in_and_never_come_out(app: AppClient) -> None:
@@ -62,7 +62,7 @@ async def test_url_and_token_go_in_and_never_come_out(app: AppClient) -> None:
     assert seen["configured"]
     assert seen["has_token"]
     assert seen["webhook_url"] == "https://api.clay.com/v3/…/••••950e"
-    assert (seen["changed_by"], seen["version"], seen["fuel_used"]) == ("user:owner", 1, 7)
+    assert (seen["changed_by"], seen["version"], seen["quota_used"]) == ("user:owner", 1, 7)
     assert WEBHOOK not in answer.text
     assert TOKEN not in answer.text
     stored = str(await rows(app, "SELECT * FROM clay.destinations")) + str(await versions(app))
@@ -86,9 +86,9 @@ async def test_masked_url_of_another_webhook_is_refused(app: AppClient) -> None:
     assert answer.json()["errors"][0]["field"] == "webhook_url"
 
 
-async def test_another_url_is_another_version_with_its_own_fuel(app: AppClient) -> None:
+async def test_another_url_is_another_version_with_its_own_quota(app: AppClient) -> None:
     answer = await app.put(CONFIG, "admin", {"webhook_url": OTHER_WEBHOOK})
-    assert (answer.json()["version"], answer.json()["fuel_used"], answer.json()["has_token"]) == (2, 0, True)
+    assert (answer.json()["version"], answer.json()["quota_used"], answer.json()["has_token"]) == (2, 0, True)
     old, new = await versions(app)
     assert old.sealed_url is not None
     assert old.state == "open"
@@ -97,9 +97,9 @@ async def test_another_url_is_another_version_with_its_own_fuel(app: AppClient) 
     assert [row.version_id for row in await rows(app, "SELECT version_id FROM clay.destinations")] == [new.id]
 
 
-async def test_another_token_is_another_version_with_the_same_fuel(app: AppClient) -> None:
+async def test_another_token_is_another_version_with_the_same_quota(app: AppClient) -> None:
     answer = await app.put(CONFIG, "owner", {"webhook_token": "another"})
-    assert (answer.json()["version"], answer.json()["fuel_used"]) == (2, 7)
+    assert (answer.json()["version"], answer.json()["quota_used"]) == (2, 7)
     answer = await app.put(CONFIG, "owner", {"webhook_token": None})
     assert (answer.json()["version"], answer.json()["has_token"]) == (3, False)
 
@@ -112,10 +112,10 @@ async def test_token_is_not_shown_to_another_host(database_url: str) -> None:
 
 
 async def test_what_is_not_named_stays(app: AppClient) -> None:
-    await app.put(CONFIG, "owner", {"table_name": "Inbound", "rate_limit_ms": 500, "fuel_limit": None})
-    seen = (await app.put(CONFIG, "owner", {"fuel_used": 9})).json()
-    assert (seen["table_name"], seen["rate_limit_ms"], seen["fuel_limit"]) == ("Inbound", 500, None)
-    assert (seen["fuel_used"], seen["version"]) == (9, 1)
+    await app.put(CONFIG, "owner", {"table_name": "Inbound", "rate_limit_ms": 500, "quota_limit": None})
+    seen = (await app.put(CONFIG, "owner", {"quota_used": 9})).json()
+    assert (seen["table_name"], seen["rate_limit_ms"], seen["quota_limit"]) == ("Inbound", 500, None)
+    assert (seen["quota_used"], seen["version"]) == (9, 1)
 
 
 async def test_new_table_counts_up_and_keeps_the_version(app: AppClient) -> None:
@@ -202,8 +202,8 @@ async def test_name_that_nobody_knows_now_is_saved(app_client: AppClient) -> Non
 
 BAD: dict[str, list[object]] = {
     "rate_limit_ms": [-1, 60_001, 0, 1, 99, "200", 1.5, None, True],
-    "fuel_used": [-1, 10**12, None],
-    "fuel_limit": [-1, "many"],
+    "quota_used": [-1, 10**12, None],
+    "quota_limit": [-1, "many"],
     "table_name": ["x" * 201, "two\nlines", 5],
     "webhook_token": ["two\nlines", "schlüssel", "x" * 513, ""],
     "webhook_url": [None, "", 5, "https://api.clay.com/" + "x" * 3000],
@@ -252,7 +252,7 @@ async def test_no_save_moves_a_slot_that_is_given_out(app: AppClient) -> None:
     """70 saves in 10 s made 36 POSTs a second at a pace of 10. Whatever is saved, two slots are never closer than the pace."""
     changes: list[dict[str, object]] = [
         {"table_name": "A"}, {"rate_limit_ms": 100}, {"rate_limit_ms": 400}, {"table_name": "B"},
-        {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"fuel_used": 3}, {"new_table": True},
+        {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"quota_used": 3}, {"new_table": True},
         {"webhook_url": OTHER_WEBHOOK}, {"rate_limit_ms": 100},
     ]  # fmt: skip
     slots: list[datetime] = []
@@ -355,8 +355,8 @@ async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: AppClie
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["version"] == 3
 
 
-async def test_view_tells_pace_health_and_fuel(app: AppClient) -> None:
-    await app.put(CONFIG, "owner", {"fuel_used": 40_000})
+async def test_view_tells_pace_health_and_quota(app: AppClient) -> None:
+    await app.put(CONFIG, "owner", {"quota_used": 40_000})
     async with app.database.transaction() as connection:
         await connection.execute(text("UPDATE clay.destinations SET throttled_ms = 800, throttled_at = now()"))
         await connection.execute(
@@ -373,27 +373,27 @@ async def test_view_tells_pace_health_and_fuel(app: AppClient) -> None:
     assert 790 < view.current_interval_ms <= 800
     assert (view.webhook.state, view.webhook.reason) == (DestinationState.WAITING, "server_error")
     assert view.webhook.until is not None
-    assert (view.webhook.fuel.remaining, view.webhook.fuel.warning_percent) == (10_000, 80)
+    assert (view.webhook.quota.remaining, view.webhook.quota.warning_percent) == (10_000, 80)
 
 
 @pytest.mark.parametrize(
     ("used", "limit", "warning"),
     [(0, 100, None), (79, 100, None), (80, 100, 80), (95, 100, 95), (500, 100, 95), (99, None, None), (5, 0, None)],
 )
-def test_fuel_warns_at_80_and_95_percent(used: int, limit: int | None, warning: int | None) -> None:
-    assert Fuel(used, limit).warning_percent == warning
+def test_quota_warns_at_80_and_95_percent(used: int, limit: int | None, warning: int | None) -> None:
+    assert Quota(used, limit).warning_percent == warning
 
 
 async def test_a_url_that_comes_back_has_gone_on_counting(app: AppClient) -> None:
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     seen = (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()
-    assert (seen["version"], seen["fuel_used"]) == (3, 7)
+    assert (seen["version"], seen["quota_used"]) == (3, 7)
 
 
 async def test_a_url_that_was_removed_has_gone_on_counting(app: AppClient) -> None:
     await app.call("DELETE", CONFIG, "owner")
-    assert (await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})).json()["fuel_used"] == 0
-    assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["fuel_used"] == 7
+    assert (await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})).json()["quota_used"] == 0
+    assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 7
     kept = [row.url_fingerprint for row in await versions(app)]
     assert len(kept) == 3
     assert len(set(kept)) == 2, "an organization's webhook is known again"
@@ -414,9 +414,9 @@ async def test_setting_the_limit_leaves_the_meter_to_the_worker(
         return found
 
     monkeypatch.setattr("clay_push_service.destination_settings.configure.read_destination", and_a_lead_is_sent)
-    seen = (await app.put(CONFIG, "owner", {"fuel_limit": 40_000})).json()
-    assert (seen["fuel_used"], seen["fuel_limit"]) == (8, 40_000)
-    seen = (await app.put(CONFIG, "owner", {"fuel_limit": None})).json()
-    assert (seen["fuel_used"], seen["fuel_limit"]) == (9, None)
-    seen = (await app.put(CONFIG, "owner", {"fuel_used": 3})).json()
-    assert (seen["fuel_used"], seen["fuel_limit"]) == (3, None)
+    seen = (await app.put(CONFIG, "owner", {"quota_limit": 40_000})).json()
+    assert (seen["quota_used"], seen["quota_limit"]) == (8, 40_000)
+    seen = (await app.put(CONFIG, "owner", {"quota_limit": None})).json()
+    assert (seen["quota_used"], seen["quota_limit"]) == (9, None)
+    seen = (await app.put(CONFIG, "owner", {"quota_used": 3})).json()
+    assert (seen["quota_used"], seen["quota_limit"]) == (3, None)

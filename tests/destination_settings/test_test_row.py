@@ -35,7 +35,7 @@ async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[AppCl
         allow_plain_http=True,
         request_timeout_seconds=1,
     ) as client:
-        answer = await client.put(CONFIG, "owner", {"webhook_url": sandbox.webhook_url(), "fuel_used": 10})
+        answer = await client.put(CONFIG, "owner", {"webhook_url": sandbox.webhook_url(), "quota_used": 10})
         assert answer.status_code == 200, answer.text
         yield client
 
@@ -69,7 +69,7 @@ async def test_good_test_is_one_row_and_one_submission(app: AppClient, sandbox: 
     (row,) = await sandbox.rows()
     assert isinstance(row["body"], dict)
     assert "delete this row" in str(row["body"]["full_name"])
-    assert (await config(app))["fuel_used"] == 11
+    assert (await config(app))["quota_used"] == 11
 
 
 @pytest.mark.parametrize("state", ["closed", "waiting"])
@@ -87,7 +87,7 @@ async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: AppClien
         assert (said["success"], said["clay_response_status"], said["cause"]) == (False, 401, "unauthorized")
         assert "token" in str(said["remedy"])
     now = await config(app)
-    assert (now["state"], now["fuel_used"]) == ("open", 10)
+    assert (now["state"], now["quota_used"]) == ("open", 10)
     await close(app)
     await tried(app)
     assert (await config(app))["state"] == "closed"
@@ -183,7 +183,7 @@ async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: Sand
     await sandbox.kill()
     said = await tried(app)
     assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
-    assert (await config(app))["fuel_used"] == 10
+    assert (await config(app))["quota_used"] == 10
 
 
 async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
@@ -196,7 +196,7 @@ async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
     assert app.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of the pool's own class
     answer = await trying
     assert answer.json()["cause"] == "unknown"
-    assert (await config(app))["fuel_used"] == 11
+    assert (await config(app))["quota_used"] == 11
 
 
 async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox: SandboxProcess) -> None:

@@ -24,8 +24,8 @@ LEADS = 12
 async def used(p: Pushing) -> int:
     """What both pages show."""
     status = await p.call("GET", "/api/clay/status")
-    assert status["fuel"]["used"] == (await p.call("GET", CONFIG))["fuel_used"]
-    shown: int = status["fuel"]["used"]
+    assert status["quota"]["used"] == (await p.call("GET", CONFIG))["quota_used"]
+    shown: int = status["quota"]["used"]
     return shown
 
 
@@ -61,27 +61,27 @@ async def test_a_url_that_comes_back_goes_on_where_it_was_and_counts_what_was_qu
 
 async def test_a_preview_counts_what_is_queued_for_the_webhook_in_all_its_versions(database_url: str) -> None:
     async with pushing(database_url, leads=LEADS) as p:
-        await p.call("PUT", CONFIG, {"fuel_limit": 100})
+        await p.call("PUT", CONFIG, {"quota_limit": 100})
         await p.push(p.lead_ids[:5])
         await p.call("PUT", CONFIG, {"webhook_token": "another"})
         body = {"lead_ids": [str(each) for each in p.lead_ids[5:]], "project_id": str(p.project_id)}
         preview = await p.call("POST", "/api/clay/preview", body)
-        assert preview["fuel_left_after"] == 100 - LEADS
+        assert preview["quota_left_after"] == 100 - LEADS
 
 
 async def test_what_is_set_by_hand_holds_for_the_webhook_in_all_its_versions(database_url: str) -> None:
     async with pushing(database_url, leads=LEADS) as p:
         await p.push()
-        await p.call("PUT", CONFIG, {"webhook_token": "another", "fuel_used": 500, "fuel_limit": 600})
+        await p.call("PUT", CONFIG, {"webhook_token": "another", "quota_used": 500, "quota_limit": 600})
         await p.drain()
         assert await used(p) == 500 + LEADS
-        assert (await p.call("GET", CONFIG))["fuel_limit"] == 600
+        assert (await p.call("GET", CONFIG))["quota_limit"] == 600
 
 
 async def test_two_organizations_with_one_url_have_a_meter_each(database_url: str) -> None:
     async with running_app(database_url) as app:
-        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "fuel_used": 7})
-        assert (await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})).json()["fuel_used"] == 0
+        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
+        assert (await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})).json()["quota_used"] == 0
     assert fingerprint(app.org_id, WEBHOOK) != fingerprint(app.other_org_id, WEBHOOK)
 
 
@@ -91,7 +91,7 @@ async def test_a_release_before_counts_on_the_same_meter(database_url: str) -> N
         await p.database.execute("UPDATE clay.destination_versions SET fuel_used = fuel_used + 5")
         assert await used(p) == 5
         await p.database.execute("UPDATE clay.destination_versions SET fuel_limit = NULL")
-        assert (await p.call("GET", CONFIG))["fuel_limit"] is None
+        assert (await p.call("GET", CONFIG))["quota_limit"] is None
         await p.database.execute("""
             INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, fuel_used, source)
             SELECT gen_random_uuid(), org_id, destination_id, 2, 'https://api.clay.com/v3/…/••••abcd', 9, 'api'
@@ -139,7 +139,7 @@ class Earlier:
         """So many hours after the day began on which the versions were made, one an hour."""
         await self.connection.execute(
             "INSERT INTO clay.audit_log (at, org_id, actor, action, details) VALUES (now() - interval '1 day' + $1::int *"
-            " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('fuel_used', $3::int))",
+            " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('quota_used', $3::int))",
             hours, self.org_id, value,
         )  # fmt: skip
 
@@ -199,7 +199,7 @@ async def test_the_migration_adds_up_the_counters_of_a_webhooks_versions(
 async def test_a_meter_of_before_the_migration_is_found_by_its_url(database_url: str, kept: str) -> None:
     """By the salted fingerprint of one of its versions, or where none was kept by the end of the URL."""
     async with running_app(database_url) as app:
-        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "fuel_used": 7})
+        await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
         await app.call("DELETE", CONFIG, "owner")
         salted = b"saltsaltsaltsalt" + digest(WEBHOOK, b"saltsaltsaltsalt")
         assert is_salted_of(WEBHOOK, salted)
@@ -208,7 +208,7 @@ async def test_a_meter_of_before_the_migration_is_found_by_its_url(database_url:
             "UPDATE clay.destination_versions SET url_fingerprint = $1", salted if kept == "salted" else None
         )
         await app.host.connection.execute("UPDATE clay.quota_meters SET url_fingerprint = NULL")
-        assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["fuel_used"] == 7
+        assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 7
         assert await app.host.connection.fetchval("SELECT count(*) FROM clay.quota_meters") == 1
 
 

@@ -38,7 +38,7 @@ async def test_a_host_that_is_allowed_again_opens_it(database_url: str) -> None:
         assert await reopened(w, w.box) == "open"
 
 
-@pytest.mark.parametrize("reason", ["unauthorized", "fuel_empty", "webhook_gone"])
+@pytest.mark.parametrize("reason", ["unauthorized", "quota_exhausted", "webhook_gone"])
 async def test_what_clay_closed_stays_closed(database_url: str, reason: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure(URL)

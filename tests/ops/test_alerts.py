@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
 from clay_push_service.deliveries.invariants import CHECKS
-from clay_push_service.ops.health import CauseCount, FuelLevels, StateCount, Vitals, WorkerSeen
+from clay_push_service.ops.health import CauseCount, QuotaLevels, StateCount, Vitals, WorkerSeen
 from clay_push_service.ops.quota import Quota, Quotas, quota_advice
 from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, READ_ONLY, UNREACHABLE, Readiness
 from clay_push_service.ops.ring import RingCheck, SealedWith, ring_advice
@@ -31,7 +31,7 @@ HEADINGS = [line.lstrip("# ").strip('"') for line in RUNBOOKS.splitlines() if li
 WORKER = WorkerSeen(UUID(int=1), "box", 1, "0", datetime.now(UTC), 1.0)
 
 
-CLOSED = ("unauthorized", "fuel_empty", "webhook_gone", "secret_unreadable", "blocked")
+CLOSED = ("unauthorized", "quota_exhausted", "webhook_gone", "secret_unreadable", "blocked")
 
 
 def seen(
@@ -42,7 +42,7 @@ def seen(
     return Vitals(
         latency_ms=1, live_jobs=live_jobs, pending=due, due=due, oldest_due_seconds=9.0 if due else None, idle_seconds=idle,
         workers=[WORKER] * workers, states=states if unwell else [], unwell=[], last_hour=causes,
-        fuel=FuelLevels(1, 1, 0.9),
+        quota=QuotaLevels(1, 1, 0.9),
     )  # fmt: skip
 
 

@@ -158,14 +158,14 @@ async def more_destinations(app: AppClient, number: int, state: str, reason: str
 
 async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
     await worker(app)
-    await more_destinations(app, 25, "closed", "fuel_empty", hours_ago=1)
+    await more_destinations(app, 25, "closed", "quota_exhausted", hours_ago=1)
     await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
     said = await status(app)
     assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
     assert len(said["unwell_destinations"]) == 20  # type: ignore[arg-type]  # JSON
     assert "3 destinations wait out an outage of Clay." in str(said["advice"])
     await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
-    assert (await status(app))["unwell_destinations"][0]["who"] == "nobody"  # type: ignore[index]  # JSON
+    assert (await status(app))["unwell_destinations"][0]["who"] == "none"  # type: ignore[index]  # JSON
     page = await app.get("/status", headers={"Accept": "text/html"})
     assert "The newest 20 of 28." in page.text
 
@@ -235,13 +235,13 @@ async def test_loosened_settings_are_said(database_url: str) -> None:
 async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
     await worker(app)
     await due_leads(app)
-    await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'fuel_empty'")
+    await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
     answer = await app.get("/status", headers={"Accept": "text/html,application/xhtml+xml"})
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "script" not in answer.headers["content-security-policy"]
     assert "&lt;b&gt;Inbound&lt;/b&gt;" in answer.text
     assert "<b>Inbound" not in answer.text
-    assert "fuel empty" in answer.text
+    assert "quota empty" in answer.text
 
 
 async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) -> None:
@@ -300,12 +300,12 @@ async def test_metrics_tell_the_queue(app: AppClient) -> None:
     assert "clay_push_database_up 1.0" in said
     assert 299 < float(re.findall(r"^clay_push_oldest_due_seconds (.+)$", said, re.MULTILINE)[0]) < 310
     await run(app, "UPDATE clay.quota_meters SET used = 48000")
-    assert (await app.get("/metrics")).text.count('clay_push_fuel_destinations{over="0.95"} 0.0') == 1, "kept for 5 s"
+    assert (await app.get("/metrics")).text.count('clay_push_quota_destinations{over="0.95"} 0.0') == 1, "kept for 5 s"
     app.app.state.scrape = Scrape()
     said = (await app.get("/metrics")).text
-    for line in ('clay_push_fuel_destinations{over="0.8"} 1.0', 'clay_push_fuel_destinations{over="0.95"} 1.0'):
+    for line in ('clay_push_quota_destinations{over="0.8"} 1.0', 'clay_push_quota_destinations{over="0.95"} 1.0'):
         assert line in said
-    assert "clay_push_fuel_fullest_ratio 0.96" in said
+    assert "clay_push_quota_fullest_ratio 0.96" in said
     assert str(app.org_id) not in said
 
 

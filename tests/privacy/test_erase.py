@@ -120,7 +120,7 @@ async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(d
         async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], timedelta(seconds=30))
         await forget(w, w.lead_ids[0])
-        taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+        taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
         async with w.database.transaction() as connection:
             result = Result(claimed.delivery_id, job_id, version_id, token, taken, payload_hash=b"x" * 32)
             await record(connection, [result], 30.0)

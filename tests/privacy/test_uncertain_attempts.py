@@ -23,11 +23,11 @@ from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEASE = timedelta(seconds=30)
-TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 SERVER_ERROR = Outcome(Verdict.RETRY, Cause.SERVER_ERROR, 500, counts_toward=Streak.OUTAGE)
 NOT_CONNECTED = Outcome(Verdict.RETRY, Cause.NETWORK_ERROR, counts_toward=Streak.OUTAGE)
 REJECTED = Outcome(Verdict.FAILED, Cause.REJECTED, 422, resets_streaks=True)
-NO_ANSWER = Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
+NO_ANSWER = Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
 GONE_FROM_HOST = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 
 

@@ -138,11 +138,11 @@ async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) 
 async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
-        await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'fuel_empty'")
+        await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
         with pytest.raises(ConflictError) as refused:
             await w.push()
         assert refused.value.code == "destination_closed"
-        assert refused.value.extra["reason"] == "fuel_empty"
+        assert refused.value.extra["reason"] == "quota_exhausted"
 
 
 async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> None:

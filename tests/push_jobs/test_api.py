@@ -134,7 +134,7 @@ async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: S
     seen = await service.call("POST", "/api/clay/preview", body)
     assert (seen["lead_count"], seen["to_send"], seen["changed_since"]) == (200, 190, 1)
     assert [(reason["cause"], reason["count"]) for reason in seen["skipped"]] == [("already_in_clay", 10)]
-    assert seen["fuel_left_after"] == 50_000 - 10 - 190
+    assert seen["quota_left_after"] == 50_000 - 10 - 190
     assert seen["sample"]["_meta"]["source"] == "nexusleads"
     without = await service.host.fetchval(
         f"SELECT count(*) FROM {service.name('leads')} WHERE id = ANY($1) AND (email IS NULL OR email = '')", leads[10:]
@@ -237,7 +237,7 @@ async def test_status_tells_the_whole_state(service: Stage) -> None:
     after = await service.call("GET", "/api/clay/status")
     assert after["connected"] is True
     assert after["totals"] == {"pushed": 4, "failed": 0, "skipped": 0, "unknown": 0, "success_rate": 1.0}
-    assert (after["fuel"]["used"], after["fuel"]["remaining"]) == (4, 49_996)
+    assert (after["quota"]["used"], after["quota"]["remaining"]) == (4, 49_996)
     assert after["destination"]["state"] == "open"
     assert after["last_push"]["success_count"] == 4
     assert service.sandbox.webhook_url() not in json.dumps(after)

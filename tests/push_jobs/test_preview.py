@@ -36,34 +36,34 @@ async def test_an_outage_is_said_and_blocks_nothing(database_url: str) -> None:
         assert seen["waiting"]["until"] is not None
 
 
-async def test_what_is_queued_before_takes_time_and_fuel(database_url: str) -> None:
+async def test_what_is_queued_before_takes_time_and_quota(database_url: str) -> None:
     async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
         alone = await preview(p)
-        assert (alone["queued_before"], alone["seconds"], alone["fuel_left_after"]) == (0, 6.0, 50_000 - 30)
+        assert (alone["queued_before"], alone["seconds"], alone["quota_left_after"]) == (0, 6.0, 50_000 - 30)
         await p.push(p.lead_ids[:10])
         seen = await preview(p)
         assert (seen["to_send"], seen["queued_before"]) == (20, 10)
-        assert (seen["seconds"], seen["fuel_left_after"]) == (6.0, 50_000 - 30)
+        assert (seen["seconds"], seen["quota_left_after"]) == (6.0, 50_000 - 30)
         assert [(each["cause"], each["count"]) for each in seen["skipped"]] == [("already_queued", 10)]
 
 
-async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_fuel(database_url: str) -> None:
+async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_quota(database_url: str) -> None:
     async with pushing(database_url, leads=3, rate_limit_ms=200) as p:
         await p.push(p.lead_ids[:2])
         await p.call("PUT", "/api/clay/config", {"webhook_url": f"{p.clay.url}-of-another-table"})
         seen = await preview(p)
-        assert (seen["queued_before"], seen["fuel_left_after"]) == (2, 50_000 - 1)
+        assert (seen["queued_before"], seen["quota_left_after"]) == (2, 50_000 - 1)
 
 
 @pytest.mark.parametrize(
     ("limit", "said"), [(2, "used up 1 lead before the end"), (3, "After this push 100 %"), (9, "")]
 )
-async def test_fuel_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
+async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
     async with pushing(database_url) as p:
-        await p.call("PUT", "/api/clay/config", {"fuel_limit": limit})
+        await p.call("PUT", "/api/clay/config", {"quota_limit": limit})
         seen = await preview(p)
-        assert (said in seen["fuel_warning"]) if said else seen["fuel_warning"] is None
-        assert seen["fuel_left_after"] == max(limit - 3, 0)
+        assert (said in seen["quota_warning"]) if said else seen["quota_warning"] is None
+        assert seen["quota_left_after"] == max(limit - 3, 0)
 
 
 async def test_leads_over_clays_size_and_without_an_address_are_counted(database_url: str) -> None:

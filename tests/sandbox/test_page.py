@@ -96,7 +96,7 @@ async def test_new_rows_and_duplicates_appear_by_themselves(browser: Browser, we
     await expect(page.locator("#duplicates")).to_have_class("bad")
     await expect(page.locator("#refused")).to_have_text("1")
     await expect(page.locator("#refused-by")).to_have_text(re.compile("[a-z ]+: 1"))
-    await expect(page.locator("#fuel-text")).to_have_text("3 of 50,000")
+    await expect(page.locator("#quota-text")).to_have_text("3 of 50,000")
     assert await page.locator("thead th").all_text_contents() == [
         "#", "Arrived", "full_name", "title", "(not an object)", "_meta",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ USED_UP = status(403, body='{"message": "Record limit reached for this webhook"}
 
 @pytest.mark.parametrize(
     ("answer", "cause"),
-    [(USED_UP, "fuel_empty"), (status(404), "webhook_gone"), (status(410), "webhook_gone")],
+    [(USED_UP, "quota_exhausted"), (status(404), "webhook_gone"), (status(410), "webhook_gone")],
     ids=["used up", "404", "410"],
 )
 async def test_a_webhook_that_takes_no_more_is_closed_until_another_is_set(

@@ -19,7 +19,7 @@ from clay_push_service.sending.result_writer import Recorder
 from tests.support.world import World, world
 
 LEASE = timedelta(seconds=30)
-TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, fuel=1)
+TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 
 
 async def sent(w: World, number: int) -> list[Result]:

@@ -49,7 +49,7 @@ class Keeper(StrEnum):
 
     HOST = "host"
     OWN = "own"
-    NOBODY = "nobody"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def read_rule(connection: AsyncConnection, tables: HostTables, org_id: UUI
         return KeptRule(_rule(row.enabled, row.min_score, row.classifications), Keeper.OWN)
     if of_host is not None:
         return KeptRule(of_host, Keeper.HOST)
-    return KeptRule(OFF, Keeper.NOBODY)
+    return KeptRule(OFF, Keeper.NONE)
 
 
 async def write_rule(

@@ -46,7 +46,7 @@ class RuleView(BaseModel):
     )
     kept_by: Keeper = Field(
         description="`host`: in NexusLeads' own columns, where its project page shows it. `own`: here (with a fraction as minimum, NexusLeads'"
-        " columns hold the next whole number). `nobody`: not set."
+        " columns hold the next whole number). `none`: not set."
     )
 
     @classmethod

@@ -16,7 +16,7 @@ class Cause(StrEnum):
     LEAD_GONE = "lead_gone"
     REJECTED = "rejected"
     UNAUTHORIZED = "unauthorized"
-    FUEL_EMPTY = "fuel_empty"
+    QUOTA_EXHAUSTED = "quota_exhausted"
     WEBHOOK_GONE = "webhook_gone"
     SERVER_ERROR = "server_error"
     NETWORK_ERROR = "network_error"
@@ -30,12 +30,17 @@ class Cause(StrEnum):
     NOT_AVAILABLE = "not_available"
     ERASED = "erased"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Cause | None":
+        """Reads the former name of a cause, which a worker of a release before migration 0014 may still write."""
+        return cls.QUOTA_EXHAUSTED if value == "fuel_empty" else None
+
 
 class Who(StrEnum):
     YOU = "you"
     CLAY_ADMIN = "your Clay admin"
     OPERATOR = "NexusLeads operator"
-    NOBODY = "nobody"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,13 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.ALREADY_IN_CLAY: Explanation(
             "Already in your Clay table.",
             "Push again on purpose for a second row.",
-            Who.NOBODY,
+            Who.NONE,
             retryable=False,
         ),
         Cause.ALREADY_QUEUED: Explanation(
             "Already on the way to Clay in another push.",
             "Wait for that push to end.",
-            Who.NOBODY,
+            Who.NONE,
             retryable=False,
         ),
         Cause.MAYBE_IN_CLAY: Explanation(
@@ -87,7 +92,7 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.LEAD_GONE: Explanation(
             "Removed from NexusLeads before it was sent.",
             "Nothing to do; push again if it comes back.",
-            Who.NOBODY,
+            Who.NONE,
             retryable=False,
         ),
         Cause.REJECTED: Explanation(
@@ -103,7 +108,7 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             Who.CLAY_ADMIN,
             retryable=True,
         ),
-        Cause.FUEL_EMPTY: Explanation(
+        Cause.QUOTA_EXHAUSTED: Explanation(
             "This webhook has used up its 50,000 lifetime submissions.",
             "Create a new webhook source in Clay (it may feed the same table), save its URL in Settings →"
             " Integrations, then retry.",
@@ -171,7 +176,7 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.ERASED: Explanation(
             "Was erased and must not be pushed again.",
             "Nothing to do.",
-            Who.NOBODY,
+            Who.NONE,
             retryable=False,
         ),
     }

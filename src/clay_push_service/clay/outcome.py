@@ -34,7 +34,7 @@ OUTAGES_TO_WAIT = 10
 """In a row, before the destination is probed with one lead instead of pushed to with all."""
 RETRY_AFTER_BOUNDS = (1.0, 900.0)
 """Seconds. Clay says 1; a date far away or a typo must not stop a destination for a day."""
-FUEL_MESSAGE = b"record limit reached"
+QUOTA_MESSAGE = b"record limit reached"
 """Of Clay's 403 when the webhook's lifetime submissions are used up; any other 403 is about this one request."""
 PAGE_STARTS = ("<!doctype", "<html")
 
@@ -66,7 +66,7 @@ class Outcome:
     counts_toward: Streak = Streak.NONE
     resets_streaks: bool = False
     """Clay took in or looked at the lead: both streaks end. See `Streaks.after`."""
-    fuel: int = 0
+    submissions: int = 0
     """Submissions to add to what the webhook has used; 1 also where Clay MAY have taken it."""
     uses_attempt: bool = True
     is_page: bool = False
@@ -122,8 +122,8 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             return _taken(status, is_page=is_page(answer.body))
         case Responded(status=401):
             return _refusal(Cause.UNAUTHORIZED, 401)
-        case Responded(status=403, body=body) if FUEL_MESSAGE in body.lower():
-            return _refusal(Cause.FUEL_EMPTY, 403)
+        case Responded(status=403, body=body) if QUOTA_MESSAGE in body.lower():
+            return _refusal(Cause.QUOTA_EXHAUSTED, 403)
         case Responded(status=status) if 300 <= status < 400 or status in {404, 410}:  # noqa: PLR2004
             return _refusal(Cause.WEBHOOK_GONE, status)
         case Responded(status=429):
@@ -137,7 +137,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
         case Responded(status=status):
             # 101 to a request that asked for no upgrade, or 600 and more: the body was sent and nobody can tell what
             # became of it. Sending again could bill twice, so it is as good as no answer.
-            return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, fuel=1)
+            return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, submissions=1)
         case NotConnected(kind=NotConnectedKind.BUSY):
             return Outcome(Verdict.WAIT, retry_after_seconds=RETRY_AFTER_BOUNDS[0], uses_attempt=False)
         case NotConnected(kind=kind):
@@ -145,7 +145,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             cause = Cause.CERTIFICATE_ERROR if kind is NotConnectedKind.CERTIFICATE else Cause.NETWORK_ERROR
             return Outcome(verdict, cause, counts_toward=Streak.OUTAGE)
         case NoAnswer():
-            return Outcome(Verdict.FAILED, Cause.UNKNOWN, fuel=1)
+            return Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
         case Refused():
             return Outcome(Verdict.FAILED, Cause.BLOCKED)
 
@@ -153,7 +153,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
 @functools.cache
 def _taken(status: int, *, is_page: bool) -> Outcome:
     """Made once a status: nearly every answer is this one."""
-    return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, fuel=1, is_page=is_page)
+    return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, submissions=1, is_page=is_page)
 
 
 def is_page(body: bytes) -> bool:

@@ -113,6 +113,6 @@ class _Push:
             f"Nothing was queued. {would}",
             *(f"  {each.count:,} skipped, {each.cause}: {each.message}" for each in found.skipped),
             f"  {about}{found.without_email:,} without an e-mail address, {about}{found.too_large:,} too large for Clay",
-            *([f"  {found.fuel_warning}"] if found.fuel_warning else []),
+            *([f"  {found.quota_warning}"] if found.quota_warning else []),
         ]
         self._console.print(Text("\n".join(lines)), soft_wrap=True)

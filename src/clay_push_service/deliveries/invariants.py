@@ -72,12 +72,13 @@ CHECKS: Sequence[Check] = (
             FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
             WHERE delivery.status = 'success') AS taken
         WHERE number > 1 AND NOT push_again"""),
+    # `fuel_used`: entries of releases before 0014, which an append-only audit log keeps.
     # What was recorded within a minute of a setting by hand may have come before it or after.
     Check("quota", "A webhook's meter counts at least what was sent to it, by any version, since it was set by hand.", """
         SELECT meter.id FROM clay.quota_meters AS meter
         LEFT JOIN LATERAL (
-            SELECT change.at, CAST(change.details ->> 'fuel_used' AS bigint) AS used FROM clay.audit_log AS change
-            WHERE change.org_id = meter.org_id AND change.action = 'config.changed' AND change.details ? 'fuel_used'
+            SELECT change.at, CAST(coalesce(change.details ->> 'quota_used', change.details ->> 'fuel_used') AS bigint) AS used FROM clay.audit_log AS change
+            WHERE change.org_id = meter.org_id AND change.action = 'config.changed' AND change.details ?| array['quota_used', 'fuel_used']
               AND meter.id = (SELECT version.meter_id FROM clay.destination_versions AS version
                               WHERE version.org_id = change.org_id AND version.created_at <= change.at
                               ORDER BY version.number DESC LIMIT 1)

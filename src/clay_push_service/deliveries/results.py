@@ -199,7 +199,7 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
         return closed
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
         [(version_id, taken)] = outcomes.items()
-        values = {"id": version_id, "posts": sum(outcome.fuel for outcome in taken)}
+        values = {"id": version_id, "posts": sum(outcome.submissions for outcome in taken)}
         if await ALL_TAKEN.rows(connection, values):
             return closed
     for version_id, org_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(
@@ -222,5 +222,5 @@ async def _move_destinations(connection: Connection, sent: Sequence[Result], pro
             closed[version_id] = after.reason
         if after.state is DestinationState.OPEN is not before.state:
             await queue.wake_live(connection, org_id)
-    await spend(connection, {each: sum(outcome.fuel for outcome in outcomes[each]) for each in outcomes})
+    await spend(connection, {each: sum(outcome.submissions for outcome in outcomes[each]) for each in outcomes})
     return closed

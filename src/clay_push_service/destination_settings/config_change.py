@@ -26,8 +26,8 @@ class ConfigChange:
     webhook_token: str | Keep | None = KEEP
     table_name: str | Keep | None = KEEP
     rate_limit_ms: int | Keep = KEEP
-    fuel_used: int | Keep = KEEP
-    fuel_limit: int | Keep | None = KEEP
+    quota_used: int | Keep = KEEP
+    quota_limit: int | Keep | None = KEEP
     new_table: bool = False
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from clay_push_service.errors import ConflictError
 
 DEFAULT_RATE_LIMIT_MS = 200
 CHANGED = "The Clay settings have changed since you read them: read them again."
-DEFAULT_FUEL_LIMIT = 50_000
+DEFAULT_QUOTA_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
 
 ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
@@ -61,8 +61,8 @@ class _Wanted:
     token: str | None
     table_name: str | None
     rate_limit_ms: int
-    fuel_used: int
-    fuel_limit: int | None
+    quota_used: int
+    quota_limit: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ class SaveConfig:
                 changed["reopened"] = True
         if not changed:
             return
-        if meter is not None and {"fuel_used", "fuel_limit"} & changed.keys():
-            used, limit = or_stored(self.change.fuel_used, None), or_stored(self.change.fuel_limit, None)
-            sets_limit = not isinstance(self.change.fuel_limit, Keep)
+        if meter is not None and {"quota_used", "quota_limit"} & changed.keys():
+            used, limit = or_stored(self.change.quota_used, None), or_stored(self.change.quota_limit, None)
+            sets_limit = not isinstance(self.change.quota_limit, Keep)
             await set_meter(self.connection, self.org_id, meter.id, used=used, limit=limit, sets_limit=sets_limit)
         values = {
             "org_id": self.org_id,
@@ -152,8 +152,8 @@ class SaveConfig:
             token=self._token(),
             table_name=or_stored(change.table_name, self.current.table_name),
             rate_limit_ms=rate_limit_ms,
-            fuel_used=or_stored(change.fuel_used, meter.used if meter else 0),
-            fuel_limit=or_stored(change.fuel_limit, known.limit if known else DEFAULT_FUEL_LIMIT),
+            quota_used=or_stored(change.quota_used, meter.used if meter else 0),
+            quota_limit=or_stored(change.quota_limit, known.limit if known else DEFAULT_QUOTA_LIMIT),
         )
 
     def _differences(self, wanted: "_Wanted", meter: Meter | None) -> dict[str, Detail]:
@@ -169,10 +169,10 @@ class SaveConfig:
         if current.rate_limit_ms != wanted.rate_limit_ms:
             found["rate_limit_ms"] = wanted.rate_limit_ms
         # Only what somebody set: `verify` checks the meter from there on.
-        if not isinstance(self.change.fuel_used, Keep) and (meter.used if meter else 0) != wanted.fuel_used:
-            found["fuel_used"] = wanted.fuel_used
-        if (old.meter.limit if old else DEFAULT_FUEL_LIMIT) != wanted.fuel_limit:
-            found["fuel_limit"] = wanted.fuel_limit
+        if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != wanted.quota_used:
+            found["quota_used"] = wanted.quota_used
+        if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != wanted.quota_limit:
+            found["quota_limit"] = wanted.quota_limit
         if self.change.new_table:
             found["table_epoch"] = current.table_epoch + 1
         return found
@@ -195,7 +195,7 @@ class SaveConfig:
     async def _new_version(self, wanted: "_Wanted", meter: Meter | None) -> tuple[UUID, int]:
         version_id = uuid4()
         if meter is None:
-            used, limit = wanted.fuel_used, wanted.fuel_limit
+            used, limit = wanted.quota_used, wanted.quota_limit
             meter_id = await create_meter(self.connection, self.org_id, wanted.url, used, limit)
         else:
             meter_id = meter.id

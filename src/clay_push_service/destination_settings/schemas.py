@@ -10,7 +10,7 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.webhook_client import TOKEN_HEADER
 from clay_push_service.destination_settings.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destination_settings.pending_webhook import PendingWebhook
-from clay_push_service.destination_settings.save_config import DEFAULT_FUEL_LIMIT, DEFAULT_RATE_LIMIT_MS
+from clay_push_service.destination_settings.save_config import DEFAULT_QUOTA_LIMIT, DEFAULT_RATE_LIMIT_MS
 from clay_push_service.destination_settings.test_row import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.destinations.read import DestinationView
@@ -19,7 +19,7 @@ from clay_push_service.states import DestinationState
 MAX_TOKEN_CHARACTERS = 512
 MAX_VERSION = 2**31 - 1
 ODD_FORM = "The webhook URL does not have the form of Clay's (https://api.clay.com/v3/sources/webhook/…). Test it before you push."
-MAX_FUEL = 1_000_000_000
+MAX_QUOTA = 1_000_000_000
 """Far beyond any webhook, and within the column."""
 
 
@@ -48,7 +48,7 @@ Token = Annotated[
     AfterValidator(_printable_ascii),
 ]
 TableName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_on_one_line)]
-Fuel = Annotated[StrictInt, Field(ge=0, le=MAX_FUEL)]
+Quota = Annotated[StrictInt, Field(ge=0, le=MAX_QUOTA)]
 
 _URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-0f8fad5b-d9cb-469f-a165-70867728950e"
 _MASKED = "https://api.clay.com/v3/…/••••950e"
@@ -84,12 +84,12 @@ class ConfigUpdate(BaseModel):
         " (no pace) only for an allowed internal network.",
         examples=[200],
     )
-    fuel_used: Fuel = Field(
+    quota_used: Quota = Field(
         default_factory=int,
         description="Submissions that the webhook has had already, if it is not new. Another URL starts at this or at 0.",
         examples=[1200],
     )
-    fuel_limit: Fuel | None = Field(
+    quota_limit: Quota | None = Field(
         default_factory=_nothing,
         description="Submissions that Clay takes in the webhook's lifetime; 50,000 at first; null for tables that delete by"
         " themselves.",
@@ -108,8 +108,8 @@ class ConfigUpdate(BaseModel):
             webhook_token=self.webhook_token if "webhook_token" in named else KEEP,
             table_name=(self.table_name or None) if "table_name" in named else KEEP,
             rate_limit_ms=self.rate_limit_ms if "rate_limit_ms" in named else KEEP,
-            fuel_used=self.fuel_used if "fuel_used" in named else KEEP,
-            fuel_limit=self.fuel_limit if "fuel_limit" in named else KEEP,
+            quota_used=self.quota_used if "quota_used" in named else KEEP,
+            quota_limit=self.quota_limit if "quota_limit" in named else KEEP,
             new_table=self.new_table,
         )
 
@@ -135,8 +135,8 @@ class Config(BaseModel):
     table_name: str | None = Field(description="For display only.", examples=["Inbound leads"])
     table_epoch: int = Field(description="Counts new tables (`new_table`).", examples=[1])
     rate_limit_ms: int = Field(description="Milliseconds between two leads.", examples=[200])
-    fuel_used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
-    fuel_limit: int | None = Field(description="null: no limit.", examples=[50_000])
+    quota_used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
+    quota_limit: int | None = Field(description="null: no limit.", examples=[50_000])
     state: DestinationState | None = Field(description="Of the destination; null without a webhook.")
     reason: Cause | None = Field(description="Why it is waiting or closed.", examples=["unauthorized"])
     version: int | None = Field(description="Counts every other URL or token.", examples=[3])
@@ -173,8 +173,8 @@ class Config(BaseModel):
             table_name=view.table_name if view else None,
             table_epoch=view.table_epoch if view else 1,
             rate_limit_ms=view.rate_limit_ms if view else DEFAULT_RATE_LIMIT_MS,
-            fuel_used=webhook.fuel.used if webhook else 0,
-            fuel_limit=webhook.fuel.limit if webhook else DEFAULT_FUEL_LIMIT,
+            quota_used=webhook.quota.used if webhook else 0,
+            quota_limit=webhook.quota.limit if webhook else DEFAULT_QUOTA_LIMIT,
             state=webhook.state if webhook else None,
             reason=Cause(webhook.reason) if webhook and webhook.reason else None,
             version=webhook.number if webhook else None,

@@ -84,7 +84,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
             "Clay refused the webhook's auth token.",
             "Copy the webhook source's token from Clay into Settings → Integrations; a new one may take Clay a minute.",
         ),
-        Cause.FUEL_EMPTY: (
+        Cause.QUOTA_EXHAUSTED: (
             "This webhook has used up its 50,000 lifetime submissions.",
             "Create a new webhook source in Clay (for the same table, if you like) and save its URL in Settings.",
         ),
@@ -193,7 +193,7 @@ async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, o
     if _is_good(outcome):
         await connection.execute(GOOD, which)
         await queue.wake_live(connection, org_id)
-    await spend(connection, {version_id: outcome.fuel})
+    await spend(connection, {version_id: outcome.submissions})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
         await throttle(connection, org_id, outcome.retry_after_seconds)
 

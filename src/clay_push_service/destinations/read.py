@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.destinations.pace import Pace
 from clay_push_service.states import DestinationState
 
-FUEL_WARNINGS: Final = (95, 80)
-"""Percent of the fuel limit, highest first. Clay itself says nothing before the end."""
+QUOTA_WARNINGS: Final = (95, 80)
+"""Percent of the quota limit, highest first. Clay itself says nothing before the end."""
 
 NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
@@ -36,7 +36,7 @@ WHERE destination.org_id = :org_id
 
 
 @dataclass(frozen=True, slots=True)
-class Fuel:
+class Quota:
     """Submissions of the webhook's lifetime. `limit` is None for tables that delete by themselves."""
 
     used: int
@@ -51,7 +51,7 @@ class Fuel:
         """80 or 95 once so much is used, else None."""
         if not self.limit:
             return None
-        return next((percent for percent in FUEL_WARNINGS if self.used * 100 >= self.limit * percent), None)
+        return next((percent for percent in QUOTA_WARNINGS if self.used * 100 >= self.limit * percent), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class WebhookView:
     number: int
     url_mask: str
     has_token: bool
-    fuel: Fuel
+    quota: Quota
     state: DestinationState
     reason: str | None
     """A cause of `deliveries.cause`, for `waiting` and `closed`."""
@@ -109,7 +109,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
         )
         until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
         webhook = WebhookView(
-            row.version_id, row.number, row.url_mask, row.has_token, Fuel(row.used, row.quota_limit), state,
+            row.version_id, row.number, row.url_mask, row.has_token, Quota(row.used, row.quota_limit), state,
             row.state_reason, row.state_since, until, row.refusals, row.outages, row.source, row.has_odd_form,
         )  # fmt: skip
     return DestinationView(

@@ -10,7 +10,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 
 BATCH = 100
-"""Rows locked at once, for some milliseconds: a worker that counts fuel on one of them waits no longer than that."""
+"""Rows locked at once, for some milliseconds: a worker that counts quota on one of them waits no longer than that."""
 
 TABLES = ("destination_versions", "pending_webhooks")
 """Both have id, org_id, sealed_url and sealed_token, and seal for the row's id."""

@@ -54,7 +54,7 @@ WHERE version.state <> 'open'
 GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """)
 # Of the webhooks in use. The numbers say not whose, because metrics carry no organization; see `quota` for /status.
-FUEL = text("""
+QUOTA = text("""
 SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
        count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
        max(used::float / nullif(quota_limit, 0)) AS fullest
@@ -115,7 +115,7 @@ class CauseCount:
 
 
 @dataclass(frozen=True, slots=True)
-class FuelLevels:
+class QuotaLevels:
     """How many of the webhooks in use have used so much of their lifetime submissions, and how much the fullest has (0 to 1)."""
 
     over_80: int = 0
@@ -141,7 +141,7 @@ class Vitals:
     unwell: Sequence[UnwellDestination]
     """The newest of them."""
     last_hour: Sequence[CauseCount]
-    fuel: FuelLevels
+    quota: QuotaLevels
     quotas: Quotas = field(default_factory=Quotas)
     names: Mapping[UUID, str] = field(default_factory=dict)
     """Of the organizations listed here, by id; ids without a name are absent."""
@@ -188,7 +188,7 @@ async def vitals(connection: AsyncConnection, tables: HostTables | None = None) 
         for row in rows
     ]
     causes = [CauseCount(row.cause, row.status, row.number) for row in await connection.execute(LAST_HOUR)]
-    fuel = (await connection.execute(FUEL)).one()
+    quota = (await connection.execute(QUOTA)).one()
     quotas = await read_quotas(connection)
     listed = [*(each.org_id for each in unwell), *(each.org_id for each in quotas.shown)]
     names = await organization_names(connection, tables, listed) if tables else {}
@@ -197,5 +197,5 @@ async def vitals(connection: AsyncConnection, tables: HostTables | None = None) 
         None if due.oldest_seconds is None else float(due.oldest_seconds),
         None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
         workers, states, unwell, causes,
-        FuelLevels(fuel.over_80, fuel.over_95, fuel.fullest or 0.0), quotas, names,
+        QuotaLevels(quota.over_80, quota.over_95, quota.fullest or 0.0), quotas, names,
     )  # fmt: skip

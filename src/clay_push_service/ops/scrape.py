@@ -15,7 +15,7 @@ from clay_push_service.ops.health import Vitals
 FRESH_SECONDS = 5.0
 """Two Prometheus servers and a person must not make the database count the queue three times."""
 
-CLOSED_REASONS = ("unauthorized", "fuel_empty", "webhook_gone", "blocked", "secret_unreadable")
+CLOSED_REASONS = ("unauthorized", "quota_exhausted", "webhook_gone", "blocked", "secret_unreadable")
 """Always there, if only as 0: an alert must tell "none" from "nobody looks"."""
 
 
@@ -52,7 +52,7 @@ def render(seen: Vitals | None) -> bytes:
         ("clay_push_idle_due_seconds", "Sendable leads without any worker on their push job", seen.idle_seconds or 0.0),
         ("clay_push_live_workers", "Workers with a fresh heartbeat", seen.live_workers),
         ("clay_push_database_seconds", "One round trip to the database", seen.latency_ms / 1000),
-        ("clay_push_fuel_fullest_ratio", "Used share of the fullest webhook in use", seen.fuel.fullest),
+        ("clay_push_quota_fullest_ratio", "Used share of the fullest webhook in use", seen.quota.fullest),
     )
     for name, said, value in single:
         Gauge(name, said, registry=registry).set(value)
@@ -67,14 +67,14 @@ def render(seen: Vitals | None) -> bytes:
     for state in seen.states:
         if state.state == "closed":
             closed.labels(reason=state.reason or "none").set(state.count)
-    fuel = Gauge(
-        "clay_push_fuel_destinations",
+    quota = Gauge(
+        "clay_push_quota_destinations",
         "Webhooks that have used so much of their submissions",
         ["over"],
         registry=registry,
     )
-    fuel.labels(over="0.8").set(seen.fuel.over_80)
-    fuel.labels(over="0.95").set(seen.fuel.over_95)
+    quota.labels(over="0.8").set(seen.quota.over_80)
+    quota.labels(over="0.95").set(seen.quota.over_95)
     ended = Gauge(
         "clay_push_finished_last_hour", "Deliveries that ended in the last hour", ["status", "cause"], registry=registry
     )

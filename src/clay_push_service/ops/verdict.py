@@ -206,9 +206,9 @@ def _of_closed(closed: StateCount) -> Advice:
 def whose(state: str, reason: str | None) -> tuple[str | None, str | None]:
     """What a destination's state means in a sentence, and who acts, told to the operator: `you` is the organization."""
     if state == DestinationState.WAITING and reason != Cause.CERTIFICATE_ERROR:
-        return "Clay is out of reach or has a problem of its own; one lead tries it every 30 s.", "nobody"
+        return "Clay is out of reach or has a problem of its own; one lead tries it every 30 s.", "none"
     if reason not in set(Cause):
         return None, None
     explained = EXPLANATIONS[Cause(reason)]
     actor = {Who.YOU: "the organization", Who.CLAY_ADMIN: "the organization's Clay admin", Who.OPERATOR: "you"}
-    return explained.message, actor.get(explained.who, "nobody")
+    return explained.message, actor.get(explained.who, "none")

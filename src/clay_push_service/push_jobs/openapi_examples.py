@@ -18,7 +18,7 @@ PREVIEW: Final[Example] = {
     "blocked": None, "message": None, "waiting": None, "lead_count": 100, "to_send": 86,
     "skipped": [{"cause": "already_in_clay", "count": 14, "message": "Already in your Clay table."}],
     "changed_since": 3, "too_large": 0, "without_email": 31, "estimated": False, "queued_before": 0, "seconds": 17.2,
-    "fuel_left_after": 48_714, "fuel_warning": None,
+    "quota_left_after": 48_714, "quota_warning": None,
     "sample": {
         "_meta": {"source": "nexusleads", "nexusleads_project": "Acme Platform Leads"},
         "github_username": "johndoe", "full_name": "John Doe",
@@ -46,7 +46,7 @@ JOB_VIEW: Final[Example] = {
          "remedy": "Look in your Clay table, and push again on purpose what is missing there.", "who": "you",
          "retryable": False},
         {"cause": "already_in_clay", "count": 12, "message": "Already in your Clay table.",
-         "remedy": "Push again on purpose for a second row.", "who": "nobody", "retryable": False},
+         "remedy": "Push again on purpose for a second row.", "who": "none", "retryable": False},
     ],
 }  # fmt: skip
 DELIVERY: Final[Example] = {
@@ -74,6 +74,6 @@ STATUS: Final[Example] = {
         "finished_at": "2026-11-22T06:00:41Z", "success_count": 198, "failed_count": 2, "skipped_count": 12,
     },
     "totals": {"pushed": 1198, "failed": 2, "skipped": 12, "unknown": 1, "success_rate": 0.9983},
-    "fuel": {"used": 1200, "limit": 50_000, "remaining": 48_800, "warning": None},
+    "quota": {"used": 1200, "limit": 50_000, "remaining": 48_800, "warning": None},
     "pace": {"rate_limit_ms": 200, "current_ms": 200.0, "leads_per_second": 5.0}, "active_jobs": 0,
 }  # fmt: skip

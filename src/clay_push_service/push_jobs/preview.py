@@ -1,4 +1,4 @@
-"""What a push WOULD do: counts by reason, payloads built and thrown away, time and fuel; nothing is queued or sent."""
+"""What a push WOULD do: counts by reason, payloads built and thrown away, time and quota; nothing is queued or sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,11 +80,11 @@ async def preview(
     taken = [lead_id for _, lead_id in (to_send if choice.again.in_clay else in_clay)]
     changed = await changed_leads(connection, tables, org_id, view.table_epoch, taken[:SAMPLE_LEADS])
     webhook = view.webhook
-    fuel = webhook.fuel if webhook else None
+    quota = webhook.quota if webhook else None
     queued = (
         await connection.execute(QUEUED, {"org_id": org_id, "version_id": webhook.version_id if webhook else None})
     ).one()
-    left = None if fuel is None or fuel.remaining is None else fuel.remaining - queued.here - len(to_send)
+    left = None if quota is None or quota.remaining is None else quota.remaining - queued.here - len(to_send)
     interval = view.current_interval_ms / 1000
     going = queued.everywhere + len(to_send)
     return Preview(
@@ -103,8 +103,8 @@ async def preview(
         without_email=round(sending.without_email * scale),
         estimated=max(len(to_send), len(in_clay)) > SAMPLE_LEADS,
         seconds=round(going * interval if interval > 0 else going / UNPACED_PER_SECOND, 1),
-        fuel_left_after=None if left is None else max(left, 0),
-        fuel_warning=_fuel_warning(left, fuel.limit if fuel else None),
+        quota_left_after=None if left is None else max(left, 0),
+        quota_warning=_quota_warning(left, quota.limit if quota else None),
         sample=sending.sample,
     )
 
@@ -124,7 +124,7 @@ def _waiting(webhook: WebhookView | None) -> Waiting | None:
     return Waiting(reason=Cause(webhook.reason or Cause.CLAY_UNAVAILABLE), until=webhook.until)
 
 
-def _fuel_warning(left: int | None, limit: int | None) -> str | None:
+def _quota_warning(left: int | None, limit: int | None) -> str | None:
     if left is None or not limit:
         return None
     if left < 0:

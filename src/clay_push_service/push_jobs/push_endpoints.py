@@ -67,7 +67,7 @@ async def _pushed(
     "/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413), dependencies=[LEADS]
 )  # fmt: skip
 async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
-    """Counts, time, fuel and one sample payload; queues and sends nothing."""
+    """Counts, time, quota and one sample payload; queues and sends nothing."""
     return await service.preview(body)
 
 

@@ -108,12 +108,12 @@ class Preview(BaseModel):
     seconds: float = Field(
         description="Time it will take at the pace in force, with what is on its way already.", examples=[17.2]
     )
-    fuel_left_after: int | None = Field(
+    quota_left_after: int | None = Field(
         description="Submissions the webhook takes after this push and what is on its way; null: no limit known.",
         examples=[49_700],
     )
-    fuel_warning: str | None = Field(
-        description="Where the webhook's fuel would run low or out, in one sentence.", examples=[None]
+    quota_warning: str | None = Field(
+        description="Where the webhook's quota would run low or out, in one sentence.", examples=[None]
     )
     sample: dict[str, object] | None = Field(description="One payload as it would be sent.")
 

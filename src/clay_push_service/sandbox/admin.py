@@ -50,7 +50,7 @@ class SourceBody(BaseModel):
 
 
 class SourceChange(BaseModel):
-    """Only the fields that are sent are changed. `submissions` sets the fuel used, to come near the cap at once."""
+    """Only the fields that are sent are changed. `submissions` sets the quota used, to come near the cap at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -34,10 +34,10 @@ function count(c) {
   put("faults-by", named(c.faults) || "that were asked for", "note");
   put("pace", c.arrivals.per_second_last_10.toFixed(1));
   const share = c.cap ? c.submissions / c.cap : 0;
-  put("fuel-text", c.cap === null ? `${number.format(c.submissions)}, no limit` : `${number.format(c.submissions)} of ${number.format(c.cap)}`);
-  at("fuel").value = share;
-  at("fuel").hidden = c.cap === null;
-  at("fuel").className = share >= .95 ? "bad" : "";
+  put("quota-text", c.cap === null ? `${number.format(c.submissions)}, no limit` : `${number.format(c.submissions)} of ${number.format(c.cap)}`);
+  at("quota").value = share;
+  at("quota").hidden = c.cap === null;
+  at("quota").className = share >= .95 ? "bad" : "";
 }
 
 function cell(value) {

@@ -89,7 +89,7 @@ class Source:
         self.repeated_leads += stored.repeated_lead
 
     def forget_rows(self) -> None:
-        """Submissions stay: deleting rows gives no fuel back."""
+        """Submissions stay: deleting rows gives no quota back."""
         self.rows = self.identified = self.duplicates = self.leads = self.repeated_leads = 0
 
 

@@ -43,7 +43,7 @@ class DestinationStatus(BaseModel):
     until: datetime | None = Field(description="While it waits: when it is tried again.")
 
 
-class FuelView(BaseModel):
+class QuotaView(BaseModel):
     used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
     limit: int | None = Field(description="Null: this table deletes by itself.", examples=[50_000])
     remaining: int | None = Field(description="What is left; null: no limit known.", examples=[48_800])
@@ -78,7 +78,7 @@ class StatusView(BaseModel):
     destination: DestinationStatus | None = Field(description="How the webhook fares; null: none is set.")
     last_push: LastPush | None = Field(description="The newest push job; null: there was none.")
     totals: Totals = Field(description="Of all push jobs.")
-    fuel: FuelView | None = Field(description="What is left of the webhook's lifetime; null: none is set.")
+    quota: QuotaView | None = Field(description="What is left of the webhook's lifetime; null: none is set.")
     pace: PaceView | None = Field(description="How fast leads go; null: nothing was ever set.")
     active_jobs: int = Field(description="Push jobs that have not ended.")
 
@@ -118,24 +118,24 @@ async def read_status(
             pushed=totals.pushed, failed=totals.failed, skipped=totals.skipped, unknown=totals.unknown,
             success_rate=round(totals.pushed / sent, 4) if sent else None,
         ),
-        fuel=_fuel(view),
+        quota=_quota(view),
         pace=_pace(view),
         active_jobs=totals.active,
     )  # fmt: skip
 
 
-def _fuel(view: DestinationView | None) -> FuelView | None:
+def _quota(view: DestinationView | None) -> QuotaView | None:
     if view is None or view.webhook is None:
         return None
-    fuel = view.webhook.fuel
-    percent = fuel.warning_percent
+    quota = view.webhook.quota
+    percent = quota.warning_percent
     warning = None
     if percent is not None:
         warning = (
             f"Over {percent} % of this webhook's lifetime submissions are used; at the end Clay takes no more. "
             "Create a new webhook source in Clay and save its URL here."
         )
-    return FuelView(used=fuel.used, limit=fuel.limit, remaining=fuel.remaining, warning=warning)
+    return QuotaView(used=quota.used, limit=quota.limit, remaining=quota.remaining, warning=warning)
 
 
 def _pace(view: DestinationView | None) -> PaceView | None:
