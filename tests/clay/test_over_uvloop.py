@@ -7,11 +7,11 @@ import pytest
 import uvloop
 
 from tests.clay import test_bad_answers as bad_answers
-from tests.clay import test_webhook_client as clay_client
 from tests.clay import test_connecting as connecting
 from tests.clay import test_connection_pool as connections
 from tests.clay import test_dialling as dialling
 from tests.clay import test_odd_answers as odd_answers
+from tests.clay import test_webhook_client as clay_client
 from tests.clay.conftest import ReceiverOf, receivers
 from tests.clay.sender import Sender, senders
 
