@@ -26,7 +26,14 @@ from hypothesis.stateful import (
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.outcome import outcome_of
-from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind, Responded
+from clay_push_service.clay.response import (
+    NoResponse,
+    NoResponseKind,
+    NotConnected,
+    NotConnectedKind,
+    Responded,
+    Response,
+)
 from clay_push_service.deliveries.claim import claim, mark_sending, release
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.deliveries.results import Result, record
@@ -56,14 +63,14 @@ TABLES = (
 )  # fmt: skip
 Value = TypeVar("Value")
 
-ANSWERS: dict[str, Answer] = {
+ANSWERS: dict[str, Response] = {
     "taken": Responded(200, None, b"", 1),
     "rejected": Responded(422, None, b"", 1),
     "unauthorized": Responded(401, None, b"", 1),
     "throttled": Responded(429, "1", b"", 1),
     "failed": Responded(503, None, b"", 1),
     "refused": NotConnected(NotConnectedKind.REFUSED, 1),
-    "silent": NoAnswer(NoAnswerKind.TIMEOUT, 1),
+    "silent": NoResponse(NoResponseKind.TIMEOUT, 1),
 }
 SURELY_NOT_TAKEN = {"rejected", "unauthorized", "throttled", "refused"}
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from clay_push_service.clay.response import Answer, Responded
+from clay_push_service.clay.response import Responded, Response
 from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.destinations.guard import HostRule, Policy, check_url
 from clay_push_service.settings import Settings
@@ -95,6 +95,6 @@ async def senders() -> AsyncIterator[Sender]:
             await client.close()
 
 
-def responded(answer: Answer) -> Responded:
+def responded(answer: Response) -> Responded:
     assert isinstance(answer, Responded), answer
     return answer

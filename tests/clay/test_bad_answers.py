@@ -6,7 +6,7 @@ import gzip
 import pytest
 
 from clay_push_service.clay import connection
-from clay_push_service.clay.response import MAX_ANSWER_BYTES, NoAnswer, NoAnswerKind
+from clay_push_service.clay.response import MAX_RESPONSE_BYTES, NoResponse, NoResponseKind
 from tests.clay.conftest import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
 
@@ -20,8 +20,8 @@ async def test_head_that_drips_ends_at_the_deadline_as_no_answer(receiver_of: Re
 
     receiver = await receiver_of(drip)
     answer = await sender.client(seconds=0.3).post(target(receiver.port), BODY)
-    assert isinstance(answer, NoAnswer)
-    assert answer.kind is NoAnswerKind.TIMEOUT
+    assert isinstance(answer, NoResponse)
+    assert answer.kind is NoResponseKind.TIMEOUT
     assert 250 < answer.duration_ms < 900
 
 
@@ -61,7 +61,7 @@ async def test_huge_body_is_cut_and_its_connection_closed(receiver_of: ReceiverO
 
     receiver = await receiver_of(pour)
     answer = responded(await sender.client().post(target(receiver.port), BODY))
-    assert (answer.status, len(answer.body)) == (200, MAX_ANSWER_BYTES)
+    assert (answer.status, len(answer.body)) == (200, MAX_RESPONSE_BYTES)
     await asyncio.wait_for(cut.wait(), 5)
     assert written < 20_000_000  # what the sockets' buffers took
 
@@ -71,7 +71,7 @@ async def test_bomb_is_not_decompressed(receiver_of: ReceiverOf, sender: Sender)
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n"
     receiver = await receiver_of(head.encode() + bomb)
     answer = responded(await sender.client().post(target(receiver.port), BODY))
-    assert answer.body == bomb[:MAX_ANSWER_BYTES]
+    assert answer.body == bomb[:MAX_RESPONSE_BYTES]
 
 
 async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: Sender) -> None:
@@ -97,8 +97,8 @@ async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: 
 async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Sender, answer: bytes) -> None:
     receiver = await receiver_of(answer)
     got = await sender.client().post(target(receiver.port), BODY)
-    assert isinstance(got, NoAnswer)
-    assert got.kind is NoAnswerKind.GARBLED
+    assert isinstance(got, NoResponse)
+    assert got.kind is NoResponseKind.GARBLED
     assert len(receiver.requests) == 1
 
 

@@ -5,7 +5,14 @@ import asyncio
 import pytest
 
 from clay_push_service.clay import connection
-from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind, Responded
+from clay_push_service.clay.response import (
+    NoResponse,
+    NoResponseKind,
+    NotConnected,
+    NotConnectedKind,
+    Responded,
+    Response,
+)
 from clay_push_service.clay.webhook_client import Attempt, ClayClient
 from tests.clay.conftest import ReceiverOf
 from tests.clay.sender import BODY, Names, Sender, target
@@ -29,12 +36,12 @@ async def until_status_is_read(client: ClayClient) -> None:
             await asyncio.sleep(0)
 
 
-async def cancelled(client: ClayClient, task: "asyncio.Task[Answer]", attempt: Attempt) -> Answer:
+async def cancelled(client: ClayClient, task: "asyncio.Task[Response]", attempt: Attempt) -> Response:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await client.close()
-    return attempt.answer
+    return attempt.response
 
 
 @pytest.mark.parametrize(("begun", "status"), BEGUN.values(), ids=BEGUN)
@@ -56,7 +63,7 @@ async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop reads the response and cancels the task before the task runs again."""
-    tasks: list[asyncio.Task[Answer]] = []
+    tasks: list[asyncio.Task[Response]] = []
     received = connection.Connection._received
 
     def received_and_cancelled(self: connection.Connection, data: bytes) -> None:
@@ -69,7 +76,7 @@ async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
     tasks.append(asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt)))
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
-    assert attempt.answer == Responded(200, body=b"ok", duration_ms=attempt.answer.duration_ms)
+    assert attempt.response == Responded(200, body=b"ok", duration_ms=attempt.response.duration_ms)
 
 
 async def test_cancelled_post_without_a_status_may_have_arrived(receiver_of: ReceiverOf, sender: Sender) -> None:
@@ -85,8 +92,8 @@ async def test_cancelled_post_without_a_status_may_have_arrived(receiver_of: Rec
     task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))
     await arrived.wait()
     answer = await cancelled(client, task, attempt)
-    assert isinstance(answer, NoAnswer)
-    assert answer.kind is NoAnswerKind.TIMEOUT
+    assert isinstance(answer, NoResponse)
+    assert answer.kind is NoResponseKind.TIMEOUT
 
 
 async def test_post_that_is_cancelled_before_its_first_byte_was_certainly_not_sent(

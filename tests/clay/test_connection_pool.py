@@ -10,7 +10,7 @@ import pytest
 
 from clay_push_service.clay import connection_pool as connections
 from clay_push_service.clay import keep_alive as patience
-from clay_push_service.clay.response import NoAnswer, NoAnswerKind, NotConnected, NotConnectedKind, Responded
+from clay_push_service.clay.response import NoResponse, NoResponseKind, NotConnected, NotConnectedKind, Responded
 from tests.clay.conftest import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
 
@@ -31,8 +31,8 @@ async def test_connection_lost_after_sending_is_no_answer_and_never_sent_again(
     receiver = await receiver_of(take_and_hang_up)
     client = sender.client()
     answer = await client.post(target(receiver.port), BODY)
-    assert isinstance(answer, NoAnswer)
-    assert answer.kind is NoAnswerKind.LOST
+    assert isinstance(answer, NoResponse)
+    assert answer.kind is NoResponseKind.LOST
     assert (receiver.accepted, len(receiver.requests)) == (1, 1)
 
 
@@ -56,8 +56,8 @@ async def test_reused_connection_lost_after_sending_is_no_answer_and_never_sent_
     for _ in range(before):
         responded(await client.post(target(receiver.port), BODY))
     answer = await client.post(target(receiver.port), BODY)
-    assert isinstance(answer, NoAnswer)
-    assert answer.kind is NoAnswerKind.LOST
+    assert isinstance(answer, NoResponse)
+    assert answer.kind is NoResponseKind.LOST
     assert (receiver.accepted, len(receiver.requests)) == (1, before + 1)
 
 
@@ -66,7 +66,7 @@ async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = 0
-        original = connections.Connections._dial
+        original = connections.ConnectionPool._dial
 
         async def connect_then_hang_up(*arguments: object) -> object:
             nonlocal accepted
@@ -76,7 +76,7 @@ async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
             peer.close()
             return protocol
 
-        monkeypatch.setattr(connections.Connections, "_dial", connect_then_hang_up)
+        monkeypatch.setattr(connections.ConnectionPool, "_dial", connect_then_hang_up)
         answer = await sender.client().post(target(listener.getsockname()[1]), BODY)
     assert isinstance(answer, NotConnected)
     assert answer.kind is NotConnectedKind.CLOSED

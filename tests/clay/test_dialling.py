@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from clay_push_service.clay.response import Refused
+from clay_push_service.clay.response import Blocked
 from clay_push_service.clay.webhook_client import Target
 from clay_push_service.destinations.guard import CheckedUrl, Policy
 from tests.clay.conftest import ReceiverOf
@@ -17,7 +17,7 @@ async def test_one_internal_address_refuses_them_all(
     inside = await receiver_of()
     outside = await receiver_of(host="127.0.0.2", port=inside.port)
     client = sender.client(resolver=Names(answers), policy=ONLY_OUTSIDE)
-    assert isinstance(await client.post(target(inside.port), BODY), Refused)
+    assert isinstance(await client.post(target(inside.port), BODY), Blocked)
     assert (inside.accepted, outside.accepted) == (0, 0)
 
 
@@ -29,9 +29,9 @@ async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: Receiv
     names = Names(("127.0.0.2",), ("127.0.0.1",))
     client = sender.client(resolver=names, policy=ONLY_OUTSIDE)
     responded(await client.post(target(inside.port), BODY))
-    client.connections.forget_names()
+    client.connections.clear_resolver_cache()
     answer = await client.post(target(inside.port), BODY)
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Blocked)
     assert answer.reason == "address_not_public"
     assert (outside.accepted, inside.accepted, names.asked) == (1, 0, 2)
 
@@ -39,7 +39,7 @@ async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: Receiv
 async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverOf, sender: Sender) -> None:
     inside = await receiver_of()
     client = sender.client(policy=Policy(()))
-    assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Refused)
+    assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Blocked)
     assert inside.accepted == 0
 
 

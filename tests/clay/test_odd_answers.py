@@ -9,7 +9,7 @@ import pytest
 from clay_push_service.clay import connection
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import outcome_of
-from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, Responded
+from clay_push_service.clay.response import NoResponse, NoResponseKind, Responded, Response
 from tests.clay.conftest import OK, Handler, ReceiverOf, read_request
 from tests.clay.odd_answers import ODD, THROTTLED
 from tests.clay.sender import BODY, Sender, responded, target
@@ -85,7 +85,7 @@ async def test_status_that_has_arrived_is_the_answer(
 async def statuses_arrive(receiver_of: ReceiverOf, sender: Sender, write: Write, end: End) -> None:
     client = sender.client(seconds=60, connect_seconds=60)
 
-    async def status(answer: bytes) -> int | Answer:
+    async def status(answer: bytes) -> int | Response:
         receiver = await receiver_of(answering(answer, write, end))
         got = await client.post(target(receiver.port), BODY)
         assert receiver.accepted == 1
@@ -139,19 +139,19 @@ async def test_used_up_quota_is_known_behind_a_long_header(receiver_of: Receiver
 async def test_response_that_never_reaches_a_status_is_no_answer(receiver_of: ReceiverOf, sender: Sender) -> None:
     """Interim responses say nothing of the lead, and half a status is none."""
     kinds = {
-        b"HTTP/1.1 100 Continue\r\n\r\n": NoAnswerKind.LOST,
-        b"HTTP/1.1 103 Hints\r\n": NoAnswerKind.LOST,
-        b"HTTP/1.1 20": NoAnswerKind.LOST,
-        b"HTTP/1.1 200": NoAnswerKind.LOST,
-        b"": NoAnswerKind.LOST,
-        b"HTTP/1.1 2000 OK\r\n\r\n": NoAnswerKind.GARBLED,
-        b"HTTP/1.1 OK 200\r\n\r\n": NoAnswerKind.GARBLED,
-        b"200 OK\r\n\r\n": NoAnswerKind.GARBLED,
-        b"\r\n" * 600_000: NoAnswerKind.GARBLED,
-        b"HTTP/1.1 103 Hints\r\n" + b"x: y\r\n" * 300_000: NoAnswerKind.GARBLED,
+        b"HTTP/1.1 100 Continue\r\n\r\n": NoResponseKind.LOST,
+        b"HTTP/1.1 103 Hints\r\n": NoResponseKind.LOST,
+        b"HTTP/1.1 20": NoResponseKind.LOST,
+        b"HTTP/1.1 200": NoResponseKind.LOST,
+        b"": NoResponseKind.LOST,
+        b"HTTP/1.1 2000 OK\r\n\r\n": NoResponseKind.GARBLED,
+        b"HTTP/1.1 OK 200\r\n\r\n": NoResponseKind.GARBLED,
+        b"200 OK\r\n\r\n": NoResponseKind.GARBLED,
+        b"\r\n" * 600_000: NoResponseKind.GARBLED,
+        b"HTTP/1.1 103 Hints\r\n" + b"x: y\r\n" * 300_000: NoResponseKind.GARBLED,
     }
     for answer, kind in kinds.items():
         receiver = await receiver_of(answering(answer, in_one_packet, close))
         got = await sender.client(seconds=60).post(target(receiver.port), BODY)
-        assert isinstance(got, NoAnswer)
+        assert isinstance(got, NoResponse)
         assert got.kind is kind, answer[:30]

@@ -16,13 +16,13 @@ from clay_push_service.clay.outcome import (
     retry_after,
 )
 from clay_push_service.clay.response import (
-    Answer,
-    NoAnswer,
-    NoAnswerKind,
+    Blocked,
+    NoResponse,
+    NoResponseKind,
     NotConnected,
     NotConnectedKind,
-    Refused,
     Responded,
+    Response,
 )
 
 NOW = datetime(2026, 2, 11, 12, 0, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def unknown(status: int | None = None) -> Outcome:
     return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, submissions=1)
 
 
-TABLE: list[tuple[Answer, Outcome]] = [
+TABLE: list[tuple[Response, Outcome]] = [
     *(
         (Responded(s), Outcome(Verdict.SUCCESS, status=s, resets_streaks=True, submissions=1))
         for s in (200, 201, 202, 204, 299)
@@ -90,14 +90,14 @@ TABLE: list[tuple[Answer, Outcome]] = [
         for body in (b"", b"OK", b'{"html": "<html>"}', b"ok <html>", b"<!-- x -->", b"\xff\xfe", b"<p>thanks</p>")
     ),
     (NotConnected(NotConnectedKind.BUSY), Outcome(Verdict.WAIT, retry_after_seconds=1, uses_attempt=False)),
-    *((NoAnswer(k), unknown()) for k in NoAnswerKind),
+    *((NoResponse(k), unknown()) for k in NoResponseKind),
     *((Responded(s), unknown(s)) for s in (100, 101, 199, 600, 999)),
-    (Refused("not_https"), Outcome(Verdict.FAILED, Cause.BLOCKED)),
+    (Blocked("not_https"), Outcome(Verdict.FAILED, Cause.BLOCKED)),
 ]
 
 
 @pytest.mark.parametrize(("answer", "outcome"), TABLE, ids=lambda value: repr(value)[:60])
-def test_answer_means(answer: Answer, outcome: Outcome) -> None:
+def test_answer_means(answer: Response, outcome: Outcome) -> None:
     assert outcome_of(answer, 1, NOW) == outcome
 
 
@@ -109,13 +109,13 @@ def test_answer_means(answer: Answer, outcome: Outcome) -> None:
     ("attempts", "verdict"),
     [(1, Verdict.RETRY), (2, Verdict.RETRY), (3, Verdict.RETRY), (4, Verdict.FAILED), (5, Verdict.FAILED)],
 )
-def test_outage_is_tried_three_more_times(answer: Answer, cause: Cause, attempts: int, verdict: Verdict) -> None:
+def test_outage_is_tried_three_more_times(answer: Response, cause: Cause, attempts: int, verdict: Verdict) -> None:
     outcome = outcome_of(answer, attempts, NOW)
     assert (outcome.verdict, outcome.cause, outcome.counts_toward) == (verdict, cause, Streak.OUTAGE)
 
 
 @pytest.mark.parametrize("answer", [Responded(429), NotConnected(NotConnectedKind.BUSY)])
-def test_throttled_delivery_keeps_its_attempts_and_streaks(answer: Answer) -> None:
+def test_throttled_delivery_keeps_its_attempts_and_streaks(answer: Response) -> None:
     outcome = outcome_of(answer, 4, NOW)
     assert (outcome.verdict, outcome.uses_attempt, outcome.cause) == (Verdict.WAIT, False, None)
     assert Streaks(2, 9).after(outcome) == Streaks(2, 9)

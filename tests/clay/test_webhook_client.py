@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from clay_push_service.clay import webhook_client as clay_client
-from clay_push_service.clay.response import Refused
+from clay_push_service.clay.response import Blocked
 from tests.clay.conftest import ReceiverOf
 from tests.clay.sender import BODY, Sender, responded, target
 
@@ -68,7 +68,7 @@ async def test_retry_after_is_handed_on(receiver_of: ReceiverOf, sender: Sender)
 @pytest.mark.parametrize("token", ["two\r\nlines", "ключ", "nul\0"])
 async def test_token_that_is_no_header_is_refused_unsent(receiver_of: ReceiverOf, sender: Sender, token: str) -> None:
     receiver = await receiver_of()
-    assert await sender.client().post(target(receiver.port, token=token), BODY) == Refused("token_characters")
+    assert await sender.client().post(target(receiver.port, token=token), BODY) == Blocked("token_characters")
     assert receiver.accepted == 0
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Streaks, outcome_of
-from clay_push_service.clay.response import NoAnswer, NoAnswerKind, Responded
+from clay_push_service.clay.response import NoResponse, NoResponseKind, Responded
 from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.states import DestinationState
 from tests.clay.test_outcome import NOW
@@ -48,4 +48,4 @@ def test_answers_move_a_destination(before: Health, statuses: tuple[int, ...], a
 
 def test_a_missing_answer_changes_nothing_about_a_destination() -> None:
     before = Health(WAITING, Streaks(1, 10), Cause.SERVER_ERROR)
-    assert before.after([outcome_of(NoAnswer(NoAnswerKind.TIMEOUT), 1, NOW)]) == before
+    assert before.after([outcome_of(NoResponse(NoResponseKind.TIMEOUT), 1, NOW)]) == before

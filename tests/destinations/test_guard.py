@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from clay_push_service.clay.response import Refused
+from clay_push_service.clay.response import Blocked
 from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.destinations.guard import BlockedError, HostRule, Policy, VettingResolver, check_url, vet
 from clay_push_service.settings import Settings
@@ -176,7 +176,7 @@ async def test_name_with_an_internal_address_opens_no_connection(address: str) -
             answer = await client.post(Target(check_url(f"http://api.clay.com:{port}/x", policy)), b"{}")
         finally:
             await client.close()
-        assert answer == Refused("address_not_public", answer.duration_ms)
+        assert answer == Blocked("address_not_public", answer.duration_ms)
         with pytest.raises(BlockingIOError):
             inside.accept()
 

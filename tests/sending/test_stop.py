@@ -104,7 +104,7 @@ async def test_lead_whose_connection_is_not_there_yet_waits_again_when_the_worke
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr("clay_push_service.clay.connection_pool.Connections._dial", never)
+        patched.setattr("clay_push_service.clay.connection_pool.ConnectionPool._dial", never)
         async with begun(database_url, Receiver(), patched) as (w, drainer, job_id):
             await dialling.wait()
             await drainer.stop(0.0)

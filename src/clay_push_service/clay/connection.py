@@ -5,7 +5,7 @@ import select
 from collections.abc import Callable
 from typing import cast
 
-from clay_push_service.clay.keep_alive import Place
+from clay_push_service.clay.keep_alive import Origin
 from clay_push_service.clay.response_reader import ResponseReader
 
 REST_SECONDS = 2.0
@@ -26,8 +26,8 @@ class Connection(asyncio.BufferedProtocol):
     taken for the current request; None for a new one. deadline: event loop time by which the status must be known.
     """
 
-    def __init__(self, place: Place, on_lost: Callable[["Connection"], None]) -> None:
-        self.place = place
+    def __init__(self, origin: Origin, on_lost: Callable[["Connection"], None]) -> None:
+        self.origin = origin
         self.idle_since: float | None = None
         self.was_idle_seconds: float | None = None
         self.deadline = 0.0

@@ -1,4 +1,4 @@
-"""Connections to webhooks: vetted addresses only, never reused past a server's patience."""
+"""Pool of connections to webhooks: connects to vetted addresses only and reuses only connections that the server still keeps open."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from clay_push_service.clay.connection import Connection
-from clay_push_service.clay.keep_alive import IDLE_SECONDS, Patience, Place
-from clay_push_service.clay.resolver import Names, UnknownNameError
+from clay_push_service.clay.keep_alive import IDLE_SECONDS, KeepAliveLimits, Origin
+from clay_push_service.clay.resolver import CachingResolver, UnknownNameError
 from clay_push_service.clay.response import NotConnectedKind
 from clay_push_service.destinations.guard import CheckedUrl, Policy
 
@@ -43,21 +43,21 @@ class NotConnectedError(Exception):
         self.kind = kind
 
 
-class Connections:
+class ConnectionPool:
     """Of one process. `take` one for a request, and `give_back` each that was taken."""
 
     def __init__(
         self, policy: Policy, resolver: AbstractResolver | None, tls: ssl.SSLContext, connect_timeout_seconds: float
     ) -> None:
-        self.patience = Patience()
+        self.keep_alive_limits = KeepAliveLimits()
         self._policy = policy
         self._resolver = resolver
         self._tls = tls
         self._connect_timeout_seconds = connect_timeout_seconds
-        self._names: Names | None = None
+        self._names: CachingResolver | None = None
         self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
         self._open: set[Connection] = set()
-        self._idle: dict[Place, deque[Connection]] = {}
+        self._idle: dict[Origin, deque[Connection]] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Event | None = None
 
@@ -75,10 +75,10 @@ class Connections:
         else:
             await self._permits.acquire()
         try:
-            place = url.url.scheme, url.host, url.port
+            origin = url.url.scheme, url.host, url.port
             deadline = asyncio.get_running_loop().time() + seconds
-            connection = self._freshest(place) or await self._connect(
-                place, min(seconds, self._connect_timeout_seconds)
+            connection = self._freshest(origin) or await self._connect(
+                origin, min(seconds, self._connect_timeout_seconds)
             )
         except BaseException:
             self._permits.release()
@@ -92,11 +92,11 @@ class Connections:
             connection.abort()
             return
         connection.rest()
-        self._idle.setdefault(connection.place, deque()).append(connection)
+        self._idle.setdefault(connection.origin, deque()).append(connection)
         if self._idle_timer is None:
             self._idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
 
-    def forget_names(self) -> None:
+    def clear_resolver_cache(self) -> None:
         """Resolve every name again."""
         if self._names is not None:
             self._names.forget()
@@ -114,9 +114,9 @@ class Connections:
         if self._names is not None:
             await self._names.close()
 
-    def _freshest(self, place: Place) -> Connection | None:
+    def _freshest(self, origin: Origin) -> Connection | None:
         """The freshest idle connection that is certainly usable."""
-        idle = self._idle.get(place)
+        idle = self._idle.get(origin)
         if not idle:
             return None
         now = asyncio.get_running_loop().time()
@@ -125,19 +125,19 @@ class Connections:
             age = now - (connection.idle_since or now)
             connection.idle_since, connection.was_idle_seconds = None, age
             if connection.is_closing():
-                self.patience.learn(place, age)
-            elif age <= self.patience.reuse_within(place):
+                self.keep_alive_limits.record(origin, age)
+            elif age <= self.keep_alive_limits.reusable_seconds(origin):
                 return connection
             connection.abort()
         return None
 
     def _close_idle(self) -> None:
         now = asyncio.get_running_loop().time()
-        for place, idle in list(self._idle.items()):
+        for origin, idle in list(self._idle.items()):
             while idle and now - (idle[0].idle_since or now) >= IDLE_SECONDS:
                 idle.popleft().abort()
             if not idle:
-                del self._idle[place]
+                del self._idle[origin]
         self._idle_timer = (
             asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._close_idle) if self._idle else None
         )
@@ -146,11 +146,11 @@ class Connections:
         self._open.discard(connection)
         if self._all_closed is not None and not self._open:
             self._all_closed.set()
-        if connection.idle_since is not None and connection in self._idle.get(connection.place, ()):
-            self._idle[connection.place].remove(connection)
-            self.patience.learn(connection.place, asyncio.get_running_loop().time() - connection.idle_since)
+        if connection.idle_since is not None and connection in self._idle.get(connection.origin, ()):
+            self._idle[connection.origin].remove(connection)
+            self.keep_alive_limits.record(connection.origin, asyncio.get_running_loop().time() - connection.idle_since)
 
-    async def _connect(self, place: Place, seconds: float) -> Connection:
+    async def _connect(self, origin: Origin, seconds: float) -> Connection:
         if len(self._open) >= MAX_CONNECTIONS:
             for idle in self._idle.values():  # idle ones to other places are open files, too
                 if idle:
@@ -158,16 +158,16 @@ class Connections:
                     break
         try:
             async with asyncio.timeout(seconds):  # name, TCP and TLS, over all addresses
-                return await self._dial(place)
+                return await self._dial(origin)
         except TimeoutError:
             raise NotConnectedError(NotConnectedKind.CONNECT_TIMEOUT) from None
         except (OSError, UnicodeError) as error:
             raise NotConnectedError(_kind_of(error)) from error
 
-    async def _dial(self, place: Place) -> Connection:
-        scheme, host, port = place
+    async def _dial(self, origin: Origin) -> Connection:
+        scheme, host, port = origin
         if self._names is None:
-            self._names = Names(self._policy, self._resolver or aiohttp.ThreadedResolver())
+            self._names = CachingResolver(self._policy, self._resolver or aiohttp.ThreadedResolver())
         addresses = await self._names.addresses(host, port)
         loop = asyncio.get_running_loop()
         found = await aiohappyeyeballs.start_connection(
@@ -179,7 +179,7 @@ class Connections:
             interleave=1,
             loop=loop,
         )
-        connection = Connection(place, self._lost)
+        connection = Connection(origin, self._lost)
         try:
             await loop.create_connection(
                 lambda: connection,

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause, Explanation, Who
-from clay_push_service.clay.response import Answer, NoAnswer, NotConnected, NotConnectedKind, Refused, Responded
+from clay_push_service.clay.response import Blocked, NoResponse, NotConnected, NotConnectedKind, Responded, Response
 
 __all__ = [
     "EXPLANATIONS",
@@ -113,13 +113,13 @@ NO_STREAKS = Streaks()
 
 
 def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case, and a case returns
-    answer: Answer, attempts: int, now: datetime, *, max_attempts: int = MAX_ATTEMPTS
+    response: Response, attempts: int, now: datetime, *, max_attempts: int = MAX_ATTEMPTS
 ) -> Outcome:
     """Judge one answer. `attempts` counts this one too (1 for the first); `now` is only for a Retry-After date."""
     more = attempts < max_attempts
-    match answer:
+    match response:
         case Responded(status=status) if 200 <= status < 300:  # noqa: PLR2004 - the table's own figures, here and below
-            return _taken(status, is_page=is_page(answer.body))
+            return _taken(status, is_page=is_page(response.body))
         case Responded(status=401):
             return _refusal(Cause.UNAUTHORIZED, 401)
         case Responded(status=403, body=body) if QUOTA_MESSAGE in body.lower():
@@ -127,7 +127,7 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
         case Responded(status=status) if 300 <= status < 400 or status in {404, 410}:  # noqa: PLR2004
             return _refusal(Cause.WEBHOOK_GONE, status)
         case Responded(status=429):
-            wait = retry_after(answer.retry_after, now)
+            wait = retry_after(response.retry_after, now)
             return Outcome(Verdict.WAIT, status=429, retry_after_seconds=wait, uses_attempt=False)
         case Responded(status=status) if 400 <= status < 500:  # noqa: PLR2004
             return Outcome(Verdict.FAILED, Cause.REJECTED, status, resets_streaks=True)
@@ -144,9 +144,9 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             verdict = Verdict.RETRY if more else Verdict.FAILED
             cause = Cause.CERTIFICATE_ERROR if kind is NotConnectedKind.CERTIFICATE else Cause.NETWORK_ERROR
             return Outcome(verdict, cause, counts_toward=Streak.OUTAGE)
-        case NoAnswer():
+        case NoResponse():
             return Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
-        case Refused():
+        case Blocked():
             return Outcome(Verdict.FAILED, Cause.BLOCKED)
 
 

@@ -17,7 +17,7 @@ class UnknownNameError(OSError):
     """The name could not be resolved."""
 
 
-class Names:
+class CachingResolver:
     """Every address is vetted when it is resolved, so that the address that was checked is the address that is dialled."""
 
     def __init__(self, policy: Policy, resolver: AbstractResolver) -> None:

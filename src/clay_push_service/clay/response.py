@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-MAX_ANSWER_BYTES = 4096
+MAX_RESPONSE_BYTES = 4096
 """Of Clay's answer we read no more: its longest known message has 60 characters, and a body can be a bomb."""
 
 
@@ -23,7 +23,7 @@ class NotConnectedKind(StrEnum):
     """OUR fault, not Clay's: no free connection, file descriptor or local port."""
 
 
-class NoAnswerKind(StrEnum):
+class NoResponseKind(StrEnum):
     """Why a request that may have reached Clay has no answer."""
 
     TIMEOUT = "timeout"
@@ -39,7 +39,7 @@ class Responded:
     status: int
     retry_after: str | None = None
     body: bytes = b""
-    """At most MAX_ANSWER_BYTES, never decompressed."""
+    """At most MAX_RESPONSE_BYTES, never decompressed."""
     duration_ms: int = 0
 
 
@@ -52,19 +52,19 @@ class NotConnected:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoResponse:
     """The request may have reached Clay: never send it again unasked."""
 
-    kind: NoAnswerKind
+    kind: NoResponseKind
     duration_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Blocked:
     """Our own guard said no; nothing was sent. `reason` is one of the guard's stable codes."""
 
     reason: str
     duration_ms: int = 0
 
 
-Answer = Responded | NotConnected | NoAnswer | Refused
+Response = Responded | NotConnected | NoResponse | Blocked

@@ -9,7 +9,7 @@ refuse a whole response for one bad header, and a refused response after a sent 
 import re
 from enum import Enum, auto
 
-from clay_push_service.clay.response import MAX_ANSWER_BYTES
+from clay_push_service.clay.response import MAX_RESPONSE_BYTES
 
 MAX_HEAD_BYTES = 1_000_000
 """Of one response's head. A larger one is not read further; its status counts all the same."""
@@ -48,7 +48,7 @@ class ResponseReader:
 
     status: of the final response; None while it is not known. Interim responses (1xx except 101) are skipped.
     retry_after, keep_alive: the values of these headers, as far as they were read.
-    body: its first MAX_ANSWER_BYTES, without chunk framing, never decompressed.
+    body: its first MAX_RESPONSE_BYTES, without chunk framing, never decompressed.
     done: nothing more is needed. garbled: what arrived is not HTTP, so that no status will come.
     reusable: once done, whether the connection may carry another request.
     """
@@ -237,10 +237,10 @@ class ResponseReader:
         part = self._buffer[: self._left] if ends else self._buffer
         self._buffer = self._buffer[len(part) :]
         self._left -= len(part)
-        self.body += part[: MAX_ANSWER_BYTES - len(self.body)]
+        self.body += part[: MAX_RESPONSE_BYTES - len(self.body)]
         if self._state is _State.LENGTH and self._left == 0:
             return self._finish(reusable=True)
-        if len(self.body) >= MAX_ANSWER_BYTES:
+        if len(self.body) >= MAX_RESPONSE_BYTES:
             return self._finish(reusable=False)
         if self._state is _State.CHUNK and self._left == 0:
             self._state = _State.CHUNK_END

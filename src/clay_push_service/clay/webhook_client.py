@@ -9,15 +9,15 @@ from aiohttp.abc import AbstractResolver
 
 from clay_push_service import __version__
 from clay_push_service.clay.connection import Connection
-from clay_push_service.clay.connection_pool import Connections, NotConnectedError
+from clay_push_service.clay.connection_pool import ConnectionPool, NotConnectedError
 from clay_push_service.clay.response import (
-    Answer,
-    NoAnswer,
-    NoAnswerKind,
+    Blocked,
+    NoResponse,
+    NoResponseKind,
     NotConnected,
     NotConnectedKind,
-    Refused,
     Responded,
+    Response,
 )
 from clay_push_service.clay.response_reader import ResponseReader
 from clay_push_service.clay.tls import tls_context
@@ -31,7 +31,7 @@ HEADERS = (
     % USER_AGENT.encode()
 )
 MAX_STALE = 3
-"""Connections found closed before the first byte, until the answer is `not connected`."""
+"""Connections found closed before the first byte, until the response is `not connected`."""
 
 
 class SendGate(Protocol):
@@ -60,7 +60,7 @@ class Attempt:
     A status that was read is the answer. Before the first byte it is certain that nothing was sent.
     """
 
-    answer: Answer = field(default_factory=lambda: NotConnected(NotConnectedKind.BUSY))
+    response: Response = field(default_factory=lambda: NotConnected(NotConnectedKind.BUSY))
 
 
 class ClayClient:
@@ -77,7 +77,7 @@ class ClayClient:
     ) -> None:
         self.policy = policy
         self._request_timeout_seconds = request_timeout_seconds
-        self.connections = Connections(policy, resolver, tls or tls_context(), connect_timeout_seconds)
+        self.connections = ConnectionPool(policy, resolver, tls or tls_context(), connect_timeout_seconds)
 
     @classmethod
     def create(
@@ -97,28 +97,28 @@ class ClayClient:
 
     async def post(
         self, target: Target, body: bytes, gate: SendGate | None = None, attempt: Attempt | None = None
-    ) -> Answer:
-        """Send once. Raises only CancelledError and programming errors: everything the network does is an Answer.
+    ) -> Response:
+        """Send once. Raises only CancelledError and programming errors: everything the network does is a Response.
 
         `gate`: asked once the connection is there; if it does not let the POST through, the answer is `not connected`, `busy`.
         Waiting for it counts neither for the deadline nor for the duration, which are Clay's.
         `attempt`: for a caller that may be cancelled; its `answer` is right after this returns or raises.
         """
         attempt = attempt or Attempt()
-        attempt.answer = await self._send(target, body, gate, attempt)
-        return attempt.answer
+        attempt.response = await self._send(target, body, gate, attempt)
+        return attempt.response
 
-    async def _send(self, target: Target, body: bytes, gate: SendGate | None, attempt: Attempt) -> Answer:
+    async def _send(self, target: Target, body: bytes, gate: SendGate | None, attempt: Attempt) -> Response:
         started = asyncio.get_running_loop().time()
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
-            return Refused("token_characters")
+            return Blocked("token_characters")
         request = _request(target, body)
         for _ in range(MAX_STALE):
             try:
                 connection = await self.connections.take(target.url, self._request_timeout_seconds)
             except BlockedError as error:
-                return Refused(error.reason, _milliseconds_since(started))
+                return Blocked(error.reason, _milliseconds_since(started))
             except NotConnectedError as error:
                 return NotConnected(error.kind, _milliseconds_since(started))
             reader, passed = None, True
@@ -135,26 +135,26 @@ class ClayClient:
                     await connection.exchange(request, reader)
             finally:
                 if reader is not None:  # also when cancelled, or when something that follows fails
-                    attempt.answer = self._answer(connection, reader, _milliseconds_since(started))
+                    attempt.response = self._response(connection, reader, _milliseconds_since(started))
                 self.connections.give_back(connection, reusable=reader is not None and reader.reusable)
             if not passed:
                 return NotConnected(NotConnectedKind.BUSY, _milliseconds_since(started))
             if reader is not None:
-                return attempt.answer
+                return attempt.response
         return NotConnected(NotConnectedKind.CLOSED, _milliseconds_since(started))
 
-    def _answer(self, connection: Connection, reader: ResponseReader, duration_ms: int) -> Answer:
+    def _response(self, connection: Connection, reader: ResponseReader, duration_ms: int) -> Response:
         if reader.status is not None:
             if reader.keep_alive is not None:
-                self.connections.patience.learn_keep_alive(connection.place, reader.keep_alive)
+                self.connections.keep_alive_limits.record_header(connection.origin, reader.keep_alive)
             return Responded(reader.status, reader.retry_after, reader.body, duration_ms)
         if reader.garbled:
-            return NoAnswer(NoAnswerKind.GARBLED, duration_ms)
+            return NoResponse(NoResponseKind.GARBLED, duration_ms)
         if not connection.was_lost:
-            return NoAnswer(NoAnswerKind.TIMEOUT, duration_ms)
+            return NoResponse(NoResponseKind.TIMEOUT, duration_ms)
         if connection.was_idle_seconds is not None:
-            self.connections.patience.learn(connection.place, connection.was_idle_seconds)
-        return NoAnswer(NoAnswerKind.LOST, duration_ms)
+            self.connections.keep_alive_limits.record(connection.origin, connection.was_idle_seconds)
+        return NoResponse(NoResponseKind.LOST, duration_ms)
 
 
 def _request(target: Target, body: bytes) -> bytes:

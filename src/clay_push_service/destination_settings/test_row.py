@@ -15,7 +15,7 @@ from clay_push_service import logs, metrics, queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.clay.outcome import Outcome, Verdict, outcome_of
-from clay_push_service.clay.response import Answer
+from clay_push_service.clay.response import Response
 from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
@@ -157,11 +157,11 @@ async def try_webhook(
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
     gate = await gate_of_slot(database, org_id, clock)
-    answer = await client.post(target, sample(uuid4(), clock.now()).body, gate)
+    response = await client.post(target, sample(uuid4(), clock.now()).body, gate)
     if gate.lost:
         raise _busy(1.0)
-    outcome = outcome_of(answer, attempts=1, now=clock.now(), max_attempts=1)
-    return await _recorded(database, org_id, actor, webhook, outcome, answer)
+    outcome = outcome_of(response, attempts=1, now=clock.now(), max_attempts=1)
+    return await _recorded(database, org_id, actor, webhook, outcome, response)
 
 
 async def _recorded(
@@ -170,7 +170,7 @@ async def _recorded(
     actor: str,
     webhook: StoredWebhook,
     outcome: Outcome,
-    answer: Answer | None = None,
+    response: Response | None = None,
 ) -> Finding:
     details: dict[str, Detail] = {
         "success": _is_good(outcome),
@@ -185,7 +185,7 @@ async def _recorded(
             await audit(connection, org_id, actor, "config.tested", details)
 
     await on_fresh_plan(write)
-    return finding_of(outcome, None if answer is None else answer.duration_ms)
+    return finding_of(outcome, None if response is None else response.duration_ms)
 
 
 async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, outcome: Outcome) -> None:

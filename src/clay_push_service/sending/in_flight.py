@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clay_push_service import logs, metrics
 from clay_push_service.clay.outcome import Outcome, Streak, Streaks, Verdict, backoff_seconds, outcome_of
-from clay_push_service.clay.response import Answer, NoAnswer, NoAnswerKind, Responded
+from clay_push_service.clay.response import NoResponse, NoResponseKind, Responded, Response
 from clay_push_service.clay.webhook_client import Attempt
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE
@@ -122,14 +122,14 @@ class Posts:
             # The client answers with values, so an exception is a bug. Only a status counts then; everything else ends
             # the delivery as `unknown`, because a bug that every attempt meets would hold the job for ever.
             log.exception("delivery.broke", delivery_id=str(ready.claimed.delivery_id), **failure(error))
-            if not isinstance(attempt.answer, Responded):
-                attempt.answer = NoAnswer(NoAnswerKind.TIMEOUT)
+            if not isinstance(attempt.response, Responded):
+                attempt.response = NoResponse(NoResponseKind.TIMEOUT)
         finally:
             self._drainer.posts_in_flight -= 1
-            self._record(ready, attempt.answer, gate)
+            self._record(ready, attempt.response, gate)
 
-    def _record(self, ready: Ready, answer: Answer, gate: SlotGate | None) -> None:
-        outcome = outcome_of(answer, ready.claimed.attempts + 1, self._drainer.clock.now())
+    def _record(self, ready: Ready, response: Response, gate: SlotGate | None) -> None:
+        outcome = outcome_of(response, ready.claimed.attempts + 1, self._drainer.clock.now())
         if self._job.probe and outcome.counts_toward is Streak.OUTAGE:
             outcome = replace(outcome, verdict=Verdict.WAIT, retry_after_seconds=None, uses_attempt=False)
         delay = 0.0
@@ -140,7 +140,7 @@ class Posts:
         self._drainer.recorder.add(
             Result(
                 ready.claimed.delivery_id, self._job.id, self._job.version_id, ready.claimed.token, outcome, delay,
-                attempts=ready.claimed.attempts, duration_ms=answer.duration_ms, payload_hash=ready.payload.hash,
+                attempts=ready.claimed.attempts, duration_ms=response.duration_ms, payload_hash=ready.payload.hash,
                 late_seconds=None if gate is None else gate.late_seconds,
             )
         )  # fmt: skip
