@@ -154,7 +154,7 @@ async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, t
             assert await field.statuses() == {"done": 2}
             assert len(received) == 2
         else:
-            assert await field.statuses() == {"network_error": 2}
+            assert await field.statuses() == {"certificate_error": 2}
             assert received == []
 
 
