@@ -101,7 +101,7 @@ def test_no_other_module_reads_the_own_clock() -> None:
         for line in re.findall(r"^.*(?:datetime|date|time)\..*$", (package / path).read_text(), re.MULTILINE)
         if reads.search(line)
     }
-    assert found == {"database_clock.py"}
+    assert found == {"database/clock.py"}
 
 
 @pytest.fixture(params=[HOUR, -HOUR], ids=["ahead", "behind"])

@@ -13,9 +13,14 @@ from alembic import command
 from clay_push_service import migrations
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.invariants import verify
+from clay_push_service.destination_settings.config_change import ConfigChange
+from clay_push_service.destination_settings.save_config import SaveConfig
+from clay_push_service.destinations.guard import Policy, check_url
+from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
 from tests.support.app import WEBHOOK, running_app
 from tests.support.pushing import Pushing, pushing
+from tests.support.world import World, world
 
 CONFIG = "/api/clay/config"
 LEADS = 12
@@ -139,7 +144,7 @@ class Earlier:
         """So many hours after the day began on which the versions were made, one an hour."""
         await self.connection.execute(
             "INSERT INTO clay.audit_log (at, org_id, actor, action, details) VALUES (now() - interval '1 day' + $1::int *"
-            " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('quota_used', $3::int))",
+            " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('fuel_used', $3::int))",
             hours, self.org_id, value,
         )  # fmt: skip
 
@@ -237,3 +242,29 @@ async def test_the_migration_raises_a_pace_beyond_clays_limit(
 def digest(url: str, salt: bytes) -> bytes:
     """As releases before the migration wrote it."""
     return hmac.digest(salt, url.encode(), hashlib.sha256)
+
+
+async def save_token(w: World, token: str) -> None:
+    async with w.database.transaction() as connection:
+        current = await read_destination(connection, w.box, w.org_id, lock=True)
+        assert current is not None
+        assert current.webhook is not None
+        checked = check_url(current.webhook.url or "", Policy.of(w.settings))
+        change = ConfigChange(webhook_token=token)
+        await SaveConfig(
+            connection, w.box, w.org_id, "user:test", "api", change, current, checked, written_out=False, internal=False
+        ).run()
+
+
+async def test_meter_that_an_earlier_release_added_for_a_known_url_is_merged(database_url: str) -> None:
+    """During a rolling upgrade a web process of a release before 0010 saves a URL that has a meter already."""
+    async with world(database_url, leads=1) as w:
+        for used_before in (2, 3):
+            await w.configure(WEBHOOK)  # as an earlier release saves it: the version has no fingerprint
+            await w.fetch("UPDATE clay.quota_meters SET used = :used WHERE url_fingerprint IS NULL", used=used_before)
+            await save_token(w, f"token-{used_before}")
+        [meter] = await w.fetch("SELECT DISTINCT meter_id, used FROM clay.destination_versions AS version"
+                                " JOIN clay.quota_meters AS meter ON meter.id = version.meter_id")  # fmt: skip
+        assert meter.used == 2 + 3
+        async with w.database.transaction() as connection:
+            assert await verify(connection, timedelta(0)) == []

@@ -241,7 +241,7 @@ async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
     assert "script" not in answer.headers["content-security-policy"]
     assert "&lt;b&gt;Inbound&lt;/b&gt;" in answer.text
     assert "<b>Inbound" not in answer.text
-    assert "quota empty" in answer.text
+    assert "quota exhausted" in answer.text
 
 
 async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) -> None:

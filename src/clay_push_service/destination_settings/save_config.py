@@ -135,7 +135,6 @@ class SaveConfig:
         old, url = self.current.webhook, str(self.checked.url)
         if old is not None and old.url == url:
             await adopt(self.connection, self.org_id, old.meter.id, url)
-            return old.meter
         return await find_meter(self.connection, self.org_id, url)
 
     def _wanted(self, meter: Meter | None) -> "_Wanted":

@@ -50,6 +50,19 @@ UPDATE clay.quota_meters SET url_fingerprint = :fingerprint
 WHERE org_id = :org_id AND id = :id AND url_fingerprint IS NULL AND NOT EXISTS (
     SELECT 1 FROM clay.quota_meters WHERE org_id = :org_id AND url_fingerprint = :fingerprint)
 """)
+# A web process of a release before 0010 gives a version that it saves a meter of its own, also for a URL that has one.
+MERGE = Statement("""
+WITH kept AS (
+    SELECT id FROM clay.quota_meters WHERE org_id = :org_id AND url_fingerprint = :fingerprint AND id <> :id FOR NO KEY UPDATE),
+moved AS (
+    UPDATE clay.destination_versions AS version SET meter_id = kept.id FROM kept
+    WHERE version.org_id = :org_id AND version.meter_id = :id RETURNING version.id),
+emptied AS (
+    SELECT used FROM clay.quota_meters WHERE org_id = :org_id AND id = :id)
+UPDATE clay.quota_meters AS meter
+SET used = CASE WHEN meter.id = kept.id THEN meter.used + emptied.used ELSE 0 END
+FROM kept, emptied WHERE meter.org_id = :org_id AND meter.id IN (kept.id, :id)
+""")
 CREATE = Statement("""
 INSERT INTO clay.quota_meters (org_id, url_fingerprint, used, quota_limit)
 VALUES (:org_id, :fingerprint, :used, :quota_limit) RETURNING id
@@ -106,8 +119,13 @@ def _shows_an_end(url_mask: str) -> bool:
 
 
 async def adopt(connection: Connection, org_id: UUID, meter_id: UUID, url: str) -> None:
-    """Let a meter of before migration 0010 be found by its URL, unless another meter is."""
-    await ADOPT.rows(connection, {"org_id": org_id, "id": meter_id, "fingerprint": fingerprint(org_id, url)})
+    """Record the URL of a meter that has none, or merge the meter into the one that the URL has already.
+
+    A meter has no URL if migration 0010 or a release before it created it.
+    """
+    values = {"org_id": org_id, "id": meter_id, "fingerprint": fingerprint(org_id, url)}
+    await ADOPT.rows(connection, values)
+    await MERGE.rows(connection, values)
 
 
 async def create_meter(connection: Connection, org_id: UUID, url: str, used: int, limit: int | None) -> UUID:
