@@ -26,8 +26,8 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.enqueue import Again
 from clay_push_service.demo.postgres import Server
-from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.lead_filters import LeadCriteria
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.push_jobs.accept import accept, choose_filtered, choose_selected, require_destination
 from clay_push_service.states import PushMode
 
@@ -84,7 +84,7 @@ async def _rounds(
 
 
 async def _functions(url: str, organization: Organization) -> list[Accepted]:
-    database, host = Database(url, pool_size=2), Host()
+    database, host = Database(url, pool_size=2), HostTableCache()
 
     async def selected() -> int:
         async with database.transaction() as connection:

@@ -17,16 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.database.database import Database
 from clay_push_service.demo.bulk_leads import BulkProject, load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.leads import (
-    LeadCriteria,
-    count_filtered,
-    filtered,
-    listed,
-    payload_rows,
-    selected,
-    unknown_leads,
-)
-from clay_push_service.host.tables import HostTables, Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered, select_page
+from clay_push_service.host.leads import select_by_id, unknown_leads
+from clay_push_service.host.read_lead_rows import read_lead_rows
+from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import build
 
 LEADS = 200_000
@@ -75,7 +71,7 @@ async def _fill(database_url: str, vintage: Vintage, leads: int) -> BulkProject:
 async def _reads(connection: AsyncConnection, project: BulkProject) -> list[tuple[str, Read, float | None]]:
     tables = await detect(connection)
     org_id, project_id = project.org_id, project.project_id
-    everything = (await connection.execute(filtered(tables, org_id, project_id, LeadCriteria()))).all()
+    everything = (await connection.execute(select_filtered(tables, org_id, project_id, LeadCriteria()))).all()
     ids = [row.lead_id for row in everything][:10_000]
     many = LeadCriteria(
         min_score=Decimal(10),
@@ -90,7 +86,7 @@ async def _reads(connection: AsyncConnection, project: BulkProject) -> list[tupl
 
     def page(criteria: LeadCriteria) -> Read:
         async def read() -> int:
-            return len((await connection.execute(listed(tables, org_id, project_id, criteria, None, 50))).all())
+            return len((await connection.execute(select_page(tables, org_id, project_id, criteria, None, 50))).all())
 
         return read
 
@@ -121,7 +117,7 @@ def _selected_inside(
     """As a push uses it: the rows go into an INSERT and never leave the server."""
 
     async def read() -> int:
-        rows = selected(tables, org_id, ids, project_id).subquery()
+        rows = select_by_id(tables, org_id, ids, project_id).subquery()
         return (await connection.execute(select(func.count(rows.c.username)))).scalar_one()
 
     return read
@@ -129,7 +125,7 @@ def _selected_inside(
 
 def _selected_fetched(connection: AsyncConnection, tables: HostTables, org_id: UUID, ids: list[UUID]) -> Read:
     async def read() -> int:
-        return len((await connection.execute(selected(tables, org_id, ids, None))).all())
+        return len((await connection.execute(select_by_id(tables, org_id, ids, None))).all())
 
     return read
 
@@ -145,7 +141,7 @@ def _payloads(
     connection: AsyncConnection, tables: HostTables, project: BulkProject, ids: list[UUID], *, with_bodies: bool
 ) -> Read:
     async def read() -> int:
-        rows = await payload_rows(connection, tables, project.org_id, project.project_id, ids)
+        rows = await read_lead_rows(connection, tables, project.org_id, project.project_id, ids)
         return len([build(row, uuid4(), datetime.now(UTC)) for row in rows.values()]) if with_bodies else len(rows)
 
     return read

@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
 from clay_push_service.privacy.erase import erase
-from clay_push_service.privacy.retention import BATCH_ROWS, empty_old
+from clay_push_service.privacy.retention import BATCH_ROWS, empty_old_jobs
 
 JOBS = 40
 LEADS_A_JOB = 5_000
@@ -86,7 +87,7 @@ async def _idle(database: Database) -> Measured:
     times = []
     for _ in range(20):
         started = time.perf_counter()
-        await empty_old(database, 10_000)
+        await empty_old_jobs(database, 10_000)
         times.append(time.perf_counter() - started)
     return Measured("retention, nothing to do", 0, statistics.median(times), max(times) * 1000)
 
@@ -95,7 +96,7 @@ async def _retention(database: Database) -> Measured:
     rows, slowest, started = 0, 0.0, time.perf_counter()
     while True:
         began = time.perf_counter()
-        done = await empty_old(database, RETENTION_DAYS, batches=1)
+        done = await empty_old_jobs(database, RETENTION_DAYS, batches=1)
         slowest = max(slowest, time.perf_counter() - began)
         rows += done.rows
         if not done.rows and not done.jobs:

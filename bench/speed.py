@@ -17,7 +17,7 @@ from clay_push_service.clay.response import Responded
 from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.demo.postgres import Server
 from clay_push_service.destinations.guard import check_url
-from clay_push_service.host.leads import payload_rows
+from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.leads.payload import build
 
 IN_FLIGHT = 16
@@ -108,7 +108,7 @@ async def bodies_of(at: Stage, organization: Organization) -> list[bytes]:
         ids = organization.lead_ids[first : first + 500]
         async with at.world.database.transaction() as connection:
             tables = await at.world.host.tables(connection)
-            rows = await payload_rows(connection, tables, organization.org_id, organization.project_id, ids)
+            rows = await read_lead_rows(connection, tables, organization.org_id, organization.project_id, ids)
         made += [build(row, uuid4(), datetime.now(UTC)).body for row in rows.values()]
     return made
 

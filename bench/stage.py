@@ -24,8 +24,8 @@ from clay_push_service.demo import postgres
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.table_cache import HostTableCache
 
 LOOK_SECONDS = 1.0
 """At the latest, though nobody told."""
@@ -212,7 +212,13 @@ async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
         database = Database.of(settings)
         nobody = UUID(int=0)
         world = World(
-            settings, database, Host(settings.host_schema), SecretBox(settings.encryption_keys), nobody, nobody, []
+            settings,
+            database,
+            HostTableCache(settings.host_schema),
+            SecretBox(settings.encryption_keys),
+            nobody,
+            nobody,
+            [],
         )
         listener = await asyncpg.connect(url)
         try:

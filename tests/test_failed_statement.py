@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.statement import Statement
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
 from clay_push_service.host.members import memberships
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.table_cache import HostTableCache
 from tests.support.nexusleads import miniature_host
 from tests.support.runtime import runtime_role
 
@@ -63,7 +64,7 @@ async def test_what_the_host_read_runs_is_named(database_url: str, database: Dat
     """On the driver's own connection, through two layers."""
     async with miniature_host(database_url, Vintage.TODAY):
         found = await _caught(
-            lambda: Host().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
+            lambda: HostTableCache().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
         )
     assert (found["sqlstate"], found["statement"].rpartition(".")[2]) == ("42P01", "_read")
 

@@ -17,7 +17,7 @@ import jwt
 import pytest
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.app import JWT_SECRET, AppClient, running_app, token
 from tests.support.routes import Ids, Route, furnish, routes
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.pushing import Pushing, pushing
 
 CHANGES = (

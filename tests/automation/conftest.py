@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.app import AppClient
 from tests.support.vintages import Connected, connected_app
 

@@ -100,13 +100,13 @@ async def test_rule_is_kept_here_where_the_hosts_columns_may_not_be_written(proj
 async def test_rule_is_kept_here_for_a_host_without_columns(project: Project) -> None:
     connection = project.app.host.connection
     await connection.execute("ALTER TABLE projects DROP COLUMN auto_export_clay_classifications")
-    project.app.app.state.host.forget()
+    project.app.app.state.host.invalidate()
     rule = await project.rule(classifications=["Élan"])
     assert (rule["classifications"], rule["kept_by"]) == (["Élan"], "own")
     # A host that gets them in a migration, with nothing in them, does not switch the rule off.
     await connection.execute("ALTER TABLE projects ADD COLUMN auto_export_clay_classifications text[]")
     await connection.execute(f'GRANT SELECT (auto_export_clay_classifications) ON projects TO "{runtime_role()}"')
-    project.app.app.state.host.forget()
+    project.app.app.state.host.invalidate()
     assert (await project.app.get(project.path, "member")).json() == rule
 
 

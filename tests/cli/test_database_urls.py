@@ -14,7 +14,7 @@ from clay_push_service.demo.home import port_for
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import load_samples
 from clay_push_service.destinations.secret_box import generate_key
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.databases import TestServer
 from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
 from tests.support.odd_roles import OddRole, odd_role

@@ -37,7 +37,7 @@ from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import ClayPushError
 from clay_push_service.privacy.erase import erase
-from clay_push_service.privacy.retention import empty_old
+from clay_push_service.privacy.retention import empty_old_jobs
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
@@ -212,7 +212,7 @@ async def takes_over(scene: Scene) -> None:
 
 
 async def empties_old(scene: Scene) -> None:
-    await empty_old(scene.w.database, 180, batches=2)
+    await empty_old_jobs(scene.w.database, 180, batches=2)
 
 
 async def rotates(scene: Scene) -> None:

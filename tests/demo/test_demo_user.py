@@ -9,7 +9,7 @@ import respx
 from clay_push_service.demo.demo_user import Member
 from clay_push_service.demo.home import DemoError
 from clay_push_service.demo.host_database import DemoProject
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 
 API = "http://api.example.com"
 

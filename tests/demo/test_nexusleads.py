@@ -13,9 +13,12 @@ from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import SampleWorld, load_samples
 from clay_push_service.host.billing import is_enterprise
-from clay_push_service.host.leads import LeadCriteria, LeadRow, count_filtered, payload_rows
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host.lead_filters import LeadCriteria, count_filtered
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.members import memberships
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.leads.payload import build
 
 
@@ -34,7 +37,7 @@ async def loaded(url: str, vintage: Vintage, seed: int = 7) -> tuple[SampleWorld
     async with database.transaction() as connection:
         tables = await detect(connection)
         for project in world.projects:
-            found = await payload_rows(connection, tables, project.org_id, project.project_id, project.lead_ids)
+            found = await read_lead_rows(connection, tables, project.org_id, project.project_id, project.lead_ids)
             assert await count_filtered(connection, tables, project.org_id, project.project_id, LeadCriteria()) == len(
                 found
             )

@@ -11,7 +11,7 @@ from rich.console import Console
 from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.demo.output import Teller
 from clay_push_service.demo.sandbox_check import Arrived
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.app import AppClient
 
 LEAD = uuid4()

@@ -19,9 +19,9 @@ from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.enqueue import Again
 from clay_push_service.deliveries.results import Result
+from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.lead_row import LeadRow
-from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads import payload
 from clay_push_service.push_jobs.accept import accept, choose_filtered, require_destination
 from clay_push_service.sending import build_payloads as prepare
@@ -131,7 +131,7 @@ def poison(lead_id: UUID) -> None:
 async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
     """Accept a push of the whole project, and die before or after its commit."""
     found = settings_module.load()
-    database, host = Database.of(found), Host(found.host_schema)
+    database, host = Database.of(found), HostTableCache(found.host_schema)
     async with database.transaction() as connection:
         tables = await host.tables(connection)
         destination = await require_destination(connection, org_id)

@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host.read_lead_rows import COUNTS, FLAGS, LEAD_COLUMNS, SCORE_COLUMNS, SOCIAL_COLUMNS
-from clay_push_service.host.tables import Vintage, name_of
 from tests.support import world
 
 TEXTS = (
@@ -70,7 +70,7 @@ async def cases(host: asyncpg.Connection, vintage: Vintage, tables: Sequence[str
             kind = await host.fetchval(
                 "SELECT data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1"
                 " AND column_name = $2",
-                name_of(table, vintage), column,
+                name_in(table, vintage), column,
             )  # fmt: skip
             values = [
                 Case(table, column, value) for value in KINDS[kind] if await _taken(host, vintage, table, column, value)
@@ -84,7 +84,7 @@ async def _taken(host: asyncpg.Connection, vintage: Vintage, table: str, column:
     undone = host.transaction()
     await undone.start()
     try:
-        name = name_of(table, vintage)
+        name = name_in(table, vintage)
         said = await host.execute(f"UPDATE {name} SET {column} = {value} WHERE ctid = (SELECT min(ctid) FROM {name})")
         assert said == "UPDATE 1", f"{table} is empty"
     except asyncpg.PostgresError:
@@ -95,11 +95,11 @@ async def _taken(host: asyncpg.Connection, vintage: Vintage, table: str, column:
 
 
 async def spoil(host: asyncpg.Connection, vintage: Vintage, case: Case, lead_id: UUID) -> None:
-    key = "id" if case.table == "leads" else name_of("lead_id", vintage)
+    key = "id" if case.table == "leads" else name_in("lead_id", vintage)
     if case.table == "stats":  # one of its two rows
-        key = f"ctid = (SELECT min(ctid) FROM {name_of('stats', vintage)} WHERE {key} = $1) AND {key}"
+        key = f"ctid = (SELECT min(ctid) FROM {name_in('stats', vintage)} WHERE {key} = $1) AND {key}"
     said = await host.execute(
-        f"UPDATE {name_of(case.table, vintage)} SET {case.column} = {case.value} WHERE {key} = $1", lead_id
+        f"UPDATE {name_in(case.table, vintage)} SET {case.column} = {case.value} WHERE {key} = $1", lead_id
     )
     assert said == "UPDATE 1", case
 
@@ -111,7 +111,7 @@ async def test_one_bad_lead_never_stops_another(database_url: str, vintage: Vint
         host = await asyncpg.connect(database_url)
         try:
             tried = await cases(host, vintage, OF_A_LEAD)
-            social = await host.fetch(f"SELECT {name_of('lead_id', vintage)} FROM social_context ORDER BY 1")
+            social = await host.fetch(f"SELECT {name_in('lead_id', vintage)} FROM social_context ORDER BY 1")
             lead_ids = [row[0] for row in social]
             assert len(tried) + 10 <= len(lead_ids), "each case needs a lead with all its rows"
             for case, lead_id in zip(tried, lead_ids, strict=False):
@@ -148,7 +148,7 @@ async def test_bad_name_of_a_project_or_repository_ends_every_lead_of_it(
         try:
             number = count(1)
             for case in await cases(host, vintage, [table]):
-                await host.execute(f"UPDATE {name_of(table, vintage)} SET {case.column} = {case.value}")
+                await host.execute(f"UPDATE {name_in(table, vintage)} SET {case.column} = {case.value}")
                 accepted = await w.push(again=True)
                 await w.drain_all(drainer, 30.0)
                 assert {row.status for row in await w.deliveries(accepted.job_id)} == {"success"}, case

@@ -11,7 +11,7 @@ import pytest
 
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 from tests.faults.chaos import Chaos, rows, settled, web_processes
 from tests.faults.customers import Customer, customer
 from tests.faults.field import REPORT, Field, Line, broken_ground, place_of
@@ -30,7 +30,7 @@ async def second_project(database_url: str, leads: int) -> tuple[UUID, UUID, lis
         today = await connection.fetchval("SELECT to_regclass('public.members') IS NOT NULL")
         vintage = Vintage.TODAY if today else Vintage.DOCUMENT
         [project] = await load_bulk(connection, vintage, organizations=1, leads_per_project=leads)
-        lead_id = name_of("lead_id", vintage)
+        lead_id = name_in("lead_id", vintage)
         found = await connection.fetch(
             f"SELECT {lead_id} FROM lead_scores WHERE project_id = $1 ORDER BY 1", project.project_id
         )

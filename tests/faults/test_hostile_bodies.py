@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support import world
 from tests.support.nexusleads import miniature_host
 from tests.support.stage import REPOSITORY, access_token, environment

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from clay_push_service.privacy.retention import empty_old
+from clay_push_service.privacy.retention import empty_old_jobs
 from clay_push_service.session_settings import SINCE
 from tests.support.databases import name_of
 from tests.support.shell import of_settings, shell
@@ -53,7 +53,7 @@ async def test_a_push_goes_as_always(database_url: str, tmp_path: Path, of: str)
             async with asyncio.timeout(60):  # longer than idle_session_timeout
                 while await own.fetchval(IDLE_LONG) == 0:  # noqa: ASYNC110 - another process has no event
                     await asyncio.sleep(0.1)
-        await empty_old(service.api._transport.app.state.database, 1)  # type: ignore[attr-defined]
+        await empty_old_jobs(service.api._transport.app.state.database, 1)  # type: ignore[attr-defined]
         verified = await shell(tmp_path, "verify", env=of_settings(service.settings), seconds=120)
         assert verified.exit_code == 0, verified
         assert (await service.sandbox.counts())["repeated_leads"] == 0

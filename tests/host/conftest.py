@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
 from tests.support.runtime import runtime_url
 

@@ -9,25 +9,19 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.leads import (
-    After,
-    GithubStats,
-    LeadCriteria,
-    count_filtered,
-    filtered,
-    listed,
-    payload_rows,
-    selected,
-    unknown_leads,
-)
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, select_filtered, select_page
+from clay_push_service.host.lead_row import GithubStats
+from clay_push_service.host.leads import select_by_id, unknown_leads
+from clay_push_service.host.read_lead_rows import read_lead_rows
 from tests.support.nexusleads import MiniatureHost
 
 
 async def chosen(
     connection: AsyncConnection, host: MiniatureHost, org_id: UUID, ids: Sequence[UUID], project_id: UUID | None = None
 ) -> dict[UUID, UUID]:
-    rows = (await connection.execute(selected(host.tables, org_id, ids, project_id))).all()
+    rows = (await connection.execute(select_by_id(host.tables, org_id, ids, project_id))).all()
     found = {row.lead_id: row.project_id for row in rows}
     assert [row.lead_id for row in rows] == sorted(found)  # each once, and in lead order
     return found
@@ -133,12 +127,12 @@ async def test_filters_find_exactly_whom_they_name(
     org_id, project_id, leads = four
     names = {lead_id: name for name, lead_id in leads.items()}
     for case, (criteria, expected) in CASES.items():
-        rows = (await connection.execute(filtered(host.tables, org_id, project_id, criteria))).all()
+        rows = (await connection.execute(select_filtered(host.tables, org_id, project_id, criteria))).all()
         assert " ".join(sorted(names[row.lead_id] for row in rows)) == expected, case
         assert {row.project_id for row in rows} <= {project_id}
         assert [row.lead_id for row in rows] == sorted(row.lead_id for row in rows)
         assert await count_filtered(connection, host.tables, org_id, project_id, criteria) == len(rows), case
-        page = (await connection.execute(listed(host.tables, org_id, project_id, criteria, None, 10))).all()
+        page = (await connection.execute(select_page(host.tables, org_id, project_id, criteria, None, 10))).all()
         assert {row.lead_id for row in page} == {row.lead_id for row in rows}, case
 
 
@@ -147,10 +141,12 @@ async def test_another_organizations_project_has_no_leads(
 ) -> None:
     _, project_id, leads = four
     stranger = await host.organization("Stranger")
-    assert (await connection.execute(filtered(host.tables, stranger, project_id, LeadCriteria()))).all() == []
+    assert (await connection.execute(select_filtered(host.tables, stranger, project_id, LeadCriteria()))).all() == []
     assert await count_filtered(connection, host.tables, stranger, project_id, LeadCriteria()) == 0
-    assert (await connection.execute(listed(host.tables, stranger, project_id, LeadCriteria(), None, 9))).all() == []
-    assert await payload_rows(connection, host.tables, stranger, project_id, list(leads.values())) == {}
+    assert (
+        await connection.execute(select_page(host.tables, stranger, project_id, LeadCriteria(), None, 9))
+    ).all() == []
+    assert await read_lead_rows(connection, host.tables, stranger, project_id, list(leads.values())) == {}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -164,10 +160,10 @@ async def test_pages_show_each_lead_once_best_first(
     seen: list[tuple[Decimal | None, UUID]] = []
     after = None
     while page := (
-        await connection.execute(listed(host.tables, org_id, project_id, LeadCriteria(), after, size))
+        await connection.execute(select_page(host.tables, org_id, project_id, LeadCriteria(), after, size))
     ).all():
         seen += [(row.overall_score, row.lead_id) for row in page]
-        after = After(*seen[-1])
+        after = PageStart(*seen[-1])
     assert [score for score, _ in seen] == [90, 50, 50, 50, 10, None, None]
     assert len({lead_id for _, lead_id in seen}) == 7
 
@@ -176,7 +172,7 @@ async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: MiniatureHost, c
     org_id = await host.organization()
     project_id = await host.project(org_id, "Quiet")
     lead_id = await host.lead(project_id, score=None, qualified=None, priority=None, username="quiet")
-    row = (await payload_rows(connection, host.tables, org_id, project_id, [lead_id, uuid4()]))[lead_id]
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id, uuid4()]))[lead_id]
     known = {name: getattr(row, name) for name in row.__slots__ if getattr(row, name) is not None}
     assert known == {"lead_id": lead_id, "project_id": project_id, "project_name": "Quiet", "username": "quiet"}
 
@@ -187,7 +183,7 @@ async def test_today_a_member_need_not_be_on_github(host: MiniatureHost, connect
     org_id = await host.organization()
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id, username=None)
-    assert (await payload_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id].username is None
+    assert (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id].username is None
 
 
 async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
@@ -210,7 +206,7 @@ async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
     await host.add(
         "stats", source_id=sources[0], lead_id=await host.lead(project_id), total_commits=999
     )  # another lead's work
-    row = (await payload_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
     assert row.stats == GithubStats(
         total_commits=86, commits_last_3_months=10, commits_last_6_months=10, commits_last_year=10, pull_requests=10,
         issues_opened=10, issues_closed=3, code_reviews=None, is_maintainer=True, is_core_team=None,
@@ -226,7 +222,7 @@ async def test_stats_of_one_source(host: MiniatureHost, connection: AsyncConnect
     source_id = await host.source(project_id, "acme/only")
     await host.add("source_leads", source_id=await host.source(project_id, "acme/aaa"), lead_id=lead_id)
     await host.add("stats", source_id=source_id, lead_id=lead_id, total_commits=7)
-    row = (await payload_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
     assert row.stats is not None
     assert row.stats.total_commits == 7
     assert row.stats.is_maintainer is False
@@ -241,7 +237,7 @@ async def test_without_activity_the_source_it_was_found_in_is_named(
     lead_id = await host.lead(project_id)
     for project, name in ((project_id, "acme/z"), (project_id, "acme/y"), (elsewhere, "acme/a")):
         await host.add("source_leads", source_id=await host.source(project, name), lead_id=lead_id)
-    row = (await payload_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
     assert row.stats is None
     assert row.source_name == "acme/y"
 
@@ -260,7 +256,7 @@ async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
         " total_commits = 'NaN'; ALTER TABLE lead_scores ALTER overall_score TYPE numeric;"
         "UPDATE lead_scores SET overall_score = 'NaN'"
     )
-    row = (await payload_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
     assert row.stats is not None
     assert row.stats.first_commit_date is None
     assert row.stats.last_commit_date is None
@@ -275,7 +271,7 @@ async def test_column_the_host_has_not_is_null(host: MiniatureHost, connection: 
     await host.connection.execute(
         f"ALTER TABLE social_context DROP COLUMN skills; ALTER TABLE {host.name('stats')} DROP COLUMN code_reviews"
     )
-    row = (await payload_rows(connection, await detect(connection), org_id, project_id, [lead_id]))[lead_id]
+    row = (await read_lead_rows(connection, await detect(connection), org_id, project_id, [lead_id]))[lead_id]
     assert row.full_name == "Known"
     assert row.skills is None
 
@@ -297,17 +293,17 @@ async def test_scores_that_are_no_numbers_count_as_no_score(host: MiniatureHost,
             )  # fmt: skip
         for criteria in (LeadCriteria(min_score=Decimal(0)), LeadCriteria(max_score=Decimal(100))):
             assert await count_filtered(connection, host.tables, org_id, project_id, criteria) == 2
-            rows = (await connection.execute(filtered(host.tables, org_id, project_id, criteria))).all()
+            rows = (await connection.execute(select_filtered(host.tables, org_id, project_id, criteria))).all()
             assert {row.lead_id for row in rows} == set(scored)
         seen: list[tuple[Decimal | None, UUID]] = []
         after = None
         while page := (
-            await connection.execute(listed(host.tables, org_id, project_id, LeadCriteria(), after, 1))
+            await connection.execute(select_page(host.tables, org_id, project_id, LeadCriteria(), after, 1))
         ).all():
             seen += [(row.overall_score, row.lead_id) for row in page]
-            after = After(*seen[-1])
+            after = PageStart(*seen[-1])
         assert [score for score, _ in seen] == [90, 10, None, None, None, None]
         assert [lead_id for _, lead_id in seen[2:]] == sorted(unscored)
         assert set((await chosen(connection, host, org_id, unscored)).values()) == {other}
-        payloads = await payload_rows(connection, host.tables, org_id, project_id, unscored)
+        payloads = await read_lead_rows(connection, host.tables, org_id, project_id, unscored)
         assert all(not math.isfinite(float(row.overall_score or math.nan)) for row in payloads.values())

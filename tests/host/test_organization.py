@@ -8,10 +8,11 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.billing import is_enterprise
+from clay_push_service.host.detect import detect
 from clay_push_service.host.members import Role, memberships, user_exists
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
-from clay_push_service.host.projects import Project, project
-from clay_push_service.host.tables import SettingsAccess, detect
+from clay_push_service.host.projects import Project, find_project
+from clay_push_service.host.tables import SettingsAccess
 from tests.support.nexusleads import MiniatureHost
 from tests.support.runtime import runtime_role
 
@@ -118,7 +119,7 @@ async def test_project_belongs_to_its_organization_only(host: MiniatureHost, con
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     project_id = await host.project(acme, "Platform Leads")
     personal = await host.project(None, "Nobody's")
-    assert await project(connection, host.tables, acme, project_id) == Project(project_id, "Platform Leads")
-    assert await project(connection, host.tables, globex, project_id) is None
-    assert await project(connection, host.tables, acme, personal) is None
-    assert await project(connection, host.tables, acme, uuid4()) is None
+    assert await find_project(connection, host.tables, acme, project_id) == Project(project_id, "Platform Leads")
+    assert await find_project(connection, host.tables, globex, project_id) is None
+    assert await find_project(connection, host.tables, acme, personal) is None
+    assert await find_project(connection, host.tables, acme, uuid4()) is None

@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.missing import missing
-from clay_push_service.host.tables import SETTINGS_TABLES, HostMissingError, HostTables, Vintage, detect, host_tables
+from clay_push_service.host.columns import SETTINGS_TABLES, Vintage
+from clay_push_service.host.detect import HostMissingError, detect
+from clay_push_service.host.missing import find_missing
+from clay_push_service.host.tables import HostTables, host_tables
 from tests.support.nexusleads import MiniatureHost
 from tests.support.runtime import runtime_role
 
@@ -16,7 +18,7 @@ from tests.support.runtime import runtime_role
 async def test_vintage_is_found_and_nothing_is_missing(host: MiniatureHost, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.vintage is host.vintage
-    assert await missing(connection, tables) == []
+    assert await find_missing(connection, tables) == []
 
 
 async def test_every_column_we_name_is_there_by_that_name(host: MiniatureHost, connection: AsyncConnection) -> None:
@@ -76,7 +78,7 @@ async def test_missing_names_table_and_column_by_the_hosts_names(
 ) -> None:
     await host.connection.execute(f"ALTER TABLE {host.name('leads')} DROP COLUMN bio")
     await host.connection.execute("DROP TABLE social_context")
-    found = await missing(connection, await detect(connection))
+    found = await find_missing(connection, await detect(connection))
     assert [each.sentence for each in found] == [
         f"column public.{host.name('leads')}.bio does not exist",
         "table public.social_context does not exist",
@@ -86,7 +88,7 @@ async def test_missing_names_table_and_column_by_the_hosts_names(
 async def test_optional_tables_may_be_absent(host: MiniatureHost, connection: AsyncConnection) -> None:
     await host.connection.execute("DROP TABLE app_settings; DROP TABLE org_billing")
     tables = await detect(connection)
-    assert await missing(connection, tables) == []
+    assert await find_missing(connection, tables) == []
     assert not tables.has("app_settings")
     assert not tables.has("org_billing")
 
@@ -98,7 +100,7 @@ async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connectio
         f'REVOKE ALL ON users, org_billing FROM "{role}"; REVOKE ALL ON {leads} FROM "{role}";'
         f' GRANT SELECT (id, username) ON {leads} TO "{role}"'
     )
-    found = await missing(connection, await detect(connection))
+    found = await find_missing(connection, await detect(connection))
     sentences = [each.sentence for each in found]
     assert f"role {role} may not SELECT id, username, is_active of public.users" in sentences
     assert [each for each in sentences if each.startswith(f"role {role} may not SELECT full_name, email, company")]
@@ -112,8 +114,8 @@ async def test_the_billing_table_is_needed_where_billing_is_on(
     role = runtime_role()
     await host.connection.execute(f'REVOKE ALL ON org_billing FROM "{role}"')
     tables = await detect(connection)
-    assert await missing(connection, tables) == []
-    [closed] = await missing(connection, tables, billing_enabled=True)
+    assert await find_missing(connection, tables) == []
+    [closed] = await find_missing(connection, tables, billing_enabled=True)
     assert closed.sentence == f"role {role} may not SELECT org_id, is_enterprise of public.org_billing"
 
 

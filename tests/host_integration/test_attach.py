@@ -9,15 +9,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clay_push_service.commands import attach as command
 from clay_push_service.database.database import Database
-from clay_push_service.host.leads import payload_rows
-from clay_push_service.host.missing import missing
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage, detect, name_of
+from clay_push_service.host.columns import Vintage, name_in
+from clay_push_service.host.detect import detect
+from clay_push_service.host.missing import find_missing
+from clay_push_service.host.read_lead_rows import read_lead_rows
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attach import NotAttachableError, NotMigratedError
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.drift import what_is_amiss
-from clay_push_service.host_integration.attach.plan import Wish
+from clay_push_service.host_integration.attach.drift import find_drift
+from clay_push_service.host_integration.attach.plan import AttachRequest
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
 from tests.support.attached import Attached, HostProcessor, attached
@@ -69,7 +70,7 @@ async def test_attaching_twice_changes_nothing_the_second_time(database_url: str
             await a.connection.fetch("SELECT * FROM clay.attachment"),
         ) == before
         await a.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
-        assert [step.says[:11] for step in (await a.attach(Level.INBOX)).steps] == ["put trigger"]
+        assert [step.description[:11] for step in (await a.attach(Level.INBOX)).steps] == ["put trigger"]
 
 
 async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_url: str, roles: Roles) -> None:
@@ -102,7 +103,7 @@ async def test_detaching_takes_everything_away_but_finished_rows(database_url: s
         assert await a.connection.fetchval("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'clay%'") == 0
         assert (await a.status(done), await a.status(live), await a.status(queued)) == ("completed", "failed", "failed")
         assert "detached" in (await a.row(live))["error_message"]  # type: ignore[index]  # the row is there
-        assert await a.mirror.pass_once() is None
+        assert await a.mirror.run_pass() is None
         processor = HostProcessor(a.connection)
         await processor.start()
         await processor.poll()
@@ -122,7 +123,7 @@ async def test_a_lower_level_takes_the_higher_ones_triggers_away(database_url: s
         await a.attach(Level.MIRROR, with_trigger=False)
         assert await a.connection.fetch(OURS) == []
         await a.attach(Level.READ)
-        assert await a.mirror.pass_once() is None
+        assert await a.mirror.run_pass() is None
 
 
 async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str, empty_database_url: str) -> None:
@@ -136,7 +137,9 @@ async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str
         assert await a.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
     async with world(empty_database_url, leads=1) as w, w.database.transaction() as connection:
         with pytest.raises(NotMigratedError, match="migrate"):
-            await attaching.attach(connection, await detect(connection), Wish(Level.READ, "nobody"), dry_run=True)
+            await attaching.attach(
+                connection, await detect(connection), AttachRequest(Level.READ, "nobody"), dry_run=True
+            )
 
 
 async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
@@ -176,8 +179,8 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
                 await a.connection.execute(grant.statement("public", roles.runtime))
             async with runtime.transaction() as connection:
                 tables = await detect(connection)
-                assert await missing(connection, tables) == []
-                rows = await payload_rows(connection, tables, a.world.org_id, a.world.project_id, a.world.lead_ids)
+                assert await find_missing(connection, tables) == []
+                rows = await read_lead_rows(connection, tables, a.world.org_id, a.world.project_id, a.world.lead_ids)
                 assert len(rows) == 5
             async with runtime.transaction() as connection:
                 with pytest.raises(Exception, match="permission denied"):
@@ -188,7 +191,7 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
                 encryption_keys=a.world.settings.encryption_keys,
                 allowed_webhook_hosts=a.world.settings.allowed_webhook_hosts,
             )
-            mirror, inbox = Mirror(runtime, Host()), Inbox(runtime, Host(), settings)
+            mirror, inbox = Mirror(runtime, HostTableCache()), Inbox(runtime, HostTableCache(), settings)
             host_job_id = uuid4()
             await host.execute(
                 "INSERT INTO sourcing_jobs (id, project_id, job_type, status, metadata) VALUES ($1, $2, 'clay_push',"
@@ -197,11 +200,11 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
             )  # fmt: skip
             assert await a.status(host_job_id) == "running"
             await inbox.work_off()
-            passed = await mirror.pass_once()
+            passed = await mirror.run_pass()
             assert passed is not None
             assert (passed.written, passed.failed) == (1, 0)
             await a.world.drain_all(a.drainer)
-            await mirror.pass_once()
+            await mirror.run_pass()
             assert await a.status(host_job_id) == "completed"
             assert len(await a.marks()) == 5
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -231,7 +234,7 @@ async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_
         await a.mirror_now()
         async with a.connection.transaction():
             for word in ("leads", "sources", "source_leads", "stats"):
-                old, new = name_of(word, Vintage.DOCUMENT), name_of(word, Vintage.TODAY)
+                old, new = name_in(word, Vintage.DOCUMENT), name_in(word, Vintage.TODAY)
                 await a.connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
             for table in ("community_members", "member_activity", "social_context", "lead_scores", "clay_push_log"):
                 await a.connection.execute(f"ALTER TABLE {table} RENAME contributor_id TO member_id")
@@ -271,7 +274,7 @@ async def test_doctor_names_what_a_migration_took_away(database_url: str) -> Non
 
         async def amiss() -> tuple[Level | None, list[str]]:
             async with a.world.database.transaction() as connection:
-                level, said = await what_is_amiss(connection, await detect(connection))
+                level, said = await find_drift(connection, await detect(connection))
             return level, list(said)
 
         assert await amiss() == (None, [])

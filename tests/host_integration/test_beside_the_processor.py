@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host_integration.attach.attachment import Level
 from tests.support.attached import Attached, HostProcessor, attached
 
@@ -101,7 +101,7 @@ async def _projects(connection: asyncpg.Connection, org_id: UUID, vintage: Vinta
             "UPDATE projects SET org_id = $1, auto_export_clay_enabled = true WHERE id = $2", org_id, project.project_id
         )
         rows = await connection.fetch(
-            f"SELECT {name_of('lead_id', vintage)} FROM lead_scores WHERE project_id = $1", project.project_id
+            f"SELECT {name_in('lead_id', vintage)} FROM lead_scores WHERE project_id = $1", project.project_id
         )
         found.append((project.project_id, [row[0] for row in rows]))
     return found

@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.drift import what_is_amiss
+from clay_push_service.host_integration.attach.drift import find_drift
 from clay_push_service.host_integration.attach.triggers import SCANS
 from tests.support.attached import Attached, HostProcessor, attached
 from tests.support.receiver import Receiver, status
@@ -245,12 +246,12 @@ async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_comple
 
         async def amiss() -> list[str]:
             async with a.world.database.transaction() as connection:
-                _, said = await what_is_amiss(connection, await detect(connection))
+                _, said = await find_drift(connection, await detect(connection))
             return list(said)
 
         await a.connection.execute("DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans")
         assert await amiss() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
-        assert [step.says.split()[0] for step in (await a.attach(Level.INBOX)).steps] == ["write", "let", "put"]
+        assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == ["write", "let", "put"]
         assert await amiss() == []
         await a.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.app import OTHER_WEBHOOK, WEBHOOK, running_app
 from tests.support.receiver import OK, Receiver, status
 from tests.support.vintages import Connected, connected_app

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from clay_push_service.callers.actor import Actor
-from clay_push_service.host.tables import Vintage, detect
-from clay_push_service.host_integration.attach.drift import what_is_amiss
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host_integration.attach.drift import find_drift
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.states import JobStatus
@@ -138,5 +139,5 @@ async def test_doctor_names_fractions_that_an_earlier_release_left_in_the_hosts_
     async with attached(database_url, leads=1) as a:
         await a.connection.execute("UPDATE projects SET auto_export_clay_min_score = 72.5")
         async with a.world.database.transaction() as connection:
-            _, said = await what_is_amiss(connection, await detect(connection))
+            _, said = await find_drift(connection, await detect(connection))
         assert [each[:40] for each in said] == ["1 projects have a fraction in auto_expor"]

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from clay_push_service.host_integration.attach.attachment import Level
 from tests.support.attached import HostProcessor, attached
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox import inbox
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from tests.support.attached import Attached, attached
@@ -14,7 +14,7 @@ PENDING = "SELECT count(*) FROM clay.inbox WHERE done_at IS NULL"
 
 
 def another(a: Attached) -> Inbox:
-    return Inbox(a.world.database, Host(), a.world.settings)
+    return Inbox(a.world.database, HostTableCache(), a.world.settings)
 
 
 async def jobs(a: Attached) -> int:

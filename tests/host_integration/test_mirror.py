@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.mirror.mirror import Mirror
 from tests.support.attached import HostProcessor, attached
@@ -55,7 +55,7 @@ async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, 
 @BOTH
 async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(database_url: str, vintage: Vintage) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number % 2 else OK)
-    lead_id = name_of("lead_id", vintage)
+    lead_id = name_in("lead_id", vintage)
     async with attached(database_url, Level.MIRROR, vintage=vintage, leads=10, clay=clay) as a:
         job_id = await a.push_all()
         await a.mirror_now()
@@ -71,7 +71,7 @@ async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(databas
 @pytest.mark.parametrize("unique", ["org_id, {lead}, project_id", "org_id, {lead}", None])
 @BOTH
 async def test_marks_fit_whatever_unique_key_there_is(database_url: str, vintage: Vintage, unique: str | None) -> None:
-    lead_id = name_of("lead_id", vintage)
+    lead_id = name_in("lead_id", vintage)
     async with attached(database_url, Level.MIRROR, vintage=vintage, leads=4) as a:
         await a.connection.execute(
             f"ALTER TABLE clay_push_log DROP CONSTRAINT clay_push_log_org_id_{lead_id}_project_id_key"
@@ -147,7 +147,7 @@ async def test_a_lock_of_the_hosts_holds_no_push_up_and_is_caught_up_with(databa
             await transaction.start()
             await blocker.execute("LOCK TABLE sourcing_jobs, job_progress, clay_push_log IN ACCESS EXCLUSIVE MODE")
             job_id = (await a.world.push()).job_id
-            mirroring = asyncio.create_task(a.mirror.pass_once())
+            mirroring = asyncio.create_task(a.mirror.run_pass())
             # To its end while the lock is held: a push that waited for the host's tables would never get there.
             await a.world.drain_all(a.drainer, 300.0)
             assert (await a.world.job(job_id)).status == "completed"
@@ -180,9 +180,9 @@ async def test_one_row_the_host_holds_does_not_stop_the_others(database_url: str
 async def test_what_was_pushed_before_attaching_is_shown_too(database_url: str) -> None:
     async with attached(database_url, None, leads=5) as a:
         job_id = await a.push_all()
-        assert await a.mirror.pass_once() is None
+        assert await a.mirror.run_pass() is None
         await a.attach(Level.READ)
-        assert await a.mirror.pass_once() is None
+        assert await a.mirror.run_pass() is None
         assert await a.row(job_id) is None
         await a.attach(Level.MIRROR)
         await a.mirror_now()
@@ -305,7 +305,7 @@ async def test_two_workers_write_once(database_url: str) -> None:
         jobs = [(await a.world.push([lead_id])).job_id for lead_id in a.world.lead_ids]
         await a.world.drain_all(a.drainer)
         for _ in range(20):
-            first, second = await asyncio.gather(a.mirror.pass_once(), other.pass_once())
+            first, second = await asyncio.gather(a.mirror.run_pass(), other.run_pass())
             assert first is not None
             assert second is not None
             assert (first.failed, second.failed) == (0, 0)

@@ -9,7 +9,7 @@ import pytest
 from clay_push_service.callers.caller import Scope
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.host_integration.test_take_over import CONFIG, acts, config, push, say, versions
 from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
 

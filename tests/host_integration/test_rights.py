@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.host.tables import SettingsAccess, detect
+from clay_push_service.host.detect import detect
+from clay_push_service.host.tables import SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.drift import lacking_rights, what_is_amiss
+from clay_push_service.host_integration.attach.drift import find_drift, find_missing_rights
 from tests.support.attached import attached
 from tests.support.roles import Roles
 from tests.support.runtime import runtime_role
@@ -66,17 +67,17 @@ async def test_an_older_attachment_works_on_and_loses_the_settings_tables_when_a
         await a.connection.execute(f'GRANT SELECT (org_id) ON org_settings TO "{runtime_role()}"')
         async with a.world.database.transaction() as connection:
             tables = await detect(connection)
-            _, amiss = await what_is_amiss(connection, tables)
+            _, amiss = await find_drift(connection, tables)
             assert tables.settings is SettingsAccess.TABLE
             assert [each for each in amiss if "public.org_settings" in each]
-            assert await lacking_rights(connection, tables) == []
+            assert await find_missing_rights(connection, tables) == []
         await a.attach(Level.MIRROR)
         [found] = await a.connection.fetch(MAY_READ, runtime_role())
         assert tuple(found)[2:] == (False, False)
         async with a.world.database.transaction() as connection:
             tables = await detect(connection)
             assert tables.settings is SettingsAccess.FUNCTION
-            assert (await what_is_amiss(connection, tables))[1] == []
+            assert (await find_drift(connection, tables))[1] == []
 
 
 async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> None:
@@ -84,7 +85,7 @@ async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> 
         await a.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
         await a.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
         async with a.world.database.transaction() as connection:
-            assert await lacking_rights(connection, await detect(connection)) == [
+            assert await find_missing_rights(connection, await detect(connection)) == [
                 f"role {runtime_role()} may not UPDATE status of public.sourcing_jobs",
                 f"role {runtime_role()} may not call function clay.host_settings(uuid), which reads the settings about Clay",
             ]

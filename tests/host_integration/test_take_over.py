@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
 
 CONFIG = "/api/clay/config"

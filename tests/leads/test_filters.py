@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.leads.filters import LeadFilters
 
 

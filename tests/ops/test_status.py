@@ -14,7 +14,7 @@ from sqlalchemy import text
 from clay_push_service.api.app import create_app
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from clay_push_service.migrations import head
 from clay_push_service.ops.page import age
 from clay_push_service.ops.scrape import Scrape

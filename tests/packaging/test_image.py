@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from clay_push_service.demo.home import port_for
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.nexusleads import miniature_host
 from tests.support.shell import environment
 from tests.support.world import KEY

@@ -8,7 +8,7 @@ import pytest
 
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.privacy.erase import erase
-from clay_push_service.privacy.retention import empty_old
+from clay_push_service.privacy.retention import empty_old_jobs
 from tests.support.dump import dump
 from tests.support.world import World, world
 
@@ -120,7 +120,7 @@ async def test_retention_reaches_searches_company_lists_and_the_inbox(database_u
         await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '400 days'")
         await w.fetch("UPDATE clay.inbox SET done_at = now() - interval '400 days'")
         await w.fetch("UPDATE clay.idempotency_keys SET created_at = now() - interval '400 days'")
-        await empty_old(w.database, 180, batches=100)
+        await empty_old_jobs(w.database, 180, batches=100)
         async with w.database.transaction() as connection:
             await sweep(connection)
         kept = [str(w.lead_ids[0])]  # the ledger: what Clay took

@@ -65,7 +65,7 @@ async def test_rows_of_the_mirror_name_no_lead(database_url: str) -> None:
             "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:said AS text)) WHERE id = :id",
             said=EMAIL, id=job_id,
         )  # fmt: skip
-        await Mirror(a.world.database, a.world.host).pass_once()
+        await Mirror(a.world.database, a.world.host).run_pass()
         rows = await a.connection.fetch(
             "SELECT CAST(j AS text) FROM sourcing_jobs AS j UNION ALL SELECT CAST(p AS text) FROM job_progress AS p"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from clay_push_service.database.database import Database
-from clay_push_service.privacy.retention import BATCH_ROWS, empty_old
+from clay_push_service.privacy.retention import BATCH_ROWS, empty_old_jobs
 from tests.support.receiver import OK, Receiver, status
 from tests.support.world import World, draining, world
 
@@ -27,9 +27,9 @@ async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> Non
         assert all(row.username for row in before)
         assert sum(row.error_message is not None for row in before) == 3
         await age(w, 179)
-        assert (await empty_old(w.database, 180)).rows == 0
+        assert (await empty_old_jobs(w.database, 180)).rows == 0
         await age(w, 2)
-        done = await empty_old(w.database, 180)
+        done = await empty_old_jobs(w.database, 180)
         assert (done.rows, done.jobs) == (10, 1)
         after = await w.deliveries(accepted.job_id)
         assert all(row.username is row.full_name is row.error_message is None for row in after)
@@ -38,7 +38,7 @@ async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> Non
         for name in kept + times:
             assert [getattr(row, name) for row in before] == [getattr(row, name) for row in after]
         assert (await w.job(accepted.job_id)).filters == {"min_score": 50}
-        assert (await empty_old(w.database, 180)).jobs == 0
+        assert (await empty_old_jobs(w.database, 180)).jobs == 0
         again = await w.push()
         assert again.skipped_count == 7, "what is in Clay is still known to be"
 
@@ -48,7 +48,7 @@ async def test_what_is_live_is_left_alone(database_url: str) -> None:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '400 days'")
-        assert (await empty_old(w.database, 1)).rows == 0
+        assert (await empty_old_jobs(w.database, 1)).rows == 0
         assert all(row.username for row in await w.deliveries(accepted.job_id))
 
 
@@ -65,9 +65,9 @@ async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> Non
             "UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now() WHERE state <> 'done'"
         )
         await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '2 days'")
-        first = await empty_old(w.database, 1, batches=1)
+        first = await empty_old_jobs(w.database, 1, batches=1)
         assert (first.rows, first.jobs) == (BATCH_ROWS, 0)
-        rest = await empty_old(w.database, 1)
+        rest = await empty_old_jobs(w.database, 1)
         assert (rest.rows, rest.jobs) == (4501 - BATCH_ROWS, 1)
         assert not any(row.username for row in await w.deliveries(accepted.job_id))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.pushing import Pushing, pushing
 
 

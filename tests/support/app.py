@@ -18,7 +18,7 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import generate_key
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from clay_push_service.settings import Settings, load
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host

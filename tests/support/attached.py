@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from clay_push_service.database.database import Database
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.plan import Plan, Wish
+from clay_push_service.host_integration.attach.plan import AttachRequest, Plan
 from clay_push_service.host_integration.inbox.inbox import Inbox
-from clay_push_service.host_integration.mirror.mirror import Mirror, Passed
+from clay_push_service.host_integration.mirror.mirror import Mirror, PassResult
 from clay_push_service.sending.drainer import Drainer
 from tests.support.receiver import Receiver
 from tests.support.runtime import runtime_role as role_of_tests
@@ -47,19 +48,19 @@ class Attached:
         """By the database's owner, for the role that the tests run as."""
         async with self.owner.transaction() as connection:
             tables = await detect(connection)
-            wish = Wish(level, runtime_role or role_of_tests(), **wishes)
-            return await attaching.attach(connection, tables, wish, dry_run=dry_run)
+            request = AttachRequest(level, runtime_role or role_of_tests(), **wishes)
+            return await attaching.attach(connection, tables, request, dry_run=dry_run)
 
     async def detach(self) -> None:
         async with self.owner.transaction() as connection:
             await attaching.detach(connection, await detect(connection), role_of_tests(), dry_run=False)
 
-    async def mirror_now(self) -> Passed:
-        passed = await self.mirror.pass_once()
+    async def mirror_now(self) -> PassResult:
+        passed = await self.mirror.run_pass()
         assert passed is not None
         return passed
 
-    async def check_now(self) -> Passed:
+    async def check_now(self) -> PassResult:
         """As a pass that also looks at rows whose end is written."""
         self.mirror._checked_at = float("-inf")
         return await self.mirror_now()
@@ -128,8 +129,8 @@ async def attached(
                 clay,
                 w.vintage,
                 connection,
-                Mirror(w.database, Host()),
-                Inbox(w.database, Host(), w.settings),
+                Mirror(w.database, HostTableCache()),
+                Inbox(w.database, HostTableCache(), w.settings),
             )
             if level is not None:
                 await made.attach(level)

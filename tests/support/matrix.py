@@ -7,7 +7,7 @@ and TEST_BILLING (`on` or `off`) override it; `make test-matrix` runs all four c
 import os
 import zlib
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 
 BILLING = {"on": True, "off": False}
 

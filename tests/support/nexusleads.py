@@ -11,10 +11,12 @@ import asyncpg
 
 from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.host.tables import HostTables, Vintage, detect, host_tables, name_of
+from clay_push_service.host.columns import Vintage, name_in
+from clay_push_service.host.detect import detect
+from clay_push_service.host.tables import HostTables, host_tables
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.plan import Wish
+from clay_push_service.host_integration.attach.plan import AttachRequest
 from tests.support.matrix import chosen_billing
 from tests.support.runtime import open_host, runtime_role
 
@@ -36,7 +38,7 @@ class MiniatureHost:
         return host_tables(self.vintage)
 
     def name(self, word: str) -> str:
-        return name_of(word, self.vintage)
+        return name_in(word, self.vintage)
 
     async def add(self, word: str, **values: Cell) -> UUID:
         """One row, by our names of table and columns; returns its id, a fresh one unless it was given."""
@@ -54,7 +56,7 @@ class MiniatureHost:
         try:
             async with owner.transaction() as connection:
                 tables = await detect(connection)
-                await attaching.attach(connection, tables, Wish(level, runtime_role()), dry_run=False)
+                await attaching.attach(connection, tables, AttachRequest(level, runtime_role()), dry_run=False)
         finally:
             await owner.close()
 

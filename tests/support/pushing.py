@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
 from tests.support.nexusleads import MiniatureHost
 from tests.support.receiver import Receiver
 from tests.support.vintages import Connected, connected_app

@@ -15,10 +15,11 @@ import pytest
 from psycopg import sql
 
 from clay_push_service.database.database import Database
-from clay_push_service.host.tables import Vintage, detect
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.host_schema import read_shape
-from clay_push_service.host_integration.attach.plan import Wish, make_plan
+from clay_push_service.host_integration.attach.host_schema import read_host_schema
+from clay_push_service.host_integration.attach.plan import AttachRequest, make_plan
 from tests.support.databases import TestServer
 
 MAY_NOT = "The role of TEST_DATABASE_URL may not create roles, and the tests run the service as a role of least rights."
@@ -111,7 +112,9 @@ async def _read_level(url: str) -> Sequence[str]:
     try:
         async with owner.transaction() as opened:
             tables = await detect(opened)
-            plan = await make_plan(opened, tables, await read_shape(opened, tables), Wish(Level.READ, role))
+            plan = await make_plan(
+                opened, tables, await read_host_schema(opened, tables), AttachRequest(Level.READ, role)
+            )
     finally:
         await owner.close()
     assert not plan.problems

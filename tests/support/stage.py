@@ -19,7 +19,7 @@ import jwt
 from clay_push_service.api.app import create_app
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import SampleProject, SampleWorld, load_samples
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.settings import PREFIX, Settings
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.runtime import open_host
@@ -112,7 +112,7 @@ class Stage:
 
     def name(self, word: str) -> str:
         """The host's name of a table or column of ours."""
-        return name_of(word, self.vintage)
+        return name_in(word, self.vintage)
 
     @property
     def project(self) -> SampleProject:

@@ -8,8 +8,8 @@ from uuid import UUID
 import httpx
 
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings
 from tests.support.app import AppClient, running_app
 from tests.support.receiver import Receiver, receiving
@@ -27,7 +27,13 @@ class Connected:
         """What a worker would do, until no push job is live."""
         settings: Settings = self.app.app.state.settings
         world = World(
-            settings, self.app.database, Host(), SecretBox(settings.encryption_keys), self.app.org_id, UUID(int=0), []
+            settings,
+            self.app.database,
+            HostTableCache(),
+            SecretBox(settings.encryption_keys),
+            self.app.org_id,
+            UUID(int=0),
+            [],
         )
         async with world.drainer() as drainer:
             await world.drain_all(drainer)

@@ -20,9 +20,9 @@ from clay_push_service.deliveries.enqueue import Again
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.host.leads import LeadCriteria
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
+from clay_push_service.host.lead_filters import LeadCriteria
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.push_jobs.accept import (
     AcceptedJob,
     accept,
@@ -67,7 +67,7 @@ def settings_of_tests(database_url: str, **changes: Any) -> Settings:
 class World:
     settings: Settings
     database: Database
-    host: Host
+    host: HostTableCache
     box: SecretBox
     org_id: UUID
     project_id: UUID
@@ -78,7 +78,7 @@ class World:
 
     def name(self, word: str) -> str:
         """The host's name of a table or column of ours."""
-        return name_of(word, self.vintage)
+        return name_in(word, self.vintage)
 
     async def fetch(self, statement: str, **values: Any) -> list[Any]:
         """Run it as the database's owner."""
@@ -211,7 +211,7 @@ async def world(
         yield World(
             settings,
             database,
-            Host(settings.host_schema),
+            HostTableCache(settings.host_schema),
             SecretBox(settings.encryption_keys),
             project.org_id,
             project.project_id,

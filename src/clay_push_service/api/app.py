@@ -27,10 +27,10 @@ from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.destination_settings import endpoints as destination_endpoints
 from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend
 from clay_push_service.ops import endpoints as ops_endpoints
-from clay_push_service.ops.readiness import readiness
+from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
 from clay_push_service.push_jobs import job_endpoints, push_endpoints
 from clay_push_service.push_jobs.live.event_streams import EventStreams
@@ -64,7 +64,7 @@ def create_app(
     Starts without a database or behind its migrations, and says on `/readyz` that it is not ready: a process that ends
     instead would only be started again. Raises SecretError for a ring of keys that is not usable.
     """
-    host = Host(settings.host_schema)
+    host = HostTableCache(settings.host_schema)
     app = FastAPI(
         title="clay_push_service",
         summary="Sends NexusLeads' leads into Clay: queued, paced, once each, with an outcome for every lead.",
@@ -119,7 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("settings.loosened", said=said)
     if state.box is None:
         log.warning("settings.no_encryption_keys", remedy="set CLAY_PUSH_ENCRYPTION_KEYS to save webhooks")
-    ready = await readiness(state.database, state.host, billing_enabled=settings.billing_enabled)
+    ready = await check_readiness(state.database, state.host, billing_enabled=settings.billing_enabled)
     if not ready.is_ready:
         log.warning("web.not_ready", reason=ready.reason)
     with contextlib.suppress(*UNAVAILABLE):  # learned later, by `watch`

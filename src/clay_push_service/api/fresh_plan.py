@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clay_push_service import logs
 from clay_push_service.callers.request_state import MAY_REPEAT
 from clay_push_service.database.failures import is_stale_plan
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 
 log = logs.get(__name__)
 
@@ -16,7 +16,7 @@ log = logs.get(__name__)
 class FreshPlanMiddleware:
     """Not repeated: an answer that has begun, and what sends to Clay (`may_not_repeat`), whose units of work repeat themselves."""
 
-    def __init__(self, app: ASGIApp, host: Host) -> None:
+    def __init__(self, app: ASGIApp, host: HostTableCache) -> None:
         self._app = app
         self._host = host
 
@@ -49,7 +49,7 @@ class FreshPlanMiddleware:
         except Exception as error:
             if begun or not is_stale_plan(error) or not first["state"].get(MAY_REPEAT, True):
                 raise
-            self._host.forget()
+            self._host.invalidate()
             log.info("request.repeated", reason="a kept plan no longer fits the tables")
             await self._app(scope, again, send)
         finally:

@@ -12,7 +12,7 @@ from clay_push_service import logs, metrics
 from clay_push_service.api.errors import problem_of, respond
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 
 REQUEST_ID = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}", re.ASCII)
@@ -34,7 +34,7 @@ log = logs.get(__name__)
 class RequestMiddleware:
     """The outermost: what is raised inside ends here, as a problem document."""
 
-    def __init__(self, app: ASGIApp, host: Host) -> None:
+    def __init__(self, app: ASGIApp, host: HostTableCache) -> None:
         self._app = app
         self._host = host
 
@@ -81,7 +81,7 @@ class RequestMiddleware:
     def _say(self, error: Exception) -> None:
         problem = problem_of(error)
         if isinstance(problem, UnavailableError):
-            self._host.forget()  # its tables may have been renamed under us
+            self._host.invalidate()  # its tables may have been renamed under us
             log.warning("request.unavailable", code=problem.code, **failure(error))
         else:
             log.error("request.failed", **failure(error), exc_info=error)

@@ -13,7 +13,7 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.enqueue import LOG, NOT_SENT
 from clay_push_service.deliveries.suppression import is_erased
 from clay_push_service.host.leads import PushableLeads
-from clay_push_service.host.numbers import finite
+from clay_push_service.host.numbers import finite_or_null
 from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.accept import MAX_LEADS
 from clay_push_service.states import DeliveryState, DeliveryStatus
@@ -58,7 +58,7 @@ def judged(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table
             scores.c.project_id,
             leads.c.username,
             leads.c.full_name,
-            finite(scores.c.overall_score).label("overall_score"),
+            finite_or_null(scores.c.overall_score).label("overall_score"),
             social.c.classification,
         )
         .select_from(

@@ -11,7 +11,7 @@ from clay_push_service.callers.api_keys import ApiKey, find_key, is_key
 from clay_push_service.callers.caller import Caller, CallerKind, Scope
 from clay_push_service.errors import UNFINISHED, BadRequestError, ForbiddenError, UnauthorizedError
 from clay_push_service.host.members import memberships, user_exists
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tokens import username_of
 from clay_push_service.settings import Settings
 
@@ -25,7 +25,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 
 async def authenticate(
     connection: AsyncConnection,
-    host: Host,
+    host: HostTableCache,
     settings: Settings,
     authorization: str | None,
     x_org_id: str | None,
@@ -77,7 +77,7 @@ async def require_key(connection: AsyncConnection, credential: str) -> ApiKey:
 
 
 async def _of_user(
-    connection: AsyncConnection, host: Host, username: str, org_id: UUID | None, org_default: OrgDefault
+    connection: AsyncConnection, host: HostTableCache, username: str, org_id: UUID | None, org_default: OrgDefault
 ) -> Caller:
     tables = await host.tables(connection)
     members = await memberships(connection, tables, username)

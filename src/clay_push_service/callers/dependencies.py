@@ -13,7 +13,7 @@ from clay_push_service.callers.request_state import Database, Settings, Transact
 from clay_push_service.database import database as connected_database
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.failures import on_fresh_plan
-from clay_push_service.host import table_cache as connected
+from clay_push_service.host import table_cache
 from clay_push_service.settings import Settings as ServiceSettings
 
 BEARER = HTTPBearer(
@@ -29,12 +29,12 @@ OrgHeader = Annotated[
 ]
 
 
-def _host(request: Request) -> connected.Host:
-    found: connected.Host = request.app.state.host
+def _host(request: Request) -> table_cache.HostTableCache:
+    found: table_cache.HostTableCache = request.app.state.host
     return found
 
 
-Host = Annotated[connected.Host, Depends(_host)]
+HostCache = Annotated[table_cache.HostTableCache, Depends(_host)]
 
 
 class Authorize:
@@ -73,7 +73,7 @@ class Authorize:
         self,
         connection: AsyncConnection,
         request: Request,
-        host: connected.Host,
+        host: table_cache.HostTableCache,
         settings: ServiceSettings,
         x_org_id: str | None,
     ) -> Caller:
@@ -99,7 +99,7 @@ class AuthorizeInTransaction(Authorize):
         request: Request,
         connection: Transaction,
         database: Database,
-        host: Host,
+        host: HostCache,
         settings: Settings,
         background: BackgroundTasks,
         x_org_id: OrgHeader = None,
@@ -118,7 +118,7 @@ class AuthorizeDetached(Authorize):
         self,
         request: Request,
         database: Database,
-        host: Host,
+        host: HostCache,
         settings: Settings,
         background: BackgroundTasks,
         x_org_id: OrgHeader = None,

@@ -16,7 +16,7 @@ from clay_push_service.commands.actor import actor
 from clay_push_service.commands.lookup import organization
 from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError
-from clay_push_service.host.tables import detect
+from clay_push_service.host.detect import detect
 from clay_push_service.settings import Settings
 
 Done = TypeVar("Done")

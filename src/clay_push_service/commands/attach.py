@@ -7,10 +7,10 @@ import typer
 from clay_push_service.database.database import Database
 from clay_push_service.database_url import parse
 from clay_push_service.errors import InvalidError
-from clay_push_service.host.tables import detect
+from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.plan import Plan, Wish, enter_step
+from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, enter_step
 from clay_push_service.settings import Settings
 
 SHOWN = 10
@@ -26,13 +26,13 @@ def level_of(word: str) -> Level:
 def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool) -> int:
     """1 when something stands in the way."""
     role = parse(settings.database_url).role
-    wish = Wish(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
-    plan = asyncio.run(_attach(settings, wish, dry_run=True))
+    request = AttachRequest(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
+    plan = asyncio.run(_attach(settings, request, dry_run=True))
     _show(plan, dry_run=dry_run)
     if plan.problems:
         return 1
     if not dry_run:
-        asyncio.run(_attach(settings, wish, dry_run=False))
+        asyncio.run(_attach(settings, request, dry_run=False))
         typer.echo(f"Attached at level {level}.")
     return 0
 
@@ -46,12 +46,12 @@ def _admin(settings: Settings) -> Database:
     return Database.for_shell(settings.admin_database_url or settings.database_url, "clay-push-attach")
 
 
-async def _attach(settings: Settings, wish: Wish, *, dry_run: bool) -> Plan:
+async def _attach(settings: Settings, request: AttachRequest, *, dry_run: bool) -> Plan:
     database = _admin(settings)
     try:
         async with database.transaction() as connection:
             tables = await detect(connection, settings.host_schema)
-            return await attaching.attach(connection, tables, wish, dry_run=dry_run)
+            return await attaching.attach(connection, tables, request, dry_run=dry_run)
     finally:
         await database.close()
 
@@ -66,7 +66,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
     finally:
         await database.close()
     for step in steps:
-        typer.echo(f"- {step.says}")
+        typer.echo(f"- {step.description}")
     typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished ones stay")
     typer.echo("Nothing was changed (--dry-run)." if dry_run else "Detached.")
     if grants and not dry_run:
@@ -76,7 +76,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
 
 
 def _show(plan: Plan, *, dry_run: bool) -> None:
-    schema, role = plan.tables.schema, plan.wish.runtime_role
+    schema, role = plan.tables.schema, plan.request.runtime_role
     standing = f"attached at level {plan.standing.level}" if plan.standing else "not attached"
     typer.echo(f"NexusLeads ({plan.tables.vintage}) in schema {schema}; {standing}; the service runs as {role}.")
     for problem in plan.problems:
@@ -86,7 +86,7 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
     if dry_run:
         _show_grants(plan)
     _show_steps(plan, dry_run=dry_run)
-    if plan.waiting and plan.wish.level is Level.INBOX and not plan.wish.take_waiting:
+    if plan.waiting and plan.request.level is Level.INBOX and not plan.request.take_waiting:
         named = ", ".join(str(each) for each in plan.waiting[:SHOWN])
         more = f" and {len(plan.waiting) - SHOWN:,} more" if len(plan.waiting) > SHOWN else ""
         typer.echo(f"{len(plan.waiting):,} pushes of NexusLeads' own wait already: {named}{more}.")
@@ -94,7 +94,7 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
 
 
 def _show_grants(plan: Plan) -> None:
-    schema, role = plan.tables.schema, plan.wish.runtime_role
+    schema, role = plan.tables.schema, plan.request.runtime_role
     typer.echo("A role with least rights needs, at this level:")
     typer.echo(f"  {enter_step(schema, role).statement};")
     lacking = {(grant.privilege, grant.table) for grant in plan.missing}
@@ -106,10 +106,10 @@ def _show_grants(plan: Plan) -> None:
 def _show_steps(plan: Plan, *, dry_run: bool) -> None:
     typer.echo("Would do:" if dry_run else "Will do:")
     for step in plan.steps:
-        typer.echo(f"- {step.says}")
+        typer.echo(f"- {step.description}")
         if dry_run:
             typer.echo("    " + step.statement.strip().replace("\n", "\n    ") + ";")
-    if not plan.standing or plan.standing.level is not plan.wish.level:
-        typer.echo(f"- record level {plan.wish.level} in clay.attachment")
+    if not plan.standing or plan.standing.level is not plan.request.level:
+        typer.echo(f"- record level {plan.request.level} in clay.attachment")
     elif not plan.steps:
         typer.echo("- nothing: all of it is there")

@@ -10,7 +10,7 @@ from clay_push_service.commands.actor import actor
 from clay_push_service.commands.lookup import organization
 from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError
-from clay_push_service.host.tables import detect
+from clay_push_service.host.detect import detect
 from clay_push_service.privacy.erase import MAX_LEADS, erase
 from clay_push_service.privacy.receipt import Receipt, read_receipt
 from clay_push_service.settings import Settings

@@ -14,7 +14,7 @@ from clay_push_service.commands.actor import actor
 from clay_push_service.commands.lookup import organization, project
 from clay_push_service.commands.progress import job_bar, tell_end
 from clay_push_service.database.database import Database
-from clay_push_service.host.tables import detect
+from clay_push_service.host.detect import detect
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs.push_service import PushService, message_of
 from clay_push_service.push_jobs.queries.jobs import read_job

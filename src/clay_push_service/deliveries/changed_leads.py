@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.leads import payload_rows
+from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, content_hash, is_comparable
 
@@ -37,7 +37,7 @@ async def changed_leads(
         taken = list(hashes)
         for start in range(0, len(taken), BATCH):
             batch = taken[start : start + BATCH]
-            for lead_id, lead in (await payload_rows(connection, tables, org_id, project_id, batch)).items():
+            for lead_id, lead in (await read_lead_rows(connection, tables, org_id, project_id, batch)).items():
                 try:
                     if content_hash(lead) != hashes[lead_id]:
                         found.add(lead_id)

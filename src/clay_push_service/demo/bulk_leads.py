@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ async def load_bulk(
     May be called again: the next organizations and user names go on where the last ended.
     """
     words = ("leads", "source_leads", "stats", "lead_id", "source_id")
-    leads = _LEADS.substitute({word: name_of(word, vintage) for word in words})
+    leads = _LEADS.substitute({word: name_in(word, vintage) for word in words})
     projects = []
     async with connection.transaction():
         await connection.execute(f'SET LOCAL search_path TO "{schema}"')
         await connection.execute("SELECT setseed(0.7)")
-        members = name_of("leads", vintage)
+        members = name_in("leads", vintage)
         first = await connection.fetchval(f"SELECT coalesce(max(github_id), 0) FROM {members}")
         serial = await connection.fetchval("SELECT count(*) FROM organizations")
         for number in range(serial + 1, serial + 1 + organizations):
@@ -91,7 +91,7 @@ async def load_bulk(
                 "INSERT INTO projects (org_id, name) VALUES ($1, $2) RETURNING id", org_id, f"Bulk Project {number}"
             )
             sources = await connection.fetch(
-                f"INSERT INTO {name_of('sources', vintage)} (project_id, full_name, github_url)"
+                f"INSERT INTO {name_in('sources', vintage)} (project_id, full_name, github_url)"
                 " SELECT $1::uuid, $2::text || '/repo-' || n, 'https://github.com/' || $2 || '/repo-' || n"
                 " FROM generate_series(1, $3::int) AS n RETURNING id",
                 project_id,
@@ -102,5 +102,5 @@ async def load_bulk(
             first += leads_per_project
             projects.append(BulkProject(org_id, project_id))
     for word in ("leads", "lead_scores", "social_context", "stats", "source_leads", "sources", "projects"):
-        await connection.execute(f'ANALYZE "{schema}".{name_of(word, vintage)}')
+        await connection.execute(f'ANALYZE "{schema}".{name_in(word, vintage)}')
     return projects

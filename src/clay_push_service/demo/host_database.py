@@ -9,7 +9,7 @@ import asyncpg
 from clay_push_service.demo.home import DemoError, DemoHome
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import load_samples
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 
 ORGANIZATION = "acme"
 OWNER = "acme-owner"
@@ -54,7 +54,7 @@ async def prepare(url: str, asked: str | None, home: DemoHome) -> DemoProject:
             raise DemoError(
                 f"The demo's database holds other data than the demo's. Start afresh: rm -rf {home.directory}"
             )
-        lead_id = name_of("lead_id", wanted)
+        lead_id = name_in("lead_id", wanted)
         leads = await connection.fetch(f"SELECT {lead_id}, project_id FROM public.lead_scores")
         ids = [lead[0] for lead in leads if lead[1] == row["id"]]
         return DemoProject(
@@ -66,7 +66,7 @@ async def prepare(url: str, asked: str | None, home: DemoHome) -> DemoProject:
 
 async def _vintage(connection: asyncpg.Connection) -> Vintage | None:
     for vintage in Vintage:
-        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{name_of('leads', vintage)}"):
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"public.{name_in('leads', vintage)}"):
             return vintage
     return None
 

@@ -4,7 +4,7 @@ from string import Template
 
 import asyncpg
 
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 
 TABLES = Template("""
 CREATE TABLE organizations (id uuid PRIMARY KEY DEFAULT $new_id, name varchar(255) NOT NULL,
@@ -78,7 +78,7 @@ async def create_schema(connection: asyncpg.Connection, vintage: Vintage, schema
     has_ossp = await connection.fetchval("SELECT to_regproc('public.uuid_generate_v4') IS NOT NULL")
     words = ("leads", "sources", "source_leads", "stats", "lead_id", "source_id")
     statements = TABLES.substitute(
-        {word: name_of(word, vintage) for word in words},
+        {word: name_in(word, vintage) for word in words},
         new_id="public.uuid_generate_v4()" if has_ossp else "gen_random_uuid()",
         github_null="NOT NULL" if vintage is Vintage.DOCUMENT else "NULL",
         org_settings_is_secret="" if vintage is Vintage.DOCUMENT else ", is_secret boolean DEFAULT false",

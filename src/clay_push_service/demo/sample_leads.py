@@ -22,7 +22,7 @@ from clay_push_service.demo.sample_people import (
     SKILLS,
     username_of_name,
 )
-from clay_push_service.host.tables import Vintage, name_of
+from clay_push_service.host.columns import Vintage, name_in
 
 Cell = str | int | bool | Decimal | UUID | date | Sequence[str] | None
 Row = tuple[Cell, ...]
@@ -217,8 +217,8 @@ async def _copy(
     async with connection.transaction():
         for word, columns in _COLUMNS.items():
             await connection.copy_records_to_table(
-                name_of(word, vintage),
+                name_in(word, vintage),
                 schema_name=schema,
-                columns=[name_of(column, vintage) for column in columns],
+                columns=[name_in(column, vintage) for column in columns],
                 records=rows.get(word, []),
             )

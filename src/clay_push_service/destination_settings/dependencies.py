@@ -8,7 +8,7 @@ from fastapi import Depends
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.authenticate import OrgDefault
 from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.callers.dependencies import Host, detached_caller_with
+from clay_push_service.callers.dependencies import HostCache, detached_caller_with
 from clay_push_service.callers.request_state import Database, RequestId, Settings
 from clay_push_service.destination_settings.service import DestinationSettings
 
@@ -21,7 +21,7 @@ def destination_settings_with(
     async def service(
         caller: Annotated[Caller, Depends(detached_caller_with(scope, org_default=org_default))],
         database: Database,
-        host: Host,
+        host: HostCache,
         settings: Settings,
         request_id: RequestId,
     ) -> DestinationSettings:

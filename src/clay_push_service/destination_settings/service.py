@@ -27,7 +27,7 @@ from clay_push_service.destinations.unsealed import StoredDestination, read_dest
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.gate import require_available
 from clay_push_service.host.org_settings import clay_settings
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings
 
 
@@ -36,7 +36,7 @@ class DestinationSettings:
     """Every one of its acts begins with what NexusLeads' own settings page may have changed."""
 
     database: Database
-    host: Host
+    host: HostTableCache
     actor: Actor
     settings: Settings
 

@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.tables import (
-    COLUMNS,
-    OPTIONAL_COLUMNS,
-    OPTIONAL_TABLES,
-    SETTINGS_TABLES,
-    HostTables,
-    catalogue,
-)
+from clay_push_service.host.columns import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES, SETTINGS_TABLES
+from clay_push_service.host.detect import read_catalogue
+from clay_push_service.host.tables import HostTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +20,14 @@ class Missing:
     """The table is there, and a GRANT is what it takes."""
 
 
-async def missing(
+async def find_missing(
     connection: AsyncConnection, tables: HostTables, *, billing_enabled: bool = False
 ) -> Sequence[Missing]:
     """Each table, column or right that the service's own reads need and this role lacks; empty if all is well.
 
     `billing_enabled` needs `org_billing`, too. Settings are not read from their tables: see `tables.settings`.
     """
-    found = await catalogue(connection, tables.schema, [tables.vintage])
+    found = await read_catalogue(connection, tables.schema, [tables.vintage])
     role = (await connection.execute(text("SELECT current_user::text"))).scalar_one()
     lacking = []
     for word, columns in COLUMNS.items():

@@ -8,7 +8,7 @@ _MOST: ColumnElement[Decimal] = literal_column("CAST('Infinity' AS numeric)", Nu
 _LEAST: ColumnElement[Decimal] = literal_column("CAST('-Infinity' AS numeric)", Numeric())
 
 
-def finite(value: ColumnElement[Decimal]) -> ColumnElement[Decimal | None]:
+def finite_or_null(value: ColumnElement[Decimal]) -> ColumnElement[Decimal | None]:
     """The number, or null where it is none. To PostgreSQL NaN is greater than every number, infinity included."""
     number = cast(value, Numeric())
     return case((and_(number > _LEAST, number < _MOST), number))

@@ -15,7 +15,9 @@ class Project:
     name: str
 
 
-async def project(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Project | None:
+async def find_project(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID
+) -> Project | None:
     projects = tables.projects.c
     row = (
         await connection.execute(

@@ -52,7 +52,7 @@ FRACTIONS = frozenset((*SCORE_COLUMNS[:5], "classification_confidence"))
 """Decimals of the host's, read as doubles, which is what JSON has: making a Decimal of each took a tenth of the worker's reading."""
 
 
-async def payload_rows(
+async def read_lead_rows(
     connection: Connection, tables: HostTables, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
 ) -> Mapping[UUID, LeadRow]:
     """Rows of those ids that are leads of this project of this organization; an id that is none is not in the answer.

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import STALE_PLAN
-from clay_push_service.host.tables import HostTables, detect
+from clay_push_service.host.detect import detect
+from clay_push_service.host.tables import HostTables
 
 FRESH_SECONDS = 10.0
 
 Read = TypeVar("Read")
 
 
-class Host:
+class HostTableCache:
     """One a process: the vintage found in the database, and the schema it is in."""
 
     def __init__(self, schema: str = "public") -> None:
@@ -38,7 +39,7 @@ class Host:
     def _fresh(self) -> HostTables | None:
         return self._tables if time.monotonic() - self._looked_at <= FRESH_SECONDS else None
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         self._tables = None
 
     async def read(self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]) -> Read:
@@ -46,7 +47,7 @@ class Host:
         try:
             return await self._read(database, read)
         except (asyncpg.SyntaxOrAccessError, *STALE_PLAN):
-            self.forget()
+            self.invalidate()
             return await self._read(database, read)
 
     async def _read(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from clay_push_service.host.leads import LeadCriteria
+from clay_push_service.host.lead_filters import LeadCriteria
 
 MAX_WORDS = 500
 """In one list; more than any list of companies a person ticks."""

@@ -14,18 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.concurrency import run_in_threadpool
 
 from clay_push_service.callers.authenticate import credential_of, require_ops
-from clay_push_service.callers.dependencies import Authorized, Host
+from clay_push_service.callers.dependencies import Authorized, HostCache
 from clay_push_service.callers.request_state import Clock, Database, Settings
 from clay_push_service.callers.strict_query import require_known_parameters
 from clay_push_service.database.clock import read_clock
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.host.tables import HostTables
-from clay_push_service.ops.health import Vitals, vitals
+from clay_push_service.ops.health import Vitals, read_vitals
 from clay_push_service.ops.models import Status, status_of
 from clay_push_service.ops.page import REFRESH_SECONDS
 from clay_push_service.ops.page import render as render_page
-from clay_push_service.ops.readiness import readiness
+from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.ops.ring import RingCheck, check_ring
 from clay_push_service.ops.scrape import Scrape, render
 from clay_push_service.ops.verdict import judge
@@ -107,9 +107,9 @@ async def healthz() -> Alive:
 
 
 @router.get("/readyz", summary="Can it take requests?", responses=responses())
-async def readyz(settings: Settings, database: Database, host: Host) -> Ready:
+async def readyz(settings: Settings, database: Database, host: HostCache) -> Ready:
     """503 `not_ready` while the database is away or behind this release, or NexusLeads' tables cannot be read."""
-    ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
+    ready = await check_readiness(database, host, billing_enabled=settings.billing_enabled)
     if ready.reason is not None:
         raise UnavailableError(ready.reason, code="not_ready", headers={"Retry-After": "5"})
     return Ready(status="ready")
@@ -122,9 +122,9 @@ async def readyz(settings: Settings, database: Database, host: Host) -> Ready:
     dependencies=Authorized,
     responses={**responses(401, 403), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Database, host: Host) -> Response:
+async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Database, host: HostCache) -> Response:
     """Of this process, and of the queue as the database tells it; without a database only the former."""
-    seen = render(None) if sight else await scrape.text(lambda: _vitals(database, host))
+    seen = render(None) if sight else await scrape.text(lambda: _read_vitals(database, host))
     return Response(await run_in_threadpool(generate_latest) + seen, media_type=CONTENT_TYPE_LATEST)
 
 
@@ -151,13 +151,13 @@ async def read_status(
     sight: OnCall,
     settings: Settings,
     database: Database,
-    host: Host,
+    host: HostCache,
     clock: Clock,
     refresh: Refresh = REFRESH_SECONDS,
 ) -> Response:
     """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
     require_known_parameters(request)
-    ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
+    ready = await check_readiness(database, host, billing_enabled=settings.billing_enabled)
     ready = ready.for_everybody if sight else ready
     box: SecretBox | None = request.app.state.box
     looked = await _look(database, host, box, clock) if ready.is_migrated and not sight else None
@@ -176,17 +176,19 @@ async def read_status(
     return JSONResponse(status.model_dump(mode="json"), code, headers=later)
 
 
-async def _look(database: Database, host: Host, box: SecretBox | None, clock: Clock) -> tuple[Vitals, RingCheck] | None:
+async def _look(
+    database: Database, host: HostCache, box: SecretBox | None, clock: Clock
+) -> tuple[Vitals, RingCheck] | None:
     try:
         async with database.transaction() as connection:
             await read_clock(connection, clock)
-            return await vitals(connection, await _tables(connection, host)), await check_ring(connection, box)
+            return await read_vitals(connection, await _tables(connection, host)), await check_ring(connection, box)
     except LOST:
-        host.forget()
+        host.invalidate()
         return None
 
 
-async def _tables(connection: AsyncConnection, host: Host) -> HostTables | None:
+async def _tables(connection: AsyncConnection, host: HostCache) -> HostTables | None:
     """None: NexusLeads' tables are not there, which `readiness` reports."""
     try:
         return await host.tables(connection)
@@ -194,10 +196,10 @@ async def _tables(connection: AsyncConnection, host: Host) -> HostTables | None:
         return None
 
 
-async def _vitals(database: Database, host: Host) -> Vitals | None:
+async def _read_vitals(database: Database, host: HostCache) -> Vitals | None:
     try:
         async with database.transaction() as connection:
-            return await vitals(connection)
+            return await read_vitals(connection)
     except LOST:
-        host.forget()
+        host.invalidate()
         return None

@@ -170,7 +170,7 @@ class Vitals:
         return sum(each.count for each in self.last_hour if each.status == "failed")
 
 
-async def vitals(connection: AsyncConnection, tables: HostTables | None = None) -> Vitals:
+async def read_vitals(connection: AsyncConnection, tables: HostTables | None = None) -> Vitals:
     """One look in one transaction. Raises what the database raises. `tables`: where the organizations' names are read."""
     started = time.perf_counter()
     await connection.execute(PATIENCE)

@@ -13,9 +13,9 @@ from clay_push_service import logs, migrations
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
-from clay_push_service.host.missing import missing
-from clay_push_service.host.table_cache import Host
-from clay_push_service.host_integration.attach.drift import lacking_rights
+from clay_push_service.host.missing import find_missing
+from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.host_integration.attach.drift import find_missing_rights
 
 INSUFFICIENT_PRIVILEGE = "42501"
 ANSWER_SECONDS = 5.0
@@ -80,7 +80,7 @@ READ_ONLY = "The database is read-only: it is a standby, or was set so."
 BEHIND = "Migrations are missing: the database is behind this release."
 
 
-async def readiness(database: Database, host: Host, *, billing_enabled: bool = False) -> Readiness:
+async def check_readiness(database: Database, host: HostTableCache, *, billing_enabled: bool = False) -> Readiness:
     """Never raises for a database that is down or unfit: that is the answer. Takes ANSWER_SECONDS at most.
 
     Rights are looked up for exactly the columns that are read, with `billing_enabled` the billing table's, too.
@@ -99,7 +99,7 @@ async def readiness(database: Database, host: Host, *, billing_enabled: bool = F
     return UNREACHABLE
 
 
-async def _read(database: Database, host: Host, *, billing_enabled: bool) -> Readiness:
+async def _read(database: Database, host: HostTableCache, *, billing_enabled: bool) -> Readiness:
     try:
         async with database.transaction() as connection:
             await connection.execute(PATIENCE)
@@ -129,15 +129,15 @@ async def _read(database: Database, host: Host, *, billing_enabled: bool) -> Rea
 
 
 async def _of_host(
-    connection: AsyncConnection, host: Host, version: str, revision: str | None, *, billing_enabled: bool
+    connection: AsyncConnection, host: HostTableCache, version: str, revision: str | None, *, billing_enabled: bool
 ) -> Readiness:
     try:
         tables = await host.tables(connection)
     except UnavailableError as error:
         return Readiness(reachable=True, reason=error.detail, database=version, revision=revision, is_migrated=True)
-    closed = [each for each in await missing(connection, tables, billing_enabled=billing_enabled) if each.is_right]
+    closed = [each for each in await find_missing(connection, tables, billing_enabled=billing_enabled) if each.is_right]
     return Readiness(
         reachable=True, reason=HOST_CLOSED if closed else None, database=version, revision=revision, is_migrated=True,
         host=tables.vintage, may_read_host=not closed,
-        lacking=[each.sentence for each in closed] or await lacking_rights(connection, tables),
+        lacking=[each.sentence for each in closed] or await find_missing_rights(connection, tables),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, Host
+from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, HostCache
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized
     dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(
-    body: ErasureBody, caller: Eraser, connection: Transaction, host: Host, response: Response
+    body: ErasureBody, caller: Eraser, connection: Transaction, host: HostCache, response: Response
 ) -> Receipt:
     """For an owner, or a key with scope `erase`. The receipt lists what had gone to Clay before: delete it there."""
     tables = await host.tables(connection)

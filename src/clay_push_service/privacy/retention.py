@@ -53,7 +53,7 @@ class Emptied:
     jobs: int = 0
 
 
-async def empty_old(database: Database, retention_days: int, *, batches: int = BATCHES) -> Emptied:
+async def empty_old_jobs(database: Database, retention_days: int, *, batches: int = BATCHES) -> Emptied:
     """One pass: up to `batches` short transactions. With nothing to do it is one look into an index."""
     emptied = Emptied()
     for _ in range(batches):

@@ -18,8 +18,9 @@ from clay_push_service.deliveries.parallelism import shares
 from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host import leads as host_leads
-from clay_push_service.host.leads import LeadCriteria, PushableLeads
-from clay_push_service.host.projects import project as read_project
+from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered
+from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.projects import find_project as read_project
 from clay_push_service.host.tables import HostTables
 from clay_push_service.states import DestinationState, PushMode
 
@@ -122,7 +123,7 @@ async def choose_selected(
     unknown = await host_leads.unknown_leads(connection, tables, org_id, lead_ids, project_id, NAMED)
     if unknown:
         raise no_leads(unknown, "These are no leads of your project, so nothing was queued")
-    leads = host_leads.selected(tables, org_id, lead_ids, project_id)
+    leads = host_leads.select_by_id(tables, org_id, lead_ids, project_id)
     return Selection(PushMode.SELECTED, leads, [project_id], again=again)
 
 
@@ -135,7 +136,7 @@ async def _choose_best(
     if unknown:
         raise no_leads(unknown[:NAMED], "These are no leads of your organization, so nothing was queued")
     most = [project_id for project_id, _ in Counter(projects.values()).most_common()]
-    return Selection(PushMode.SELECTED, host_leads.paired(tables, projects), most, again=again)
+    return Selection(PushMode.SELECTED, host_leads.select_pairs(tables, projects), most, again=again)
 
 
 async def choose_filtered(
@@ -150,14 +151,14 @@ async def choose_filtered(
 ) -> Selection:
     """Leads of a project by filters. Raises 404 `project_not_found`, or 422 `too_many_leads` with their count."""
     await require_project(connection, tables, org_id, project_id)
-    count = await host_leads.count_filtered(connection, tables, org_id, project_id, criteria)
+    count = await count_filtered(connection, tables, org_id, project_id, criteria)
     if count > MAX_LEADS:
         raise InvalidError(
             f"The filters match {count:,} leads, and one push takes up to {MAX_LEADS:,}: narrow the filters.",
             code="too_many_leads",
             extra={"count": count, "limit": MAX_LEADS},
         )
-    leads = host_leads.filtered(tables, org_id, project_id, criteria)
+    leads = select_filtered(tables, org_id, project_id, criteria)
     return Selection(mode, leads, [project_id], again=again, filters_json=filters_json)
 
 

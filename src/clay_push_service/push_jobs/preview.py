@@ -16,7 +16,8 @@ from clay_push_service.deliveries.changed_leads import changed_leads
 from clay_push_service.deliveries.enqueue import LOG, judged
 from clay_push_service.destinations.read import DestinationView, WebhookView
 from clay_push_service.errors import ConflictError
-from clay_push_service.host.leads import LeadRow, payload_rows
+from clay_push_service.host.lead_row import LeadRow
+from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, PayloadProblem, build
 from clay_push_service.push_jobs.accept import Selection, require_destination
@@ -144,7 +145,7 @@ async def _build(
     for project_id, lead_ids in by_project.items():
         for start in range(0, len(lead_ids), BATCH):
             batch = lead_ids[start : start + BATCH]
-            for row in (await payload_rows(connection, tables, org_id, project_id, batch)).values():
+            for row in (await read_lead_rows(connection, tables, org_id, project_id, batch)).values():
                 _count(built, row, pushed_at)
     return built
 

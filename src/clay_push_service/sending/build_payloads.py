@@ -12,8 +12,9 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE, VALUE_ERRORS, is_about_the_data
 from clay_push_service.database.statement import Connection
 from clay_push_service.deliveries.claim import Claimed
-from clay_push_service.host.leads import LeadRow, payload_rows
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.lead_row import LeadRow
+from clay_push_service.host.read_lead_rows import read_lead_rows
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import Payload, PayloadError, PayloadProblem, build
 
@@ -35,7 +36,12 @@ class Unsendable:
 
 
 async def prepare(
-    host: Host, database: Database, org_id: UUID, project_id: UUID, claims: Sequence[Claimed], clock: DatabaseClock
+    host: HostTableCache,
+    database: Database,
+    org_id: UUID,
+    project_id: UUID,
+    claims: Sequence[Claimed],
+    clock: DatabaseClock,
 ) -> list[Ready | Unsendable]:
     """One entry for each claim, in their order."""
     rows = await _rows(host, database, org_id, project_id, [claimed.lead_id for claimed in claims])
@@ -60,10 +66,10 @@ def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: date
 
 
 async def _rows(
-    host: Host, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
+    host: HostTableCache, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
 ) -> dict[UUID, LeadRow | PayloadError]:
     async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError]:
-        return dict(await payload_rows(connection, tables, org_id, project_id, lead_ids))
+        return dict(await read_lead_rows(connection, tables, org_id, project_id, lead_ids))
 
     try:
         return await host.read(database, read)

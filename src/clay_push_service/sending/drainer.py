@@ -29,7 +29,7 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.slots import reserve_slots
 from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.sending.open_job import JobRow, OpenJob, Postponed, Rules, lock_job, open_job
 from clay_push_service.sending.result_writer import Recorder
 from clay_push_service.sending.slice import Slice
@@ -85,7 +85,7 @@ class Drainer:
     def __init__(
         self,
         database: Database,
-        host: Host,
+        host: HostTableCache,
         client: ClayClient,
         box: SecretBox,
         settings: Settings,

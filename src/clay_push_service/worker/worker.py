@@ -26,10 +26,10 @@ from clay_push_service.database.failed_statement import failure
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.destinations.reopen import reopen
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
-from clay_push_service.privacy.retention import empty_old
+from clay_push_service.privacy.retention import empty_old_jobs
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 from clay_push_service.worker.watchdog import Watchdog
@@ -73,7 +73,7 @@ class Worker:
         self._client = ClayClient.create(settings)
         self._drainer = Drainer(
             self._database,
-            Host(settings.host_schema),
+            HostTableCache(settings.host_schema),
             self._client,
             SecretBox(settings.encryption_keys),
             settings,
@@ -83,8 +83,8 @@ class Worker:
         self._beside = Database(
             settings.database_url, pool_size=2, application="clay-push-mirror", answer_seconds=WORKER_ANSWER_SECONDS
         )
-        self._mirror = Mirror(self._beside, Host(settings.host_schema))
-        self._inbox = Inbox(self._beside, Host(settings.host_schema), settings)
+        self._mirror = Mirror(self._beside, HostTableCache(settings.host_schema))
+        self._inbox = Inbox(self._beside, HostTableCache(settings.host_schema), settings)
         self._stop = asyncio.Event()
         self._queue_answered_at = time.monotonic()
 
@@ -237,7 +237,7 @@ class Worker:
                 await self._drainer.give_back()
                 async with self._database.transaction() as connection:
                     await sweep(connection, idle_seconds=max(self._settings.sweep_seconds, LEAST_IDLE_SECONDS))
-                await empty_old(self._database, self._settings.retention_days)
+                await empty_old_jobs(self._database, self._settings.retention_days)
             except Exception as error:  # noqa: BLE001 - the next sweep is soon
                 log.warning("sweep.failed", **failure(error))
             await asyncio.sleep(self._settings.sweep_seconds)

@@ -15,14 +15,14 @@ from clay_push_service.commands import cli_errors as complaint
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.errors import UnavailableError
-from clay_push_service.host.missing import missing
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.missing import find_missing
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level as AttachLevel
-from clay_push_service.host_integration.attach.drift import lacking_rights, what_is_amiss
+from clay_push_service.host_integration.attach.drift import find_drift, find_missing_rights
 from clay_push_service.ops.advice import Level
-from clay_push_service.ops.health import vitals
-from clay_push_service.ops.readiness import Readiness, readiness
+from clay_push_service.ops.health import read_vitals
+from clay_push_service.ops.readiness import Readiness, check_readiness
 from clay_push_service.ops.verdict import judge
 from clay_push_service.settings import PREFIX, Settings
 
@@ -78,12 +78,12 @@ async def database_findings(settings: Settings) -> Sequence[Finding]:
     ring = [box] if isinstance(box, Finding) else []
     database, host = (
         Database.for_shell(settings.database_url, "clay-push-doctor", pool_size=2),
-        Host(settings.host_schema),
+        HostTableCache(settings.host_schema),
     )
     try:
         async with database.transaction() as connection:
             found = [await _role(connection)]
-        ready = await readiness(database, host, billing_enabled=settings.billing_enabled)
+        ready = await check_readiness(database, host, billing_enabled=settings.billing_enabled)
         found.append(_migrations(ready))
         if ready.is_migrated:
             async with database.transaction() as connection:
@@ -150,14 +150,14 @@ async def _grants(connection: AsyncConnection) -> Finding:
     )  # fmt: skip
 
 
-async def _host(connection: AsyncConnection, host: Host, settings: Settings) -> Sequence[Finding]:
+async def _host(connection: AsyncConnection, host: HostTableCache, settings: Settings) -> Sequence[Finding]:
     try:
         tables = await host.tables(connection)
     except UnavailableError as error:
         return [
             Finding("NexusLeads", Result.BROKEN, error.detail, f"Check {PREFIX}HOST_SCHEMA and the database's name.")
         ]
-    lacking = await missing(connection, tables, billing_enabled=settings.billing_enabled)
+    lacking = await find_missing(connection, tables, billing_enabled=settings.billing_enabled)
     if not lacking:
         read = Finding("NexusLeads", Result.OK, f"Its tables ({tables.vintage}) are there and may be read.")
         return [read, *await _attachment(connection, tables)]
@@ -186,12 +186,12 @@ def _grant(level: AttachLevel) -> str:
 async def _attachment(connection: AsyncConnection, tables: HostTables) -> Sequence[Finding]:
     if not (await connection.execute(ATTACHABLE)).scalar_one():
         return []
-    level, amiss = await what_is_amiss(connection, tables)
+    level, amiss = await find_drift(connection, tables)
     if level is None:
         return _unattached(tables)
     broken = [
         Finding("attachment", Result.BROKEN, _sentence(each), _grant(level))
-        for each in await lacking_rights(connection, tables)
+        for each in await find_missing_rights(connection, tables)
     ]
     if broken:
         return broken
@@ -246,9 +246,9 @@ async def _secrets(connection: AsyncConnection, box: SecretBox) -> Sequence[Find
     return found
 
 
-async def _work(connection: AsyncConnection, ready: Readiness, host: Host) -> Sequence[Finding]:
+async def _work(connection: AsyncConnection, ready: Readiness, host: HostTableCache) -> Sequence[Finding]:
     """Workers, wake-ups and destinations, in the words of `/status`."""
-    seen = await vitals(connection, await host.tables(connection) if ready.host else None)
+    seen = await read_vitals(connection, await host.tables(connection) if ready.host else None)
     live = [worker for worker in seen.workers if worker.is_live]
     found = []
     if live:

@@ -17,8 +17,8 @@ from clay_push_service.host_integration.attach.grants import (
     rule_grants,
     write_grants,
 )
-from clay_push_service.host_integration.attach.host_schema import JOBS, Shape, read_shape
-from clay_push_service.host_integration.attach.plan import Plan, Step, Wish, make_plan, removals
+from clay_push_service.host_integration.attach.host_schema import JOBS, HostSchema, read_host_schema
+from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, Step, make_plan, removals
 from clay_push_service.host_integration.attach.settings_function import table_grants
 from clay_push_service.host_integration.inbox.finished_scans import forget_waiting
 from clay_push_service.host_integration.mirror.write import WRITE_AS_MIRROR, end_row
@@ -57,26 +57,26 @@ class NotAttachableError(UnavailableError):
     code = "not_attachable"
 
 
-async def attach(connection: AsyncConnection, tables: HostTables, wish: Wish, *, dry_run: bool) -> Plan:
+async def attach(connection: AsyncConnection, tables: HostTables, request: AttachRequest, *, dry_run: bool) -> Plan:
     """Say what is to be done, and do it unless this is a dry run. Raises NotAttachableError with what stands in the way."""
     await _begin(connection, lock=not dry_run)
-    shape = await read_shape(connection, tables)
-    plan = await make_plan(connection, tables, shape, wish)
+    host_schema = await read_host_schema(connection, tables)
+    plan = await make_plan(connection, tables, host_schema, request)
     if dry_run:
         return plan
     if plan.problems:
         raise NotAttachableError("Nothing was changed: " + "; ".join(plan.problems) + ".")
-    if plan.standing is not None and plan.standing.level.mirrors and not wish.level.mirrors:
-        await _end_unfinished(connection, shape)
+    if plan.standing is not None and plan.standing.level.mirrors and not request.level.mirrors:
+        await _end_unfinished(connection, host_schema)
     for step in plan.steps:
         await connection.exec_driver_sql(step.statement)
-    if still := await missing_grants(connection, tables.schema, wish.runtime_role, plan.grants):
-        lacking = "; ".join(grant.statement(tables.schema, wish.runtime_role) for grant in still)
+    if still := await missing_grants(connection, tables.schema, request.runtime_role, plan.grants):
+        lacking = "; ".join(grant.statement(tables.schema, request.runtime_role) for grant in still)
         raise NotAttachableError(f"Nothing was changed: these grants had no effect: {lacking}.")
-    if plan.standing is None or (plan.standing.level, plan.standing.host_schema) != (wish.level, tables.schema):
+    if plan.standing is None or (plan.standing.level, plan.standing.host_schema) != (request.level, tables.schema):
         await forget_waiting(connection)
-        await connection.execute(RECORD, {"level": wish.level, "schema": tables.schema})
-        await audit(connection, None, "shell", "host.attached", {"level": wish.level.value})
+        await connection.execute(RECORD, {"level": request.level, "schema": tables.schema})
+        await audit(connection, None, "shell", "host.attached", {"level": request.level.value})
     return plan
 
 
@@ -88,18 +88,18 @@ async def detach(
     Returns the steps, the number of rows to be ended, and the grants that are no longer needed.
     """
     await _begin(connection, lock=not dry_run)
-    shape = await read_shape(connection, tables)
+    host_schema = await read_host_schema(connection, tables)
     steps = await removals(connection, tables.schema)
-    all_grants = [*read_grants(tables), *write_grants(shape), *rule_grants(tables)]
+    all_grants = [*read_grants(tables), *write_grants(host_schema), *rule_grants(tables)]
     grants = [
         *await given(connection, tables.schema, runtime_role, _merged(all_grants)),
         *await table_grants(connection, tables, runtime_role),
     ]
     if dry_run:
-        live = (await connection.execute(text(LIVE_ROWS.format(jobs=shape.table(JOBS))))).all()
+        live = (await connection.execute(text(LIVE_ROWS.format(jobs=host_schema.table(JOBS))))).all()
         return steps, len(live), grants
     standing = await read_attachment(connection)
-    ended = await _end_unfinished(connection, shape)
+    ended = await _end_unfinished(connection, host_schema)
     for step in steps:
         await connection.exec_driver_sql(step.statement)
     if standing is not None:
@@ -125,16 +125,16 @@ async def _begin(connection: AsyncConnection, *, lock: bool) -> None:
         await connection.execute(LOCK)
 
 
-async def _end_unfinished(connection: AsyncConnection, shape: Shape) -> int:
+async def _end_unfinished(connection: AsyncConnection, host_schema: HostSchema) -> int:
     """Left `running` they would be turned to pending at the host's next start, and failed by its processor.
 
     Their push jobs go on, and are shown again where we are attached again.
     """
     await connection.execute(WRITE_AS_MIRROR)
-    rows = (await connection.execute(text(LIVE_ROWS.format(jobs=shape.table(JOBS))))).all()
+    rows = (await connection.execute(text(LIVE_ROWS.format(jobs=host_schema.table(JOBS))))).all()
     for row in rows:
-        await end_row(connection, shape, row.host_job_id, JobStatus.FAILED, DETACHED, row.metadata or "{}")
+        await end_row(connection, host_schema, row.host_job_id, JobStatus.FAILED, DETACHED, row.metadata or "{}")
     entries = (await connection.execute(LEFT_ENTRIES, {"message": NEVER_TAKEN})).all()
     for row in entries:
-        await end_row(connection, shape, row.host_job_id, JobStatus(row.end_status), row.end_message, "{}")
+        await end_row(connection, host_schema, row.host_job_id, JobStatus(row.end_status), row.end_message, "{}")
     return len(rows) + len(entries)

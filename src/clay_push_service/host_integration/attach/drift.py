@@ -9,7 +9,7 @@ from clay_push_service.automation.rule import MIN_SCORE
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.host_integration.attach.grants import missing_grants, needed
-from clay_push_service.host_integration.attach.host_schema import JOBS, quoted, read_shape
+from clay_push_service.host_integration.attach.host_schema import JOBS, quoted, read_host_schema
 from clay_push_service.host_integration.attach.plan import CONFIG, find_ours
 from clay_push_service.host_integration.attach.settings_function import SIGNATURE, table_grants
 from clay_push_service.host_integration.attach.triggers import TRIGGERS
@@ -34,7 +34,7 @@ WHERE done_at IS NULL AND finished_at < now() - interval '{BEHIND_SECONDS} secon
 FRACTIONS = "SELECT count(*) FROM {projects} WHERE {column} <> trunc({column})"
 
 
-async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
+async def find_drift(connection: AsyncConnection, tables: HostTables) -> tuple[Level | None, Sequence[str]]:
     """The level, and a sentence for each thing that `clay-push attach` (or a worker) would put right. As the running role."""
     standing = await read_attachment(connection)
     if standing is None:
@@ -70,14 +70,14 @@ async def what_is_amiss(connection: AsyncConnection, tables: HostTables) -> tupl
     return standing.level, said
 
 
-async def lacking_rights(connection: AsyncConnection, tables: HostTables) -> Sequence[str]:
+async def find_missing_rights(connection: AsyncConnection, tables: HostTables) -> Sequence[str]:
     """A sentence for each right that the running role needs at the level of the attachment and lacks. As that role."""
     standing = await read_attachment(connection)
     if standing is None:
         return ()
-    shape = await read_shape(connection, tables)
+    host_schema = await read_host_schema(connection, tables)
     role = (await connection.execute(ROLE)).scalar_one()
-    lacking = await missing_grants(connection, tables.schema, role, needed(tables, shape, standing.level))
+    lacking = await missing_grants(connection, tables.schema, role, needed(tables, host_schema, standing.level))
     sentences = [
         f"role {role} may not {grant.privilege} {', '.join(grant.columns)} of {tables.schema}.{grant.table}"
         for grant in lacking

@@ -7,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.automation.rule import COLUMNS as RULE_COLUMNS
-from clay_push_service.host.tables import COLUMNS, SETTINGS_TABLES, HostTables
+from clay_push_service.host.columns import COLUMNS, SETTINGS_TABLES
+from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.host_schema import (
     JOB_CHANGES,
@@ -19,7 +20,7 @@ from clay_push_service.host_integration.attach.host_schema import (
     PROGRESS,
     PROGRESS_CHANGES,
     PROGRESS_COLUMNS,
-    Shape,
+    HostSchema,
     present,
     quoted,
 )
@@ -72,13 +73,13 @@ def read_grants(tables: HostTables) -> Sequence[Grant]:
     ]
 
 
-def write_grants(shape: Shape) -> Sequence[Grant]:
+def write_grants(host_schema: HostSchema) -> Sequence[Grant]:
     """To show push jobs on the host's pages. No DELETE anywhere."""
-    log = tuple(shape.log_columns(LOG_COLUMNS))
+    log = tuple(host_schema.log_columns(LOG_COLUMNS))
     wanted: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-        JOBS: ((), tuple(present(JOB_COLUMNS, shape.jobs)), tuple(present(JOB_CHANGES, shape.jobs))),
-        PROGRESS: (("id",), tuple(present(PROGRESS_COLUMNS, shape.progress)), tuple(present(PROGRESS_CHANGES, shape.progress))),
-        LOG: (log, log, tuple(shape.log_columns(LOG_CHANGES))),
+        JOBS: ((), tuple(present(JOB_COLUMNS, host_schema.jobs)), tuple(present(JOB_CHANGES, host_schema.jobs))),
+        PROGRESS: (("id",), tuple(present(PROGRESS_COLUMNS, host_schema.progress)), tuple(present(PROGRESS_CHANGES, host_schema.progress))),
+        LOG: (log, log, tuple(host_schema.log_columns(LOG_CHANGES))),
     }  # fmt: skip
     return [
         Grant(privilege, table, columns)
@@ -95,8 +96,8 @@ def rule_grants(tables: HostTables) -> Sequence[Grant]:
     return [Grant("UPDATE", tables.host_name("projects"), tuple(map(tables.host_name, RULE_COLUMNS)))]
 
 
-def needed(tables: HostTables, shape: Shape, level: Level) -> Sequence[Grant]:
-    written = [*write_grants(shape), *rule_grants(tables)] if level.mirrors else []
+def needed(tables: HostTables, host_schema: HostSchema, level: Level) -> Sequence[Grant]:
+    written = [*write_grants(host_schema), *rule_grants(tables)] if level.mirrors else []
     return [*read_grants(tables), *written]
 
 

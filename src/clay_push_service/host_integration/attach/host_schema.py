@@ -48,7 +48,7 @@ GROUP BY i.indexrelid
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class HostSchema:
     """`log_key`: the columns in which the host's log may have a lead once; empty where it may have it often."""
 
     schema: str
@@ -76,7 +76,7 @@ def present(columns: Iterable[str], has: frozenset[str]) -> list[str]:
     return [column for column in columns if column in has]
 
 
-async def read_shape(connection: AsyncConnection, tables: HostTables) -> Shape:
+async def read_host_schema(connection: AsyncConnection, tables: HostTables) -> HostSchema:
     found: dict[str, set[str]] = {JOBS: set(), PROGRESS: set(), LOG: set()}
     for table, column in await connection.execute(COLUMNS, {"schema": tables.schema}):
         found[table].add(column)
@@ -84,7 +84,7 @@ async def read_shape(connection: AsyncConnection, tables: HostTables) -> Shape:
     lead_id = next((name for name in LEAD_COLUMNS if name in log), tables.host_name("lead_id"))
     keys = [tuple(columns) for columns in (await connection.execute(KEYS, {"schema": tables.schema})).scalars()]
     fitting = [key for key in keys if lead_id in key and set(key) <= {"org_id", lead_id, "project_id"}]
-    return Shape(
+    return HostSchema(
         tables.schema,
         tables.host_name("leads"),
         lead_id,

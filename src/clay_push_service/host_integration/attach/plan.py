@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.tables import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES, HostTables
+from clay_push_service.host.columns import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES
+from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach import settings_function
 from clay_push_service.host_integration.attach.attachment import Attachment, Level, read_attachment
 from clay_push_service.host_integration.attach.grants import (
@@ -24,7 +25,7 @@ from clay_push_service.host_integration.attach.host_schema import (
     LOG,
     PROGRESS,
     PROGRESS_CHANGES,
-    Shape,
+    HostSchema,
     quoted,
 )
 from clay_push_service.host_integration.attach.triggers import TRIGGERS, Trigger
@@ -53,12 +54,12 @@ CONFIG = "search_path=pg_catalog, pg_temp;lock_timeout=300ms"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    says: str
+    description: str
     statement: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AttachRequest:
     """What the operator asked for. `runtime_role` is the one that serves and works."""
 
     level: Level
@@ -70,7 +71,7 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class Plan:
     tables: HostTables
-    wish: Wish
+    request: AttachRequest
     standing: Attachment | None
     problems: Sequence[str] = ()
     """Must be put right first; nothing is changed."""
@@ -82,31 +83,33 @@ class Plan:
     """Pushes of the host's own that are pending."""
 
 
-async def make_plan(connection: AsyncConnection, tables: HostTables, shape: Shape, wish: Wish) -> Plan:
+async def make_plan(
+    connection: AsyncConnection, tables: HostTables, host_schema: HostSchema, request: AttachRequest
+) -> Plan:
     """As the role that would carry it out."""
     standing = await read_attachment(connection)
-    problems = _lacking(tables, shape, wish.level)
-    if not (await connection.execute(ROLE_EXISTS, {"role": wish.runtime_role})).scalar_one():
-        problems.append(f"there is no role {wish.runtime_role}, which is to run the service")
+    problems = _lacking(tables, host_schema, request.level)
+    if not (await connection.execute(ROLE_EXISTS, {"role": request.runtime_role})).scalar_one():
+        problems.append(f"there is no role {request.runtime_role}, which is to run the service")
     if problems:
-        return Plan(tables, wish, standing, problems)
-    grants = needed(tables, shape, wish.level)
-    missing = await missing_grants(connection, tables.schema, wish.runtime_role, grants)
-    problems += await _no_grant_right(connection, tables.schema, wish.runtime_role, missing)
+        return Plan(tables, request, standing, problems)
+    grants = needed(tables, host_schema, request.level)
+    missing = await missing_grants(connection, tables.schema, request.runtime_role, grants)
+    problems += await _no_grant_right(connection, tables.schema, request.runtime_role, missing)
     problems += await settings_function.unreadable(connection, tables)
-    steps = await _grant_steps(connection, tables, wish, missing)
-    trigger_steps = await _trigger_steps(connection, tables.schema, wish)
+    steps = await _grant_steps(connection, tables, request, missing)
+    trigger_steps = await _trigger_steps(connection, tables.schema, request)
     if any(step.statement.startswith("CREATE OR REPLACE TRIGGER") for step in trigger_steps):
         problems += await _no_trigger_right(connection, tables.schema)
     if problems:
-        return Plan(tables, wish, standing, problems, grants=grants, missing=missing)
-    waiting = (await connection.execute(text(WAITING.format(jobs=shape.table(JOBS))))).scalars().all()
-    if waiting and wish.take_waiting and wish.level is Level.INBOX:
-        trigger_steps.append(Step(f"take over {len(waiting)} waiting pushes of the host's", _touch(shape)))
-    return Plan(tables, wish, standing, problems, [*steps, *trigger_steps], grants, missing, waiting)
+        return Plan(tables, request, standing, problems, grants=grants, missing=missing)
+    waiting = (await connection.execute(text(WAITING.format(jobs=host_schema.table(JOBS))))).scalars().all()
+    if waiting and request.take_waiting and request.level is Level.INBOX:
+        trigger_steps.append(Step(f"take over {len(waiting)} waiting pushes of the host's", _touch(host_schema)))
+    return Plan(tables, request, standing, problems, [*steps, *trigger_steps], grants, missing, waiting)
 
 
-def _lacking(tables: HostTables, shape: Shape, level: Level) -> list[str]:
+def _lacking(tables: HostTables, host_schema: HostSchema, level: Level) -> list[str]:
     said = []
     for word, columns in COLUMNS.items():
         name = f"{tables.schema}.{tables.host_name(word)}"
@@ -120,9 +123,9 @@ def _lacking(tables: HostTables, shape: Shape, level: Level) -> list[str]:
         ]
     if level.mirrors:
         for table, has, wanted in (
-            (JOBS, shape.jobs, (*JOB_CHANGES, "id", "job_type")),
-            (PROGRESS, shape.progress, ("id", "job_id", "step_number", *PROGRESS_CHANGES)),
-            (LOG, shape.log, ("id", "org_id", "status", "pushed_at")),
+            (JOBS, host_schema.jobs, (*JOB_CHANGES, "id", "job_type")),
+            (PROGRESS, host_schema.progress, ("id", "job_id", "step_number", *PROGRESS_CHANGES)),
+            (LOG, host_schema.log, ("id", "org_id", "status", "pushed_at")),
         ):
             named = f"{tables.schema}.{table}"
             said += [f"column {named}.{column} does not exist" for column in wanted if column not in has]
@@ -130,9 +133,9 @@ def _lacking(tables: HostTables, shape: Shape, level: Level) -> list[str]:
 
 
 async def _grant_steps(
-    connection: AsyncConnection, tables: HostTables, wish: Wish, missing: Sequence[Grant]
+    connection: AsyncConnection, tables: HostTables, request: AttachRequest, missing: Sequence[Grant]
 ) -> list[Step]:
-    schema, role = tables.schema, wish.runtime_role
+    schema, role = tables.schema, request.runtime_role
     steps = [] if await may_enter(connection, schema, role) else [enter_step(schema, role)]
     steps += [
         Step(
@@ -164,11 +167,11 @@ def enter_step(schema: str, role: str) -> Step:
     return Step(f"let {role} use schema {schema}", f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}")
 
 
-async def _trigger_steps(connection: AsyncConnection, schema: str, wish: Wish) -> list[Step]:
+async def _trigger_steps(connection: AsyncConnection, schema: str, request: AttachRequest) -> list[Step]:
     found = await find_ours(connection, schema)
     steps = []
     for trigger in TRIGGERS:
-        if not _wanted(trigger, wish):
+        if not _wanted(trigger, request):
             steps += found.removal(trigger)
             continue
         if found.functions.get(trigger.name) != (trigger.body, True, CONFIG):
@@ -193,8 +196,8 @@ class Found:
     def removal(self, trigger: Trigger) -> list[Step]:
         steps = []
         if trigger.name in self.triggers:
-            says = f"take trigger {trigger.name} off {self.schema}.{JOBS}"
-            steps.append(Step(says, trigger.drop(quoted(self.schema))))
+            description = f"take trigger {trigger.name} off {self.schema}.{JOBS}"
+            steps.append(Step(description, trigger.drop(quoted(self.schema))))
         if trigger.name in self.functions:
             steps.append(Step(f"drop function clay.{trigger.name}", trigger.drop_function))
         return steps
@@ -220,10 +223,10 @@ async def removals(connection: AsyncConnection, schema: str) -> list[Step]:
     return steps
 
 
-def _wanted(trigger: Trigger, wish: Wish) -> bool:
+def _wanted(trigger: Trigger, request: AttachRequest) -> bool:
     levels = list(Level)
-    reached = levels.index(trigger.level) <= levels.index(wish.level)
-    return reached and (wish.with_trigger or wish.level is Level.INBOX)
+    reached = levels.index(trigger.level) <= levels.index(request.level)
+    return reached and (request.with_trigger or request.level is Level.INBOX)
 
 
 async def _no_trigger_right(connection: AsyncConnection, schema: str) -> list[str]:
@@ -234,7 +237,7 @@ async def _no_trigger_right(connection: AsyncConnection, schema: str) -> list[st
     )
 
 
-def _touch(shape: Shape) -> str:
+def _touch(host_schema: HostSchema) -> str:
     """Written as it is: the trigger does the rest."""
-    waiting = WAITING.format(jobs=shape.table(JOBS)).strip()
-    return f"UPDATE {shape.table(JOBS)} SET status = status WHERE id IN ({waiting} FOR UPDATE SKIP LOCKED)"
+    waiting = WAITING.format(jobs=host_schema.table(JOBS)).strip()
+    return f"UPDATE {host_schema.table(JOBS)} SET status = status WHERE id IN ({waiting} FOR UPDATE SKIP LOCKED)"

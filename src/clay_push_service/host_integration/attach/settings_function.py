@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.host.columns import COLUMNS, SETTINGS_TABLES
 from clay_push_service.host.org_settings import API_KEY, RATE_LIMIT_MS, TABLE_NAME, WEBHOOK_URL
-from clay_push_service.host.tables import COLUMNS, SETTINGS_FUNCTION, SETTINGS_TABLES, HostTables
+from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables
 from clay_push_service.host_integration.attach.grants import Grant, given
 from clay_push_service.host_integration.attach.host_schema import quoted
 

@@ -9,9 +9,9 @@ from clay_push_service import logs
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import is_about_the_data
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach.attachment import take_turn
-from clay_push_service.host_integration.attach.host_schema import read_shape
+from clay_push_service.host_integration.attach.host_schema import read_host_schema
 from clay_push_service.host_integration.mirror.rows import MANAGED_BY
 from clay_push_service.host_integration.mirror.write import bound, end_row
 from clay_push_service.states import JobStatus
@@ -28,19 +28,19 @@ LATER = text("UPDATE clay.inbox SET due_at = now() + interval '1 minute' WHERE i
 WRITTEN = text("UPDATE clay.inbox SET written_at = now() WHERE id = :id")
 
 
-async def end_host_jobs(database: Database, host: Host) -> None:
+async def end_host_jobs(database: Database, host: HostTableCache) -> None:
     """One transaction, by whoever has the turn; the next look goes on where this one had to stop."""
     async with database.transaction() as connection:
         if (await connection.execute(UNWRITTEN)).first() is None or not await take_turn(connection, host.schema):
             return
         await bound(connection)
-        shape = await read_shape(connection, await host.tables(connection))
+        host_schema = await read_host_schema(connection, await host.tables(connection))
         for row in (await connection.execute(UNWRITTEN)).all():
             metadata = json.dumps({"managed_by": MANAGED_BY, "push_mode": row.push_mode, "summary": row.end_message})
             status = JobStatus(row.end_status)
             try:
                 async with connection.begin_nested():
-                    await end_row(connection, shape, row.host_job_id, status, row.end_message, metadata)
+                    await end_row(connection, host_schema, row.host_job_id, status, row.end_message, metadata)
                     await connection.execute(WRITTEN, {"id": row.id})
             except DBAPIError as error:
                 # A check or a trigger of the host's; those behind it must not wait for this one. Tried again later.

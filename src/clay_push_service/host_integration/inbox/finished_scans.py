@@ -17,7 +17,7 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import ClayPushError
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.settings import Settings
 
@@ -47,7 +47,7 @@ WHERE entry.id = :entry_id ORDER BY scan.finished_at DESC LIMIT 1
 log = logs.get(__name__)
 
 
-async def run_next_scan(database: Database, host: Host, settings: Settings) -> bool:
+async def run_next_scan(database: Database, host: HostTableCache, settings: Settings) -> bool:
     """One scan, in one transaction: the rule's run and the scan's end stand or fall together. False: none is due."""
     scan_id: UUID | None = None
     try:
@@ -67,7 +67,7 @@ async def run_next_scan(database: Database, host: Host, settings: Settings) -> b
     except Exception as error:
         if scan_id is None:
             raise
-        host.forget()
+        host.invalidate()
         log.warning("scan.failed", source_job_id=str(scan_id), **failure(error))
         async with database.transaction() as connection:
             await connection.execute(POSTPONE, {"source_job_id": scan_id})
@@ -76,7 +76,7 @@ async def run_next_scan(database: Database, host: Host, settings: Settings) -> b
 
 async def _run(
     connection: AsyncConnection,
-    host: Host,
+    host: HostTableCache,
     settings: Settings,
     project_id: UUID,
     source_job_id: UUID,

@@ -22,7 +22,7 @@ from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.leads import unknown_leads
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.host_integration.inbox.end_host_jobs import end_host_jobs
@@ -80,7 +80,7 @@ class End:
 class Inbox:
     """One a worker process; entries are shared by SKIP LOCKED."""
 
-    def __init__(self, database: Database, host: Host, settings: Settings) -> None:
+    def __init__(self, database: Database, host: HostTableCache, settings: Settings) -> None:
         self._database = database
         self._host = host
         self._settings = settings
@@ -115,7 +115,7 @@ class Inbox:
             if not taken:
                 raise
             entry_id = taken[-1]
-            self._host.forget()
+            self._host.invalidate()
             log.warning("inbox.entry_failed", entry_id=entry_id, **failure(error))
             async with self._database.transaction() as connection:
                 await connection.execute(POSTPONE, {"id": entry_id})

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host_integration.attach.host_schema import LOG, LOG_CHANGES, LOG_COLUMNS, Shape, quoted
+from clay_push_service.host_integration.attach.host_schema import LOG, LOG_CHANGES, LOG_COLUMNS, HostSchema, quoted
 from clay_push_service.host_integration.mirror.read import Pair
 
 BATCH = 2_000
@@ -49,38 +49,38 @@ WHERE job_id = :job_id
 """)
 
 
-def marks_due(pair: Pair, shape: Shape) -> bool:
-    can_mark = {"org_id", shape.lead_id, "status", "pushed_at"} <= shape.log
+def marks_due(pair: Pair, host_schema: HostSchema) -> bool:
+    can_mark = {"org_id", host_schema.lead_id, "status", "pushed_at"} <= host_schema.log
     return can_mark and pair.shown is not None and pair.marked_count < pair.job.success_count
 
 
-async def mark(connection: AsyncConnection, shape: Shape, pair: Pair, host_job_id: UUID) -> bool:
+async def mark(connection: AsyncConnection, host_schema: HostSchema, pair: Pair, host_job_id: UUID) -> bool:
     """Mark the next successes of this push job, as the pair was read. True: all of them are marked."""
     job = {"job_id": pair.job.id}
     ended_up_to = (await connection.execute(ENDED_UP_TO, job)).scalar_one()
     values = {**job, "host_job_id": host_job_id, "batch": BATCH}
-    batch = (await connection.execute(text(_statement(shape)), values)).one()
+    batch = (await connection.execute(text(_statement(host_schema)), values)).one()
     if batch.found == BATCH and batch.written > 0:  # a whole batch that the host's table does not take is passed over
         return False
     await connection.execute(REMEMBER, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to})
     return True
 
 
-def _statement(shape: Shape) -> str:
-    key = shape.log_key or tuple(shape.log_columns(("org_id", "{lead}", "project_id")))
-    changes = [column for column in shape.log_columns(LOG_CHANGES) if column not in shape.log_key]
-    columns = shape.log_columns(LOG_COLUMNS)
+def _statement(host_schema: HostSchema) -> str:
+    key = host_schema.log_key or tuple(host_schema.log_columns(("org_id", "{lead}", "project_id")))
+    changes = [column for column in host_schema.log_columns(LOG_CHANGES) if column not in host_schema.log_key]
+    columns = host_schema.log_columns(LOG_COLUMNS)
     matches = " AND ".join(f"mark.{quoted(column)} = pushed.{quoted(column)}" for column in key)
     return MARK.format(
-        lead=quoted(shape.lead_id),
-        leads=shape.table(shape.leads),
-        projects=shape.table("projects"),
-        log=shape.table(LOG),
+        lead=quoted(host_schema.lead_id),
+        leads=host_schema.table(host_schema.leads),
+        projects=host_schema.table("projects"),
+        log=host_schema.table(LOG),
         sets=", ".join(f"{quoted(column)} = pushed.{quoted(column)}" for column in changes),
         # Without a unique key the host's rows are a history: what it says of other attempts is left as it is.
-        pushed_matches=matches if shape.log_key else f"{matches} AND mark.status = 'success'",
+        pushed_matches=matches if host_schema.log_key else f"{matches} AND mark.status = 'success'",
         delivery_matches=" AND ".join(
-            f"mark.{quoted(column)} = delivery.{'contributor_id' if column == shape.lead_id else quoted(column)}"
+            f"mark.{quoted(column)} = delivery.{'contributor_id' if column == host_schema.lead_id else quoted(column)}"
             for column in key
         ),
         columns=", ".join(map(quoted, columns)),

@@ -18,9 +18,9 @@ from clay_push_service.database.clock import NOW
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import ClayPushError
-from clay_push_service.host.table_cache import Host
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach.attachment import mirrors, take_turn
-from clay_push_service.host_integration.attach.host_schema import Shape, read_shape
+from clay_push_service.host_integration.attach.host_schema import HostSchema, read_host_schema
 from clay_push_service.host_integration.mirror import read as mirror_read
 from clay_push_service.host_integration.mirror.marks import mark, marks_due
 from clay_push_service.host_integration.mirror.read import Pair, read_due, read_pair
@@ -47,7 +47,7 @@ log = logs.get(__name__)
 
 
 @dataclass(slots=True)
-class Passed:
+class PassResult:
     """What one pass did, in push jobs."""
 
     written: int = 0
@@ -60,42 +60,42 @@ class Passed:
 class Mirror:
     """One a worker process, with a pool of its own: a push never waits for a connection that waits for the host."""
 
-    def __init__(self, database: Database, host: Host) -> None:
+    def __init__(self, database: Database, host: HostTableCache) -> None:
         self._database = database
         self._host = host
         self._since = EVER
         self._checked_at = float("-inf")
         self._failing: dict[UUID, int] = {}
-        self._shape: tuple[float, Shape] | None = None
+        self._host_schema: tuple[float, HostSchema] | None = None
 
     async def run(self) -> None:
         """Until cancelled. Whatever fails is tried again."""
         while True:
             pause = UNATTACHED_SECONDS
             try:
-                if await self.pass_once() is not None:
+                if await self.run_pass() is not None:
                     pause = PASS_SECONDS
             except Exception as error:  # noqa: BLE001 - the database, or the host's tables in the middle of a migration
                 self._forget()
                 log.warning("mirror.pass_failed", **failure(error))
             await asyncio.sleep(pause)
 
-    async def pass_once(self) -> Passed | None:
+    async def run_pass(self) -> PassResult | None:
         """Look at everything that may differ, and write what does. None: not attached at this level."""
         checks = time.monotonic() - self._checked_at >= CHECK_SECONDS
         async with self._database.transaction() as connection:
             if not await mirrors(connection, self._host.schema):
                 return None
             await bound(connection)
-            shape = await self._shape_now(connection)
+            host_schema = await self._current_host_schema(connection)
             begun: datetime = (await connection.execute(NOW)).scalar_one()
-            due = await read_due(connection, shape, self._since, begun - CHECKED_FOR if checks else None)
-        passed = Passed(left=len(due) >= mirror_read.BATCH)
+            due = await read_due(connection, host_schema, self._since, begun - CHECKED_FOR if checks else None)
+        passed = PassResult(left=len(due) >= mirror_read.BATCH)
         for pair in sorted(due, key=lambda pair: self._failing.get(pair.job.id, 0)):
             if passed.failed >= FAILURES_A_PASS:
                 break
             try:
-                await self._bring(shape, pair, passed)
+                await self._bring(host_schema, pair, passed)
                 self._failing.pop(pair.job.id, None)
             except Exception as error:  # noqa: BLE001 - one job's rows must not stop another's
                 self._forget()
@@ -107,18 +107,21 @@ class Mirror:
             self._checked_at = time.monotonic() if checks else self._checked_at
         return passed
 
-    async def _shape_now(self, connection: AsyncConnection) -> Shape:
-        if self._shape is None or time.monotonic() - self._shape[0] > SHAPE_SECONDS:
-            self._shape = time.monotonic(), await read_shape(connection, await self._host.tables(connection))
-        return self._shape[1]
+    async def _current_host_schema(self, connection: AsyncConnection) -> HostSchema:
+        if self._host_schema is None or time.monotonic() - self._host_schema[0] > SHAPE_SECONDS:
+            self._host_schema = (
+                time.monotonic(),
+                await read_host_schema(connection, await self._host.tables(connection)),
+            )
+        return self._host_schema[1]
 
     def _forget(self) -> None:
         """Something failed: perhaps the host's tables are others now."""
-        self._shape = None
-        self._host.forget()
+        self._host_schema = None
+        self._host.invalidate()
 
-    async def _bring(self, shape: Shape, pair: Pair, passed: Passed) -> None:
-        if not _due(pair, shape):
+    async def _bring(self, host_schema: HostSchema, pair: Pair, passed: PassResult) -> None:
+        if not _due(pair, host_schema):
             return
         if _cancelled_there(pair):
             await self._cancel(pair)
@@ -131,7 +134,7 @@ class Mirror:
                     passed.left = True
                     return
                 await bound(connection)
-                more = await _write(connection, shape, pair.job.id)
+                more = await _write(connection, host_schema, pair.job.id)
         passed.written += 1
 
     async def _cancel(self, pair: Pair) -> None:
@@ -149,28 +152,28 @@ def _cancelled_there(pair: Pair) -> bool:
     return live and pair.shown is not None and pair.shown.status == JobStatus.CANCELLED
 
 
-def _due(pair: Pair, shape: Shape) -> bool:
+def _due(pair: Pair, host_schema: HostSchema) -> bool:
     if pair.shown is None:
         return pair.host_job_id is None or not pair.is_settled
-    if pair.shown != host_row(pair.job) or marks_due(pair, shape):
+    if pair.shown != host_row(pair.job) or marks_due(pair, host_schema):
         return True
     return pair.job.has_ended and not pair.is_settled
 
 
-async def _write(connection: AsyncConnection, shape: Shape, job_id: UUID) -> bool:
+async def _write(connection: AsyncConnection, host_schema: HostSchema, job_id: UUID) -> bool:
     """One transaction's share of a push job. True: there is more to mark."""
-    pair = await read_pair(connection, shape, job_id)
-    if not _due(pair, shape) or _cancelled_there(pair):
+    pair = await read_pair(connection, host_schema, job_id)
+    if not _due(pair, host_schema) or _cancelled_there(pair):
         return False
     if pair.is_settled:
         await connection.execute(UNSETTLE, {"job_id": job_id})
     if pair.shown != host_row(pair.job):
-        if not await write_job(connection, shape, pair):
+        if not await write_job(connection, host_schema, pair):
             return False
-        pair = await read_pair(connection, shape, job_id)
+        pair = await read_pair(connection, host_schema, job_id)
     if pair.host_job_id is None:
         return False
-    if marks_due(pair, shape) and not await mark(connection, shape, pair, pair.host_job_id):
+    if marks_due(pair, host_schema) and not await mark(connection, host_schema, pair, pair.host_job_id):
         return True
     if pair.job.has_ended:
         await connection.execute(SETTLE, {"job_id": job_id})

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host_integration.attach.host_schema import JOBS, PROGRESS, Shape
+from clay_push_service.host_integration.attach.host_schema import JOBS, PROGRESS, HostSchema
 from clay_push_service.host_integration.mirror.rows import HostRow, PushJob, StepRow, canonical
 from clay_push_service.push_jobs.summary import STEPS
 from clay_push_service.states import JobStatus
@@ -74,28 +74,32 @@ class Pair:
 
 
 async def read_due(
-    connection: AsyncConnection, shape: Shape, since: datetime, settled_since: datetime | None
+    connection: AsyncConnection, host_schema: HostSchema, since: datetime, settled_since: datetime | None
 ) -> Sequence[Pair]:
     """What may have to be written; with `settled_since` also what was settled after it and has not stayed so."""
     values = {"since": since, "settled_since": settled_since, "batch": BATCH}
-    statement = _statement(shape, DUE.format(jobs=shape.table(JOBS), progress=shape.table(PROGRESS), steps=len(STEPS)))
-    return [_pair(row, shape) for row in await connection.execute(text(statement), values)]
+    statement = _statement(
+        host_schema, DUE.format(jobs=host_schema.table(JOBS), progress=host_schema.table(PROGRESS), steps=len(STEPS))
+    )
+    return [_pair(row, host_schema) for row in await connection.execute(text(statement), values)]
 
 
-async def read_pair(connection: AsyncConnection, shape: Shape, job_id: UUID) -> Pair:
-    statement = text(_statement(shape, "SELECT CAST(:job_id AS uuid) AS id"))
-    return _pair((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), shape)
+async def read_pair(connection: AsyncConnection, host_schema: HostSchema, job_id: UUID) -> Pair:
+    statement = text(_statement(host_schema, "SELECT CAST(:job_id AS uuid) AS id"))
+    return _pair((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), host_schema)
 
 
-def _statement(shape: Shape, due: str) -> str:
+def _statement(host_schema: HostSchema, due: str) -> str:
     columns = ", ".join(
-        f"CAST(host.{name} AS {kind}) AS host_{name}" if name in shape.jobs else f"NULL AS host_{name}"
+        f"CAST(host.{name} AS {kind}) AS host_{name}" if name in host_schema.jobs else f"NULL AS host_{name}"
         for name, kind in COMPARED.items()
     )
-    return READ.format(due=due, host_columns=columns, progress=shape.table(PROGRESS), jobs=shape.table(JOBS))
+    return READ.format(
+        due=due, host_columns=columns, progress=host_schema.table(PROGRESS), jobs=host_schema.table(JOBS)
+    )
 
 
-def _pair(row: Row[Any], shape: Shape) -> Pair:
+def _pair(row: Row[Any], host_schema: HostSchema) -> Pair:
     job = PushJob(
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
@@ -104,12 +108,12 @@ def _pair(row: Row[Any], shape: Shape) -> Pair:
     )  # fmt: skip
     return Pair(
         job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,
-        _shown(row, shape) if row.host_id is not None else None,
+        _shown(row, host_schema) if row.host_id is not None else None,
     )  # fmt: skip
 
 
-def _shown(row: Row[Any], shape: Shape) -> HostRow:
-    has_message = "message" in shape.progress
+def _shown(row: Row[Any], host_schema: HostSchema) -> HostRow:
+    has_message = "message" in host_schema.progress
     return HostRow(
         status=row.host_status,
         current_step=row.host_current_step if row.host_current_step is not None else -1,

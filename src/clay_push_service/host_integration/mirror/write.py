@@ -19,7 +19,7 @@ from clay_push_service.host_integration.attach.host_schema import (
     PROGRESS,
     PROGRESS_CHANGES,
     PROGRESS_COLUMNS,
-    Shape,
+    HostSchema,
     present,
     quoted,
 )
@@ -60,24 +60,24 @@ async def bound(connection: AsyncConnection) -> None:
     await connection.execute(WRITE_AS_MIRROR)
 
 
-async def write_job(connection: AsyncConnection, shape: Shape, pair: Pair) -> bool:
+async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: Pair) -> bool:
     """Bring the host's rows to what they should say. False: the host has no place for them (any more)."""
     job = pair.job
     wanted = host_row(job)
     if pair.host_job_id is None:
-        return await _insert(connection, shape, job, wanted)
+        return await _insert(connection, host_schema, job, wanted)
     if pair.shown is None:
         await connection.execute(SETTLE, {"job_id": job.id})
         return False
-    await _change(connection, shape, pair.host_job_id, job, wanted)
-    await _write_steps(connection, shape, pair.host_job_id, job, wanted.steps, pair.shown.steps)
+    await _change(connection, host_schema, pair.host_job_id, job, wanted)
+    await _write_steps(connection, host_schema, pair.host_job_id, job, wanted.steps, pair.shown.steps)
     return True
 
 
-async def _insert(connection: AsyncConnection, shape: Shape, job: PushJob, wanted: HostRow) -> bool:
+async def _insert(connection: AsyncConnection, host_schema: HostSchema, job: PushJob, wanted: HostRow) -> bool:
     """Under the push job's own id, so that both sides speak of the same. Never `pending`: that is for the host's processor."""
     values = {"project_id": job.project_id, "user_id": job.created_by_user_id}
-    statement = EXISTING.format(projects=shape.table("projects"), users=shape.table("users"))
+    statement = EXISTING.format(projects=host_schema.table("projects"), users=host_schema.table("users"))
     existing = (await connection.execute(text(statement), values)).one()
     if not existing.project:
         gone = {"job_id": job.id, "host_job_id": job.id, "settled_at": job.finished_at or job.created_at}
@@ -90,16 +90,23 @@ async def _insert(connection: AsyncConnection, shape: Shape, job: PushJob, wante
         "created_by": existing.user_id,
         "created_at": job.created_at,
     }
-    columns = present(JOB_COLUMNS, shape.jobs)
-    if not await _insert_row(connection, shape, JOBS, columns, row):  # ours, from before `clay.mirror` was emptied
-        await _change(connection, shape, job.id, job, wanted)
-    await _write_steps(connection, shape, job.id, job, wanted.steps, ())
+    columns = present(JOB_COLUMNS, host_schema.jobs)
+    if not await _insert_row(
+        connection, host_schema, JOBS, columns, row
+    ):  # ours, from before `clay.mirror` was emptied
+        await _change(connection, host_schema, job.id, job, wanted)
+    await _write_steps(connection, host_schema, job.id, job, wanted.steps, ())
     await connection.execute(RECORD, {"job_id": job.id, "host_job_id": job.id, "settled_at": None})
     return True
 
 
 async def end_row(
-    connection: AsyncConnection, shape: Shape, host_job_id: UUID, status: JobStatus, message: str, metadata: str
+    connection: AsyncConnection,
+    host_schema: HostSchema,
+    host_job_id: UUID,
+    status: JobStatus,
+    message: str,
+    metadata: str,
 ) -> None:
     """End a row of the host's in which no push job shows. One that it has cancelled stays cancelled."""
     row: dict[str, Cell] = {
@@ -116,21 +123,25 @@ async def end_row(
     if status is JobStatus.CANCELLED:
         del row["error_message"]
     where: dict[str, Cell] = {"id": host_job_id}
-    columns = present(tuple(row), shape.jobs)
-    if not await _update_row(connection, shape, JOBS, columns, row, where):
+    columns = present(tuple(row), host_schema.jobs)
+    if not await _update_row(connection, host_schema, JOBS, columns, row, where):
         return
     step: dict[str, Cell] = {
         "id": uuid4(), "job_id": host_job_id, "step_number": TOTAL_STEPS, "step_name": STEPS[-1],
         "status": step_status(status), "message": message, "started_at": NOW, "completed_at": NOW, "created_at": NOW,
     }  # fmt: skip
     where = {"job_id": host_job_id, "step_number": TOTAL_STEPS}
-    if not await _update_row(connection, shape, PROGRESS, present(PROGRESS_CHANGES, shape.progress), step, where):
-        await _insert_row(connection, shape, PROGRESS, present(PROGRESS_COLUMNS, shape.progress), step)
+    if not await _update_row(
+        connection, host_schema, PROGRESS, present(PROGRESS_CHANGES, host_schema.progress), step, where
+    ):
+        await _insert_row(connection, host_schema, PROGRESS, present(PROGRESS_COLUMNS, host_schema.progress), step)
 
 
-async def _change(connection: AsyncConnection, shape: Shape, host_job_id: UUID, job: PushJob, wanted: HostRow) -> None:
+async def _change(
+    connection: AsyncConnection, host_schema: HostSchema, host_job_id: UUID, job: PushJob, wanted: HostRow
+) -> None:
     row = _changes(job, wanted)
-    await _update_row(connection, shape, JOBS, present(JOB_CHANGES, shape.jobs), row, {"id": host_job_id})
+    await _update_row(connection, host_schema, JOBS, present(JOB_CHANGES, host_schema.jobs), row, {"id": host_job_id})
 
 
 def _changes(job: PushJob, wanted: HostRow) -> dict[str, Cell]:
@@ -149,7 +160,7 @@ def _changes(job: PushJob, wanted: HostRow) -> dict[str, Cell]:
 
 async def _write_steps(
     connection: AsyncConnection,
-    shape: Shape,
+    host_schema: HostSchema,
     host_job_id: UUID,
     job: PushJob,
     wanted: Iterable[StepRow],
@@ -172,9 +183,9 @@ async def _write_steps(
             "created_at": job.created_at,
         }
         where: dict[str, Cell] = {"job_id": host_job_id, "step_number": step.number}
-        changes = present(PROGRESS_CHANGES, shape.progress)
-        if not await _update_row(connection, shape, PROGRESS, changes, row, where):
-            await _insert_row(connection, shape, PROGRESS, present(PROGRESS_COLUMNS, shape.progress), row)
+        changes = present(PROGRESS_CHANGES, host_schema.progress)
+        if not await _update_row(connection, host_schema, PROGRESS, changes, row, where):
+            await _insert_row(connection, host_schema, PROGRESS, present(PROGRESS_COLUMNS, host_schema.progress), row)
 
 
 def _ended_at(job: PushJob, step: StepRow) -> datetime | None:
@@ -182,9 +193,9 @@ def _ended_at(job: PushJob, step: StepRow) -> datetime | None:
 
 
 async def _insert_row(
-    connection: AsyncConnection, shape: Shape, table: str, columns: list[str], row: Mapping[str, Cell]
+    connection: AsyncConnection, host_schema: HostSchema, table: str, columns: list[str], row: Mapping[str, Cell]
 ) -> int:
-    name, names = shape.table(table), ", ".join(map(quoted, columns))
+    name, names = host_schema.table(table), ", ".join(map(quoted, columns))
     statement = (
         f"INSERT INTO {name} ({names}) SELECT {names} "
         f"FROM jsonb_populate_record(CAST(NULL AS {name}), CAST(:row AS jsonb)) ON CONFLICT (id) DO NOTHING"
@@ -194,13 +205,13 @@ async def _insert_row(
 
 async def _update_row(
     connection: AsyncConnection,
-    shape: Shape,
+    host_schema: HostSchema,
     table: str,
     columns: list[str],
     row: Mapping[str, Cell],
     where: Mapping[str, Cell],
 ) -> int:
-    name = shape.table(table)
+    name = host_schema.table(table)
     sets = ", ".join(f"{quoted(column)} = given.{quoted(column)}" for column in columns)
     matches = " AND ".join(f"target.{quoted(column)} = :{column}" for column in where)
     statement = (

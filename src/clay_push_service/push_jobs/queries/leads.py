@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import pagination as cursor
 from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.changed_leads import changed_leads
-from clay_push_service.host.leads import After, listed
+from clay_push_service.host.lead_filters import PageStart, select_page
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs.accept import require_project
@@ -54,7 +54,7 @@ async def read_leads(
 ) -> LeadPage:
     """A page of leads. Raises 404 `project_not_found`."""
     await require_project(connection, tables, org_id, project_id)
-    statement = listed(tables, org_id, project_id, filters.criteria(), _position(after), limit + 1)
+    statement = select_page(tables, org_id, project_id, filters.criteria(), _position(after), limit + 1)
     rows = (await connection.execute(statement)).all()
     page = rows[:limit]
     lead_ids = [row.lead_id for row in page]
@@ -102,8 +102,8 @@ def _clay(row: Row[Any], *, changed: bool) -> LeadClay:
     return LeadClay(state=state, pushed_at=row.pushed_at, job_id=job_id)
 
 
-def _position(after: str | None) -> After | None:
+def _position(after: str | None) -> PageStart | None:
     if after is None:
         return None
     score, lead_id = cursor.decode(after, 2)
-    return After(None if score is None else cursor.number(score), cursor.identifier(lead_id))
+    return PageStart(None if score is None else cursor.number(score), cursor.identifier(lead_id))

@@ -1,0 +1,146 @@
+"""Selects leads of one project by filters, to push, count or list them. A lead of another organization is not found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, bindparam, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import FromClause
+
+from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.numbers import finite_or_null
+from clay_push_service.host.tables import HostTables
+from clay_push_service.host.text_search import contains
+
+
+@dataclass(frozen=True, slots=True)
+class LeadCriteria:
+    """What a lead must be. Empty means no condition; an unknown (null) value is never included and never excluded."""
+
+    min_score: Decimal | None = None
+    max_score: Decimal | None = None
+    qualified_only: bool = False
+    search: str | None = None
+    classifications: Sequence[str] = ()
+    industries: Sequence[str] = ()
+    companies: Sequence[str] = ()
+    priorities: Sequence[str] = ()
+    exclude_classifications: Sequence[str] = ()
+    exclude_industries: Sequence[str] = ()
+    exclude_companies: Sequence[str] = ()
+    exclude_priorities: Sequence[str] = ()
+
+    @property
+    def needs_social_context(self) -> bool:
+        return bool(
+            self.classifications or self.industries or self.companies
+            or self.exclude_classifications or self.exclude_industries or self.exclude_companies
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PageStart:
+    """The last lead of the page before: where the next page begins."""
+
+    overall_score: Decimal | None
+    lead_id: UUID
+
+
+def select_filtered(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> PushableLeads:
+    """The leads of one project of the organization that meet the criteria."""
+    scores, leads = tables.lead_scores.c, tables.leads.c
+    return (
+        select(scores.lead_id.label("lead_id"), scores.project_id, leads.username, leads.full_name)
+        .select_from(_from(tables, filters))
+        .where(_met(tables, org_id, project_id, filters))
+        .order_by(scores.lead_id)
+    )
+
+
+async def count_filtered(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria
+) -> int:
+    found = await connection.execute(
+        select(func.count()).select_from(_from(tables, filters)).where(_met(tables, org_id, project_id, filters))
+    )
+    return found.scalar_one()
+
+
+def select_page(
+    tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria, after: PageStart | None, limit: int
+) -> Select[UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None]:
+    """A page of leads, best first, those without a score last.
+
+    Columns lead_id, username, full_name, email, company, overall_score, classification, priority, is_qualified.
+    """
+    scores, leads = tables.lead_scores.c, tables.leads.c
+    score = finite_or_null(scores.overall_score)
+    statement = (
+        select(
+            scores.lead_id.label("lead_id"),
+            leads.username,
+            leads.full_name,
+            leads.email,
+            leads.company,
+            score.label("overall_score"),
+            tables.social_context.c.classification,
+            scores.priority,
+            scores.is_qualified_lead.label("is_qualified"),
+        )
+        .select_from(_from(tables, filters, always_social_context=True))
+        .where(_met(tables, org_id, project_id, filters))
+        .order_by(score.desc().nulls_last(), scores.lead_id)
+        .limit(limit)
+    )
+    if after is None:
+        return statement
+    same_score_later_id = and_(score.is_not_distinct_from(after.overall_score), scores.lead_id > after.lead_id)
+    if after.overall_score is None:
+        return statement.where(same_score_later_id)
+    return statement.where(or_(score < after.overall_score, score.is_(None), same_score_later_id))
+
+
+def _from(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
+    """Joined only as far as the criteria ask: a count over 200,000 leads need not touch what it does not read."""
+    scores, leads, social = tables.lead_scores, tables.leads, tables.social_context
+    joined: FromClause = scores.join(leads, leads.c.id == scores.c.lead_id)
+    if always_social_context or filters.needs_social_context:
+        joined = joined.outerjoin(social, social.c.lead_id == scores.c.lead_id)
+    return joined
+
+
+def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> ColumnElement[bool]:
+    scores, leads, social, projects = (
+        tables.lead_scores.c, tables.leads.c, tables.social_context.c, tables.projects.c,
+    )  # fmt: skip
+    conditions: list[ColumnElement[bool]] = [
+        scores.project_id == project_id,
+        select(projects.id).where(projects.id == project_id, projects.org_id == org_id).exists(),
+    ]
+    if filters.min_score is not None:
+        conditions.append(finite_or_null(scores.overall_score) >= filters.min_score)
+    if filters.max_score is not None:
+        conditions.append(finite_or_null(scores.overall_score) <= filters.max_score)
+    if filters.qualified_only:
+        conditions.append(scores.is_qualified_lead.is_(True))
+    if filters.search:
+        named = (leads.username, leads.full_name, leads.email, leads.company)
+        conditions.append(or_(*(contains(each, filters.search) for each in named)))
+    for columns, included, excluded in (
+        ((social.classification,), filters.classifications, filters.exclude_classifications),
+        ((social.industry,), filters.industries, filters.exclude_industries),
+        ((leads.company, social.current_company), filters.companies, filters.exclude_companies),
+        ((scores.priority,), filters.priorities, filters.exclude_priorities),
+    ):
+        if included:
+            conditions.append(or_(*(_in(each, included) for each in columns)))
+        if excluded:
+            conditions.extend(_in(each, excluded).is_not(True) for each in columns)
+    return and_(*conditions)
+
+
+def _in(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """Through unnest(), whose rows PostgreSQL hashes: `= ANY($1)` in a generic plan compares one word after another."""
+    return value.in_(select(func.unnest(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))))
