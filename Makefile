@@ -14,7 +14,7 @@ CONTRACT := tests/contract
 CONTRACT_VENV := .venv-contract
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint format openapi lock clean
+.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+lint-words: $(VENV)/.dev ## forbidden words, sizes of files and folders, hidden import cycles in src/ and docs/
+	$(BIN)/python -m tests.style
 
 format: $(VENV)/.dev  ## let ruff format and fix
 	$(BIN)/ruff format .

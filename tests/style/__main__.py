@@ -1,0 +1,52 @@
+"""`make lint-words`: prints each violation of the style rules in src/ and docs/, and exits with 1 if there are any."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.style.rules import (
+    Violation,
+    forbidden_words,
+    hidden_cycles,
+    module_name,
+    oversized_files,
+    oversized_folders,
+)
+
+ROOT = Path(__file__).parents[2]
+SUFFIXES = frozenset({".py", ".md", ".html", ".js", ".css", ".sql", ".txt", ".json", ".yaml", ".yml", ".toml"})
+
+
+def read_tree(root: Path) -> dict[str, str]:
+    """The texts below src/ and docs/, by path."""
+    return {
+        path.relative_to(root).as_posix(): path.read_text("utf-8")
+        for folder in ("src", "docs")
+        for path in sorted((root / folder).rglob("*"))
+        if path.suffix in SUFFIXES and not any(part.endswith(".egg-info") for part in path.parts)
+    }
+
+
+def find_violations(files: dict[str, str]) -> list[Violation]:
+    source = {path: text for path, text in files.items() if path.startswith("src/")}
+    modules = {module_name(path): text for path, text in source.items() if path.endswith(".py")}
+    return [
+        *forbidden_words(files),
+        *oversized_files(source),
+        *oversized_folders(source),
+        *hidden_cycles(modules),
+    ]
+
+
+def main() -> int:
+    violations = sorted(find_violations(read_tree(ROOT)))
+    for violation in violations:
+        sys.stdout.write(f"{violation}\n")
+    packages = Counter("/".join(Path(each.path).parts[:3]) for each in violations)
+    for package, count in packages.most_common():
+        sys.stdout.write(f"{count:5} {package}\n")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
