@@ -77,7 +77,7 @@ async def test_work_without_a_worker_is_broken(sound: World, tmp_path: Path) -> 
     await sound.fetch("DELETE FROM clay.workers")
     said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
     assert said.exit_code == 1
-    assert "no worker is alive" in said.out
+    assert "no worker is running" in said.out
     assert "clay-push worker" in said.out
 
 

@@ -76,7 +76,7 @@ CELLS: Mapping[str, Mapping[str, Cell]] = {
         "attach": Cell(1, "In the way: ", many=True),
         "attach --dry-run": Cell(1, "In the way: ", many=True),
         "detach --dry-run": Cell(0, shows="Nothing was changed"),
-        "doctor": Cell(1, shows="The database role may not read schema clay"),
+        "doctor": Cell(1, shows="The database role has no grants on schema clay"),
     },
     "empty": lost(LACKS)
     | dict.fromkeys(

@@ -126,7 +126,7 @@ async def test_values_of_no_known_form_are_counted_and_break_nothing(app: AppCli
     await run(app, "UPDATE clay.destination_versions SET sealed_token = :value WHERE id = :id", value=value, id=version)
     said = await status(app)
     assert {"key_id": None, "destinations": 1, "in_use": 1, "in_ring": None} in said["encryption"]["sealed_with"]
-    assert "1 destination has stored secrets in a form that this release does not know." in str(said["advice"])
+    assert "1 destination has stored secrets in a format that this release cannot read." in str(said["advice"])
 
 
 async def test_a_process_without_keys_says_that_it_cannot_check(database_url: str) -> None:

@@ -87,7 +87,7 @@ async def test_due_leads_without_a_live_worker_are_a_failure(app: AppClient) -> 
     await due_leads(app)
     said = await status(app, 503)
     assert said["status"] == "failing"
-    assert "3 leads are due and no worker is alive." in str(said["advice"])
+    assert "3 leads are due and no worker is running." in str(said["advice"])
     queue = said["queue"]
     assert isinstance(queue, dict)
     assert (queue["pending"], queue["due"], queue["live_jobs"]) == (3, 3, 1)
@@ -99,7 +99,7 @@ async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
     await due_leads(app)
     said = await status(app)
     assert said["status"] == "degraded"
-    assert "without a worker working on them" in str(said["advice"])
+    assert "and no worker sends them" in str(said["advice"])
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
 async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: AppClient) -> None:
     await due_leads(app)
     await run(app, "UPDATE clay.destinations SET next_slot_at = now() + interval '1 min'")
-    assert "1 push job has not ended and no worker is alive." in str((await status(app, 503))["advice"])
+    assert "1 push job has not finished and no worker is running." in str((await status(app, 503))["advice"])
 
 
 async def more_destinations(app: AppClient, number: int, state: str, reason: str, hours_ago: int) -> None:
@@ -163,18 +163,18 @@ async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
     said = await status(app)
     assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
     assert len(said["unwell_destinations"]) == 20  # type: ignore[arg-type]  # JSON
-    assert "3 destinations wait out an outage of Clay." in str(said["advice"])
+    assert "3 destinations wait until an outage of Clay ends." in str(said["advice"])
     await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
     assert (await status(app))["unwell_destinations"][0]["who"] == "none"  # type: ignore[index]  # JSON
     page = await app.get("/status", headers={"Accept": "text/html"})
-    assert "The newest 20 of 28." in page.text
+    assert "The most recent 20 of 28." in page.text
 
 
 @pytest.mark.parametrize(
     ("reason", "code", "sentence", "who"),
     [
         ("unauthorized", 200, "because Clay refuses the webhook (unauthorized)", "the organization's Clay admin"),
-        ("blocked", 200, "because our own guard refuses the webhook's address", "the organization"),
+        ("blocked", 200, "because this service refuses the webhook's address", "the organization"),
         ("secret_unreadable", 503, "because the stored webhook cannot be decrypted", "you"),
     ],
 )
@@ -200,7 +200,7 @@ async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(
     [advice] = [each for each in answer.json()["advice"] if each["level"] == "failing"]
     assert "grants" in advice["what"]
     assert "CLAY_PUSH_ADMIN_DATABASE_URL" in advice["do"]
-    assert "PostgreSQL first" not in answer.text
+    assert "Check that PostgreSQL runs" not in answer.text
     page = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}", "Accept": "text/html"})
     assert page.status_code == 503
     assert "unreachable" not in page.text
@@ -349,7 +349,7 @@ async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://t") as http,
         ):
-            assert "Migrations" in (await http.get("/readyz")).json()["detail"]
+            assert "not migrated" in (await http.get("/readyz")).json()["detail"]
             answer = await http.get("/status")
             assert answer.status_code == 503
             assert "clay-push migrate" in answer.text

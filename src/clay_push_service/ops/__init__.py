@@ -1,1 +1,1 @@
-"""For whoever is on call: is it alive, is it ready, can it do its work, and what is to be done if not."""
+"""Health, readiness, metrics and the status page for on-call engineers."""

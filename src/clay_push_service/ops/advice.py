@@ -1,4 +1,4 @@
-"""One thing for an operator to do, and how urgent it is."""
+"""A problem, its remedy and its urgency, as `/status` and `clay-push doctor` show it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,9 +7,9 @@ from enum import StrEnum
 class Level(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"
-    """The service works, and an operator should look."""
+    """The service works; an operator should check it."""
     FAILING = "failing"
-    """The service cannot do its work."""
+    """The service cannot accept or send pushes."""
 
 
 @dataclass(frozen=True, slots=True)

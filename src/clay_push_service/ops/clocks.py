@@ -1,4 +1,4 @@
-"""Which processes have a clock that differs from the database's, in sentences for an operator."""
+"""Reports processes whose clock differs from the database's."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,21 +7,21 @@ from clay_push_service.ops.advice import Advice, Level
 from clay_push_service.ops.health import WorkerSeen
 
 DO = (
-    "Set the clock of that machine (NTP). If all processes differ by the same time, set the database's. Until then the process uses"
-    " the database's time for payloads, Retry-After dates and access tokens; the times in its log are wrong."
+    "Set the clock of that machine (NTP). If all processes differ by the same time, set the clock of the database server. Until then"
+    " the process uses the database's time for payloads, Retry-After dates and access tokens; the times in its log are wrong."
 )
 
 
 def clock_advice(web_offset_seconds: float | None, workers: Iterable[WorkerSeen]) -> Sequence[Advice]:
-    """`web_offset_seconds`: of the process that answers; None: it was not measured."""
+    """`web_offset_seconds`: of the process that serves this request; None: not measured."""
     offsets = [("this web process", web_offset_seconds)]
     offsets += [(f"worker {each.hostname}:{each.pid}", each.clock_offset_seconds) for each in workers if each.is_live]
     return [
-        Advice(Level.DEGRADED, f"The clock of {whose} is {_difference(offset)} the database's.", DO)
-        for whose, offset in offsets
+        Advice(Level.DEGRADED, f"The clock of {process} is {_describe_offset(offset)} the database's.", DO)
+        for process, offset in offsets
         if offset is not None and abs(offset) > WRONG_SECONDS
     ]
 
 
-def _difference(offset: float) -> str:
+def _describe_offset(offset: float) -> str:
     return f"{abs(offset):,.0f} s {'ahead of' if offset > 0 else 'behind'}"

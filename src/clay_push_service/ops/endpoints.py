@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics` and `/status`: the first two for everybody, the others for on-call."""
+"""`/healthz` and `/readyz` without a key; `/metrics` and `/status` for service keys with scope `ops`."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ from clay_push_service.ops.page import render as render_page
 from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.ops.ring import RingCheck, check_ring
 from clay_push_service.ops.scrape import Scrape, render
-from clay_push_service.ops.verdict import judge
+from clay_push_service.ops.verdict import judge, readiness_advice
 from clay_push_service.problems import responses
 
 router = APIRouter(tags=["operation"])
@@ -36,8 +36,10 @@ router = APIRouter(tags=["operation"])
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-Refresh = Annotated[int, Query(ge=0, le=3600, description="Of the page: seconds between two reloads; 0 for none.")]
-LOST = (SQLAlchemyError, PostgresError, OSError)
+Refresh = Annotated[
+    int, Query(ge=0, le=3600, description="Seconds between two reloads of the page; 0 turns reloading off.")
+]
+DATABASE_ERRORS = (SQLAlchemyError, PostgresError, OSError)
 
 
 class Alive(BaseModel):
@@ -45,15 +47,15 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    status: str = Field(description="Always `ready`; else the answer is 503.", examples=["ready"])
+    status: str = Field(description="Always `ready`; otherwise the response is 503.", examples=["ready"])
 
 
-class NoSight:
-    """The database that knows the keys cannot be asked: only that is shown, which everybody may see on `/readyz`."""
+class Unauthenticated:
+    """The key cannot be checked because the database does not respond: show only what `/readyz` shows without a key."""
 
 
-async def _on_call(request: Request, settings: Settings, database: Database) -> NoSight | None:
-    """Scope `ops`, as a bearer key or, for a browser, as the password of HTTP Basic."""
+async def _require_ops_key(request: Request, settings: Settings, database: Database) -> Unauthenticated | None:
+    """Requires a service key with scope `ops`: as a bearer token or, in a browser, as the password of HTTP Basic."""
     if settings.ops_open:
         return None
     try:
@@ -63,11 +65,13 @@ async def _on_call(request: Request, settings: Settings, database: Database) -> 
     except UnauthorizedError as error:
         if _wants_page(request):
             raise UnauthorizedError(
-                error.detail, code=error.code, headers={"WWW-Authenticate": 'Basic realm="clay-push: a service key"'}
+                error.detail,
+                code=error.code,
+                headers={"WWW-Authenticate": 'Basic realm="clay-push: service key as password"'},
             ) from None
         raise
-    except LOST:
-        return NoSight()
+    except DATABASE_ERRORS:
+        return Unauthenticated()
     return None
 
 
@@ -78,40 +82,40 @@ def _credential(authorization: str | None) -> str:
     try:
         decoded = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise UnauthorizedError("The password is not readable.") from None
+        raise UnauthorizedError("The password cannot be decoded.") from None
     return decoded.partition(":")[2]
 
 
-OnCall = Annotated[NoSight | None, Depends(_on_call)]
+OpsCaller = Annotated[Unauthenticated | None, Depends(_require_ops_key)]
 
 
-def _scrape(request: Request) -> Scrape:
+def _scrape_of(request: Request) -> Scrape:
     state = request.app.state
     if not hasattr(state, "scrape"):
         state.scrape = Scrape()
-    found: Scrape = state.scrape
-    return found
+    scrape: Scrape = state.scrape
+    return scrape
 
 
-ScrapeOfProcess = Annotated[Scrape, Depends(_scrape)]
+ScrapeOfProcess = Annotated[Scrape, Depends(_scrape_of)]
 
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-@router.get("/healthz", summary="Is the process alive?", responses=responses())
+@router.get("/healthz", summary="Liveness", responses=responses())
 async def healthz() -> Alive:
-    """Asks nothing else: a database that is down is no reason to kill this process."""
+    """Checks nothing but this process: restarting it does not repair a database that is down."""
     return Alive(status="alive")
 
 
-@router.get("/readyz", summary="Can it take requests?", responses=responses())
+@router.get("/readyz", summary="Readiness", responses=responses())
 async def readyz(settings: Settings, database: Database, host: HostCache) -> Ready:
-    """503 `not_ready` while the database is away or behind this release, or NexusLeads' tables cannot be read."""
+    """503 `not_ready` while the database is unreachable or not migrated, or NexusLeads' tables cannot be read."""
     ready = await check_readiness(database, host, billing_enabled=settings.billing_enabled)
-    if ready.reason is not None:
-        raise UnavailableError(ready.reason, code="not_ready", headers={"Retry-After": "5"})
+    for advice in readiness_advice(ready):
+        raise UnavailableError(f"{advice.what} {advice.do}", code="not_ready", headers={"Retry-After": "5"})
     return Ready(status="ready")
 
 
@@ -122,22 +126,24 @@ async def readyz(settings: Settings, database: Database, host: HostCache) -> Rea
     dependencies=Authorized,
     responses={**responses(401, 403), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Database, host: HostCache) -> Response:
-    """Of this process, and of the queue as the database tells it; without a database only the former."""
-    seen = render(None) if sight else await scrape.text(lambda: _read_vitals(database, host))
-    return Response(await run_in_threadpool(generate_latest) + seen, media_type=CONTENT_TYPE_LATEST)
+async def read_metrics(
+    unauthenticated: OpsCaller, scrape: ScrapeOfProcess, database: Database, host: HostCache
+) -> Response:
+    """Metrics of this process, and of the queue from the database; only the former while the database does not respond."""
+    queue = render(None) if unauthenticated else await scrape.text(lambda: _read_vitals(database, host))
+    return Response(await run_in_threadpool(generate_latest) + queue, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get(
     "/status",
-    summary="For whoever is on call",
+    summary="Status for on-call engineers",
     response_model=Status,
     dependencies=Authorized,
     responses={
         **responses(401, 403),
         200: {"content": {"text/html": {"schema": {"type": "string"}}}},
         503: {
-            "description": "It cannot do its work; the same document says why, unless it is a problem document.",
+            "description": "The service cannot accept or send pushes. The same document gives the reason, unless it is a problem document.",
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Status"}},
                 "text/html": {"schema": {"type": "string"}},
@@ -148,48 +154,50 @@ async def read_metrics(sight: OnCall, scrape: ScrapeOfProcess, database: Databas
 )
 async def read_status(
     request: Request,
-    sight: OnCall,
+    unauthenticated: OpsCaller,
     settings: Settings,
     database: Database,
     host: HostCache,
     clock: Clock,
     refresh: Refresh = REFRESH_SECONDS,
 ) -> Response:
-    """JSON, or a page where `Accept` names text/html. 503 when it cannot do its work."""
+    """JSON, or a page where `Accept` names text/html. 503 when the service cannot accept or send pushes."""
     require_known_parameters(request)
     ready = await check_readiness(database, host, billing_enabled=settings.billing_enabled)
-    ready = ready.for_everybody if sight else ready
+    ready = ready.without_details if unauthenticated else ready
     box: SecretBox | None = request.app.state.box
-    looked = await _look(database, host, box, clock) if ready.is_migrated and not sight else None
-    seen, ring = looked or (None, None)
-    offset = clock.wall_offset_seconds if looked else None
-    loosened = () if sight else settings.loosened
-    has_keys = bool(sight or settings.encryption_keys)
-    verdict = judge(ready, seen, loosened, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
-    status = status_of(ready, seen, verdict, loosened, ring, offset)
+    checked = await _read_database(database, host, box, clock) if ready.is_migrated and not unauthenticated else None
+    found, ring = checked or (None, None)
+    offset = clock.wall_offset_seconds if checked else None
+    insecure = () if unauthenticated else settings.loosened
+    has_keys = bool(unauthenticated or settings.encryption_keys)
+    verdict = judge(ready, found, insecure, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
+    status = status_of(ready, found, verdict, insecure, ring, offset)
     code = 200 if verdict.works else 503
-    later = {} if verdict.works else {"Retry-After": "5"}
+    retry = {} if verdict.works else {"Retry-After": "5"}
     if _wants_page(request):
         return HTMLResponse(
-            render_page(status, clock.now(), refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | later
+            render_page(status, clock.now(), refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | retry
         )
-    return JSONResponse(status.model_dump(mode="json"), code, headers=later)
+    return JSONResponse(status.model_dump(mode="json"), code, headers=retry)
 
 
-async def _look(
+async def _read_database(
     database: Database, host: HostCache, box: SecretBox | None, clock: Clock
 ) -> tuple[Vitals, RingCheck] | None:
     try:
         async with database.transaction() as connection:
             await read_clock(connection, clock)
-            return await read_vitals(connection, await _tables(connection, host)), await check_ring(connection, box)
-    except LOST:
+            return await read_vitals(connection, await _find_tables(connection, host)), await check_ring(
+                connection, box
+            )
+    except DATABASE_ERRORS:
         host.invalidate()
         return None
 
 
-async def _tables(connection: AsyncConnection, host: HostCache) -> HostTables | None:
-    """None: NexusLeads' tables are not there, which `readiness` reports."""
+async def _find_tables(connection: AsyncConnection, host: HostCache) -> HostTables | None:
+    """None: NexusLeads' tables are missing, which `check_readiness` reports."""
     try:
         return await host.tables(connection)
     except UnavailableError:
@@ -200,6 +208,6 @@ async def _read_vitals(database: Database, host: HostCache) -> Vitals | None:
     try:
         async with database.transaction() as connection:
             return await read_vitals(connection)
-    except LOST:
+    except DATABASE_ERRORS:
         host.invalidate()
         return None

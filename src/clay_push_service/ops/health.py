@@ -1,4 +1,4 @@
-"""Reads what on-call must know, in a few cheap statements; what it means is `verdict`'s. It changes nothing."""
+"""Reads the state of queue, workers and destinations in a few cheap statements; `verdict` interprets it. Read-only."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.quota import Quotas, read_quotas
-from clay_push_service.ops.readiness import PATIENCE
+from clay_push_service.ops.readiness import STATEMENT_TIMEOUT
 
 LIVE_SECONDS = 30
-"""A worker's heartbeat comes every 5 s."""
+"""A worker with an older heartbeat counts as dead; a heartbeat comes every 5 s."""
 SHOWN = 20
-"""Destinations, of many."""
+"""Destinations listed on the page at most."""
 JOBS = text("""
 SELECT count(*) AS live_jobs, coalesce(sum(lead_count - success_count - failed_count - skipped_count), 0) AS pending
 FROM clay.push_jobs WHERE status IN ('pending', 'running')
 """)
-# Due: its own time has come and its destination's pace has a slot. What waits out an outage is not late.
+# Due: the delivery's own time has come and its destination's pace has a slot. Deliveries of a waiting destination are not late.
 DUE = text("""
 SELECT count(*) AS due,
        extract(epoch FROM now() - min(greatest(delivery.due_at, destination.next_slot_at))) AS oldest_seconds,
@@ -45,7 +45,7 @@ JOIN clay.destination_versions AS version ON version.org_id = destination.org_id
 WHERE version.state <> 'open'
 ORDER BY version.state_since DESC LIMIT :shown
 """)
-# Counted apart from the list above, which has an end: what it leaves out must not read as 0.
+# Counted separately: the list above is limited, and destinations beyond the limit must not count as 0.
 STATES = text("""
 SELECT version.state, version.state_reason AS reason, count(*) AS number
 FROM clay.destinations AS destination
@@ -53,7 +53,7 @@ JOIN clay.destination_versions AS version ON version.org_id = destination.org_id
 WHERE version.state <> 'open'
 GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """)
-# Of the webhooks in use. The numbers say not whose, because metrics carry no organization; see `quota` for /status.
+# Of the webhooks in use. Metrics carry no organization; /status lists the organizations (see `quota`).
 QUOTA = text("""
 SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
        count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
@@ -62,7 +62,7 @@ FROM clay.destinations AS destination
 JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
 JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 """)
-# By the jobs that moved in this hour, whose deliveries are found by index; the log itself has none by time.
+# Through the jobs updated in this hour, whose deliveries are found by index; the log has no index by time.
 LAST_HOUR = text("""
 SELECT coalesce(delivery.cause, delivery.status) AS cause, delivery.status, count(*) AS number
 FROM clay.push_jobs AS job JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
@@ -81,7 +81,7 @@ class WorkerSeen:
     started_at: datetime
     age_seconds: float
     clock_offset_seconds: float | None = None
-    """Its own clock minus the database's; None: not known."""
+    """Its own clock minus the database's; None: unknown."""
 
     @property
     def is_live(self) -> bool:
@@ -116,7 +116,7 @@ class CauseCount:
 
 @dataclass(frozen=True, slots=True)
 class QuotaLevels:
-    """How many of the webhooks in use have used so much of their lifetime submissions, and how much the fullest has (0 to 1)."""
+    """How many webhooks in use have used over 80 and 95 % of their lifetime submissions; the used share of the fullest (0 to 1)."""
 
     over_80: int = 0
     over_95: int = 0
@@ -125,7 +125,7 @@ class QuotaLevels:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What is going on, as the database tells it."""
+    """The state of queue, workers and destinations, read in one transaction."""
 
     latency_ms: int
     live_jobs: int
@@ -134,12 +134,12 @@ class Vitals:
     oldest_due_seconds: float | None
     """How long the oldest sendable lead has been due."""
     idle_seconds: float | None
-    """How long sendable leads have been due without any slice working on their push job."""
+    """How long sendable leads have been due without a slice on their push job."""
     workers: Sequence[WorkerSeen]
     states: Sequence[StateCount]
     """All destinations that are not open."""
     unwell: Sequence[UnwellDestination]
-    """The newest of them."""
+    """The most recent of them."""
     last_hour: Sequence[CauseCount]
     quota: QuotaLevels
     quotas: Quotas = field(default_factory=Quotas)
@@ -171,9 +171,9 @@ class Vitals:
 
 
 async def read_vitals(connection: AsyncConnection, tables: HostTables | None = None) -> Vitals:
-    """One look in one transaction. Raises what the database raises. `tables`: where the organizations' names are read."""
+    """Reads everything in one transaction. Raises what the database raises. `tables`: to read the organizations' names."""
     started = time.perf_counter()
-    await connection.execute(PATIENCE)
+    await connection.execute(STATEMENT_TIMEOUT)
     latency_ms = round((time.perf_counter() - started) * 1000)
     jobs = (await connection.execute(JOBS)).one()
     due = (await connection.execute(DUE)).one()

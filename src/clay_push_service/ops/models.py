@@ -1,4 +1,4 @@
-"""`/status` as JSON, the same facts as on its page."""
+"""The JSON document of `/status`; its page shows the same facts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,11 +12,12 @@ from clay_push_service.ops.health import UnwellDestination, Vitals
 from clay_push_service.ops.quota import QuotaLevel
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck
-from clay_push_service.ops.verdict import Verdict, whose
+from clay_push_service.ops.verdict import Verdict, explain_state
 
 EXAMPLE_STATUS: dict[str, JsonValue] = {
     "status": "degraded", "version": "0.1.0",
-    "advice": [{"level": "degraded", "what": "1 Clay table is closed.", "do": "Tell its organization; see runbooks."}],
+    "advice": [{"level": "degraded", "what": "1 destination is closed, because Clay refuses the webhook (unauthorized).",
+                "do": "The organization's Clay admin must repair the webhook."}],
     "database": {"reachable": True, "version": "18.0", "latency_ms": 1, "revision": "0006", "needed_revision": "0006",
                  "migrated": True, "nexusleads": "today"},
     "queue": {"live_jobs": 2, "pending": 310, "due": 305, "oldest_due_seconds": 61.2},
@@ -43,115 +44,121 @@ class FromAttributes(BaseModel):
 
 
 class AdviceModel(FromAttributes):
-    level: Level = Field(description="How bad it is.")
-    what: str = Field(description="What is wrong.")
-    do: str = Field(description="What to do about it.")
+    level: Level = Field(description="How urgent it is.")
+    what: str = Field(description="What happened and why.")
+    do: str = Field(description="What to do next.")
 
 
 class DatabaseModel(BaseModel):
-    reachable: bool = Field(description="Whether it answers.")
-    version: str | None = Field(description="PostgreSQL's version; null: it does not answer.")
-    latency_ms: int | None = Field(description="Of one small question.")
-    revision: str | None = Field(description="The migration it is at.")
+    reachable: bool = Field(description="Whether the database responds.")
+    version: str | None = Field(description="PostgreSQL's version; null: it does not respond.")
+    latency_ms: int | None = Field(description="Round trip of one small statement.")
+    revision: str | None = Field(description="The migration that the database is at.")
     needed_revision: str = Field(description="The migration this release needs.")
-    migrated: bool = Field(description="Whether the two are the same.")
-    nexusleads: str | None = Field(description="The vintage of NexusLeads' tables; null when they were not found.")
+    migrated: bool = Field(description="Whether the database is at the needed migration.")
+    nexusleads: str | None = Field(description="The vintage of NexusLeads' tables; null: not found.")
 
 
 class WorkerModel(FromAttributes):
-    id: UUID = Field(description="One start of a worker.")
+    id: UUID = Field(description="The id of this run of a worker.")
     hostname: str = Field(description="The machine.")
     pid: int = Field(description="The process.")
-    version: str = Field(description="Its release.")
+    version: str = Field(description="The worker's release.")
     started_at: datetime = Field(description="When it started.")
-    age_seconds: float = Field(description="Since its last heartbeat.")
-    is_live: bool = Field(description="Whether its heartbeat is recent.")
-    clock_offset_seconds: float | None = Field(description="Its clock minus the database's; null: not known.")
+    age_seconds: float = Field(description="Seconds since its last heartbeat.")
+    is_live: bool = Field(description="Whether its last heartbeat is at most 30 s old.")
+    clock_offset_seconds: float | None = Field(description="Its clock minus the database's; null: unknown.")
 
 
 class UnwellModel(BaseModel):
     org_id: UUID = Field(description="The organization.")
-    organization: str | None = Field(description="Its name in NexusLeads; null: it cannot be read.")
+    organization: str | None = Field(description="The organization's name in NexusLeads; null: cannot be read.")
     table_name: str | None = Field(description="Its Clay table.")
     state: str = Field(description="`waiting` or `closed`.")
     reason: str | None = Field(description="The cause.")
     message: str | None = Field(description="The reason in a sentence.")
-    who: str | None = Field(description="Who acts; `you` is whoever reads this page.")
-    since: datetime = Field(description="Since when.")
-    until: datetime | None = Field(description="While it waits: when it is tried again.")
+    who: str | None = Field(description="Who must act; `you` means the operator.")
+    since: datetime = Field(description="When this state began.")
+    until: datetime | None = Field(description="When a waiting destination is tried again.")
 
 
 class QuotaModel(BaseModel):
     org_id: UUID = Field(description="The organization.")
-    organization: str | None = Field(description="Its name in NexusLeads; null: it cannot be read.")
+    organization: str | None = Field(description="The organization's name in NexusLeads; null: cannot be read.")
     table_name: str | None = Field(description="Its Clay table.")
-    used: int = Field(description="Submissions of its webhook's lifetime.")
-    limit: int = Field(description="How many the webhook takes in its lifetime.")
-    percent: float = Field(description="The used share.")
+    used: int = Field(description="Lifetime submissions used.")
+    limit: int = Field(description="Lifetime submissions that the webhook accepts.")
+    percent: float = Field(description="Used share of the limit.")
     level: QuotaLevel = Field(description="`warning` from 80 %, `urgent` from 95 %.")
 
 
 class SealedModel(BaseModel):
-    key_id: str | None = Field(description="The encryption key; null: the form of the values is not known.")
+    key_id: str | None = Field(description="The encryption key; null: the format of the values is unknown.")
     destinations: int = Field(
-        description="Destinations with values that it sealed, earlier versions and pending changes included."
+        description="Destinations with values sealed by this key, including earlier versions and pending changes."
     )
-    in_use: int = Field(description="Of them: whose present webhook or token it sealed.")
-    in_ring: bool | None = Field(description="Whether this process has the key; null: not known.")
+    in_use: int = Field(description="Destinations whose current webhook or token is sealed by this key.")
+    in_ring: bool | None = Field(description="Whether this process has the key; null: unknown.")
 
 
 class EncryptionModel(BaseModel):
     checked: bool = Field(description="False: this process has no encryption keys and cannot check.")
-    ring: list[str] = Field(description="Ids of this process's keys; the first one seals.")
-    missing: list[str] = Field(description="Ids of keys that stored values need and this process has not.")
-    sealed_with: list[SealedModel] = Field(description="Keys that stored values are sealed with.")
+    ring: list[str] = Field(description="Ids of this process's keys; the first one seals new values.")
+    missing: list[str] = Field(description="Ids of keys that stored values need and this process lacks.")
+    sealed_with: list[SealedModel] = Field(description="Keys that stored values are sealed with, with counts.")
 
 
 class CauseModel(FromAttributes):
-    cause: str = Field(description="Why.")
-    status: str = Field(description="`failed` or `skipped`.")
-    count: int = Field(description="How many leads.")
+    cause: str = Field(description="The cause of the outcome.")
+    status: str = Field(description="`success` or `failed`.")
+    count: int = Field(description="Number of leads.")
 
 
 class QueueModel(BaseModel):
-    live_jobs: int = Field(description="Push jobs that have not ended.")
-    pending: int = Field(description="Leads that have no outcome yet.")
-    due: int = Field(description="Leads that could be sent now.")
-    oldest_due_seconds: float | None = Field(description="Since the oldest of them was due.")
+    live_jobs: int = Field(description="Push jobs that have not finished.")
+    pending: int = Field(description="Leads without an outcome.")
+    due: int = Field(description="Leads that can be sent now.")
+    oldest_due_seconds: float | None = Field(description="Seconds since the oldest of them became due.")
 
 
 class LastHourModel(BaseModel):
-    finished: int = Field(description="Leads that got an outcome.")
-    failed: int = Field(description="Of these, how many failed.")
-    failed_percent: float | None = Field(description="The same as a share; null: none finished.")
-    causes: list[CauseModel] = Field(description="Why, the most frequent first.")
+    finished: int = Field(description="Leads that succeeded or failed.")
+    failed: int = Field(description="Leads that failed.")
+    failed_percent: float | None = Field(description="Failed share; null: no lead finished.")
+    causes: list[CauseModel] = Field(description="Causes, the most frequent first.")
 
 
 class Status(BaseModel):
-    """`ok`; `degraded`: works, somebody should look; `failing`: cannot do its work (503)."""
+    """`ok`; `degraded`: the service works and an operator should check it; `failing`: it cannot accept or send pushes (503)."""
 
-    status: Level = Field(description="In one word.")
+    status: Level = Field(description="The most urgent level of all advice.")
     version: str = Field(description="This process's release.")
-    advice: list[AdviceModel] = Field(description="What to do, the most urgent first.")
-    database: DatabaseModel = Field(description="Ours, which is NexusLeads' too.")
-    queue: QueueModel | None = Field(description="null when the database cannot be asked.")
-    workers: list[WorkerModel] = Field(description="Those that were seen lately.")
-    waiting_destinations: int | None = Field(description="Clay tables that wait out an outage.")
-    closed_destinations: int | None = Field(description="Clay tables that take no leads.")
-    unwell_destinations: list[UnwellModel] = Field(description="The newest 20 that wait or are closed.")
-    quota_warnings: list[QuotaModel] = Field(description="The fullest 20 webhooks from 80 % of their submissions.")
-    encryption: EncryptionModel | None = Field(
-        description="Keys against stored values; null: the database cannot be asked."
+    advice: list[AdviceModel] = Field(description="Problems and remedies, the most urgent first.")
+    database: DatabaseModel = Field(description="The database, which NexusLeads shares.")
+    queue: QueueModel | None = Field(description="null: the database does not respond.")
+    workers: list[WorkerModel] = Field(description="Workers, the latest heartbeat first.")
+    waiting_destinations: int | None = Field(description="Destinations that wait until an outage of Clay ends.")
+    closed_destinations: int | None = Field(description="Destinations that accept no leads.")
+    unwell_destinations: list[UnwellModel] = Field(
+        description="The 20 destinations that most recently began to wait or closed."
     )
-    last_hour: LastHourModel | None = Field(description="What was done in it; null: the database cannot be asked.")
+    quota_warnings: list[QuotaModel] = Field(
+        description="The 20 fullest webhooks that have used at least 80 % of their submissions."
+    )
+    encryption: EncryptionModel | None = Field(
+        description="Keys of this process against stored values; null: the database does not respond."
+    )
+    last_hour: LastHourModel | None = Field(
+        description="Outcomes of the last hour; null: the database does not respond."
+    )
     clock_offset_seconds: float | None = Field(
-        description="This web process's clock minus the database's; null: the database cannot be asked."
+        description="This web process's clock minus the database's; null: the database does not respond."
     )
     loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 
 def _unwell(each: UnwellDestination, names: Mapping[UUID, str]) -> UnwellModel:
-    message, who = whose(each.state, each.reason)
+    message, who = explain_state(each.state, each.reason)
     return UnwellModel(
         org_id=each.org_id, organization=names.get(each.org_id), table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
         since=each.since, until=each.until,
@@ -183,7 +190,7 @@ def status_of(
     ready: Readiness,
     vitals: Vitals | None,
     verdict: Verdict,
-    loosened: tuple[str, ...],
+    insecure: tuple[str, ...],
     ring: RingCheck | None = None,
     web_offset_seconds: float | None = None,
 ) -> Status:
@@ -223,5 +230,5 @@ def status_of(
             causes=[CauseModel.model_validate(each) for each in vitals.last_hour],
         ),
         clock_offset_seconds=None if web_offset_seconds is None else round(web_offset_seconds, 3),
-        loosened_settings=list(loosened),
+        loosened_settings=list(insecure),
     )

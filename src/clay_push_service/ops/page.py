@@ -1,4 +1,4 @@
-"""`/status` as a page: self-contained, without scripts, legible at 3 a.m.; everything in it is escaped."""
+"""Renders the `/status` page: self-contained, no scripts, every value escaped."""
 
 import re
 from datetime import datetime
@@ -12,7 +12,11 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 REFRESH_SECONDS = 10
 _BACKTICKS = re.compile("`([^`]+)`")
 
-TITLES = {"ok": "All is well", "degraded": "It works, and needs a look", "failing": "It cannot do its work"}
+TITLES = {
+    "ok": "The service works",
+    "degraded": "The service works and needs attention",
+    "failing": "The service does not work",
+}
 
 
 def age(seconds: float | None) -> str:
@@ -25,13 +29,13 @@ def age(seconds: float | None) -> str:
     if whole < MINUTE:
         return f"{whole} s"
     if whole < HOUR:
-        return _two(whole // MINUTE, "min", whole % MINUTE, "s")
+        return _two_units(whole // MINUTE, "min", whole % MINUTE, "s")
     if whole < DAY:
-        return _two(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
-    return _two(whole // DAY, "d", whole % DAY // HOUR, "h")
+        return _two_units(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
+    return _two_units(whole // DAY, "d", whole % DAY // HOUR, "h")
 
 
-def _two(number: int, unit: str, rest: int, rest_unit: str) -> str:
+def _two_units(number: int, unit: str, rest: int, rest_unit: str) -> str:
     return f"{number} {unit} {rest} {rest_unit}" if rest else f"{number} {unit}"
 
 
@@ -39,20 +43,20 @@ def _since(moment: datetime, now: datetime) -> str:
     return age((now - moment).total_seconds())
 
 
-def _code(said: str) -> Markup:
-    """Escaped, and what stands between backticks set as code."""
-    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(said))))  # noqa: S704 - escaped just now
+def _mark_code(value: str) -> Markup:
+    """Escapes the text and turns backticks into <code>."""
+    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(value))))  # noqa: S704 - the argument is escaped
 
 
 _environment = Environment(loader=PackageLoader("clay_push_service.ops", "."), autoescape=True, trim_blocks=True)
 _environment.filters["age"] = age
-_environment.filters["code"] = _code
+_environment.filters["code"] = _mark_code
 _environment.filters["since"] = _since
 _environment.filters["number"] = lambda value: f"{value:,}"
 
 
 def render(status: Status, now: datetime, refresh_seconds: int = REFRESH_SECONDS) -> str:
-    """0: it stands still, for whoever reads it slowly or has it read aloud."""
+    """`refresh_seconds` 0 turns reloading off, which slow readers and screen readers need."""
     return _environment.get_template("status.html").render(
         status=status, title=TITLES[status.status], now=now, refresh_seconds=refresh_seconds,
         usual_seconds=REFRESH_SECONDS,

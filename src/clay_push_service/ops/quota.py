@@ -1,4 +1,4 @@
-"""Which organizations have nearly used up the lifetime submissions of their webhook, and what to do."""
+"""Reports organizations whose webhook has few lifetime submissions left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from clay_push_service.ops.advice import Advice, Level, counted
 WARNING_PERCENT = 80
 URGENT_PERCENT = 95
 SHOWN = 20
-"""Organizations, of many."""
+"""Organizations listed at most."""
 NAMED = 3
-"""Of them in one sentence; the list has the others."""
+"""Organizations named in one sentence; the list has the others."""
 
-# A meter without a limit (a table that deletes its rows) never fills.
+# A meter without a limit (a table that deletes its rows) is never full.
 QUOTAS = text(f"""
 SELECT destination.org_id, destination.table_name, meter.used, meter.quota_limit,
        count(*) FILTER (WHERE meter.used * 100.0 >= meter.quota_limit * {URGENT_PERCENT}.0) OVER () AS urgent,
@@ -29,8 +29,8 @@ WHERE meter.quota_limit IS NOT NULL AND meter.used * 100.0 >= meter.quota_limit 
 ORDER BY meter.used::float / greatest(meter.quota_limit, 1) DESC, destination.org_id LIMIT :shown
 """)
 NEW_SOURCE = (
-    "Ask each organization to create a new webhook source in Clay (for the same table, if it likes) and to save its URL in"
-    " Settings → Integrations: a webhook source takes a fixed number of submissions in its lifetime."
+    "Ask each organization to create a new webhook source in Clay (it may feed the same table) and to save its URL in"
+    " Settings → Integrations. A webhook source accepts a fixed number of submissions in its lifetime."
 )
 
 
@@ -43,7 +43,7 @@ class QuotaLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Of the webhook that an organization uses now."""
+    """The quota of the webhook that an organization uses now."""
 
     org_id: UUID
     table_name: str | None
@@ -61,7 +61,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """`shown`: the fullest. `urgent` and `warning` count all, each organization once."""
+    """`shown`: the fullest webhooks. `urgent` and `warning` count every organization."""
 
     shown: Sequence[Quota] = ()
     urgent: int = 0
@@ -80,22 +80,22 @@ def quota_advice(quotas: Quotas, names: Mapping[UUID, str]) -> Sequence[Advice]:
     """The urgent ones first."""
     found = []
     if quotas.urgent:
-        whose = _named(quotas, QuotaLevel.URGENT, quotas.urgent, names)
-        what = f"{_webhooks(quotas.urgent, URGENT_PERCENT)}: {whose}."
-        found.append(Advice(Level.DEGRADED, what, f"Act today: at 100 % Clay takes nothing more. {NEW_SOURCE}"))
+        organizations = _name_organizations(quotas, QuotaLevel.URGENT, quotas.urgent, names)
+        what = f"{_count_webhooks(quotas.urgent, URGENT_PERCENT)}: {organizations}."
+        found.append(Advice(Level.DEGRADED, what, f"Act today: at 100 % Clay refuses every lead. {NEW_SOURCE}"))
     if quotas.warning:
-        whose = _named(quotas, QuotaLevel.WARNING, quotas.warning, names)
-        what = f"{_webhooks(quotas.warning, WARNING_PERCENT)}: {whose}."
-        found.append(Advice(Level.DEGRADED, what, f"{NEW_SOURCE} Pushes go on meanwhile."))
+        organizations = _name_organizations(quotas, QuotaLevel.WARNING, quotas.warning, names)
+        what = f"{_count_webhooks(quotas.warning, WARNING_PERCENT)}: {organizations}."
+        found.append(Advice(Level.DEGRADED, what, f"{NEW_SOURCE} Pushes continue meanwhile."))
     return found
 
 
-def _webhooks(number: int, percent: int) -> str:
-    whose = "its" if number == 1 else "their"
-    return f"{counted(number, 'webhook has', 'webhooks have')} used {percent} % or more of {whose} lifetime submissions"
+def _count_webhooks(number: int, percent: int) -> str:
+    their = "its" if number == 1 else "their"
+    return f"{counted(number, 'webhook has', 'webhooks have')} used {percent} % or more of {their} lifetime submissions"
 
 
-def _named(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
+def _name_organizations(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
     named = [each for each in quotas.shown if each.level is level][:NAMED]
     listed = ", ".join(f"{names.get(each.org_id, each.org_id)} ({each.percent:g} %)" for each in named)
     return f"{listed} and {number - len(named):,} more" if number > len(named) else listed

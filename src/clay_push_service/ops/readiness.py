@@ -1,4 +1,4 @@
-"""Whether this instance can take requests: the database answers, is migrated, may be read, and NexusLeads is in it."""
+"""Readiness check: the database responds, is migrated and writable, and NexusLeads' tables can be read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach.drift import find_missing_rights
 
 INSUFFICIENT_PRIVILEGE = "42501"
-ANSWER_SECONDS = 5.0
-PATIENCE = text("SET LOCAL statement_timeout = '5s'")
+TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
 REVISION = text("SELECT version_num FROM clay.alembic_version")
 SERVER = text("""
 SELECT current_setting('server_version') AS version, current_setting('transaction_read_only') = 'on' AS read_only
 """)
-# From the catalogue, which every role may read: asking for a table without grants would only raise.
+# From the catalogue, which every role may read; reading a table without grants raises.
 SCHEMA = text("""
 SELECT coalesce(bool_or(c.relname = 'alembic_version'), false) AS is_there,
        coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true) AS may_read
@@ -33,37 +33,37 @@ WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
 """)
 
 log = logs.get(__name__)
-_reading: set[asyncio.Task["Readiness"]] = set()
-"""StoredResponse until they have ended: asyncio holds tasks only weakly."""
+_checks: set[asyncio.Task["Readiness"]] = set()
+"""Kept until they finish: asyncio holds only weak references to tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`reason` says in a sentence why not."""
+    """`reason`: why the instance is not ready; None: it is ready."""
 
     reachable: bool
     reason: str | None
     database: str | None = None
-    """The server's version; None when it is not known, or not for everybody."""
+    """The server's version; None: unknown, or not to be shown."""
     revision: str | None = None
     is_migrated: bool = False
     writable: bool = True
-    """False for a standby."""
+    """False on a standby."""
     may_read: bool = True
-    """Our own tables."""
+    """Whether the role may read schema clay."""
     host: str | None = None
-    """NexusLeads' vintage; None when its tables are not found."""
+    """NexusLeads' vintage; None: its tables are not found."""
     may_read_host: bool = True
     lacking: Sequence[str] = ()
-    """Rights that this role needs at NexusLeads and lacks, a sentence each. Without those to write, requests are answered."""
+    """Rights on NexusLeads' tables that this role lacks, one sentence each. Missing write rights do not prevent readiness."""
 
     @property
     def is_ready(self) -> bool:
         return self.reason is None
 
     @property
-    def for_everybody(self) -> "Readiness":
-        """What `/readyz` says without a key, too."""
+    def without_details(self) -> "Readiness":
+        """What may be shown without a key."""
         return Readiness(
             self.reachable,
             self.reason,
@@ -74,35 +74,35 @@ class Readiness:
 
 
 UNREACHABLE = Readiness(reachable=False, reason="The database cannot be reached.")
-NO_GRANTS = "The database role may not read schema clay: run the migrations with this role's grants."
-HOST_CLOSED = "The database role may not read all that this service needs of NexusLeads' tables."
-READ_ONLY = "The database is read-only: it is a standby, or was set so."
-BEHIND = "Migrations are missing: the database is behind this release."
+NO_GRANTS = "The database role has no grants on schema clay."
+HOST_CLOSED = "The database role lacks read grants on NexusLeads' tables."
+READ_ONLY = "The database is read-only: it is a standby, or default_transaction_read_only is on."
+BEHIND = "The database is not migrated to this release."
 
 
 async def check_readiness(database: Database, host: HostTableCache, *, billing_enabled: bool = False) -> Readiness:
-    """Never raises for a database that is down or unfit: that is the answer. Takes ANSWER_SECONDS at most.
+    """Returns the reason for a database that is down or unfit, and never raises for it. Takes TIMEOUT_SECONDS at most.
 
-    Rights are looked up for exactly the columns that are read, with `billing_enabled` the billing table's, too.
+    Checks the rights on exactly the columns that are read; `billing_enabled` adds the billing table.
     """
-    reading = asyncio.create_task(_read(database, host, billing_enabled=billing_enabled))
-    _reading.add(reading)
-    reading.add_done_callback(_reading.discard)
+    check = asyncio.create_task(_read(database, host, billing_enabled=billing_enabled))
+    _checks.add(check)
+    check.add_done_callback(_checks.discard)
     try:
-        # Not asyncio.timeout: it would wait for the statement to be undone, on a connection that does not answer.
-        await asyncio.wait([reading], timeout=ANSWER_SECONDS)
-        if reading.done():
-            return reading.result()
+        # Not asyncio.timeout: it would wait for the statement's cancellation on a connection that does not respond.
+        await asyncio.wait([check], timeout=TIMEOUT_SECONDS)
+        if check.done():
+            return check.result()
     finally:
-        reading.cancel()
-    log.warning("database.unreachable", error="no answer in time")
+        check.cancel()
+    log.warning("database.unreachable", error="no response in time")
     return UNREACHABLE
 
 
 async def _read(database: Database, host: HostTableCache, *, billing_enabled: bool) -> Readiness:
     try:
         async with database.transaction() as connection:
-            await connection.execute(PATIENCE)
+            await connection.execute(STATEMENT_TIMEOUT)
             version, read_only = (await connection.execute(SERVER)).one()
             schema = (await connection.execute(SCHEMA)).one()
             if not schema.may_read:
@@ -110,7 +110,7 @@ async def _read(database: Database, host: HostTableCache, *, billing_enabled: bo
             revision = (await connection.execute(REVISION)).scalar_one_or_none() if schema.is_there else None
             if migrations.is_behind(revision):
                 return Readiness(reachable=True, reason=BEHIND, database=version, revision=revision)
-            if read_only:  # whatever is asked writes: a push, a setting, the time a key was used
+            if read_only:  # every request writes: a push, a setting, the time of a key's last use
                 return Readiness(
                     reachable=True,
                     reason=READ_ONLY,
@@ -119,7 +119,7 @@ async def _read(database: Database, host: HostTableCache, *, billing_enabled: bo
                     is_migrated=True,
                     writable=False,
                 )
-            return await _of_host(connection, host, version, revision, billing_enabled=billing_enabled)
+            return await _check_host(connection, host, version, revision, billing_enabled=billing_enabled)
     except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:  # not even CONNECT
@@ -128,7 +128,7 @@ async def _read(database: Database, host: HostTableCache, *, billing_enabled: bo
         return UNREACHABLE
 
 
-async def _of_host(
+async def _check_host(
     connection: AsyncConnection, host: HostTableCache, version: str, revision: str | None, *, billing_enabled: bool
 ) -> Readiness:
     try:

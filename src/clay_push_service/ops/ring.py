@@ -1,6 +1,6 @@
 """Compares the encryption keys of this process with the keys that stored webhooks and tokens are sealed with.
 
-One statement reads the first bytes of the sealed values. It opens none: `clay-push doctor` does that.
+One statement reads the first bytes of the sealed values; none is decrypted (`clay-push doctor` decrypts them all).
 """
 
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ FROM sealed WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1
 
 @dataclass(frozen=True, slots=True)
 class SealedWith:
-    """One key, and how many destinations have values that it sealed. `key_id` None: the form of the values is not known."""
+    """One key and the number of destinations with values sealed by it. `key_id` None: the format of the values is unknown."""
 
     key_id: str | None
     destinations: int
     in_use: int
-    """Of them: destinations whose present webhook or token it sealed. The others are earlier versions and pending changes."""
+    """Destinations whose current webhook or token it sealed. The others are earlier versions and pending changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class RingCheck:
 
     @property
     def missing(self) -> Sequence[SealedWith]:
-        """Keys that stored values need and this process has not."""
+        """Keys that stored values need and this process lacks."""
         return [] if self.ring is None else [each for each in self.sealed if self.has(each) is False]
 
     def has(self, each: SealedWith) -> bool | None:
-        """Whether this process has the key; None where that is not known."""
+        """Whether this process has the key; None: unknown."""
         return None if self.ring is None or each.key_id is None else each.key_id in self.ring
 
 
@@ -66,17 +66,20 @@ async def check_ring(connection: AsyncConnection, box: SecretBox | None) -> Ring
     found: dict[str | None, SealedWith] = {}
     for row in await connection.execute(SEALED, {"version": VERSION}):
         key_id = None if row.header is None else SecretBox.key_id_of_header(row.header)
-        # Headers that are cut short count together; an organization with two of them is then counted twice.
+        # Truncated headers share one entry; an organization with two of them counts twice.
         before = found.get(key_id, SealedWith(key_id, 0, 0))
         found[key_id] = SealedWith(key_id, before.destinations + row.destinations, before.in_use + row.in_use)
     return RingCheck(None if box is None else box.key_ids, list(found.values()))
 
 
 def ring_advice(check: RingCheck) -> Sequence[Advice]:
-    return [*(_missing(each) for each in check.missing), *(_unknown(each) for each in check.sealed if not each.key_id)]
+    return [
+        *(_missing_key_advice(each) for each in check.missing),
+        *(_unknown_format_advice(each) for each in check.sealed if not each.key_id),
+    ]
 
 
-def _missing(each: SealedWith) -> Advice:
+def _missing_key_advice(each: SealedWith) -> Advice:
     earlier = each.destinations - each.in_use
     if each.in_use:
         concerned = counted(each.in_use, "destination in use is", "destinations in use are")
@@ -89,15 +92,15 @@ def _missing(each: SealedWith) -> Advice:
         Level.FAILING if each.in_use else Level.DEGRADED,
         what,
         "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS, behind the first one, in every web and worker process, and restart"
-        " them. Without the key the webhooks must be saved again.",
+        " them. If the key is lost, the organizations must save their webhook URLs again.",
     )
 
 
-def _unknown(each: SealedWith) -> Advice:
+def _unknown_format_advice(each: SealedWith) -> Advice:
     return Advice(
         Level.DEGRADED,
-        f"{counted(each.destinations, 'destination has', 'destinations have')} stored secrets in a form that this release does"
-        " not know.",
-        "A newer release wrote them, or they were altered: run that release, or have the webhook URLs saved again."
-        " `clay-push doctor` opens every value.",
+        f"{counted(each.destinations, 'destination has', 'destinations have')} stored secrets in a format that this release"
+        " cannot read.",
+        "A newer release wrote them, or they were altered. Run the newer release, or ask the organizations to save their webhook"
+        " URLs again. `clay-push doctor` decrypts every value.",
     )
