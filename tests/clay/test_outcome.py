@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.clay.outcome import (
-    EXPLANATIONS,
-    Cause,
     Outcome,
     Streak,
     Streaks,

@@ -141,7 +141,7 @@ async def test_the_test_button(database_url: str) -> None:
         assert (await page.app.get("/api/clay/status", "member")).json()["connected"] is True
         answer = await page.app.call("POST", path, "owner")
         assert (answer.status_code, answer.json()["status"]) == (200, "error")
-        assert answer.json()["message"].startswith("Clay refused the webhook's auth token. Copy")
+        assert answer.json()["message"].startswith("Clay rejected the auth token of the webhook. Copy")
 
 
 async def test_the_test_button_says_every_refusal(database_url: str) -> None:
@@ -173,7 +173,7 @@ async def test_a_push_without_a_project_makes_one_job_for_each(page: Connected) 
     assert isinstance(jobs, list)
     assert {(job["project_id"], job["lead_count"]) for job in jobs} == {(str(one), 1), (str(two), 2)}
     again = await push(page, contributor_ids=[str(leads[0])], project_id=str(two))
-    said = "Nothing was queued: 1 lead skipped. Already on the way to Clay in another push."
+    said = "Nothing was queued: 1 lead skipped. Already queued in another push."
     assert (again["skipped_count"], again["message"]) == (1, said)
     assert (await push(page, contributor_ids=[str(leads[0])], project_id="", extra="ignored"))["skipped_count"] == 1
 

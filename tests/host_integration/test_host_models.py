@@ -113,7 +113,7 @@ async def test_a_partial_failure_says_its_main_cause_where_the_page_shows_it(dat
     async with attached(database_url, leads=6, clay=clay) as a:
         job_id = await a.push_all()
         await a.mirror_now()
-        said = "4 pushed, 2 failed, 0 skipped. Main cause of the failures: Clay refused the row."
+        said = "4 pushed, 2 failed, 0 skipped. Main cause of the failures: Clay rejected the row."
         assert await shown(a, job_id) == {
             "status": "completed",
             "percent": 100,

@@ -119,7 +119,7 @@ async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_
         await a.mirror_now()
         row = await a.row(job_id)
         assert row is not None
-        assert row["error_message"] == "0 pushed, 1 failed, 3 skipped. Clay refused the row."
+        assert row["error_message"] == "0 pushed, 1 failed, 3 skipped. Clay rejected the row."
 
 
 async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ async def test_the_reason_of_a_failed_job_is_that_of_what_failed(database_url: s
         await p.pushed(p.lead_ids[:9])
         job = await p.pushed()
         assert (job["status"], job["failed_count"], job["skipped_count"]) == ("failed", 1, 9)
-        assert job["summary"] == "0 pushed, 1 failed, 9 skipped. Clay refused the row."
+        assert job["summary"] == "0 pushed, 1 failed, 9 skipped. Clay rejected the row."
         assert [each["cause"] for each in job["causes"]] == ["rejected", "already_in_clay"]
 
 

@@ -41,7 +41,7 @@ MESSAGES: Mapping[Clause, str] = MappingProxyType(
         Clause.ERASED: "This person was erased and must not be pushed again.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
         Clause.ALREADY_QUEUED: "On its way to Clay in another push.",
-        Clause.MAYBE_IN_CLAY: "An earlier push ended without an answer: may already be in Clay.",
+        Clause.MAYBE_IN_CLAY: "An earlier push got no clear response: may already be in Clay.",
         Clause.FAILED_BEFORE: "An earlier push of it was refused or cancelled: retry that push to send it.",
         Clause.MIN_SCORE: "Its score is below the rule's minimum, or not known.",
         Clause.CLASSIFICATION: "Its classification is none of the rule's, or not known.",

@@ -1,1 +1,1 @@
-"""Communication with Clay: the HTTP client for webhooks, its responses, and what each response means (outcome and cause)."""
+"""Communication with Clay: the HTTP client for webhooks, its responses, and their meaning (outcome and cause)."""

@@ -1,4 +1,4 @@
-"""Why a delivery was skipped or failed, with a sentence, a remedy and who acts: words only, no decisions."""
+"""Causes of skipped and failed deliveries, each with its message, remedy and responsible party. Texts only, no decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Cause(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Cause | None":
-        """Reads the former name of a cause, which a worker of a release before migration 0014 may still write."""
+        """Accept the former name of a cause, which a worker of a release before migration 0014 may still write."""
         return cls.QUOTA_EXHAUSTED if value == "fuel_empty" else None
 
 
@@ -46,65 +46,66 @@ class Who(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Explanation:
     message: str
-    """What happened, in one sentence a seller understands: of one lead as well as of a job's many, so it says neither."""
+    """What happened, in one sentence for a seller. It has no subject, because it describes one lead or many."""
     remedy: str
+    """What to do next."""
     who: Who
-    """Who can do something about it."""
+    """Who can apply the remedy."""
     retryable: bool
-    """Does a retry that names nothing send it again? Never where Clay may have it, or where there is nothing to send."""
+    """Whether a retry without `causes` and `lead_ids` sends it again. Never where Clay may have it, or where there is nothing to send."""
 
 
 EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
     {
         Cause.ALREADY_IN_CLAY: Explanation(
             "Already in your Clay table.",
-            "Push again on purpose for a second row.",
+            "Nothing to do. Push again explicitly to create a second row.",
             Who.NONE,
             retryable=False,
         ),
         Cause.ALREADY_QUEUED: Explanation(
-            "Already on the way to Clay in another push.",
-            "Wait for that push to end.",
+            "Already queued in another push.",
+            "Wait until that push has finished.",
             Who.NONE,
             retryable=False,
         ),
         Cause.MAYBE_IN_CLAY: Explanation(
-            "An earlier push ended without an answer: may already be in Clay.",
-            "Look in your Clay table, and push again on purpose what is missing there.",
+            "An earlier push got no clear response: may already be in Clay.",
+            "Check your Clay table, and push again only the leads that are missing there.",
             Who.YOU,
             retryable=False,
         ),
         Cause.CANCELLED: Explanation(
-            "The push was cancelled before this was sent.", "Retry the push to send it.", Who.YOU, retryable=True
+            "The push was cancelled before sending.", "Retry the push to send it.", Who.YOU, retryable=True
         ),
         Cause.TOO_LARGE: Explanation(
-            "Larger than the 100 KB that Clay takes for one row.",
+            "Larger than 100 KB, the limit of Clay for one row.",
             "Shorten the longest fields in NexusLeads, then retry.",
             Who.YOU,
             retryable=True,
         ),
         Cause.INVALID_LEAD: Explanation(
-            "The data cannot be turned into a row for Clay.",
-            "Report it to NexusLeads; retry when it is corrected.",
+            "The lead's data cannot be converted to a row for Clay.",
+            "Report it to NexusLeads, and retry after the correction.",
             Who.OPERATOR,
             retryable=True,
         ),
         Cause.LEAD_GONE: Explanation(
             "Removed from NexusLeads before it was sent.",
-            "Nothing to do; push again if it comes back.",
+            "Nothing to do. Push again if the lead is restored.",
             Who.NONE,
             retryable=False,
         ),
         Cause.REJECTED: Explanation(
-            "Clay refused the row.",
+            "Clay rejected the row.",
             "Compare the row with the column types of your Clay table, then retry.",
             Who.YOU,
             retryable=True,
         ),
         Cause.UNAUTHORIZED: Explanation(
-            "Clay refused the webhook's auth token.",
-            "Copy the token from the webhook source in Clay into Settings → Integrations, then retry; a new token may"
-            " take Clay a minute.",
+            "Clay rejected the auth token of the webhook.",
+            "Copy the token from the webhook source in Clay into Settings → Integrations, then retry. Clay may need a"
+            " minute to accept a new token.",
             Who.CLAY_ADMIN,
             retryable=True,
         ),
@@ -116,47 +117,50 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         Cause.WEBHOOK_GONE: Explanation(
-            "Clay does not know this webhook any more.",
+            "This webhook no longer exists in Clay.",
             "Copy the webhook URL from your Clay table into Settings → Integrations, then retry.",
             Who.CLAY_ADMIN,
             retryable=True,
         ),
         Cause.SERVER_ERROR: Explanation(
-            "Clay had a problem of its own, four times in a row.", "Retry later.", Who.YOU, retryable=True
+            "Clay returned a server error four times in a row.", "Retry later.", Who.YOU, retryable=True
         ),
         Cause.NETWORK_ERROR: Explanation(
-            "Clay could not be reached, four times in a row.", "Retry later.", Who.YOU, retryable=True
+            "Clay could not be reached four times in a row.", "Retry later.", Who.YOU, retryable=True
         ),
         Cause.CERTIFICATE_ERROR: Explanation(
-            "The certificate of the webhook's server is not trusted.",
-            "Ask the NexusLeads operator: it has expired, is for another name, or comes from a proxy whose authority must be"
-            " given in CLAY_PUSH_CA_FILE; then retry.",
+            "The certificate of the webhook server is not trusted.",
+            "Ask the NexusLeads operator to check it, then retry. It has expired, is for another name, or comes from a proxy"
+            " whose certificate authority must be set in CLAY_PUSH_CA_FILE.",
             Who.OPERATOR,
             retryable=True,
         ),
         Cause.CLAY_UNAVAILABLE: Explanation(
-            "Clay was unavailable for more than half an hour.", "Retry when Clay is back.", Who.YOU, retryable=True
+            "Clay was unavailable for more than half an hour.",
+            "Retry when Clay is available again.",
+            Who.YOU,
+            retryable=True,
         ),
         Cause.UNKNOWN: Explanation(
-            "Clay gave no clear answer: may already be in Clay.",
-            "Look in your Clay table, and push again on purpose what is missing there.",
+            "Clay gave no clear response: may already be in Clay.",
+            "Check your Clay table, and push again only the leads that are missing there.",
             Who.YOU,
             retryable=False,
         ),
         Cause.BLOCKED: Explanation(
-            "The webhook's address is not one that NexusLeads may send to.",
-            "Save a webhook URL that Clay gave you in Settings → Integrations, then retry.",
+            "NexusLeads is not allowed to send to the address of this webhook.",
+            "Save the webhook URL from your Clay table in Settings → Integrations, then retry.",
             Who.YOU,
             retryable=True,
         ),
         Cause.POISON: Explanation(
-            "Sending it broke our own worker three times.",
-            "Nothing you can do: the operator must look at it before it is pushed again.",
+            "The worker of NexusLeads crashed three times while sending.",
+            "Ask the NexusLeads operator to examine it before you push again.",
             Who.OPERATOR,
             retryable=False,
         ),
         Cause.DESTINATION_REMOVED: Explanation(
-            "The Clay connection was removed before this was sent.",
+            "The Clay connection was removed before sending.",
             "Configure your Clay webhook URL in Settings → Integrations, then retry.",
             Who.YOU,
             retryable=True,
@@ -174,7 +178,7 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         Cause.ERASED: Explanation(
-            "Was erased and must not be pushed again.",
+            "Erased, and must not be pushed again.",
             "Nothing to do.",
             Who.NONE,
             retryable=False,
@@ -182,6 +186,6 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
     }
 )
 
-MAYBE_SENT = "An attempt got no clear answer: may already be in Clay."
-"""Follows the message of a delivery that had such an attempt and ended with a cause that does not say so."""
+MAYBE_SENT = "An attempt got no clear response: may already be in Clay."
+"""Appended to the message of a delivery that had an uncertain attempt and ended with another cause."""
 RETRYABLE = tuple(cause for cause, explanation in EXPLANATIONS.items() if explanation.retryable)

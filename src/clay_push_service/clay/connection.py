@@ -1,4 +1,4 @@
-"""One connection to a webhook's server: writes a request at once and reads its response; it carries one request at a time."""
+"""One client connection to a webhook server: writes a request and reads its response, one request at a time."""
 
 import asyncio
 import select
@@ -9,21 +9,22 @@ from clay_push_service.clay.keep_alive import Origin
 from clay_push_service.clay.response_reader import ResponseReader
 
 REST_SECONDS = 2.0
-"""For the rest of a response once its status is known: the status is what counts, and a dripping rest must not hold a slot."""
+"""Time limit for the rest of a response once the status is known: only the status counts, and a slow rest must not occupy a connection."""
 BUFFER_BYTES = 16_384
 UNREPORTED_BYTES = 64
-"""A TLS transport decrypts record after record into the buffer before it reports any. When one of them is broken it reports
-none and closes, although the status may stand in the buffer. A status has no NUL, so what was written there can be found."""
+"""Bytes of the buffer checked for a status that the transport did not report. A TLS transport decrypts several records into the
+buffer before it reports any. If one of them is broken, it reports none and closes, although the buffer may hold the status. A
+status line contains no NUL, so the bytes written there can be found."""
 _EMPTY = bytes(UNREPORTED_BYTES)
 
 _CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
 class Connection(asyncio.BufferedProtocol):
-    """`on_lost` is called once, when it has closed.
+    """Calls `on_lost` once, after the connection has closed.
 
-    idle_since: event loop time since when it carries no request. was_idle_seconds: how long it had been idle when it was
-    taken for the current request; None for a new one. deadline: event loop time by which the status must be known.
+    idle_since: event loop time of the last use; None while it carries a request. was_idle_seconds: how long it had been idle
+    before the current request; None for a new connection. deadline: event loop time by which the status must be known.
     """
 
     def __init__(self, origin: Origin, on_lost: Callable[["Connection"], None]) -> None:
@@ -33,7 +34,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = 0.0
         self.is_lost = False
         self.was_lost = False
-        """Before the response had ended."""
+        """Whether it closed before the response was complete."""
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray(BUFFER_BYTES)
@@ -47,10 +48,10 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def is_closing(self) -> bool:
-        """Whether it has closed or is about to: asked right before the first byte, so that a request is not lost in it.
+        """Return whether it has closed or is about to. Check this right before the first byte, so that no request is lost.
 
-        On a reused connection anything readable is unsolicited: a farewell (408, close_notify) or the end. On a new one it
-        may be a TLS session ticket.
+        On a reused connection any readable data is unsolicited: a final 408, a close_notify or the end of the stream. On a
+        new connection it may be a TLS session ticket.
         """
         transport = self._transport
         if self.is_lost or transport is None or transport.is_closing():
@@ -61,12 +62,12 @@ class Connection(asyncio.BufferedProtocol):
         return bool(poll.poll(0))
 
     async def exchange(self, request: bytes, reader: ResponseReader) -> None:
-        """Send a request and read its response, at most until `deadline`; then REST_SECONDS for what follows the status.
+        """Send a request and read its response until `deadline`; the part after the status has REST_SECONDS.
 
-        Raises no network errors: a reader without a status means that none arrived. After a cancellation, too, the
-        reader has what arrived by then.
+        Raises no network errors: if no status arrived, the reader has none. After a cancellation the reader holds what
+        arrived before it.
         """
-        assert self._transport is not None  # noqa: S101 - connected before it is handed out
+        assert self._transport is not None  # noqa: S101 - the pool returns connected ones only
         self._reader = reader
         self._knows_status = False
         self._waiter = self._loop.create_future()
@@ -91,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
     def _received(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            self.abort()  # unsolicited: it would pass for the next request's response
+            self.abort()  # unsolicited data would be read as the response to the next request
             return
         reader.feed(data)
         if reader.done:
@@ -116,19 +117,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def hold(self, seconds: float) -> None:
-        """Note that it was kept for so long before its request, which is not the server's time."""
+    def add_wait(self, seconds: float) -> None:
+        """Extend the deadline by a wait between acquiring the connection and sending; the server did not cause it."""
         self.deadline += seconds
         if self.was_idle_seconds is not None:
             self.was_idle_seconds += seconds
 
-    def rest(self) -> None:
-        """Becomes idle, ready for the next request."""
+    def become_idle(self) -> None:
+        """Mark it as ready for the next request."""
         self._reader = None
         self.idle_since = self._loop.time()
 
     def abort(self) -> None:
-        """Close at once, whatever is unsent or unread."""
+        """Close immediately; unsent and unread data is dropped."""
         self._reader = None
         if self._transport is not None:
             self._transport.abort()

@@ -19,15 +19,16 @@ from clay_push_service.clay.response import NotConnectedKind
 from clay_push_service.destinations.guard import CheckedUrl, Policy
 
 MAX_CONNECTIONS = 512
-"""In one process: half of the usual limit of 1,024 open files. A request that waits for one has not started its deadline."""
+"""Limit of one process: half of the usual 1,024 open files. The deadline of a request starts when it has its connection."""
 HAPPY_EYEBALLS_SECONDS = 0.25
-"""Until the next address is tried beside the first (RFC 8305)."""
+"""Delay before the next address is tried in parallel with the first (RFC 8305)."""
 LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""This machine is short of something; this says nothing about Clay."""
+"""This machine lacks a resource; Clay is not the cause."""
 CLOSING_SECONDS = 1.0
+"""Time limit for connections to close at shutdown."""
 
 _KINDS: Mapping[NotConnectedKind, tuple[type[Exception], ...]] = {
-    NotConnectedKind.CERTIFICATE: (ssl.SSLCertVerificationError,),  # before TLS, whose subclass it is
+    NotConnectedKind.CERTIFICATE: (ssl.SSLCertVerificationError,),  # before TLS: it is a subclass
     NotConnectedKind.TLS: (ssl.SSLError,),
     NotConnectedKind.DNS: (UnknownNameError, UnicodeError),
     NotConnectedKind.REFUSED: (ConnectionRefusedError,),
@@ -36,7 +37,7 @@ _KINDS: Mapping[NotConnectedKind, tuple[type[Exception], ...]] = {
 
 
 class NotConnectedError(Exception):
-    """There is no connection; nothing of the request was sent."""
+    """No connection could be made; no byte of the request was sent."""
 
     def __init__(self, kind: NotConnectedKind) -> None:
         super().__init__(kind.value)
@@ -44,7 +45,7 @@ class NotConnectedError(Exception):
 
 
 class ConnectionPool:
-    """Of one process. `take` one for a request, and `give_back` each that was taken."""
+    """The pool of one process. `acquire` a connection for each request and `release` it afterwards."""
 
     def __init__(
         self, policy: Policy, resolver: AbstractResolver | None, tls: ssl.SSLContext, connect_timeout_seconds: float
@@ -54,15 +55,15 @@ class ConnectionPool:
         self._resolver = resolver
         self._tls = tls
         self._connect_timeout_seconds = connect_timeout_seconds
-        self._names: CachingResolver | None = None
+        self._caching_resolver: CachingResolver | None = None
         self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
         self._open: set[Connection] = set()
         self._idle: dict[Origin, deque[Connection]] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Event | None = None
 
-    async def take(self, url: CheckedUrl, seconds: float) -> Connection:
-        """A connection with a deadline `seconds` after it was granted: waiting for a free one does not shorten it.
+    async def acquire(self, url: CheckedUrl, seconds: float) -> Connection:
+        """Return a connection with a deadline `seconds` from then: waiting for a free connection does not shorten it.
 
         Raises NotConnectedError, and BlockedError for an address that the guard refuses.
         """
@@ -77,7 +78,7 @@ class ConnectionPool:
         try:
             origin = url.url.scheme, url.host, url.port
             deadline = asyncio.get_running_loop().time() + seconds
-            connection = self._freshest(origin) or await self._connect(
+            connection = self._newest_idle(origin) or await self._connect(
                 origin, min(seconds, self._connect_timeout_seconds)
             )
         except BaseException:
@@ -86,20 +87,21 @@ class ConnectionPool:
         connection.deadline = deadline
         return connection
 
-    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+    def release(self, connection: Connection, *, reusable: bool) -> None:
+        """Return it to the pool; closes it unless it is `reusable`."""
         self._permits.release()
         if not reusable or connection.is_lost:
             connection.abort()
             return
-        connection.rest()
+        connection.become_idle()
         self._idle.setdefault(connection.origin, deque()).append(connection)
         if self._idle_timer is None:
             self._idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
 
     def clear_resolver_cache(self) -> None:
-        """Resolve every name again."""
-        if self._names is not None:
-            self._names.forget()
+        """Forget resolved addresses; the next request of each host resolves its name again."""
+        if self._caching_resolver is not None:
+            self._caching_resolver.clear()
 
     async def close(self) -> None:
         if self._idle_timer is not None:
@@ -111,11 +113,11 @@ class ConnectionPool:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSING_SECONDS):
                     await self._all_closed.wait()
-        if self._names is not None:
-            await self._names.close()
+        if self._caching_resolver is not None:
+            await self._caching_resolver.close()
 
-    def _freshest(self, origin: Origin) -> Connection | None:
-        """The freshest idle connection that is certainly usable."""
+    def _newest_idle(self, origin: Origin) -> Connection | None:
+        """Return the most recently used idle connection that is certainly open; closes the others that it finds."""
         idle = self._idle.get(origin)
         if not idle:
             return None
@@ -152,12 +154,12 @@ class ConnectionPool:
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:
         if len(self._open) >= MAX_CONNECTIONS:
-            for idle in self._idle.values():  # idle ones to other places are open files, too
+            for idle in self._idle.values():  # idle connections to other origins use open files, too
                 if idle:
                     idle.popleft().abort()
                     break
         try:
-            async with asyncio.timeout(seconds):  # name, TCP and TLS, over all addresses
+            async with asyncio.timeout(seconds):  # covers DNS, TCP and TLS, over all addresses
                 return await self._dial(origin)
         except TimeoutError:
             raise NotConnectedError(NotConnectedKind.CONNECT_TIMEOUT) from None
@@ -166,9 +168,9 @@ class ConnectionPool:
 
     async def _dial(self, origin: Origin) -> Connection:
         scheme, host, port = origin
-        if self._names is None:
-            self._names = CachingResolver(self._policy, self._resolver or aiohttp.ThreadedResolver())
-        addresses = await self._names.addresses(host, port)
+        if self._caching_resolver is None:
+            self._caching_resolver = CachingResolver(self._policy, self._resolver or aiohttp.ThreadedResolver())
+        addresses = await self._caching_resolver.addresses(host, port)
         loop = asyncio.get_running_loop()
         found = await aiohappyeyeballs.start_connection(
             [
@@ -201,7 +203,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def _kind_of(error: OSError | UnicodeError) -> NotConnectedKind:
-    """Name what prevented a connection; all of it happened before the first byte."""
+    """Classify a connection error; every one of them happens before the first byte of a request."""
     for kind, types in _KINDS.items():
         if isinstance(error, types):
             return kind

@@ -1,4 +1,4 @@
-"""The process's one client, as endpoints ask for it."""
+"""FastAPI dependency that provides the process's Clay client."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from clay_push_service.clay import webhook_client as clay_client
 
 
 def _client(request: Request) -> clay_client.ClayClient:
-    """An endpoint that asks for it sends something, which a repeated request would send twice."""
+    """Return the client, and forbid repeating the request: the endpoint sends to Clay, and a repeat would send twice."""
     may_not_repeat(request)
     client: clay_client.ClayClient = request.app.state.client
     return client

@@ -1,4 +1,4 @@
-"""How long each server keeps an idle connection open, as far as it is known: a reused connection must not be closing."""
+"""Keep-alive limits of servers: how long an idle connection to each origin may be reused before the server might close it."""
 
 import re
 import time
@@ -6,24 +6,28 @@ from collections.abc import Callable
 
 IDLE_SECONDS = 0.8
 """Below 1 s, the shortest keep-alive timeout that servers are configured with; above the 200 ms between two paced POSTs."""
-REMEMBERED_SECONDS = 600.0
-REMEMBERED_HOSTS = 1000
+MEMORY_SECONDS = 600.0
+"""How long an observed limit is kept."""
+MAX_ORIGINS = 1000
 
 _KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 
 Origin = tuple[str, str, int]
-"""Scheme, host and port."""
+"""Scheme, host and port (RFC 6454)."""
 
 
 class KeepAliveLimits:
-    """Of the servers that one process sends to. `clock`: seconds that only go forward."""
+    """Limits observed by one process, by origin. `clock`: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[Origin, tuple[float, float]] = {}
 
     def reusable_seconds(self, origin: Origin) -> float:
-        """Seconds. Half of the shortest keep-alive seen, less a slow round trip: what is under way must still arrive."""
+        """Return how long an idle connection may be reused.
+
+        This is half of the shortest keep-alive observed, minus a slow round trip: a request in flight must still arrive.
+        """
         seconds, until = self._known.get(origin, (2 * IDLE_SECONDS + 0.2, 0.0))
         if until and until < self._clock():
             del self._known[origin]
@@ -31,17 +35,17 @@ class KeepAliveLimits:
         return min(seconds / 2 - 0.1, IDLE_SECONDS)
 
     def record(self, origin: Origin, seconds: float) -> None:
-        """The server closes, or may close, a connection after so many idle seconds."""
+        """Record that the server closes, or may close, a connection after this many idle seconds."""
         if seconds / 2 - 0.1 >= IDLE_SECONDS:
             return
         now = self._clock()
         known, until = self._known.get(origin, (seconds, 0.0))
         if until < now or seconds <= known:
-            if len(self._known) >= REMEMBERED_HOSTS:
+            if len(self._known) >= MAX_ORIGINS:
                 self._known.clear()
-            self._known[origin] = (seconds, now + REMEMBERED_SECONDS)
+            self._known[origin] = (seconds, now + MEMORY_SECONDS)
 
     def record_header(self, origin: Origin, header: str) -> None:
-        """What a `Keep-Alive: timeout=N` header promises."""
+        """Record the limit that a `Keep-Alive: timeout=N` header announces."""
         if found := _KEEP_ALIVE.search(header):
             self.record(origin, float(found[1]))

@@ -1,4 +1,4 @@
-"""What an attempt's answer means: the contract's table as one `match`. Pure: no framework, no clock, no randomness."""
+"""Outcome of a response: the decision table (success, failure, retry, wait) as one `match`. Pure: no framework, clock or randomness."""
 
 import functools
 import re
@@ -8,34 +8,19 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from clay_push_service.clay.cause import EXPLANATIONS, Cause, Explanation, Who
+from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.response import Blocked, NoResponse, NotConnected, NotConnectedKind, Responded, Response
 
-__all__ = [
-    "EXPLANATIONS",
-    "Cause",
-    "Explanation",
-    "Outcome",
-    "Streak",
-    "Streaks",
-    "Verdict",
-    "Who",
-    "backoff_seconds",
-    "is_page",
-    "outcome_of",
-    "retry_after",
-]
-
 MAX_ATTEMPTS = 4
-"""The first and three more: the feature document, section 8."""
+"""The first attempt and three retries: feature document, section 8."""
 REFUSALS_TO_CLOSE = 3
-"""In a row. One 401 may be a token that Clay has not taken in yet (about a minute); three are not."""
+"""Consecutive refusals that close a destination. One 401 may be a new token that Clay does not accept yet (about a minute)."""
 OUTAGES_TO_WAIT = 10
-"""In a row, before the destination is probed with one lead instead of pushed to with all."""
+"""Consecutive outages after which the destination is probed with one lead at a time."""
 RETRY_AFTER_BOUNDS = (1.0, 900.0)
-"""Seconds. Clay says 1; a date far away or a typo must not stop a destination for a day."""
+"""Seconds, minimum and maximum. Clay sends 1; a distant date or a typo must not stop a destination for a day."""
 QUOTA_MESSAGE = b"record limit reached"
-"""Of Clay's 403 when the webhook's lifetime submissions are used up; any other 403 is about this one request."""
+"""Text in Clay's 403 when the webhook's lifetime submissions are used up; any other 403 concerns this one request."""
 PAGE_STARTS = ("<!doctype", "<html")
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)
@@ -45,10 +30,10 @@ class Verdict(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     RETRY = "retry"
-    """Later again, after `backoff_seconds`; `cause` is what it will fail with if no attempt is left."""
+    """Send again after `backoff_seconds`; `cause` is the failure if no attempt is left."""
     WAIT = "wait"
-    """Not before `retry_after_seconds`, for the whole destination; not a failure and not an attempt.
-    With status 429 Clay asked for it and the pace is halved; without a status we were too busy ourselves."""
+    """Pause the whole destination for `retry_after_seconds`; counts neither as a failure nor as an attempt.
+    With status 429 Clay requests the pause and the pace is halved; without a status a local limit causes it."""
 
 
 class Streak(StrEnum):
@@ -65,25 +50,25 @@ class Outcome:
     retry_after_seconds: float | None = None
     counts_toward: Streak = Streak.NONE
     resets_streaks: bool = False
-    """Clay took in or looked at the lead: both streaks end. See `Streaks.after`."""
+    """Clay accepted or examined the lead: both streaks end. See `Streaks.after`."""
     submissions: int = 0
-    """Submissions to add to what the webhook has used; 1 also where Clay MAY have taken it."""
+    """Submissions to add to the used quota of the webhook; 1 also where Clay MAY have accepted the lead."""
     uses_attempt: bool = True
     is_page: bool = False
-    """A 2xx with a web page for a body: it counts as a success, and the webhook may be no webhook."""
+    """A 2xx whose body is a web page: it counts as a success, but the URL may not be a webhook."""
 
     @property
     def is_uncertain(self) -> bool:
-        """Clay may have taken the row and did not confirm it: no answer, or a 5xx after the whole body."""
+        """Whether Clay may have accepted the row without confirming it: no response, or a 5xx after the whole body."""
         return self.cause is Cause.UNKNOWN or self.cause is Cause.SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """A destination's refusals and outages in a row.
+    """Consecutive refusals and consecutive outages of a destination.
 
-    A refusal is an answer, so it ends the outages. An outage says nothing about the token or the webhook, so it leaves
-    the refusals. A 429, a missing answer and our own refusals say nothing about either.
+    A refusal is a response, so it resets the outages. An outage is no evidence about the token or the webhook, so it keeps
+    the refusals. A 429, a missing response and a block by the guard change neither.
     """
 
     refusals: int = 0
@@ -112,14 +97,14 @@ class Streaks:
 NO_STREAKS = Streaks()
 
 
-def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case, and a case returns
+def outcome_of(  # noqa: C901, PLR0911 - each row of the decision table is a case, and each case returns
     response: Response, attempts: int, now: datetime, *, max_attempts: int = MAX_ATTEMPTS
 ) -> Outcome:
-    """Judge one answer. `attempts` counts this one too (1 for the first); `now` is only for a Retry-After date."""
+    """Decide the outcome of one response. `attempts` includes this one (1 for the first); `now` is for a Retry-After date."""
     more = attempts < max_attempts
     match response:
         case Responded(status=status) if 200 <= status < 300:  # noqa: PLR2004 - the table's own figures, here and below
-            return _taken(status, is_page=is_page(response.body))
+            return _accepted(status, is_page=is_page(response.body))
         case Responded(status=401):
             return _refusal(Cause.UNAUTHORIZED, 401)
         case Responded(status=403, body=body) if QUOTA_MESSAGE in body.lower():
@@ -135,8 +120,8 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
             verdict = Verdict.RETRY if more else Verdict.FAILED
             return Outcome(verdict, Cause.SERVER_ERROR, status, counts_toward=Streak.OUTAGE)
         case Responded(status=status):
-            # 101 to a request that asked for no upgrade, or 600 and more: the body was sent and nobody can tell what
-            # became of it. Sending again could bill twice, so it is as good as no answer.
+            # 101 without a requested upgrade, or 600 and more: the body was sent and its effect is unknown. Sending again
+            # could bill twice, so it is treated like no response.
             return Outcome(Verdict.FAILED, Cause.UNKNOWN, status, submissions=1)
         case NotConnected(kind=NotConnectedKind.BUSY):
             return Outcome(Verdict.WAIT, retry_after_seconds=RETRY_AFTER_BOUNDS[0], uses_attempt=False)
@@ -151,13 +136,13 @@ def outcome_of(  # noqa: C901, PLR0911 - a row of the contract's table is a case
 
 
 @functools.cache
-def _taken(status: int, *, is_page: bool) -> Outcome:
-    """Made once a status: nearly every answer is this one."""
+def _accepted(status: int, *, is_page: bool) -> Outcome:
+    """Cached by status: nearly every response has this outcome."""
     return Outcome(Verdict.SUCCESS, status=status, resets_streaks=True, submissions=1, is_page=is_page)
 
 
 def is_page(body: bytes) -> bool:
-    """Whether an answer is a web page, which a webhook's is not: in any case, after a byte order mark or blanks."""
+    """Return whether a response body is a web page, which no webhook returns. Ignores case, a byte order mark and leading blanks."""
     encoding = "utf-16" if body[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
     return body.decode(encoding, "replace").lstrip("\ufeff \t\r\n\f\v\0").casefold().startswith(PAGE_STARTS)
 
@@ -167,7 +152,7 @@ def _refusal(cause: Cause, status: int) -> Outcome:
 
 
 def retry_after(value: str | None, now: datetime) -> float:
-    """Seconds to wait, 1 to 900, whatever the header says: seconds, decimals, an HTTP date, nothing or nonsense."""
+    """Return the seconds to wait, 1 to 900, for any header value: seconds, decimals, an HTTP date, missing or invalid."""
     least, most = RETRY_AFTER_BOUNDS
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
@@ -181,8 +166,8 @@ def retry_after(value: str | None, now: datetime) -> float:
 
 
 def backoff_seconds(attempt: int, delays: Sequence[float], random: float) -> float:
-    """The wait after attempt number `attempt` (1 is the first), spread over 50 to 150 % by `random` in [0, 1).
+    """Return the wait after attempt number `attempt` (1 is the first), with jitter: 50 to 150 % by `random` in [0, 1).
 
-    Spread, because leads that failed together must not come back together.
+    The jitter prevents that leads which failed together are retried together.
     """
     return delays[min(attempt, len(delays)) - 1] * (0.5 + random)

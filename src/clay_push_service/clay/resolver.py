@@ -1,4 +1,4 @@
-"""Remembers for a few seconds which addresses a webhook's host has; it resolves a name once for all that wait for it."""
+"""DNS cache for webhook hosts: keeps addresses for a few seconds and resolves a name once for all concurrent requests."""
 
 import asyncio
 import socket
@@ -9,8 +9,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from clay_push_service.destinations.guard import Policy, VettingResolver, vet
 
-KEEP_SECONDS = 10.0
-REMEMBERED = 1000
+CACHE_SECONDS = 10.0
+MAX_ENTRIES = 1000
 
 
 class UnknownNameError(OSError):
@@ -18,48 +18,50 @@ class UnknownNameError(OSError):
 
 
 class CachingResolver:
-    """Every address is vetted when it is resolved, so that the address that was checked is the address that is dialled."""
+    """Vets every address when it resolves it, so that connections use exactly the addresses that were checked."""
 
     def __init__(self, policy: Policy, resolver: AbstractResolver) -> None:
         self._policy = policy
         self._resolver = VettingResolver(policy, resolver)
-        self._known: dict[tuple[str, int], tuple[float, Sequence[ResolveResult]]] = {}
-        self._looking: dict[tuple[str, int], asyncio.Task[Sequence[ResolveResult]]] = {}
+        self._cached: dict[tuple[str, int], tuple[float, Sequence[ResolveResult]]] = {}
+        self._pending: dict[tuple[str, int], asyncio.Task[Sequence[ResolveResult]]] = {}
 
     async def addresses(self, host: str, port: int) -> Sequence[ResolveResult]:
-        """Raises UnknownNameError, and BlockedError for an address that the guard refuses."""
+        """Return the addresses of a host. Raises UnknownNameError, and BlockedError for an address that the guard refuses."""
         key = host, port
-        until, found = self._known.get(key, (0.0, ()))
+        until, found = self._cached.get(key, (0.0, ()))
         if until > asyncio.get_running_loop().time():
             return found
-        looking = self._looking.get(key)
-        if looking is None:
-            looking = self._looking[key] = asyncio.create_task(self._look_up(host, port))
-            looking.add_done_callback(lambda task: task.cancelled() or task.exception())  # marks its error as seen
-        return await asyncio.shield(looking)  # a request that is cancelled does not end it for the others
+        lookup = self._pending.get(key)
+        if lookup is None:
+            lookup = self._pending[key] = asyncio.create_task(self._resolve(host, port))
+            lookup.add_done_callback(
+                lambda task: task.cancelled() or task.exception()
+            )  # marks its exception as retrieved
+        return await asyncio.shield(lookup)  # cancelling one request does not cancel the lookup of the others
 
-    def forget(self) -> None:
-        self._known.clear()
+    def clear(self) -> None:
+        self._cached.clear()
 
     async def close(self) -> None:
-        for looking in self._looking.values():
-            looking.cancel()
+        for lookup in self._pending.values():
+            lookup.cancel()
         await self._resolver.close()
 
-    async def _look_up(self, host: str, port: int) -> Sequence[ResolveResult]:
+    async def _resolve(self, host: str, port: int) -> Sequence[ResolveResult]:
         try:
             found = self._literal(host, port) or await self._resolver.resolve(host, port, socket.AF_UNSPEC)
         except (OSError, UnicodeError):
             raise UnknownNameError from None
         finally:
-            del self._looking[host, port]
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[host, port] = asyncio.get_running_loop().time() + KEEP_SECONDS, found
+            del self._pending[host, port]
+        if len(self._cached) >= MAX_ENTRIES:
+            self._cached.clear()
+        self._cached[host, port] = asyncio.get_running_loop().time() + CACHE_SECONDS, found
         return found
 
     def _literal(self, host: str, port: int) -> Sequence[ResolveResult]:
-        """Of a host that is written as an address; no resolver is asked about it."""
+        """Return the address of a host that is written as an IP address, without a resolver; empty for a name."""
         try:
             address = ip_address(host)
         except ValueError:

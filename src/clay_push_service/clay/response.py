@@ -1,40 +1,40 @@
-"""What came of one POST, as a value: pure facts about the wire, no judgement of what they mean (that is `outcome`)."""
+"""Responses to one POST, as values: facts about the wire only. Module `outcome` decides what they mean."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_RESPONSE_BYTES = 4096
-"""Of Clay's answer we read no more: its longest known message has 60 characters, and a body can be a bomb."""
+"""Limit of a response body. Clay's longest known message has 60 characters, and a body can be a decompression bomb."""
 
 
 class NotConnectedKind(StrEnum):
-    """Why there was no connection. In every case it is certain that nothing of the request reached Clay."""
+    """Why there was no connection. In every case no byte of the request reached Clay."""
 
     DNS = "dns"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     TLS = "tls"
     CERTIFICATE = "certificate"
-    """The server's certificate is for another name, has expired, or is signed by an authority that is not trusted here."""
+    """The server's certificate is for another name, has expired, or comes from an untrusted authority."""
     CONNECT_TIMEOUT = "connect_timeout"
     CLOSED = "closed"
-    """Accepted and closed before the first byte was written, several times over."""
+    """The server closed several connections in a row before the first byte was written."""
     BUSY = "busy"
-    """OUR fault, not Clay's: no free connection, file descriptor or local port."""
+    """A local limit, not Clay's fault: no free connection, file descriptor or local port."""
 
 
 class NoResponseKind(StrEnum):
-    """Why a request that may have reached Clay has no answer."""
+    """Why a request that may have reached Clay has no response."""
 
     TIMEOUT = "timeout"
     LOST = "lost"
     GARBLED = "garbled"
-    """Something was answered that does not begin with an HTTP status line."""
+    """The bytes that arrived do not begin with an HTTP status line."""
 
 
 @dataclass(slots=True)
 class Responded:
-    """A status came; headers and body may be cut short (limit, deadline, lost connection)."""
+    """A status arrived; headers and body may be incomplete (limit, deadline, lost connection)."""
 
     status: int
     retry_after: str | None = None
@@ -45,7 +45,7 @@ class Responded:
 
 @dataclass(frozen=True, slots=True)
 class NotConnected:
-    """Certain that no byte of the request reached Clay: safe to try again."""
+    """No byte of the request reached Clay: a retry is safe."""
 
     kind: NotConnectedKind
     duration_ms: int = 0
@@ -53,7 +53,7 @@ class NotConnected:
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """The request may have reached Clay: never send it again unasked."""
+    """The request may have reached Clay: never send it again without an explicit request."""
 
     kind: NoResponseKind
     duration_ms: int = 0
@@ -61,7 +61,7 @@ class NoResponse:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Our own guard said no; nothing was sent. `reason` is one of the guard's stable codes."""
+    """The guard refused the URL or token; nothing was sent. `reason` is one of the guard's stable codes."""
 
     reason: str
     duration_ms: int = 0

@@ -1,4 +1,4 @@
-"""Which certificates a webhook's server may show: the public authorities, and the operator's own (CLAY_PUSH_CA_FILE) beside them."""
+"""TLS context for webhooks: trusts the public certificate authorities and those of CLAY_PUSH_CA_FILE."""
 
 import ssl
 
@@ -6,10 +6,10 @@ import httpx
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Trust certifi's roots, whatever SSL_CERT_FILE says, and those of `ca_file` (PEM) in addition.
+    """Trust certifi's roots, regardless of SSL_CERT_FILE, and in addition those of `ca_file` (PEM).
 
-    In addition, not instead: a private authority is there for a proxy or a gateway on the way, and Clay's own certificate
-    must hold wherever there is none. Raises OSError (ssl.SSLError among them) for a file that is not usable.
+    In addition, not instead: a private authority serves a proxy or gateway on the path, and Clay's own certificate must
+    still verify where there is no proxy. Raises OSError (including ssl.SSLError) for an unusable file.
     """
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:

@@ -1,4 +1,4 @@
-"""POSTs one body to one webhook and returns what came of it; it follows nothing, remembers nothing and raises nothing."""
+"""HTTP client for Clay webhooks: POSTs one body to one URL and returns the response as a value. No redirects, no retries."""
 
 import asyncio
 import ssl
@@ -31,17 +31,17 @@ HEADERS = (
     % USER_AGENT.encode()
 )
 MAX_STALE = 3
-"""Connections found closed before the first byte, until the response is `not connected`."""
+"""How many connections found closed before the first byte are replaced; after that the response is `not connected`."""
 
 
 class SendGate(Protocol):
-    """Decides when a POST may be sent, once its connection is there."""
+    """Decides when a POST may be sent, once it has a connection."""
 
     async def wait(self) -> bool:
-        """Return when it may be sent. False: not now, so the connection goes back."""
+        """Return True when the POST may be sent; False if it must not be sent now (the connection is released)."""
 
     def opens(self) -> bool:
-        """Called right before the first byte. False: it may not be sent any more; `wait` is asked again."""
+        """Return, right before the first byte, whether the POST may still be sent. If False, `wait` is called again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,16 @@ class Target:
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of one POST so far, which decides its outcome when it is cancelled.
+    """Progress of one POST; decides its outcome when it is cancelled.
 
-    A status that was read is the answer. Before the first byte it is certain that nothing was sent.
+    Before the first byte the response is `not connected`. A status that was read is the response.
     """
 
     response: Response = field(default_factory=lambda: NotConnected(NotConnectedKind.BUSY))
 
 
 class ClayClient:
-    """One for the process. Create it once, close it at the end."""
+    """The client of one process. Create it once and close it at the end."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class ClayClient:
     def create(
         cls, settings: Settings, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
     ) -> "ClayClient":
-        """Build the client of a process. `resolver` and `tls` are for tests; what the resolver returns is vetted."""
+        """Build the client of a process. `resolver` and `tls` are for tests; addresses from the resolver are vetted."""
         return cls(
             Policy.of(settings),
             request_timeout_seconds=settings.request_timeout_seconds,
@@ -98,11 +98,11 @@ class ClayClient:
     async def post(
         self, target: Target, body: bytes, gate: SendGate | None = None, attempt: Attempt | None = None
     ) -> Response:
-        """Send once. Raises only CancelledError and programming errors: everything the network does is a Response.
+        """Send once. Raises only CancelledError and programming errors: every network event is a Response.
 
-        `gate`: asked once the connection is there; if it does not let the POST through, the answer is `not connected`, `busy`.
-        Waiting for it counts neither for the deadline nor for the duration, which are Clay's.
-        `attempt`: for a caller that may be cancelled; its `answer` is right after this returns or raises.
+        `gate`: checked once there is a connection; if it does not admit the POST, the response is `not connected`, `busy`.
+        Waiting for the gate counts neither toward the deadline nor toward the duration; both measure Clay.
+        `attempt`: for callers that may be cancelled; its `response` is correct after this returns or raises.
         """
         attempt = attempt or Attempt()
         attempt.response = await self._send(target, body, gate, attempt)
@@ -116,28 +116,28 @@ class ClayClient:
         request = _request(target, body)
         for _ in range(MAX_STALE):
             try:
-                connection = await self.connections.take(target.url, self._request_timeout_seconds)
+                connection = await self.connections.acquire(target.url, self._request_timeout_seconds)
             except BlockedError as error:
                 return Blocked(error.reason, _milliseconds_since(started))
             except NotConnectedError as error:
                 return NotConnected(error.kind, _milliseconds_since(started))
-            reader, passed = None, True
+            reader, admitted = None, True
             try:
                 if gate is not None:
                     began = asyncio.get_running_loop().time()
-                    passed = await gate.wait()
-                    held_seconds = asyncio.get_running_loop().time() - began
-                    started += held_seconds
-                    connection.hold(held_seconds)
-                # The socket first: a gate that opens has given its slot away.
-                if passed and not connection.is_closing() and (gate is None or gate.opens()):
+                    admitted = await gate.wait()
+                    waited_seconds = asyncio.get_running_loop().time() - began
+                    started += waited_seconds
+                    connection.add_wait(waited_seconds)
+                # Check the socket first: a gate that opens has used up its slot.
+                if admitted and not connection.is_closing() and (gate is None or gate.opens()):
                     reader = ResponseReader()
                     await connection.exchange(request, reader)
             finally:
-                if reader is not None:  # also when cancelled, or when something that follows fails
+                if reader is not None:  # also after a cancellation or an error
                     attempt.response = self._response(connection, reader, _milliseconds_since(started))
-                self.connections.give_back(connection, reusable=reader is not None and reader.reusable)
-            if not passed:
+                self.connections.release(connection, reusable=reader is not None and reader.reusable)
+            if not admitted:
                 return NotConnected(NotConnectedKind.BUSY, _milliseconds_since(started))
             if reader is not None:
                 return attempt.response
@@ -158,7 +158,7 @@ class ClayClient:
 
 
 def _request(target: Target, body: bytes) -> bytes:
-    """The whole request, to be written at once. `CheckedUrl` holds no character that could end a line."""
+    """Build the whole request, which is written at once. `CheckedUrl` contains no character that could end a line."""
     url = target.url.url
     token = b"" if not target.token else f"{TOKEN_HEADER}: {target.token}\r\n".encode("ascii")
     return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b%bcontent-length: %d\r\n\r\n%b" % (

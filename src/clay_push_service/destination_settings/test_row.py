@@ -77,11 +77,11 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
             "Look for it in your Clay table; it counts as a submission.",
         ),
         Cause.BLOCKED: (
-            "The webhook's address is not one that NexusLeads may send to.",
+            "NexusLeads is not allowed to send to the address of this webhook.",
             "Save a webhook URL that Clay gave you in Settings → Integrations.",
         ),
         Cause.UNAUTHORIZED: (
-            "Clay refused the webhook's auth token.",
+            "Clay rejected the auth token of the webhook.",
             "Copy the webhook source's token from Clay into Settings → Integrations; a new one may take Clay a minute.",
         ),
         Cause.QUOTA_EXHAUSTED: (

@@ -27,7 +27,7 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
     "waiting_destinations": 0, "closed_destinations": 1,
     "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
                              "state": "closed", "reason": "unauthorized",
-                             "message": "Clay refused the webhook's auth token.", "who": "the organization's Clay admin",
+                             "message": "Clay rejected the auth token of the webhook.", "who": "the organization's Clay admin",
                              "since": "2026-11-22T05:58:00Z", "until": None}],
     "quota_warnings": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
                         "used": 48000, "limit": 50000, "percent": 96.0, "level": "urgent"}],

@@ -39,20 +39,20 @@ JOB_VIEW: Final[Example] = {
     "progress": "Pushed 198 of 200 leads to Clay", "progress_percent": 100.0, "lead_count": 212, "success_count": 198,
     "failed_count": 2, "skipped_count": 12, "pending_count": 0, "unknown_count": 1, "rate": None, "eta_seconds": None,
     "causes": [
-        {"cause": "rejected", "count": 1, "message": "Clay refused the row.",
+        {"cause": "rejected", "count": 1, "message": "Clay rejected the row.",
          "remedy": "Compare the row with the column types of your Clay table, then retry.", "who": "you",
          "retryable": True},
-        {"cause": "unknown", "count": 1, "message": "Clay gave no clear answer: may already be in Clay.",
-         "remedy": "Look in your Clay table, and push again on purpose what is missing there.", "who": "you",
+        {"cause": "unknown", "count": 1, "message": "Clay gave no clear response: may already be in Clay.",
+         "remedy": "Check your Clay table, and push again only the leads that are missing there.", "who": "you",
          "retryable": False},
         {"cause": "already_in_clay", "count": 12, "message": "Already in your Clay table.",
-         "remedy": "Push again on purpose for a second row.", "who": "none", "retryable": False},
+         "remedy": "Nothing to do. Push again explicitly to create a second row.", "who": "none", "retryable": False},
     ],
 }  # fmt: skip
 DELIVERY: Final[Example] = {
     "delivery_id": "d1c7f7d4-3e5b-4e8e-9d5a-7f0f1b8c2a66",
     "lead": {"id": LEAD, "username": "johndoe", "full_name": "John Doe"},
-    "status": "failed", "cause": "rejected", "error_message": "Clay refused the row.", "clay_response_status": 422,
+    "status": "failed", "cause": "rejected", "error_message": "Clay rejected the row.", "clay_response_status": 422,
     "attempts": 1, "uncertain_attempts": 0, "pushed_at": None,
 }  # fmt: skip
 LEAD_VIEW: Final[Example] = {

@@ -29,7 +29,7 @@ class Step(BaseModel):
 class CauseView(BaseModel):
     cause: Cause = Field(description="Stable, for programs.", examples=["rejected"])
     count: int = Field(description="How many of the job's leads.", examples=[2])
-    message: str = Field(description="What happened, in one sentence.", examples=["Clay refused the row."])
+    message: str = Field(description="What happened, in one sentence.", examples=["Clay rejected the row."])
     remedy: str = Field(
         description="What to do about it.",
         examples=["Compare the row with the column types of your Clay table, then retry."],
