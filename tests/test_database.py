@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -17,6 +19,23 @@ ADDED = Statement(
     "SELECT id, number + :more FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS integer[])) AS _ (id, number)"
 )
 PID = Statement("SELECT pg_backend_pid()")
+
+
+class Numbered(NamedTuple):
+    id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedValue:
+    id: UUID
+    number: int
+
+
+NUMBERED = (
+    "SELECT id, number FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS integer[])) AS _ (id, number)"
+    " WHERE number > :least"
+)
 
 
 @pytest.fixture
@@ -41,6 +60,32 @@ async def test_a_statement_says_the_same_on_either_connection(one: Database) -> 
     async with one.transaction() as connection:
         assert [tuple(row) for row in await ADDED.rows(connection, values)] == [(ids[0], 11), (ids[1], 12)]
         assert await Statement("SET LOCAL statement_timeout = '1s'").rows(connection, {}) == ()
+
+
+@pytest.mark.parametrize("record", [Numbered, NumberedValue])
+async def test_a_statement_returns_typed_records_on_either_connection(
+    one: Database, record: type[Numbered] | type[NumberedValue]
+) -> None:
+    ids = [uuid4(), uuid4()]
+    values = {"ids": ids, "numbers": [1, 2], "least": 0}
+    statement = Statement(NUMBERED, record)
+    expected = [record(ids[0], 1), record(ids[1], 2)]
+    async with one.driver() as driver:
+        assert await statement.rows(driver, values) == expected
+        assert list(await statement.rows(driver, values | {"least": 9})) == []
+    async with one.transaction() as connection:
+        assert await statement.rows(connection, values) == expected
+        assert list(await statement.rows(connection, values | {"least": 9})) == []
+
+
+async def test_a_statement_refuses_columns_that_differ_from_the_fields_of_its_record(one: Database) -> None:
+    statement = Statement("SELECT 1 AS number, CAST(NULL AS uuid) AS id", Numbered)
+    async with one.driver() as driver:
+        with pytest.raises(TypeError, match="columns"):
+            await statement.rows(driver, {})
+    async with one.transaction() as connection:
+        with pytest.raises(TypeError, match="columns"):
+            await statement.rows(connection, {})
 
 
 async def test_each_statement_of_the_driver_is_its_own_transaction(one: Database) -> None:

@@ -1,6 +1,7 @@
 """Claims and marks: how PostgreSQL finds the rows, for they are moved three times each while a push runs."""
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ VALUES = {"ids": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
 
 @pytest.mark.parametrize("statement", [MARK_SENDING, RELEASE], ids=["mark", "release"])
 async def test_what_is_ours_is_found_by_id_and_not_among_all_that_was_ever_claimed(
-    database_url: str, statement: Statement
+    database_url: str, statement: Statement[Any]
 ) -> None:
     """The indexes of live deliveries keep an entry of each that has ended, until it is vacuumed."""
     async with draining(database_url, leads=300) as (w, drainer, _):

@@ -6,6 +6,7 @@ after versions, and several in the order of their ids; whatever holds one waits 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
@@ -95,7 +96,7 @@ async def spend_of_jobs(connection: Connection, posts: Mapping[UUID, int]) -> No
     await _spend(connection, SPEND_OF_JOBS, posts)
 
 
-async def _spend(connection: Connection, statement: Statement, posts: Mapping[UUID, int]) -> None:
+async def _spend(connection: Connection, statement: Statement[Any], posts: Mapping[UUID, int]) -> None:
     counted = {key: number for key, number in posts.items() if number}
     if counted:
         await statement.rows(connection, {"ids": list(counted), "posts": list(counted.values())})
