@@ -14,7 +14,7 @@ from clay_push_service.clay.outcome import Outcome, Verdict
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.deliveries.results import Result, record
-from clay_push_service.privacy.erase import Person, erase
+from clay_push_service.privacy.erase import ErasedId, erase
 from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
@@ -244,8 +244,8 @@ async def test_a_push_that_is_just_being_accepted_is_caught(database_url: str) -
 
 def test_reference_needs_the_salt() -> None:
     lead = uuid4()
-    one, other = Person.of(b"a" * 32, lead), Person.of(b"b" * 32, lead)
-    assert one == Person.of(b"a" * 32, lead)
+    one, other = ErasedId.of(b"a" * 32, lead), ErasedId.of(b"b" * 32, lead)
+    assert one == ErasedId.of(b"a" * 32, lead)
     assert one.hash != other.hash
     assert one.reference != other.reference != lead
 

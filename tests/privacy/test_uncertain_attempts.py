@@ -216,4 +216,4 @@ async def test_what_surely_did_not_arrive_is_not_reported(database_url: str) -> 
         await one.try_once(REJECTED)
         receipt = await one.erase()
         assert receipt.leads[0].gone_to_clay == []
-        assert "nothing had gone to Clay" in receipt.message
+        assert "no row was sent to Clay" in receipt.message

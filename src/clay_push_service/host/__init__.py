@@ -1,1 +1,1 @@
-"""NexusLeads, read only: its tables in either vintage, tokens, members, billing, settings, projects, leads. Writes nothing."""
+"""Reads NexusLeads: tables in either vintage, tokens, members, billing, settings, projects, leads. Read-only."""

@@ -1,4 +1,4 @@
-"""Whether an organization is on the Enterprise plan, as NexusLeads' billing row says. No row: it is not."""
+"""Reads from NexusLeads' billing table whether an organization is on the Enterprise plan. Without a row it is not."""
 
 from uuid import UUID
 

@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class Vintage(StrEnum):
-    """Whose names the database uses: the feature document's, or those NexusLeads has since renamed them to."""
+    """Which names the database uses: those of the feature document, or NexusLeads' current ones."""
 
     DOCUMENT = "2026-02"
     TODAY = "today"
@@ -24,7 +24,7 @@ RENAMED: Mapping[str, Mapping[Vintage, str]] = {
     "lead_id": {Vintage.DOCUMENT: "contributor_id", Vintage.TODAY: "member_id"},
     "source_id": {Vintage.DOCUMENT: "repository_id", Vintage.TODAY: "source_id"},
 }
-"""Our word → its word. What is not here has the same name in both."""
+"""Our name → the host's name, where the vintages differ."""
 
 _uuid, _text, _int, _number, _flag, _date, _time = (
     Uuid(),
@@ -83,13 +83,13 @@ COLUMNS: Mapping[str, Mapping[str, TypeEngine[Any]]] = {
         "details": JSONB(), "started_at": _time, "completed_at": _time,
     },
 }  # fmt: skip
-"""Every host column this service may name, by our words."""
+"""Every host column that this service may use, by our names."""
 
 OPTIONAL_TABLES = frozenset({"app_settings", "org_billing"})
-"""An older host has none: then there is no global fallback, and nobody is on Enterprise."""
+"""Missing in older hosts: then there is no global fallback, and no organization is on Enterprise."""
 OPTIONAL_COLUMNS = frozenset({"organizations.slug"})
 SETTINGS_TABLES = frozenset({"org_settings", "app_settings"})
-"""They also hold other services' keys: the running role reads them through SETTINGS_FUNCTION alone."""
+"""These also hold other services' keys: the running role reads them only through SETTINGS_FUNCTION."""
 
 
 def name_in(word: str, vintage: Vintage) -> str:

@@ -14,7 +14,7 @@ class HostMissingError(UnavailableError):
     code = "host_missing"
 
 
-# relkind: ordinary and partitioned tables only. A compatibility view called `contributors` over `members` is no vintage.
+# relkind: ordinary and partitioned tables only. A compatibility view `contributors` over `members` does not decide the vintage.
 _CATALOGUE = text("""
     SELECT c.relname::text AS table_name, a.attname::text AS column_name,
            pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -33,11 +33,11 @@ _FUNCTION = text("""
 """)
 
 Catalogue = Mapping[str, Mapping[str, bool]]
-"""Its table → its column → may we read it."""
+"""The host's table → column → whether the role may read it."""
 
 
 async def read_catalogue(connection: AsyncConnection, schema: str, vintages: Iterable[Vintage]) -> Catalogue:
-    """The tables of these vintages that stand in the schema."""
+    """Reads the tables of these vintages that exist in the schema."""
     names = sorted({name_in(word, vintage) for word in COLUMNS for vintage in vintages})
     found: dict[str, dict[str, bool]] = {}
     for table, column, readable in await connection.execute(_CATALOGUE, {"schema": schema, "names": names}):
@@ -46,7 +46,7 @@ async def read_catalogue(connection: AsyncConnection, schema: str, vintages: Ite
 
 
 async def detect(connection: AsyncConnection, schema: str = "public") -> HostTables:
-    """Find the vintage from the catalogue. Where both member tables stand, today's is in use and the other left over."""
+    """Detects the vintage from the catalogue. Where both lead tables exist, `members` is in use and the other is a leftover."""
     found = await read_catalogue(connection, schema, Vintage)
     if "members" in found:
         vintage = Vintage.TODAY
@@ -54,7 +54,7 @@ async def detect(connection: AsyncConnection, schema: str = "public") -> HostTab
         vintage = Vintage.DOCUMENT
     else:
         raise HostMissingError(
-            f"This database has no NexusLeads in schema {schema}: neither a table members nor a table contributors."
+            f"This database has no NexusLeads in schema {schema}: tables members and contributors are missing."
         )
     absent = set()
     for word, columns in COLUMNS.items():

@@ -17,7 +17,7 @@ from clay_push_service.host.text_search import contains
 
 @dataclass(frozen=True, slots=True)
 class LeadCriteria:
-    """What a lead must be. Empty means no condition; an unknown (null) value is never included and never excluded."""
+    """Conditions on leads. Empty means no condition; a null value neither matches an inclusion nor an exclusion."""
 
     min_score: Decimal | None = None
     max_score: Decimal | None = None
@@ -42,19 +42,19 @@ class LeadCriteria:
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """The last lead of the page before: where the next page begins."""
+    """The last lead of the previous page; the next page starts after it."""
 
     overall_score: Decimal | None
     lead_id: UUID
 
 
 def select_filtered(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> PushableLeads:
-    """The leads of one project of the organization that meet the criteria."""
+    """Selects the leads of one project of the organization that match the criteria."""
     scores, leads = tables.lead_scores.c, tables.leads.c
     return (
         select(scores.lead_id.label("lead_id"), scores.project_id, leads.username, leads.full_name)
-        .select_from(_from(tables, filters))
-        .where(_met(tables, org_id, project_id, filters))
+        .select_from(_joined_tables(tables, filters))
+        .where(_conditions(tables, org_id, project_id, filters))
         .order_by(scores.lead_id)
     )
 
@@ -63,7 +63,9 @@ async def count_filtered(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria
 ) -> int:
     found = await connection.execute(
-        select(func.count()).select_from(_from(tables, filters)).where(_met(tables, org_id, project_id, filters))
+        select(func.count())
+        .select_from(_joined_tables(tables, filters))
+        .where(_conditions(tables, org_id, project_id, filters))
     )
     return found.scalar_one()
 
@@ -71,7 +73,7 @@ async def count_filtered(
 def select_page(
     tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria, after: PageStart | None, limit: int
 ) -> Select[UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None]:
-    """A page of leads, best first, those without a score last.
+    """Selects a page of leads, the highest score first, leads without a score last.
 
     Columns lead_id, username, full_name, email, company, overall_score, classification, priority, is_qualified.
     """
@@ -89,8 +91,8 @@ def select_page(
             scores.priority,
             scores.is_qualified_lead.label("is_qualified"),
         )
-        .select_from(_from(tables, filters, always_social_context=True))
-        .where(_met(tables, org_id, project_id, filters))
+        .select_from(_joined_tables(tables, filters, always_social_context=True))
+        .where(_conditions(tables, org_id, project_id, filters))
         .order_by(score.desc().nulls_last(), scores.lead_id)
         .limit(limit)
     )
@@ -102,8 +104,8 @@ def select_page(
     return statement.where(or_(score < after.overall_score, score.is_(None), same_score_later_id))
 
 
-def _from(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
-    """Joined only as far as the criteria ask: a count over 200,000 leads need not touch what it does not read."""
+def _joined_tables(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
+    """Joins only the tables that the criteria need, so that a count over 200,000 leads reads no others."""
     scores, leads, social = tables.lead_scores, tables.leads, tables.social_context
     joined: FromClause = scores.join(leads, leads.c.id == scores.c.lead_id)
     if always_social_context or filters.needs_social_context:
@@ -111,7 +113,7 @@ def _from(tables: HostTables, filters: LeadCriteria, *, always_social_context: b
     return joined
 
 
-def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> ColumnElement[bool]:
+def _conditions(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> ColumnElement[bool]:
     scores, leads, social, projects = (
         tables.lead_scores.c, tables.leads.c, tables.social_context.c, tables.projects.c,
     )  # fmt: skip
@@ -126,8 +128,8 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
     if filters.qualified_only:
         conditions.append(scores.is_qualified_lead.is_(True))
     if filters.search:
-        named = (leads.username, leads.full_name, leads.email, leads.company)
-        conditions.append(or_(*(contains(each, filters.search) for each in named)))
+        searched = (leads.username, leads.full_name, leads.email, leads.company)
+        conditions.append(or_(*(contains(each, filters.search) for each in searched)))
     for columns, included, excluded in (
         ((social.classification,), filters.classifications, filters.exclude_classifications),
         ((social.industry,), filters.industries, filters.exclude_industries),
@@ -135,12 +137,12 @@ def _met(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriter
         ((scores.priority,), filters.priorities, filters.exclude_priorities),
     ):
         if included:
-            conditions.append(or_(*(_in(each, included) for each in columns)))
+            conditions.append(or_(*(_is_one_of(each, included) for each in columns)))
         if excluded:
-            conditions.extend(_in(each, excluded).is_not(True) for each in columns)
+            conditions.extend(_is_one_of(each, excluded).is_not(True) for each in columns)
     return and_(*conditions)
 
 
-def _in(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
-    """Through unnest(), whose rows PostgreSQL hashes: `= ANY($1)` in a generic plan compares one word after another."""
+def _is_one_of(value: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """Uses unnest(), whose rows PostgreSQL hashes; `= ANY($1)` in a generic plan compares every word."""
     return value.in_(select(func.unnest(bindparam("words", list(words), type_=ARRAY(Text()), unique=True))))

@@ -1,6 +1,6 @@
-"""What NexusLeads knows of a lead in a project, as values. Imports no framework: the payload is built from it.
+"""A lead of NexusLeads in one project, as values from which the payload is built. Imports no framework.
 
-Not frozen, though nobody changes them: a frozen dataclass of this size takes nine times as long to make, one a lead.
+Immutable by convention and not frozen: creating a frozen dataclass of this size, one per lead, takes nine times as long.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 
 @dataclass(slots=True)
 class GithubStats:
-    """A lead's rows of activity in one project, added up. A count is None where no row knows it."""
+    """A lead's activity rows in one project, summed. A count is None where every row has null."""
 
     total_commits: int | Decimal | None = None
     commits_last_3_months: int | Decimal | None = None
@@ -30,14 +30,14 @@ class GithubStats:
 
 @dataclass(slots=True)
 class LeadRow:
-    """One lead in one project, as the host has it."""
+    """One lead in one project, with the host's values."""
 
     lead_id: UUID
     project_id: UUID
     project_name: str | None = None
     source_id: UUID | None = None
     source_name: str | None = None
-    """`owner/repo` of the source with most of the lead's commits; without activity, of the first it was found in."""
+    """`owner/repo` of the source with most of the lead's commits; without activity, of the first source that contains the lead."""
     username: str | None = None
     full_name: str | None = None
     email: str | None = None

@@ -11,15 +11,15 @@ from clay_push_service.host.numbers import finite_or_null
 from clay_push_service.host.tables import HostTables
 
 PushableLeads = Select[UUID, UUID, str | None, str | None]
-"""Columns lead_id, project_id, username, full_name; one row a lead, in the order of lead_id."""
+"""Columns lead_id, project_id, username, full_name; one row per lead, ordered by lead_id."""
 
 
 def select_by_id(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project_id: UUID | None) -> PushableLeads:
-    """Those of `lead_ids` that are leads of the organization (and the project), each once.
+    """Selects each of `lead_ids` that is a lead of the organization (and the project) once.
 
-    Without a project a lead counts for the one where its overall score is highest; ties go to the lower project id.
-    The ids are ONE bound uuid[] (10,000 parameters cost more to parse than the query to run), through unnest(): `= ANY($1)`
-    is a little faster at best (36 ms against 45 for 10,000 of 200,000 leads), and 650 in a generic plan.
+    Without a project, a lead counts for the project where its overall score is highest; ties go to the lower project id.
+    The ids are ONE bound uuid[] (parsing 10,000 parameters takes longer than the query) in unnest(): `= ANY($1)` takes 36 ms
+    at best instead of 45 for 10,000 of 200,000 leads, but 650 ms in a generic plan.
     """
     scores, projects, leads = tables.lead_scores.c, tables.projects.c, tables.leads.c
     best = (
@@ -27,7 +27,7 @@ def select_by_id(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], pro
         .join_from(
             tables.lead_scores, tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id)
         )
-        .where(scores.lead_id.in_(select(func.unnest(_ids(lead_ids)))))
+        .where(scores.lead_id.in_(select(func.unnest(_bind_ids(lead_ids)))))
         .ext(distinct_on(scores.lead_id))
         .order_by(scores.lead_id, finite_or_null(scores.overall_score).desc().nulls_last(), scores.project_id)
     )
@@ -44,16 +44,16 @@ def select_by_id(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], pro
 async def best_projects(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]
 ) -> dict[UUID, UUID]:
-    """Those of `lead_ids` that are leads of the organization, each with the project it counts for just now."""
+    """Maps each of `lead_ids` that is a lead of the organization to the project that it counts for now."""
     best = select_by_id(tables, org_id, lead_ids, None).subquery("best")
     found = await connection.execute(select(best.c.lead_id, best.c.project_id))
     return {row.lead_id: row.project_id for row in found}
 
 
 def select_pairs(tables: HostTables, projects: Mapping[UUID, UUID]) -> PushableLeads:
-    """The leads of `best_projects`, whatever scoring has made of them since."""
+    """Selects the pairs of `best_projects`, even if scores have changed since."""
     leads = tables.leads.c
-    pairs = func.unnest(_ids(list(projects)), _ids(list(projects.values()))).table_valued(
+    pairs = func.unnest(_bind_ids(list(projects)), _bind_ids(list(projects.values()))).table_valued(
         column("lead_id", Uuid()), column("project_id", Uuid()), name="pair"
     )
     pairs = pairs.render_derived()
@@ -64,7 +64,7 @@ def select_pairs(tables: HostTables, projects: Mapping[UUID, UUID]) -> PushableL
     )
 
 
-def _ids(lead_ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
+def _bind_ids(lead_ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
     return bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()), unique=True)
 
 
@@ -76,21 +76,23 @@ async def unknown_leads(
     project_id: UUID | None,
     limit: int = 10,
 ) -> list[UUID]:
-    """The first `limit` of `ids`, in the order given and each once, that are no lead of the organization (and the project)."""
+    """Returns the first `limit` distinct ids, in the given order, that are not leads of the organization (and the project)."""
     scores, projects = tables.lead_scores.c, tables.projects.c
-    asked = func.unnest(_ids(ids)).table_valued(column("lead_id", Uuid()), with_ordinality="position", name="asked")
-    asked = asked.render_derived()
-    # Not `exists().where()`: it renders SELECT *, for which the role would need every column.
+    requested = func.unnest(_bind_ids(ids)).table_valued(
+        column("lead_id", Uuid()), with_ordinality="position", name="requested"
+    )
+    requested = requested.render_derived()
+    # Not `exists().where()`: it renders SELECT *, which requires rights on every column.
     leads = select(scores.lead_id).where(
-        scores.lead_id == asked.c.lead_id, projects.id == scores.project_id, projects.org_id == org_id
+        scores.lead_id == requested.c.lead_id, projects.id == scores.project_id, projects.org_id == org_id
     )
     if project_id is not None:
         leads = leads.where(scores.project_id == project_id)
     found = await connection.execute(
-        select(asked.c.lead_id)
+        select(requested.c.lead_id)
         .where(not_(leads.exists()))
-        .group_by(asked.c.lead_id)
-        .order_by(func.min(asked.c.position))
+        .group_by(requested.c.lead_id)
+        .order_by(func.min(requested.c.position))
         .limit(limit)
     )
     return list(found.scalars())

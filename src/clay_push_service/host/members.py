@@ -1,4 +1,4 @@
-"""Who a NexusLeads user is in which organization. Inactive users are nobody; a role it does not know is a plain member's."""
+"""Reads NexusLeads users and their roles in organizations. Ignores inactive users; an unknown role counts as member."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ def role_of(value: str | None) -> Role:
 
 
 async def user_exists(connection: AsyncConnection, tables: HostTables, username: str) -> bool:
-    """Whether an ACTIVE user has this name: a token outlives the account it was made for."""
+    """Whether an ACTIVE user has this name: a token can outlive its account."""
     users = tables.users.c
-    # Not `exists().where()`: it renders SELECT *, for which the role would need every column.
+    # Not `exists().where()`: it renders SELECT *, which requires rights on every column.
     found = await connection.execute(
         select(select(users.id).where(users.username == username, users.is_active.is_(True)).exists())
     )
@@ -40,7 +40,7 @@ async def user_exists(connection: AsyncConnection, tables: HostTables, username:
 
 
 async def memberships(connection: AsyncConnection, tables: HostTables, username: str) -> Sequence[Member]:
-    """Of an active user, ordered by organization id; empty for an unknown or inactive one."""
+    """The memberships of an active user, ordered by organization id; empty for an unknown or inactive user."""
     users, members = tables.users.c, tables.org_members.c
     rows = await connection.execute(
         select(users.id, users.username, members.org_id, cast(members.role, Text).label("role"))
@@ -48,4 +48,4 @@ async def memberships(connection: AsyncConnection, tables: HostTables, username:
         .where(users.username == username, users.is_active.is_(True))
         .order_by(members.org_id)
     )
-    return [Member(user_id, name, org_id, role_of(role)) for user_id, name, org_id, role in rows]
+    return [Member(row.id, row.username, row.org_id, role_of(row.role)) for row in rows]

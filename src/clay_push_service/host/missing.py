@@ -1,4 +1,4 @@
-"""Names what the service's own reads need of NexusLeads' tables and the running role cannot read. Only looks."""
+"""Finds tables, columns and read rights of NexusLeads that the service needs and the running role lacks. Read-only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from clay_push_service.host.tables import HostTables
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What the service needs of the host and this role cannot read, in a sentence by the host's names."""
+    """A table, column or right that is missing, in a sentence with the host's names."""
 
     sentence: str
     is_right: bool
-    """The table is there, and a GRANT is what it takes."""
+    """The table exists; a GRANT is sufficient."""
 
 
 async def find_missing(
     connection: AsyncConnection, tables: HostTables, *, billing_enabled: bool = False
 ) -> Sequence[Missing]:
-    """Each table, column or right that the service's own reads need and this role lacks; empty if all is well.
+    """Returns each table, column or right that the service needs to read and this role lacks.
 
-    `billing_enabled` needs `org_billing`, too. Settings are not read from their tables: see `tables.settings`.
+    `billing_enabled` adds `org_billing`. Settings tables are excluded: see `tables.settings`.
     """
     found = await read_catalogue(connection, tables.schema, [tables.vintage])
     role = (await connection.execute(text("SELECT current_user::text"))).scalar_one()

@@ -1,4 +1,4 @@
-"""Numbers of the host's as they count here: NaN and the infinities, which `numeric` and `double precision` hold, are unknown."""
+"""Treats NaN and infinity in the host's numeric columns as unknown."""
 
 from decimal import Decimal
 
@@ -9,6 +9,6 @@ _LEAST: ColumnElement[Decimal] = literal_column("CAST('-Infinity' AS numeric)", 
 
 
 def finite_or_null(value: ColumnElement[Decimal]) -> ColumnElement[Decimal | None]:
-    """The number, or null where it is none. To PostgreSQL NaN is greater than every number, infinity included."""
+    """The number, or null for NaN and infinity. PostgreSQL sorts NaN above every number, including infinity."""
     number = cast(value, Numeric())
     return case((and_(number > _LEAST, number < _MOST), number))

@@ -1,7 +1,8 @@
-"""Reads what NexusLeads' settings page wrote about Clay; a webhook URL from the organization itself only, never a global one."""
+"""Reads the Clay settings of NexusLeads' settings page. A webhook URL is read from the organization only, never a global one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import literal, select, text, union_all
@@ -11,56 +12,57 @@ from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, Setting
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
 API_KEY = "CLAY_API_KEY"
-"""Not read yet: enrichment needs it."""
+"""Not used yet; enrichment will need it."""
 
 BY_FUNCTION = text(f"SELECT key, value, is_global FROM clay.{SETTINGS_FUNCTION}(:org_id) WHERE key <> '{API_KEY}'")
 
 
 @dataclass(frozen=True, slots=True)
 class ClaySettings:
-    """As written there: text, unchecked; None where nothing (or nothing but blanks) stands."""
+    """Unchecked text; None where the setting is missing or blank."""
 
     webhook_url: str | None
     table_name: str | None
     rate_limit_ms: str | None
 
-    def __repr__(self) -> str:  # the URL is a capability: it must not reach a log by way of a traceback
+    def __repr__(self) -> str:  # the URL is a credential: it must not reach a log through a traceback
         return f"ClaySettings(webhook_url={'***' if self.webhook_url else None}, table_name={self.table_name!r})"
 
 
-async def clay_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> ClaySettings:
-    """The organization's own three settings; all None where this role can read none (`tables.settings`).
+class _Setting(NamedTuple):
+    key: str
+    value: str | None
+    is_global: bool
+    """From `app_settings`, for the whole installation."""
 
-    NexusLeads falls back from `org_settings` to `app_settings`. Only the rate follows it there: a webhook URL set once for
-    the whole installation would send one organization's people into a table that this organization never named.
+
+async def clay_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> ClaySettings:
+    """Returns the organization's Clay settings; all None where this role cannot read them (`tables.settings`).
+
+    NexusLeads falls back from `org_settings` to `app_settings`. Only the rate follows that fallback: a global webhook URL
+    would send an organization's leads to a table that the organization did not choose.
     """
     found: dict[str, str] = {}
     rows = await _rows(connection, tables, org_id)
-    for key, value, _ in sorted(
-        rows, key=lambda row: not row[2]
-    ):  # the organization's own value replaces the global one
-        if value and value.strip():
-            found[key] = value.strip()
+    # The organization's own value comes last and replaces the global one.
+    for row in sorted(rows, key=lambda each: not each.is_global):
+        if row.value and row.value.strip():
+            found[row.key] = row.value.strip()
     return ClaySettings(found.get(WEBHOOK_URL), found.get(TABLE_NAME), found.get(RATE_LIMIT_MS))
 
 
-async def _rows(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID
-) -> Iterable[tuple[str, str | None, bool]]:
-    """Key, value, and whether it is the whole installation's."""
+async def _rows(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> Iterable[_Setting]:
     match tables.settings:
         case SettingsAccess.NONE:
             return []
         case SettingsAccess.FUNCTION:
             found = await connection.execute(BY_FUNCTION, {"org_id": org_id})
-            return [(row.key, row.value, row.is_global) for row in found]
+            return [_Setting(row.key, row.value, row.is_global) for row in found]
         case SettingsAccess.TABLE:
             return await _rows_of_tables(connection, tables, org_id)
 
 
-async def _rows_of_tables(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID
-) -> Iterable[tuple[str, str | None, bool]]:
+async def _rows_of_tables(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> Iterable[_Setting]:
     settings, everywhere = tables.org_settings.c, tables.app_settings.c
     own = select(settings.key, settings.value, literal(False).label("is_global")).where(
         settings.org_id == org_id, settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS])
@@ -69,4 +71,4 @@ async def _rows_of_tables(
         everywhere.key == RATE_LIMIT_MS
     )
     found = await connection.execute(union_all(own, overall) if tables.has("app_settings") else own)
-    return [(row.key, row.value, row.is_global) for row in found]
+    return [_Setting(row.key, row.value, row.is_global) for row in found]

@@ -1,4 +1,4 @@
-"""Names of organizations, for an operator's eyes. Where NexusLeads' table cannot be read there are none, and ids stand for them."""
+"""Reads names of organizations for operators. Returns none where NexusLeads' table cannot be read; callers then show ids."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -12,8 +12,8 @@ from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.host.tables import HostTables
 
 MAX_CHARACTERS = 80
-"""A name is the organization's own text: a long one must not hide the rest of a sentence."""
-BOUND = text("SET LOCAL lock_timeout = '1s'")
+"""Organizations choose their names: a long one must not hide the rest of a sentence."""
+LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
 
 log = logs.get(__name__)
 
@@ -21,7 +21,7 @@ log = logs.get(__name__)
 async def organization_names(
     connection: AsyncConnection, tables: HostTables, org_ids: Iterable[UUID]
 ) -> Mapping[UUID, str]:
-    """By id; without those that have no name. The caller's transaction goes on after a failure."""
+    """Names by id; ids without a name are absent. The caller's transaction stays usable after a failure."""
     wanted = sorted(set(org_ids))
     if not wanted or not tables.has("organizations"):
         return {}
@@ -29,14 +29,14 @@ async def organization_names(
     statement = select(organizations.id, organizations.name).where(organizations.id.in_(wanted))
     try:
         async with connection.begin_nested():
-            await connection.execute(BOUND)
+            await connection.execute(LOCK_TIMEOUT)
             rows = (await connection.execute(statement)).all()
     except UNAVAILABLE as error:
-        log.warning("organizations.unnamed", **failure(error))
+        log.warning("organizations.names_unreadable", **failure(error))
         return {}
     return {row.id: name for row in rows if (name := _printable(row.name or ""))}
 
 
 def _printable(name: str) -> str:
-    """On one line, without control characters: a terminal shows it, too."""
+    """One line without control characters: a terminal shows it, too."""
     return " ".join("".join(each if each.isprintable() else " " for each in name).split())[:MAX_CHARACTERS]

@@ -1,4 +1,4 @@
-"""A project of an organization, by id. Another organization's project does not exist here."""
+"""Finds a project of an organization by id. A project of another organization is not found."""
 
 from dataclasses import dataclass
 from uuid import UUID

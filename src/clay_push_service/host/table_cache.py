@@ -1,6 +1,6 @@
-"""The host's tables as they are now: looked up again every few seconds, and at once when a statement finds them changed.
+"""Caches the detected host tables; detects them again every few seconds, and immediately after a statement fails on them.
 
-NexusLeads' own migrations run while we are attached; a rename must cost us a second, not a restart.
+NexusLeads migrates its tables while this service runs: a rename must cost a second, not a restart.
 """
 
 import time
@@ -21,39 +21,39 @@ Read = TypeVar("Read")
 
 
 class HostTableCache:
-    """One a process: the vintage found in the database, and the schema it is in."""
+    """The detected host tables of one schema; one cache per process."""
 
     def __init__(self, schema: str = "public") -> None:
         self.schema = schema
         self._tables: HostTables | None = None
-        self._looked_at = 0.0
+        self._detected_at = 0.0
 
     async def tables(self, connection: AsyncConnection) -> HostTables:
-        """Raises HostMissingError when NexusLeads' tables are not there."""
-        if (tables := self._fresh) is None:
+        """Raises HostMissingError when NexusLeads' tables do not exist."""
+        if (tables := self._fresh_tables) is None:
             tables = self._tables = await detect(connection, self.schema)
-            self._looked_at = time.monotonic()
+            self._detected_at = time.monotonic()
         return tables
 
     @property
-    def _fresh(self) -> HostTables | None:
-        return self._tables if time.monotonic() - self._looked_at <= FRESH_SECONDS else None
+    def _fresh_tables(self) -> HostTables | None:
+        return self._tables if time.monotonic() - self._detected_at <= FRESH_SECONDS else None
 
     def invalidate(self) -> None:
         self._tables = None
 
     async def read(self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]) -> Read:
-        """Read with the driver's own connection; once more with fresh tables if a name has changed under it."""
+        """Reads with the driver's own connection; retries once with fresh tables if a name has changed."""
         try:
-            return await self._read(database, read)
+            return await self._read_cached(database, read)
         except (asyncpg.SyntaxOrAccessError, *STALE_PLAN):
             self.invalidate()
-            return await self._read(database, read)
+            return await self._read_cached(database, read)
 
-    async def _read(
+    async def _read_cached(
         self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]
     ) -> Read:
-        if (tables := self._fresh) is None:
+        if (tables := self._fresh_tables) is None:
             async with database.transaction() as connection:
                 tables = await self.tables(connection)
         async with database.driver() as driver:

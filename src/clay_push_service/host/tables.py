@@ -11,29 +11,29 @@ from sqlalchemy.sql.elements import ColumnElement
 from clay_push_service.host.columns import COLUMNS, Vintage, name_in
 
 SETTINGS_FUNCTION = "host_settings"
-"""In our schema, made by `attach`: the settings about Clay, and no others."""
+"""Function in schema clay, created by `attach`: returns the settings for Clay and no others."""
 
 
 class SettingsAccess(StrEnum):
-    """How the host's settings can be read by the role that asks."""
+    """How the connection's role can read the host's settings."""
 
     FUNCTION = "function"
     TABLE = "table"
-    """All of the table: the role owns it, or has a grant that an earlier release asked for."""
+    """The whole table: the role owns it, or has a grant that an earlier release required."""
     NONE = "none"
 
 
 @dataclass(frozen=True, eq=False)
 class HostTables:
-    """One host database's tables. `tables.lead_scores.c.lead_id` is `contributor_id` or `member_id`, as it has it.
+    """The tables of one host database. `tables.lead_scores.c.lead_id` is `contributor_id` or `member_id`, by vintage.
 
-    Compared by identity and made once a (vintage, schema, absent): SQLAlchemy's statement cache is keyed on the tables.
+    Compared by identity and created once per (vintage, schema, absent): SQLAlchemy's statement cache is keyed on the tables.
     """
 
     vintage: Vintage
     schema: str
     absent: frozenset[str]
-    """`table` and `table.column`, in our words, that this database has not (or, for optional tables, may not be read)."""
+    """`table` and `table.column`, by our names, that this database lacks (or, in optional tables, the role cannot read)."""
     settings: SettingsAccess
     organizations: Table
     org_members: Table
@@ -54,16 +54,16 @@ class HostTables:
     NAMES: ClassVar[tuple[str, ...]] = tuple(COLUMNS)
 
     def host_name(self, word: str) -> str:
-        """The host's name of a table or column of ours."""
+        """The host's name for our name of a table or column."""
         return name_in(word, self.vintage)
 
     def has(self, table: str, column: str | None = None) -> bool:
         return table not in self.absent and (column is None or f"{table}.{column}" not in self.absent)
 
     def read(self, table: str, column: str) -> ColumnElement[object]:
-        """The column, or NULL of its type where this database has none, so that a payload keeps every key."""
-        found: Column[object] = getattr(self, table).c[column]
-        return found if self.has(table, column) else null().cast(found.type)
+        """The column, or NULL of its type where this database lacks it, so that a payload keeps every key."""
+        known: Column[object] = getattr(self, table).c[column]
+        return known if self.has(table, column) else null().cast(known.type)
 
 
 @cache

@@ -1,7 +1,7 @@
-"""Finds words in a text whatever their case and Unicode form, the same in every locale of the database (C included).
+"""Case-insensitive, Unicode-normalized text search with the same result in every database locale, including C.
 
-PostgreSQL's own lower() and ILIKE follow the locale (in C they know ASCII only), and no Unicode collation is everywhere: the
-embedded server has no ICU, PostgreSQL 15 no built-in one. So Python spells the cases out, and PostgreSQL compares characters.
+PostgreSQL's lower() and ILIKE depend on the locale (in C they handle ASCII only), and no Unicode collation exists everywhere: the
+embedded server has no ICU, PostgreSQL 15 no built-in one. So Python lists the case variants, and PostgreSQL compares characters.
 """
 
 import re
@@ -16,22 +16,22 @@ _BASE_PLANE = 0xFFFF
 
 
 def fold(value: str) -> str:
-    """The form in which texts are compared: canonical composition (NFC) of the case-folded text."""
+    """The form used for comparison: canonical composition (NFC) of the case-folded text."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
 
 
 def contains(value: ColumnElement[str], words: str) -> ColumnElement[bool]:
-    """Whether `words` stand in `value`; null for a null."""
-    # Text of one byte a character needs no composition: it is ASCII, or in an encoding for which normalize() fails.
+    """Whether `value` contains `words`; null for a null value."""
+    # Text with one byte per character needs no composition: it is ASCII, or in an encoding for which normalize() fails.
     plain = func.octet_length(value) == func.char_length(value)
     is_unicode = func.getdatabaseencoding() == literal("UTF8", Text())
     composed = case((plain, value), (is_unicode, func.normalize(value)), else_=value)
-    # The pattern names every character, so no locale is needed; a collation of the host's may not allow patterns at all.
+    # The pattern lists every variant, so no locale is needed; the host's own collation may not support patterns.
     return collate(cast(composed, Text()), "C").regexp_match(pattern(words))
 
 
 def pattern(words: str) -> str:
-    """A regular expression of PostgreSQL's in ASCII that matches these words in text that is in NFC."""
+    """An ASCII regular expression for PostgreSQL that matches these words in NFC text."""
     folded = fold(words)
     variants, longest = _variants()
     parts: list[str] = []
@@ -45,7 +45,7 @@ def pattern(words: str) -> str:
 
 
 def _alternatives(piece: str, variants: Mapping[str, str]) -> str:
-    """`ss` is also ß and ẞ; a single character is itself in every case."""
+    """`ss` also matches ß and ẞ; a single character matches its case variants."""
     spelled = "".join(f"[{_escaped(each + variants.get(each, ''))}]" for each in piece)
     if len(piece) == 1:
         return spelled
@@ -63,7 +63,7 @@ def _escaped(characters: str) -> str:
 
 @cache
 def _variants() -> tuple[Mapping[str, str], int]:
-    """Folded text → the characters that fold to it and are not it; and the longest such text. Made once a process (0.5 s)."""
+    """Folded text → the other characters that fold to it; and the length of the longest such text. Built once per process (0.5 s)."""
     found: defaultdict[str, str] = defaultdict(str)
     for number in range(0x110000):
         each = chr(number)

@@ -1,4 +1,4 @@
-"""Whose NexusLeads access token this is. Takes HS256 and nothing else; whatever is wrong, says only that it is not valid."""
+"""Validates NexusLeads access tokens (HS256 only) and returns their user name."""
 
 import json
 import math
@@ -10,14 +10,14 @@ from jwt.api_jws import PyJWS
 from clay_push_service.errors import UnauthorizedError
 
 MAX_TOKEN_CHARACTERS: Final = 8192
-"""The host's tokens have 150. Longer ones cost a hash over whatever a stranger sends."""
+"""The host's tokens have 150. The limit bounds the hashing of input from unauthenticated callers."""
 MAX_USERNAME_CHARACTERS: Final = 255
 LAST_SECOND: Final = 253_402_300_799
-"""9999-12-31T23:59:59Z. A later `exp` is no date but an attempt."""
+"""9999-12-31T23:59:59Z. A later `exp` is not a valid date."""
 
 
 class _Hmac(HMACAlgorithm):
-    """The host's key may be shorter than the 32 bytes PyJWT warns of on every call; `settings` has the minimum."""
+    """Skips PyJWT's warning, on every call, about keys under 32 bytes; `settings` enforces the minimum length."""
 
     def check_key_length(self, key: bytes) -> str | None:
         del key
@@ -29,19 +29,19 @@ _JWS.register_algorithm("HS256", _Hmac(_Hmac.SHA256))
 
 
 def username_of(token: str, secret: str, *, now: float) -> str:
-    """`now`: seconds since 1970. The `sub` of a valid access token. Raises UnauthorizedError for everything wrong, and never anything else."""
+    """Returns the `sub` of a valid access token. Raises UnauthorizedError, and nothing else, for any invalid one. `now`: seconds since 1970."""
     try:
         return _username(token, secret, now)
     except UnauthorizedError:
         raise
-    except Exception:  # noqa: BLE001  # a stranger wrote the token: RecursionError, UnicodeError and their kin are his doing
+    except Exception:  # noqa: BLE001  # a token is untrusted input: RecursionError, UnicodeError and others mean that it is invalid
         raise _refused("The access token is not valid.") from None
 
 
 def _username(token: str, secret: str, now: float) -> str:
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise _refused("The access token is not valid.")
-    # The signature through PyJWT, the claims by hand: it takes an `exp` that is a string, a bool or has 400 digits.
+    # PyJWT checks the signature only: its claim check accepts an `exp` that is a string, a bool or has 400 digits.
     claims = json.loads(_JWS.decode(token, secret, algorithms=["HS256"]))
     if not isinstance(claims, dict) or claims.get("type") != "access" or "aud" in claims:
         raise _refused("This is not an access token.")
@@ -54,7 +54,7 @@ def _username(token: str, secret: str, now: float) -> str:
     username = claims.get("sub")
     if not isinstance(username, str) or not username.strip() or len(username) > MAX_USERNAME_CHARACTERS:
         raise _refused("The access token names no user.")
-    username.encode()  # PostgreSQL takes neither a lone surrogate nor a NUL
+    username.encode()  # PostgreSQL accepts neither a lone surrogate nor a NUL
     if "\0" in username:
         raise _refused("The access token names no user.")
     return username

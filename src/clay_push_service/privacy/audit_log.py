@@ -1,4 +1,4 @@
-"""Reads an organization's audit log, newest first; nobody can change it (a trigger of the database refuses)."""
+"""Reads an organization's audit log, newest first. The log is append-only: a database trigger refuses changes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,16 +17,16 @@ ORDER BY id DESC LIMIT :limit
 
 
 class AuditEntry(BaseModel):
-    id: int = Field(description="Grows with time.")
-    at: datetime = Field(description="When.")
-    actor: str = Field(description="Who: a user, a service key or a command.", examples=["user:alice"])
+    id: int = Field(description="Increases with time.")
+    at: datetime = Field(description="Time of the change.")
+    actor: str = Field(description="A user, a service key or a command.", examples=["user:alice"])
     action: str = Field(description="What was done.", examples=["config.changed"])
-    details: dict[str, JsonValue] = Field(description="Names and numbers; never a URL, a token or a lead.")
+    details: dict[str, JsonValue] = Field(description="Names and numbers; no URL, token or lead.")
 
 
 class AuditPage(BaseModel):
     entries: list[AuditEntry] = Field(description="Newest first.")
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null: last page.")
 
 
 async def read_audit_log(

@@ -1,4 +1,4 @@
-"""`/api/clay/erasures` and `/api/clay/audit`: parse, call, answer."""
+"""Endpoints `/api/clay/erasures` and `/api/clay/audit`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -19,36 +19,36 @@ router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized
 
 
 @router.post(
-    "/erasures", status_code=201, summary="Forget people", responses={201: LOCATION, **responses(*CALLER, 413)},
+    "/erasures", status_code=201, summary="Erase leads", responses={201: LOCATION, **responses(*CALLER, 413)},
     dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(
     body: ErasureBody, caller: Eraser, connection: Transaction, host: HostCache, response: Response
 ) -> Receipt:
-    """For an owner, or a key with scope `erase`. The receipt lists what had gone to Clay before: delete it there."""
+    """Requires an owner, or a key with scope `erase`. The receipt lists the rows that were sent to Clay before: delete them there."""
     tables = await host.tables(connection)
-    erasure_id, people = await erase(connection, tables, caller.org_id, caller.actor, body.ids, body.former_values)
+    erasure_id, erased = await erase(connection, tables, caller.org_id, caller.actor, body.ids, body.former_values)
     response.headers["Location"] = f"/api/clay/erasures/{erasure_id}"
-    lead_ids = {person.reference: person.lead_id for person in people}
+    lead_ids = {each.reference: each.lead_id for each in erased}
     return await read_receipt(connection, caller.org_id, erasure_id, lead_ids)
 
 
-@router.get("/erasures/{erasure_id}", summary="An erasure's receipt", responses=responses(*CALLER, 404))
+@router.get("/erasures/{erasure_id}", summary="Get the receipt of an erasure", responses=responses(*CALLER, 404))
 async def get_erasure(
-    erasure_id: Annotated[UUID, Path(description="As the erasure's answer named it.")],
+    erasure_id: Annotated[UUID, Path(description="The `id` of the erasure's receipt.")],
     caller: Eraser,
     connection: Transaction,
 ) -> Receipt:
-    """As it stands now: what was in flight then has its answer."""
+    """The current state: includes outcomes of leads that were in flight during the erasure."""
     return await read_receipt(connection, caller.org_id, erasure_id)
 
 
-@router.get("/audit", summary="Who changed what, and when", responses=responses(*CALLER))
+@router.get("/audit", summary="List the audit log", responses=responses(*CALLER))
 async def list_audit_log(
     caller: Configurer,
     connection: Transaction,
     cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Entries in a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Entries per page.")] = 50,
 ) -> AuditPage:
-    """For an owner or admin, or a key with scope `config`. Newest first; append-only."""
+    """Requires an owner or admin, or a key with scope `config`. Newest first; append-only."""
     return await read_audit_log(connection, caller.org_id, after=cursor, limit=limit)

@@ -1,10 +1,10 @@
-"""Erases people by lead id: stops what is queued, empties every copy of ours, keeps a salted hash; it cannot recall a row.
+"""Erases leads by id: stops queued deliveries, empties every copy of their data in schema clay, keeps a salted hash.
 
-Clay has no API that deletes a row, so what had gone is listed (see `receipt`) for somebody to delete by hand.
+Clay has no API that deletes a row; the receipt (see `receipt`) lists the rows to delete by hand.
 
-The log keeps its rows, which are the only record of what Clay took and billed, but not whose they are: the lead's id is
-replaced by a reference made of the salted hash, the same one in all its rows, so that the counters, the receipt and the
-"one live delivery a lead" still hold. The id itself is not needed against paying twice: the person is not pushed again.
+The log keeps its rows, the only record of what Clay accepted and billed, without the lead's identity: the lead's id is
+replaced by a reference derived from the salted hash, the same in all its rows, so that counters, receipt and the rule
+"one live delivery per lead" still hold. The original id is not needed to prevent duplicates: an erased lead is not pushed again.
 """
 
 import hashlib
@@ -25,31 +25,31 @@ from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import idempotency
 
 MAX_LEADS = 1_000
-"""In one request: the organization's pushes are not accepted while it runs, some milliseconds a lead."""
+"""Per request: an erasure blocks the organization's new pushes for some milliseconds per lead."""
 SALT_BYTES = 32
 
-# FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE), and those that come later see our hashes.
+# FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE); later pushes see the new hashes.
 LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
-MAKE_SALT = text(
+CREATE_SALT = text(
     "INSERT INTO clay.erasure_salts (org_id, salt) VALUES (:org_id, :salt) ON CONFLICT (org_id) DO NOTHING"
 )
-SALT = text("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id")
+READ_SALT = text("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id")
 CREATE = text("""
 INSERT INTO clay.erasures (id, org_id, actor, lead_references, stopped_count, emptied_count)
 VALUES (:id, :org_id, :actor, CAST(:lead_references AS uuid[]), :stopped, :emptied)
 """)
-REMEMBER = text("""
+STORE_HASHES = text("""
 INSERT INTO clay.erased_leads (org_id, hash, reference, erasure_id)
 SELECT :org_id, person.hash, person.reference, :id
 FROM unnest(CAST(:hashes AS bytea[]), CAST(:lead_references AS uuid[])) AS person (hash, reference)
 ON CONFLICT (org_id, hash) DO NOTHING
 """)
-# Whose rows are changed below; all of them are held before any delivery (see `push_jobs.tally`).
-JOBS = text("""
+# Jobs whose rows change below; all are locked before any delivery (see `deliveries.counters`).
+READ_JOBS = text("""
 SELECT DISTINCT job_id FROM clay.clay_push_log
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[]))
 """)
-# In the order of their ids, as all who touch several deliveries at once should. What is being sent is left to its answer.
+# Locks in the order of ids, as every statement on several deliveries does, to prevent deadlocks. In-flight deliveries finish normally.
 STOP = text("""
 WITH queued AS (
     SELECT id FROM clay.clay_push_log
@@ -69,8 +69,8 @@ SET contributor_id = person.reference, username = NULL, full_name = NULL, payloa
 FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:lead_references AS uuid[])) AS person (lead_id, reference)
 WHERE delivery.org_id = :org_id AND delivery.contributor_id = person.lead_id
 """)
-# Of this organization only: another one's push of the same person is its own affair, as is its erasure. The host's metadata may
-# hold anything; kept is what a push needs. A refusal names ids.
+# This organization only: another organization erases the same lead itself. The host's metadata may contain anything; only the keys
+# that a push needs are kept. An end message may contain lead ids.
 EMPTY_INBOX = text("""
 UPDATE clay.inbox
 SET metadata = (
@@ -87,15 +87,15 @@ WHERE coalesce(coalesce(CAST(project_id AS text), metadata ->> 'project_id') = A
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody to be forgotten. `reference` stands for them in the log from now on."""
+class ErasedId:
+    """A lead to erase. `reference` replaces its id in the log."""
 
     lead_id: UUID
     hash: bytes
     reference: UUID
 
     @classmethod
-    def of(cls, salt: bytes, lead_id: UUID) -> "Person":
+    def of(cls, salt: bytes, lead_id: UUID) -> "ErasedId":
         digest = hashlib.sha256(salt + lead_id.bytes).digest()
         return cls(lead_id, digest, UUID(bytes=digest[:16], version=5))
 
@@ -107,22 +107,24 @@ async def erase(
     actor: str,
     lead_ids: Sequence[UUID],
     former_values: Sequence[str] | None = None,
-) -> tuple[UUID, list[Person]]:
-    """Returns the erasure's id, and who stands for whom. Erasing twice, or whom we have never seen, is no error.
+) -> tuple[UUID, list[ErasedId]]:
+    """Returns the erasure's id and the reference of each lead. Erasing a lead again, or an unknown one, is not an error.
 
-    `former_values`: e-mail addresses, names, user names and companies that stored filters may name them by; not kept.
-    None: they are not known, so every stored search of the organization is emptied.
+    `former_values`: e-mail addresses, names, user names and companies that stored filters may contain; not stored.
+    None: unknown, so every stored search of the organization is emptied.
 
-    NexusLeads' own rows are its own to erase; ids are taken whether or not they are still there.
+    NexusLeads erases its own rows; ids are accepted whether or not they still exist there.
     """
     ids = sorted(set(lead_ids))
-    await _empty_inbox(connection, tables, org_id, ids)  # before the destination: who pushes from it comes the same way
+    await _empty_inbox(
+        connection, tables, org_id, ids
+    )  # before the destination: the inbox locks in the same order, which prevents deadlocks
     await connection.execute(LOCK, {"org_id": org_id})
-    await connection.execute(MAKE_SALT, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
-    salt: bytes = (await connection.execute(SALT, {"org_id": org_id})).scalar_one()
-    people = [Person.of(salt, lead_id) for lead_id in ids]
-    references = [person.reference for person in people]
-    held = set((await connection.execute(JOBS, {"org_id": org_id, "lead_ids": ids})).scalars())
+    await connection.execute(CREATE_SALT, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
+    salt: bytes = (await connection.execute(READ_SALT, {"org_id": org_id})).scalar_one()
+    erased = [ErasedId.of(salt, lead_id) for lead_id in ids]
+    references = [each.reference for each in erased]
+    held = set((await connection.execute(READ_JOBS, {"org_id": org_id, "lead_ids": ids})).scalars())
     found = await stored_filters.find(connection, tables, org_id, ids, held, former_values)
     await tally.hold(connection, held | found.jobs)
     await stored_filters.empty(connection, org_id, found)
@@ -134,27 +136,27 @@ async def erase(
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
     await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})
-    await connection.execute(REMEMBER, {**erasure, "hashes": [person.hash for person in people]})
+    await connection.execute(STORE_HASHES, {**erasure, "hashes": [each.hash for each in erased]})
     details: dict[str, Detail] = {
-        "erasure_id": str(erasure_id), "leads": len(people), "stopped": stopped, "emptied": emptied,
+        "erasure_id": str(erasure_id), "leads": len(erased), "stopped": stopped, "emptied": emptied,
     }  # fmt: skip
     await audit(connection, org_id, actor, "leads.erased", details)
-    return erasure_id, people
+    return erasure_id, erased
 
 
 async def _empty_inbox(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]) -> None:
     projects = tables.projects.c
-    ours = (await connection.execute(select(projects.id).where(projects.org_id == org_id))).scalars()
+    project_ids = (await connection.execute(select(projects.id).where(projects.org_id == org_id))).scalars()
     values = {
         "lead_ids": [str(each) for each in lead_ids],
-        "projects": [str(each) for each in ours],
+        "projects": [str(each) for each in project_ids],
         "org": str(org_id),
     }
     await connection.execute(EMPTY_INBOX, values)
 
 
 async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> int:
-    """Skipped, not failed: nothing went wrong."""
+    """Marks queued deliveries as skipped, which is not a failure. Returns their number."""
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
     values["maybe_sent"] = MAYBE_SENT
     stopped = Counter((await connection.execute(STOP, values)).scalars())

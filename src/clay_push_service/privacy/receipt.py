@@ -1,4 +1,4 @@
-"""An erasure's receipt: what had gone to Clay before it, row by row, as it stands now; it never names the erased."""
+"""The receipt of an erasure: the rows that were sent to Clay before it, with their current state, without names."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from clay_push_service.privacy.erase import MAX_LEADS
 from clay_push_service.push_jobs.openapi_aliases import with_twins
 
 MAX_FORMER = 1_000
-"""Values in one request: one for each lead that it may name."""
+"""Values per request: one for each lead that a request may name."""
 EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 READ = text("""
 SELECT id, actor, lead_references, stopped_count, emptied_count, created_at
 FROM clay.erasures WHERE org_id = :org_id AND id = :id
 """)
-# Taken: Clay answered 2xx. Maybe: an attempt got no answer, or a 5xx after the whole body, however the delivery ended. In
-# flight: the answer is still to come. The causes are for rows that a worker of an earlier release wrote.
+# taken: Clay returned 2xx. maybe: an attempt got no response, or 5xx after the whole body, whatever the final status. in_flight: no
+# response yet. The causes cover rows that a worker of an earlier release wrote.
 GONE = text("""
 SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
        coalesce(delivery.pushed_at, delivery.finished_at) AS at,
@@ -40,15 +40,15 @@ ORDER BY delivery.seq
 
 
 class ErasureBody(BaseModel):
-    """`lead_ids` or `lead_id`; `contributor_ids` and `contributor_id` are taken as the same."""
+    """`lead_ids` or `lead_id`; aliases `contributor_ids` and `contributor_id`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=with_twins({"lead_ids": [EXAMPLE_ID]}))
 
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
-        None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Whom to forget, by lead id."
+        None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Ids of the leads to erase."
     )
     lead_id: UUID | None = Field(
-        None, validation_alias=AliasChoices("lead_id", "contributor_id"), description="The same for one."
+        None, validation_alias=AliasChoices("lead_id", "contributor_id"), description="Id of one lead to erase."
     )
 
     former_values: (
@@ -56,12 +56,12 @@ class ErasureBody(BaseModel):
         | None
     ) = Field(
         None,
-        description="E-mail addresses, names, user names and companies that they had before. Used to find stored filters that"
-        " name them, and not kept. Null: not known, so every stored search of the organization is emptied.",
+        description="Former e-mail addresses, names, user names and companies of the leads. Used to find stored filters that"
+        " contain them; not stored. Null: unknown, so every stored search of the organization is emptied.",
     )
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> "ErasureBody":
+    def _require_a_lead(self) -> "ErasureBody":
         if not self.ids:
             raise ValueError("name lead_ids, or one lead_id")
         return self
@@ -78,43 +78,47 @@ class Gone(StrEnum):
 
 
 class GoneRow(BaseModel):
-    delivery_id: UUID = Field(description="Also in the row's `_meta`, to find it in the Clay table.")
+    delivery_id: UUID = Field(
+        description="The delivery id, also in the row's `_meta`: use it to find the row in the Clay table."
+    )
     job_id: UUID = Field(description="The push job that sent it.")
     table_name: str | None = Field(
-        description="The Clay table, as the settings named it then.", examples=["Platform leads"]
+        description="Name of the Clay table at the time of the push.", examples=["Platform leads"]
     )
-    gone: Gone = Field(description="Clay took it; may have (no clear answer came); or its answer is still to come.")
-    at: datetime | None = Field(description="When Clay answered; null while it is in flight.")
+    gone: Gone = Field(
+        description="`taken`: Clay accepted it. `maybe`: Clay may have it, the response was uncertain. `in_flight`: no response yet."
+    )
+    at: datetime | None = Field(description="Time of Clay's response; null while in flight.")
     uncertain_attempts: int = Field(
-        description="Attempts that got no clear answer. Clay may hold a row of each, all with this delivery id.",
+        description="Attempts with an uncertain outcome. Clay may have one row for each, all with this delivery id.",
         examples=[0],
     )
 
 
 class ErasedLead(BaseModel):
-    reference: UUID = Field(description="Stands for the person in our log from now on.")
-    lead_id: UUID | None = Field(description="In the first answer only: then it is forgotten.")
-    gone_to_clay: list[GoneRow] = Field(description="Rows to delete in Clay by hand: Clay offers no other way.")
+    reference: UUID = Field(description="Replaces the lead's id in the log.")
+    lead_id: UUID | None = Field(description="In the response to the erasure only; not stored.")
+    gone_to_clay: list[GoneRow] = Field(description="Rows to delete in Clay by hand: Clay has no API for it.")
 
 
 class Receipt(BaseModel):
-    id: UUID = Field(description="The erasure.")
-    actor: str = Field(description="Who asked for it.", examples=["user:alice"])
-    created_at: datetime = Field(description="When it was done.")
-    lead_count: int = Field(description="How many people.", examples=[1])
+    id: UUID = Field(description="Id of the erasure.")
+    actor: str = Field(description="User, service key or command that requested the erasure.", examples=["user:alice"])
+    created_at: datetime = Field(description="Time of the erasure.")
+    lead_count: int = Field(description="Number of erased leads.", examples=[1])
     stopped_count: int = Field(description="Queued deliveries that will not be sent.", examples=[0])
-    emptied_count: int = Field(description="Rows of our log that held something about them.", examples=[2])
-    leads: list[ErasedLead] = Field(description="Each by its reference, with what had gone to Clay.")
+    emptied_count: int = Field(description="Rows of the push log that were emptied.", examples=[2])
+    leads: list[ErasedLead] = Field(description="Erased leads by reference, with their rows in Clay.")
     message: str = Field(
-        description="The same in one sentence.",
-        examples=["1 lead was erased and will not be pushed again; 1 row had gone to Clay before."],
+        description="Summary in one sentence.",
+        examples=["1 lead was erased and will not be pushed again; 1 row was sent to Clay before."],
     )
 
 
 async def read_receipt(
     connection: AsyncConnection, org_id: UUID, erasure_id: UUID, lead_ids: Mapping[UUID, UUID] | None = None
 ) -> Receipt:
-    """`lead_ids`: by reference, where they are still known. Raises 404 `erasure_not_found`."""
+    """`lead_ids`: by reference, where still known. Raises 404 `erasure_not_found`."""
     row = (await connection.execute(READ, {"org_id": org_id, "id": erasure_id})).one_or_none()
     if row is None:
         raise NotFoundError("Your organization has no erasure with this id.", code="erasure_not_found")
@@ -147,11 +151,11 @@ async def read_receipt(
 
 
 def _message(leads: int, gone: Counter[Gone]) -> str:
-    who = "1 lead was erased" if leads == 1 else f"{leads:,} leads were erased"
+    erased = "1 lead was erased" if leads == 1 else f"{leads:,} leads were erased"
     rows = {
-        "had gone to Clay before": gone[Gone.TAKEN],
+        ("was sent to Clay before" if gone[Gone.TAKEN] == 1 else "were sent to Clay before"): gone[Gone.TAKEN],
         "may be in Clay": gone[Gone.MAYBE],
-        "is being sent now" if gone[Gone.IN_FLIGHT] == 1 else "are being sent now": gone[Gone.IN_FLIGHT],
+        ("is being sent now" if gone[Gone.IN_FLIGHT] == 1 else "are being sent now"): gone[Gone.IN_FLIGHT],
     }
-    what = [f"{'1 row' if count == 1 else f'{count:,} rows'} {state}" for state, count in rows.items() if count]
-    return f"{who} and will not be pushed again; {', '.join(what) or 'nothing had gone to Clay'}."
+    parts = [f"{'1 row' if count == 1 else f'{count:,} rows'} {state}" for state, count in rows.items() if count]
+    return f"{erased} and will not be pushed again; {', '.join(parts) or 'no row was sent to Clay'}."

@@ -1,7 +1,7 @@
-"""Empties personal columns and error texts of push jobs that ended long ago; never the ledger of what Clay took.
+"""Retention: empties personal columns and error texts of old finished push jobs; keeps the ledger of what Clay accepted.
 
-What stays for ever: organization, lead, project, table, status, cause, Clay's status code, attempts, times, payload hash.
-Forgetting a lead means paying for it twice; who is to be forgotten all the same is erased (see `erase`).
+Kept permanently: organization, lead, project, table, status, cause, Clay's status code, attempts, times, payload hash.
+Without the lead's id it would be pushed and billed again; `erase` removes the id on request.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from clay_push_service import logs, metrics
 from clay_push_service.database.database import Database
 
 BATCH_ROWS = 2_000
-"""Deliveries emptied in one transaction: some 20 ms, so that a worker that records results never waits longer."""
+"""Deliveries emptied in one transaction: about 20 ms, the longest time that a worker waits to record results."""
 BATCHES = 20
-"""In one pass, which comes with every sweep: 80,000 rows a minute, more than a worker can push."""
+"""Per pass, one with every sweep: 80,000 rows a minute, more than a worker can push."""
 
-# SKIP LOCKED: several workers empty different push jobs. By push job and not by row: the log needs no index by time for it.
+# SKIP LOCKED: several workers empty different push jobs. By push job, not by row: this needs no index of the log by time.
 NEXT = text("""
 SELECT id FROM clay.push_jobs
 WHERE finished_at IS NOT NULL AND emptied_at IS NULL AND finished_at < now() - :days * interval '1 day'
@@ -35,7 +35,7 @@ EMPTIED = text(
     "UPDATE clay.push_jobs SET emptied_at = now(),"
     " filters = filters - 'search' - 'companies' - 'exclude_companies' WHERE id = :job_id"
 )
-# What the host queued, once its end is written there: lead ids, and whatever else its metadata held.
+# Inbox entries whose end is written to the host: lead ids and any other metadata.
 EMPTY_INBOX = text("""
 UPDATE clay.inbox SET metadata = '{}', end_message = NULL
 WHERE id IN (SELECT id FROM clay.inbox
@@ -49,12 +49,14 @@ log = logs.get(__name__)
 
 @dataclass(slots=True)
 class Emptied:
+    """Counts of one pass."""
+
     rows: int = 0
     jobs: int = 0
 
 
 async def empty_old_jobs(database: Database, retention_days: int, *, batches: int = BATCHES) -> Emptied:
-    """One pass: up to `batches` short transactions. With nothing to do it is one look into an index."""
+    """Runs one pass of up to `batches` short transactions. With nothing to do, it reads one index."""
     emptied = Emptied()
     for _ in range(batches):
         async with database.transaction() as connection:
@@ -69,7 +71,7 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
 
 
 async def _empty_batch(connection: AsyncConnection, retention_days: int, emptied: Emptied) -> bool:
-    """False: there is nothing to empty."""
+    """Returns False if there is nothing to empty."""
     job_id = (await connection.execute(NEXT, {"days": retention_days})).scalar_one_or_none()
     if job_id is None:
         return False

@@ -1,6 +1,6 @@
-"""Finds and empties stored filters that may name a person: searches and company lists of push jobs, of one organization.
+"""Finds and empties stored filters of push jobs that may name an erased lead: searches and company lists.
 
-Compared in Python, by case-folded text: the database's own lower() depends on its locale.
+Compares case-folded text in Python: the database's lower() depends on its locale.
 """
 
 import re
@@ -16,7 +16,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import fold
 
 SHORTEST = 3
-"""Characters of a word that may point at a person as a part of another; two letters point at half of a project."""
+"""Characters of the shortest text that counts as a partial match; two letters match half of a project."""
 COMPANY_LISTS = ("companies", "exclude_companies")
 
 STORED = text("""
@@ -40,7 +40,7 @@ WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Push jobs whose filters may name the person."""
+    """Push jobs whose filters may name an erased lead."""
 
     searches: Sequence[UUID]
     companies: Sequence[UUID]
@@ -58,34 +58,34 @@ async def find(
     held: set[UUID],
     former_values: Sequence[str] | None,
 ) -> Found:
-    """`held`: jobs that had the person. Without former values all count: any may name an address or a company that changed."""
-    known = await _known(connection, tables, org_id, lead_ids, former_values or ())
+    """`held`: jobs that contain an erased lead. Without former values every job matches: any may contain a former address or company."""
+    known = await _read_known_values(connection, tables, org_id, lead_ids, former_values or ())
     rows = (await connection.execute(STORED, {"org_id": org_id})).all()
     return Found(
         [
             row.id
             for row in rows
-            if row.search and (former_values is None or row.id in held or _points_at(row.search, known))
+            if row.search and (former_values is None or row.id in held or _may_name(row.search, known))
         ],
         [
             row.id
             for row in rows
             if (row.companies or row.exclude_companies)
-            and (former_values is None or row.id in held or any(_points_at(each, known) for each in _companies(row)))
+            and (former_values is None or row.id in held or any(_may_name(each, known) for each in _companies(row)))
         ],
     )
 
 
 async def empty(connection: AsyncConnection, org_id: UUID, found: Found) -> None:
-    """The jobs must be locked (see `push_jobs.tally`)."""
+    """The jobs must be locked (see `deliveries.counters`)."""
     await connection.execute(EMPTY_SEARCHES, {"org_id": org_id, "job_ids": found.searches})
     await connection.execute(EMPTY_COMPANIES, {"org_id": org_id, "job_ids": found.companies})
 
 
-async def _known(
+async def _read_known_values(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], former: Iterable[str]
 ) -> frozenset[str]:
-    """What a stored filter may name them by, folded."""
+    """Reads the case-folded values by which a stored filter may name the leads."""
     values = set((await connection.execute(NAMES, {"org_id": org_id, "lead_ids": list(lead_ids)})).scalars())
     leads, social = tables.leads, tables.social_context
     rows = await connection.execute(
@@ -106,8 +106,8 @@ def _companies(row: Row[Any]) -> list[str]:
     return [str(each) for words in lists if isinstance(words, list) for each in words]
 
 
-def _points_at(stored: str, known: Iterable[str]) -> bool:
-    """The same, the one within the other, or a word in common."""
+def _may_name(stored: str, known: Iterable[str]) -> bool:
+    """Whether the texts are equal, one contains the other, or they share a word."""
     folded = fold(stored.strip())
     words = _words(folded)
     return any(
