@@ -89,7 +89,7 @@ format: $(VENV)/.dev  ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev   ## measure README's figures again; prints tables, writes bench/results/*.json (BENCH_ARGS: some of them)
+bench: $(VENV)/.dev   ## measure the figures of docs/performance.md again; prints tables, writes bench/results/*.json (BENCH_ARGS: some of them)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 soak: $(VENV)/.dev    ## 20 organizations at their pace, both workers restarted and killed in turn; minutes: SOAK_ARGS=30

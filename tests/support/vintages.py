@@ -10,6 +10,7 @@ import httpx
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 from tests.support.app import AppClient, running_app
 from tests.support.receiver import Receiver, receiving
@@ -24,19 +25,18 @@ class Connected:
     clay: Receiver
 
     async def drain(self) -> None:
-        """What a worker would do, until no push job is live."""
-        settings: Settings = self.app.app.state.settings
-        world = World(
-            settings,
-            self.app.database,
-            HostTableCache(),
-            SecretBox(settings.encryption_keys),
-            self.app.org_id,
-            UUID(int=0),
-            [],
-        )
-        async with world.drainer() as drainer:
+        """Drain every live push job, as a worker does."""
+        async with self.drainer() as (world, drainer):
             await world.drain_all(drainer)
+
+    @asynccontextmanager
+    async def drainer(self) -> AsyncIterator[tuple[World, Drainer]]:
+        """A drainer for the application's push jobs, and the world that runs its wake-ups."""
+        settings: Settings = self.app.app.state.settings
+        box = SecretBox(settings.encryption_keys)
+        world = World(settings, self.app.database, HostTableCache(), box, self.app.org_id, UUID(int=0), [])
+        async with world.drainer() as drainer:
+            yield world, drainer
 
 
 @asynccontextmanager
