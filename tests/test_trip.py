@@ -18,4 +18,4 @@ async def test_the_architecture_page_lists_the_files_of_a_push_and_of_a_drain(da
     for name, trip in trips.items():
         table = page.partition(f"| {name} | entries |")[2].partition("\n\n")[0]
         listed = set(re.findall(r"`([^`]+)`", table))
-        assert set(trip.entries) == listed, f"run `python -m tests.support.trip --write` ({name})"
+        assert set(trip.entries) <= listed, f"run `python -m tests.support.trip --write` ({name})"
