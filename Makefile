@@ -14,7 +14,7 @@ CONTRACT := tests/contract
 CONTRACT_VENV := .venv-contract
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi lock clean
+.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ soak: $(VENV)/.dev    ## 20 organizations at their pace, both workers restarted 
 
 openapi: $(VENV)/.dev ## write openapi.yaml from the code
 	$(BIN)/clay-push openapi > openapi.yaml
+
+schema: $(VENV)/.dev  ## write docs/schema.sql from the migrations
+	$(BIN)/python -m tests.support.schema
 
 lock:                 ## resolve the lock files anew (needs uv)
 	for w in run demo dev; do uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade \

@@ -1,4 +1,4 @@
-"""Runs our migrations in schema `clay`, with bounds on every lock and statement, over psycopg."""
+"""Runs the migrations in schema `clay` over psycopg, with timeouts on locks and statements."""
 
 import os
 
@@ -8,16 +8,18 @@ from sqlalchemy import text
 from clay_push_service import migrations
 
 SCHEMA = "clay"
-LOCK_TIMEOUT = "5s"  # a migration waits this long for a lock, then gives up instead of queueing everybody behind it
+LOCK_TIMEOUT = (
+    "5s"  # then the migration fails; while it waits for a lock, all later statements on the table wait behind it
+)
 STATEMENT_TIMEOUT = "10min"
 
 
 def url() -> str:
-    given: str | None = context.config.attributes.get("database_url")
-    given = given or os.environ.get("CLAY_PUSH_ADMIN_DATABASE_URL") or os.environ.get("CLAY_PUSH_DATABASE_URL")
-    if not given:
+    address: str | None = context.config.attributes.get("database_url")
+    address = address or os.environ.get("CLAY_PUSH_ADMIN_DATABASE_URL") or os.environ.get("CLAY_PUSH_DATABASE_URL")
+    if not address:
         raise SystemExit("Set CLAY_PUSH_DATABASE_URL, or run `clay-push migrate`.")
-    return given
+    return address
 
 
 def run() -> None:
@@ -25,9 +27,8 @@ def run() -> None:
     with engine.connect() as connection:
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('clay_push_migrate'))"))  # one migrator at a time
-        connection.execute(
-            text(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-        )  # only now: who comes second waits for the first
+        # After the advisory lock, so that a second migrator waits for the first one to finish.
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         connection.commit()
         context.configure(connection=connection, version_table_schema=SCHEMA, transaction_per_migration=True)
@@ -39,5 +40,7 @@ def run() -> None:
 
 
 if context.is_offline_mode():
-    raise SystemExit("Offline migrations are not supported: the queue's own schema script is run raw.")
+    raise SystemExit(
+        "Offline migrations are not supported, because migrations run scripts of several statements on the driver's connection."
+    )
 run()

@@ -1,12 +1,15 @@
 """Destinations, push jobs, their deliveries, the queue, keys and the audit log."""
 
 import re
+from pathlib import Path
 
 from alembic import op
-from procrastinate.schema import SchemaManager
 
 revision = "0001"
 down_revision = None
+
+QUEUE_SCHEMA = Path(__file__).parents[1] / "sql/procrastinate-3.10.0.sql"
+"""The script as that release ships it. Not the installed release's: a later one would make fresh databases differ from upgraded ones."""
 
 TABLES = """
 CREATE TABLE clay.destinations (
@@ -210,19 +213,19 @@ CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON clay
 
 WAKE_UPS = """
 CREATE INDEX procrastinate_jobs_wake_ups ON clay.procrastinate_jobs ((args ->> 'job_id')) WHERE status = 'todo'
-"""  # ours, on the queue's table: is this push job to be woken already?
+"""  # ours, on the queue's table: finds whether a push job has a wake-up already
 
 
 def upgrade() -> None:
     driver = op.get_bind().connection.driver_connection
     cursor = driver.cursor()
     cursor.execute(TABLES)
-    # The queue's own script: run raw (it cannot be prepared), in our schema, without the extension statement at its top,
-    # which an ordinary role may not run and no supported PostgreSQL needs.
+    # Run raw, because it has many statements, in our schema, and without the extension statement at its top, which an
+    # ordinary role may not run and no supported PostgreSQL needs.
     script = re.sub(
         r"^DO \$\$\s*BEGIN\s*CREATE EXTENSION.*?\$\$;",
         "",
-        SchemaManager.get_schema(),
+        QUEUE_SCHEMA.read_text(encoding="utf-8"),
         count=1,
         flags=re.DOTALL | re.MULTILINE,
     )
@@ -235,5 +238,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError(
-        "The log is the only record of what Clay took: drop schema `clay` by hand if you mean it."
+        "The log is the only record of what Clay accepted. To delete it, drop schema `clay` by hand."
     )

@@ -52,4 +52,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("Without these hashes people who asked to be forgotten would be pushed again.")
+    raise NotImplementedError("Without these hashes erased leads would be pushed again.")

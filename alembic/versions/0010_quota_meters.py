@@ -137,3 +137,5 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION clay.give_meter, clay.count_on_meter")
     op.execute("ALTER TABLE clay.destination_versions DROP COLUMN meter_id")
     op.execute("DROP TABLE clay.quota_meters")
+    op.execute("COMMENT ON COLUMN clay.destination_versions.fuel_used IS NULL")
+    op.execute("COMMENT ON COLUMN clay.destination_versions.fuel_limit IS NULL")

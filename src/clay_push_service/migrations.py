@@ -30,7 +30,7 @@ GRANTS = (
 )
 
 
-def _config(url: str | None = None) -> Config:
+def alembic_config(url: str | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["database_url"] = url
@@ -48,7 +48,7 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
 
     `runtime_role` is granted the use of our schema when it is another role than the one that migrates.
     """
-    command.upgrade(_config(url), "head")
+    command.upgrade(alembic_config(url), "head")
     if runtime_role is not None and runtime_role != parse(url).role:
         client = drivers.Client(url, "clay-push-migrate")
         with drivers.connect_psycopg(client) as connection:  # one transaction: at no moment may it more than at its end
@@ -61,13 +61,13 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
 @cache
 def head() -> str:
     """The revision this release needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
 @cache
 def revisions() -> frozenset[str]:
     """All that this release knows."""
-    scripts = ScriptDirectory.from_config(_config())
+    scripts = ScriptDirectory.from_config(alembic_config())
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 

@@ -171,7 +171,7 @@ async def test_the_migration_adds_up_the_counters_of_a_webhooks_versions(
     by_hand: tuple[int, int] | None,
     meters: list[int],
 ) -> None:
-    command.upgrade(migrations._config(empty_database_url), "0009")
+    command.upgrade(migrations.alembic_config(empty_database_url), "0009")
     connection = await asyncpg.connect(empty_database_url)
     try:
         org_id = uuid4()
@@ -221,7 +221,7 @@ async def test_a_meter_of_before_the_migration_is_found_by_its_url(database_url:
 async def test_the_migration_raises_a_pace_beyond_clays_limit(
     empty_database_url: str, written: int, raised: int
 ) -> None:
-    command.upgrade(migrations._config(empty_database_url), "0009")
+    command.upgrade(migrations.alembic_config(empty_database_url), "0009")
     connection = await asyncpg.connect(empty_database_url)
     try:
         destination_id = await connection.fetchval(

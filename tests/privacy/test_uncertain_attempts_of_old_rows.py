@@ -41,7 +41,7 @@ CASES = [
 async def test_old_row_shows_whether_it_may_be_in_clay(
     empty_database_url: str, row: tuple[object, ...], expected: int
 ) -> None:
-    command.upgrade(migrations._config(empty_database_url), BEFORE)
+    command.upgrade(migrations.alembic_config(empty_database_url), BEFORE)
     connection = await asyncpg.connect(empty_database_url)
     try:
         await connection.execute(OLD_ROWS, *row)

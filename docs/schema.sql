@@ -1,0 +1,1162 @@
+-- Schema `clay` at revision 0014, on PostgreSQL 18, without owners and grants.
+-- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
+
+CREATE SCHEMA clay;
+
+CREATE TYPE clay.procrastinate_job_event_type AS ENUM (
+    'deferred',
+    'started',
+    'deferred_for_retry',
+    'failed',
+    'succeeded',
+    'cancelled',
+    'abort_requested',
+    'aborted',
+    'scheduled',
+    'retried'
+);
+
+CREATE TYPE clay.procrastinate_job_status AS ENUM (
+    'todo',
+    'doing',
+    'succeeded',
+    'failed',
+    'cancelled',
+    'aborting',
+    'aborted'
+);
+
+CREATE TYPE clay.procrastinate_job_to_defer_v1 AS (
+	queue_name character varying,
+	task_name character varying,
+	priority integer,
+	lock text,
+	queueing_lock text,
+	args jsonb,
+	scheduled_at timestamp with time zone
+);
+
+CREATE FUNCTION clay.audit_log_is_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'clay.audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE FUNCTION clay.count_on_meter() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    UPDATE clay.quota_meters AS meter
+    SET used = greatest(meter.used + NEW.fuel_used - OLD.fuel_used, 0),
+        quota_limit = CASE WHEN NEW.fuel_limit IS DISTINCT FROM OLD.fuel_limit THEN NEW.fuel_limit ELSE meter.quota_limit END
+    WHERE meter.id = NEW.meter_id;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION clay.give_meter() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    SELECT version.meter_id INTO NEW.meter_id FROM clay.destination_versions AS version
+    WHERE version.destination_id = NEW.destination_id AND version.url_mask = NEW.url_mask AND NEW.url_mask LIKE '%••••_%'
+    ORDER BY version.number DESC LIMIT 1;
+    IF NEW.meter_id IS NULL THEN
+        INSERT INTO clay.quota_meters (org_id, used, quota_limit) VALUES (NEW.org_id, NEW.fuel_used, NEW.fuel_limit)
+        RETURNING id INTO NEW.meter_id;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION clay.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+BEGIN
+    IF delete_job THEN
+        DELETE FROM procrastinate_jobs
+        WHERE id = job_id AND status = 'todo'
+        RETURNING id INTO _job_id;
+    END IF;
+    IF _job_id IS NULL THEN
+        IF abort THEN
+            UPDATE procrastinate_jobs
+            SET abort_requested = true,
+                status = CASE status
+                    WHEN 'todo' THEN 'cancelled'::procrastinate_job_status ELSE status
+                END
+            WHERE id = job_id AND status IN ('todo', 'doing')
+            RETURNING id INTO _job_id;
+        ELSE
+            UPDATE procrastinate_jobs
+            SET status = 'cancelled'::procrastinate_job_status
+            WHERE id = job_id AND status = 'todo'
+            RETURNING id INTO _job_id;
+        END IF;
+    END IF;
+    RETURN _job_id;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_defer_jobs_v1(jobs clay.procrastinate_job_to_defer_v1[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    job_ids bigint[];
+BEGIN
+    WITH inserted_jobs AS (
+        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+        SELECT (job).queue_name,
+               (job).task_name,
+               (job).priority,
+               (job).lock,
+               (job).queueing_lock,
+               (job).args,
+               (job).scheduled_at
+        FROM unnest(jobs) AS job
+        RETURNING id
+    )
+    SELECT array_agg(id) FROM inserted_jobs INTO job_ids;
+
+    RETURN job_ids;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_defer_periodic_job_v2(_queue_name character varying, _lock character varying, _queueing_lock character varying, _task_name character varying, _priority integer, _periodic_id character varying, _defer_timestamp bigint, _args jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+	_job_id bigint;
+	_defer_id bigint;
+BEGIN
+    INSERT
+        INTO procrastinate_periodic_defers (task_name, periodic_id, defer_timestamp)
+        VALUES (_task_name, _periodic_id, _defer_timestamp)
+        ON CONFLICT DO NOTHING
+        RETURNING id into _defer_id;
+
+    IF _defer_id IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    UPDATE procrastinate_periodic_defers
+        SET job_id = (
+            SELECT COALESCE((
+                SELECT unnest(procrastinate_defer_jobs_v1(
+                    ARRAY[
+                        ROW(
+                            _queue_name,
+                            _task_name,
+                            _priority,
+                            _lock,
+                            _queueing_lock,
+                            _args,
+                            NULL::timestamptz
+                        )
+                    ]::procrastinate_job_to_defer_v1[]
+                ))
+            ), NULL)
+        )
+        WHERE id = _defer_id
+        RETURNING job_id INTO _job_id;
+
+    DELETE
+        FROM procrastinate_periodic_defers
+        USING (
+            SELECT id
+            FROM procrastinate_periodic_defers
+            WHERE procrastinate_periodic_defers.task_name = _task_name
+            AND procrastinate_periodic_defers.periodic_id = _periodic_id
+            AND procrastinate_periodic_defers.defer_timestamp < _defer_timestamp
+            ORDER BY id
+            FOR UPDATE
+        ) to_delete
+        WHERE procrastinate_periodic_defers.id = to_delete.id;
+
+    RETURN _job_id;
+END;
+$$;
+
+CREATE TABLE clay.procrastinate_jobs (
+    id bigint NOT NULL,
+    queue_name character varying(128) NOT NULL,
+    task_name character varying(128) NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    lock text,
+    queueing_lock text,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status clay.procrastinate_job_status DEFAULT 'todo'::clay.procrastinate_job_status NOT NULL,
+    scheduled_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    abort_requested boolean DEFAULT false NOT NULL,
+    worker_id bigint,
+    CONSTRAINT check_not_todo_abort_requested CHECK ((NOT ((status = 'todo'::clay.procrastinate_job_status) AND (abort_requested = true))))
+);
+
+CREATE FUNCTION clay.procrastinate_fetch_job_v2(target_queue_names character varying[], p_worker_id bigint) RETURNS clay.procrastinate_jobs
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+	found_jobs procrastinate_jobs;
+BEGIN
+    WITH candidate AS (
+        SELECT jobs.*
+            FROM procrastinate_jobs AS jobs
+            WHERE
+                -- reject the job if its lock has earlier or higher priority jobs
+                NOT EXISTS (
+                    SELECT 1
+                        FROM procrastinate_jobs AS other_jobs
+                        WHERE
+                            jobs.lock IS NOT NULL
+                            AND other_jobs.lock = jobs.lock
+                            AND (
+                                -- job with same lock is already running
+                                other_jobs.status = 'doing'
+                                OR
+                                -- job with same lock is waiting and has higher priority (or same priority but was queued first)
+                                (
+                                    other_jobs.status = 'todo'
+                                    AND (
+                                        other_jobs.priority > jobs.priority
+                                        OR (
+                                        other_jobs.priority = jobs.priority
+                                        AND other_jobs.id < jobs.id
+                                        )
+                                    )
+                                )
+                            )
+                )
+                AND jobs.status = 'todo'
+                AND (target_queue_names IS NULL OR jobs.queue_name = ANY( target_queue_names ))
+                AND (jobs.scheduled_at IS NULL OR jobs.scheduled_at <= now())
+            ORDER BY jobs.priority DESC, jobs.id ASC LIMIT 1
+            FOR UPDATE OF jobs SKIP LOCKED
+    )
+    UPDATE procrastinate_jobs
+        SET status = 'doing', worker_id = p_worker_id
+        FROM candidate
+        WHERE procrastinate_jobs.id = candidate.id
+        RETURNING procrastinate_jobs.* INTO found_jobs;
+
+ RETURN found_jobs;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_finish_job_v1(job_id bigint, end_status clay.procrastinate_job_status, delete_job boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+BEGIN
+    IF end_status NOT IN ('succeeded', 'failed', 'aborted') THEN
+        RAISE 'End status should be either "succeeded", "failed" or "aborted" (job id: %)', job_id;
+    END IF;
+    IF delete_job THEN
+        DELETE FROM procrastinate_jobs
+        WHERE id = job_id AND status IN ('todo', 'doing')
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = end_status,
+            abort_requested = false,
+            attempts = CASE status
+                WHEN 'doing' THEN attempts + 1 ELSE attempts
+            END
+        WHERE id = job_id AND status IN ('todo', 'doing')
+        RETURNING id INTO _job_id;
+    END IF;
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or not in "doing" or "todo" status (job id: %)', job_id;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_notify_queue_abort_job_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    payload TEXT;
+BEGIN
+    SELECT json_build_object('type', 'abort_job_requested', 'job_id', NEW.id)::text INTO payload;
+	PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, payload);
+	PERFORM pg_notify('procrastinate_any_queue_v1', payload);
+	RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_notify_queue_job_inserted_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    payload TEXT;
+BEGIN
+    SELECT json_build_object('type', 'job_inserted', 'job_id', NEW.id)::text INTO payload;
+	PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, payload);
+	PERFORM pg_notify('procrastinate_any_queue_v1', payload);
+	RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_prune_stalled_workers_v1(seconds_since_heartbeat double precision) RETURNS TABLE(worker_id bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN QUERY
+    DELETE FROM procrastinate_workers
+    WHERE last_heartbeat < NOW() - (seconds_since_heartbeat || 'SECOND')::INTERVAL
+    RETURNING procrastinate_workers.id;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_register_worker_v1() RETURNS TABLE(worker_id bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN QUERY
+    INSERT INTO procrastinate_workers DEFAULT VALUES
+    RETURNING procrastinate_workers.id;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_retry_job_v1(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+    _abort_requested boolean;
+BEGIN
+    SELECT abort_requested FROM procrastinate_jobs
+    WHERE id = job_id AND status = 'doing'
+    FOR UPDATE
+    INTO _abort_requested;
+    IF _abort_requested THEN
+        UPDATE procrastinate_jobs
+        SET status = 'failed'::procrastinate_job_status
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = 'todo'::procrastinate_job_status,
+            attempts = attempts + 1,
+            scheduled_at = retry_at,
+            priority = COALESCE(new_priority, priority),
+            queue_name = COALESCE(new_queue_name, queue_name),
+            lock = COALESCE(new_lock, lock)
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    END IF;
+
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or not in "doing" status (job id: %)', job_id;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_retry_job_v2(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+    _abort_requested boolean;
+    _current_status procrastinate_job_status;
+BEGIN
+    SELECT status, abort_requested FROM procrastinate_jobs
+    WHERE id = job_id AND status IN ('doing', 'failed')
+    FOR UPDATE
+    INTO _current_status, _abort_requested;
+    IF _current_status = 'doing' AND _abort_requested THEN
+        UPDATE procrastinate_jobs
+        SET status = 'failed'::procrastinate_job_status
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = 'todo'::procrastinate_job_status,
+            attempts = attempts + 1,
+            scheduled_at = retry_at,
+            priority = COALESCE(new_priority, priority),
+            queue_name = COALESCE(new_queue_name, queue_name),
+            lock = COALESCE(new_lock, lock)
+        WHERE id = job_id AND status IN ('doing', 'failed')
+        RETURNING id INTO _job_id;
+    END IF;
+
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or has an invalid status to retry (job id: %)', job_id;
+    END IF;
+
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_trigger_abort_requested_events_procedure_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type)
+        VALUES (NEW.id, 'abort_requested'::procrastinate_job_event_type);
+    RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_trigger_function_scheduled_events_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type, at)
+        VALUES (NEW.id, 'scheduled'::procrastinate_job_event_type, NEW.scheduled_at);
+
+	RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_trigger_function_status_events_insert_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type)
+        VALUES (NEW.id, 'deferred'::procrastinate_job_event_type);
+	RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_trigger_function_status_events_update_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    WITH t AS (
+        SELECT CASE
+            WHEN OLD.status = 'todo'::procrastinate_job_status
+                AND NEW.status = 'doing'::procrastinate_job_status
+                THEN 'started'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'todo'::procrastinate_job_status
+                THEN 'deferred_for_retry'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'failed'::procrastinate_job_status
+                THEN 'failed'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'succeeded'::procrastinate_job_status
+                THEN 'succeeded'::procrastinate_job_event_type
+            WHEN OLD.status = 'todo'::procrastinate_job_status
+                AND (
+                    NEW.status = 'cancelled'::procrastinate_job_status
+                    OR NEW.status = 'failed'::procrastinate_job_status
+                    OR NEW.status = 'succeeded'::procrastinate_job_status
+                )
+                THEN 'cancelled'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'aborted'::procrastinate_job_status
+                THEN 'aborted'::procrastinate_job_event_type
+            WHEN OLD.status = 'failed'::procrastinate_job_status
+                AND NEW.status = 'todo'::procrastinate_job_status
+                THEN 'retried'::procrastinate_job_event_type
+            ELSE NULL
+        END as event_type
+    )
+    INSERT INTO procrastinate_events(job_id, type)
+        SELECT NEW.id, t.event_type
+        FROM t
+        WHERE t.event_type IS NOT NULL;
+	RETURN NEW;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_unlink_periodic_defers_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE procrastinate_periodic_defers
+    SET job_id = NULL
+    WHERE job_id = OLD.id;
+    RETURN OLD;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_unregister_worker_v1(worker_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM procrastinate_workers
+    WHERE id = worker_id;
+END;
+$$;
+
+CREATE FUNCTION clay.procrastinate_update_heartbeat_v1(worker_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE procrastinate_workers
+    SET last_heartbeat = NOW()
+    WHERE id = worker_id;
+END;
+$$;
+
+CREATE TABLE clay.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+CREATE TABLE clay.api_keys (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    org_ids uuid[] NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_scopes CHECK (((scopes <@ ARRAY['push'::text, 'read'::text, 'config'::text, 'erase'::text, 'ops'::text]) AND (cardinality(scopes) > 0)))
+);
+
+CREATE TABLE clay.attachment (
+    only_one boolean DEFAULT true NOT NULL,
+    level text NOT NULL,
+    host_schema text NOT NULL,
+    attached_by text NOT NULL,
+    attached_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT attachment_level CHECK ((level = ANY (ARRAY['read'::text, 'mirror'::text, 'inbox'::text]))),
+    CONSTRAINT attachment_only_one CHECK (only_one)
+);
+
+COMMENT ON TABLE clay.attachment IS 'How closely we are attached to NexusLeads; no row: not at all';
+
+CREATE TABLE clay.audit_log (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    org_id uuid,
+    actor text NOT NULL,
+    action text NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+ALTER TABLE clay.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE clay.auto_export_rules (
+    org_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    enabled boolean NOT NULL,
+    min_score numeric(5,2),
+    classifications text[] DEFAULT '{}'::text[] NOT NULL,
+    host_rule text NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT auto_export_rules_min_score_range CHECK (((min_score >= (0)::numeric) AND (min_score <= (100)::numeric)))
+);
+
+COMMENT ON TABLE clay.auto_export_rules IS 'Rules of projects whose host has no columns for them, or lets us not write them';
+
+COMMENT ON COLUMN clay.auto_export_rules.host_rule IS 'What the host''s columns said when this was written: once they say something else, they rule';
+
+CREATE TABLE clay.auto_export_runs (
+    org_id uuid NOT NULL,
+    source_job_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    outcome text NOT NULL,
+    message text NOT NULL,
+    job_id uuid,
+    lead_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text])))
+);
+
+COMMENT ON TABLE clay.auto_export_runs IS 'A scan exports once: its first result is answered again';
+
+CREATE TABLE clay.clay_push_log (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    seq bigint NOT NULL,
+    org_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    contributor_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    table_epoch integer NOT NULL,
+    username text,
+    full_name text,
+    status character varying(50) DEFAULT 'pending'::character varying NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    cause text,
+    error_message text,
+    clay_response_status integer,
+    attempts integer DEFAULT 0 NOT NULL,
+    lost_claims integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_token uuid,
+    lease_until timestamp with time zone,
+    payload_hash bytea,
+    duration_ms integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    pushed_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    uncertain_attempts integer DEFAULT 0 NOT NULL,
+    CONSTRAINT clay_push_log_cause CHECK ((((cause IS NOT NULL) = ((status)::text = ANY ((ARRAY['failed'::character varying, 'skipped'::character varying])::text[]))) OR ((status)::text = 'pending'::text))),
+    CONSTRAINT clay_push_log_claim CHECK (((state = ANY (ARRAY['claimed'::text, 'sending'::text])) = (claim_token IS NOT NULL))),
+    CONSTRAINT clay_push_log_finished CHECK (((finished_at IS NOT NULL) = (state = 'done'::text))),
+    CONSTRAINT clay_push_log_lease CHECK (((claim_token IS NULL) = (lease_until IS NULL))),
+    CONSTRAINT clay_push_log_pending_is_live CHECK ((((status)::text = 'pending'::text) = (state <> 'done'::text))),
+    CONSTRAINT clay_push_log_state CHECK ((state = ANY (ARRAY['waiting'::text, 'claimed'::text, 'sending'::text, 'done'::text]))),
+    CONSTRAINT clay_push_log_status CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'success'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
+);
+
+COMMENT ON TABLE clay.clay_push_log IS 'Deliveries: one lead of one push job. The only record of what Clay took';
+
+COMMENT ON COLUMN clay.clay_push_log.uncertain_attempts IS 'Attempts without an answer or with a 5xx: Clay may hold a row of each. Only grows';
+
+ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.clay_push_log_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE clay.destination_versions (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    destination_id uuid NOT NULL,
+    number integer NOT NULL,
+    sealed_url bytea,
+    sealed_token bytea,
+    url_mask text NOT NULL,
+    fuel_used integer DEFAULT 0 NOT NULL,
+    fuel_limit integer DEFAULT 50000,
+    state text DEFAULT 'open'::text NOT NULL,
+    state_reason text,
+    state_since timestamp with time zone DEFAULT now() NOT NULL,
+    probe_at timestamp with time zone,
+    refusals integer DEFAULT 0 NOT NULL,
+    outages integer DEFAULT 0 NOT NULL,
+    source text NOT NULL,
+    created_by text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    url_fingerprint bytea,
+    meter_id uuid NOT NULL,
+    has_odd_form boolean DEFAULT false NOT NULL,
+    CONSTRAINT destination_versions_fuel CHECK (((fuel_used >= 0) AND ((fuel_limit IS NULL) OR (fuel_limit >= 0)))),
+    CONSTRAINT destination_versions_source CHECK ((source = ANY (ARRAY['api'::text, 'host'::text]))),
+    CONSTRAINT destination_versions_state CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'closed'::text])))
+);
+
+COMMENT ON TABLE clay.destination_versions IS 'A webhook as it was set once, sealed; jobs name a version, never a URL';
+
+COMMENT ON COLUMN clay.destination_versions.fuel_used IS 'Written by releases before 0010 only; see quota_meters';
+
+COMMENT ON COLUMN clay.destination_versions.fuel_limit IS 'Written by releases before 0010 only; see quota_meters';
+
+COMMENT ON COLUMN clay.destination_versions.url_fingerprint IS 'A salted hash of the URL; null in versions from before it was kept';
+
+COMMENT ON COLUMN clay.destination_versions.has_odd_form IS 'Saved although the URL has not the form of a Clay webhook';
+
+CREATE TABLE clay.destinations (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    org_id uuid NOT NULL,
+    version_id uuid,
+    table_name text,
+    table_epoch integer DEFAULT 1 NOT NULL,
+    rate_limit_ms integer DEFAULT 200 NOT NULL,
+    next_slot_at timestamp with time zone DEFAULT now() NOT NULL,
+    throttled_ms double precision,
+    throttled_at timestamp with time zone,
+    host_fingerprint bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    url_since_version integer,
+    new_table_version integer,
+    CONSTRAINT destinations_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000))),
+    CONSTRAINT destinations_table_epoch_range CHECK ((table_epoch >= 1))
+);
+
+COMMENT ON TABLE clay.destinations IS 'An organization''s Clay table: its pace; its webhook is the current version';
+
+COMMENT ON COLUMN clay.destinations.table_epoch IS 'Counts new Clay tables: what is in an earlier one is not "already in Clay"';
+
+COMMENT ON COLUMN clay.destinations.next_slot_at IS 'The pace: no POST before this moment of the database clock';
+
+COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that brought the present webhook URL; null: from before it was kept';
+
+COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that was declared to feed a new Clay table';
+
+CREATE TABLE clay.erased_leads (
+    org_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    reference uuid NOT NULL,
+    erasure_id uuid NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE clay.erased_leads IS 'sha256(the organization''s salt, the lead''s id): so that nobody is pushed again who was erased';
+
+CREATE TABLE clay.erasure_salts (
+    org_id uuid NOT NULL,
+    salt bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erasure_salts_length CHECK ((octet_length(salt) = 32))
+);
+
+CREATE TABLE clay.erasures (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    actor text NOT NULL,
+    lead_references uuid[] NOT NULL,
+    stopped_count integer NOT NULL,
+    emptied_count integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON COLUMN clay.erasures.lead_references IS 'What stands for the erased in the log; their ids are forgotten';
+
+CREATE TABLE clay.finished_scans (
+    source_job_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    created_by uuid,
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone
+);
+
+COMMENT ON TABLE clay.finished_scans IS 'Scans that the host completed while we were attached at level inbox; each runs the rule once';
+
+CREATE TABLE clay.idempotency_keys (
+    org_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status integer NOT NULL,
+    answer jsonb NOT NULL,
+    location text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE clay.inbox (
+    id bigint NOT NULL,
+    host_job_id uuid NOT NULL,
+    project_id uuid,
+    created_by uuid,
+    push_mode text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    taken_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    end_status text,
+    end_message text,
+    written_at timestamp with time zone,
+    CONSTRAINT inbox_end_status CHECK ((end_status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT inbox_ended CHECK (((end_status IS NULL) OR (done_at IS NOT NULL)))
+);
+
+COMMENT ON TABLE clay.inbox IS 'Pushes that the host queued itself, taken by our trigger; never with a webhook URL';
+
+COMMENT ON COLUMN clay.inbox.end_status IS 'How the host''s row ends where no push job shows in it';
+
+ALTER TABLE clay.inbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.inbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE clay.mirror (
+    job_id uuid NOT NULL,
+    host_job_id uuid NOT NULL,
+    settled_at timestamp with time zone,
+    marked_seq bigint DEFAULT 0 NOT NULL,
+    marked_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE clay.mirror IS 'Which row of the host''s sourcing_jobs shows which push job';
+
+COMMENT ON COLUMN clay.mirror.settled_at IS 'When the job''s end was written there; null: there is more to write';
+
+COMMENT ON COLUMN clay.mirror.marked_seq IS 'Deliveries up to this one have ended, and their successes are marked there';
+
+COMMENT ON COLUMN clay.mirror.marked_count IS 'The job''s successes when all of them were last marked';
+
+CREATE TABLE clay.pending_webhooks (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    sealed_url bytea,
+    sealed_token bytea,
+    url_mask text,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pending_webhooks_mask CHECK (((sealed_url IS NULL) = (url_mask IS NULL))),
+    CONSTRAINT pending_webhooks_without_token CHECK ((sealed_token IS NULL))
+);
+
+COMMENT ON TABLE clay.pending_webhooks IS 'A webhook found in the host''s settings that waits for an owner or admin';
+
+COMMENT ON COLUMN clay.pending_webhooks.sealed_url IS 'Bound to this row''s id; null: the webhook was removed there';
+
+CREATE TABLE clay.procrastinate_events (
+    id bigint NOT NULL,
+    job_id bigint NOT NULL,
+    type clay.procrastinate_job_event_type,
+    at timestamp with time zone DEFAULT now()
+);
+
+CREATE SEQUENCE clay.procrastinate_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE clay.procrastinate_events_id_seq OWNED BY clay.procrastinate_events.id;
+
+CREATE SEQUENCE clay.procrastinate_jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE clay.procrastinate_jobs_id_seq OWNED BY clay.procrastinate_jobs.id;
+
+CREATE TABLE clay.procrastinate_periodic_defers (
+    id bigint NOT NULL,
+    task_name character varying(128) NOT NULL,
+    defer_timestamp bigint,
+    job_id bigint,
+    periodic_id character varying(128) DEFAULT ''::character varying NOT NULL
+);
+
+CREATE SEQUENCE clay.procrastinate_periodic_defers_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE clay.procrastinate_periodic_defers_id_seq OWNED BY clay.procrastinate_periodic_defers.id;
+
+CREATE TABLE clay.procrastinate_workers (
+    id bigint NOT NULL,
+    last_heartbeat timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE clay.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.procrastinate_workers_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE clay.push_jobs (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    project_name text,
+    destination_version_id uuid NOT NULL,
+    table_name text,
+    table_epoch integer NOT NULL,
+    push_mode text NOT NULL,
+    filters jsonb,
+    push_again boolean DEFAULT false NOT NULL,
+    retry_of uuid,
+    source_job_id uuid,
+    created_by text,
+    created_by_user_id uuid,
+    request_id text,
+    status text DEFAULT 'pending'::text NOT NULL,
+    lead_count integer DEFAULT 0 NOT NULL,
+    success_count integer DEFAULT 0 NOT NULL,
+    failed_count integer DEFAULT 0 NOT NULL,
+    skipped_count integer DEFAULT 0 NOT NULL,
+    unknown_count integer DEFAULT 0 NOT NULL,
+    cancel_requested_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    drained_at timestamp with time zone,
+    emptied_at timestamp with time zone,
+    page_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT push_jobs_counts CHECK (((LEAST(success_count, failed_count, skipped_count, unknown_count) >= 0) AND (unknown_count <= failed_count) AND (((success_count + failed_count) + skipped_count) <= lead_count))),
+    CONSTRAINT push_jobs_finished CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))),
+    CONSTRAINT push_jobs_mode CHECK ((push_mode = ANY (ARRAY['selected'::text, 'filtered'::text, 'all'::text, 'auto'::text, 'retry'::text]))),
+    CONSTRAINT push_jobs_status CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+COMMENT ON COLUMN clay.push_jobs.drained_at IS 'When a slice last worked on it: the sweep wakes what nobody drains';
+
+COMMENT ON COLUMN clay.push_jobs.emptied_at IS 'When retention emptied the personal columns of its deliveries';
+
+COMMENT ON COLUMN clay.push_jobs.page_count IS 'Leads that were answered with 2xx and a web page: successes, perhaps not by a webhook';
+
+CREATE TABLE clay.quota_meters (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    org_id uuid NOT NULL,
+    url_fingerprint bytea,
+    used integer DEFAULT 0 NOT NULL,
+    quota_limit integer DEFAULT 50000,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT quota_meters_range CHECK (((used >= 0) AND ((quota_limit IS NULL) OR (quota_limit >= 0))))
+);
+
+COMMENT ON TABLE clay.quota_meters IS 'Submissions of a webhook''s lifetime: one row per organization and URL, for all versions of it';
+
+COMMENT ON COLUMN clay.quota_meters.url_fingerprint IS 'A digest of organization and URL; null until a meter of before 0010 is used again';
+
+CREATE TABLE clay.workers (
+    id uuid NOT NULL,
+    hostname text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    clock_offset_seconds double precision
+);
+
+COMMENT ON COLUMN clay.workers.clock_offset_seconds IS 'The worker''s own clock minus the database''s; null: from a release before 0013';
+
+ALTER TABLE ONLY clay.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_events_id_seq'::regclass);
+
+ALTER TABLE ONLY clay.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_jobs_id_seq'::regclass);
+
+ALTER TABLE ONLY clay.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_periodic_defers_id_seq'::regclass);
+
+ALTER TABLE ONLY clay.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY clay.api_keys
+    ADD CONSTRAINT api_keys_hash UNIQUE (key_hash);
+
+ALTER TABLE ONLY clay.api_keys
+    ADD CONSTRAINT api_keys_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.attachment
+    ADD CONSTRAINT attachment_pk PRIMARY KEY (only_one);
+
+ALTER TABLE ONLY clay.audit_log
+    ADD CONSTRAINT audit_log_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.auto_export_rules
+    ADD CONSTRAINT auto_export_rules_pk PRIMARY KEY (org_id, project_id);
+
+ALTER TABLE ONLY clay.auto_export_runs
+    ADD CONSTRAINT auto_export_runs_pk PRIMARY KEY (org_id, source_job_id);
+
+ALTER TABLE ONLY clay.clay_push_log
+    ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_number UNIQUE (destination_id, number);
+
+ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_organization_key UNIQUE (org_id, id);
+
+ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_one_per_organization UNIQUE (org_id);
+
+ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_organization_key UNIQUE (org_id, id);
+
+ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.erased_leads
+    ADD CONSTRAINT erased_leads_pk PRIMARY KEY (org_id, hash);
+
+ALTER TABLE ONLY clay.erased_leads
+    ADD CONSTRAINT erased_leads_reference UNIQUE (org_id, reference);
+
+ALTER TABLE ONLY clay.erasure_salts
+    ADD CONSTRAINT erasure_salts_pk PRIMARY KEY (org_id);
+
+ALTER TABLE ONLY clay.erasures
+    ADD CONSTRAINT erasures_organization_key UNIQUE (org_id, id);
+
+ALTER TABLE ONLY clay.erasures
+    ADD CONSTRAINT erasures_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.finished_scans
+    ADD CONSTRAINT finished_scans_pk PRIMARY KEY (source_job_id);
+
+ALTER TABLE ONLY clay.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pk PRIMARY KEY (org_id, key);
+
+ALTER TABLE ONLY clay.inbox
+    ADD CONSTRAINT inbox_host_job UNIQUE (host_job_id);
+
+ALTER TABLE ONLY clay.inbox
+    ADD CONSTRAINT inbox_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.mirror
+    ADD CONSTRAINT mirror_host_job UNIQUE (host_job_id);
+
+ALTER TABLE ONLY clay.mirror
+    ADD CONSTRAINT mirror_pk PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY clay.pending_webhooks
+    ADD CONSTRAINT pending_webhooks_one_per_organization UNIQUE (org_id);
+
+ALTER TABLE ONLY clay.pending_webhooks
+    ADD CONSTRAINT pending_webhooks_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.procrastinate_events
+    ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.procrastinate_jobs
+    ADD CONSTRAINT procrastinate_jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_unique UNIQUE (task_name, periodic_id, defer_timestamp);
+
+ALTER TABLE ONLY clay.procrastinate_workers
+    ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_organization_key UNIQUE (org_id, id);
+
+ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.quota_meters
+    ADD CONSTRAINT quota_meters_one_per_webhook UNIQUE (org_id, url_fingerprint);
+
+ALTER TABLE ONLY clay.quota_meters
+    ADD CONSTRAINT quota_meters_organization_key UNIQUE (org_id, id);
+
+ALTER TABLE ONLY clay.quota_meters
+    ADD CONSTRAINT quota_meters_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.workers
+    ADD CONSTRAINT workers_pk PRIMARY KEY (id);
+
+CREATE INDEX audit_log_by_organization ON clay.audit_log USING btree (org_id, id DESC);
+
+CREATE INDEX audit_log_config_changes ON clay.audit_log USING btree (org_id, id DESC) WHERE (action = ANY (ARRAY['config.changed'::text, 'config.removed'::text]));
+
+CREATE INDEX clay_push_log_by_job ON clay.clay_push_log USING btree (job_id, seq);
+
+CREATE INDEX clay_push_log_by_lead ON clay.clay_push_log USING btree (org_id, contributor_id, seq);
+
+CREATE INDEX clay_push_log_due ON clay.clay_push_log USING btree (job_id, seq) WHERE (state = 'waiting'::text);
+
+CREATE INDEX clay_push_log_leases ON clay.clay_push_log USING btree (lease_until) WHERE (state = ANY (ARRAY['claimed'::text, 'sending'::text]));
+
+CREATE UNIQUE INDEX clay_push_log_one_live_per_lead ON clay.clay_push_log USING btree (org_id, contributor_id) WHERE (state <> 'done'::text);
+
+CREATE INDEX finished_scans_of_project ON clay.finished_scans USING btree (project_id, finished_at);
+
+CREATE INDEX finished_scans_waiting ON clay.finished_scans USING btree (due_at) WHERE (done_at IS NULL);
+
+CREATE INDEX idempotency_keys_by_age ON clay.idempotency_keys USING btree (created_at);
+
+CREATE INDEX idx_procrastinate_jobs_worker_not_null ON clay.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::clay.procrastinate_job_status));
+
+CREATE INDEX idx_procrastinate_workers_last_heartbeat ON clay.procrastinate_workers USING btree (last_heartbeat);
+
+CREATE INDEX inbox_unwritten ON clay.inbox USING btree (id) WHERE ((end_status IS NOT NULL) AND (written_at IS NULL));
+
+CREATE INDEX inbox_waiting ON clay.inbox USING btree (due_at) WHERE (done_at IS NULL);
+
+CREATE INDEX mirror_by_end ON clay.mirror USING btree (settled_at);
+
+CREATE INDEX mirror_unsettled ON clay.mirror USING btree (job_id) WHERE (settled_at IS NULL);
+
+CREATE INDEX procrastinate_events_job_id_fkey_v1 ON clay.procrastinate_events USING btree (job_id);
+
+CREATE INDEX procrastinate_jobs_id_lock_idx_v1 ON clay.procrastinate_jobs USING btree (id, lock) WHERE (status = ANY (ARRAY['todo'::clay.procrastinate_job_status, 'doing'::clay.procrastinate_job_status]));
+
+CREATE UNIQUE INDEX procrastinate_jobs_lock_idx_v1 ON clay.procrastinate_jobs USING btree (lock) WHERE (status = 'doing'::clay.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_priority_idx_v1 ON clay.procrastinate_jobs USING btree (priority DESC, id) WHERE (status = 'todo'::clay.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_queue_name_idx_v1 ON clay.procrastinate_jobs USING btree (queue_name);
+
+CREATE UNIQUE INDEX procrastinate_jobs_queueing_lock_idx_v1 ON clay.procrastinate_jobs USING btree (queueing_lock) WHERE (status = 'todo'::clay.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_wake_ups ON clay.procrastinate_jobs USING btree (((args ->> 'job_id'::text))) WHERE (status = 'todo'::clay.procrastinate_job_status);
+
+CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON clay.procrastinate_periodic_defers USING btree (job_id);
+
+CREATE INDEX push_jobs_by_age ON clay.push_jobs USING btree (created_at);
+
+CREATE INDEX push_jobs_by_organization ON clay.push_jobs USING btree (org_id, created_at DESC, id);
+
+CREATE INDEX push_jobs_live ON clay.push_jobs USING btree (destination_version_id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+
+CREATE UNIQUE INDEX push_jobs_one_auto_export_per_scan ON clay.push_jobs USING btree (org_id, source_job_id) WHERE ((push_mode = 'auto'::text) AND (source_job_id IS NOT NULL));
+
+CREATE INDEX push_jobs_to_empty ON clay.push_jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (emptied_at IS NULL));
+
+CREATE INDEX workers_by_age ON clay.workers USING btree (seen_at);
+
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON clay.audit_log FOR EACH STATEMENT EXECUTE FUNCTION clay.audit_log_is_append_only();
+
+CREATE TRIGGER count_on_meter AFTER UPDATE OF fuel_used, fuel_limit ON clay.destination_versions FOR EACH ROW WHEN (((new.fuel_used <> old.fuel_used) OR (new.fuel_limit IS DISTINCT FROM old.fuel_limit))) EXECUTE FUNCTION clay.count_on_meter();
+
+CREATE TRIGGER give_meter BEFORE INSERT ON clay.destination_versions FOR EACH ROW WHEN ((new.meter_id IS NULL)) EXECUTE FUNCTION clay.give_meter();
+
+CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON clay.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::clay.procrastinate_job_status))) EXECUTE FUNCTION clay.procrastinate_notify_queue_abort_job_v1();
+
+CREATE TRIGGER procrastinate_jobs_notify_queue_job_inserted_v1 AFTER INSERT ON clay.procrastinate_jobs FOR EACH ROW WHEN ((new.status = 'todo'::clay.procrastinate_job_status)) EXECUTE FUNCTION clay.procrastinate_notify_queue_job_inserted_v1();
+
+CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON clay.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION clay.procrastinate_trigger_abort_requested_events_procedure_v1();
+
+CREATE TRIGGER procrastinate_trigger_delete_jobs_v1 BEFORE DELETE ON clay.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION clay.procrastinate_unlink_periodic_defers_v1();
+
+CREATE TRIGGER procrastinate_trigger_scheduled_events_v1 AFTER INSERT OR UPDATE ON clay.procrastinate_jobs FOR EACH ROW WHEN (((new.scheduled_at IS NOT NULL) AND (new.status = 'todo'::clay.procrastinate_job_status))) EXECUTE FUNCTION clay.procrastinate_trigger_function_scheduled_events_v1();
+
+CREATE TRIGGER procrastinate_trigger_status_events_insert_v1 AFTER INSERT ON clay.procrastinate_jobs FOR EACH ROW WHEN ((new.status = 'todo'::clay.procrastinate_job_status)) EXECUTE FUNCTION clay.procrastinate_trigger_function_status_events_insert_v1();
+
+CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF status ON clay.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION clay.procrastinate_trigger_function_status_events_update_v1();
+
+ALTER TABLE ONLY clay.auto_export_runs
+    ADD CONSTRAINT auto_export_runs_job_fk FOREIGN KEY (org_id, job_id) REFERENCES clay.push_jobs(org_id, id);
+
+ALTER TABLE ONLY clay.clay_push_log
+    ADD CONSTRAINT clay_push_log_job_fk FOREIGN KEY (org_id, job_id) REFERENCES clay.push_jobs(org_id, id);
+
+ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_destination_fk FOREIGN KEY (org_id, destination_id) REFERENCES clay.destinations(org_id, id);
+
+ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_meter_fk FOREIGN KEY (org_id, meter_id) REFERENCES clay.quota_meters(org_id, id);
+
+ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_version_fk FOREIGN KEY (org_id, version_id) REFERENCES clay.destination_versions(org_id, id);
+
+ALTER TABLE ONLY clay.erased_leads
+    ADD CONSTRAINT erased_leads_erasure_fk FOREIGN KEY (org_id, erasure_id) REFERENCES clay.erasures(org_id, id);
+
+ALTER TABLE ONLY clay.mirror
+    ADD CONSTRAINT mirror_job_fk FOREIGN KEY (job_id) REFERENCES clay.push_jobs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY clay.procrastinate_events
+    ADD CONSTRAINT procrastinate_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES clay.procrastinate_jobs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY clay.procrastinate_jobs
+    ADD CONSTRAINT procrastinate_jobs_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES clay.procrastinate_workers(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY clay.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES clay.procrastinate_jobs(id);
+
+ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_destination_version_fk FOREIGN KEY (org_id, destination_version_id) REFERENCES clay.destination_versions(org_id, id);
+
+ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_retry_of_fk FOREIGN KEY (org_id, retry_of) REFERENCES clay.push_jobs(org_id, id);

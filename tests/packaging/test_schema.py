@@ -1,0 +1,64 @@
+"""Migrations always build the same schema: fresh, upgraded from any revision, and as docs/schema.sql describes it."""
+
+from importlib.metadata import version
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+
+from clay_push_service import migrations
+from tests.support.schema import DOCUMENT, document_text, dump_schema
+
+REVISIONS = [
+    script.revision
+    for script in ScriptDirectory.from_config(migrations.alembic_config()).walk_revisions()  # newest first
+][::-1]
+FIRST_REVERSIBLE = "0005"
+"""The migrations before it refuse a downgrade: they hold the only record of what Clay accepted, and whom to exclude."""
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_upgrade_from_each_revision_builds_the_schema_of_a_fresh_database(
+    empty_database_url: str, database_url: str, revision: str
+) -> None:
+    command.upgrade(migrations.alembic_config(empty_database_url), revision)
+    migrations.upgrade(empty_database_url)
+    assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+def test_each_downgrade_restores_the_schema_before_it(empty_database_url: str) -> None:
+    config = migrations.alembic_config(empty_database_url)
+    reversible = REVISIONS[REVISIONS.index(FIRST_REVERSIBLE) :]
+    command.upgrade(config, REVISIONS[REVISIONS.index(FIRST_REVERSIBLE) - 1])
+    before = []
+    for revision in reversible:
+        before.append(dump_schema(empty_database_url))
+        command.upgrade(config, revision)
+    for revision, expected in zip(reversed(reversible), reversed(before), strict=True):
+        command.downgrade(config, "-1")
+        assert dump_schema(empty_database_url) == expected, f"downgrade of {revision}"
+
+
+def test_upgrade_after_a_downgrade_builds_the_schema_of_a_fresh_database(
+    empty_database_url: str, database_url: str
+) -> None:
+    config = migrations.alembic_config(empty_database_url)
+    command.upgrade(config, "head")
+    command.downgrade(config, REVISIONS[REVISIONS.index(FIRST_REVERSIBLE) - 1])
+    migrations.upgrade(empty_database_url)
+    assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+def test_document_describes_the_schema(database_url: str) -> None:
+    assert DOCUMENT.read_text() == document_text(database_url), "run `make schema` and commit docs/schema.sql"
+
+
+def test_frozen_queue_schema_is_that_of_the_installed_procrastinate() -> None:
+    """A release of procrastinate with another schema needs a migration of ours: 0001 never changes."""
+    frozen = (migrations.SCRIPTS / "sql/procrastinate-3.10.0.sql").read_text(encoding="utf-8")
+    assert SchemaManager.get_schema() == frozen, (
+        f"procrastinate {version('procrastinate')} has another schema than 3.10.0, which migration 0001 creates. Write a new"
+        " migration that runs the SQL of its procrastinate/sql/migrations/ since then in schema clay, keep the new"
+        " release's full schema as alembic/sql/procrastinate-<version>.sql, and let this test read that file."
+    )
