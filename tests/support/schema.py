@@ -28,7 +28,7 @@ def pg_dump() -> Path:
 
 def dump_schema(url: str) -> str:
     """The definition of schema `clay` in this database, in pg_dump's order: by kind and name, columns by position."""
-    command = [pg_dump(), "--schema-only", "--schema=clay", "--no-owner", "--no-privileges", f"--dbname={url}"]
+    command = [str(pg_dump()), "--schema-only", "--schema=clay", "--no-owner", "--no-privileges", f"--dbname={url}"]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.sub(r"\n{2,}", "\n\n", NOISE.sub("", dumped)).strip() + "\n"
 
