@@ -6,7 +6,7 @@ them), no retry (the sweep wakes what nobody drains).
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -14,8 +14,9 @@ from uuid import UUID
 
 import psycopg
 from procrastinate.connector import Notify
+from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
-from psycopg.rows import DictRow
+from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
 from clay_push_service.database import drivers
@@ -84,14 +85,16 @@ async def wake_live(connection: Connection, org_id: UUID) -> None:
 
 
 class Connector(PsycopgConnector):
-    """The worker's side of the queue, with procrastinate's tables in our schema; calls `answered` when asking for a job succeeded.
+    """The worker's connector, with procrastinate's tables in schema `clay`. Calls `answered` after each successful fetch of a job.
 
-    Every use of a connection is bounded: psycopg has no timeout of its own for a server that does not answer.
+    Every use of a connection is bounded: psycopg itself has no timeout for a server that does not respond. Only public
+    methods of procrastinate are used or overridden.
     """
 
     def __init__(self, database_url: str, answered: Callable[[], None]) -> None:
         self._client = drivers.Client(database_url, "clay-push-queue")
         super().__init__(
+            pool_factory=_new_pool,
             conninfo="",
             kwargs=drivers.psycopg_arguments(self._client),
             configure=self._configure,
@@ -102,18 +105,8 @@ class Connector(PsycopgConnector):
         self._answered = answered
 
     async def _configure(self, connection: psycopg.AsyncConnection) -> None:
-        async with _answering(connection):
+        async with _bounded(connection):
             await drivers.prepare_psycopg(self._client, connection)
-
-    async def _create_pool(self, pool_args: dict[str, Any]) -> AsyncConnectionPool:
-        return AsyncConnectionPool(**pool_args, open=False, check=_check)
-
-    @asynccontextmanager
-    async def _get_cursor(
-        self, connection: psycopg.AsyncConnection | None = None
-    ) -> AsyncGenerator[psycopg.AsyncCursor[DictRow]]:
-        async with super()._get_cursor(connection) as cursor, _answering(cursor.connection):
-            yield cursor
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
@@ -121,30 +114,57 @@ class Connector(PsycopgConnector):
             self._answered()
         return row
 
-    async def _loop_notify(
-        self,
-        on_notification: Notify,
-        connection: psycopg.AsyncConnection,
-        timeout: float = LISTEN_CHECK_SECONDS,  # noqa: ASYNC109 - procrastinate's parameter
-    ) -> None:
-        """Until the connection is lost, which a round trip finds out; procrastinate then listens on a new one."""
-        with suppress(psycopg.OperationalError):
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """LISTEN on a connection outside the pool; replaces a lost connection. Ends only by cancellation or an error.
+
+        procrastinate's own version does not bound its round trips. Raises ConnectorException.
+        """
+        try:
             while True:
-                async for heard in connection.notifies(timeout=timeout):
-                    await on_notification(channel=heard.channel, payload=heard.payload)
-                async with _answering(connection):
-                    await connection.execute("SELECT 1")
+                connection = await psycopg.AsyncConnection.connect(
+                    "", autocommit=True, **drivers.psycopg_arguments(self._client)
+                )
+                async with connection:
+                    await self._configure(connection)
+                    for channel in channels:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    await _forward_notifications(connection, on_notification)
+        except psycopg.Error as error:
+            raise ConnectorException from error
+
+
+async def _forward_notifications(connection: psycopg.AsyncConnection, on_notification: Notify) -> None:
+    """Return when the connection is lost, which a regular round trip detects."""
+    with suppress(psycopg.OperationalError):
+        while True:
+            async for notification in connection.notifies(timeout=LISTEN_CHECK_SECONDS):
+                await on_notification(channel=notification.channel, payload=notification.payload)
+            async with _bounded(connection):
+                await connection.execute("SELECT 1")
+
+
+class _BoundedPool(AsyncConnectionPool):
+    """A pool whose connections are cut after ANSWER_SECONDS in use."""
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[psycopg.AsyncConnection]:  # noqa: ASYNC109 - psycopg's parameter
+        async with super().connection(timeout) as connection, _bounded(connection):
+            yield connection
+
+
+def _new_pool(**arguments: Any) -> AsyncConnectionPool:
+    return _BoundedPool(**{**arguments, "check": _check})
 
 
 async def _check(connection: psycopg.AsyncConnection) -> None:
-    """Before the pool hands out a connection."""
-    async with _answering(connection):
+    """Check a connection before the pool hands it out."""
+    async with _bounded(connection):
         await AsyncConnectionPool.check_connection(connection)
 
 
 @asynccontextmanager
-async def _answering(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
-    """The connection is cut after ANSWER_SECONDS: what waits on it raises OperationalError."""
+async def _bounded(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    """Cut the connection after ANSWER_SECONDS: pending operations on it raise OperationalError."""
     timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, drivers.cut, connection)
     try:
         yield

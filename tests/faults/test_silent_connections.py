@@ -152,7 +152,7 @@ async def test_the_queues_listen_hears_again_after_it_went_deaf(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(queue.Connector._loop_notify, "__defaults__", (0.2,))
+    monkeypatch.setattr(queue, "LISTEN_CHECK_SECONDS", 0.2)
     heard = asyncio.Event()
 
     async def on_notification(*, channel: str, payload: str) -> None:

@@ -51,9 +51,6 @@ class DatabaseClock:
         """The moment on `time.monotonic()`."""
         return moment.timestamp() + self._offset
 
-    def seconds_until(self, moment: datetime) -> float:
-        return self.at(moment) - time.monotonic()
-
     def now(self) -> datetime:
         """See `timestamp`."""
         return datetime.fromtimestamp(self.timestamp(), UTC)
