@@ -40,7 +40,7 @@ def test_repeated_failures_are_one_line_with_their_count() -> None:
         log.fail("slice.failed", OSError())
     assert len(log.lines) == 1
     log.fail("slice.failed", ValueError())
-    log.fail("delivery.broke", OSError())
+    log.fail("delivery.unexpected_error", OSError())
     log.write("info", {"event": "slice.failed"})
     assert len(log.lines) == 4, "another error and another event are other kinds; what has no error is logged"
     log.now = PERIOD_SECONDS
@@ -55,7 +55,7 @@ def test_count_is_logged_with_the_next_line_of_any_kind_after_the_period(next_li
         log.fail("slice.failed", OSError())
     log.now = PERIOD_SECONDS - 1
     log.write("info", {"event": "worker.beat"})
-    log.fail("delivery.broke", ValueError())
+    log.fail("delivery.unexpected_error", ValueError())
     assert log.counted == []
     log.now = PERIOD_SECONDS
     match next_line:
@@ -64,7 +64,7 @@ def test_count_is_logged_with_the_next_line_of_any_kind_after_the_period(next_li
         case "a failure of another kind":
             log.fail("mirror.failed", ValueError())
         case _:
-            log.fail("delivery.broke", ValueError())
+            log.fail("delivery.unexpected_error", ValueError())
     assert log.counted == [("failures.repeated", 3)]
     [line] = [line for line in log.lines if line["event"] == "failures.repeated"]
     assert (line["failure"], line["error"]) == ("slice.failed", "OSError")

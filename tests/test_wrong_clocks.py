@@ -143,7 +143,7 @@ async def test_status_names_the_web_process_whose_clock_is_wrong(app: AppClient,
 async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_worker(database_url: str) -> None:
     async with running_app(database_url, ops_open=True) as app:
         worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
-        await worker._beat_once()
+        await worker._heartbeat.beat()
         said = (await app.get("/status")).json()
         [seen] = said["workers"]
         assert seen["clock_offset_seconds"] == pytest.approx(HOUR, abs=60)
@@ -161,20 +161,20 @@ async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_w
         said = (await app.get("/status")).json()
         assert (said["workers"][0]["clock_offset_seconds"], "clock" in str(said["advice"])) == (None, False)
         await worker._database.close()
-        await worker._beside.close()
+        await worker._mirror_database.close()
 
 
 async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database_url: str) -> None:
     worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
-    assert await worker._database_answers()
-    assert is_now(worker._drainer.clock.now())
+    assert await worker._queue_worker._database_responds()
+    assert is_now(worker._context.clock.now())
     await worker._database.close()
-    await worker._beside.close()
+    await worker._mirror_database.close()
 
 
 async def test_a_payload_carries_the_databases_time(database_url: str, seconds: float) -> None:
     async with draining(database_url, leads=2) as (w, drainer, clay):
-        drainer.clock = await learned(w.database, seconds)
+        drainer.context.clock = await learned(w.database, seconds)
         await w.push()
         await w.drain_all(drainer)
         assert len(clay.posts) == 2
@@ -198,7 +198,7 @@ async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: s
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
     clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
     async with draining(database_url, clay, leads=1) as (w, drainer, _):
-        drainer.clock = await learned(w.database, seconds)
+        drainer.context.clock = await learned(w.database, seconds)
         accepted = await w.push()
         await drainer.drain(accepted.job_id)
         await drainer.stop(20.0)

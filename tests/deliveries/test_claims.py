@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from clay_push_service.deliveries.claim import Claimed, claim, mark_sending, release, seconds_to_next
+from clay_push_service.deliveries.claim import Claimed, claim, mark_sending, release, seconds_to_next_delivery
 from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
@@ -137,7 +137,7 @@ async def test_the_next_lead_that_is_due_decides_when_a_job_goes_on(
         for row, due_at in zip(await w.deliveries(accepted.job_id), due, strict=True):
             await w.fetch(f"UPDATE clay.clay_push_log SET due_at = {due_at} WHERE id = :id", id=row.id)
         async with w.database.driver() as connection:
-            found = await seconds_to_next(connection, accepted.job_id)
+            found = await seconds_to_next_delivery(connection, accepted.job_id)
         assert found is not None
         assert seconds[0] <= found <= seconds[1]
 
@@ -148,4 +148,4 @@ async def test_a_job_of_which_nothing_waits_has_no_next_lead(database_url: str) 
         accepted = await w.push()
         await claimed(w, accepted.job_id)
         async with w.database.driver() as connection:
-            assert await seconds_to_next(connection, accepted.job_id) is None
+            assert await seconds_to_next_delivery(connection, accepted.job_id) is None

@@ -7,23 +7,23 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from clay_push_service.deliveries import counters as tally
-from clay_push_service.deliveries.counters import Tally
+from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.counters import Counts
 from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def add(w: World, **tallies: Tally) -> None:
+async def add(w: World, **tallies: Counts) -> None:
     async with w.database.transaction() as connection:
-        await tally.add(connection, {UUID(job_id): counted for job_id, counted in tallies.items()})
+        await counters.add(connection, {UUID(job_id): counted for job_id, counted in tallies.items()})
 
 
 async def test_a_job_ends_with_its_last_delivery_and_not_with_a_neighbours(database_url: str) -> None:
     async with world(database_url, leads=5) as w:
         await w.configure(WEBHOOK)
         first, second = await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])
-        await add(w, **{str(first.job_id): Tally(success=2), str(second.job_id): Tally(failed=2, unknown=1)})
+        await add(w, **{str(first.job_id): Counts(success=2), str(second.job_id): Counts(failed=2, unknown=1)})
         ended, live = await w.job(first.job_id), await w.job(second.job_id)
         assert (ended.status, ended.success_count) == ("completed", 2)
         assert (live.status, live.failed_count, live.unknown_count, live.finished_at) == ("pending", 2, 1, None)
@@ -33,11 +33,11 @@ async def test_a_job_ends_once(database_url: str) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
-        await add(w, **{str(accepted.job_id): Tally(failed=2)})
+        await add(w, **{str(accepted.job_id): Counts(failed=2)})
         before = await w.job(accepted.job_id)
         assert before.status == "failed"
         await w.fetch("UPDATE clay.push_jobs SET cancel_requested_at = now()")
-        await add(w, **{str(accepted.job_id): Tally()})
+        await add(w, **{str(accepted.job_id): Counts()})
         after = await w.job(accepted.job_id)
         assert (after.status, after.finished_at) == ("failed", before.finished_at)
 
@@ -45,14 +45,14 @@ async def test_a_job_ends_once(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("counted", "status"),
     [
-        (Tally(success=2), "completed"),
-        (Tally(success=1, failed=1), "completed"),
-        (Tally(failed=1, skipped=1), "failed"),
-        (Tally(skipped=2), "completed"),
-        (Tally(failed=2, unknown=2), "failed"),
+        (Counts(success=2), "completed"),
+        (Counts(success=1, failed=1), "completed"),
+        (Counts(failed=1, skipped=1), "failed"),
+        (Counts(skipped=2), "completed"),
+        (Counts(failed=2, unknown=2), "failed"),
     ],
 )
-async def test_a_job_ends_as_its_deliveries_did(database_url: str, counted: Tally, status: str) -> None:
+async def test_a_job_ends_as_its_deliveries_did(database_url: str, counted: Counts, status: str) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -78,7 +78,7 @@ async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> N
                 async with w.database.transaction() as connection:
                     await connection.execute(text("SET LOCAL enable_indexscan = off"))
                     await connection.execute(text("SET LOCAL enable_bitmapscan = off"))
-                    await tally.hold(connection, [larger, smaller])
+                    await counters.lock_jobs(connection, [larger, smaller])
 
             waiting = asyncio.create_task(hold_both())
             await blocked(w)
@@ -100,7 +100,7 @@ async def test_a_held_job_cannot_be_held_by_another(database_url: str) -> None:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as first, w.database.transaction() as second:
-            await tally.hold(first, [accepted.job_id, uuid4()])
+            await counters.lock_jobs(first, [accepted.job_id, uuid4()])
             await second.execute(text("SET LOCAL lock_timeout = '50ms'"))
             with pytest.raises(DBAPIError, match="lock timeout"):
-                await tally.hold(second, [accepted.job_id])
+                await counters.lock_jobs(second, [accepted.job_id])

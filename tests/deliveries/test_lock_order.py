@@ -265,7 +265,7 @@ async def test_no_pair_of_commands_deadlocks(scene: Scene, first: Command) -> No
 
 
 ORDER = ("destinations", "push_jobs", "clay_push_log", "destination_versions", "quota_meters")
-"""See `push_jobs.tally`. Who waits for a row of one of these holds none of a later one."""
+"""See `deliveries.counters`. Who waits for a row of one of these holds none of a later one."""
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 

@@ -14,7 +14,7 @@ from clay_push_service.deliveries.results import Result
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.errors import ConflictError
 from clay_push_service.push_jobs.cancel import cancel
-from clay_push_service.sending.result_writer import Recorder
+from clay_push_service.sending.result_writer import ResultWriter
 from tests.support.world import World, world
 
 LEASE = timedelta(seconds=30)
@@ -32,7 +32,7 @@ async def work(
     lease: timedelta = LEASE,
 ) -> None:
     """What slices do with their leads, without sending them. Raises what the database raises, a deadlock above all."""
-    recorder = Recorder(w.database, 30.0)
+    writer = ResultWriter(w.database, 30.0)
     for _ in range(5):
         token = uuid4()
         async with w.database.driver() as connection:
@@ -47,7 +47,7 @@ async def work(
             for each in ids
         ]
         if results:
-            await recorder._write(results)
+            await writer._write(results)
         async with w.database.transaction() as connection:
             await release(connection, token, claims)
 
@@ -125,7 +125,7 @@ async def test_what_would_be_sent_again_ends_with_its_cancelled_job(database_url
             await mark_sending(connection, token, claims, LEASE)
         await cancelled(w, job_id, 0)
         assert (await w.job(job_id)).status == "running" or (await w.job(job_id)).status == "pending"
-        await Recorder(w.database, 30.0)._write(
+        await ResultWriter(w.database, 30.0)._write(
             [Result(each, job_id, version_id, token, LATER, 5.0) for each in claims]
         )
         job = await w.job(job_id)
@@ -143,7 +143,9 @@ async def test_whoever_makes_a_lead_wait_wakes_somebody_for_it(database_url: str
         async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], LEASE)
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
-        await Recorder(w.database, 30.0)._write([Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)])
+        await ResultWriter(w.database, 30.0)._write(
+            [Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)]
+        )
         [wake] = await w.fetch(
             "SELECT extract(epoch FROM scheduled_at - now()) AS seconds FROM clay.procrastinate_jobs WHERE status = 'todo'"
         )

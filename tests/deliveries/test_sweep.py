@@ -60,7 +60,7 @@ async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, m
         by_cause = {row.cause: [] for row in await w.deliveries(accepted.job_id)}  # type: dict[str, list[str]]
         for row in await w.deliveries(accepted.job_id):
             by_cause[row.cause].append(str(row.id))
-    lines = {event: values for event, values in said if event != "sweep.put_right"}
+    lines = {event: values for event, values in said if event != "sweep.repaired"}
     assert lines.keys() == {"sweep.unknown", "sweep.poison"}
     for event, values in lines.items():
         assert values["job_id"] == str(accepted.job_id)
@@ -153,6 +153,6 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url:
 async def until_written(drainer: Drainer) -> None:
     """Return when one answer has come in and what became of it was written, or refused by the fence."""
     async with asyncio.timeout(30):
-        while drainer.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
+        while drainer.context.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
             await asyncio.sleep(0.01)
-    await drainer.recorder.flush()
+    await drainer.context.result_writer.flush()

@@ -60,11 +60,13 @@ async def test_rotation_under_load_fails_no_send(database_url: str) -> None:
 
 
 async def wrong_key(_: World, drainer: Drainer) -> None:
-    drainer.box = SecretBox((STRANGE,))
+    drainer.context.box = SecretBox((STRANGE,))
 
 
 async def same_id_other_key(w: World, drainer: Drainer) -> None:
-    drainer.box = SecretBox((SecretStr(f"{w.box.first_key_id}:{STRANGE.get_secret_value().partition(':')[2]}"),))
+    drainer.context.box = SecretBox(
+        (SecretStr(f"{w.box.first_key_id}:{STRANGE.get_secret_value().partition(':')[2]}"),)
+    )
 
 
 async def cut(w: World, _: Drainer) -> None:
@@ -108,7 +110,7 @@ def alarms() -> float:
 
 async def tried(w: World, drainer: Drainer) -> str | None:
     async with w.database.transaction() as connection:
-        destination = await read_destination(connection, drainer.box, w.org_id)
+        destination = await read_destination(connection, drainer.context.box, w.org_id)
     assert destination is not None
     assert destination.webhook is not None
     client = ClayClient.create(w.settings)
@@ -152,7 +154,7 @@ async def test_good_test_opens_it_again_once_the_ring_is_repaired(database_url: 
         await w.drain_all(drainer)
         assert await tried(w, drainer) == "secret_unreadable"
         assert clay.connections == 0
-        drainer.box = w.box
+        drainer.context.box = w.box
         assert await tried(w, drainer) is None
         again = await w.push()
         await w.drain_all(drainer)

@@ -111,9 +111,9 @@ async def three_ways(
                 httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as api,
                 w.drainer() as drainer,
             ):
-                own, drainer.client = drainer.client, client
+                own, drainer.context.client = drainer.context.client, client
                 yield Ways(w, api, drainer)
-                drainer.client = own
+                drainer.context.client = own
         finally:
             await client.close()
 

@@ -24,9 +24,9 @@ from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads import payload
 from clay_push_service.push_jobs.accept import accept, choose_filtered, require_destination
-from clay_push_service.sending import build_payloads as prepare
-from clay_push_service.sending import slice as drain_slice
-from clay_push_service.sending.result_writer import Recorder
+from clay_push_service.sending import build_payloads as payloads_module
+from clay_push_service.sending import slice as slice_module
+from clay_push_service.sending.result_writer import ResultWriter
 from clay_push_service.states import PushMode
 from clay_push_service.worker import worker
 
@@ -49,11 +49,11 @@ class After:
 
 
 def after_claim(count: After) -> None:
-    async def prepare(*_: Any) -> NoReturn:
+    async def build_payloads(*_: Any) -> NoReturn:
         count()
         raise AssertionError
 
-    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+    setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
 
 
 def marked_sending(count: After) -> None:
@@ -67,43 +67,43 @@ def marked_sending(count: After) -> None:
 
 
 def answered(count: After) -> None:
-    add = Recorder.add
+    add = ResultWriter.add
 
-    def dying(self: Recorder, result: Result) -> None:
+    def dying(self: ResultWriter, result: Result) -> None:
         count()
         add(self, result)
 
-    setattr(Recorder, "add", dying)  # noqa: B010
+    setattr(ResultWriter, "add", dying)  # noqa: B010
 
 
 def recorded(count: After) -> None:
-    write = Recorder._write
+    write = ResultWriter._write
 
-    async def dying(self: Recorder, batch: list[Result]) -> None:
+    async def dying(self: ResultWriter, batch: list[Result]) -> None:
         await write(self, batch)
         count()
 
-    setattr(Recorder, "_write", dying)  # noqa: B010
+    setattr(ResultWriter, "_write", dying)  # noqa: B010
 
 
 def blocked(_count: After) -> None:
     """Not killed: it blocks its event loop for good."""
 
-    async def prepare(*_: Any) -> NoReturn:
+    async def build_payloads(*_: Any) -> NoReturn:
         time.sleep(1000)  # noqa: ASYNC251 - that is the point
         raise AssertionError
 
-    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+    setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
 
 
 def holding_the_lock(_count: After) -> None:
     """Not killed either: it blocks in C, and holds Python's global lock, so that no thread of its own can see it."""
 
-    async def prepare(*_: Any) -> NoReturn:
+    async def build_payloads(*_: Any) -> NoReturn:
         ctypes.PyDLL(None).sleep(1000)
         raise AssertionError
 
-    setattr(drain_slice, "prepare", prepare)  # noqa: B010 - it is not exported
+    setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
 
 
 POINTS: dict[str, Callable[[After], None]] = {
@@ -125,7 +125,7 @@ def poison(lead_id: UUID) -> None:
             die()
         return build(row, *values)
 
-    setattr(prepare, "build", dying)  # noqa: B010 - it is not exported
+    setattr(payloads_module, "build", dying)  # noqa: B010 - it is not exported
 
 
 async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from prometheus_client import REGISTRY
 
 from clay_push_service.clay.cause import Cause
+from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.open_job import OpenJob
 from tests.support.receiver import OK, Receiver, Reset, status
 from tests.support.world import draining
@@ -113,26 +115,28 @@ async def test_a_slice_makes_room_only_when_the_worker_is_full(database_url: str
     async with draining(database_url, leads=2) as (w, drainer, _):
         one = await w.push(w.lead_ids[:1])
         other = await w.push(w.lead_ids[1:])
-        assert not await drainer.others_wait(one.job_id)
-        drainer.config = replace(drainer.config, slices=1)
-        with drainer._drains(one.job_id):
-            assert await drainer.others_wait(one.job_id)
+        assert not await drainer.context.other_jobs_are_waiting(one.job_id)
+        drainer.context.config = replace(drainer.context.config, slices=1)
+        with drainer._mark_draining(one.job_id):
+            assert await drainer.context.other_jobs_are_waiting(one.job_id)
             await w.fetch("DELETE FROM clay.procrastinate_jobs WHERE args ->> 'job_id' = :id", id=str(other.job_id))
-            assert not await drainer.others_wait(one.job_id)
+            assert not await drainer.context.other_jobs_are_waiting(one.job_id)
 
 
-async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(database_url: str) -> None:
+async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the next slice is offered, its push job must not count as being drained here: it would wait for a second."""
     async with draining(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
         accepted = await w.push()
         taken = []
-        go_on = drainer.go_on
+        wake_next_slice = SendingContext.wake_next_slice
 
-        async def watched(job: OpenJob, resume_seconds: float) -> bool:
-            taken.append(job.id in drainer._draining)
-            return await go_on(job, resume_seconds)
+        async def watched(context: SendingContext, job: OpenJob, resume_seconds: float) -> None:
+            taken.append(job.id in context.draining)
+            await wake_next_slice(context, job, resume_seconds)
 
-        drainer.go_on = watched  # type: ignore[method-assign]
+        monkeypatch.setattr(SendingContext, "wake_next_slice", watched)
         await w.drain_all(drainer)
         assert (await w.job(accepted.job_id)).success_count == 3
         assert taken

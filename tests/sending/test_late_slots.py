@@ -99,7 +99,7 @@ async def test_a_slot_that_passed_while_the_connection_was_made_is_reserved_anew
     late_before = metrics.SLOTS_LATE._value.get()
     seconds = rate_limit_ms / 1000 * 0.7
     async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay), w.drainer() as drainer:
-        drainer.client = client
+        drainer.context.client = client
         accepted = await w.push(w.lead_ids[:3])
         await w.drain_all(drainer, 60.0)
         assert (await w.job(accepted.job_id)).success_count == 3
@@ -127,7 +127,7 @@ async def test_a_lead_that_gets_no_other_slot_waits_again_and_is_neither_unknown
 ) -> None:
     """While its connection was made Clay asked for a pause: the next slot is too far away to wait for in the worker."""
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay), w.drainer() as drainer:
-        drainer.client = client
+        drainer.context.client = client
         accepted = await w.push(w.lead_ids[:1])
         resolver = client.connections._resolver
         assert isinstance(resolver, FixedResolver)
@@ -140,9 +140,9 @@ async def test_a_lead_that_gets_no_other_slot_waits_again_and_is_neither_unknown
 
         resolver.resolve = resolve  # type: ignore[method-assign]
         await drainer.drain(accepted.job_id)
-        await drainer.recorder.flush()
+        await drainer.context.result_writer.flush()
         while not [line for line in attempts if line["event"] == "delivery.attempted"]:
-            await drainer.recorder.flush()
+            await drainer.context.result_writer.flush()
             await w.fetch("SELECT pg_sleep(0.01)")
         [row] = await w.deliveries(accepted.job_id)
         assert (row.state, row.status, row.attempts, row.lost_claims) == ("waiting", "pending", 0, 0)

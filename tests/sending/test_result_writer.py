@@ -14,8 +14,8 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.results import Recorded, Result, record
-from clay_push_service.sending import result_writer as recorder_module
-from clay_push_service.sending.result_writer import Recorder
+from clay_push_service.sending import result_writer
+from clay_push_service.sending.result_writer import ResultWriter
 from tests.support.world import World, world
 
 LEASE = timedelta(seconds=30)
@@ -45,11 +45,11 @@ async def test_one_result_that_cannot_be_written_does_not_hold_up_the_others(dat
         results[4] = Result(
             results[4].delivery_id, results[4].job_id, results[4].version_id, results[4].claim_token, bad, detail="\0"
         )
-        recorder = Recorder(w.database, 30.0)
+        writer = ResultWriter(w.database, 30.0)
         for result in results:
-            recorder.add(result)
+            writer.add(result)
         async with asyncio.timeout(10):
-            await recorder.flush()
+            await writer.flush()
         assert await successes(w, results[0].job_id) == 8
         states = [row.state for row in await w.deliveries(results[0].job_id)]
         assert states.count("sending") == 1, "its lease runs out, and it becomes unknown: Clay may have it"
@@ -69,7 +69,7 @@ async def test_results_survive_a_database_that_is_away(
     database_url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """While it starts, PostgreSQL answers with errors that SQLAlchemy hands on as they are."""
-    monkeypatch.setattr(recorder_module, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     failures = [error, error]
 
     async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> Recorded:
@@ -79,11 +79,11 @@ async def test_results_survive_a_database_that_is_away(
 
     async with world(database_url, leads=3) as w:
         results = await sent(w, 3)
-        monkeypatch.setattr(recorder_module, "record", failing)
-        recorder = Recorder(w.database, 30.0)
+        monkeypatch.setattr(result_writer, "record", failing)
+        writer = ResultWriter(w.database, 30.0)
         for result in results:
-            recorder.add(result)
-        await recorder.flush()
+            writer.add(result)
+        await writer.flush()
         assert await successes(w, results[0].job_id) == 3
 
 
@@ -92,9 +92,9 @@ async def test_a_flush_that_is_cancelled_leaves_its_results_to_the_next(
 ) -> None:
     async with world(database_url, leads=3) as w:
         results = await sent(w, 3)
-        recorder = Recorder(w.database, 30.0)
+        writer = ResultWriter(w.database, 30.0)
         for result in results:
-            recorder.add(result)
+            writer.add(result)
         begun = asyncio.Event()
 
         async def hanging(*_: object) -> list[Result]:
@@ -103,23 +103,23 @@ async def test_a_flush_that_is_cancelled_leaves_its_results_to_the_next(
             raise AssertionError
 
         with monkeypatch.context() as patched:
-            patched.setattr(recorder_module, "record", hanging)
-            flushing = asyncio.create_task(recorder.flush())
+            patched.setattr(result_writer, "record", hanging)
+            flushing = asyncio.create_task(writer.flush())
             await begun.wait()
             flushing.cancel()
             await asyncio.wait([flushing])
-        await recorder.flush()
+        await writer.flush()
         assert await successes(w, results[0].job_id) == 3
 
 
 async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     async with world(database_url, leads=3) as w:
         results = await sent(w, 3)
-        recorder = Recorder(w.database, 30.0)
-        write, lost = recorder._write, [1]
+        writer = ResultWriter(w.database, 30.0)
+        write, lost = writer._write, [1]
 
         async def losing(batch: list[Result]) -> None:
             await write(batch)
@@ -127,10 +127,10 @@ async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
                 lost.pop()
                 raise ConnectionResetError
 
-        monkeypatch.setattr(recorder, "_write", losing)
+        monkeypatch.setattr(writer, "_write", losing)
         for result in results:
-            recorder.add(result)
-        await recorder.flush()
+            writer.add(result)
+        await writer.flush()
         assert await successes(w, results[0].job_id) == 3
         [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
         assert meter.used == 3

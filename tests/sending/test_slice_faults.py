@@ -7,7 +7,7 @@ import pytest
 
 from clay_push_service.deliveries.claim import mark_sending, release
 from clay_push_service.deliveries.sweep import sweep
-from clay_push_service.sending import slice as drain_slice
+from clay_push_service.sending import slice as slice_module
 from tests.support.receiver import OK, Receiver, Stall, status
 from tests.support.world import draining
 
@@ -23,7 +23,7 @@ async def test_a_slice_whose_marking_fails_ends_and_the_next_one_goes_on(
             raise failures.pop()
         return await mark_sending(*values)
 
-    monkeypatch.setattr(drain_slice, "mark_sending", failing)
+    monkeypatch.setattr(slice_module, "mark_sending", failing)
     monkeypatch.setattr("clay_push_service.sending.drainer.FAILED_SECONDS", 0.0)
     async with draining(database_url, leads=30) as (w, drainer, clay):
         accepted = await w.push()
@@ -50,11 +50,11 @@ async def test_claims_that_cannot_be_given_back_are_given_back_later_and_count_a
     async with draining(database_url, leads=30) as (w, drainer, _clay):
         accepted = await w.push()
         with monkeypatch.context() as patched:
-            patched.setattr(drain_slice, "mark_sending", never)
-            patched.setattr(drain_slice, "release", away)
+            patched.setattr(slice_module, "mark_sending", never)
+            patched.setattr(slice_module, "release", away)
             await drainer.drain(accepted.job_id)
         assert {row.state for row in await w.deliveries(accepted.job_id)} == {"claimed"}
-        await drainer.give_back()
+        await drainer.release_claims()
         rows = await w.deliveries(accepted.job_id)
         assert {(row.state, row.lost_claims) for row in rows} == {("waiting", 0)}
 

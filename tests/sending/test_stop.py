@@ -11,9 +11,9 @@ import pytest
 from clay_push_service.clay import connection
 from clay_push_service.deliveries.claim import Claimed, claim
 from clay_push_service.destinations.slots import throttle
-from clay_push_service.sending import drainer as drain
-from clay_push_service.sending import in_flight as posts
-from clay_push_service.sending import slice as drain_slice
+from clay_push_service.sending import drainer as drainer_module
+from clay_push_service.sending import in_flight
+from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.drainer import Drainer
 from tests.support.receiver import Receiver, Stall
 from tests.support.world import World, draining
@@ -34,7 +34,7 @@ async def begun(
 ) -> AsyncIterator[tuple[World, Drainer, UUID]]:
     """A push of one lead that is being drained; at the end the worker stops without grace."""
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
-    monkeypatch.setattr(drain, "LAST_WRITE_SECONDS", 60)
+    monkeypatch.setattr(drainer_module, "LAST_WRITE_SECONDS", 60)
     patient = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0} | changes
     async with draining(database_url, clay, leads=2, **patient) as (w, drainer, _):
         accepted = await w.push(w.lead_ids[:1])
@@ -47,7 +47,7 @@ async def begun(
 
 async def until_a_status_is_read(drainer: Drainer) -> None:
     """A status in the client's hands is no event of its own."""
-    connections = drainer.client.connections
+    connections = drainer.context.client.connections
     while not any(each._reader and each._reader.status for each in connections._open):  # noqa: ASYNC110 - see above
         await asyncio.sleep(0)
 
@@ -73,7 +73,7 @@ async def test_pause_that_a_429_asks_for_is_kept_by_a_worker_that_stops(
         await asyncio.sleep(0.5)
         await throttle(*values)
 
-    monkeypatch.setattr(posts, "throttle", later)
+    monkeypatch.setattr(in_flight, "throttle", later)
     clay = Receiver(answer=lambda _number, _body: b"HTTP/1.1 429 No\r\nretry-after: 600\r\n")
     async with begun(database_url, clay, monkeypatch) as (w, drainer, _):
         await until_a_status_is_read(drainer)
@@ -120,13 +120,13 @@ async def test_lead_that_is_claimed_while_the_worker_stops_waits_again(
 
     async def claim_when_stopping(*values: Any, **named: Any) -> list[Claimed]:
         begun_to_claim.set()
-        await drainer.stopping.wait()  # the slice has just looked at it
+        await drainer.context.stopping.wait()  # the slice has just looked at it
         claims = await claim(*values, **named)
         claimed.set()
         await may_return.wait()
         return claims
 
-    monkeypatch.setattr(drain_slice, "claim", claim_when_stopping)
+    monkeypatch.setattr(slice_module, "claim", claim_when_stopping)
     async with begun(database_url, Receiver(), monkeypatch) as (w, drainer, job_id):
         await begun_to_claim.wait()
         stopping = asyncio.create_task(drainer.stop(0.0))

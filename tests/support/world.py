@@ -30,6 +30,7 @@ from clay_push_service.push_jobs.accept import (
     choose_selected,
     require_destination,
 )
+from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 from clay_push_service.states import PushMode
@@ -149,7 +150,7 @@ class World:
         """A drainer in this process, without the queue; `drain_all` plays the queue's part."""
         settings = self.settings.model_copy(update=changes)
         client = ClayClient.create(settings)
-        drainer = Drainer(self.database, self.host, client, self.box, settings)
+        drainer = Drainer(SendingContext.create(self.database, self.host, client, self.box, settings))
         recording = asyncio.create_task(drainer.run())
         try:
             yield drainer

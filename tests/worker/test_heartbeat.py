@@ -1,4 +1,4 @@
-"""The heartbeat says that a worker can do its work, not only that its process is there."""
+"""The heartbeat proves that a worker can fetch queue jobs, not only that its process runs."""
 
 import asyncio
 from base64 import b64encode
@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from clay_push_service.database.database import Database
 from clay_push_service.settings import Settings
-from clay_push_service.worker import worker as module
+from clay_push_service.worker import heartbeat
 from clay_push_service.worker.worker import Worker
 
 FETCH = "clay.procrastinate_fetch_job_v2(character varying[], bigint)"
@@ -19,9 +19,9 @@ FETCH = "clay.procrastinate_fetch_job_v2(character varying[], bigint)"
 
 @asynccontextmanager
 async def beating(settings: Settings) -> AsyncIterator[None]:
-    """The worker's queue and heart, and nothing else of it."""
+    """Run a worker's queue and heartbeat only."""
     worker = Worker(settings)
-    tasks = [asyncio.create_task(worker._serve_queue()), asyncio.create_task(worker._beat())]
+    tasks = [asyncio.create_task(worker._queue_worker.run()), asyncio.create_task(worker._heartbeat.run())]
     try:
         yield
     finally:
@@ -33,15 +33,15 @@ async def beating(settings: Settings) -> AsyncIterator[None]:
 async def until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
-            pass  # it takes its time
+            pass  # `condition` sleeps
 
 
-async def test_a_worker_whose_queue_finds_no_tables_has_no_heartbeat_until_it_does(
+async def test_a_worker_whose_queue_fails_has_no_heartbeat_until_the_queue_works(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = Database(database_url, pool_size=2)
-    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr(module, "DEAF_SECONDS", 2.0)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat, "QUEUE_UNRESPONSIVE_SECONDS", 2.0)
 
     async def run(sql: str) -> None:
         async with owner.transaction() as connection:
@@ -65,7 +65,7 @@ async def test_a_worker_whose_queue_finds_no_tables_has_no_heartbeat_until_it_do
     ):
         await until(5, beats)
         await asyncio.sleep(2.5)
-        assert await beats(), "the queue is asked every second, and answers"
+        assert await beats(), "the queue is polled every second and responds"
         await run(f"ALTER FUNCTION {FETCH} RENAME TO gone")
         await until(10, is_still)
         await run(

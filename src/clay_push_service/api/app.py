@@ -115,8 +115,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.database = state.database or own_database
     state.resolver = state.resolver or own_resolver
     state.client = state.client or own_client
-    for said in settings.loosened:
-        log.warning("settings.loosened", said=said)
+    for setting in settings.loosened:
+        log.warning("settings.insecure", setting=setting)
     if state.box is None:
         log.warning("settings.no_encryption_keys", remedy="set CLAY_PUSH_ENCRYPTION_KEYS to save webhooks")
     ready = await check_readiness(state.database, state.host, billing_enabled=settings.billing_enabled)

@@ -1,10 +1,10 @@
-"""Claims on due deliveries: taken with a lease and a token on the database's clock, marked `sending` before any byte leaves.
+"""Claims due deliveries with a lease and a token, on the database's clock; marks them `sending` before any byte leaves.
 
-Claimed is not sent. Every statement names the state it expects, so a claim that was lost (its lease expired, its job was
-cancelled, its destination closed) simply finds no row.
+Claimed is not sent. Every statement names the state it expects, so a lost claim (its lease expired, its job was cancelled,
+its destination closed) matches no row.
 
-The token is the fence of one claim: each call of `claim` needs a token of its own. A statement of an earlier claim that is
-repeated or arrives late matches no row, even when the same worker has claimed the lead again.
+The token fences one claim: each call of `claim` needs a new token. A statement of an earlier claim that is repeated or
+arrives late matches no row, even if the same worker has claimed the delivery again.
 """
 
 import operator
@@ -15,8 +15,8 @@ from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
 
-# Nothing here waits for a row: whoever holds one just now (a cancel, a closing destination, the sweep) locks the push job
-# first and the deliveries after it, which is the other way round, and ends or returns them anyway.
+# These statements never wait for a row. Transactions that hold one (a cancel, a closing destination, the sweep) lock the push
+# job before its deliveries, the opposite order, and end or release the deliveries anyway.
 CLAIM = """
 WITH due AS (
     SELECT id FROM clay.clay_push_log
@@ -35,8 +35,8 @@ RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts
 CLAIM_FRESH = Statement(CLAIM.format(suspects="= 0"))
 CLAIM_SUSPECT = Statement(CLAIM.format(suspects="> 0"))
 
-# What is still ours is found by id alone: a condition on the state would let the planner go through a partial index with
-# everything that ever was claimed, until it is vacuumed (5 ms a window instead of 2).
+# Rows are found by id alone: with a condition on the state the planner may scan a partial index that holds everything ever
+# claimed until it is vacuumed (5 ms per window instead of 2).
 MARK_SENDING = Statement("""
 WITH ours AS MATERIALIZED (
     SELECT id, state FROM clay.clay_push_log
@@ -54,7 +54,7 @@ UPDATE clay.clay_push_log AS delivery SET state = 'waiting', claim_token = NULL,
 FROM ours WHERE delivery.id = ours.id
 """)
 
-# The first that is due is enough; only where none is do all have to be looked at.
+# One due delivery decides; only without one must all be read.
 NEXT_DUE = Statement("""
 SELECT CASE WHEN EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now())
             THEN 0.0
@@ -68,7 +68,7 @@ class Claimed:
     delivery_id: UUID
     lead_id: UUID
     attempts: int
-    """POSTs made before, without those that only waited (429, a probe)."""
+    """POSTs made before, without those that use no attempt (429, a probe)."""
     token: UUID
     """The fence of this claim."""
 
@@ -76,9 +76,9 @@ class Claimed:
 async def claim(
     connection: Connection, job_id: UUID, token: UUID, wanted: int, lease: timedelta, *, suspects: bool = False
 ) -> list[Claimed]:
-    """Claim up to `wanted` due deliveries of one push job; `suspects`: those whose claim was lost before it was sent.
+    """Claim up to `wanted` due deliveries of one push job. `suspects`: only those that lost an earlier claim before sending.
 
-    `token` must be new for every call: it fences these claims against all earlier ones of the same leads.
+    `token` must be new for every call: it fences these claims against all earlier ones of the same deliveries.
     """
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = await (CLAIM_SUSPECT if suspects else CLAIM_FRESH).rows(connection, values)
@@ -91,17 +91,17 @@ async def claim(
 async def mark_sending(
     connection: Connection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
 ) -> set[UUID]:
-    """From here on a dead worker's row becomes `unknown`. Returns those still ours; only they may be sent."""
+    """Mark claimed deliveries; if the worker dies now they become `unknown`. Returns the marked ones; only they may be sent."""
     marked = await MARK_SENDING.rows(connection, {"ids": delivery_ids, "token": token, "lease": lease})
     return {delivery_id for (delivery_id,) in marked}
 
 
 async def release(connection: Connection, token: UUID, delivery_ids: Sequence[UUID]) -> None:
-    """Give back what was claimed, or marked and surely not sent."""
+    """Release deliveries that were claimed, or marked and certainly not sent."""
     await RELEASE.rows(connection, {"ids": delivery_ids, "token": token})
 
 
-async def seconds_to_next(connection: Connection, job_id: UUID) -> float | None:
-    """When the job's next waiting delivery is due, in seconds from now (0: it is); None: nothing waits."""
+async def seconds_to_next_delivery(connection: Connection, job_id: UUID) -> float | None:
+    """Seconds until the job's next waiting delivery is due (0: now); None: no delivery waits."""
     [[seconds]] = await NEXT_DUE.rows(connection, {"job_id": job_id})
     return None if seconds is None else float(seconds)

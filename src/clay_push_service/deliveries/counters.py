@@ -1,14 +1,15 @@
-"""A push job's counters, moved in the transaction that moves its deliveries, and its end when nothing is left.
+"""The counters of push jobs: updated in the transaction that ends deliveries; the job finishes when no delivery is left.
 
-Everything that ends deliveries goes through `add`, so a job ends exactly once and its counters are its rows.
+Every transaction that ends deliveries calls `add`, so a job finishes exactly once and its counters match its rows.
 
-Whoever may have to wait for a delivery's row holds its push job's row first (`hold`), and an organization's destination
-before that: destination → push jobs in the order of their ids → deliveries, versions. Two who want the same delivery meet
-at its job, so nobody waits in a circle. Claims, marks and what is given back wait for nobody (SKIP LOCKED).
+Lock order: a transaction that may wait for a delivery's row locks its push job first (`lock_jobs`), and the organization's
+destination before that: destination → push jobs in the order of their ids → deliveries, versions. Two transactions that
+need the same delivery meet at its job, which prevents deadlocks. Claim, mark and release never wait (SKIP LOCKED).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service import logs
@@ -18,11 +19,11 @@ CHANNEL = "clay_push_jobs"
 
 log = logs.get(__name__)
 
-HOLD = Statement("""
+LOCK_JOBS = Statement("""
 SELECT id, cancel_requested_at IS NOT NULL AS cancelled FROM clay.push_jobs
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
-# One statement, because every batch of results runs it.
+# One statement: every batch of results runs it.
 ADD = Statement(f"""
 WITH added AS (
     UPDATE clay.push_jobs AS job
@@ -34,7 +35,7 @@ WITH added AS (
     RETURNING job.id, success_count + failed_count + skipped_count = lead_count AS nothing_left)
 SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
 """)
-# All failed: the job failed. Some: completed, with warnings. None to send: completed. The feature document, section 8.
+# All deliveries failed: failed. Some: completed, with warnings. None to send: completed. See the feature document, section 8.
 FINISH = Statement("""
 UPDATE clay.push_jobs
 SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
@@ -45,7 +46,7 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
   AND success_count + failed_count + skipped_count = lead_count
 RETURNING id, status, request_id, lead_count, success_count, failed_count, skipped_count, unknown_count
 """)
-# Rare, so apart from the statement that every batch runs.
+# Rare, so not part of the statement that every batch runs.
 ADD_PAGES = Statement("""
 UPDATE clay.push_jobs AS job SET page_count = page_count + moved.pages
 FROM unnest(CAST(:ids AS uuid[]), CAST(:pages AS integer[])) AS moved (id, pages) WHERE job.id = moved.id
@@ -54,8 +55,8 @@ NOTIFY = Statement(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest
 
 
 @dataclass(slots=True)
-class Tally:
-    """Deliveries of one push job that have just ended, by status; `unknown` are part of the failed."""
+class Counts:
+    """Deliveries of one push job that end in this transaction, by status; `failed` includes `unknown`."""
 
     success: int = 0
     failed: int = 0
@@ -63,45 +64,57 @@ class Tally:
     unknown: int = 0
 
 
-async def hold(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
-    """Lock these push jobs, before any of their deliveries. Returns those that were cancelled."""
-    rows = await HOLD.rows(connection, {"ids": sorted(job_ids)})
+class FinishedJob(NamedTuple):
+    """A row of FINISH."""
+
+    id: UUID
+    status: str
+    request_id: str | None
+    leads: int
+    success: int
+    failed: int
+    skipped: int
+    unknown: int
+
+
+async def lock_jobs(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Lock these push jobs, before any of their deliveries. Returns those that are cancelled."""
+    rows = await LOCK_JOBS.rows(connection, {"ids": sorted(job_ids)})
     return frozenset(job_id for job_id, cancelled in rows if cancelled)
 
 
-async def add(connection: Connection, tallies: Mapping[UUID, Tally]) -> None:
-    """Move the counters of jobs that are held, end those of which nothing is left, tell those who watch."""
-    if not tallies:
+async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
+    """Add to the counters of locked jobs, finish those without a delivery left, and notify their live feeds."""
+    if not counts:
         return
-    ids = sorted(tallies)
+    ids = sorted(counts)
     [[nothing_left, _]] = await ADD.rows(
         connection,
         {
             "ids": ids,
-            "success": [tallies[job].success for job in ids],
-            "failed": [tallies[job].failed for job in ids],
-            "skipped": [tallies[job].skipped for job in ids],
-            "unknown": [tallies[job].unknown for job in ids],
+            "success": [counts[job].success for job in ids],
+            "failed": [counts[job].failed for job in ids],
+            "skipped": [counts[job].skipped for job in ids],
+            "unknown": [counts[job].unknown for job in ids],
         },
     )
     if not nothing_left:
         return
-    for job_id, status, request_id, leads, success, failed, skipped, unknown in await FINISH.rows(
-        connection, {"ids": ids}
-    ):
-        # Said before the commit, so a failing one makes it twice; said once too often is better than a job without an end.
+    for row in await FINISH.rows(connection, {"ids": ids}):
+        job = FinishedJob(*row)
+        # Logged before the commit: a commit that fails and is repeated logs it twice, which is better than never.
         log.info(
-            "push_job.ended", job_id=str(job_id), asked_by_request=request_id, status=status, leads=leads,
-            success=success, failed=failed, skipped=skipped, unknown=unknown,
+            "push_job.finished", job_id=str(job.id), asked_by_request=job.request_id, status=job.status, leads=job.leads,
+            success=job.success, failed=job.failed, skipped=job.skipped, unknown=job.unknown,
         )  # fmt: skip
 
 
 async def add_pages(connection: Connection, pages: Mapping[UUID, int]) -> None:
-    """Count leads that a web page took, by push job; the jobs are held."""
+    """Count the POSTs that a web page answered, by push job; the jobs are locked."""
     if pages:
         await ADD_PAGES.rows(connection, {"ids": list(pages), "pages": list(pages.values())})
 
 
 async def notify(connection: Connection, job_ids: Iterable[UUID]) -> None:
-    """Wake whoever watches these jobs, once this transaction is committed."""
+    """Notify the live feeds of these jobs when this transaction commits."""
     await NOTIFY.rows(connection, {"ids": list(job_ids)})

@@ -1,7 +1,7 @@
 """Ends queued deliveries without sending them: a closed destination, a cancelled job, a closed gate, a long outage.
 
-What is marked `sending` is left alone: its answer is on the way. What is only claimed is taken back: the worker that
-holds it will find no row when it wants to mark it.
+Deliveries marked `sending` are not changed: a response may arrive. Claimed ones end, too: the worker that claimed them
+finds no row to mark.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.states import DeliveryStatus
 
 END = """
@@ -28,11 +28,11 @@ SELECT id FROM clay.push_jobs WHERE destination_version_id = :version_id AND sta
 
 
 async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Cause) -> dict[UUID, int]:
-    """End what is queued of these jobs with `cause`, and the jobs with it. Returns how many of each.
+    """End the queued deliveries of these jobs with `cause`, and so the jobs. Returns the number of deliveries by job.
 
-    Whoever was cancelled is `skipped`, not `failed`: nothing went wrong.
+    Cancelled deliveries are `skipped`, not `failed`: no error occurred.
     """
-    await tally.hold(connection, job_ids)
+    await counters.lock_jobs(connection, job_ids)
     status = DeliveryStatus.SKIPPED if cause is Cause.CANCELLED else DeliveryStatus.FAILED
     rows = await connection.execute(
         END_OF_JOBS,
@@ -45,18 +45,19 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
         },
     )
     ended: dict[UUID, int] = {row.job_id: row.ended for row in rows}
-    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     for job_id in job_ids:
         count = ended.get(job_id, 0)
-        tallies[job_id] = tally.Tally(skipped=count) if status is DeliveryStatus.SKIPPED else tally.Tally(failed=count)
-    await tally.add(connection, tallies)
+        skipped = status is DeliveryStatus.SKIPPED
+        counts[job_id] = counters.Counts(skipped=count) if skipped else counters.Counts(failed=count)
+    await counters.add(connection, counts)
     return ended
 
 
 async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, cause: Cause) -> int:
-    """End everything that is queued for one version of a destination. Returns the number of deliveries.
+    """End all deliveries queued for one version of a destination. Returns their number.
 
-    Not in a transaction that has locked the version already (see `tally`).
+    Never call it in a transaction that has locked the version (see the lock order in `deliveries.counters`).
     """
     jobs = [row.id for row in await connection.execute(LIVE_JOBS, {"version_id": version_id})]
     return sum((await end_queued(connection, jobs, cause)).values()) if jobs else 0

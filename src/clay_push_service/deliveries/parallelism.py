@@ -1,9 +1,9 @@
-"""How many workers drain one push job together."""
+"""How many workers drain one push job at the same time."""
 
-MAX_SHARES = 4
-LEADS_A_SHARE = 1000
+MAX_WORKERS = 4
+LEADS_PER_WORKER = 1000
 
 
-def shares(rate_limit_ms: int, waiting_leads: int) -> int:
-    """With a pace one is enough. Without, more of them send more; `queue.wake` wakes no more than there are."""
-    return 1 if rate_limit_ms > 0 else min(MAX_SHARES, 1 + waiting_leads // LEADS_A_SHARE)
+def workers_per_job(rate_limit_ms: int, waiting_leads: int) -> int:
+    """One with a pace. Without a pace more workers send faster; `queue.wake` wakes no more than are alive."""
+    return 1 if rate_limit_ms > 0 else min(MAX_WORKERS, 1 + waiting_leads // LEADS_PER_WORKER)

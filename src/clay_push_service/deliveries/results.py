@@ -13,7 +13,7 @@ from clay_push_service import queue
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.clay.outcome import Outcome, Streaks, Verdict
 from clay_push_service.database.statement import Connection, Statement
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.destinations.quota import spend
 from clay_push_service.states import DeliveryState, DeliveryStatus, DestinationState
@@ -123,7 +123,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
     """Write results, oldest first."""
     if not results:
         return Recorded([], {})
-    cancelled = await tally.hold(connection, {result.job_id for result in results})
+    cancelled = await counters.lock_jobs(connection, {result.job_id for result in results})
     numbers: dict[_Kind, int] = {}
     kinds: list[int] = []
     statuses: list[DeliveryStatus] = []
@@ -133,7 +133,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
         statuses.append(kind[2])
     written = await _write(connection, results, kinds, list(numbers))
     held = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in written]
-    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    tallies: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     due: dict[UUID, float] = {}
     for result, status in held:
         counted = tallies[result.job_id]
@@ -149,8 +149,8 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
                 seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
                 due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
     pages = Counter(result.job_id for result, _ in held if result.outcome.is_page)
-    await tally.add_pages(connection, pages)
-    await tally.add(connection, tallies)
+    await counters.add_pages(connection, pages)
+    await counters.add(connection, tallies)
     for job_id, seconds in due.items():
         # Whoever makes a lead wait wakes somebody for it: the slice that sent it may have ended, and the next one too.
         await queue.wake(connection, job_id, delay_seconds=seconds)

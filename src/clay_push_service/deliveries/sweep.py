@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.destinations.quota import spend_of_jobs
 
 LOST_CLAIMS_TO_POISON = 4
@@ -90,9 +90,9 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     """One sweep, in one transaction. Nothing if another worker sweeps just now."""
     if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
         return Swept()
-    tallies: defaultdict[UUID, tally.Tally] = defaultdict(tally.Tally)
+    tallies: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     expired = (await connection.execute(EXPIRED)).scalars().all()
-    await tally.hold(connection, expired)
+    await counters.lock_jobs(connection, expired)
     values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
     lost = (await connection.execute(UNKNOWN, values)).all()
     for row in lost:
@@ -113,7 +113,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     poison = [row for row in returned if row.status == "failed"]
     for row in poison:
         tallies[row.job_id].failed += 1
-    await tally.add(connection, tallies)
+    await counters.add(connection, tallies)
     await spend_of_jobs(connection, posts)
     idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
     wakes = {row.job_id for row in returned} | set(idle)
@@ -126,7 +126,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     for kind in ("unknown", "returned", "poison", "woken", "stuck"):
         metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
     if swept:
-        log.warning("sweep.put_right", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
+        log.warning("sweep.repaired", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
                     woken=swept.woken, stuck=swept.stuck)  # fmt: skip
     _name("sweep.unknown", lost)
     _name("sweep.poison", poison)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import idempotency
@@ -126,7 +126,7 @@ async def erase(
     references = [each.reference for each in erased]
     held = set((await connection.execute(READ_JOBS, {"org_id": org_id, "lead_ids": ids})).scalars())
     found = await stored_filters.find(connection, tables, org_id, ids, held, former_values)
-    await tally.hold(connection, held | found.jobs)
+    await counters.lock_jobs(connection, held | found.jobs)
     await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
     emptied = (
@@ -160,5 +160,5 @@ async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UU
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
     values["maybe_sent"] = MAYBE_SENT
     stopped = Counter((await connection.execute(STOP, values)).scalars())
-    await tally.add(connection, {job_id: tally.Tally(skipped=count) for job_id, count in stopped.items()})
+    await counters.add(connection, {job_id: counters.Counts(skipped=count) for job_id, count in stopped.items()})
     return stopped.total()

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.enqueue import Again, Counted, queue_leads
-from clay_push_service.deliveries.parallelism import shares
+from clay_push_service.deliveries.parallelism import workers_per_job
 from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host import leads as host_leads
@@ -86,7 +86,7 @@ class AcceptedJob:
 
 
 async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
-    """Before any push job is locked (see `tally`): neither the webhook nor what is erased changes until our commit."""
+    """Before any push job is locked (see `deliveries.counters`): neither the webhook nor what is erased changes until our commit."""
     await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
 
 
@@ -215,6 +215,8 @@ async def accept(
         leads, skipped = counted.lead_count, counted.skipped_count
         accepted.append(AcceptedJob(job_id, project_id, leads, skipped, choice.mode, counted.main_cause))
         if leads > skipped:
-            await queue.wake(connection, job_id, times=shares(destination.rate_limit_ms, leads - skipped))
-    await tally.add(connection, {job_id: tally.Tally() for job_id in jobs.values()})  # ends those with nothing to send
+            await queue.wake(connection, job_id, times=workers_per_job(destination.rate_limit_ms, leads - skipped))
+    await counters.add(
+        connection, {job_id: counters.Counts() for job_id in jobs.values()}
+    )  # ends those with nothing to send
     return accepted

@@ -1,1 +1,1 @@
-"""The sending side of the worker: turns claimed deliveries into paced POSTs and records their outcomes."""
+"""The sending side of the worker: sends claimed deliveries at the destination's pace and records their outcomes."""

@@ -1,4 +1,4 @@
-"""Builds the payloads of claimed deliveries: one query for all; one lead that cannot be built never stops another."""
+"""Builds the payloads of claimed deliveries with one query; a lead that cannot be built does not stop the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import Payload, PayloadError, PayloadProblem, build
 
 YIELD_EVERY = 50
-"""Payloads built between two turns of the event loop: about 3 ms, so that nobody's slot is missed over them."""
+"""Payloads built between two yields to the event loop: about 3 ms, so that no POST misses its slot meanwhile."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Unsendable:
     detail: str | None = None
 
 
-async def prepare(
+async def build_payloads(
     host: HostTableCache,
     database: Database,
     org_id: UUID,
@@ -43,15 +43,15 @@ async def prepare(
     claims: Sequence[Claimed],
     clock: DatabaseClock,
 ) -> list[Ready | Unsendable]:
-    """One entry for each claim, in their order."""
-    rows = await _rows(host, database, org_id, project_id, [claimed.lead_id for claimed in claims])
+    """Return one entry for each claim, in their order."""
+    rows = await _read_leads(host, database, org_id, project_id, [claimed.lead_id for claimed in claims])
     pushed_at = clock.now()
-    prepared: list[Ready | Unsendable] = []
+    built: list[Ready | Unsendable] = []
     for index, claimed in enumerate(claims, start=1):
-        prepared.append(_build(claimed, rows.get(claimed.lead_id), pushed_at))
+        built.append(_build(claimed, rows.get(claimed.lead_id), pushed_at))
         if index % YIELD_EVERY == 0:
             await asyncio.sleep(0)
-    return prepared
+    return built
 
 
 def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: datetime) -> Ready | Unsendable:
@@ -65,7 +65,7 @@ def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: date
         return Unsendable(claimed, Cause(error.cause), error.detail)
 
 
-async def _rows(
+async def _read_leads(
     host: HostTableCache, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
 ) -> dict[UUID, LeadRow | PayloadError]:
     async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError]:
@@ -80,8 +80,8 @@ async def _rows(
             return {
                 lead_ids[0]: PayloadError(PayloadProblem.INVALID_LEAD, "The lead holds a value that cannot be read.")
             }
-    # Something in one row cannot be read by the driver (a date out of Python's range, say): read them one by one.
+    # The driver cannot decode a value of some row (a date out of Python's range, for example): read the rows one by one.
     found: dict[UUID, LeadRow | PayloadError] = {}
     for lead_id in lead_ids:
-        found.update(await _rows(host, database, org_id, project_id, [lead_id]))
+        found.update(await _read_leads(host, database, org_id, project_id, [lead_id]))
     return found

@@ -1,4 +1,4 @@
-"""The first step of a slice: may this push job be drained now, and to where? Ends or postpones what may not."""
+"""Opens a push job for a slice: checks whether it may be sent now and where to; ends or postpones it otherwise."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs, metrics
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.webhook_client import Target
-from clay_push_service.deliveries import counters as tally
+from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
@@ -34,7 +34,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A push job that may be drained now. `probe`: with one lead only, to see whether an outage is over."""
+    """A push job that may be sent now. `probe`: only one lead, to find out whether an outage is over."""
 
     id: UUID
     org_id: UUID
@@ -54,7 +54,7 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a slice needs of the settings."""
+    """The settings that decide whether a job may be opened."""
 
     policy: Policy
     probe_seconds: float
@@ -84,20 +84,20 @@ class JobRow:
     cancelled: bool
 
 
-async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
+async def open_job(  # noqa: PLR0911 - one return for each reason not to send
     connection: AsyncConnection, job: JobRow, box: SecretBox, rules: Rules, *, available: bool
 ) -> OpenJob | Postponed | None:
-    """None: the job has ended, here or before. `available` is the gate's answer."""
-    said = log.bind(job_id=str(job.id), org_id=str(job.org_id))
+    """Return None if the job has ended, here or before. `available`: the gate's result."""
+    job_log = log.bind(job_id=str(job.id), org_id=str(job.org_id))
     if job.cancelled:
         await end_queued(connection, [job.id], Cause.CANCELLED)
         return None
     await connection.execute(START, {"job_id": job.id})
     if job.status is JobStatus.PENDING:
-        said.info("push_job.started", leads=job.pending_count)
-        await tally.notify(connection, [job.id])
+        job_log.info("push_job.started", leads=job.pending_count)
+        await counters.notify(connection, [job.id])
         if not available:
-            said.info("push_job.gated")
+            job_log.info("push_job.gated")
             await end_queued(connection, [job.id], Cause.NOT_AVAILABLE)
             return None
     version = await read_version(connection, job.org_id, job.version_id)
@@ -117,7 +117,7 @@ async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
         if not probe:
             probe_at = version.probe_at or version.now
             return Postponed(max((probe_at - version.now).total_seconds(), 0.5))
-    target = await _target(connection, version, box, rules.policy, said)
+    target = await _target(connection, version, box, rules.policy, job_log)
     if isinstance(target, Cause):
         await end_queued(connection, [job.id], target)
         return None
@@ -128,23 +128,23 @@ async def open_job(  # noqa: PLR0911 - each reason not to drain ends it
 
 
 async def _target(
-    connection: AsyncConnection, version: Version, box: SecretBox, policy: Policy, said: structlog.stdlib.BoundLogger
+    connection: AsyncConnection, version: Version, box: SecretBox, policy: Policy, job_log: structlog.stdlib.BoundLogger
 ) -> Target | Cause:
-    """Unseal and check the webhook. What cannot be read or may not be reached closes the destination: nothing is sent.
+    """Unseal and check the webhook. One that cannot be unsealed or is not allowed closes the destination: nothing is sent.
 
-    Other jobs of it end when they are opened, which their wake-ups see to; a worker that starts with a repaired ring or
-    list opens it again.
+    The destination's other jobs end when they are opened. A worker that starts with corrected keys or allowed hosts
+    opens the destination again.
     """
     try:
         url = box.open(version.sealed_url or b"", version.org_id, version.id)
         token = box.open(version.sealed_token, version.org_id, version.id) if version.sealed_token else None
         return Target(check_url(url, policy), token)
     except SecretError:
-        said.error("destination.secret_unreadable", version_id=str(version.id))
+        job_log.error("destination.secret_unreadable", version_id=str(version.id))
         metrics.SECRETS_UNREADABLE.inc()
         cause = Cause.SECRET_UNREADABLE
     except BlockedError as error:
-        said.error("destination.blocked", version_id=str(version.id), reason=error.reason)
+        job_log.error("destination.blocked", version_id=str(version.id), reason=error.reason)
         cause = Cause.BLOCKED
     await close_version(connection, version.id, cause)
     return cause

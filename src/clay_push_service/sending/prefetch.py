@@ -1,4 +1,4 @@
-"""An async iterator that works one item ahead, so that the database is asked while the last answer is being sent."""
+"""Prefetches one item of an async iterator, so that the next database query overlaps with the use of the current item."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,8 +7,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-async def one_ahead(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-    """The same items; the next one is being made while this one is used. Close it with `aclosing`."""
+async def prefetch(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """Yield the same items; the next one is produced while the caller uses the current one. Close it with `aclosing`."""
     following: asyncio.Task[Item] | None = None
 
     async def take() -> Item:
@@ -25,8 +25,8 @@ async def one_ahead(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, N
             yield item
     finally:
         if following is not None and not following.done():
-            # Let it finish: cancelled in the middle of a statement it would cost a connection, and what it claimed
-            # must be known to be given back.
+            # Wait for its end. A cancelled statement costs a connection, and claims of an unknown extent could not be
+            # released.
             await asyncio.wait([following])
         if following is not None and not following.cancelled():
             following.exception()

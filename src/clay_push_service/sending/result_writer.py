@@ -1,4 +1,4 @@
-"""Collects results of all slices of a worker and writes them by count and by time; loses none while the process lives."""
+"""Writes the results of all slices of a worker in batches, by count and by time; loses none while the process lives."""
 
 import asyncio
 import logging
@@ -18,15 +18,15 @@ from clay_push_service.states import DeliveryStatus
 
 FLUSH_ROWS = 200
 FLUSH_SECONDS = 0.2
-"""Rows and seconds: a crash leaves at most this much sent and unrecorded, so at most this much `unknown`."""
+"""A crash leaves at most this many rows, or this many seconds, sent and unrecorded, so `unknown`."""
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
-"""Between tries of a write that failed; the last for ever. Results are the only record of what Clay took."""
+"""Between attempts of a write that failed; the last one repeats without end: results are the only record of what Clay accepted."""
 
 log = logs.get(__name__)
 
 
-class Recorder:
-    """One a worker. `add` never blocks; `flush` returns when everything added before it is written."""
+class ResultWriter:
+    """One per worker. `add` never blocks; `flush` returns when everything added before it is written."""
 
     def __init__(self, database: Database, probe_seconds: float) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class Recorder:
             self._full.set()
 
     async def run(self) -> None:
-        """Write until cancelled; what is left then is for `flush`."""
+        """Write until cancelled; `flush` writes the rest."""
         while True:
             try:
                 async with asyncio.timeout(FLUSH_SECONDS):
@@ -56,12 +56,12 @@ class Recorder:
             batch, self._waiting = self._waiting, []
             try:
                 while batch:
-                    batch = batch[await self._write_surely(batch) :]
+                    batch = batch[await self._write_with_retries(batch) :]
             finally:
-                self._waiting = batch + self._waiting  # cancelled in the middle: the next flush writes them
+                self._waiting = batch + self._waiting  # after a cancellation the next flush writes them
 
-    async def _write_surely(self, batch: list[Result]) -> int:
-        """Write these, or the first half of them while one among them cannot be written. Returns how many are settled."""
+    async def _write_with_retries(self, batch: list[Result]) -> int:
+        """Write the batch, halved while one of its results cannot be written. Returns how many results are written or given up."""
         tries = 0
         while True:
             try:
@@ -71,7 +71,7 @@ class Recorder:
                     if len(batch) > 1:
                         batch = batch[: len(batch) // 2]
                         continue
-                    # Its lease runs out and it becomes `unknown`, as after a crash; the others must not wait for it.
+                    # Its lease expires and it becomes `unknown`, as after a crash; it must not block the others.
                     log.exception("result.not_writable", delivery_id=str(batch[0].delivery_id), **failure(error))
                     return 1
                 delay = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
@@ -82,13 +82,13 @@ class Recorder:
                 return len(batch)
 
     async def _write(self, batch: Sequence[Result]) -> None:
-        """Write these now, in one transaction; then end what is queued for a destination that they have closed."""
+        """Write a batch in one transaction, then end what is queued for the destinations that it has closed."""
         started = time.perf_counter()
         async with self._database.driver() as connection, connection.transaction():
             recorded = await record(connection, batch, self._probe_seconds)
         metrics.results_written(time.perf_counter() - started)
         for result, status in recorded.held:
-            _say(result, status)
+            _log_attempt(result, status)
         metrics.attempted(
             Counter((status, result.outcome.cause) for result, status in recorded.held),
             [result.duration_ms for result, _ in recorded.held if result.sent and result.duration_ms is not None],
@@ -104,12 +104,12 @@ class Recorder:
         try:
             async with self._database.transaction() as connection:
                 await end_queued_of_version(connection, version_id, cause)
-        except UNAVAILABLE as error:  # the results are written; the next slice of each job finds it closed
+        except UNAVAILABLE as error:  # the results are written; each job's next slice ends its own
             log.warning("destination.queue_not_ended", version_id=str(version_id), **failure(error))
 
 
-def _say(result: Result, status: DeliveryStatus) -> None:
-    """One line an attempt. A success only at DEBUG: its row says the same, and 3,000 lines a second say nothing."""
+def _log_attempt(result: Result, status: DeliveryStatus) -> None:
+    """Log one line per attempt. Successes only at DEBUG: their rows hold the same, and there may be 3,000 a second."""
     if status is DeliveryStatus.SUCCESS and not logging.getLogger().isEnabledFor(logging.DEBUG):
         return
     log.info(

@@ -1,6 +1,7 @@
-"""One slice of a push job: claim, build, reserve slots, mark, send; ends after about a second if anybody else waits.
+"""One slice of a push job: claims deliveries, builds payloads, reserves slots, marks `sending` and sends, for about a second.
 
-It ends before its last answers are there: they belong to the drainer then, so Clay's latency never becomes the pace.
+A slice goes on while no other push job waits for a worker. It ends before its last responses arrive, so that Clay's
+latency does not limit the pace.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from clay_push_service import logs, metrics
@@ -20,218 +20,216 @@ from clay_push_service.deliveries.claim import Claimed, claim, mark_sending, rel
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.slot_gate import Slot
-from clay_push_service.sending.build_payloads import Ready, prepare
-from clay_push_service.sending.in_flight import PATIENCE_SECONDS, Posts
+from clay_push_service.sending.build_payloads import Ready, build_payloads
+from clay_push_service.sending.context import SendingContext
+from clay_push_service.sending.in_flight import LONGEST_WAIT_SECONDS, InFlight
 from clay_push_service.sending.open_job import OpenJob
 from clay_push_service.sending.pacing import CANCELLED, WINDOW, WINDOW_LEADS, Planned, Sender, Window, sleep_until
-from clay_push_service.sending.prefetch import one_ahead
-
-if TYPE_CHECKING:
-    from clay_push_service.sending.drainer import Drainer
+from clay_push_service.sending.prefetch import prefetch
 
 SLICE_SECONDS = 1.0
-SLICE_AT_MOST_SECONDS = 30.0
-"""While nobody else waits a slice goes on, but not for ever: a queue job that runs for minutes looks stuck."""
+LONGEST_SLICE_SECONDS = 30.0
+"""Limit of a slice that goes on because no other job waits: a queue job that runs for minutes looks stuck."""
 BATCH = 500
-"""Leads claimed and built at once where there is no pace: 14 ms for their payloads."""
+"""Deliveries claimed and built at a time without a pace: 14 ms for their payloads."""
 FIRST_BATCH = 100
-"""Soon built, so that something is sent while the next is being built; each is twice the one before, up to BATCH."""
+"""Built soon, so that sending starts while the next batch is built; each batch doubles, up to BATCH."""
 MARK_AHEAD_SECONDS = 0.05
-"""Marking takes a few milliseconds, and a slot must not be missed over it."""
+"""A window is marked this long before its first slot: marking takes a few milliseconds."""
 
 log = logs.get(__name__)
 
 
 class Slice:
-    """Everything of one push job that one worker does in about a second."""
+    """Runs once: `run`, then `wake_next`."""
 
-    def __init__(self, drainer: "Drainer", job: OpenJob) -> None:
-        self._drainer = drainer
+    def __init__(self, context: SendingContext, job: OpenJob) -> None:
+        self._context = context
         self._job = job
-        self._held: dict[UUID, Claimed] = {}  # by delivery: claimed, and not yet handed to a POST
-        self._posts = Posts(drainer, job)
-        self._sender = Sender(drainer, job, self._posts, self._held)
+        self._unsent: dict[UUID, Claimed] = {}  # by delivery: claimed, and not yet a POST
+        self._in_flight = InFlight(context, job)
+        self._sender = Sender(context, job, self._in_flight, self._unsent)
         self._newcomer = job.newcomer
-        self._started = self._looked = time.monotonic()
-        # What is claimed at its beginning may wait for a slot until its end, and must be sent and answered in its lease.
-        self._at_most_seconds = min(SLICE_AT_MOST_SECONDS, drainer.config.send_within_seconds)
+        self._started = self._checked = time.monotonic()
+        # A delivery claimed at the start may wait for its slot until the end, and its response must arrive in its lease.
+        self._longest_seconds = min(LONGEST_SLICE_SECONDS, context.config.send_within_seconds)
 
     async def run(self) -> None:
         try:
-            await self._feed()
+            await self._send_windows()
         finally:
-            await self._give_back()
-        if self._posts.says_closed_or_waiting:
-            await self._drainer.recorder.flush()  # the next slice must find the destination closed or waiting
+            await self._release_unsent()
+        if self._in_flight.destination_failed:
+            await self._context.result_writer.flush()  # the next slice must find the destination closed or waiting
 
-    async def hand_over(self) -> None:
-        """After `run`: wake the next slice. For what is still to be answered its record does."""
+    async def wake_next(self) -> None:
+        """Queue the next slice, after `run`. A result that makes a delivery wait queues one as well."""
         if self._job.probe:
-            self._drainer.keep(asyncio.create_task(self._after_probe()))
+            self._context.track(asyncio.create_task(self._wake_after_probe()))
         else:
-            await self._drainer.go_on(self._job, self._posts.resume_seconds)
-        metrics.SLICES.labels(end="halted" if self._posts.resume_seconds else "done").inc()
+            await self._context.wake_next_slice(self._job, self._in_flight.resume_seconds)
+        metrics.SLICES.labels(end="halted" if self._in_flight.resume_seconds else "done").inc()
 
-    async def _feed(self) -> None:
-        async with aclosing(one_ahead(self._all_windows())) as windows:
+    async def _send_windows(self) -> None:
+        async with aclosing(prefetch(self._windows())) as windows:
             try:
                 async for window in windows:
                     await self._sender.send(window)
             finally:
-                # Who works ahead may be waiting for leads to be sent; after an error nobody sends them.
-                self._posts.halt()
+                # The prefetched iterator may wait until deliveries are sent; after an error they are not.
+                self._in_flight.halt()
 
-    async def _all_windows(self) -> AsyncGenerator[Window, None]:
-        """The windows of all batches in one row: between two batches, too, the next is marked while the last is sent."""
+    async def _windows(self) -> AsyncGenerator[Window, None]:
+        """The windows of all batches in one sequence: the next is marked while the last is sent, between batches too."""
         batches = self._batches()
         if self._unpaced and not self._job.probe:
-            batches = one_ahead(batches)
+            batches = prefetch(batches)
         async with aclosing(batches):
             try:
                 async for batch in batches:
-                    async with aclosing(self._windows(batch)) as windows:
+                    async with aclosing(self._windows_of_batch(batch)) as windows:
                         async for window in windows:
                             yield window
             except BaseException:
-                # Closed or failed, so the batches must not wait for leads that nobody sends. Not at the regular end:
-                # the last window is still being sent then.
-                self._posts.halt()
+                # Closed or failed: the batches must not wait for deliveries that are never sent. Not at the regular end,
+                # when the last window is still being sent.
+                self._in_flight.halt()
                 raise
 
-    async def _after_probe(self) -> None:
-        """Its answer may have opened the destination: then nobody waits for the next probe's time."""
+    async def _wake_after_probe(self) -> None:
+        """Queue the next slice when the probe's response is recorded: if it opens the destination, sending resumes at once."""
         try:
-            await self._posts.answered()
-            await self._drainer.recorder.flush()
-            await self._drainer.go_on(self._job, self._posts.resume_seconds)
-        except Exception as error:  # noqa: BLE001 - the sweep wakes what this could not
-            log.warning("slice.not_settled", job_id=str(self._job.id), **failure(error))
+            await self._in_flight.wait()
+            await self._context.result_writer.flush()
+            await self._context.wake_next_slice(self._job, self._in_flight.resume_seconds)
+        except Exception as error:  # noqa: BLE001 - the sweep queues it instead
+            log.warning("slice.next_not_queued", job_id=str(self._job.id), **failure(error))
 
     @property
     def _unpaced(self) -> bool:
         return self._job.rate_limit_ms == 0
 
-    async def _look_around(self) -> None:
-        """End the slice when its second is over and somebody else waits for a place."""
+    async def _halt_if_others_wait(self) -> None:
+        """Checked once a second: end the slice if another push job waits, or at the slice's limit."""
         now = time.monotonic()
-        if now - self._looked >= SLICE_SECONDS:
-            self._looked = now
-            if now - self._started >= self._at_most_seconds or await self._drainer.others_wait(self._job.id):
-                self._posts.halt()
+        if now - self._checked >= SLICE_SECONDS:
+            self._checked = now
+            if now - self._started >= self._longest_seconds or await self._context.other_jobs_are_waiting(self._job.id):
+                self._in_flight.halt()
 
     async def _batches(self) -> AsyncGenerator[list[Ready], None]:
-        """Claim and build. Leads whose claim was lost before come last and alone: one of them may have killed a worker."""
+        """Claim and build. Deliveries that lost a claim come last and one at a time: one of them may have killed a worker."""
         suspects = False
         wanted = FIRST_BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
-        while not self._sender.ends:
+        while not self._sender.must_stop:
             if suspects:
-                await self._nobody_on_the_way()
-            async with self._drainer.database.driver() as connection:
+                await self._wait_until_all_recorded()
+            async with self._context.database.driver() as connection:
                 claims = await claim(
                     connection, self._job.id, uuid4(), 1 if suspects or self._job.probe else wanted,
-                    self._drainer.config.lease, suspects=suspects,
+                    self._context.config.lease, suspects=suspects,
                 )  # fmt: skip
             if not claims:
                 if suspects:
                     return
                 suspects = True
                 continue
-            ready = await self._prepare(claims)
+            ready = await self._build_payloads(claims)
             if self._unpaced:
                 wanted = min(wanted * 2, BATCH)
             if ready:
                 yield ready
                 if self._job.probe:
                     return
-            await self._look_around()
+            await self._halt_if_others_wait()
 
-    async def _prepare(self, claims: list[Claimed]) -> list[Ready]:
-        """Those that can be sent; of the others it is recorded why not."""
+    async def _build_payloads(self, claims: list[Claimed]) -> list[Ready]:
+        """Return the deliveries that can be sent; record the cause for the others."""
         for claimed in claims:
-            self._held[claimed.delivery_id] = claimed
+            self._unsent[claimed.delivery_id] = claimed
         ready = []
-        for prepared in await prepare(
-            self._drainer.host,
-            self._drainer.database,
+        for built in await build_payloads(
+            self._context.host,
+            self._context.database,
             self._job.org_id,
             self._job.project_id,
             claims,
-            self._drainer.clock,
+            self._context.clock,
         ):
-            if isinstance(prepared, Ready):
-                ready.append(prepared)
+            if isinstance(built, Ready):
+                ready.append(built)
             else:
-                self._held.pop(prepared.claimed.delivery_id, None)
-                self._posts.record_unsendable(prepared)
+                self._unsent.pop(built.claimed.delivery_id, None)
+                self._in_flight.record_unsendable(built)
         return ready
 
-    async def _nobody_on_the_way(self) -> None:
-        """Whoever is being sent, or is sent and not recorded, would be `unknown` if the next lead kills this process."""
-        while self._held and not self._sender.ends:  # noqa: ASYNC110 - rare: after a worker died over a claim
+    async def _wait_until_all_recorded(self) -> None:
+        """Wait until nothing is in flight or unrecorded: it would be `unknown` if the next delivery kills this process."""
+        while self._unsent and not self._sender.must_stop:  # noqa: ASYNC110 - rare: after a worker died with a claim
             await asyncio.sleep(0.005)
-        await self._posts.answered()
-        await self._drainer.recorder.flush()
+        await self._in_flight.wait()
+        await self._context.result_writer.flush()
 
-    async def _windows(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
-        """Reserve slots and mark the leads of the next window, just before its time."""
+    async def _windows_of_batch(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
+        """Reserve slots, and mark each window shortly before its first slot."""
         rest = deque(batch)
-        while rest and not self._sender.ends:
+        while rest and not self._sender.must_stop:
             reservation = await self._reserve(len(rest))
             if reservation.unpaced:
-                while rest and not self._sender.ends:
-                    yield await self._mark([(rest.popleft(), None) for _ in range(min(self._sender.leads, len(rest)))])
-                    await self._look_around()
+                while rest and not self._sender.must_stop:
+                    count = min(self._sender.window_leads, len(rest))
+                    yield await self._mark([Planned(rest.popleft(), None) for _ in range(count)])
+                    await self._halt_if_others_wait()
             elif reservation.slots:
                 slots = deque((rest.popleft(), Slot(at, reservation.interval)) for at in reservation.slots)
-                while slots and not self._sender.ends:
-                    first = slots[0][1].at
+                while slots and not self._sender.must_stop:
+                    _, first = slots[0]
                     window: list[Planned] = []
-                    while slots and slots[0][1].at <= first + WINDOW:
-                        window.append(slots.popleft())
-                    await sleep_until(self._drainer.clock.at(first) - MARK_AHEAD_SECONDS)
-                    if not self._sender.ends:
+                    while slots and slots[0][1].at <= first.at + WINDOW:
+                        window.append(Planned(*slots.popleft()))
+                    await sleep_until(self._context.clock.at(first.at) - MARK_AHEAD_SECONDS)
+                    if not self._sender.must_stop:
                         yield await self._mark(window)
-                await self._look_around()
-            elif reservation.wait.total_seconds() > PATIENCE_SECONDS:
-                self._posts.halt(reservation.wait.total_seconds())
+                await self._halt_if_others_wait()
+            elif reservation.wait.total_seconds() > LONGEST_WAIT_SECONDS:
+                self._in_flight.halt(reservation.wait.total_seconds())
             else:
                 await sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
-                await self._look_around()
+                await self._halt_if_others_wait()
 
     async def _reserve(self, wanted: int) -> Reservation:
-        reservation, _ = await self._drainer.reserve(self._job.org_id, wanted, newcomer=self._newcomer)
+        reservation, _ = await self._context.reserve(self._job.org_id, wanted, newcomer=self._newcomer)
         if reservation.slots:
             self._newcomer = False
         return reservation
 
-    async def _mark(self, window: list[Planned]) -> Window:
-        """All leads of a window are of one claim."""
+    async def _mark(self, planned: list[Planned]) -> Window:
+        """Mark deliveries of one claim as `sending`; those whose claim was lost are dropped."""
         marked_at = time.monotonic()
-        ids = [ready.claimed.delivery_id for ready, _ in window]
-        async with self._drainer.database.driver() as connection:
-            ours = await mark_sending(connection, window[0][0].claimed.token, ids, self._drainer.config.lease)
-        if len(ours) < len(ids):
-            for lost in set(ids) - ours:
-                self._held.pop(lost, None)
-            window = [entry for entry in window if entry[0].claimed.delivery_id in ours]
-        return Window(window, marked_at)
+        ids = [each.ready.claimed.delivery_id for each in planned]
+        async with self._context.database.driver() as connection:
+            marked = await mark_sending(connection, planned[0].ready.claimed.token, ids, self._context.config.lease)
+        if len(marked) < len(ids):
+            for lost in set(ids) - marked:
+                self._unsent.pop(lost, None)
+            planned = [each for each in planned if each.ready.claimed.delivery_id in marked]
+        return Window(planned, marked_at)
 
-    async def _give_back(self) -> None:
-        """What was claimed and not sent waits again; of a cancelled job it ends."""
-        held: defaultdict[UUID, list[UUID]] = defaultdict(list)
-        for claimed in self._held.values():
-            held[claimed.token].append(claimed.delivery_id)
-        self._held.clear()
+    async def _release_unsent(self) -> None:
+        """Release what was claimed and not sent; if the push job is cancelled, end it."""
+        unsent: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for claimed in self._unsent.values():
+            unsent[claimed.token].append(claimed.delivery_id)
+        self._unsent.clear()
         try:
-            while held:
-                token, delivery_ids = next(iter(held.items()))
-                async with self._drainer.database.driver() as connection:
+            while unsent:
+                token, delivery_ids = next(iter(unsent.items()))
+                async with self._context.database.driver() as connection:
                     await release(connection, token, delivery_ids)
-                del held[token]
+                del unsent[token]
         except UNAVAILABLE:
-            for token, delivery_ids in held.items():
-                self._drainer.return_later(token, delivery_ids)
+            self._context.unreleased_claims.extend(unsent.items())
             raise
-        async with self._drainer.database.transaction() as connection:
+        async with self._context.database.transaction() as connection:
             if await CANCELLED.rows(connection, {"job_id": self._job.id}):
                 await end_queued(connection, [self._job.id], Cause.CANCELLED)

@@ -1,1 +1,1 @@
-"""The worker process."""
+"""The worker process: queue worker, heartbeat, sweep and watchdog."""

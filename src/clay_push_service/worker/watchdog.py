@@ -1,7 +1,7 @@
-"""Ends a process whose event loop is blocked or which is cut off from its database: threads that trust neither.
+"""Ends a process whose event loop is blocked or which is cut off from its database, from threads that depend on neither.
 
-A worker cut off from PostgreSQL can neither claim nor record; a silent partition would hang it for ever, past SIGTERM.
-Whoever supervises the process starts it again.
+A worker that is cut off from PostgreSQL can neither claim nor record, and a silent network partition would block it without
+end, even after SIGTERM. A supervisor must restart the process.
 """
 
 import faulthandler
@@ -16,23 +16,23 @@ import psycopg
 from clay_push_service import logs
 from clay_push_service.database import drivers
 
-CHECKS_A_LIMIT = 6
-"""How often the database is asked within the limit."""
+CHECKS_PER_LIMIT = 6
+"""How often the database is queried within the limit."""
 EXIT_CODE = 70
 """EX_SOFTWARE: never 0, so that a supervisor restarts it."""
 
 LAST_SHARE = 1.5
-"""Of the limit: after that the interpreter's own alarm ends the process, with exit code 1. What holds Python's global lock (a
-C extension, a regular expression without end) stops our threads, too, but not that one."""
+"""Of the limit: after it `faulthandler` ends the process, with exit code 1. Code that holds Python's global lock (a C extension, a
+regular expression without end) blocks the threads of this module, but not that one."""
 
 log = logs.get(__name__)
 
 
 def end_within(seconds: float) -> None:
-    """End this process after so long, unless it has ended by itself."""
+    """End this process after `seconds`, unless it has ended."""
 
     def end() -> None:
-        log.critical("watchdog.ends_process", cut_off="its_own_end", seconds=round(seconds))
+        log.critical("watchdog.ends_process", cut_off="shutdown", seconds=round(seconds))
         logs.flush()
         os._exit(EXIT_CODE)
 
@@ -42,7 +42,7 @@ def end_within(seconds: float) -> None:
 
 
 class Watchdog:
-    """`alive` is called by the event loop about once a second; the database is asked by the thread itself."""
+    """The event loop calls `reset` about once a second; a thread queries the database."""
 
     def __init__(self, database_url: str, limit_seconds: float) -> None:
         self._client = drivers.Client(database_url, "clay-push-watchdog")
@@ -51,17 +51,17 @@ class Watchdog:
         self._database_seen = time.monotonic()
         self._deadline = float("inf")
         self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        self._asker = threading.Thread(target=self._ask, name="watchdog-database", daemon=True)
+        self._database_checker = threading.Thread(target=self._check_database, name="watchdog-database", daemon=True)
 
     def start(self) -> None:
         self._watcher.start()
-        self._asker.start()
+        self._database_checker.start()
 
     def end_within(self, seconds: float) -> None:
-        """The process was told to stop: it ends by then, whatever hangs (a partition, a name server, a driver's thread)."""
+        """The process is stopping: end it after `seconds`, whatever blocks it (a partition, a name server, a driver's thread)."""
         self._deadline = time.monotonic() + seconds
 
-    def alive(self) -> None:
+    def reset(self) -> None:
         self._loop_seen = time.monotonic()
         faulthandler.dump_traceback_later(self._limit * LAST_SHARE, exit=True)
 
@@ -71,7 +71,7 @@ class Watchdog:
             time.sleep(min(self._limit / 10, 0.5))
             now = time.monotonic()
             if now > self._deadline:
-                self._end("its_own_end", now - self._deadline)
+                self._end("shutdown", now - self._deadline)
             if now - before > self._limit / 2:  # the whole process was frozen (SIGSTOP, a suspended machine)
                 self._loop_seen = self._database_seen = now
             before = now
@@ -85,14 +85,14 @@ class Watchdog:
         logs.flush()
         os._exit(EXIT_CODE)
 
-    def _ask(self) -> None:
-        """A connection of its own, asked again and again: a pool's may be fine while new ones are not, and vice versa."""
+    def _check_database(self) -> None:
+        """Uses a connection of its own: a pool's connections may work while new ones fail, and vice versa."""
         while True:
             try:
                 with drivers.connect_psycopg(self._client, autocommit=True) as connection:
                     while True:
                         connection.execute("SELECT 1")
                         self._database_seen = time.monotonic()
-                        time.sleep(self._limit / CHECKS_A_LIMIT)
+                        time.sleep(self._limit / CHECKS_PER_LIMIT)
             except psycopg.Error:
-                time.sleep(min(self._limit / CHECKS_A_LIMIT, 1.0))
+                time.sleep(min(self._limit / CHECKS_PER_LIMIT, 1.0))
