@@ -226,7 +226,7 @@ class Deliveries(RuleBasedStateMachine):
         async def act() -> None:
             async with self.world.database.transaction() as connection:
                 before = await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq")
-                assert (await record(connection, written.results, 30.0)).held == []
+                assert (await record(connection, written.results, 30.0)).written == []
                 assert await mark_sending(connection, written.token, written.delivery_ids, LEASE) == set()
                 await release(connection, written.token, written.delivery_ids)
             assert await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq") == before

@@ -1,7 +1,7 @@
-"""The queue: procrastinate on our own database, jobs inserted in the caller's transaction; arguments are ids, never data.
+"""The job queue: procrastinate on our own database, jobs inserted in the caller's transaction; arguments are ids, never data.
 
-A queue job is a wake-up, the rows are the truth: no `lock` and no `queueing_lock` (a dead worker's job would block
-them), no retry (the sweep wakes what nobody drains).
+A queue job is only a wake-up; the delivery rows are the truth. So jobs use no `lock` and no `queueing_lock` (a dead
+worker's job would block them) and no retry (the sweep queues lost wake-ups again).
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.session_settings import SCHEMA
 
 POOL_SECONDS = 5.0
-"""For a connection. psycopg's 30 s would be added, one after another, to each thing the queue does after an outage."""
-ANSWER_SECONDS = 5.0
-"""For one statement of the queue's, all of which are short; a connection that takes longer is taken for dead and cut."""
+"""To get a connection. With psycopg's 30 s, each operation of the queue would wait that long after an outage."""
+STATEMENT_SECONDS = 5.0
+"""For one statement of the queue, all of which are short; a connection that takes longer is considered dead and closed."""
 LISTEN_CHECK_SECONDS = 5.0
-"""Between two round trips on LISTEN's connection: one that was silently dropped would hear nothing for ever."""
+"""Between two round trips on the connection that LISTENs: one that was silently dropped would receive nothing and not fail."""
 QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
-FETCHES = "procrastinate_fetch_job"
-"""In the query that asks for a job, and in no other."""
+FETCH = "procrastinate_fetch_job"
+"""Occurs only in the query that fetches a job."""
 
-# procrastinate has no asyncpg connector; its own SQL function, called on the caller's connection, is what makes rows and
-# job commit together. A test holds that the function exists and that a rollback leaves no job. Wake-ups that are queued
-# already and no later than this one count: a push job has as many as there are workers to share it, and no more (a worker
-# that has a share already puts the others off, second after second; but it may have taken two before another came).
+# procrastinate has no asyncpg connector, so its SQL function is called on the caller's connection: rows and job commit
+# together. A test checks that the function exists and that a rollback leaves no job. Wake-ups already queued for no later
+# than this one count: a push job needs as many as there are workers for it, and no more (a worker that drains it already
+# delays the others by a second, again and again). Up to twice the workers less one, because one may have fetched two.
 # `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
 WAKE = Statement(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
@@ -64,7 +64,7 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
 
 
 async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
-    """See to it, in the caller's transaction, that a worker drains this push job after `delay_seconds`, or up to `times` do."""
+    """Queue a wake-up, in the caller's transaction: up to `times` workers drain this push job after `delay_seconds`."""
     values = {
         "queue": QUEUE,
         "task": DRAIN,
@@ -77,21 +77,21 @@ async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0
 
 
 async def wake_live(connection: Connection, org_id: UUID) -> None:
-    """See to it, in the caller's transaction, that the organization's live push jobs are drained now.
+    """Queue wake-ups, in the caller's transaction, for all live push jobs of the organization, now.
 
-    For whoever opens a destination or moves its pace: each of them may have put itself off until a time that counts no more.
+    Call it after opening a destination or changing its pace: the jobs may be queued for a later time that no longer applies.
     """
     await WAKE_LIVE.rows(connection, {"queue": QUEUE, "task": DRAIN, "org_id": org_id})
 
 
 class Connector(PsycopgConnector):
-    """The worker's connector, with procrastinate's tables in schema `clay`. Calls `answered` after each successful fetch of a job.
+    """The worker's connector, with procrastinate's tables in schema `clay`. Calls `fetched` after each successful fetch of a job.
 
     Every use of a connection is bounded: psycopg itself has no timeout for a server that does not respond. Only public
     methods of procrastinate are used or overridden.
     """
 
-    def __init__(self, database_url: str, answered: Callable[[], None]) -> None:
+    def __init__(self, database_url: str, fetched: Callable[[], None]) -> None:
         self._client = drivers.Client(database_url, "clay-push-queue")
         super().__init__(
             pool_factory=_new_pool,
@@ -102,7 +102,7 @@ class Connector(PsycopgConnector):
             max_size=8,
             timeout=POOL_SECONDS,
         )
-        self._answered = answered
+        self._fetched = fetched
 
     async def _configure(self, connection: psycopg.AsyncConnection) -> None:
         async with _bounded(connection):
@@ -110,8 +110,8 @@ class Connector(PsycopgConnector):
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
-        if FETCHES in query:
-            self._answered()
+        if FETCH in query:
+            self._fetched()
         return row
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
@@ -144,7 +144,7 @@ async def _forward_notifications(connection: psycopg.AsyncConnection, on_notific
 
 
 class _BoundedPool(AsyncConnectionPool):
-    """A pool whose connections are cut after ANSWER_SECONDS in use."""
+    """A pool whose connections are cut after STATEMENT_SECONDS in use."""
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[psycopg.AsyncConnection]:  # noqa: ASYNC109 - psycopg's parameter
@@ -164,8 +164,8 @@ async def _check(connection: psycopg.AsyncConnection) -> None:
 
 @asynccontextmanager
 async def _bounded(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
-    """Cut the connection after ANSWER_SECONDS: pending operations on it raise OperationalError."""
-    timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, drivers.cut, connection)
+    """Cut the connection after STATEMENT_SECONDS: pending operations on it raise OperationalError."""
+    timer = asyncio.get_running_loop().call_later(STATEMENT_SECONDS, drivers.cut, connection)
     try:
         yield
     finally:

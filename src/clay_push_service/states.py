@@ -1,4 +1,4 @@
-"""The states that rows go through, as the database's checks know them; the tables themselves are made by Alembic."""
+"""The states of push jobs, deliveries and destinations, as the database's checks define them."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class PushMode(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """What callers see of a push job. `running` includes waiting for Clay; see `waiting` in the answer."""
+    """The status of a push job in the API. `running` includes waiting for Clay; see `waiting` in the response."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -24,7 +24,7 @@ class JobStatus(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """What callers see of a delivery."""
+    """The status of a delivery in the API."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -33,7 +33,7 @@ class DeliveryStatus(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery is inside: only a row marked SENDING can become `unknown` when its worker dies."""
+    """The internal state of a delivery: only a row marked SENDING can become `unknown` when its worker dies."""
 
     WAITING = "waiting"
     CLAIMED = "claimed"

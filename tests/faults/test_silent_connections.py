@@ -141,7 +141,7 @@ async def queue_behind(database_url: str) -> AsyncIterator[tuple[queue.Connector
 
 
 async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)
     async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(30):
         assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
         proxy.forget_all()
@@ -151,7 +151,7 @@ async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeyp
 async def test_the_queues_listen_hears_again_after_it_went_deaf(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)
     monkeypatch.setattr(queue, "LISTEN_CHECK_SECONDS", 0.2)
     heard = asyncio.Event()
 

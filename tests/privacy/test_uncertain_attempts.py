@@ -61,7 +61,7 @@ class OneDelivery:
             result = Result(
                 self.delivery_id, self.job_id, self.version_id, self.token, outcome, sent=sent, attempts=self.attempts
             )
-            assert len((await record(connection, [result], 30.0)).held) == 1
+            assert len((await record(connection, [result], 30.0)).written) == 1
 
     async def try_once(self, outcome: Outcome) -> None:
         await self.send()

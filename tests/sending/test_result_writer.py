@@ -141,5 +141,5 @@ async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str)
         results = await sent(w, 3)
         others = [dataclasses.replace(result, attempts=1) for result in results]
         async with w.database.transaction() as connection:
-            assert (await record(connection, others, 30.0)).held == []
+            assert (await record(connection, others, 30.0)).written == []
         assert {row.state for row in await w.deliveries(results[0].job_id)} == {"sending"}

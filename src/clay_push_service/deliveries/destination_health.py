@@ -1,4 +1,4 @@
-"""A destination's health: `open`, `waiting` out an outage, or `closed` after refusals; a pure function of what Clay answered."""
+"""A destination's health: `open`, `waiting` during an outage, or `closed` after refusals; a pure function of Clay's responses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ class Health:
     reason: Cause | None = None
 
     def after(self, outcomes: Iterable[Outcome]) -> "Health":
-        """Fold answers in, oldest first. A closed destination stays closed: only a changed config or a good test opens it."""
+        """Apply outcomes, oldest first. A closed destination stays closed: only changed settings or a successful test open it."""
         health = self
         for outcome in outcomes:
             health = health._after_one(outcome)

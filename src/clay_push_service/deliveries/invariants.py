@@ -1,6 +1,6 @@
-"""Holds live data to what must always be true of it: reads only, one snapshot, and names what is broken and where.
+"""Verifies the invariants of the ledger on live data: reads only, in one snapshot, and reports the ids of violations.
 
-Each check is a statement that returns the ids of what breaks it; none is the good answer.
+Each check is a statement that returns the ids of rows that violate it; no rows means that it holds.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ NO_TIMEOUT = text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 class Check:
     name: str
     must_hold: str
-    """One sentence: what is true while everything is well."""
+    """One sentence: what is true in correct data."""
     breaks: str
-    """Returns column `id`. `:patience` is how long what is overdue may take until somebody puts it right."""
+    """Returns column `id`. `:patience`: how long an overdue row may wait for its repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Violation:
 
 
 CHECKS: Sequence[Check] = (
-    Check("counters", "A push job's counters are its deliveries.", """
+    Check("counters", "A push job's counters match its deliveries.", """
         SELECT job.id FROM clay.push_jobs AS job
         LEFT JOIN (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'success') AS success,
                           count(*) FILTER (WHERE status = 'failed') AS failed,
@@ -46,25 +46,25 @@ CHECKS: Sequence[Check] = (
         WHERE (job.lead_count, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
               <> (coalesce(row.leads, 0), coalesce(row.success, 0), coalesce(row.failed, 0), coalesce(row.skipped, 0),
                   coalesce(row.unknown, 0))"""),
-    Check("ended_jobs", "A push job that has ended has no live delivery.", """
+    Check("ended_jobs", "A finished push job has no live delivery.", """
         SELECT DISTINCT job.id FROM clay.push_jobs AS job
         JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state <> 'done'
         WHERE job.status NOT IN ('pending', 'running')"""),
-    Check("live_jobs", "A push job of which nothing is left has ended.", """
+    Check("live_jobs", "A push job without a live delivery is finished.", """
         SELECT id FROM clay.push_jobs WHERE status IN ('pending', 'running')
           AND success_count + failed_count + skipped_count = lead_count"""),
-    Check("one_live_delivery", "A lead of an organization is on its way once at most.", """
+    Check("one_live_delivery", "A lead of an organization has at most one live delivery.", """
         SELECT contributor_id AS id FROM clay.clay_push_log WHERE state <> 'done'
         GROUP BY org_id, contributor_id HAVING count(*) > 1"""),
-    Check("claims", "A claim has a token and a lease, and nothing else has.", """
+    Check("claims", "Only claimed deliveries have a token and a lease.", """
         SELECT id FROM clay.clay_push_log
         WHERE (state IN ('claimed', 'sending')) <> (claim_token IS NOT NULL)
            OR (claim_token IS NULL) <> (lease_until IS NULL) OR (state = 'done') <> (finished_at IS NOT NULL)
            OR (status = 'pending') <> (state <> 'done')"""),
-    Check("causes", "What failed or was skipped says why.", """
+    Check("causes", "A failed or skipped delivery has a cause, and no other.", """
         SELECT id FROM clay.clay_push_log
         WHERE status IN ('failed', 'skipped') AND cause IS NULL OR status = 'success' AND cause IS NOT NULL"""),
-    Check("once", "No lead is recorded twice as taken by one Clay table, unless it was pushed again on purpose.", """
+    Check("once", "A lead is recorded once as accepted by a Clay table, unless it was pushed again on purpose.", """
         SELECT contributor_id AS id FROM (
             SELECT delivery.contributor_id, job.push_again,
                    row_number() OVER (PARTITION BY delivery.org_id, delivery.contributor_id, delivery.table_epoch
@@ -73,8 +73,8 @@ CHECKS: Sequence[Check] = (
             WHERE delivery.status = 'success') AS taken
         WHERE number > 1 AND NOT push_again"""),
     # `fuel_used`: entries of releases before 0014, which an append-only audit log keeps.
-    # What was recorded within a minute of a setting by hand may have come before it or after.
-    Check("quota", "A webhook's meter counts at least what was sent to it, by any version, since it was set by hand.", """
+    # A delivery recorded within a minute of a manual setting may precede or follow it.
+    Check("quota", "A webhook's meter counts at least what all its versions sent to it since it was set by hand.", """
         SELECT meter.id FROM clay.quota_meters AS meter
         LEFT JOIN LATERAL (
             SELECT change.at, CAST(coalesce(change.details ->> 'quota_used', change.details ->> 'fuel_used') AS bigint) AS used FROM clay.audit_log AS change
@@ -95,15 +95,15 @@ CHECKS: Sequence[Check] = (
     Check("one_meter", "All versions of a webhook count on one meter.", """
         SELECT min(id::text) AS id FROM clay.destination_versions WHERE url_fingerprint IS NOT NULL
         GROUP BY org_id, url_fingerprint HAVING count(DISTINCT meter_id) > 1"""),
-    Check("table_epoch", "A delivery is for the Clay table its push job is for.", """
+    Check("table_epoch", "A delivery has the Clay table of its push job.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
         WHERE delivery.table_epoch <> job.table_epoch"""),
-    Check("poison", "A lead that has lost too many claims is tried no more.", f"""
+    Check("poison", "A lead that has lost too many claims is not sent again.", f"""
         SELECT id FROM clay.clay_push_log WHERE state <> 'done' AND lost_claims >= {LOST_CLAIMS_TO_POISON}"""),
-    Check("leases", "A lease that has run out is swept up.", """
+    Check("leases", "An expired lease is swept.", """
         SELECT id FROM clay.clay_push_log
         WHERE state IN ('claimed', 'sending') AND lease_until < now() - CAST(:patience AS interval)"""),
-    Check("wake_ups", "What is due is worked on, or somebody will be woken for it.", f"""
+    Check("wake_ups", "A push job with due deliveries has a running slice or a wake-up.", f"""
         SELECT job.id FROM clay.push_jobs AS job
         WHERE job.status IN ('pending', 'running')
           AND coalesce(job.drained_at, job.created_at) < now() - CAST(:patience AS interval)
@@ -115,9 +115,9 @@ CHECKS: Sequence[Check] = (
 
 
 async def verify(connection: AsyncConnection, patience: timedelta) -> list[Violation]:
-    """Run every check. `patience`: several sweeps; in that time a lost worker's leads are somebody else's.
+    """Run every check. `patience`: the time of several sweeps, in which another worker takes over a lost worker's leads.
 
-    Call it in a fresh transaction: it makes it read-only, and one snapshot, so that nothing moves between two checks.
+    Call it in a new transaction: it makes it read-only with one snapshot, so that nothing changes between two checks.
     """
     await connection.execute(READ_ONLY)
     await connection.execute(NO_TIMEOUT)

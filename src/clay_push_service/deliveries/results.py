@@ -1,12 +1,13 @@
-"""Writes what became of deliveries: rows, counters, the destination's quota and health, one transaction for many results.
+"""Writes results of deliveries: rows, counters, the destination's quota and health; one transaction for many results.
 
-Fenced by the claim's token and attempt number: a result whose claim was lost changes nothing, and so does a result that was
-written before and is written again because the answer to its COMMIT was lost.
+Fenced by the claim's token and attempt number: a result whose claim was lost changes nothing, and neither does one that is
+written again because the response to its COMMIT was lost.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service import queue
@@ -18,13 +19,13 @@ from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.destinations.quota import spend
 from clay_push_service.states import DeliveryState, DeliveryStatus, DestinationState
 
-BECOMES = {
+STATUS_AFTER = {
     Verdict.SUCCESS: DeliveryStatus.SUCCESS,
     Verdict.FAILED: DeliveryStatus.FAILED,
     Verdict.RETRY: DeliveryStatus.PENDING,
     Verdict.WAIT: DeliveryStatus.PENDING,
 }
-# What many results have in common goes over the wire once, as a kind: nearly always all are of one.
+# The values that many results share are sent once, as a kind: nearly always all results are of one kind.
 WRITE = Statement("""
 UPDATE clay.clay_push_log AS delivery
 SET status = kind.status, state = kind.state, cause = kind.cause,
@@ -73,7 +74,7 @@ WHERE id = :id
 
 @dataclass(slots=True)
 class Result:
-    """What became of one claimed delivery. `delay_seconds`: when it is due again, if it is not done."""
+    """The result of one claimed delivery. `delay_seconds`: until it is due again, if it is not done."""
 
     delivery_id: UUID
     job_id: UUID
@@ -85,38 +86,48 @@ class Result:
     """POSTs made before this one, as the claim counted them."""
     duration_ms: int | None = None
     late_seconds: float | None = None
-    """From the lead's slot to the first byte, at the sender; None: no slot, or no byte was sent."""
+    """From the slot to the first byte sent; None: no slot, or no byte was sent."""
     payload_hash: bytes | None = None
     detail: str | None = None
-    """Said instead of the cause's own sentence; never holds a URL, a token or the lead's data."""
+    """Replaces the cause's message; never holds a URL, a token or the lead's data."""
     sent: bool = True
-    """False: it never came to a POST, so it says nothing of the destination's health."""
+    """False: there was no POST, so the result does not affect the destination's health."""
 
-    def becomes(self, *, cancelled: bool) -> "_Kind":
-        """`cancelled`: of its job, of which nothing is sent again."""
+    def kind(self, *, cancelled: bool) -> "_Kind":
+        """`cancelled`: the push job is cancelled, so the delivery ends instead of waiting for another attempt."""
         outcome = self.outcome
         cause, detail, delay = outcome.cause, self.detail, self.delay_seconds
-        status = BECOMES[outcome.verdict]
+        status = STATUS_AFTER[outcome.verdict]
         if status is DeliveryStatus.PENDING and cancelled:
             status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
-        return (
+        return _Kind(
             self.claim_token, self.attempts, status, cause, detail, outcome.status,
             int(self.sent and outcome.uses_attempt), delay, int(self.sent and outcome.is_uncertain),
         )  # fmt: skip
 
 
-_Kind = tuple[UUID, int, DeliveryStatus, Cause | None, str | None, int | None, int, float, int]
-"""Token, earlier attempts, status, cause, detail, Clay's status, attempts to add, delay, uncertain attempts to add."""
+class _Kind(NamedTuple):
+    """The values of WRITE that many results share."""
+
+    token: UUID
+    earlier_attempts: int
+    status: DeliveryStatus
+    cause: Cause | None
+    detail: str | None
+    response_status: int | None
+    added_attempts: int
+    delay_seconds: float
+    added_uncertain: int
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`held` are the results that were written, with the status they got: the others had lost their claim."""
+    """`written`: the results that were written, with their status; the others had lost their claim."""
 
-    held: list[tuple[Result, DeliveryStatus]]
+    written: list[tuple[Result, DeliveryStatus]]
     closed: Mapping[UUID, Cause]
-    """Versions of destinations that these results have closed. Whoever recorded ends what is queued for them, in a
-    transaction of its own: here it would wait for other jobs' rows while others wait for the version."""
+    """Versions of destinations that these results have closed. The caller ends what is queued for them in another
+    transaction: in this one it would wait for other jobs' rows while it holds the version that others wait for."""
 
 
 async def record(connection: Connection, results: Sequence[Result], probe_seconds: float) -> Recorded:
@@ -124,19 +135,19 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
     if not results:
         return Recorded([], {})
     cancelled = await counters.lock_jobs(connection, {result.job_id for result in results})
-    numbers: dict[_Kind, int] = {}
-    kinds: list[int] = []
+    number_of_kind: dict[_Kind, int] = {}
+    numbers: list[int] = []
     statuses: list[DeliveryStatus] = []
     for result in results:
-        kind = result.becomes(cancelled=result.job_id in cancelled)
-        kinds.append(numbers.setdefault(kind, len(numbers) + 1))
-        statuses.append(kind[2])
-    written = await _write(connection, results, kinds, list(numbers))
-    held = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in written]
-    tallies: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
+        kind = result.kind(cancelled=result.job_id in cancelled)
+        numbers.append(number_of_kind.setdefault(kind, len(number_of_kind) + 1))
+        statuses.append(kind.status)
+    ids = await _write(connection, results, numbers, list(number_of_kind))
+    written = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in ids]
+    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     due: dict[UUID, float] = {}
-    for result, status in held:
-        counted = tallies[result.job_id]
+    for result, status in written:
+        counted = counts[result.job_id]
         match status:
             case DeliveryStatus.SUCCESS:
                 counted.success += 1
@@ -148,20 +159,23 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
             case DeliveryStatus.PENDING:
                 seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
                 due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
-    pages = Counter(result.job_id for result, _ in held if result.outcome.is_page)
+    pages = Counter(result.job_id for result, _ in written if result.outcome.is_page)
     await counters.add_pages(connection, pages)
-    await counters.add(connection, tallies)
+    await counters.add(connection, counts)
     for job_id, seconds in due.items():
-        # Whoever makes a lead wait wakes somebody for it: the slice that sent it may have ended, and the next one too.
+        # Every delivery that waits needs a wake-up: the slice that sent it may have ended, and the next one too.
         await queue.wake(connection, job_id, delay_seconds=seconds)
-    return Recorded(held, await _move_destinations(connection, [each for each, _ in held if each.sent], probe_seconds))
+    closed = await _update_destinations(connection, [each for each, _ in written if each.sent], probe_seconds)
+    return Recorded(written, closed)
 
 
 async def _write(
     connection: Connection, results: Sequence[Result], numbers: Sequence[int], kinds: Sequence[_Kind]
 ) -> set[UUID]:
-    tokens, earlier, statuses, causes, details, responses, attempted, delays, uncertain = zip(*kinds, strict=True)
-    written = await WRITE.rows(
+    tokens, earlier_attempts, statuses, causes, details, response_statuses, attempts, delays, uncertain = zip(
+        *kinds, strict=True
+    )
+    rows = await WRITE.rows(
         connection,
         {
             "ids": [result.delivery_id for result in results],
@@ -169,7 +183,7 @@ async def _write(
             "durations": [result.duration_ms for result in results],
             "hashes": [result.payload_hash for result in results],
             "tokens": tokens,
-            "earlier": earlier,
+            "earlier": earlier_attempts,
             "statuses": statuses,
             "states": [
                 DeliveryState.WAITING if status is DeliveryStatus.PENDING else DeliveryState.DONE for status in statuses
@@ -179,17 +193,19 @@ async def _write(
                 detail or (EXPLANATIONS[cause].message if cause else None)
                 for cause, detail in zip(causes, details, strict=True)
             ],
-            "responses": responses,
-            "attempted": attempted,
+            "responses": response_statuses,
+            "attempted": attempts,
             "delays": delays,
             "uncertain": uncertain,
             "maybe_sent": MAYBE_SENT,
         },
     )
-    return {delivery_id for (delivery_id,) in written}
+    return {delivery_id for (delivery_id,) in rows}
 
 
-async def _move_destinations(connection: Connection, sent: Sequence[Result], probe_seconds: float) -> dict[UUID, Cause]:
+async def _update_destinations(
+    connection: Connection, sent: Sequence[Result], probe_seconds: float
+) -> dict[UUID, Cause]:
     """Quota and health. Returns the versions that were closed."""
     outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
     for result in sent:

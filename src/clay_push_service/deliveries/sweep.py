@@ -1,6 +1,6 @@
-"""Puts right what a dead, frozen or cut-off worker left behind: expired leases, due rows nobody drains, stuck queue jobs.
+"""The sweep: repairs what a dead, frozen or cut-off worker left: expired leases, lost wake-ups, stuck queue jobs.
 
-Every worker sweeps; one at a time. All by the database's clock.
+Every worker sweeps, one at a time. All times are of the database's clock.
 """
 
 from collections import defaultdict
@@ -18,16 +18,16 @@ from clay_push_service.deliveries import counters
 from clay_push_service.destinations.quota import spend_of_jobs
 
 LOST_CLAIMS_TO_POISON = 4
-"""The first loss may be a neighbour's doing; after it a lead is tried alone, three times."""
+"""The first loss may be caused by another lead of the batch; after it a lead is tried alone, three times."""
 IDLE_SECONDS = 10
-"""A live push job with due leads that no slice has worked on for this long, and no wake-up queued, has lost it."""
+"""A live push job with due leads has lost its wake-up if no slice ran for this long and none is queued."""
 SOON_SECONDS = 60
-"""A wake-up that comes by then is waited for: an outage's probe, say. A later one may be for a wait that is over meanwhile,
+"""A wake-up queued within this time counts (an outage's probe, for example). A later one may belong to a wait that has ended
 because the webhook or the pace was changed."""
 STUCK_SECONDS = 300
-"""A slice lasts 30 s at most; a queue job that has been `doing` for this long belongs to nobody."""
-NAMED = 100
-"""Delivery ids in one line of the log; a worker has at most a window of them in flight for each push job."""
+"""A slice lasts 30 s at most; a queue job in state `doing` for this long has lost its worker."""
+LOGGED_IDS = 100
+"""Delivery ids in one log line; a worker has at most a window of them in flight per push job."""
 
 ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
 EXPIRED = text("""
@@ -87,18 +87,18 @@ class Swept:
 
 
 async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> Swept:
-    """One sweep, in one transaction. Nothing if another worker sweeps just now."""
+    """Run one sweep, in one transaction; does nothing while another worker sweeps."""
     if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
         return Swept()
-    tallies: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
+    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     expired = (await connection.execute(EXPIRED)).scalars().all()
     await counters.lock_jobs(connection, expired)
     values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
     lost = (await connection.execute(UNKNOWN, values)).all()
     for row in lost:
-        tallies[row.job_id].failed += 1
-        tallies[row.job_id].unknown += 1
-    posts = {job_id: counted.unknown for job_id, counted in tallies.items()}
+        counts[row.job_id].failed += 1
+        counts[row.job_id].unknown += 1
+    posts = {job_id: each.unknown for job_id, each in counts.items()}
     returned = (
         await connection.execute(
             RETURNED,
@@ -112,8 +112,8 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     ).all()
     poison = [row for row in returned if row.status == "failed"]
     for row in poison:
-        tallies[row.job_id].failed += 1
-    await counters.add(connection, tallies)
+        counts[row.job_id].failed += 1
+    await counters.add(connection, counts)
     await spend_of_jobs(connection, posts)
     idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
     wakes = {row.job_id for row in returned} | set(idle)
@@ -128,15 +128,15 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     if swept:
         log.warning("sweep.repaired", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
                     woken=swept.woken, stuck=swept.stuck)  # fmt: skip
-    _name("sweep.unknown", lost)
-    _name("sweep.poison", poison)
+    _log_ids("sweep.unknown", lost)
+    _log_ids("sweep.poison", poison)
     return swept
 
 
-def _name(event: str, rows: Sequence[Row[Any]]) -> None:
-    """Which leads nobody will send again: a line a push job, with the ids by which its page and its CSV find them."""
+def _log_ids(event: str, rows: Sequence[Row[Any]]) -> None:
+    """Log which deliveries are not sent again: one line per push job, with the ids that its page and its CSV show."""
     by_job: defaultdict[UUID, list[str]] = defaultdict(list)
     for row in rows:
         by_job[row.job_id].append(str(row.id))
     for job_id, ids in by_job.items():
-        log.warning(event, job_id=str(job_id), leads=len(ids), delivery_ids=ids[:NAMED])
+        log.warning(event, job_id=str(job_id), leads=len(ids), delivery_ids=ids[:LOGGED_IDS])

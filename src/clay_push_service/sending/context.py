@@ -1,11 +1,11 @@
 """What the slices of one worker process share: configuration, clients, the result writer, the clock, requests in flight."""
 
 import asyncio
-import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from clay_push_service import queue
@@ -70,7 +70,7 @@ class SendingContext:
     box: SecretBox
     result_writer: ResultWriter
     clock: DatabaseClock
-    random: random.Random = field(default_factory=random.Random)  # spreads retries
+    random: Random = field(default_factory=Random)  # spreads retries
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     draining: set[UUID] = field(default_factory=set)
     """Push jobs that have a slice in this process now."""

@@ -87,13 +87,13 @@ class ResultWriter:
         async with self._database.driver() as connection, connection.transaction():
             recorded = await record(connection, batch, self._probe_seconds)
         metrics.results_written(time.perf_counter() - started)
-        for result, status in recorded.held:
+        for result, status in recorded.written:
             _log_attempt(result, status)
         metrics.attempted(
-            Counter((status, result.outcome.cause) for result, status in recorded.held),
-            [result.duration_ms for result, _ in recorded.held if result.sent and result.duration_ms is not None],
+            Counter((status, result.outcome.cause) for result, status in recorded.written),
+            [result.duration_ms for result, _ in recorded.written if result.sent and result.duration_ms is not None],
         )
-        if lost := len(batch) - len(recorded.held):
+        if lost := len(batch) - len(recorded.written):
             metrics.CLAIMS_LOST.inc(lost)
             log.warning("claims.lost", results=lost)
         for version_id, cause in recorded.closed.items():
