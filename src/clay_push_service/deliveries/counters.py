@@ -35,8 +35,22 @@ WITH added AS (
     RETURNING job.id, success_count + failed_count + skipped_count = lead_count AS nothing_left)
 SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
 """)
+
+
+class FinishedJob(NamedTuple):
+    id: UUID
+    status: str
+    request_id: str | None
+    lead_count: int
+    success_count: int
+    failed_count: int
+    skipped_count: int
+    unknown_count: int
+
+
 # All deliveries failed: failed. Some: completed, with warnings. None to send: completed. See the feature document, section 8.
-FINISH = Statement("""
+FINISH = Statement(
+    """
 UPDATE clay.push_jobs
 SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
                   WHEN success_count = 0 AND failed_count > 0 THEN 'failed'
@@ -45,7 +59,9 @@ SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
 WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('pending', 'running')
   AND success_count + failed_count + skipped_count = lead_count
 RETURNING id, status, request_id, lead_count, success_count, failed_count, skipped_count, unknown_count
-""")
+""",
+    FinishedJob,
+)
 # Rare, so not part of the statement that every batch runs.
 ADD_PAGES = Statement("""
 UPDATE clay.push_jobs AS job SET page_count = page_count + moved.pages
@@ -62,19 +78,6 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     unknown: int = 0
-
-
-class FinishedJob(NamedTuple):
-    """A row of FINISH."""
-
-    id: UUID
-    status: str
-    request_id: str | None
-    leads: int
-    success: int
-    failed: int
-    skipped: int
-    unknown: int
 
 
 async def lock_jobs(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
@@ -100,12 +103,11 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
     )
     if not nothing_left:
         return
-    for row in await FINISH.rows(connection, {"ids": ids}):
-        job = FinishedJob(*row)
+    for job in await FINISH.rows(connection, {"ids": ids}):
         # Logged before the commit: a commit that fails and is repeated logs it twice, which is better than never.
         log.info(
-            "push_job.finished", job_id=str(job.id), asked_by_request=job.request_id, status=job.status, leads=job.leads,
-            success=job.success, failed=job.failed, skipped=job.skipped, unknown=job.unknown,
+            "push_job.finished", job_id=str(job.id), asked_by_request=job.request_id, status=job.status, leads=job.lead_count,
+            success=job.success_count, failed=job.failed_count, skipped=job.skipped_count, unknown=job.unknown_count,
         )  # fmt: skip
 
 
