@@ -1,13 +1,15 @@
-# Two stages: what builds is not what runs. What runs is a virtual environment with an installed release: no source tree.
+# Two stages: the second has only a virtual environment with the installed release, no source tree and no build tools.
 FROM python:3.11-slim AS build
 WORKDIR /app
 RUN python -m venv /app/.venv
-COPY requirements/run.lock requirements/run.lock
+COPY requirements/run.lock requirements/build.lock requirements/
 RUN /app/.venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.lock
+# The build backend has an environment of its own, from hashes: pip's build isolation would fetch it unpinned.
+RUN python -m venv /build && /build/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/build.lock
 COPY pyproject.toml README.md ./
 COPY alembic alembic
 COPY src src
-RUN /app/.venv/bin/python -m pip install --no-cache-dir --no-deps .
+RUN /build/bin/python -m hatchling build -t wheel -d /wheel && /app/.venv/bin/python -m pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin clay

@@ -23,14 +23,14 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: requirements/demo.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) --require-hashes -r requirements/demo.lock
-	$(PIP) --no-deps -e .
+$(VENV)/.demo: requirements/demo.lock requirements/build.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements/demo.lock -r requirements/build.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) --require-hashes -r requirements/dev.lock
-	$(PIP) --no-deps -e .
+$(VENV)/.dev: requirements/dev.lock requirements/build.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements/dev.lock -r requirements/build.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo   ## everything on this machine: database, sandbox, API, worker, a push with a progress bar (ONCE=1 ends after it)
@@ -55,7 +55,7 @@ test-mutants: $(VENV)/.dev ## faults put into the code one at a time: the tests 
 
 $(CONTRACT_VENV)/.installed: requirements/contract.lock
 	$(PYTHON) -m venv $(CONTRACT_VENV)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 $(CONTRACT_VENV)/bin/python -m pip install --quiet -r requirements/contract.lock
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(CONTRACT_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/contract.lock
 	@touch $@
 
 $(CONTRACT)/node_modules/.installed: $(CONTRACT)/package-lock.json
@@ -104,6 +104,8 @@ schema: $(VENV)/.dev  ## write docs/schema.sql from the migrations
 lock:                 ## resolve the lock files anew (needs uv)
 	for w in run demo dev; do uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" $$( [ $$w = run ] || echo --extra $$w ) -o requirements/$$w.lock -q || exit 1; done
+	uv pip compile requirements/build.in -c requirements/dev.lock --universal --generate-hashes --python-version 3.11 --upgrade \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" -o requirements/build.lock -q
 
 clean:                ## remove the virtual environment and the demo's data
 	rm -rf $(VENV) .data
