@@ -12,9 +12,9 @@ from sqlalchemy import text
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict, outcome_of
 from clay_push_service.clay.response import Responded
-from clay_push_service.deliveries import results as recording
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.results import Result, record
+from clay_push_service.destinations.state import LOCK_HEALTH
 from tests.clay.test_outcome import NOW
 from tests.support.world import World, world
 
@@ -121,7 +121,7 @@ async def test_results_of_one_destination_are_counted_one_batch_after_another(da
         await asyncio.gather(*(recorded(w, version_id, each.job_id, answers(401)) for each in jobs))
         assert (await version(w, version_id)).refusals == 2
         async with w.database.driver() as first, first.transaction():
-            await recording.LOCK_VERSIONS.rows(first, {"ids": [version_id]})
+            await LOCK_HEALTH.rows(first, {"ids": [version_id]})
             waiting = asyncio.create_task(recorded(w, version_id, jobs[0].job_id, answers(401)))
             await blocked(w)
             await first.execute("UPDATE clay.destination_versions SET refusals = 0")
@@ -135,8 +135,8 @@ async def test_versions_are_locked_in_the_order_of_their_ids(database_url: str) 
         ids = sorted([await w.configure(WEBHOOK), await w.configure(WEBHOOK + "y"), await w.configure(WEBHOOK + "z")])
         for _ in range(5):
             async with w.database.driver() as connection, connection.transaction():
-                rows = await recording.LOCK_VERSIONS.rows(connection, {"ids": ids[::-1]})
-            assert [row[0] for row in rows] == ids
+                rows = await LOCK_HEALTH.rows(connection, {"ids": ids[::-1]})
+            assert [row.id for row in rows] == ids
 
 
 async def blocked(w: World) -> None:

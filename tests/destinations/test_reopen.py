@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from clay_push_service.destinations.guard import Policy
-from clay_push_service.destinations.reopen import reopen
+from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from tests.support.world import World, world
 
@@ -16,7 +16,7 @@ CLOSE = "UPDATE clay.destination_versions SET state = 'closed', state_reason = :
 async def reopened(w: World, box: SecretBox, hosts: tuple[str, ...] = ("clay.com", "*.clay.com")) -> str:
     policy = Policy.of(w.settings.model_copy(update={"allowed_webhook_hosts": hosts}))
     async with w.database.transaction() as connection:
-        await reopen(connection, box, policy)
+        await reopen_destinations(connection, box, policy)
     [version] = await w.fetch("SELECT state, refusals FROM clay.destination_versions")
     assert version.state == "closed" or version.refusals == 0
     return str(version.state)

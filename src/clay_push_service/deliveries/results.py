@@ -16,7 +16,8 @@ from clay_push_service.clay.outcome import Outcome, Streaks, Verdict
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.destination_health import Health
-from clay_push_service.destinations.quota import spend
+from clay_push_service.destinations.quota import add_submissions
+from clay_push_service.destinations.state import count_accepted, lock_health, update_health
 from clay_push_service.states import DeliveryState, DeliveryStatus, DestinationState
 
 STATUS_AFTER = {
@@ -51,24 +52,6 @@ JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses
      ON kind.number = result.kind
 WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
 RETURNING delivery.id
-""")
-# Nearly always: everything was taken, and the destination is open and stays so.
-ALL_TAKEN = Statement("""
-WITH healthy AS (
-    UPDATE clay.destination_versions SET refusals = 0, outages = 0 WHERE id = :id AND state = 'open' RETURNING meter_id)
-UPDATE clay.quota_meters AS meter SET used = used + :posts FROM healthy WHERE meter.id = healthy.meter_id RETURNING meter.id
-""")
-LOCK_VERSIONS = Statement("""
-SELECT id, org_id, state, state_reason, refusals, outages FROM clay.destination_versions
-WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
-""")
-UPDATE_VERSION = Statement("""
-UPDATE clay.destination_versions
-SET refusals = :refusals, outages = :outages, state = :state, state_reason = :reason,
-    state_since = CASE WHEN state = :state THEN state_since ELSE now() END,
-    probe_at = CASE WHEN :state = 'waiting'
-                    THEN coalesce(probe_at, now() + :probe_seconds * interval '1 second') END
-WHERE id = :id
 """)
 
 
@@ -215,28 +198,24 @@ async def _update_destinations(
         return closed
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
         [(version_id, taken)] = outcomes.items()
-        values = {"id": version_id, "posts": sum(outcome.submissions for outcome in taken)}
-        if await ALL_TAKEN.rows(connection, values):
+        if await count_accepted(connection, version_id, sum(outcome.submissions for outcome in taken)):
             return closed
-    for version_id, org_id, state, reason, refusals, outages in await LOCK_VERSIONS.rows(
-        connection, {"ids": sorted(outcomes)}
-    ):
-        before = Health(DestinationState(state), Streaks(refusals, outages), Cause(reason) if reason else None)
-        after = before.after(outcomes[version_id])
-        await UPDATE_VERSION.rows(
-            connection,
-            {
-                "id": version_id,
-                "refusals": after.streaks.refusals,
-                "outages": after.streaks.outages,
-                "state": after.state,
-                "reason": after.reason,
-                "probe_seconds": probe_seconds,
-            },
+    for stored in await lock_health(connection, outcomes):
+        before = Health(
+            DestinationState(stored.state),
+            Streaks(stored.refusals, stored.outages),
+            Cause(stored.state_reason) if stored.state_reason else None,
         )
+        after = before.after(outcomes[stored.id])
+        changed = stored._replace(
+            state=after.state, state_reason=after.reason, refusals=after.streaks.refusals, outages=after.streaks.outages
+        )
+        await update_health(connection, changed, probe_seconds)
         if after.state is DestinationState.CLOSED is not before.state and after.reason is not None:
-            closed[version_id] = after.reason
+            closed[stored.id] = after.reason
         if after.state is DestinationState.OPEN is not before.state:
-            await queue.wake_live(connection, org_id)
-    await spend(connection, {each: sum(outcome.submissions for outcome in outcomes[each]) for each in outcomes})
+            await queue.wake_live(connection, stored.org_id)
+    await add_submissions(
+        connection, {each: sum(outcome.submissions for outcome in outcomes[each]) for each in outcomes}
+    )
     return closed

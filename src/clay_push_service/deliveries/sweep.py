@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs, metrics, queue
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.deliveries import counters
-from clay_push_service.destinations.quota import spend_of_jobs
+from clay_push_service.destinations.quota import add_submissions_of_jobs
 
 LOST_CLAIMS_TO_POISON = 4
 """The first loss may be caused by another lead of the batch; after it a lead is tried alone, three times."""
@@ -114,7 +114,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     for row in poison:
         counts[row.job_id].failed += 1
     await counters.add(connection, counts)
-    await spend_of_jobs(connection, posts)
+    await add_submissions_of_jobs(connection, posts)
     idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
     wakes = {row.job_id for row in returned} | set(idle)
     for job_id in wakes:

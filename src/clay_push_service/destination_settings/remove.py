@@ -9,6 +9,7 @@ from clay_push_service.audit import audit
 from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destination_settings.pending_webhook import settle_pending
+from clay_push_service.destinations.state import remove_versions
 
 # FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
 LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
@@ -17,11 +18,6 @@ LIVE_JOBS = text("""
 SELECT job.id FROM clay.push_jobs AS job
 JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
 WHERE version.org_id = :org_id AND version.sealed_url IS NOT NULL AND job.status IN ('pending', 'running')
-""")
-FORGET = text("""
-UPDATE clay.destination_versions
-SET sealed_url = NULL, sealed_token = NULL, state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
-WHERE org_id = :org_id AND sealed_url IS NOT NULL
 """)
 
 
@@ -35,6 +31,6 @@ async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: s
     await connection.execute(DETACH, {"org_id": org_id})
     jobs = list((await connection.execute(LIVE_JOBS, {"org_id": org_id})).scalars())
     ended = sum((await end_queued(connection, jobs, Cause.DESTINATION_REMOVED)).values()) if jobs else 0
-    await connection.execute(FORGET, {"org_id": org_id, "reason": Cause.DESTINATION_REMOVED})
+    await remove_versions(connection, org_id, Cause.DESTINATION_REMOVED)
     await audit(connection, org_id, actor, "config.removed", {"ended": ended})
     return ended

@@ -17,6 +17,7 @@ from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import set_rate
+from clay_push_service.destinations.state import NewVersion, insert_version, reopen_saved
 from clay_push_service.destinations.unsealed import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
 from clay_push_service.errors import ConflictError
@@ -27,15 +28,6 @@ DEFAULT_QUOTA_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
 
 ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
-INSERT_VERSION = text("""
-INSERT INTO clay.destination_versions
-    (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
-     has_odd_form)
-SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
-       :url_fingerprint, :meter_id, :source, :created_by, :has_odd_form
-FROM clay.destination_versions WHERE destination_id = :destination_id
-RETURNING number
-""")
 UPDATE_DESTINATION = text("""
 UPDATE clay.destinations
 SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch,
@@ -44,12 +36,6 @@ SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epo
     updated_at = now()
 FROM clay.destination_versions AS version
 WHERE destinations.org_id = :org_id AND version.org_id = :org_id AND version.id = :version_id
-""")
-REOPEN = text("""
-UPDATE clay.destination_versions
-SET state = 'open', state_reason = NULL, refusals = 0, outages = 0, probe_at = NULL, state_since = now()
-WHERE org_id = :org_id AND id = :version_id AND state <> 'open' AND sealed_url IS NOT NULL
-RETURNING id
 """)
 
 
@@ -96,8 +82,7 @@ class SaveConfig:
             version_id, changed["version"] = await self._new_version(wanted, meter)
         else:
             version_id = old.version_id
-            which = {"org_id": self.org_id, "version_id": version_id}
-            if self._asks_to_open() and (await self.connection.execute(REOPEN, which)).one_or_none() is not None:
+            if self._asks_to_open() and await reopen_saved(self.connection, self.org_id, version_id):
                 changed["reopened"] = True
         if not changed:
             return
@@ -198,18 +183,18 @@ class SaveConfig:
             meter_id = await create_meter(self.connection, self.org_id, wanted.url, used, limit)
         else:
             meter_id = meter.id
-        values = {
-            "id": version_id,
-            "org_id": self.org_id,
-            "destination_id": self.current.id,
-            "sealed_url": self.box.seal(wanted.url, self.org_id, version_id),
-            "sealed_token": None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id),
-            "url_mask": mask(wanted.url),
-            "url_fingerprint": fingerprint(self.org_id, wanted.url),
-            "meter_id": meter_id,
-            "source": self.source,
-            "created_by": self.actor,
-            "has_odd_form": form_of(self.checked) is not Form.WEBHOOK,
-        }
-        number: int = (await self.connection.execute(INSERT_VERSION, values)).scalar_one()
-        return version_id, number
+        token = None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id)
+        version = NewVersion(
+            id=version_id,
+            org_id=self.org_id,
+            destination_id=self.current.id,
+            sealed_url=self.box.seal(wanted.url, self.org_id, version_id),
+            sealed_token=token,
+            url_mask=mask(wanted.url),
+            url_fingerprint=fingerprint(self.org_id, wanted.url),
+            meter_id=meter_id,
+            source=self.source,
+            created_by=self.actor,
+            has_odd_form=form_of(self.checked) is not Form.WEBHOOK,
+        )
+        return version_id, await insert_version(self.connection, version)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
@@ -21,23 +20,16 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
-from clay_push_service.destinations.quota import spend
+from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import reserve_slots, throttle
+from clay_push_service.destinations.state import reopen_tested
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
 from clay_push_service.leads.payload import sample
 
 MAX_WAIT_SECONDS = 2.0
 """For a slot of the pace: a test is one submission among the others, and whoever clicked is watching."""
-
-# A good test opens the destination; only a webhook that is still the current one, and still there.
-GOOD = text("""
-UPDATE clay.destination_versions AS version
-SET refusals = 0, outages = 0, probe_at = NULL, state = 'open', state_reason = NULL,
-    state_since = CASE WHEN state = 'open' THEN state_since ELSE now() END
-WHERE org_id = :org_id AND id = :version_id AND sealed_url IS NOT NULL
-""")
 
 THROTTLED = "throttled"
 """Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
@@ -189,11 +181,10 @@ async def _recorded(
 
 
 async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, outcome: Outcome) -> None:
-    which = {"org_id": org_id, "version_id": version_id}
     if _is_good(outcome):
-        await connection.execute(GOOD, which)
+        await reopen_tested(connection, org_id, version_id)
         await queue.wake_live(connection, org_id)
-    await spend(connection, {version_id: outcome.submissions})
+    await add_submissions(connection, {version_id: outcome.submissions})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
         await throttle(connection, org_id, outcome.retry_after_seconds)
 

@@ -1,35 +1,35 @@
 """Counts the submissions of each webhook's lifetime: one meter per organization and URL, for all versions of the webhook.
 
-All statements on `clay.quota_meters` that change it are here, apart from the fast path of `push_jobs.record`. A meter is locked
-after versions, and several in the order of their ids; whatever holds one waits for no other row.
+Every statement that changes `clay.quota_meters` is here, apart from `state.COUNT_ACCEPTED`, which counts and stores health at
+once. A meter is locked after versions, and several in the order of their ids; a transaction that holds one locks no more rows.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.secret_box import mask
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
 
-SPEND = """
+ADD = """
 WITH spent AS ({spent}),
 locked AS MATERIALIZED (
     SELECT id FROM clay.quota_meters WHERE id IN (SELECT id FROM spent) ORDER BY id FOR NO KEY UPDATE)
 UPDATE clay.quota_meters AS meter SET used = used + spent.posts
 FROM spent JOIN locked ON locked.id = spent.id WHERE meter.id = spent.id
 """
-SPEND_OF_VERSIONS = Statement(
-    SPEND.format(
+ADD_BY_VERSION = Statement(
+    ADD.format(
         spent="""
     SELECT version.meter_id AS id, sum(counted.posts) AS posts
     FROM unnest(CAST(:ids AS uuid[]), CAST(:posts AS integer[])) AS counted (version_id, posts)
     JOIN clay.destination_versions AS version ON version.id = counted.version_id GROUP BY 1"""
     )
 )
-SPEND_OF_JOBS = Statement(
-    SPEND.format(
+ADD_BY_JOB = Statement(
+    ADD.format(
         spent="""
     SELECT version.meter_id AS id, sum(counted.posts) AS posts
     FROM unnest(CAST(:ids AS uuid[]), CAST(:posts AS integer[])) AS counted (job_id, posts)
@@ -86,37 +86,49 @@ class Meter:
     limit: int | None
 
 
-async def spend(connection: Connection, posts: Mapping[UUID, int]) -> None:
-    """Add submissions, by the version of the destination that they went to."""
-    await _spend(connection, SPEND_OF_VERSIONS, posts)
+class _OlderMeter(NamedTuple):
+    """A meter without a fingerprint, and one version that counts on it."""
+
+    id: UUID
+    used: int
+    limit: int | None
+    version_fingerprint: bytes | None
+    url_mask: str
+
+    def is_of(self, url: str) -> bool:
+        """A version from before fingerprints were stored is recognized by the end of the URL that its mask shows."""
+        if self.version_fingerprint is not None:
+            return is_salted_of(url, self.version_fingerprint)
+        return not self.url_mask.endswith("•") and self.url_mask == mask(url)
 
 
-async def spend_of_jobs(connection: Connection, posts: Mapping[UUID, int]) -> None:
+async def add_submissions(connection: Connection, posts: Mapping[UUID, int]) -> None:
+    """Add submissions, by the version of the destination that received them."""
+    await _add(connection, ADD_BY_VERSION, posts)
+
+
+async def add_submissions_of_jobs(connection: Connection, posts: Mapping[UUID, int]) -> None:
     """Add submissions, by push job."""
-    await _spend(connection, SPEND_OF_JOBS, posts)
+    await _add(connection, ADD_BY_JOB, posts)
 
 
-async def _spend(connection: Connection, statement: Statement[Any], posts: Mapping[UUID, int]) -> None:
+async def _add(connection: Connection, statement: Statement[Any], posts: Mapping[UUID, int]) -> None:
     counted = {key: number for key, number in posts.items() if number}
     if counted:
         await statement.rows(connection, {"ids": list(counted), "posts": list(counted.values())})
 
 
 async def find_meter(connection: Connection, org_id: UUID, url: str) -> Meter | None:
-    """The meter of a URL that the organization had before. The caller holds the organization's destination."""
+    """The meter of a URL that the organization had before. The caller holds the lock of the organization's destination."""
     key = fingerprint(org_id, url)
-    for meter_id, used, limit in await FIND.rows(connection, {"org_id": org_id, "fingerprint": key}):
-        return Meter(meter_id, used, limit)
-    for meter_id, used, limit, kept, url_mask in await OLDER.rows(connection, {"org_id": org_id}):
-        # A version from before fingerprints were kept is known by the end of the URL that its mask shows.
-        if is_salted_of(url, kept) if kept is not None else _shows_an_end(url_mask) and url_mask == mask(url):
-            await adopt(connection, org_id, meter_id, url)
-            return Meter(meter_id, used, limit)
+    for row in await FIND.rows(connection, {"org_id": org_id, "fingerprint": key}):
+        return Meter(*row)
+    for row in await OLDER.rows(connection, {"org_id": org_id}):
+        older = _OlderMeter._make(row)
+        if older.is_of(url):
+            await adopt(connection, org_id, older.id, url)
+            return Meter(older.id, older.used, older.limit)
     return None
-
-
-def _shows_an_end(url_mask: str) -> bool:
-    return not url_mask.endswith("•")
 
 
 async def adopt(connection: Connection, org_id: UUID, meter_id: UUID, url: str) -> None:
@@ -139,7 +151,7 @@ async def create_meter(connection: Connection, org_id: UUID, url: str, used: int
 async def set_meter(
     connection: Connection, org_id: UUID, meter_id: UUID, *, used: int | None, limit: int | None, sets_limit: bool
 ) -> None:
-    """Set by hand what is named; `used` None: it is not."""
+    """Store counts that a person entered. `used` None leaves that count unchanged."""
     await SET.rows(
         connection, {"org_id": org_id, "id": meter_id, "used": used, "quota_limit": limit, "sets_limit": sets_limit}
     )

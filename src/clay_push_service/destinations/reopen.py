@@ -1,39 +1,29 @@
-"""Opens destinations that we ourselves had closed, once the reason is gone: a key is back in the ring, a host is allowed again.
+"""Reopens destinations that this service closed, once the reason is gone: a key is back in the ring, a host is allowed again.
 
-Never what Clay closed (that takes a changed config or a good test), and never what still cannot be read or reached.
+A destination that Clay refused stays closed until its settings are saved or its test succeeds.
 """
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
-
-CLOSED_BY_US = text("""
-SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
-WHERE state = 'closed' AND state_reason IN ('secret_unreadable', 'blocked') AND sealed_url IS NOT NULL
-ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-""")
-OPEN = text("""
-UPDATE clay.destination_versions
-SET state = 'open', state_reason = NULL, state_since = now(), refusals = 0, outages = 0 WHERE id = :id
-""")
+from clay_push_service.destinations.state import lock_closed_by_service, reopen_repaired
 
 log = logs.get(__name__)
 
 
-async def reopen(connection: AsyncConnection, box: SecretBox, policy: Policy) -> int:
-    """Returns how many were opened. What had been queued has failed and can be retried; nothing is sent by itself."""
+async def reopen_destinations(connection: AsyncConnection, box: SecretBox, policy: Policy) -> int:
+    """Returns how many were opened. Deliveries that failed meanwhile are sent only when they are retried."""
     opened = 0
-    for row in (await connection.execute(CLOSED_BY_US)).all():
+    for closed in await lock_closed_by_service(connection):
         try:
-            check_url(box.open(row.sealed_url, row.org_id, row.id), policy)
-            if row.sealed_token is not None:
-                box.open(row.sealed_token, row.org_id, row.id)
+            check_url(box.open(closed.sealed_url, closed.org_id, closed.id), policy)
+            if closed.sealed_token is not None:
+                box.open(closed.sealed_token, closed.org_id, closed.id)
         except (SecretError, BlockedError):
             continue
-        await connection.execute(OPEN, {"id": row.id})
-        log.info("destination.reopened", version_id=str(row.id), org_id=str(row.org_id))
+        await reopen_repaired(connection, closed.id)
+        log.info("destination.reopened", version_id=str(closed.id), org_id=str(closed.org_id))
         opened += 1
     return opened

@@ -15,7 +15,7 @@ from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
-from clay_push_service.destinations.version import Version, close_version, read_version, take_probe
+from clay_push_service.destinations.state import Version, close_version, read_version, take_probe
 from clay_push_service.states import DestinationState, JobStatus
 
 LOCK = text("""

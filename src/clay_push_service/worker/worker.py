@@ -20,7 +20,7 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import WORKER_ANSWER_SECONDS, Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.deliveries.sweep import sweep
-from clay_push_service.destinations.reopen import reopen
+from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
@@ -125,7 +125,7 @@ class Worker:
             try:
                 if not reopened:  # once per process: keys and allowed hosts are read at the start only
                     async with self._database.transaction() as connection:
-                        await reopen(connection, self._context.box, self._context.config.rules.policy)
+                        await reopen_destinations(connection, self._context.box, self._context.config.rules.policy)
                     reopened = True
                 await (
                     self._context.result_writer.flush()

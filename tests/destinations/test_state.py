@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from clay_push_service.destinations.version import close_version, read_version, take_probe
+from clay_push_service.destinations.state import close_version, read_version, take_probe
 from clay_push_service.states import DestinationState
 from tests.support.world import World, world
 
