@@ -1,4 +1,4 @@
-"""What has changed since Clay took it: in the list of leads and in the preview, and nothing that only looks so from elsewhere."""
+"""Leads that changed since Clay accepted them, in the list of leads and in the preview, and leads that only seem changed."""
 
 import pytest
 
@@ -15,7 +15,7 @@ async def changed_since(p: Pushing, project: object = None, **body: object) -> i
     return int(seen["changed_since"])
 
 
-async def test_a_lead_that_changed_is_named(database_url: str) -> None:
+async def test_a_changed_lead_is_listed(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
         first, *rest = p.lead_ids
@@ -25,7 +25,7 @@ async def test_a_lead_that_changed_is_named(database_url: str) -> None:
         assert await changed_since(p, push_again=True) == 1
 
 
-async def test_another_projects_scores_are_no_change(database_url: str) -> None:
+async def test_scores_of_another_project_are_not_a_change(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
         other = await p.host.project(p.connected.app.org_id, "Other")
@@ -53,7 +53,7 @@ async def test_a_lead_that_left_the_project_it_was_pushed_from_is_in_clay(databa
         assert await states(p, other) == {str(p.lead_ids[0]): "in_clay"}
 
 
-async def test_a_hash_that_was_made_another_way_says_nothing(database_url: str) -> None:
+async def test_a_hash_of_another_version_is_not_compared(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
         await p.database.execute("UPDATE clay.clay_push_log SET payload_hash = sha256(payload_hash)")
@@ -61,7 +61,7 @@ async def test_a_hash_that_was_made_another_way_says_nothing(database_url: str) 
         assert await changed_since(p) == 0
 
 
-async def test_what_an_earlier_table_took_is_not_compared(database_url: str) -> None:
+async def test_deliveries_to_an_earlier_table_are_not_compared(database_url: str) -> None:
     async with pushing(database_url) as p:
         await p.pushed()
         await p.database.execute(f"UPDATE {p.name('leads')} SET company = 'New Inc.'")
@@ -71,7 +71,7 @@ async def test_what_an_earlier_table_took_is_not_compared(database_url: str) -> 
 
 
 @pytest.mark.parametrize("cause", ["rejected", "unknown"])
-async def test_states_of_what_failed_and_of_what_is_on_its_way(database_url: str, cause: str) -> None:
+async def test_states_of_failed_and_in_flight_leads(database_url: str, cause: str) -> None:
     async with pushing(database_url) as p:
         failed, pushed, never = p.lead_ids
         await p.push([failed])

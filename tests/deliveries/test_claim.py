@@ -1,4 +1,4 @@
-"""Claims and marks: how PostgreSQL finds the rows, for they are moved three times each while a push runs."""
+"""Query plans of claim and mark: each row is updated three times during a push."""
 
 import re
 from typing import Any
@@ -15,10 +15,10 @@ VALUES = {"ids": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
 
 
 @pytest.mark.parametrize("statement", [MARK_SENDING, RELEASE], ids=["mark", "release"])
-async def test_what_is_ours_is_found_by_id_and_not_among_all_that_was_ever_claimed(
+async def test_claimed_rows_are_found_by_id_and_not_by_an_index_of_all_claims(
     database_url: str, statement: Statement[Any]
 ) -> None:
-    """The indexes of live deliveries keep an entry of each that has ended, until it is vacuumed."""
+    """The partial indexes of live deliveries keep entries of ended ones until they are vacuumed."""
     async with draining(database_url, leads=300) as (w, drainer, _):
         await w.push()
         await w.drain_all(drainer)

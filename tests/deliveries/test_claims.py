@@ -1,4 +1,4 @@
-"""Claims in the database: which leads are taken, by how many at once, and what only the holder of a claim may do."""
+"""Claims in the database: which deliveries are claimed, concurrency, and what only the holder of a claim may do."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -22,7 +22,7 @@ async def states(w: World, job_id: UUID) -> list[str]:
     return [row.state for row in await w.deliveries(job_id)]
 
 
-async def test_what_is_due_and_waits_is_claimed_in_its_order(database_url: str) -> None:
+async def test_due_waiting_deliveries_are_claimed_in_order(database_url: str) -> None:
     async with world(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         mine, other = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])
@@ -38,7 +38,7 @@ async def test_what_is_due_and_waits_is_claimed_in_its_order(database_url: str) 
         assert len({each.token for each in first}) == 1
 
 
-async def test_what_is_being_sent_is_not_claimed(database_url: str) -> None:
+async def test_deliveries_being_sent_are_not_claimed(database_url: str) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -49,7 +49,7 @@ async def test_what_is_being_sent_is_not_claimed(database_url: str) -> None:
         assert await claimed(w, accepted.job_id, suspects=True) == []
 
 
-async def test_suspects_are_claimed_apart_from_the_others(database_url: str) -> None:
+async def test_suspects_are_claimed_separately(database_url: str) -> None:
     async with world(database_url, leads=3) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -66,8 +66,8 @@ async def test_only_suspects_are_claimed_as_suspects(database_url: str) -> None:
         assert await claimed(w, accepted.job_id, suspects=True) == []
 
 
-async def test_two_workers_claim_different_leads_at_once(database_url: str) -> None:
-    """The first has not committed, so its rows are locked; the second passes them over instead of waiting."""
+async def test_two_workers_claim_different_leads_concurrently(database_url: str) -> None:
+    """The first has not committed, so its rows are locked; the second skips them instead of waiting."""
     async with world(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -80,7 +80,7 @@ async def test_two_workers_claim_different_leads_at_once(database_url: str) -> N
         assert not {each.delivery_id for each in mine} & {each.delivery_id for each in theirs}
 
 
-async def test_a_claim_says_when_the_job_was_last_worked_on(database_url: str) -> None:
+async def test_a_claim_updates_the_jobs_drained_at(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -93,7 +93,7 @@ async def test_a_claim_says_when_the_job_was_last_worked_on(database_url: str) -
 
 
 @pytest.mark.parametrize("holder", [True, False])
-async def test_only_the_holder_of_a_claim_marks_it_and_gives_it_back(database_url: str, holder: bool) -> None:
+async def test_only_the_holder_of_a_claim_marks_and_releases_it(database_url: str, holder: bool) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -128,7 +128,7 @@ async def test_a_lead_is_marked_once_and_its_lease_begins_then(database_url: str
         (("now() + interval '2 hours'", "now() - interval '1 second'"), (0, 0)),
     ],
 )
-async def test_the_next_lead_that_is_due_decides_when_a_job_goes_on(
+async def test_the_next_due_lead_decides_when_a_job_continues(
     database_url: str, due: tuple[str, str], seconds: tuple[float, float]
 ) -> None:
     async with world(database_url, leads=2) as w:
@@ -142,7 +142,7 @@ async def test_the_next_lead_that_is_due_decides_when_a_job_goes_on(
         assert seconds[0] <= found <= seconds[1]
 
 
-async def test_a_job_of_which_nothing_waits_has_no_next_lead(database_url: str) -> None:
+async def test_a_job_without_waiting_leads_has_no_next_delivery(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()

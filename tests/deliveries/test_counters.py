@@ -1,4 +1,4 @@
-"""A push job's counters and its end: it ends once, not before its last delivery, and jobs are locked in the order of their ids."""
+"""A push job's counters: the job finishes once, with its last delivery; jobs are locked in the order of their ids."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -14,12 +14,12 @@ from tests.support.world import World, world
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def add(w: World, **tallies: Counts) -> None:
+async def add(w: World, **counts: Counts) -> None:
     async with w.database.transaction() as connection:
-        await counters.add(connection, {UUID(job_id): counted for job_id, counted in tallies.items()})
+        await counters.add(connection, {UUID(job_id): each for job_id, each in counts.items()})
 
 
-async def test_a_job_ends_with_its_last_delivery_and_not_with_a_neighbours(database_url: str) -> None:
+async def test_a_job_finishes_with_its_last_delivery_and_not_with_that_of_another_job(database_url: str) -> None:
     async with world(database_url, leads=5) as w:
         await w.configure(WEBHOOK)
         first, second = await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])
@@ -29,7 +29,7 @@ async def test_a_job_ends_with_its_last_delivery_and_not_with_a_neighbours(datab
         assert (live.status, live.failed_count, live.unknown_count, live.finished_at) == ("pending", 2, 1, None)
 
 
-async def test_a_job_ends_once(database_url: str) -> None:
+async def test_a_job_finishes_once(database_url: str) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -52,7 +52,9 @@ async def test_a_job_ends_once(database_url: str) -> None:
         (Counts(failed=2, unknown=2), "failed"),
     ],
 )
-async def test_a_job_ends_as_its_deliveries_did(database_url: str, counted: Counts, status: str) -> None:
+async def test_a_job_finishes_with_the_status_of_its_deliveries(
+    database_url: str, counted: Counts, status: str
+) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -61,7 +63,7 @@ async def test_a_job_ends_as_its_deliveries_did(database_url: str, counted: Coun
 
 
 async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> None:
-    """The job with the larger id comes first in the table, so a scan without an order locks it first."""
+    """The job with the larger id comes first in the table, so a scan without ORDER BY locks it first."""
     async with world(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         pushed = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]
@@ -95,7 +97,7 @@ async def blocked(w: World) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_held_job_cannot_be_held_by_another(database_url: str) -> None:
+async def test_a_locked_job_cannot_be_locked_by_another_transaction(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()

@@ -1,4 +1,4 @@
-"""A destination's health as a pure function: what opens, closes and pauses it, and what leaves it alone."""
+"""A destination's health as a pure function: what opens, closes or pauses it, and what does not change it."""
 
 import pytest
 
@@ -42,10 +42,10 @@ def answers(*statuses: int) -> list[Outcome]:
         (Health(OPEN, Streaks()), (401, 401, 401, 200), Health(CLOSED, Streaks(3, 0), Cause.UNAUTHORIZED)),
     ],
 )  # fmt: skip
-def test_answers_move_a_destination(before: Health, statuses: tuple[int, ...], after: Health) -> None:
+def test_responses_change_the_state_of_a_destination(before: Health, statuses: tuple[int, ...], after: Health) -> None:
     assert before.after(answers(*statuses)) == after
 
 
-def test_a_missing_answer_changes_nothing_about_a_destination() -> None:
+def test_a_missing_response_does_not_change_a_destination() -> None:
     before = Health(WAITING, Streaks(1, 10), Cause.SERVER_ERROR)
     assert before.after([outcome_of(NoResponse(NoResponseKind.TIMEOUT), 1, NOW)]) == before

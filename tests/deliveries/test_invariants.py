@@ -1,4 +1,4 @@
-"""`clay-push verify`: finds what is broken in live data, names it, and changes nothing."""
+"""`clay-push verify` finds and reports violations in live data, and changes nothing."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ DAMAGE: dict[str, tuple[str, ...]] = {
         ),
     ),
 }
-"""What a bug would have to do, some of it past a constraint that stands in its way."""
+"""Damage that a bug could cause; some of it needs a constraint to be dropped first."""
 
 
 def test_every_check_is_damaged() -> None:
@@ -52,7 +52,7 @@ async def found(w: World) -> set[str]:
 
 
 @pytest.mark.parametrize("check", DAMAGE)
-async def test_damage_is_found_and_named(database_url: str, check: str) -> None:
+async def test_damage_is_found_and_reported(database_url: str, check: str) -> None:
     async with draining(database_url, leads=4) as (w, drainer, _clay):
         for again in (False, True):
             await w.push(again=again)
@@ -63,7 +63,7 @@ async def test_damage_is_found_and_named(database_url: str, check: str) -> None:
         assert check in await found(w)
 
 
-async def test_what_nobody_will_ever_work_on_is_found(database_url: str) -> None:
+async def test_deliveries_without_worker_or_wake_up_are_found(database_url: str) -> None:
     async with draining(database_url, leads=2) as (w, _drainer, _clay):
         await w.push()
         assert await found(w) == set()
@@ -80,14 +80,14 @@ VALUES (now() + CAST(:after AS interval), :org_id, 'user:owner', 'config.changed
 @pytest.mark.parametrize(
     ("hours_after", "details", "quota_used", "is_broken"),
     [
-        (1, '{"quota_used": 2}', 2, False),  # set after all were sent: whoever set it knew
+        (1, '{"quota_used": 2}', 2, False),  # set after all were sent: the new value includes them
         (1, '{"quota_used": 2}', 1, True),
         (-1, '{"quota_used": 2}', 4 + 2, False),
         (-1, '{"quota_used": 2}', 4 + 1, True),  # set before: what was sent since must be counted
         (-1, '{"rate_limit_ms": 2}', 3, True),  # something else was set
     ],
 )
-async def test_the_meter_is_checked_since_somebody_set_it(
+async def test_the_meter_is_checked_from_its_last_manual_setting(
     database_url: str, hours_after: int, details: str, quota_used: int, *, is_broken: bool
 ) -> None:
     async with draining(database_url, leads=4) as (w, drainer, _clay):
@@ -99,7 +99,7 @@ async def test_the_meter_is_checked_since_somebody_set_it(
         assert await found(w) == ({"quota"} if is_broken else set())
 
 
-async def test_a_meter_set_for_another_webhook_says_nothing_of_this_one(database_url: str) -> None:
+async def test_a_meter_set_for_another_webhook_does_not_count(database_url: str) -> None:
     async with draining(database_url, leads=4) as (w, drainer, clay):
         await w.fetch(SET_BY_HAND, after=timedelta(seconds=-1), org_id=w.org_id, details='{"quota_used": 2}')
         await w.configure(clay.url)

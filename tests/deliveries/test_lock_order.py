@@ -1,4 +1,4 @@
-"""Every pair of commands at once, with pauses between their statements: one order of locks everywhere, so no deadlock."""
+"""Runs every pair of commands concurrently, with pauses between statements: one lock order everywhere prevents deadlocks."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
 
 @dataclass
 class Scene:
-    """An ended push job whose leads failed, and a live one: some leads wait, some are in flight, some of them too long."""
+    """A finished push job whose leads failed, and a live one with waiting leads, in-flight leads and expired leases."""
 
     w: World
     ended: UUID = field(default_factory=uuid4)
@@ -65,7 +65,7 @@ class Scene:
     version_id: UUID = field(default_factory=uuid4)
     results: list[Result] = field(default_factory=list)
     token: UUID = field(default_factory=uuid4)
-    """Of the claim of all leads in flight, and of those that are only claimed."""
+    """The token of the claim of all in-flight and claimed leads."""
     claimed: list[UUID] = field(default_factory=list)
     clay: Receiver = field(default_factory=Receiver)
 
@@ -162,7 +162,7 @@ async def marks(scene: Scene) -> None:
 
 
 async def releases(scene: Scene) -> None:
-    """As a slice that ends, of a push job that may be cancelled."""
+    """As a slice does at its end, when its push job may be cancelled."""
     async with scene.w.database.transaction() as connection:
         await release(connection, scene.token, scene.claimed)
     async with scene.w.database.transaction() as connection:
@@ -228,7 +228,7 @@ COMMANDS: list[Command] = [
 
 @contextmanager
 def pauses(w: World, seed: int) -> Iterator[None]:
-    """Before each statement, so that the statements of two transactions come in many orders."""
+    """Pause before each statement, so that the statements of two transactions interleave in many orders."""
     chosen = random.Random(seed)
 
     def pause(*_: Any) -> None:
@@ -249,7 +249,7 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
 
 
 async def at_once(scene: Scene, pair: tuple[Command, Command], seed: int) -> None:
-    """A refusal is an answer, as one of the two may have removed what the other wants. A deadlock is an error."""
+    """A refusal is a valid result: one command may have removed what the other needs. A deadlock is an error."""
     with pauses(scene.w, seed):
         for found in await asyncio.gather(*(each(scene) for each in pair), return_exceptions=True):
             if isinstance(found, BaseException) and not isinstance(found, ClayPushError):
@@ -265,14 +265,16 @@ async def test_no_pair_of_commands_deadlocks(scene: Scene, first: Command) -> No
 
 
 ORDER = ("destinations", "push_jobs", "clay_push_log", "destination_versions", "quota_meters")
-"""See `deliveries.counters`. Who waits for a row of one of these holds none of a later one."""
+"""See `deliveries.counters`. A transaction that waits for a row of one table holds no row of a later one."""
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.mark.parametrize("place", range(len(ORDER) - 1), ids=ORDER[:-1])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: each.__name__)
-async def test_command_that_waits_holds_nothing_that_comes_later(scene: Scene, command: Command, place: int) -> None:
-    """A retry did: it locked its push job and then waited for the destination, where an erasure had it and wanted the job."""
+async def test_a_waiting_command_holds_no_lock_that_comes_later_in_the_order(
+    scene: Scene, command: Command, place: int
+) -> None:
+    """A retry once did: it locked its push job, then waited for the destination, which an erasure held while waiting for the job."""
     await scene.set()
     holder, looker = [await asyncpg.connect(scene.w.settings.database_url) for _ in range(2)]
     try:

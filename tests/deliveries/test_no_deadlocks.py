@@ -1,4 +1,4 @@
-"""Cancels, records, sweeps and closing destinations beside working slices: nobody waits in a circle, and nothing is left over."""
+"""Cancels, results, sweeps and closing destinations concurrent with slices: no deadlock, and no delivery is left."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ async def work(
     outcomes: Iterable[Outcome] = (TAKEN, UNSENDABLE),
     lease: timedelta = LEASE,
 ) -> None:
-    """What slices do with their leads, without sending them. Raises what the database raises, a deadlock above all."""
+    """The statements of slices, without sending. Raises the database's errors, deadlocks in particular."""
     writer = ResultWriter(w.database, 30.0)
     for _ in range(5):
         token = uuid4()
@@ -54,7 +54,7 @@ async def work(
 
 async def cancelled(w: World, job_id: UUID, after_seconds: float = 0.01) -> None:
     await asyncio.sleep(after_seconds)
-    with contextlib.suppress(ConflictError):  # it has ended meanwhile
+    with contextlib.suppress(ConflictError):  # the job has finished
         async with w.database.transaction() as connection:
             await cancel(connection, Actor(w.org_id, "user:test"), job_id)
 
@@ -98,7 +98,7 @@ async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: 
 
 
 async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url: str) -> None:
-    """Each worker records for its own job the refusals that close what both push to, and both jobs end."""
+    """Each worker records refusals of its own job that close the common destination, and both jobs end."""
     async with world(database_url, leads=600) as w:
         for _ in range(8):
             version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
@@ -110,12 +110,12 @@ async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url
             assert version.state == "closed"
             for job_id in jobs:
                 job = await w.job(job_id)
-                assert (job.status, job.failed_count) == ("failed", 300), "what was queued fails at once"
+                assert (job.status, job.failed_count) == ("failed", 300), "queued leads fail immediately"
             await forget(w)
 
 
-async def test_what_would_be_sent_again_ends_with_its_cancelled_job(database_url: str) -> None:
-    """A 5xx that comes after the cancel is not retried: nobody would be woken for it, and nobody wants it sent."""
+async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> None:
+    """A 5xx that arrives after the cancel is not retried: a cancelled job has no wake-ups and sends nothing."""
     async with world(database_url, leads=10) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
@@ -133,8 +133,8 @@ async def test_what_would_be_sent_again_ends_with_its_cancelled_job(database_url
         assert {row.cause for row in await w.deliveries(job_id)} == {"cancelled"}
 
 
-async def test_whoever_makes_a_lead_wait_wakes_somebody_for_it(database_url: str) -> None:
-    """The slice that sent it may have ended long ago, and the next one as well."""
+async def test_a_result_that_makes_a_lead_wait_queues_a_wake_up(database_url: str) -> None:
+    """The slice that sent it may have ended, and the next one as well."""
     async with world(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()

@@ -1,4 +1,4 @@
-"""Writes that are repeated because the answer to their COMMIT was lost: the second one changes nothing."""
+"""Writes repeated because the response to their COMMIT was lost: the second one changes nothing."""
 
 import asyncio
 
@@ -10,9 +10,9 @@ from tests.support.receiver import OK, Behaviour, Receiver, status
 from tests.support.world import draining
 
 RECORD = b"status = kind.status"
-"""In the statement that writes results, and in no other."""
+"""Occurs only in the statement that writes results."""
 RATE_LIMIT_MS = 1000
-"""A paced slice claims the leads of one second at a time: one here, so that it claims while the recorder waits."""
+"""A paced slice claims the leads of one second at a time: one here, so that it claims while the result writer waits."""
 
 
 async def test_a_repeated_result_does_not_match_the_next_claim_of_its_lead(database_url: str) -> None:
@@ -41,7 +41,7 @@ async def test_a_repeated_result_does_not_match_the_next_claim_of_its_lead(datab
             accepted = await w.push()
             proxy.cuts.append(lost := Cut(b"COMMIT", delivered=True, after=RECORD, until=sent_again))
             await w.drain_all(drainer, 60.0)
-            assert lost.done == 1, "the answer to the recorder's COMMIT was lost"
+            assert lost.done == 1, "the response to the result writer's COMMIT was lost"
             job = await w.job(accepted.job_id)
             assert (job.success_count, job.failed_count) == (3, 0)
             assert clay.leads == {lead_ids[0]: 2, **dict.fromkeys(set(lead_ids) - {lead_ids[0]}, 1)}

@@ -1,4 +1,4 @@
-"""What recording results makes of a destination's health and of leads that were suspects."""
+"""How recorded results change a destination's health and leads that were suspects."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ UNSENDABLE = Outcome(Verdict.FAILED, Cause.TOO_LARGE, uses_attempt=False)
 
 
 async def recorded(w: World, version_id: UUID, job_id: UUID, outcomes: Sequence[Outcome], *, sent: bool = True) -> None:
-    """Claim as many leads as there are outcomes, mark them, and record these outcomes of them in one batch."""
+    """Claim one lead per outcome, mark them, and record the outcomes in one batch."""
     token = uuid4()
     async with w.database.driver() as connection:
         taken = await claim(connection, job_id, token, len(outcomes), LEASE)
@@ -48,7 +48,7 @@ async def version(w: World, version_id: UUID) -> Any:
     return row
 
 
-async def test_an_outage_keeps_the_time_at_which_it_began_and_its_probe(database_url: str) -> None:
+async def test_an_outage_keeps_its_start_time_and_its_probe_time(database_url: str) -> None:
     async with world(database_url, leads=12) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -69,7 +69,7 @@ async def test_an_outage_keeps_the_time_at_which_it_began_and_its_probe(database
         assert ended.state_since > before.state_since
 
 
-async def test_a_success_ends_the_streaks_and_opens_nothing_that_is_closed(database_url: str) -> None:
+async def test_a_success_ends_the_streaks_and_does_not_open_a_closed_destination(database_url: str) -> None:
     async with world(database_url, leads=6) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -85,19 +85,19 @@ async def test_a_success_ends_the_streaks_and_opens_nothing_that_is_closed(datab
         assert (closed.state, closed.state_reason, closed.refusals) == ("closed", "unauthorized", 3)
 
 
-async def test_what_was_never_sent_says_nothing_about_the_destination(database_url: str) -> None:
+async def test_unsent_deliveries_do_not_affect_the_destination(database_url: str) -> None:
     async with world(database_url, leads=4) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await recorded(w, version_id, accepted.job_id, answers(401, 401))
-        # A refusal that we made up ourselves must not count as the third.
+        # A refusal without a POST must not count as the third.
         await recorded(w, version_id, accepted.job_id, answers(401), sent=False)
         found = await version(w, version_id)
         assert (found.state, found.refusals) == ("open", 2)
         assert [row.attempts for row in await w.deliveries(accepted.job_id)] == [1, 1, 0, 0]
 
 
-async def test_a_suspect_that_was_answered_is_no_suspect_any_more(database_url: str) -> None:
+async def test_a_suspect_with_a_response_is_no_longer_a_suspect(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -114,7 +114,7 @@ async def test_a_suspect_that_was_answered_is_no_suspect_any_more(database_url: 
 
 
 async def test_results_of_one_destination_are_counted_one_batch_after_another(database_url: str) -> None:
-    """Two workers at once: each reads two refusals where there is one more by now, unless the row is locked."""
+    """Two concurrent workers: without the lock, each would read two refusals and miss the other's."""
     async with world(database_url, leads=4) as w:
         version_id = await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]

@@ -1,4 +1,4 @@
-"""The sweep: what a dead worker left behind ends or goes on, and a lead that kills workers is tried alone, then no more."""
+"""The sweep: a dead worker's deliveries end or wait again; a lead that kills workers is tried alone, then ends as poison."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ async def swept(w: World) -> Swept:
 
 
 async def die_with_claims(w: World, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
-    """As a worker leaves its rows that is killed: no statement of its own, only a lease that runs out."""
+    """Leave rows as a killed worker does: claimed or sending, with a lease that expires."""
     token = uuid4()
     async with w.database.transaction() as connection:
         claims = await claim(connection, job_id, token, sending + claimed, SHORT, suspects=suspects)
@@ -43,12 +43,12 @@ async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str
         assert meter.used == 3, "Clay may have taken them"
 
 
-async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[tuple[str, dict[str, object]]] = []
+async def test_unknown_and_poison_deliveries_are_logged(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[str, dict[str, object]]] = []
 
     class Log:
         def warning(self, event: str, **values: object) -> None:
-            said.append((event, values))
+            logged.append((event, values))
 
     monkeypatch.setattr("clay_push_service.deliveries.sweep.log", Log())
     async with world(database_url, leads=3) as w:
@@ -60,7 +60,7 @@ async def test_who_is_unknown_or_poison_is_named_in_the_log(database_url: str, m
         by_cause = {row.cause: [] for row in await w.deliveries(accepted.job_id)}  # type: dict[str, list[str]]
         for row in await w.deliveries(accepted.job_id):
             by_cause[row.cause].append(str(row.id))
-    lines = {event: values for event, values in said if event != "sweep.repaired"}
+    lines = {event: values for event, values in logged if event != "sweep.repaired"}
     assert lines.keys() == {"sweep.unknown", "sweep.poison"}
     for event, values in lines.items():
         assert values["job_id"] == str(accepted.job_id)
@@ -83,7 +83,7 @@ async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_
         assert len(clay.posts) == 4
 
 
-async def test_a_push_job_that_nobody_drains_is_woken(database_url: str) -> None:
+async def test_a_push_job_that_no_worker_drains_is_woken(database_url: str) -> None:
     async with draining(database_url, leads=3) as (w, drainer, clay):
         accepted = await w.push()
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
@@ -97,10 +97,10 @@ async def test_a_push_job_that_nobody_drains_is_woken(database_url: str) -> None
 @pytest.mark.parametrize(
     ("scheduled_at", "woken"), [("NULL", 0), ("now() + interval '30 seconds'", 0), ("now() + interval '10 minutes'", 1)]
 )
-async def test_a_push_job_that_waits_is_woken_only_if_its_own_wake_up_is_far_away(
+async def test_a_waiting_push_job_is_woken_only_if_its_next_wake_up_is_late(
     database_url: str, scheduled_at: str, woken: int
 ) -> None:
-    """An outage is probed in its own time; but a wait of 15 minutes may be over sooner, by another webhook or pace."""
+    """An outage is probed at its own time; but a wait of 15 minutes may end sooner, after a change of webhook or pace."""
     async with draining(database_url, leads=3) as (w, _, _):
         await w.push()
         await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
@@ -108,7 +108,7 @@ async def test_a_push_job_that_waits_is_woken_only_if_its_own_wake_up_is_far_awa
         assert await swept(w) == Swept(woken=woken)
 
 
-async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing(database_url: str) -> None:
+async def test_a_stuck_queue_job_is_removed_and_changes_no_delivery(database_url: str) -> None:
     async with draining(database_url, leads=3) as (w, drainer, clay):
         accepted = await w.push()
         await w.fetch("UPDATE clay.procrastinate_jobs SET status = 'doing'")
@@ -121,7 +121,7 @@ async def test_a_queue_job_that_is_doing_for_ever_is_removed_and_changes_nothing
         assert len(clay.posts) == 3
 
 
-async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url: str) -> None:
+async def test_a_worker_that_resumes_after_its_lease_changes_nothing(database_url: str) -> None:
     """Frozen past its lease, it records what the sweep has already ended: the fence holds.
 
     Three leads, of which two are never answered: a constraint on the job's counters would refuse the late result of a single
@@ -151,7 +151,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(database_url:
 
 
 async def until_written(drainer: Drainer) -> None:
-    """Return when one answer has come in and what became of it was written, or refused by the fence."""
+    """Return when one response has arrived and its result was written, or rejected by the fence."""
     async with asyncio.timeout(30):
         while drainer.context.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What the sweep leaves alone: leases that hold, leads that are not due, jobs that were just drained, rows that are still of use."""
+"""What the sweep does not change: valid leases, leads that are not due, jobs drained just now, rows that are still needed."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -19,14 +19,14 @@ async def swept(w: World) -> Swept:
         return await sweep(connection)
 
 
-async def test_a_lease_that_holds_is_left_alone_beside_one_that_has_run_out(database_url: str) -> None:
+async def test_a_valid_lease_is_unchanged_when_another_has_expired(database_url: str) -> None:
     async with world(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as connection:
             token = uuid4()
             ids = [each.delivery_id for each in await claim(connection, accepted.job_id, token, 6, LONG)]
-        # A claim may have a fence of its own, so the rows are marked by hand: two of each kind, one of each has run out.
+        # Updated directly, two rows of each kind: one lease of each has expired.
         await w.fetch("UPDATE clay.clay_push_log SET state = 'sending' WHERE id = ANY(:ids)", ids=ids[:3])
         await w.fetch(
             "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = ANY(:ids)",
@@ -40,7 +40,7 @@ async def test_a_lease_that_holds_is_left_alone_beside_one_that_has_run_out(data
         assert {states[each] for each in ids[4:]} == {("claimed", None)}
 
 
-async def test_an_attempt_whose_answer_never_came_is_an_attempt(database_url: str) -> None:
+async def test_an_attempt_without_a_response_counts_as_an_attempt(database_url: str) -> None:
     async with world(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -63,7 +63,7 @@ async def test_an_attempt_whose_answer_never_came_is_an_attempt(database_url: st
         ("now()", "now() - interval '15 seconds'", 1),
     ],
 )
-async def test_a_job_is_woken_only_when_leads_are_due_and_it_stands_still(
+async def test_a_job_is_woken_only_when_leads_are_due_and_no_slice_runs(
     database_url: str, due_at: str, drained_at: str, woken: int
 ) -> None:
     async with world(database_url, leads=2) as w:
@@ -75,7 +75,7 @@ async def test_a_job_is_woken_only_when_leads_are_due_and_it_stands_still(
         assert await swept(w) == Swept(woken=woken)
 
 
-async def test_a_job_that_has_ended_is_not_woken(database_url: str) -> None:
+async def test_a_finished_job_is_not_woken(database_url: str) -> None:
     async with world(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         await w.push()
@@ -87,7 +87,7 @@ async def test_a_job_that_has_ended_is_not_woken(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "task", "removed"), [(1, None, 0), (4, None, 0), (6, None, 1), (60, "another", 0)])
-async def test_only_queue_jobs_of_ours_that_have_run_for_minutes_are_removed(
+async def test_only_drain_jobs_that_have_run_for_minutes_are_removed(
     database_url: str, minutes: int, task: str | None, removed: int
 ) -> None:
     async with world(database_url, leads=2) as w:

@@ -1,4 +1,4 @@
-"""Draining a push job in this process: what is sent, what is recorded, how the job ends."""
+"""Draining a push job in this process: what is sent, what is recorded, how the job finishes."""
 
 import asyncio
 from dataclasses import replace
@@ -31,7 +31,7 @@ async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
         assert meter.used == 120
 
 
-async def test_what_is_in_clay_is_skipped_and_sent_again_only_on_purpose(database_url: str) -> None:
+async def test_leads_in_clay_are_skipped_and_sent_again_only_on_request(database_url: str) -> None:
     async with draining(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
@@ -44,7 +44,7 @@ async def test_what_is_in_clay_is_skipped_and_sent_again_only_on_purpose(databas
         assert len(clay.posts) == 7
 
 
-async def test_a_5xx_is_tried_four_times_and_then_fails(database_url: str) -> None:
+async def test_a_5xx_is_attempted_four_times_and_then_fails(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
     async with draining(database_url, clay, leads=1) as (w, drainer, clay):
         accepted = await w.push()
@@ -72,7 +72,7 @@ async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(datab
         assert pace.throttled_ms == 40
 
 
-async def test_no_answer_is_unknown_and_never_sent_again_unasked(database_url: str) -> None:
+async def test_a_missing_response_is_unknown_and_sent_again_only_on_request(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: Reset() if number == 0 else OK)
     async with draining(database_url, clay, leads=3) as (w, drainer, clay):
         accepted = await w.push()
@@ -98,7 +98,7 @@ async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: s
         assert (version.state, version.state_reason) == ("closed", "unauthorized")
 
 
-async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database_url: str) -> None:
+async def test_an_outage_is_probed_and_uses_no_attempts_until_it_ends(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
     patient: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
     async with draining(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (w, drainer, clay):
@@ -110,8 +110,8 @@ async def test_an_outage_is_waited_out_with_probes_and_without_attempts(database
         assert version.state == "open"
 
 
-async def test_a_slice_makes_room_only_when_the_worker_is_full(database_url: str) -> None:
-    """Free places are taken at once; ending slices for them would cost every paced job its next slot."""
+async def test_a_slice_yields_to_other_jobs_only_when_the_worker_is_full(database_url: str) -> None:
+    """A free slice starts other jobs immediately; ending a slice for them would cost every paced job its next slot."""
     async with draining(database_url, leads=2) as (w, drainer, _):
         one = await w.push(w.lead_ids[:1])
         other = await w.push(w.lead_ids[1:])
@@ -123,10 +123,10 @@ async def test_a_slice_makes_room_only_when_the_worker_is_full(database_url: str
             assert not await drainer.context.other_jobs_are_waiting(one.job_id)
 
 
-async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(
+async def test_a_wake_up_at_the_end_of_a_slice_is_drained_without_delay(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the next slice is offered, its push job must not count as being drained here: it would wait for a second."""
+    """When the next slice is queued, its push job must not count as already draining: it would be delayed by a second."""
     async with draining(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
         accepted = await w.push()
         taken = []
@@ -143,7 +143,7 @@ async def test_a_wake_up_that_comes_with_the_end_of_a_slice_is_drained_at_once(
         assert not any(taken)
 
 
-async def test_the_posts_on_their_way_are_counted_until_they_are_answered(database_url: str) -> None:
+async def test_in_flight_posts_are_counted_until_their_response(database_url: str) -> None:
     async with draining(database_url, leads=3, rate_limit_ms=0) as (w, drainer, clay):
         clay.delay_seconds = 0.5
         accepted = await w.push()
@@ -156,7 +156,7 @@ async def test_the_posts_on_their_way_are_counted_until_they_are_answered(databa
 
 
 async def test_a_probe_that_opens_the_destination_wakes_its_other_push_jobs(database_url: str) -> None:
-    """Each of them has put itself off until the next probe's time."""
+    """Each of them is queued for the time of the next probe."""
     async with draining(database_url, leads=2) as (w, drainer, _):
         probing, waiting = await w.push(w.lead_ids[:1]), await w.push(w.lead_ids[1:])
         await w.fetch(

@@ -1,4 +1,4 @@
-"""How pushes end or wait whole: a webhook that is used up or gone, a lead that is gone, an outage that passes or does not."""
+"""How push jobs end or wait: an exhausted or missing webhook, a missing lead, an outage that ends or continues."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ USED_UP = status(403, body='{"message": "Record limit reached for this webhook"}
     [(USED_UP, "quota_exhausted"), (status(404), "webhook_gone"), (status(410), "webhook_gone")],
     ids=["used up", "404", "410"],
 )
-async def test_a_webhook_that_takes_no_more_is_closed_until_another_is_set(
+async def test_a_webhook_that_accepts_no_more_is_closed_until_another_is_set(
     database_url: str, answer: bytes, cause: str
 ) -> None:
     clay = Receiver(answer=lambda _number, _body: answer)
@@ -29,7 +29,7 @@ async def test_a_webhook_that_takes_no_more_is_closed_until_another_is_set(
         job = await p.pushed()
         assert (job["status"], job["failed_count"]) == ("failed", 40)
         assert [each["cause"] for each in job["causes"]] == [cause]
-        assert len(clay.posts) < 10, "closed at the third; the rest was not thrown away one by one"
+        assert len(clay.posts) < 10, "closed at the third; the others were not sent"
         body = {"lead_ids": [str(p.lead_ids[0])]}
         refused = await p.call("POST", "/api/clay/push", body, status=409)
         assert (refused["code"], refused["reason"]) == ("destination_closed", cause)
@@ -42,7 +42,7 @@ async def test_a_webhook_that_takes_no_more_is_closed_until_another_is_set(
         assert (await p.job(again["job_id"]))["success_count"] == 40
 
 
-async def test_a_lead_that_nexusleads_deleted_meanwhile_is_gone_and_stops_no_other(database_url: str) -> None:
+async def test_a_lead_deleted_in_nexusleads_fails_as_gone_and_stops_no_other(database_url: str) -> None:
     async with pushing(database_url) as p:
         job_id = await p.push()
         await p.database.execute(f"DELETE FROM lead_scores WHERE {p.name('lead_id')} = $1", p.lead_ids[0])
@@ -64,7 +64,7 @@ async def test_a_lead_that_nexusleads_deleted_meanwhile_is_gone_and_stops_no_oth
     ],
     ids=["throttled", "retrying", "outage"],
 )
-async def test_a_job_says_what_it_waits_for(database_url: str, what: str, reason: str) -> None:
+async def test_a_job_reports_what_it_waits_for(database_url: str, what: str, reason: str) -> None:
     async with pushing(database_url) as p:
         job_id = await p.push()
         await p.database.execute(
@@ -84,7 +84,7 @@ async def test_an_outage_is_probed_with_one_lead_and_uses_no_attempts(database_u
         accepted = await w.push()
         await w.fetch(OUTAGE.format(since="5 minutes"))
         await drainer.drain(accepted.job_id)
-        await drainer.drain(accepted.job_id)  # whoever comes before the next probe sends nothing
+        await drainer.drain(accepted.job_id)  # a slice before the next probe sends nothing
         assert len(clay.posts) == 1
         rows = await w.deliveries(accepted.job_id)
         assert {(row.status, row.attempts) for row in rows} == {("pending", 0)}
@@ -114,7 +114,7 @@ async def test_after_half_an_hour_of_outage_the_rest_of_the_job_fails(
             assert (job.status, job.failed_count, causes) == ("running", 0, set())
 
 
-async def test_a_push_into_an_outage_gets_half_an_hour_of_its_own(database_url: str) -> None:
+async def test_a_push_accepted_during_an_outage_waits_half_an_hour_from_its_own_start(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
     async with draining(database_url, clay, leads=2, outage_probe_seconds=60.0) as (w, drainer, _):
         await w.fetch(OUTAGE.format(since="2 hours"))
@@ -123,8 +123,8 @@ async def test_a_push_into_an_outage_gets_half_an_hour_of_its_own(database_url: 
         assert (await w.job(accepted.job_id)).status == "running"
 
 
-async def test_what_is_queued_for_a_webhook_ends_at_once_when_another_jobs_refusals_close_it(database_url: str) -> None:
-    """The second job is never opened, so only the record of the first job's refusals can end it."""
+async def test_queued_leads_end_when_another_jobs_refusals_close_the_webhook(database_url: str) -> None:
+    """The second job is never opened, so only recording the first job's refusals can end it."""
     clay = Receiver(answer=lambda _number, _body: status(401))
     async with draining(database_url, clay, leads=8) as (w, drainer, clay):
         first, second = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])

@@ -1,4 +1,4 @@
-"""Slots of the pace at the sender: no first byte leaves later than half an interval after its slot, whatever made it late."""
+"""Late slots: no first byte is sent later than half an interval after its slot, whatever caused the delay."""
 
 import logging
 import time
@@ -29,14 +29,14 @@ FROZEN_SECONDS = 1.2
 
 @pytest.fixture
 def attempts(caplog: pytest.LogCaptureFixture) -> Iterator[Sequence[MutableMapping[str, Any]]]:
-    """The log's line of every attempt; those of successes are DEBUG."""
+    """The log line of each attempt; successes are logged at DEBUG."""
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as lines:
         yield lines
 
 
 def lateness(lines: Sequence[MutableMapping[str, Any]]) -> list[float]:
-    """In ms, for every POST of which a byte left."""
+    """In ms, for each POST of which a byte was sent."""
     sent = [
         line for line in lines if line["event"] == "delivery.attempted" and line["clay_response_status"] is not None
     ]
@@ -44,10 +44,10 @@ def lateness(lines: Sequence[MutableMapping[str, Any]]) -> list[float]:
     return [line["late_ms"] for line in sent]
 
 
-async def test_a_process_that_was_stopped_reserves_its_old_slots_anew(
+async def test_a_frozen_process_reserves_new_slots_for_those_that_passed(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]]
 ) -> None:
-    """Its event loop stands still for 1.2 s, as after SIGSTOP: a dozen slots pass, of which other workers know nothing."""
+    """Its event loop is blocked for 1.2 s, as after SIGSTOP: a dozen slots pass, and other workers get no sign of it."""
 
     def freezes(number: int, _body: bytes) -> bytes:
         if number == 3:
@@ -72,7 +72,7 @@ async def test_a_process_that_was_stopped_reserves_its_old_slots_anew(
 async def slow_to_connect(
     database_url: str, seconds: float, rate_limit_ms: int
 ) -> AsyncIterator[tuple[World, ClayClient, Receiver]]:
-    """A client that takes so long to make a connection, because the look-up of the webhook's name does."""
+    """A client whose connections take this long, because resolving the webhook's host name does."""
     async with receiving() as clay:
         hosts = (f"localhost:{httpx.URL(clay.url).port}",)
         patient: dict[str, Any] = {
@@ -92,10 +92,10 @@ async def slow_to_connect(
 
 
 @pytest.mark.parametrize("rate_limit_ms", [200, 2000], ids=["reused", "held"])
-async def test_a_slot_that_passed_while_the_connection_was_made_is_reserved_anew_for_that_connection(
+async def test_a_slot_that_passed_during_the_connect_is_replaced_for_the_same_connection(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]], rate_limit_ms: int
 ) -> None:
-    """At 2 s every POST needs a new connection; held for the new slot, it is not made in vain."""
+    """At 2 s every POST needs a new connection; it is kept for the new slot and used."""
     late_before = metrics.SLOTS_LATE._value.get()
     seconds = rate_limit_ms / 1000 * 0.7
     async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay), w.drainer() as drainer:
@@ -108,7 +108,7 @@ async def test_a_slot_that_passed_while_the_connection_was_made_is_reserved_anew
     assert max(lateness(attempts)) <= rate_limit_ms / 2
 
 
-async def test_a_test_of_the_webhook_keeps_to_its_slot_as_well(database_url: str) -> None:
+async def test_a_webhook_test_is_sent_in_its_slot(database_url: str) -> None:
     late_before = metrics.SLOTS_LATE._value.get()
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay):
         async with w.database.transaction() as connection:
@@ -122,10 +122,10 @@ async def test_a_test_of_the_webhook_keeps_to_its_slot_as_well(database_url: str
     assert metrics.SLOTS_LATE._value.get() == late_before + 1
 
 
-async def test_a_lead_that_gets_no_other_slot_waits_again_and_is_neither_unknown_nor_lost(
+async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_nor_lost(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]]
 ) -> None:
-    """While its connection was made Clay asked for a pause: the next slot is too far away to wait for in the worker."""
+    """During the connect Clay requests a pause: the next slot is too late for the worker to wait."""
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay), w.drainer() as drainer:
         drainer.context.client = client
         accepted = await w.push(w.lead_ids[:1])
@@ -154,7 +154,7 @@ ORG = uuid4()
 
 
 def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None]) -> SlotGate:
-    """A gate whose slot is so many seconds from now, on a database clock that is ours."""
+    """A gate whose slot is `seconds` from now, with a database clock equal to ours."""
     clock, now = DatabaseClock(), time.monotonic()
     moment = datetime.now(UTC)
     clock.learn(moment, now, now)
@@ -168,16 +168,14 @@ def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None]) -> Slo
 
 
 @pytest.mark.parametrize(("seconds", "interval_ms"), [(-0.051, 100), (-5.0, 100), (-0.6, 1000), (-0.06, 10)])
-async def test_a_slot_late_by_more_than_half_its_interval_lets_nothing_through(
-    seconds: float, interval_ms: int
-) -> None:
+async def test_a_slot_late_by_more_than_half_its_interval_sends_nothing(seconds: float, interval_ms: int) -> None:
     gate = gate_at(seconds, interval_ms, [None])
     assert not gate.opens()
     assert not await gate.wait()
     assert (gate.lost, gate.late_seconds) == (True, None)
 
 
-async def test_a_slot_that_is_not_so_late_is_used() -> None:
+async def test_a_slot_late_by_less_than_half_its_interval_is_used() -> None:
     gate = gate_at(-5.0, 60_000, [])
     assert await gate.wait()
     assert gate.opens()
@@ -190,11 +188,11 @@ async def test_posts_of_one_process_keep_their_distance_although_the_first_was_l
     gate._last_sent[ORG] = time.monotonic() - 58.7
     before = time.monotonic()
     assert await gate.wait()
-    assert time.monotonic() - before >= 0.05, "98 % of the interval after the one before"
+    assert time.monotonic() - before >= 0.05, "98 % of the interval after the previous one"
 
 
-def test_a_clock_that_jumps_is_noticed_at_the_next_reading() -> None:
-    """A suspended machine: by its own clock no time has passed, by the database's ten seconds have."""
+def test_a_clock_jump_is_detected_at_the_next_reading() -> None:
+    """A suspended machine: no time has passed by its own clock, ten seconds by the database's."""
     clock, moment = DatabaseClock(), datetime.now(UTC)
     clock.learn(moment, 100.0, 100.002)
     later = moment + timedelta(seconds=11)
@@ -202,4 +200,4 @@ def test_a_clock_that_jumps_is_noticed_at_the_next_reading() -> None:
     assert 101.0 <= clock.at(later) <= 101.2
     steady = later + timedelta(seconds=1)
     clock.learn(steady, 102.05, 102.35)
-    assert clock.at(steady) == pytest.approx(102.1, abs=0.001), "a slower answer that agrees changes nothing"
+    assert clock.at(steady) == pytest.approx(102.1, abs=0.001), "a slower reading that agrees changes nothing"

@@ -1,4 +1,4 @@
-"""How long a running job still takes: by the pace in force, or by what was done lately; never by an outage that is over."""
+"""The estimated remaining time of a running job: from its pace or its recent speed, never from an outage that has ended."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ from tests.support.pushing import Pushing, pushing
 
 
 async def running_since(p: Pushing, minutes: int, done: int) -> Any:
-    """A job of all leads that began so long ago; `done` of them have just been taken, by a worker that is at work."""
+    """A job of all leads, started `minutes` ago; `done` of them were accepted just now, and a worker is alive."""
     await p.database.execute(
         "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'a', 1, '1')"
     )
@@ -25,7 +25,7 @@ async def running_since(p: Pushing, minutes: int, done: int) -> Any:
     return await p.job(job_id)
 
 
-async def test_a_paced_job_takes_its_pace_from_here_on(database_url: str) -> None:
+async def test_the_estimate_of_a_paced_job_uses_its_pace(database_url: str) -> None:
     async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
         job = await running_since(p, minutes=40, done=10)
         assert (job["rate"], job["eta_seconds"]) == (5.0, 4.0)
@@ -39,23 +39,23 @@ async def test_a_throttled_pace_counts_while_it_is_in_force(database_url: str) -
         assert 7.7 < job["eta_seconds"] <= 8.0
 
 
-async def test_an_unpaced_job_goes_on_as_it_did_lately(database_url: str) -> None:
+async def test_the_estimate_of_an_unpaced_job_uses_its_recent_speed(database_url: str) -> None:
     async with pushing(database_url, leads=30) as p:
         job = await running_since(p, minutes=40, done=20)
         assert (job["rate"], job["eta_seconds"]) == (2.0, 5.0)
 
 
-async def test_an_unpaced_job_that_did_nothing_lately_promises_nothing(database_url: str) -> None:
+async def test_an_unpaced_job_without_recent_results_has_no_estimate(database_url: str) -> None:
     async with pushing(database_url, leads=3) as p:
         job = await running_since(p, minutes=1, done=0)
         assert (job["rate"], job["eta_seconds"]) == (None, None)
 
 
-async def test_a_job_that_no_worker_drains_has_no_end_and_says_so(database_url: str) -> None:
+async def test_a_job_without_a_worker_has_no_estimate_and_reports_it(database_url: str) -> None:
     async with pushing(database_url, leads=3, rate_limit_ms=200) as p:
         job = await running_since(p, minutes=5, done=1)
         assert (job["eta_seconds"], job["warnings"]) == (0.4, [])
-        for statement, said in (
+        for statement, text in (
             (
                 "UPDATE clay.push_jobs SET drained_at = now() - interval '10 minutes'",
                 "No worker has worked on this push",
@@ -68,10 +68,10 @@ async def test_a_job_that_no_worker_drains_has_no_end_and_says_so(database_url: 
             job = await p.job(job["id"])
             assert (job["rate"], job["eta_seconds"]) == (None, None)
             [warning] = job["warnings"]
-            assert warning.startswith(said)
+            assert warning.startswith(text)
 
 
-async def test_a_job_that_waits_for_its_first_worker_says_so(database_url: str) -> None:
+async def test_a_job_that_waits_for_its_first_worker_reports_it(database_url: str) -> None:
     async with pushing(database_url, leads=3) as p:
         job = await p.job(await p.push())
         assert (job["status"], job["eta_seconds"]) == ("pending", None)

@@ -1,4 +1,4 @@
-"""The recorder: the only witness of what Clay took, so it loses nothing, and one bad result never holds up the others."""
+"""The result writer loses no result, and a result that cannot be written never blocks the others."""
 
 import asyncio
 import dataclasses
@@ -23,7 +23,7 @@ TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 
 
 async def sent(w: World, number: int) -> list[Result]:
-    """Results of as many POSTs, ready to be recorded."""
+    """Results of `number` POSTs, ready to be written."""
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     accepted = await w.push()
     token = uuid4()
@@ -38,7 +38,7 @@ async def successes(w: World, job_id: UUID) -> int:
     return count
 
 
-async def test_one_result_that_cannot_be_written_does_not_hold_up_the_others(database_url: str) -> None:
+async def test_one_result_that_cannot_be_written_does_not_block_the_others(database_url: str) -> None:
     async with world(database_url, leads=9) as w:
         results = await sent(w, 9)
         bad = Outcome(Verdict.FAILED, Cause.REJECTED, 400)
@@ -52,7 +52,7 @@ async def test_one_result_that_cannot_be_written_does_not_hold_up_the_others(dat
             await writer.flush()
         assert await successes(w, results[0].job_id) == 8
         states = [row.state for row in await w.deliveries(results[0].job_id)]
-        assert states.count("sending") == 1, "its lease runs out, and it becomes unknown: Clay may have it"
+        assert states.count("sending") == 1, "its lease expires and it becomes unknown: Clay may have it"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ async def test_one_result_that_cannot_be_written_does_not_hold_up_the_others(dat
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_results_survive_a_database_that_is_away(
+async def test_results_survive_an_unavailable_database(
     database_url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """While it starts, PostgreSQL answers with errors that SQLAlchemy hands on as they are."""
+    """During its start PostgreSQL returns errors that SQLAlchemy does not wrap."""
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     failures = [error, error]
 
@@ -112,7 +112,7 @@ async def test_a_flush_that_is_cancelled_leaves_its_results_to_the_next(
         assert await successes(w, results[0].job_id) == 3
 
 
-async def test_what_was_written_by_a_commit_whose_answer_was_lost_counts_once(
+async def test_results_of_a_commit_whose_response_was_lost_count_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))

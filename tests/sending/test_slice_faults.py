@@ -1,4 +1,4 @@
-"""A slice that meets a fault ends, gives back what it holds, and sends nothing that it can no longer answer for."""
+"""A slice that fails ends, releases its claims, and sends nothing whose lease may end before the response."""
 
 import asyncio
 from typing import Any
@@ -12,10 +12,10 @@ from tests.support.receiver import OK, Receiver, Stall, status
 from tests.support.world import draining
 
 
-async def test_a_slice_whose_marking_fails_ends_and_the_next_one_goes_on(
+async def test_a_slice_that_cannot_mark_ends_and_the_next_one_continues(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it sent, it was waiting ahead for its leads to be sent; nobody sends them now."""
+    """The prefetched step waits until leads are sent, which no longer happens."""
     failures = [OSError("the database is away")]
 
     async def failing(*values: Any) -> Any:
@@ -34,7 +34,7 @@ async def test_a_slice_whose_marking_fails_ends_and_the_next_one_goes_on(
         assert set(clay.leads.values()) == {1}
 
 
-async def test_claims_that_cannot_be_given_back_are_given_back_later_and_count_as_no_loss(
+async def test_claims_that_cannot_be_released_are_released_later_and_not_counted_as_lost(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OSError("away"), OSError("away")]
@@ -59,8 +59,8 @@ async def test_claims_that_cannot_be_given_back_are_given_back_later_and_count_a
         assert {(row.state, row.lost_claims) for row in rows} == {("waiting", 0)}
 
 
-async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_url: str) -> None:
-    """Four stalled POSTs hold all four places in flight; a lead that waits for a place must not be sent when its lease is nearly over."""
+async def test_leads_marked_too_long_ago_are_released_and_not_sent(database_url: str) -> None:
+    """Four stalled POSTs fill the concurrency limit; a lead that waits for it must not be sent when its lease has nearly ended."""
     clay = Receiver(answer=lambda number, _body: Stall() if number < 4 else OK)
     async with draining(
         database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=4.0, lease_seconds=10.0
@@ -71,15 +71,15 @@ async def test_what_was_marked_too_long_ago_is_given_back_and_not_sent(database_
             await asyncio.sleep(0.1)
             async with w.database.transaction() as connection:
                 swept = await sweep(connection)
-            assert getattr(swept, "unknown", 0) == 0, "no lease ends before its POST has"
+            assert getattr(swept, "unknown", 0) == 0, "no lease ends before its POST"
         await task
         job = await w.job(accepted.job_id)
         assert (job.success_count, job.unknown_count) == (8, 4)
         assert set(clay.leads.values()) == {1}
 
 
-async def test_no_claim_of_a_living_worker_outlives_its_lease_however_slow_the_pace(database_url: str) -> None:
-    """Claimed without a pace, by the hundred; then a 429 makes one of 100 ms, and they wait for longer than a lease."""
+async def test_no_claim_of_a_live_worker_outlives_its_lease_at_a_slow_pace(database_url: str) -> None:
+    """Claimed without a pace, a hundred at a time; then a 429 sets a pace of 100 ms, and they wait longer than a lease."""
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 0 else OK)
     async with draining(database_url, clay, leads=60, request_timeout_seconds=0.5, lease_seconds=2.0) as (
         w,

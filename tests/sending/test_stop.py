@@ -1,4 +1,4 @@
-"""A worker that stops in the middle of a response records what is known: the status that was read, or that nothing was sent."""
+"""A worker that stops during a response records what is known: the status that was read, or that nothing was sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ BEGUN = {
     b"HTTP/1.1 503 No\r\n": ("pending", "server_error", 1),
     b"HTTP/1.1 429 No\r\nretry-after: 60\r\n": ("pending", None, 0),
 }
-"""The begin of a response; the delivery's status, cause and attempts."""
+"""The start of a response; the delivery's status, cause and attempts."""
 
 
 @asynccontextmanager
@@ -46,14 +46,14 @@ async def begun(
 
 
 async def until_a_status_is_read(drainer: Drainer) -> None:
-    """A status in the client's hands is no event of its own."""
+    """Polls: reading a status triggers no event."""
     connections = drainer.context.client.connections
     while not any(each._reader and each._reader.status for each in connections._open):  # noqa: ASYNC110 - see above
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("response", BEGUN, ids=lambda each: each[9:12].decode())
-async def test_status_that_was_read_is_recorded_by_a_worker_that_stops(
+async def test_a_stopping_worker_records_a_status_that_was_read(
     database_url: str, monkeypatch: pytest.MonkeyPatch, response: bytes
 ) -> None:
     clay = Receiver(answer=lambda _number, _body: response)
@@ -64,10 +64,10 @@ async def test_status_that_was_read_is_recorded_by_a_worker_that_stops(
         assert (row.status, row.cause, row.attempts) == BEGUN[response]
 
 
-async def test_pause_that_a_429_asks_for_is_kept_by_a_worker_that_stops(
+async def test_a_stopping_worker_writes_the_pause_that_a_429_requests(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pause is written beside the results, and may be written last."""
+    """The pause is written by its own task, which may end after the results are written."""
 
     async def later(*values: Any) -> None:
         await asyncio.sleep(0.5)
@@ -93,10 +93,10 @@ async def test_lead_without_a_status_is_unknown_when_the_worker_stops(
         assert (row.status, row.cause, row.attempts) == ("failed", "unknown", 1)
 
 
-async def test_lead_whose_connection_is_not_there_yet_waits_again_when_the_worker_stops(
+async def test_lead_without_a_connection_waits_again_when_the_worker_stops(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of it was sent, so the next worker sends it."""
+    """No byte of it was sent, so the next worker sends it."""
     dialling = asyncio.Event()
 
     async def never(*_: object) -> None:
@@ -112,15 +112,15 @@ async def test_lead_whose_connection_is_not_there_yet_waits_again_when_the_worke
             assert (row.status, row.state, row.attempts, row.uncertain_attempts) == ("pending", "waiting", 0, 0)
 
 
-async def test_lead_that_is_claimed_while_the_worker_stops_waits_again(
+async def test_lead_claimed_while_the_worker_stops_waits_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim statement that is under way when the worker stops ends after it, and its slice releases the lead."""
+    """A claim statement that runs when the worker stops returns later, and its slice releases the lead."""
     begun_to_claim, claimed, may_return = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def claim_when_stopping(*values: Any, **named: Any) -> list[Claimed]:
         begun_to_claim.set()
-        await drainer.context.stopping.wait()  # the slice has just looked at it
+        await drainer.context.stopping.wait()  # the slice has just checked it
         claims = await claim(*values, **named)
         claimed.set()
         await may_return.wait()
