@@ -12,9 +12,11 @@ endif
 CONTRACT := tests/contract
 # An environment of its own: what the generator pins must not move what the service runs on.
 CONTRACT_VENV := .venv-contract
+# What `make test-deploy` runs.
+DEBIAN := nginx pgbouncer systemd
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-contract need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
+.PHONY: help demo test test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +77,11 @@ test-contract: need-node $(VENV)/.dev $(CONTRACT_VENV)/.installed $(CONTRACT)/no
 	cd $(CONTRACT) && MYPYPATH=generated $(CURDIR)/$(CONTRACT_VENV)/bin/mypy --strict --config-file= --explicit-package-bases generated/python_client story.py
 	cd $(CONTRACT) && npx --no-install openapi-ts -f openapi-ts.config.mjs && npx --no-install tsc -p .
 	$(BIN)/python -m pytest $(CONTRACT) -m contract $(PYTEST_ARGS)
+
+test-deploy: $(VENV)/.dev ## run the files of deploy/ with nginx, systemd and pgbouncer (as root, installs the Debian packages)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN) > /dev/null; fi
+	$(BIN)/python -m pytest tests/deploy -m "" $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev    ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

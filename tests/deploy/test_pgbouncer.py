@@ -1,7 +1,6 @@
 """The recipe for pgbouncer: the API, the queue and a worker process push through it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,23 +10,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.support.programs import free_port, open_to_all, program
 from tests.support.runtime import runtime_url
 from tests.support.stage import stage
 
-RECIPE = Path(__file__).resolve().parents[2] / "ops/pgbouncer.ini"
-BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+RECIPE = Path(__file__).resolve().parents[2] / "deploy/pgbouncer.ini"
+pytestmark = pytest.mark.deploy
 
 
 @pytest.fixture
 def pooled_url(database_url: str, tmp_path: Path) -> Iterator[str]:
     """The test's database through the recipe: only addresses and the file of passwords are the test's."""
-    if BINARY is None:
-        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+    binary = program("pgbouncer")
     url = urlsplit(database_url)
     name, port = url.path.removeprefix("/"), free_port()
     users = tmp_path / "userlist.txt"
@@ -45,10 +39,9 @@ def pooled_url(database_url: str, tmp_path: Path) -> Iterator[str]:
     config.write_text(recipe)
     account = "nobody" if os.geteuid() == 0 else None  # pgbouncer refuses to run as root
     if account:
-        for each in (tmp_path, *tmp_path.parents[:3]):
-            each.chmod(0o755)
+        open_to_all(tmp_path)
     process = subprocess.Popen(
-        [BINARY, str(config)], user=account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [binary, str(config)], user=account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         for _ in range(500):
