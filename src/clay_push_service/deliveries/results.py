@@ -189,7 +189,7 @@ async def _write(
 async def _update_destinations(
     connection: Connection, sent: Sequence[Result], probe_seconds: float
 ) -> dict[UUID, Cause]:
-    """Quota and health. Returns the versions that were closed."""
+    """Update quota and health. Returns the versions that were closed, with the cause."""
     outcomes: defaultdict[UUID, list[Outcome]] = defaultdict(list)
     for result in sent:
         outcomes[result.version_id].append(result.outcome)
@@ -197,8 +197,8 @@ async def _update_destinations(
     if not outcomes:
         return closed
     if len(outcomes) == 1 and all(outcome.resets_streaks for outcome in next(iter(outcomes.values()))):
-        [(version_id, taken)] = outcomes.items()
-        if await count_accepted(connection, version_id, sum(outcome.submissions for outcome in taken)):
+        [(version_id, accepted)] = outcomes.items()
+        if await count_accepted(connection, version_id, sum(outcome.submissions for outcome in accepted)):
             return closed
     for stored in await lock_health(connection, outcomes):
         before = Health(

@@ -1,6 +1,6 @@
 """One slice of a push job: claims deliveries, builds payloads, reserves slots, marks `sending` and sends, for about a second.
 
-A slice goes on while no other push job waits for a worker. It ends before its last responses arrive, so that Clay's
+A slice continues while no other push job waits for a worker. It ends before its last responses arrive, so that Clay's
 latency does not limit the pace.
 """
 
@@ -29,7 +29,7 @@ from clay_push_service.sending.prefetch import prefetch
 
 SLICE_SECONDS = 1.0
 LONGEST_SLICE_SECONDS = 30.0
-"""Limit of a slice that goes on because no other job waits: a queue job that runs for minutes looks stuck."""
+"""Limit of a slice that continues because no other job waits: a queue job that runs for minutes looks stuck."""
 BATCH = 500
 """Deliveries claimed and built at a time without a pace: 14 ms for their payloads."""
 FIRST_BATCH = 100
@@ -97,7 +97,7 @@ class Slice:
                 raise
 
     async def _wake_after_probe(self) -> None:
-        """Queue the next slice when the probe's response is recorded: if it opens the destination, sending resumes at once."""
+        """Queue the next slice when the probe's response is recorded: if it opens the destination, sending resumes immediately."""
         try:
             await self._in_flight.wait()
             await self._context.result_writer.flush()
