@@ -1,4 +1,4 @@
-"""What `clay-push attach` needs on our side: the level, which host row shows which push job, what the host has queued."""
+"""Adds the tables of `clay-push attach`: its level, the host row that shows each push job, and pushes that the host queued."""
 
 from alembic import op
 

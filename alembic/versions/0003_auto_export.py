@@ -1,4 +1,4 @@
-"""Auto-export: the rules we keep for hosts without columns for them, and one row a scan that was run."""
+"""Adds auto-export: rules for hosts without columns for them, and one row for each scan that was exported."""
 
 from alembic import op
 

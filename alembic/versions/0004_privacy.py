@@ -1,4 +1,4 @@
-"""Erasure and retention: who is not to be pushed again, as salted hashes; receipts; which push jobs have been emptied."""
+"""Adds erasure and retention: salted hashes of erased leads, receipts, and when a push job's personal columns were emptied."""
 
 from alembic import op
 

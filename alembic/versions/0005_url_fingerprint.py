@@ -1,4 +1,4 @@
-"""By which a webhook URL is known again when it comes back, also after it was removed: its meter at Clay has gone on."""
+"""Adds a fingerprint of the webhook URL, so that a URL that returns after its removal continues its quota."""
 
 from alembic import op
 

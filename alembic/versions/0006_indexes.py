@@ -1,4 +1,4 @@
-"""An index less and one more: no query could use the first, and every claim paid for it; the settings page reads by the second."""
+"""Drops an index that no query uses and every claim maintains; adds one for the settings page."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Finished scans of the host that wait for the project's auto-export rule: our trigger adds a row, a worker runs the rule."""
+"""Adds the queue of finished scans: a trigger on the host's table adds a row, and a worker runs the project's auto-export rule."""
 
 from alembic import op
 

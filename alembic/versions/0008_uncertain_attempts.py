@@ -1,4 +1,4 @@
-"""Counts the attempts of a delivery that got no clear answer, so that a row that may be in Clay shows it however it ended."""
+"""Adds the number of a delivery's attempts with an uncertain outcome, which shows that a lead may be in Clay."""
 
 from alembic import op
 

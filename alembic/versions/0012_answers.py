@@ -1,4 +1,4 @@
-"""Pages that answered as webhooks, and webhook URLs of an odd form. Constant defaults: no table is rewritten."""
+"""Adds counters of 2xx responses with a web page, and a mark for unusual webhook URLs. Constant defaults rewrite no table."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""How far a worker's own clock is from the database's. Without a default: no row is rewritten, and older workers leave it null."""
+"""Adds the offset of a worker's clock to the database's. No default: no row is rewritten, and older workers leave it null."""
 
 from alembic import op
 
