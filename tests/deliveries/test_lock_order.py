@@ -27,7 +27,7 @@ from clay_push_service.deliveries.results import Result, record
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.destination_settings.config_change import ConfigChange
 from clay_push_service.destination_settings.configure import configure
-from clay_push_service.destination_settings.host_sync import take_over
+from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
@@ -208,7 +208,7 @@ async def takes_over(scene: Scene) -> None:
         org_id=scene.w.org_id, name=uuid4().hex,
     )  # fmt: skip
     async with scene.w.database.transaction() as connection:
-        await take_over(connection, await scene.w.host.tables(connection), scene.w.org_id, scene.w.settings)
+        await sync_host_settings(connection, await scene.w.host.tables(connection), scene.w.org_id, scene.w.settings)
 
 
 async def empties_old(scene: Scene) -> None:

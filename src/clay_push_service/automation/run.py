@@ -12,7 +12,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.automation.choose import chosen, judged
 from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.callers.actor import Actor
-from clay_push_service.destination_settings.host_sync import take_over
+from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
 from clay_push_service.host.tables import HostTables
@@ -153,7 +153,7 @@ async def _run(
     source_job_id: UUID | None,
     settings: Settings,
 ) -> RunResult:
-    await take_over(connection, tables, actor.org_id, settings)
+    await sync_host_settings(connection, tables, actor.org_id, settings)
     rule = (await read_rule(connection, tables, actor.org_id, project_id)).rule
     destination = await blocked(connection, tables, actor.org_id, rule, settings)
     if isinstance(destination, Blocked):

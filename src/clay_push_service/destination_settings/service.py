@@ -14,7 +14,8 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
 from clay_push_service.destination_settings.configure import configure
-from clay_push_service.destination_settings.host_sync import table_name_of, take_over
+from clay_push_service.destination_settings.host_sync import sync_host_settings
+from clay_push_service.destination_settings.host_values import table_name_of
 from clay_push_service.destination_settings.new_table import LOCK, declare_new_table
 from clay_push_service.destination_settings.pending_webhook import pending_url, read_pending, settle_pending
 from clay_push_service.destination_settings.remove import remove_destination
@@ -46,9 +47,9 @@ class DestinationSettings:
     async def _read(self) -> Config:
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
-            taken_over = await take_over(connection, tables, self.actor.org_id, self.settings)
+            host_problem = await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
             view = await destination_view(connection, self.actor.org_id)
-            return Config.of(view, taken_over.problem, await read_pending(connection, self.actor.org_id))
+            return Config.of(view, host_problem, await read_pending(connection, self.actor.org_id))
 
     async def write(self, box: SecretBox, resolver: AbstractResolver, change: ConfigChange) -> Config:
         """Raises what `configure` raises. What NexusLeads' page said until now is older than this."""
@@ -116,7 +117,7 @@ class DestinationSettings:
     async def _tested(self, box: SecretBox) -> StoredDestination | None:
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
-            await take_over(connection, tables, self.actor.org_id, self.settings)
+            await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
             await require_available(
                 connection,
                 tables,

@@ -10,7 +10,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import EXPLANATIONS
 from clay_push_service.deliveries.enqueue import Again
-from clay_push_service.destination_settings.host_sync import NOTHING, TakenOver, take_over
+from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.errors import ConflictError, InvalidError
 from clay_push_service.gate import gate, require_available
@@ -45,15 +45,16 @@ class PushService:
     tables: HostTables
     actor: Actor
     settings: Settings
-    taken_over: TakenOver = NOTHING
+    host_problem: str | None = None
+    """What NexusLeads' settings page holds that is not in use, in one sentence."""
 
     @classmethod
     async def open(
         cls, connection: AsyncConnection, tables: HostTables, actor: Actor, settings: Settings
     ) -> "PushService":
         """With the destination as it is by now, also where NexusLeads' own settings page has changed it."""
-        taken_over = await take_over(connection, tables, actor.org_id, settings)
-        return cls(connection, tables, actor, settings, taken_over)
+        host_problem = await sync_host_settings(connection, tables, actor.org_id, settings)
+        return cls(connection, tables, actor, settings, host_problem)
 
     async def require_available(self) -> None:
         await require_available(
@@ -69,7 +70,7 @@ class PushService:
         enterprise = billing_enabled and await is_enterprise(self.connection, self.tables, self.actor.org_id)
         answer = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
         return await read_status(
-            self.connection, self.actor.org_id, answer, self.settings.upgrade_url, self.taken_over.problem
+            self.connection, self.actor.org_id, answer, self.settings.upgrade_url, self.host_problem
         )
 
     async def choose(self, body: PushBody | PushFilteredBody | PreviewBody) -> Selection:
