@@ -207,7 +207,7 @@ async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted
 async def test_slow_name_server_and_a_dripping_answer_hold_up_neither_save_nor_test(
     database_url: str, monkeypatch: pytest.MonkeyPatch, names_take_seconds: float, cause: str
 ) -> None:
-    monkeypatch.setattr(look_up, "LOOK_UP_SECONDS", 0.3)
+    monkeypatch.setattr(look_up, "RESOLVE_SECONDS", 0.3)
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

@@ -1,15 +1,15 @@
-"""What somebody wants changed of an organization's Clay settings: only what is named, and no secret that was only seen masked."""
+"""A requested change of an organization's Clay settings: omitted fields and masked secrets are unchanged."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
 BULLET = "•"
-"""Only ever in a masked value: neither a webhook URL nor a token can hold one."""
+"""Occurs in masked values only: neither a webhook URL nor a token can contain it."""
 
 
 class Keep(Enum):
-    """What a caller did not mention."""
+    """Stands for a field that the caller omitted."""
 
     KEEP = "keep"
 
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """Only what is named changes; None means "none" where that is a value. A masked URL or token is not a change."""
+    """Omitted fields are unchanged; None removes a value. A masked URL or token is unchanged, too."""
 
     webhook_url: str | Keep = KEEP
     webhook_token: str | Keep | None = KEEP

@@ -1,6 +1,6 @@
-"""Sets where an organization's leads go. Every other URL or token is a new version; queued jobs keep the one they began with.
+"""Validates and saves an organization's webhook. A new URL or token is a new version; queued jobs keep the version they have.
 
-The guard that vets a URL when it is sent to has vetted it before it is stored.
+The guard that checks a URL before each POST also checks it before it is stored.
 """
 
 from uuid import UUID
@@ -33,8 +33,8 @@ async def configure(
 ) -> None:
     """Check, look up and save. Holds no connection while the name is looked up.
 
-    Raises 422 `webhook_blocked` for what the guard refuses, 422 for what is not valid, 409 `config_changed` when somebody
-    else has just changed it. Saving the stored URL or token again, written out, opens a closed or waiting destination.
+    Raises 422 `webhook_blocked` for what the guard refuses, 422 for what is not valid, 409 `config_changed` when another
+    request has just changed it. Saving the stored URL or token again, written out, opens a closed or waiting destination.
     """
     async with database.transaction() as connection:
         seen = await read_destination(connection, box, org_id)
@@ -59,7 +59,9 @@ async def configure(
         await connection.execute(ENSURE, {"org_id": org_id})
         current = await read_destination(connection, box, org_id, lock=True)
         if current is None or current.version_id != (seen.version_id if seen else None):
-            raise ConflictError("The Clay settings have just been changed by somebody else.", code="config_changed")
+            raise ConflictError(
+                "Another request has just changed the Clay settings: read them again.", code="config_changed"
+            )
         save = SaveConfig(
             connection, box, org_id, actor, source, change, current, checked, written_out, internal, settles
         )

@@ -30,7 +30,7 @@ PendingId = Annotated[UUID, Path(description="`pending.id` of the settings.")]
 
 @router.get("/config", summary="The organization's Clay settings", responses=responses(*CALLER))
 async def read_config(service: ReadSettings) -> Config:
-    """The webhook URL is masked, its token only said to be there."""
+    """The webhook URL is masked; of its token the answer shows only whether one is stored."""
     return await service.read()
 
 
@@ -38,7 +38,7 @@ async def read_config(service: ReadSettings) -> Config:
     "/config", summary="Change the Clay settings", responses=responses(*CALLER, 409, 413), dependencies=WAITS_OUTSIDE
 )
 async def write_config(update: ConfigUpdate, service: SettingsService, box: Box, resolver: Resolver) -> Config:
-    """For an owner or admin, or a key with scope `config`. What is not named stays as it is."""
+    """For an owner or admin, or a key with scope `config`. Omitted fields are unchanged."""
     return await service.write(box, resolver, update.change())
 
 
@@ -72,18 +72,18 @@ async def reject_pending_change(pending_id: PendingId, service: SettingsService)
 
 @router.post(
     "/config/new-table",
-    summary="Say that the webhook feeds a new table",
+    summary="Declare that the webhook feeds a new table",
     responses=responses(*CALLER, 409, 413),
     dependencies=WAITS_OUTSIDE,
 )
 async def declare_new_table(body: NewTableBody, service: SettingsService) -> Config:
-    """No lead counts as already in Clay then. Once per webhook URL: a second call changes nothing."""
+    """Afterwards no lead counts as already in Clay. Once per webhook URL: a second call changes nothing."""
     return await service.declare_new_table(body.version)
 
 
 @router.delete("/config", summary="Remove the webhook", responses=responses(*CALLER), dependencies=WAITS_OUTSIDE)
 async def remove_config(service: SettingsService) -> Removal:
-    """Forgets URL and token. What is queued fails as `destination_removed`; what is under way is still recorded."""
+    """Deletes URL and token. Queued leads fail as `destination_removed`; requests in flight are still recorded."""
     ended = await service.remove()
     if ended is None:
         return Removal(removed=False, ended_count=0, message="There was no Clay webhook to remove.")
@@ -97,5 +97,5 @@ async def remove_config(service: SettingsService) -> Removal:
     dependencies=WAITS_OUTSIDE,
 )
 async def test_connection(service: SettingsService, box: Box, client: Client, clock: Clock) -> TestResult:
-    """Costs one of the webhook's lifetime submissions. A good test opens a closed destination."""
+    """Uses one of the webhook's lifetime submissions. A successful test opens a closed destination."""
     return TestResult.of(await service.test(box, client, clock))

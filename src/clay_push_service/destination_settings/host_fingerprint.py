@@ -1,4 +1,4 @@
-"""What an organization's three host settings were when last seen, so that a change is noticed and no value can be read back.
+"""Fingerprint of an organization's three host settings: detects a change, without storing a value that can be read.
 
 Each value by itself: a new table name there must not bring back a webhook URL that was replaced here. A random salt a
 time, so that neither equal URLs of two organizations nor guesses made in advance tell anything; a Clay URL is 122 random bits.

@@ -102,9 +102,8 @@ class _Change:
         row = (await self.connection.execute(READ, {"org_id": self.org_id})).one()  # read again under the lock
         kept: bytes | None = row.host_fingerprint
         seen = compare(self.host, kept) if kept is not None else _compare_with_nothing(self.host)
-        if (
-            kept is None and row.version_id is not None
-        ):  # set here before the page was first read: this is the newer change
+        # Saved here before the page was first read: this is the newer change.
+        if kept is None and row.version_id is not None:
             await self._store_fingerprint(refused=False)
             return problem_of(self.host, None, self.settings)
         if kept is not None and seen.all and not seen.refused:  # another transaction has stored the change
@@ -157,7 +156,7 @@ class _Change:
     async def _withdraw_pending(self) -> None:
         """Delete the pending change: the page does not hold it any more."""
         if await settle_pending(self.connection, self.org_id):
-            await audit(self.connection, self.org_id, ACTOR, "config.pending_withdraw_pendingn")
+            await audit(self.connection, self.org_id, ACTOR, "config.pending_withdrawn")
 
     async def _save(
         self, box: SecretBox, current: StoredDestination, checked: CheckedUrl, seen: Seen, *, written_out: bool

@@ -1,4 +1,4 @@
-"""Declares that the present webhook feeds a new Clay table, after it was saved: no lead counts as already in Clay then.
+"""Declares that the present webhook feeds a new Clay table: afterwards no lead counts as already in Clay.
 
 For a webhook that was saved where `new_table` cannot be sent, as on NexusLeads' own pages. Idempotent per webhook URL.
 """
@@ -12,7 +12,7 @@ from clay_push_service.audit import audit
 from clay_push_service.destination_settings.save_config import CHANGED
 from clay_push_service.errors import ConflictError
 
-# FOR UPDATE: a push that is just being accepted comes wholly before or wholly after.
+# FOR UPDATE: a concurrent push is accepted wholly before or wholly after.
 LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
 NUMBER = text("SELECT number FROM clay.destination_versions WHERE org_id = :org_id AND id = :version_id")
 DECLARE = text("""

@@ -1,4 +1,4 @@
-"""Removes an organization's webhook: forgets every version's URL and token, ends what is queued, keeps the record of both."""
+"""Removes an organization's webhook: deletes the URL and token of every version and ends queued deliveries; records stay."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destination_settings.pending_webhook import settle_pending
 from clay_push_service.destinations.state import remove_versions
 
-# FOR UPDATE: a push that is just being accepted comes wholly before (its leads are ended below) or wholly after (409).
+# FOR UPDATE: a concurrent push is accepted before (its leads are ended below) or refused after (409).
 LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
 DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id")
 LIVE_JOBS = text("""

@@ -1,4 +1,4 @@
-"""Stores one change of a locked destination: another version for another URL or token, the rest in place, all of it audited."""
+"""Stores one change of a locked destination, audited: a new version for a new URL or token, other fields in place."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -41,7 +41,7 @@ WHERE destinations.org_id = :org_id AND version.org_id = :org_id AND version.id 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is stored in the end."""
+    """The values to store."""
 
     url: str
     token: str | None
@@ -116,7 +116,7 @@ class SaveConfig:
             await audit(self.connection, self.org_id, self.actor, action)
 
     async def _meter(self) -> Meter | None:
-        """The URL's meter, which goes on whatever version counts on it; None: the organization never had this URL."""
+        """The URL's meter, shared by all its versions; None: the organization never had this URL."""
         old, url = self.current.webhook, str(self.checked.url)
         if old is not None and old.url == url:
             await adopt(self.connection, self.org_id, old.meter.id, url)
@@ -141,7 +141,7 @@ class SaveConfig:
         )
 
     def _differences(self, wanted: "_Wanted", meter: Meter | None) -> dict[str, Detail]:
-        """For the audit log, which learns that URL and token changed, and not from what to what."""
+        """For the audit log: it records that URL and token changed, without their values."""
         current, old = self.current, self.current.webhook
         found: dict[str, Detail] = {}
         if old is None or old.url != wanted.url:
@@ -152,7 +152,7 @@ class SaveConfig:
             found["table_name"] = wanted.table_name
         if current.rate_limit_ms != wanted.rate_limit_ms:
             found["rate_limit_ms"] = wanted.rate_limit_ms
-        # Only what somebody set: `verify` checks the meter from there on.
+        # Only a count that the caller set: `verify` checks the meter from there on.
         if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != wanted.quota_used:
             found["quota_used"] = wanted.quota_used
         if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != wanted.quota_limit:
@@ -162,7 +162,7 @@ class SaveConfig:
         return found
 
     def _token(self) -> str | None:
-        """Not mentioned or masked: it stays, while the webhook stays at its host. Another host must not be shown it."""
+        """Omitted or masked, the token is kept while the webhook stays at its host: another host must not receive it."""
         given, old = self.change.webhook_token, self.current.webhook
         if not isinstance(given, Keep) and (given is None or BULLET not in given):
             return given

@@ -1,4 +1,4 @@
-"""The Clay settings as callers read and write them. URL and token go in and never come out."""
+"""Request and response bodies of the Clay settings. No response contains a URL or token."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -55,7 +55,7 @@ _MASKED = "https://api.clay.com/v3/…/••••950e"
 
 
 class ConfigUpdate(BaseModel):
-    """What is not named stays as it is. Another URL or token makes a new version: what is queued keeps the old one."""
+    """Omitted fields are unchanged. A new URL or token makes a new version; queued leads keep the old one."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -64,15 +64,15 @@ class ConfigUpdate(BaseModel):
     )
 
     webhook_url: Url = Field(
-        default_factory=str,  # a factory, here and below: "not named" is no default that the schema could tell
+        default_factory=str,  # a factory, here and below: the schema must not show a default for an omitted field
         description="Write only; needed the first time. The masked value sent back changes nothing. The stored URL, written"
         " out again, opens a closed destination.",
         examples=[_URL],
     )
     webhook_token: Token | None = Field(
         default_factory=_nothing,
-        description="Write only: the webhook source's auth token. null removes it, a masked value keeps it. Not named, it"
-        " stays while the webhook stays at the same host.",
+        description="Write only: the webhook source's auth token. null removes it, a masked value keeps it. Omitted, it"
+        " is kept while the webhook stays at the same host.",
         examples=["s3cret-token"],
     )
     table_name: TableName | None = Field(
@@ -101,7 +101,7 @@ class ConfigUpdate(BaseModel):
     )
 
     def change(self) -> ConfigChange:
-        """Only what the caller named."""
+        """The change with the fields that the caller sent."""
         named = self.model_fields_set
         return ConfigChange(
             webhook_url=self.webhook_url if "webhook_url" in named else KEEP,
@@ -146,7 +146,7 @@ class Config(BaseModel):
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page; null without a webhook."
     )
     problem: str | None = Field(
-        description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
+        description="The value on NexusLeads' own settings page that is not used, in one sentence.", examples=[None]
     )
 
     pending: PendingChange | None = Field(
@@ -215,7 +215,7 @@ class Removal(BaseModel):
 class TestResult(BaseModel):
     """What Clay made of a sample row."""
 
-    __test__ = False  # pytest, it is not one of yours
+    __test__ = False  # keeps pytest from collecting it
 
     success: bool = Field(description="Whether Clay took the row.")
     message: str = Field(

@@ -1,4 +1,4 @@
-"""Where Clay settings are read, changed and tested: in short transactions, none of them open while somebody waits on the network."""
+"""Reads, changes and tests an organization's Clay settings, in short transactions; none is open during a network call."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -34,7 +34,7 @@ from clay_push_service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """Every one of its acts begins with what NexusLeads' own settings page may have changed."""
+    """Each operation first synchronises the values of NexusLeads' own settings page."""
 
     database: Database
     host: HostTableCache
@@ -52,7 +52,7 @@ class DestinationSettings:
             return Config.of(view, host_problem, await read_pending(connection, self.actor.org_id))
 
     async def write(self, box: SecretBox, resolver: AbstractResolver, change: ConfigChange) -> Config:
-        """Raises what `configure` raises. What NexusLeads' page said until now is older than this."""
+        """Raises what `configure` raises. Earlier values of NexusLeads' page are synchronised first, because this change is newer."""
         await self.read()
         policy = Policy.of(self.settings)
         await configure(self.database, box, policy, resolver, self.actor.org_id, self.actor.name, change)
@@ -65,7 +65,7 @@ class DestinationSettings:
             return await remove_destination(connection, self.actor.org_id, self.actor.name)
 
     async def confirm(self, box: SecretBox, resolver: AbstractResolver, pending_id: UUID, *, new_table: bool) -> Config:
-        """Take over the change found in NexusLeads' settings. Raises 404 when it does not wait, and what `configure` raises."""
+        """Save the pending change of NexusLeads' settings. Raises 404 when it is not pending, and what `configure` raises."""
         await self.read()
         async with self.database.transaction() as connection:
             try:
@@ -86,7 +86,7 @@ class DestinationSettings:
         return await self.read()
 
     async def reject(self, pending_id: UUID) -> Config:
-        """Everything stays as it is, until NexusLeads' settings change again. Raises 404 when it does not wait."""
+        """Keep the present webhook until NexusLeads' settings change again. Raises 404 when the change is not pending."""
         async with self.database.transaction() as connection:
             await self._settle(connection, pending_id, "config.pending_rejected")
         return await self.read()

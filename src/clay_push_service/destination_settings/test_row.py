@@ -1,4 +1,4 @@
-"""Sends one sample row to the stored webhook and says what Clay made of it; never repeats a body, a URL or an exception."""
+"""Sends one sample row to the stored webhook and reports the outcome, without a response body, URL or exception text."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ from clay_push_service.errors import TooManyRequestsError
 from clay_push_service.leads.payload import sample
 
 MAX_WAIT_SECONDS = 2.0
-"""For a slot of the pace: a test is one submission among the others, and whoever clicked is watching."""
+"""Longest wait for a slot of the pace: a test takes its turn among other submissions, and a person waits for its result."""
 
 THROTTLED = "throttled"
 """Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
@@ -90,7 +90,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""What a delivery's explanations say of leads and retries, said of a test."""
+"""Message and remedy of a failed test, where those of a delivery speak of leads and retries."""
 
 
 async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -> SlotGate:
@@ -138,9 +138,9 @@ async def try_webhook(
     webhook: StoredWebhook,
     clock: DatabaseClock,
 ) -> Finding:
-    """One POST, one submission. A good one opens a closed or waiting destination; a bad one closes nothing."""
+    """Send one POST, which is one submission. Success opens a closed or waiting destination; a failure closes nothing."""
     if webhook.url is None:
-        # The alarm of a push that meets it, too: the first to notice a missing key may be somebody who only tests.
+        # The same alarm as in a push: a test may be the first to need a missing key.
         log.error("destination.secret_unreadable", version_id=str(webhook.version_id), org_id=str(org_id))
         metrics.SECRETS_UNREADABLE.inc()
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.SECRET_UNREADABLE))
@@ -194,7 +194,7 @@ def _is_good(outcome: Outcome) -> bool:
 
 
 def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
-    """The outcome in words."""
+    """The outcome of a test as a message and a remedy."""
     match outcome.verdict:
         case Verdict.SUCCESS if outcome.is_page:
             return Finding(

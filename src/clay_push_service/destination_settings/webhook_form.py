@@ -1,4 +1,4 @@
-"""Which addresses are Clay's web pages, and which look like a webhook: asked when a URL is saved, never when it is sent to. Pure."""
+"""Tells Clay's web pages from webhook URLs when a URL is saved; sending does not depend on it. Pure."""
 
 import re
 from enum import Enum, auto

@@ -1,4 +1,4 @@
-"""Seals stored webhooks again with the ring's first key, a few rows at a time; waits for nobody, so that nobody waits long."""
+"""Seals stored webhooks again with the first key of the ring, a few rows per transaction; skips rows that are locked."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,11 +10,11 @@ from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 
 BATCH = 100
-"""Rows locked at once, for some milliseconds: a worker that counts quota on one of them waits no longer than that."""
+"""Rows locked together, for some milliseconds: the longest wait of a worker that counts quota on one of them."""
 
 TABLES = ("destination_versions", "pending_webhooks")
 """Both have id, org_id, sealed_url and sealed_token, and seal for the row's id."""
-# SKIP LOCKED: we never wait while we hold locks, so we cannot be part of a deadlock; who was skipped comes next time.
+# SKIP LOCKED: never waiting while holding locks prevents deadlocks; the next run seals what was skipped.
 DUE = """
 SELECT id, org_id, sealed_url, sealed_token FROM clay.{table}
 WHERE id > :after AND (substring(sealed_url FROM 1 FOR :length) <> :header

@@ -1,4 +1,4 @@
-"""An organization's destination with its webhook unsealed, for the length of a change or a test; it never shows either."""
+"""Reads an organization's destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,7 +21,7 @@ LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.
 WHERE destination.org_id = :org_id
 """
 PEEK = text(READ)
-# FOR UPDATE: whoever accepts a push holds FOR KEY SHARE, so that it is for the old version or the new, never half of each.
+# FOR UPDATE: accepting a push holds FOR KEY SHARE, so a push uses the old version or the new one, never parts of both.
 LOCK = text(f"{READ} FOR UPDATE OF destination")
 
 
@@ -29,7 +29,7 @@ LOCK = text(f"{READ} FOR UPDATE OF destination")
 class StoredWebhook:
     version_id: UUID
     url: str | None
-    """None: it cannot be unsealed, so whatever is saved is another."""
+    """None: it cannot be unsealed, so every URL that is saved differs from it."""
     token: str | None
     url_mask: str
     meter: Meter
