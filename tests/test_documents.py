@@ -54,7 +54,9 @@ def test_named_files_exist(path: Path) -> None:
             continue
         found = (REPOSITORY / name).exists() or (PACKAGE / name).exists()
         if not found and "/" not in name:
-            found = any(PACKAGE.rglob(name)) or any((REPOSITORY / "tests").rglob(name))
+            found = any(
+                any((REPOSITORY / folder).rglob(name)) for folder in ("src", "tests", "deploy", "ops", "alembic")
+            )
         assert found, f"`{name}` does not exist"
 
 
