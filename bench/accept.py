@@ -24,11 +24,12 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
-from clay_push_service.deliveries.enqueue import Again
+from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.demo.postgres import Server
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
-from clay_push_service.push_jobs.accept import accept, choose_filtered, choose_selected, require_destination
+from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
 from clay_push_service.states import PushMode
 
 SELECTED = 10_000
@@ -91,19 +92,19 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
             tables = await host.tables(connection)
             destination = await require_destination(connection, organization.org_id)
             ids = organization.lead_ids[:SELECTED]
-            choice = await choose_selected(connection, tables, organization.org_id, ids, None, Again())
+            choice = await select_by_ids(connection, tables, organization.org_id, ids, None, Resend())
             actor = Actor(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
+            return sum(job.lead_count for job in await accept(connection, actor, destination, choice))
 
     async def filtered() -> int:
         async with database.transaction() as connection:
             tables = await host.tables(connection)
             destination = await require_destination(connection, organization.org_id)
-            choice = await choose_filtered(
-                connection, tables, organization.org_id, organization.project_id, LeadCriteria(), PushMode.ALL, Again()
+            choice = await select_by_filters(
+                connection, tables, organization.org_id, organization.project_id, LeadCriteria(), PushMode.ALL, Resend()
             )
             actor = Actor(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
+            return sum(job.lead_count for job in await accept(connection, actor, destination, choice))
 
     async def empty() -> None:
         async with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""May this organization use Clay? A pure rule: everybody in the pilot, Enterprise once billing is on."""
+"""Decides whether an organization may use Clay: all organizations in the pilot, Enterprise once billing is enabled."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ MESSAGE: Final = "Clay integration is available on the Enterprise plan. Contact 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`code` and `message` say why not; both are None when the organization may."""
+    """`code` and `message` explain a closed gate; both are None for an open one."""
 
     available: bool
     code: str | None = None
@@ -34,13 +34,18 @@ def gate(*, billing_enabled: bool, is_enterprise: bool) -> Gate:
     return Gate(available=False, code=ENTERPRISE_REQUIRED, message=MESSAGE)
 
 
+async def read_gate(connection: AsyncConnection, tables: HostTables, org_id: UUID, *, billing_enabled: bool) -> Gate:
+    """Reads the organization's plan only if billing is enabled."""
+    enterprise = billing_enabled and await is_enterprise(connection, tables, org_id)
+    return gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
+
+
 async def require_available(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, *, billing_enabled: bool, upgrade_url: str | None
 ) -> None:
     """Raises 403 `enterprise_required` unless the organization may use Clay."""
-    enterprise = billing_enabled and await is_enterprise(connection, tables, org_id)
-    decision = gate(billing_enabled=billing_enabled, is_enterprise=enterprise)
-    if not decision.available:
+    found = await read_gate(connection, tables, org_id, billing_enabled=billing_enabled)
+    if not found.available:
         raise ForbiddenError(
-            decision.message or "", code=decision.code, extra={"upgrade_url": upgrade_url} if upgrade_url else {}
+            found.message or "", code=found.code, extra={"upgrade_url": upgrade_url} if upgrade_url else {}
         )

@@ -17,13 +17,14 @@ from clay_push_service import settings as settings_module
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.database import Database
-from clay_push_service.deliveries.enqueue import Again
+from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.deliveries.results import Result
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads import payload
-from clay_push_service.push_jobs.accept import accept, choose_filtered, require_destination
+from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.selection import select_by_filters
 from clay_push_service.sending import build_payloads as payloads_module
 from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.result_writer import ResultWriter
@@ -135,8 +136,8 @@ async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
     async with database.transaction() as connection:
         tables = await host.tables(connection)
         destination = await require_destination(connection, org_id)
-        choice = await choose_filtered(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Again())
-        await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
+        choice = await select_by_filters(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Resend())
+        await accept(connection, Actor(org_id, "user:test"), destination, choice)
         if not commits:
             die()
     die()

@@ -9,9 +9,11 @@ from structlog.testing import capture_logs
 
 from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
-from clay_push_service.deliveries import enqueue as queue_leads
+from clay_push_service.deliveries import eligibility
+from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.errors import ConflictError, NotFoundError
-from clay_push_service.push_jobs.accept import accept, choose_selected, require_destination
+from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.selection import select_by_ids
 from clay_push_service.sending.drainer import Drainer
 from tests.support.world import World, draining, world
 
@@ -87,8 +89,8 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
     async with draining(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
-        nothing = queue_leads._cause
-        monkeypatch.setattr(queue_leads, "_cause", lambda history, _again: nothing(history, queue_leads.Again.all()))
+        skip_cause = eligibility._skip_cause
+        monkeypatch.setattr(eligibility, "_skip_cause", lambda history, _resend: skip_cause(history, Resend.all()))
         second = await w.push()
         assert (second.lead_count, second.skipped_count) == (5, 5)
         assert {row.cause for row in await w.deliveries(second.job_id)} == {"already_in_clay"}
@@ -175,9 +177,9 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
         async with w.database.transaction() as connection:
             tables = await w.host.tables(connection)
             destination = await require_destination(connection, w.org_id)
-            choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, None, queue_leads.Again())
+            choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, None, Resend())
             await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
-            [job] = await accept(connection, tables, Actor(w.org_id, "user:test"), destination, choice)
+            [job] = await accept(connection, Actor(w.org_id, "user:test"), destination, choice)
         assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)
 
 
@@ -216,9 +218,9 @@ async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(
         async with w.database.transaction() as connection:
             tables = await w.host.tables(connection)
             destination = await require_destination(connection, w.org_id)
-            choice = await choose_selected(connection, tables, w.org_id, w.lead_ids, w.project_id, queue_leads.Again())
+            choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, w.project_id, Resend())
             actor = Actor(w.org_id, "user:test", request_id="request-17")
-            [accepted] = await accept(connection, tables, actor, destination, choice)
+            [accepted] = await accept(connection, actor, destination, choice)
         with capture_logs() as logged:
             await w.drain_all(drainer)
         said = {each["event"]: each for each in logged}

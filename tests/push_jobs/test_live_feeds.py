@@ -3,7 +3,7 @@
 import pytest
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
-from clay_push_service.push_jobs.summary import nobody, page_warning, summary, warnings
+from clay_push_service.push_jobs.summary import no_leads, page_warning, summary, warnings
 from clay_push_service.states import JobStatus
 from tests.support.pushing import pushing
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, status
@@ -58,7 +58,7 @@ async def test_a_push_of_nobody_says_why(database_url: str, mode: str, filters: 
 
 
 def test_nobody_is_told_from_everybody_skipped() -> None:
-    assert summary("filtered", 0, 0, 0, 0, None) == nobody("filtered")
+    assert summary("filtered", 0, 0, 0, 0, None) == no_leads("filtered")
     assert summary("filtered", 2, 0, 0, 2, "Already there.") == "0 pushed, 0 failed, 2 skipped. Already there."
 
 

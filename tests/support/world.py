@@ -16,20 +16,15 @@ from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.database import Database
-from clay_push_service.deliveries.enqueue import Again
+from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.demo.bulk_leads import load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
-from clay_push_service.push_jobs.accept import (
-    AcceptedJob,
-    accept,
-    choose_filtered,
-    choose_selected,
-    require_destination,
-)
+from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
+from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
@@ -132,17 +127,17 @@ class World:
     ) -> AcceptedJob:
         """Accept a push of these leads, or of all of the project."""
         org_id, project_id = org_id or self.org_id, project_id or self.project_id
-        repeat = Again.all() if again else Again()
+        repeat = Resend.all() if again else Resend()
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
             destination = await require_destination(connection, org_id)
             if lead_ids is None:
-                choice = await choose_filtered(
+                choice = await select_by_filters(
                     connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, repeat
                 )
             else:
-                choice = await choose_selected(connection, tables, org_id, lead_ids, project_id, repeat)
-            [accepted] = await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
+                choice = await select_by_ids(connection, tables, org_id, lead_ids, project_id, repeat)
+            [accepted] = await accept(connection, Actor(org_id, "user:test"), destination, choice)
         return accepted
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""`/api/clay/projects/{id}/auto-export`: parse, call, answer."""
+"""The HTTP endpoints under `/api/clay/projects/{id}/auto-export`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,16 +7,16 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from clay_push_service.automation.preview import preview_rule
 from clay_push_service.automation.rule import read_rule, write_rule
-from clay_push_service.automation.run import RunOutcome, run
+from clay_push_service.automation.run import RunOutcome, run_rule
 from clay_push_service.automation.schemas import PreviewQuery, RuleBody, RulePreview, RuleView, RunAnswer, RunBody
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, responses
-from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.dependencies import PushAccess, ReadAccess, push_service_with
 from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.selection import require_project
 
 router = APIRouter(
     prefix="/api/clay/projects/{project_id}/auto-export",
@@ -32,10 +32,10 @@ RuleService = Annotated[PushService, Depends(push_service_with(Scope.CONFIG))]
 
 @router.get("", summary="A project's auto-export rule", responses=responses(*CALLER, 404))
 async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleView:
-    """Off where none was ever set."""
+    """A rule that was never set is off."""
     await require_project(service.connection, service.tables, service.actor.org_id, project_id)
-    kept = await read_rule(service.connection, service.tables, service.actor.org_id, project_id)
-    return RuleView.of(project_id, kept)
+    stored = await read_rule(service.connection, service.tables, service.actor.org_id, project_id)
+    return RuleView.of(project_id, stored)
 
 
 @router.put(
@@ -43,23 +43,23 @@ async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleVie
     dependencies=[Depends(Takes(BodySize.LISTS))],
 )  # fmt: skip
 async def set_auto_export(project_id: ProjectId, body: RuleBody, service: RuleService) -> RuleView:
-    """For an owner or admin, or a key with scope `config`. The whole rule, in NexusLeads' own columns where we may."""
+    """For an owner or admin, or a key with scope `config`. Replaces the whole rule; stored in NexusLeads' columns if permitted."""
     actor = service.actor
     await require_project(service.connection, service.tables, actor.org_id, project_id)
-    kept = await write_rule(service.connection, service.tables, actor.org_id, project_id, body.rule(), actor.name)
-    return RuleView.of(project_id, kept)
+    stored = await write_rule(service.connection, service.tables, actor.org_id, project_id, body.rule(), actor.name)
+    return RuleView.of(project_id, stored)
 
 
 @router.get(
     "/preview",
-    summary="What the rule would push now",
+    summary="Preview the rule",
     responses=responses(*CALLER, 404),
     dependencies=[Depends(Takes(lane=Lane.COSTLY))],
 )
 async def preview_auto_export(
     project_id: ProjectId, service: ReadAccess, query: Annotated[PreviewQuery, Query()]
 ) -> RulePreview:  # fmt: skip
-    """Every lead of the project, each with the clause that leaves it out; queues nothing."""
+    """All leads of the project, each with the clause that excludes it; queues nothing."""
     return await preview_rule(service, project_id, after=query.cursor, limit=query.limit)
 
 
@@ -71,8 +71,8 @@ async def preview_auto_export(
 async def run_auto_export(
     project_id: ProjectId, service: PushAccess, response: Response, body: Annotated[RunBody, Body()] = NO_SCAN
 ) -> RunAnswer:
-    """Pushes the new leads that the rule lets through. 200 with the reason where there is nothing to push."""
-    result = await run(
+    """Push the new leads that pass the rule. Returns 200 with the reason if nothing was queued."""
+    result = await run_rule(
         service.connection, service.tables, service.actor, project_id, body.source_job_id, service.settings
     )
     response.status_code = 202 if result.outcome is RunOutcome.QUEUED else 200

@@ -1,4 +1,4 @@
-"""What a project's rule would push now, and the clause that leaves each other lead out; nothing is queued."""
+"""Previews an auto-export rule: the leads that it would push now, and the clause that excludes each other lead."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,35 +9,35 @@ from sqlalchemy import ColumnElement, Integer, Numeric, Row, Uuid, case, func, l
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE
 
-from clay_push_service import pagination as cursor
-from clay_push_service.automation.choose import MESSAGES, Clause, judged
+from clay_push_service import pagination
 from clay_push_service.automation.rule import read_rule
-from clay_push_service.automation.run import Blocked, blocked
+from clay_push_service.automation.rule_selection import MESSAGES, Clause, apply_rule
+from clay_push_service.automation.run import Blocked, destination_or_block
 from clay_push_service.automation.schemas import LeftOut, PreviewedLead, RulePreview, RuleView
 from clay_push_service.destinations.read import destination_view
-from clay_push_service.push_jobs.accept import require_project
 from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.selection import require_project
 
 FIRST, LAST = 0, 1
-"""Those that would be pushed come before those that are left out."""
+"""Leads that would be pushed come before excluded leads."""
 NO_SCORE = Decimal(-1)
-"""In the order of a page only: below every score, and comparable, which null is not."""
+"""For ordering a page only: lower than every score and, unlike null, comparable."""
 
 
 async def preview_rule(service: PushService, project_id: UUID, *, after: str | None, limit: int) -> RulePreview:
     """Raises 404 `project_not_found`."""
     org_id = service.actor.org_id
     await require_project(service.connection, service.tables, org_id, project_id)
-    kept = await read_rule(service.connection, service.tables, org_id, project_id)
-    found = await blocked(service.connection, service.tables, org_id, kept.rule, service.settings)
+    stored = await read_rule(service.connection, service.tables, org_id, project_id)
+    destination = await destination_or_block(service.connection, service.tables, org_id, stored.rule, service.settings)
     view = await destination_view(service.connection, org_id)
-    everyone = judged(service.tables, org_id, project_id, kept.rule, view.table_epoch if view else 1)
-    counts = await _counts(service.connection, everyone)
-    page, more = await _page(service.connection, everyone, after, limit)
+    judged = apply_rule(service.tables, org_id, project_id, stored.rule, view.table_epoch if view else 1)
+    counts = await _counts(service.connection, judged)
+    page, more = await _page(service.connection, judged, after, limit)
     return RulePreview(
-        rule=RuleView.of(project_id, kept),
-        blocked=found.outcome if isinstance(found, Blocked) else None,
-        message=found.message if isinstance(found, Blocked) else None,
+        rule=RuleView.of(project_id, stored),
+        blocked=destination.outcome if isinstance(destination, Blocked) else None,
+        message=destination.message if isinstance(destination, Blocked) else None,
         lead_count=sum(counts.values()),
         to_send=counts.get(None, 0),
         left_out=[
@@ -60,19 +60,19 @@ async def preview_rule(service: PushService, project_id: UUID, *, after: str | N
     )
 
 
-async def _counts(connection: AsyncConnection, everyone: CTE) -> dict[Clause | None, int]:
-    rows = await connection.execute(select(everyone.c.clause, func.count()).group_by(everyone.c.clause))
+async def _counts(connection: AsyncConnection, judged: CTE) -> dict[Clause | None, int]:
+    rows = await connection.execute(select(judged.c.clause, func.count()).group_by(judged.c.clause))
     return {None if clause is None else Clause(clause): count for clause, count in rows}
 
 
 async def _page(
-    connection: AsyncConnection, everyone: CTE, after: str | None, limit: int
+    connection: AsyncConnection, judged: CTE, after: str | None, limit: int
 ) -> tuple[Sequence[Row[Any]], str | None]:
-    place = case((everyone.c.clause.is_(None), FIRST), else_=LAST)
-    # The minus turns best first into the order of a row comparison.
-    rank = -func.coalesce(everyone.c.overall_score, literal(NO_SCORE, Numeric()))
-    keys = (place, rank, everyone.c.lead_id)
-    statement = select(everyone, place.label("place"), rank.label("rank")).order_by(*keys).limit(limit + 1)
+    group = case((judged.c.clause.is_(None), FIRST), else_=LAST)
+    # Negated, so that best first is ascending, as the row comparison needs.
+    rank = -func.coalesce(judged.c.overall_score, literal(NO_SCORE, Numeric()))
+    keys = (group, rank, judged.c.lead_id)
+    statement = select(judged, group.label("group"), rank.label("rank")).order_by(*keys).limit(limit + 1)
     if after is not None:
         statement = statement.where(tuple_(*keys) > tuple_(*_position(after)))
     rows = (await connection.execute(statement)).all()
@@ -80,12 +80,12 @@ async def _page(
     if len(rows) <= limit:
         return page, None
     last = page[-1]
-    return page, cursor.encode(last.place, str(last.rank), str(last.lead_id))
+    return page, pagination.encode(last.group, str(last.rank), str(last.lead_id))
 
 
 def _position(after: str) -> tuple[ColumnElement[int], ColumnElement[Decimal], ColumnElement[UUID]]:
-    place, rank, lead_id = cursor.decode(after, 3)
-    number, found = cursor.number(rank), cursor.identifier(lead_id)
-    if place not in {FIRST, LAST}:
-        raise cursor.invalid()
-    return literal(cursor.serial(place), Integer()), literal(number, Numeric()), literal(found, Uuid())
+    group, rank, lead_id = pagination.decode(after, 3)
+    number, found = pagination.number(rank), pagination.identifier(lead_id)
+    if group not in {FIRST, LAST}:
+        raise pagination.invalid()
+    return literal(pagination.serial(group), Integer()), literal(number, Numeric()), literal(found, Uuid())

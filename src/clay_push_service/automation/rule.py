@@ -1,8 +1,8 @@
-"""A project's auto-export rule: kept in the host's own columns where we may write them, else in a table of ours.
+"""Reads and writes a project's auto-export rule: in the host's columns if we may write them, otherwise in our own table.
 
-Where both are, the newer act wins: our row remembers what the host's columns said when it was written, and gives way as
-soon as they say something else. The host's API knows whole minimum scores only, and a fraction in its column breaks its
-pages: its column gets the next whole number, and our row keeps the fraction, which is what a run applies.
+If both exist, the newer change wins: our row records the host's rule at the time it was written, and is ignored once the
+host's rule differs. The host's API supports whole minimum scores only, and a fraction in its column breaks its pages: its
+column gets the next whole number, and our row stores the fraction, which is what a run applies.
 """
 
 import json
@@ -24,7 +24,7 @@ MIN_SCORE: Final = "auto_export_clay_min_score"
 CLASSIFICATIONS: Final = "auto_export_clay_classifications"
 COLUMNS: Final = (ENABLED, MIN_SCORE, CLASSIFICATIONS)
 LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
-"""The host's row may be locked by the host: then we say so instead of waiting."""
+"""The host may hold a lock on its row: the request then fails instead of waiting."""
 
 READ_OWN = text("""
 SELECT enabled, min_score, classifications, host_rule FROM clay.auto_export_rules
@@ -37,15 +37,15 @@ ON CONFLICT (org_id, project_id) DO UPDATE
 SET enabled = excluded.enabled, min_score = excluded.min_score, classifications = excluded.classifications,
     host_rule = excluded.host_rule, updated_by = excluded.updated_by, updated_at = now()
 """)
-FORGET_OWN = text("DELETE FROM clay.auto_export_rules WHERE org_id = :org_id AND project_id = :project_id")
+DELETE_OWN = text("DELETE FROM clay.auto_export_rules WHERE org_id = :org_id AND project_id = :project_id")
 MAY_WRITE = text("""
 SELECT coalesce(bool_and(pg_catalog.has_column_privilege(pg_catalog.to_regclass(:name), wanted.name, 'UPDATE')), false)
 FROM unnest(CAST(:columns AS text[])) AS wanted (name)
 """).bindparams(bindparam("columns", type_=ARRAY(Text())))
 
 
-class Keeper(StrEnum):
-    """Where a rule is kept."""
+class RuleStorage(StrEnum):
+    """Where a rule is stored."""
 
     HOST = "host"
     OWN = "own"
@@ -58,21 +58,21 @@ class Rule:
     min_score: Decimal | None = None
     """A lead without a score does not meet it."""
     classifications: tuple[str, ...] = ()
-    """Any of these; empty: any, and also none."""
+    """Any of these; empty: no condition."""
 
     def as_json(self) -> str:
-        """As a push job records it, and as it is compared."""
+        """For comparing rules, and for `host_rule`."""
         score = None if self.min_score is None else float(self.min_score)
-        said = {"enabled": self.enabled, "min_score": score, "classifications": list(self.classifications)}
-        return json.dumps(said, ensure_ascii=False)
+        values = {"enabled": self.enabled, "min_score": score, "classifications": list(self.classifications)}
+        return json.dumps(values, ensure_ascii=False)
 
     def filters_json(self) -> str:
-        """What the push job says of how its leads were chosen (the feature document, section 5.1)."""
+        """The filters of the push job (the feature document, section 5.1)."""
         score = None if self.min_score is None else float(self.min_score)
         return json.dumps({"min_score": score, "classifications": list(self.classifications)}, ensure_ascii=False)
 
     def for_host(self) -> "Rule":
-        """As the host's own API can read it. Rounded up: read by the host it lets no lead through that is below the minimum."""
+        """With a whole minimum score, as the host's API requires. Rounded up, so that no lead below the minimum passes."""
         score = None if self.min_score is None else self.min_score.quantize(Decimal(1), ROUND_CEILING)
         return replace(self, min_score=score)
 
@@ -81,43 +81,43 @@ OFF: Final = Rule()
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRule:
+class StoredRule:
     rule: Rule
-    keeper: Keeper
+    storage: RuleStorage
 
 
-async def read_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> KeptRule:
-    """The rule in force. The project must be known to be the organization's."""
-    of_host = await _host_rule(connection, tables, org_id, project_id)
+async def read_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> StoredRule:
+    """The rule in force. The caller must have checked that the project belongs to the organization."""
+    host_rule = await _host_rule(connection, tables, org_id, project_id)
     row = (await connection.execute(READ_OWN, {"org_id": org_id, "project_id": project_id})).one_or_none()
-    if row is not None and row.host_rule == (of_host or OFF).as_json():
-        return KeptRule(_rule(row.enabled, row.min_score, row.classifications), Keeper.OWN)
-    if of_host is not None:
-        return KeptRule(of_host, Keeper.HOST)
-    return KeptRule(OFF, Keeper.NONE)
+    if row is not None and row.host_rule == (host_rule or OFF).as_json():
+        return StoredRule(_rule(row.enabled, row.min_score, row.classifications), RuleStorage.OWN)
+    if host_rule is not None:
+        return StoredRule(host_rule, RuleStorage.HOST)
+    return StoredRule(OFF, RuleStorage.NONE)
 
 
 async def write_rule(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, actor: str
-) -> KeptRule:
-    """Keep the rule, where the host's own page shows it if we may. Returns what was kept."""
-    which = {"org_id": org_id, "project_id": project_id}
-    shown = await _host_rule(connection, tables, org_id, project_id)
-    may_write = shown is not None and await _may_write(connection, tables)
+) -> StoredRule:
+    """Store the rule, in the host's columns if the role may write them. Returns the rule in force."""
+    key = {"org_id": org_id, "project_id": project_id}
+    host_rule = await _host_rule(connection, tables, org_id, project_id)
+    may_write = host_rule is not None and await _may_write(connection, tables)
     if may_write:
-        shown = rule.for_host()
-        await _write_host(connection, tables, org_id, project_id, shown)
-    if may_write and shown == rule:
-        await connection.execute(FORGET_OWN, which)
+        host_rule = rule.for_host()
+        await _write_host(connection, tables, org_id, project_id, host_rule)
+    if may_write and host_rule == rule:
+        await connection.execute(DELETE_OWN, key)
     else:
         values = {
             "enabled": rule.enabled,
             "min_score": rule.min_score,
             "classifications": list(rule.classifications),
-            "host_rule": (shown or OFF).as_json(),
+            "host_rule": (host_rule or OFF).as_json(),
             "actor": actor,
         }
-        await connection.execute(WRITE_OWN, which | values)
+        await connection.execute(WRITE_OWN, key | values)
     details: dict[str, Detail] = {
         "project_id": str(project_id),
         "enabled": rule.enabled,
@@ -147,7 +147,7 @@ async def _write_host(
 
 
 async def _host_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Rule | None:
-    """None: this host has no such columns."""
+    """None: this host does not have the columns."""
     if not all(tables.has("projects", column) for column in COLUMNS):
         return None
     projects = tables.projects.c
@@ -155,12 +155,15 @@ async def _host_rule(connection: AsyncConnection, tables: HostTables, org_id: UU
         select(*(projects[column] for column in COLUMNS)).where(projects.id == project_id, projects.org_id == org_id)
     )
     row = found.one_or_none()
-    return None if row is None else _rule(row[0], row[1], row[2])
+    if row is None:
+        return None
+    enabled, min_score, classifications = row
+    return _rule(enabled, min_score, classifications)
 
 
 def _rule(enabled: bool | None, min_score: Decimal | None, classifications: Sequence[str | None] | None) -> Rule:
     if min_score is not None and not min_score.is_finite():
-        return OFF  # `decimal` may hold NaN: a rule that nobody can mean lets nobody through
+        return OFF  # a `numeric` may hold NaN: such a rule passes no lead
     words = tuple(word.strip() for word in classifications or () if word and word.strip())
     return Rule(bool(enabled), min_score, words)
 

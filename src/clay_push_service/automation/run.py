@@ -1,4 +1,4 @@
-"""Runs a project's rule after a scan: pushes the new leads that it lets through, once a scan, or says why not."""
+"""Runs a project's auto-export rule after a scan: pushes the new leads that pass it, once for each scan."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,27 +8,20 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
-from clay_push_service.audit import Detail, audit
-from clay_push_service.automation.choose import chosen, judged
 from clay_push_service.automation.rule import Rule, read_rule
+from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
 from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import (
-    AcceptedJob,
-    Destination,
-    Selection,
-    accept,
-    require_destination,
-    require_project,
-)
+from clay_push_service.push_jobs.accept import Destination, accept, audit_job, require_destination
+from clay_push_service.push_jobs.selection import Selection, require_project
 from clay_push_service.settings import Settings
 from clay_push_service.states import PushMode
 
-# Waits for a run of the same scan that is just going on; then there is a row, and nothing is inserted. A run that was blocked
-# has not run: once Clay is configured, or open again, the same scan may.
+# Waits for a concurrent run of the same scan to commit; then its row exists, and nothing is inserted. A blocked run does not
+# count as a run: the same scan may run once Clay is configured or open again.
 BEGIN = text("""
 INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
 VALUES (:org_id, :source_job_id, :project_id, 'running', '')
@@ -41,7 +34,7 @@ READ = text("""
 SELECT project_id, outcome, message, job_id, lead_count FROM clay.auto_export_runs
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """)
-END = text("""
+FINISH = text("""
 UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id = :job_id, lead_count = :lead_count
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """)
@@ -62,30 +55,25 @@ class RunOutcome(StrEnum):
 class RunResult:
     outcome: RunOutcome
     message: str
-    """One sentence: what was done, or why nothing was."""
+    """The result, or why nothing was queued, in one sentence."""
     project_id: UUID
     source_job_id: UUID | None
     job_id: UUID | None = None
     lead_count: int = 0
     """Leads that were queued."""
     again: bool = False
-    """This scan was run before: the first result, and nothing was done now."""
-
-    @property
-    def reason(self) -> str:
-        """For a log line."""
-        return self.outcome.value
+    """True if this scan was run before: this is the first result, and nothing was queued now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why a rule pushes nothing now, whatever the leads are."""
+    """Why a rule pushes nothing now, independent of its leads."""
 
     outcome: RunOutcome
     message: str
 
 
-async def run(
+async def run_rule(
     connection: AsyncConnection,
     tables: HostTables,
     actor: Actor,
@@ -94,13 +82,13 @@ async def run(
     settings: Settings,
 ) -> RunResult:
     """In the caller's transaction. Raises 404 `project_not_found`, 409 `source_job_reused` for another project's scan."""
-    await require_project(connection, tables, actor.org_id, project_id)
-    which = {"org_id": actor.org_id, "source_job_id": source_job_id}
+    project_name = await require_project(connection, tables, actor.org_id, project_id)
+    key = {"org_id": actor.org_id, "source_job_id": source_job_id}
     if source_job_id is not None:
-        begun = await connection.execute(BEGIN, {**which, "project_id": project_id})
+        begun = await connection.execute(BEGIN, {**key, "project_id": project_id})
         if begun.one_or_none() is None:
-            return await _first(connection, actor.org_id, project_id, source_job_id)
-    result = await _run(connection, tables, actor, project_id, source_job_id, settings)
+            return await _first_result(connection, actor.org_id, project_id, source_job_id)
+    result = await _push_new_leads(connection, tables, actor, project_id, project_name, source_job_id, settings)
     if source_job_id is not None:
         values = {
             "outcome": result.outcome,
@@ -108,20 +96,20 @@ async def run(
             "job_id": result.job_id,
             "lead_count": result.lead_count,
         }
-        await connection.execute(END, which | values)
+        await connection.execute(FINISH, key | values)
     log.info(
         "auto_export.ran",
         org_id=str(actor.org_id),
         project_id=str(project_id),
         source_job_id=str(source_job_id) if source_job_id else None,
-        reason=result.reason,
+        reason=result.outcome.value,
         job_id=str(result.job_id) if result.job_id else None,
         leads=result.lead_count,
     )
     return result
 
 
-async def _first(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> RunResult:
+async def _first_result(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> RunResult:
     row = (await connection.execute(READ, {"org_id": org_id, "source_job_id": source_job_id})).one()
     if row.project_id != project_id:
         raise ConflictError("This source_job_id was used for another project.", code="source_job_reused")
@@ -130,10 +118,10 @@ async def _first(connection: AsyncConnection, org_id: UUID, project_id: UUID, so
     )
 
 
-async def blocked(
+async def destination_or_block(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings
 ) -> Blocked | Destination:
-    """Off, gated, not configured or closed, in this order; else where the leads go."""
+    """Checks in this order: rule off, gate closed, not configured, destination closed."""
     if not rule.enabled:
         return Blocked(RunOutcome.OFF, "Auto-export is off for this project.")
     try:
@@ -145,45 +133,38 @@ async def blocked(
         return Blocked(RunOutcome(error.code), error.detail)
 
 
-async def _run(
+async def _push_new_leads(
     connection: AsyncConnection,
     tables: HostTables,
     actor: Actor,
     project_id: UUID,
+    project_name: str,
     source_job_id: UUID | None,
     settings: Settings,
 ) -> RunResult:
     await sync_host_settings(connection, tables, actor.org_id, settings)
     rule = (await read_rule(connection, tables, actor.org_id, project_id)).rule
-    destination = await blocked(connection, tables, actor.org_id, rule, settings)
+    destination = await destination_or_block(connection, tables, actor.org_id, rule, settings)
     if isinstance(destination, Blocked):
         return RunResult(destination.outcome, destination.message, project_id, source_job_id)
-    leads = chosen(judged(tables, actor.org_id, project_id, rule, destination.table_epoch))
+    leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.table_epoch))
     nothing = RunResult(
-        RunOutcome.NOTHING_NEW, "The rule lets no new lead of this project through.", project_id, source_job_id
+        RunOutcome.NOTHING_NEW, "No new lead of this project passes the rule.", project_id, source_job_id
     )
     if not (await connection.execute(select(func.count()).select_from(leads.subquery()))).scalar_one():
         return nothing
-    choice = Selection(
-        PushMode.AUTO, leads, [project_id], filters_json=rule.filters_json(), source_job_id=source_job_id
+    selection = Selection(
+        PushMode.AUTO, leads, {project_id: project_name}, filters_json=rule.filters_json(), source_job_id=source_job_id
     )  # fmt: skip
     before = await connection.begin_nested()
-    [job] = await accept(connection, tables, actor, destination, choice)
-    if job.lead_count == job.skipped_count:  # another push took the last of them between our look and our insert
+    [job] = await accept(connection, actor, destination, selection)
+    if job.lead_count == job.skipped_count:  # another push queued all of them after the count
         await before.rollback()
         return nothing
     await before.commit()
-    await _audit(connection, actor, job)
+    await audit_job(connection, actor, job, "push_job.accepted")
     count = job.lead_count - job.skipped_count
-    said = "1 new lead is" if count == 1 else f"{count:,} new leads are"
+    leads_are = "1 new lead is" if count == 1 else f"{count:,} new leads are"
     return RunResult(
-        RunOutcome.QUEUED, f"{said} being pushed to Clay.", project_id, source_job_id, job.job_id, count
+        RunOutcome.QUEUED, f"{leads_are} being pushed to Clay.", project_id, source_job_id, job.job_id, count
     )  # fmt: skip
-
-
-async def _audit(connection: AsyncConnection, actor: Actor, job: AcceptedJob) -> None:
-    details: dict[str, Detail] = {
-        "job_id": str(job.job_id), "project_id": str(job.project_id), "leads": job.lead_count,
-        "skipped": job.skipped_count,
-    }  # fmt: skip
-    await audit(connection, actor.org_id, actor.name, "push_job.accepted", details)

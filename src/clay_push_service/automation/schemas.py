@@ -1,4 +1,4 @@
-"""What callers send and get about auto-export: pydantic at the edge, nothing decided here."""
+"""The request and response bodies of auto-export; they contain no rules."""
 
 from decimal import Decimal
 from typing import Annotated, Self
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from clay_push_service.automation.choose import Clause
-from clay_push_service.automation.rule import Keeper, KeptRule, Rule
+from clay_push_service.automation.rule import Rule, RuleStorage, StoredRule
+from clay_push_service.automation.rule_selection import Clause
 from clay_push_service.automation.run import RunOutcome, RunResult
 from clay_push_service.leads.filters import Score, Words
 from clay_push_service.pagination import Cursor
@@ -16,20 +16,20 @@ EXAMPLE_SCAN = "9d4f0a3e-1c52-4f0d-8a55-2f9a1d3f7b10"
 
 
 class RuleBody(BaseModel):
-    """The whole rule: what is not named is without a condition."""
+    """The whole rule: an omitted field sets no condition."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"enabled": True, "min_score": 70, "classifications": ["DECISION_MAKER"]}]},
     )
 
-    enabled: StrictBool = Field(description="Whether a scan pushes what the rule lets through.")
+    enabled: StrictBool = Field(description="Whether each completed scan pushes the leads that pass the rule.")
     min_score: Score | None = Field(
         None,
         description="Overall score of at least this; two decimals. A lead without a score does not meet it. NexusLeads' page"
         " shows a fraction as the next whole number.",
     )
-    classifications: Words | None = Field(None, description="Any of these; empty or null: any, and also none.")
+    classifications: Words | None = Field(None, description="Any of these; empty or null: no condition.")
 
     def rule(self) -> Rule:
         score = None if self.min_score is None else Decimal(str(self.min_score)).quantize(Decimal("0.01"))
@@ -39,25 +39,23 @@ class RuleBody(BaseModel):
 
 class RuleView(BaseModel):
     project_id: UUID = Field(description="The project.")
-    enabled: bool = Field(description="Whether a scan pushes what the rule lets through.")
+    enabled: bool = Field(description="Whether each completed scan pushes the leads that pass the rule.")
     min_score: float | None = Field(description="Overall score of at least this; null: any.", examples=[70])
-    classifications: list[str] = Field(
-        description="Any of these; empty: any, and also none.", examples=[["DECISION_MAKER"]]
-    )
-    kept_by: Keeper = Field(
-        description="`host`: in NexusLeads' own columns, where its project page shows it. `own`: here (with a fraction as minimum, NexusLeads'"
-        " columns hold the next whole number). `none`: not set."
+    classifications: list[str] = Field(description="Any of these; empty: no condition.", examples=[["DECISION_MAKER"]])
+    kept_by: RuleStorage = Field(
+        description="`host`: stored in NexusLeads' own columns, and shown on its project page. `own`: stored by this service (if the minimum has"
+        " a fraction, NexusLeads' columns hold the next whole number). `none`: not set."
     )
 
     @classmethod
-    def of(cls, project_id: UUID, kept: KeptRule) -> Self:
-        rule = kept.rule
+    def of(cls, project_id: UUID, stored: StoredRule) -> Self:
+        rule = stored.rule
         return cls(
             project_id=project_id,
             enabled=rule.enabled,
             min_score=None if rule.min_score is None else float(rule.min_score),
             classifications=list(rule.classifications),
-            kept_by=kept.keeper,
+            kept_by=stored.storage,
         )
 
 
@@ -66,19 +64,23 @@ class RunBody(BaseModel):
 
     source_job_id: UUID | None = Field(
         None,
-        description="The scan that has completed. The same one twice runs once and gets the first answer again; without"
-        " one every call runs.",
+        description="The completed scan. A second call with the same scan runs nothing and returns the first result; without a scan"
+        " every call runs the rule.",
     )
 
 
 class RunAnswer(BaseModel):
     outcome: RunOutcome = Field(description="`queued`, or why nothing was pushed.")
-    message: str = Field(description="The same in one sentence.", examples=["12 new leads are being pushed to Clay."])
+    message: str = Field(
+        description="The outcome in one sentence.", examples=["12 new leads are being pushed to Clay."]
+    )
     project_id: UUID = Field(description="The project.")
-    source_job_id: UUID | None = Field(description="The scan, as it was named.", examples=[EXAMPLE_SCAN])
-    job_id: UUID | None = Field(description="The push job; null where nothing was to be sent.")
+    source_job_id: UUID | None = Field(description="The scan of the request.", examples=[EXAMPLE_SCAN])
+    job_id: UUID | None = Field(description="The push job; null if nothing was queued.")
     lead_count: int = Field(description="Leads that were queued.", examples=[12])
-    again: bool = Field(description="This scan was run before: this is the first answer, and nothing was done now.")
+    again: bool = Field(
+        description="True if this scan was run before: this is the first result, and nothing was queued now."
+    )
 
     @classmethod
     def of(cls, result: RunResult) -> Self:
@@ -94,7 +96,7 @@ class RunAnswer(BaseModel):
 
 
 class LeftOut(BaseModel):
-    clause: Clause = Field(description="The first clause of the rule that leaves them out.")
+    clause: Clause = Field(description="The first clause of the rule that excludes them.")
     count: int = Field(description="How many leads.", examples=[31])
     message: str = Field(description="The clause in one sentence.", examples=["Already in your Clay table."])
 
@@ -104,23 +106,27 @@ class PreviewedLead(BaseModel):
     username: str | None = Field(description="GitHub user name.")
     full_name: str | None = Field(description="Full name.")
     overall_score: float | None = Field(description="Overall score in this project; null: not scored.")
-    classification: str | None = Field(description="What NexusLeads took the person for.")
-    left_out_by: Clause | None = Field(description="The first clause that leaves it out; null: it would be pushed.")
+    classification: str | None = Field(description="NexusLeads' classification of the person.")
+    left_out_by: Clause | None = Field(description="The first clause that excludes it; null: it would be pushed.")
 
 
 class RulePreview(BaseModel):
-    """What a run would do now; nothing is queued."""
+    """The result of a run now, without running it."""
 
-    rule: RuleView = Field(description="The rule as it stands.")
+    rule: RuleView = Field(description="The rule in force.")
     blocked: RunOutcome | None = Field(
-        description="Why a run would push nothing, whatever the leads are; null: nothing."
+        description="Why a run would push nothing, independent of the leads; null: it is not blocked."
     )
-    message: str | None = Field(description="The same in one sentence.")
+    message: str | None = Field(description="The reason in one sentence.")
     lead_count: int = Field(description="All leads of the project.", examples=[120])
-    to_send: int = Field(description="What the rule lets through.", examples=[12])
+    to_send: int = Field(description="Leads that pass the rule.", examples=[12])
     left_out: list[LeftOut] = Field(description="Why the other leads would not be pushed.")
-    leads: list[PreviewedLead] = Field(description="Those that would be pushed first, then best score first.")
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+    leads: list[PreviewedLead] = Field(
+        description="First those that would be pushed; within each group, best score first."
+    )
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to get the next page; null: this is the last page."
+    )
 
 
 class PreviewQuery(BaseModel):

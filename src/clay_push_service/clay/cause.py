@@ -53,6 +53,15 @@ class Explanation:
     """Who can apply the remedy."""
     retryable: bool
     """Whether a retry without `causes` and `lead_ids` sends it again. Never where Clay may have it, or where there is nothing to send."""
+    push_remedy: str | None = None
+    """For a push that a closed destination refuses, when there is no push job to retry yet. None: `remedy` fits."""
+
+
+def _repairable(message: str, remedy: str, who: Who) -> Explanation:
+    """A retryable cause. `{again}` in the remedy is the step after the repair: a retry, or for a refused push a new push."""
+    return Explanation(
+        message, remedy.format(again="retry"), who, retryable=True, push_remedy=remedy.format(again="push")
+    )
 
 
 EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
@@ -78,11 +87,10 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.CANCELLED: Explanation(
             "The push was cancelled before sending.", "Retry the push to send it.", Who.YOU, retryable=True
         ),
-        Cause.TOO_LARGE: Explanation(
+        Cause.TOO_LARGE: _repairable(
             "Larger than 100 KB, the limit of Clay for one row.",
-            "Shorten the longest fields in NexusLeads, then retry.",
+            "Shorten the longest fields in NexusLeads, then {again}.",
             Who.YOU,
-            retryable=True,
         ),
         Cause.INVALID_LEAD: Explanation(
             "The lead's data cannot be converted to a row for Clay.",
@@ -96,31 +104,27 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             Who.NONE,
             retryable=False,
         ),
-        Cause.REJECTED: Explanation(
+        Cause.REJECTED: _repairable(
             "Clay rejected the row.",
-            "Compare the row with the column types of your Clay table, then retry.",
+            "Compare the row with the column types of your Clay table, then {again}.",
             Who.YOU,
-            retryable=True,
         ),
-        Cause.UNAUTHORIZED: Explanation(
+        Cause.UNAUTHORIZED: _repairable(
             "Clay rejected the auth token of the webhook.",
-            "Copy the token from the webhook source in Clay into Settings → Integrations, then retry. Clay may need a"
+            "Copy the token from the webhook source in Clay into Settings → Integrations, then {again}. Clay may need a"
             " minute to accept a new token.",
             Who.CLAY_ADMIN,
-            retryable=True,
         ),
-        Cause.QUOTA_EXHAUSTED: Explanation(
+        Cause.QUOTA_EXHAUSTED: _repairable(
             "This webhook has used up its 50,000 lifetime submissions.",
             "Create a new webhook source in Clay (it may feed the same table), save its URL in Settings →"
-            " Integrations, then retry.",
+            " Integrations, then {again}.",
             Who.CLAY_ADMIN,
-            retryable=True,
         ),
-        Cause.WEBHOOK_GONE: Explanation(
+        Cause.WEBHOOK_GONE: _repairable(
             "This webhook no longer exists in Clay.",
-            "Copy the webhook URL from your Clay table into Settings → Integrations, then retry.",
+            "Copy the webhook URL from your Clay table into Settings → Integrations, then {again}.",
             Who.CLAY_ADMIN,
-            retryable=True,
         ),
         Cause.SERVER_ERROR: Explanation(
             "Clay returned a server error four times in a row.", "Retry later.", Who.YOU, retryable=True
@@ -128,12 +132,11 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.NETWORK_ERROR: Explanation(
             "Clay could not be reached four times in a row.", "Retry later.", Who.YOU, retryable=True
         ),
-        Cause.CERTIFICATE_ERROR: Explanation(
+        Cause.CERTIFICATE_ERROR: _repairable(
             "The certificate of the webhook server is not trusted.",
-            "Ask the NexusLeads operator to check it, then retry. It has expired, is for another name, or comes from a proxy"
+            "Ask the NexusLeads operator to check it, then {again}. It has expired, is for another name, or comes from a proxy"
             " whose certificate authority must be set in CLAY_PUSH_CA_FILE.",
             Who.OPERATOR,
-            retryable=True,
         ),
         Cause.CLAY_UNAVAILABLE: Explanation(
             "Clay was unavailable for more than half an hour.",
@@ -147,11 +150,10 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             Who.YOU,
             retryable=False,
         ),
-        Cause.BLOCKED: Explanation(
+        Cause.BLOCKED: _repairable(
             "NexusLeads is not allowed to send to the address of this webhook.",
-            "Save the webhook URL from your Clay table in Settings → Integrations, then retry.",
+            "Save the webhook URL from your Clay table in Settings → Integrations, then {again}.",
             Who.YOU,
-            retryable=True,
         ),
         Cause.POISON: Explanation(
             "The worker of NexusLeads crashed three times while sending.",
@@ -159,23 +161,20 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             Who.OPERATOR,
             retryable=False,
         ),
-        Cause.DESTINATION_REMOVED: Explanation(
+        Cause.DESTINATION_REMOVED: _repairable(
             "The Clay connection was removed before sending.",
-            "Configure your Clay webhook URL in Settings → Integrations, then retry.",
+            "Configure your Clay webhook URL in Settings → Integrations, then {again}.",
             Who.YOU,
-            retryable=True,
         ),
-        Cause.SECRET_UNREADABLE: Explanation(
+        Cause.SECRET_UNREADABLE: _repairable(
             "The stored webhook URL could not be decrypted.",
-            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator; then retry.",
+            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator; then {again}.",
             Who.OPERATOR,
-            retryable=True,
         ),
-        Cause.NOT_AVAILABLE: Explanation(
+        Cause.NOT_AVAILABLE: _repairable(
             "Clay integration is not available on your organization's plan.",
-            "Contact us to upgrade, then retry.",
+            "Contact us to upgrade, then {again}.",
             Who.YOU,
-            retryable=True,
         ),
         Cause.ERASED: Explanation(
             "Erased, and must not be pushed again.",

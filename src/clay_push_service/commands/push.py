@@ -16,10 +16,10 @@ from clay_push_service.commands.progress import job_bar, tell_end
 from clay_push_service.database.database import Database
 from clay_push_service.host.detect import detect
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.push_jobs.push_service import PushService, message_of
+from clay_push_service.push_jobs.push_service import PushService
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
-from clay_push_service.push_jobs.summary import ENDED
+from clay_push_service.push_jobs.summary import ENDED, push_message
 from clay_push_service.settings import Settings
 from clay_push_service.states import JobStatus
 
@@ -73,7 +73,7 @@ class _Push:
             service, body = await self._push_service(connection)
             [job] = await service.push(body)
         queued = job.lead_count - job.skipped_count
-        said = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else message_of([job])
+        said = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else push_message([job])
         self._console.print(Text(f"Push job {job.job_id}: {said}"), soft_wrap=True)
         return service.actor.org_id, job.job_id
 

@@ -1,4 +1,4 @@
-"""Which leads are no longer what Clay took of them: each compared with itself in the project it was last pushed from."""
+"""Finds leads that have changed since Clay accepted them, compared within the project they were last pushed from."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,14 +7,16 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.deliveries.eligibility import as_sql, is_in_clay
+from clay_push_service.deliveries.table import LOG
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, content_hash, is_comparable
 
 BATCH = 500
-TAKEN = text("""
+ACCEPTED = text(f"""
 SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash FROM clay.clay_push_log
-WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND status = 'success'
+WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND {as_sql(is_in_clay(LOG))}
   AND table_epoch = :table_epoch
 ORDER BY contributor_id, seq DESC
 """)
@@ -23,24 +25,25 @@ ORDER BY contributor_id, seq DESC
 async def changed_leads(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, table_epoch: int, lead_ids: Sequence[UUID]
 ) -> set[UUID]:
-    """Those of `lead_ids` that would look different now. Who has left that project, or was hashed another way, is not said to.
+    """Those of `lead_ids` whose payload would differ now; unknown, and so left out, for leads that have left the project.
 
-    Scores are a project's: compared with another project's, every lead would look changed, and be paid for twice.
+    Scores belong to a project: compared across projects every lead would look changed, and Clay would bill it twice.
+    A hash of another version cannot be compared, so its lead is left out, too.
     """
     values = {"org_id": org_id, "table_epoch": table_epoch, "lead_ids": list(lead_ids)}
     by_project: defaultdict[UUID, dict[UUID, bytes]] = defaultdict(dict)
-    for row in await connection.execute(TAKEN, values):
+    for row in await connection.execute(ACCEPTED, values):
         if row.payload_hash is not None and is_comparable(row.payload_hash):
             by_project[row.project_id][row.contributor_id] = row.payload_hash
     found: set[UUID] = set()
     for project_id, hashes in by_project.items():
-        taken = list(hashes)
-        for start in range(0, len(taken), BATCH):
-            batch = taken[start : start + BATCH]
+        pushed = list(hashes)
+        for start in range(0, len(pushed), BATCH):
+            batch = pushed[start : start + BATCH]
             for lead_id, lead in (await read_lead_rows(connection, tables, org_id, project_id, batch)).items():
                 try:
                     if content_hash(lead) != hashes[lead_id]:
                         found.add(lead_id)
                 except PayloadError:
-                    continue  # what cannot be built cannot be pushed again either
+                    continue  # a lead without a valid payload cannot be pushed again
     return found

@@ -1,4 +1,4 @@
-"""Whether a lead was erased, asked in SQL of the salted hashes that an erasure leaves; it cannot say who was."""
+"""Checks in SQL whether a lead was erased, by the salted hashes that an erasure keeps; the hashes do not reveal the lead."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ ERASED = table(
 
 
 def is_erased(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bool]:
-    """Null or false for whoever was not. Also for what stands for an erased lead in the log, which a retry would name.
+    """Null or false for a lead that was not erased. True also for the reference that replaces an erased lead in the log.
 
     The salt is read once and both lists are hashed once a statement; an organization without erasures pays two look-ups.
     """
@@ -27,8 +27,8 @@ def is_erased(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bool]
     )
 
 
-def reference_of(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[UUID]:
-    """What stands for an erased lead in the log; null for whoever was not erased. One look-up for each row it is asked of."""
+def erased_reference(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[UUID]:
+    """The reference that replaces an erased lead in the log; null for other leads. Costs one look-up for each row."""
     found = select(ERASED.c.reference).where(ERASED.c.org_id == org_id, ERASED.c.hash == _hash(lead_id, org_id))
     return found.scalar_subquery()
 

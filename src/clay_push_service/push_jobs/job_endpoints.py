@@ -19,14 +19,11 @@ from clay_push_service.database.database import Database as Reading
 from clay_push_service.errors import InvalidError
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
-from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushAccess
-from clay_push_service.push_jobs.idempotency import fingerprint
 from clay_push_service.push_jobs.queries.deliveries import csv_lines, read_deliveries, require_job
 from clay_push_service.push_jobs.queries.jobs import read_job, read_jobs
-from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
 from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
 from clay_push_service.states import DeliveryStatus, JobStatus
@@ -160,15 +157,8 @@ async def retry_job(
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
-
-    async def push() -> list[AcceptedJob]:
-        await service.require_available()
-        accepted = await retry(service.connection, service.tables, service.actor, job_id, body)
-        await service.audit_push(accepted, "push_job.retried")
-        return [accepted]
-
-    kept = await service.once(idempotency_key, fingerprint(f"retry/{job_id}", body), push)
-    return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location or ""})
+    response = await service.retry_once(idempotency_key, job_id, body)
+    return JSONResponse(response.answer, response.status, headers={"Location": response.location or ""})
 
 
 @router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))

@@ -1,4 +1,4 @@
-"""What a push WOULD do: counts by reason, payloads built and thrown away, time and quota; nothing is queued or sent."""
+"""Previews a push: counts by cause, a sample of payloads, duration and quota; queues and sends nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +13,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.database.clock import NOW
 from clay_push_service.deliveries.changed_leads import changed_leads
-from clay_push_service.deliveries.enqueue import LOG, judged
+from clay_push_service.deliveries.eligibility import eligibility, queued_leads
 from clay_push_service.destinations.read import DestinationView, WebhookView
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import PayloadError, PayloadProblem, build
-from clay_push_service.push_jobs.accept import Selection, require_destination
+from clay_push_service.push_jobs.accept import require_destination
 from clay_push_service.push_jobs.schemas import Preview, Reason
+from clay_push_service.push_jobs.selection import Selection
 from clay_push_service.push_jobs.summary import leads
 from clay_push_service.push_jobs.views import Waiting
 from clay_push_service.states import DestinationState
 
 SAMPLE_LEADS = 2000
-"""Built in full up to here (about 0.2 s); above it the counts are an estimate."""
+"""Up to this many leads all payloads are built (about 0.2 s); above it the counts are estimated from a sample."""
 BATCH = 500
 UNPACED_PER_SECOND = 1000.0
-"""What one worker does at the least without a pace; an estimate only."""
+"""A lower bound of what one worker sends without a pace; for the estimated duration only."""
 
 
-# What shares the pace is the organization's, what shares the quota is this webhook's, in all its versions.
+# All push jobs of the organization share the pace; those of this webhook, in all its versions, share the quota.
 QUEUED = text("""
 SELECT coalesce(sum(leads), 0) AS everywhere, coalesce(sum(leads) FILTER (WHERE meter_id = (
            SELECT meter_id FROM clay.destination_versions WHERE org_id = :org_id AND id = :version_id)), 0) AS here
@@ -51,17 +52,17 @@ class _Built:
 
 
 async def preview(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, choice: Selection, view: DestinationView
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, selection: Selection, view: DestinationView
 ) -> Preview:
-    """`view`: the destination, which must have a webhook. A closed one is previewed too, and `blocked` says so."""
-    blocked = await _blocked(connection, org_id)
-    chosen = judged(choice.leads, org_id, view.table_epoch, choice.again)
-    live = select(LOG.c.contributor_id).where(LOG.c.org_id == org_id, LOG.c.state != "done").cte("live")
+    """`view`: the destination, which must have a webhook. A closed one is previewed too: `blocked` is its error code."""
+    refusal = await _refusal(connection, org_id)
+    judged = eligibility(selection.leads, org_id, view.table_epoch, selection.resend)
+    live = queued_leads(org_id)
     rows = (
         await connection.execute(
             select(
-                chosen.c.lead_id, chosen.c.project_id, chosen.c.cause, live.c.contributor_id.is_not(None).label("live")
-            ).join_from(chosen, live, live.c.contributor_id == chosen.c.lead_id, isouter=True)
+                judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")
+            ).join_from(judged, live, live.c.contributor_id == judged.c.lead_id, isouter=True)
         )
     ).all()
     counts: dict[str, int] = {}
@@ -75,11 +76,13 @@ async def preview(
             counts[reason] = counts.get(reason, 0) + 1
         if reason == Cause.ALREADY_IN_CLAY:
             in_clay.append((row.project_id, row.lead_id))
-    sending = await _build(connection, tables, org_id, to_send[:SAMPLE_LEADS] or in_clay[:1])
-    scale = max(len(to_send) / SAMPLE_LEADS, 1.0) if to_send else 0.0  # without any, only the sample was built
-    # What is pushed again on purpose has changed or not, too.
-    taken = [lead_id for _, lead_id in (to_send if choice.again.in_clay else in_clay)]
-    changed = await changed_leads(connection, tables, org_id, view.table_epoch, taken[:SAMPLE_LEADS])
+    built = await _build(connection, tables, org_id, to_send[:SAMPLE_LEADS] or in_clay[:1])
+    scale = (
+        max(len(to_send) / SAMPLE_LEADS, 1.0) if to_send else 0.0
+    )  # with no lead to send, only the sample payload was built
+    # With `push_again`, the leads to send may be in Clay and may have changed.
+    compared = [lead_id for _, lead_id in (to_send if selection.resend.in_clay else in_clay)]
+    changed = await changed_leads(connection, tables, org_id, view.table_epoch, compared[:SAMPLE_LEADS])
     webhook = view.webhook
     quota = webhook.quota if webhook else None
     queued = (
@@ -87,10 +90,10 @@ async def preview(
     ).one()
     left = None if quota is None or quota.remaining is None else quota.remaining - queued.here - len(to_send)
     interval = view.current_interval_ms / 1000
-    going = queued.everywhere + len(to_send)
+    in_line = queued.everywhere + len(to_send)
     return Preview(
-        blocked=blocked.code if blocked else None,
-        message=blocked.detail if blocked else None,
+        blocked=refusal.code if refusal else None,
+        message=refusal.detail if refusal else None,
         waiting=_waiting(webhook),
         lead_count=len(rows),
         to_send=len(to_send),
@@ -99,19 +102,19 @@ async def preview(
             Reason(cause=Cause(each), count=count, message=EXPLANATIONS[Cause(each)].message)
             for each, count in sorted(counts.items())
         ],
-        changed_since=round(len(changed) * max(len(taken) / SAMPLE_LEADS, 1.0)),
-        too_large=round(sending.too_large * scale),
-        without_email=round(sending.without_email * scale),
+        changed_since=round(len(changed) * max(len(compared) / SAMPLE_LEADS, 1.0)),
+        too_large=round(built.too_large * scale),
+        without_email=round(built.without_email * scale),
         estimated=max(len(to_send), len(in_clay)) > SAMPLE_LEADS,
-        seconds=round(going * interval if interval > 0 else going / UNPACED_PER_SECOND, 1),
+        seconds=round(in_line * interval if interval > 0 else in_line / UNPACED_PER_SECOND, 1),
         quota_left_after=None if left is None else max(left, 0),
         quota_warning=_quota_warning(left, quota.limit if quota else None),
-        sample=sending.sample,
+        sample=built.sample,
     )
 
 
-async def _blocked(connection: AsyncConnection, org_id: UUID) -> ConflictError | None:
-    """Why a push would be refused now."""
+async def _refusal(connection: AsyncConnection, org_id: UUID) -> ConflictError | None:
+    """The error that a push would be refused with now; None: it would be accepted."""
     try:
         await require_destination(connection, org_id)
     except ConflictError as error:
@@ -129,7 +132,9 @@ def _quota_warning(left: int | None, limit: int | None) -> str | None:
     if left is None or not limit:
         return None
     if left < 0:
-        return f"The webhook will be used up {leads(-left)} before the end: create a new webhook source in Clay first."
+        return (
+            f"The webhook's quota is {leads(-left)} too small for this push. Create a new webhook source in Clay first."
+        )
     used = 100 * (limit - left) / limit
     return f"After this push {used:.0f} % of the webhook's lifetime submissions are used." if used >= 80 else None  # noqa: PLR2004 - the contract's first warning
 

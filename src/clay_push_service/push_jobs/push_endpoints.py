@@ -14,8 +14,7 @@ from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushAccess, ReadAccess
-from clay_push_service.push_jobs.idempotency import fingerprint
-from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.idempotency import StoredResponse
 from clay_push_service.push_jobs.queries.leads import read_leads
 from clay_push_service.push_jobs.queries.status import StatusView
 from clay_push_service.push_jobs.schemas import Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
@@ -40,7 +39,9 @@ async def push(
     body: PushBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
     """Queue one push job a project. Nothing is queued if any id is no lead of the organization."""
-    return await _pushed(service, "push", body, idempotency_key, dry_run=dry_run)
+    if dry_run:
+        return JSONResponse((await service.preview(body)).model_dump(mode="json"))
+    return _json(await service.push_once(idempotency_key, body))
 
 
 @router.post(
@@ -51,16 +52,13 @@ async def push_filtered(
     body: PushFilteredBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
     """Queue one push job for all leads of a project that match; over 50,000 is 422 with the count."""
-    return await _pushed(service, "push-filtered", body, idempotency_key, dry_run=dry_run)
-
-
-async def _pushed(
-    service: PushService, endpoint: str, body: PushBody | PushFilteredBody, key: str | None, *, dry_run: bool
-) -> JSONResponse:
     if dry_run:
         return JSONResponse((await service.preview(body)).model_dump(mode="json"))
-    kept = await service.once(key, fingerprint(endpoint, body), lambda: service.push(body))
-    return JSONResponse(kept.answer, kept.status, headers={"Location": kept.location} if kept.location else None)
+    return _json(await service.push_once(idempotency_key, body))
+
+
+def _json(response: StoredResponse) -> JSONResponse:
+    return JSONResponse(response.answer, response.status, headers={"Location": response.location or ""})
 
 
 @router.post(
@@ -74,7 +72,7 @@ async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
 @router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
 async def read_integration_status(service: ReadAccess) -> StatusView:
     """May this organization use Clay, is it set up, does it work, and what has gone so far."""
-    return await service.status()
+    return await service.read_status()
 
 
 class LeadQuery(LeadFilters):

@@ -1,4 +1,4 @@
-"""Retries what a push job did not send, as a new job that names the old; what a retry would not mend only by name."""
+"""Retries the failed and cancelled leads of a push job as a new push job; some causes only when they are requested by name."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,28 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import RETRYABLE, Cause
-from clay_push_service.deliveries.enqueue import LOG, NOT_SENT, Again
+from clay_push_service.deliveries.eligibility import Resend, is_not_sent
+from clay_push_service.deliveries.table import LOG
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import (
-    NAMED,
-    AcceptedJob,
-    Selection,
-    accept,
-    lock_destination,
-    no_leads,
-    require_destination,
-)
+from clay_push_service.push_jobs.accept import AcceptedJob, accept, lock_destination, require_destination
 from clay_push_service.push_jobs.queries.jobs import not_found
 from clay_push_service.push_jobs.schemas import RetryBody
+from clay_push_service.push_jobs.selection import MAX_NAMED_IDS, Selection, leads_not_found, project_name
 from clay_push_service.states import JobStatus, PushMode
 
-NOTHING = "Nothing of this push job can be retried like this."
-NAME_THEM = (
-    "What is left of this push job is retried only by name, with `causes` or `lead_ids`: leads that may already be in Clay,"
-    " or that another try would not help. The job's `causes` say which."
+NOTHING_TO_RETRY = "No lead of this push job can be retried with this request."
+NAME_CAUSES_OR_LEADS = (
+    "The remaining leads of this push job may already be in Clay, or another attempt would not help them. Retry them by name,"
+    " with `causes` or `lead_ids`; the push job's `causes` list them."
 )
-# Locked, so that two retries at once see each other's deliveries.
+# The lock makes concurrent retries see each other's deliveries.
 JOB = text(
     "SELECT project_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE"
 )
@@ -38,45 +32,45 @@ JOB = text(
 async def retry(
     connection: AsyncConnection, tables: HostTables, actor: Actor, job_id: UUID, body: RetryBody
 ) -> AcceptedJob:
-    """Failed and cancelled leads, except those that another job has delivered since.
+    """Queue failed and cancelled leads, except those that another push job has delivered since.
 
-    Whatever the first job sent despite its history (`push_again`) is sent again. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
+    A job with `push_again` resends leads that were in Clay before it; so does its retry. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
     await lock_destination(connection, actor.org_id)
     job = (await connection.execute(JOB, {"org_id": actor.org_id, "job_id": job_id})).one_or_none()
     if job is None:
         raise not_found()
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
-        raise ConflictError("This push job still runs: retry what failed when it has ended.", code="job_running")
+        raise ConflictError("This push job still runs. Retry it when it has ended.", code="job_running")
     causes = body.causes
     destination = await require_destination(connection, actor.org_id)
-    left = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
-        LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, NOT_SENT
+    not_sent = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
+        LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, is_not_sent(LOG)
     )
     if body.lead_ids is not None:
-        left = left.where(LOG.c.contributor_id.in_(select(func.unnest(_leads(body.lead_ids)))))
-        found = set((await connection.execute(left.with_only_columns(LOG.c.contributor_id))).scalars())
-        foreign = [each for each in dict.fromkeys(body.lead_ids) if each not in found]
-        if foreign:
-            raise no_leads(foreign[:NAMED], "These leads did not fail in this push job, so nothing was queued")
+        not_sent = not_sent.where(LOG.c.contributor_id.in_(select(func.unnest(_leads(body.lead_ids)))))
+        found = set((await connection.execute(not_sent.with_only_columns(LOG.c.contributor_id))).scalars())
+        others = [each for each in dict.fromkeys(body.lead_ids) if each not in found]
+        if others:
+            raise leads_not_found(
+                others[:MAX_NAMED_IDS], "Nothing was queued. These leads did not fail in this push job"
+            )
     if causes is not None:
-        left = left.where(_caused_by(causes))
+        not_sent = not_sent.where(_caused_by(causes))
     named = body.lead_ids is not None or causes is not None
-    wanted = left if named else left.where(_caused_by(RETRYABLE))
+    wanted = not_sent if named else not_sent.where(_caused_by(RETRYABLE))
     if (await connection.execute(select(wanted.exists()))).scalar_one() is False:
-        rest = (
-            0 if named else (await connection.execute(select(func.count()).select_from(left.subquery()))).scalar_one()
-        )
-        raise ConflictError(NAME_THEM if rest else NOTHING, code="nothing_to_retry")
-    again = Again(
+        count = select(func.count()).select_from(not_sent.subquery())
+        remaining = 0 if named else (await connection.execute(count)).scalar_one()
+        raise ConflictError(NAME_CAUSES_OR_LEADS if remaining else NOTHING_TO_RETRY, code="nothing_to_retry")
+    resend = Resend(
         in_clay=body.lead_ids is not None,
         maybe_in_clay=body.lead_ids is not None or (causes is not None and Cause.UNKNOWN in causes),
-        retry_of=job_id,
+        after_job=job_id,
     )
-    choice = Selection(
-        PushMode.RETRY, wanted, [job.project_id], again=again, retry_of=job_id, push_again=job.push_again
-    )
-    [accepted] = await accept(connection, tables, actor, destination, choice)
+    name = await project_name(connection, tables, actor.org_id, job.project_id)
+    selection = Selection(PushMode.RETRY, wanted, {job.project_id: name}, resend=resend, push_again=job.push_again)
+    [accepted] = await accept(connection, actor, destination, selection)
     return accepted
 
 

@@ -8,9 +8,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from clay_push_service.clay.cause import Cause
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs import openapi_examples as examples
-from clay_push_service.push_jobs.accept import MAX_LEADS
 from clay_push_service.push_jobs.openapi_aliases import with_twins
 from clay_push_service.push_jobs.views import Waiting
+
+MAX_LEADS = 50_000
+"""The lifetime submissions of a webhook: a larger push could never complete."""
 
 
 class PushBody(BaseModel):

@@ -1,12 +1,16 @@
 """A push job in words: steps, progress, warnings, summary. Pure; the numbers come in."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
+from clay_push_service.clay.cause import EXPLANATIONS
+from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.views import Step
 from clay_push_service.states import JobStatus, PushMode
 
 STEPS: Final = ("Preparing leads", "Pushing to Clay", "Completing")
 """The feature document, section 5.2."""
+QUEUED: Final = "Clay push job queued"
 ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -44,6 +48,10 @@ def page_warning(pages: int) -> str:
     )
 
 
+def maybe_in_clay_warning(unsure: int) -> str:
+    return f"{leads(unsure)} may already be in Clay: no clear answer came."
+
+
 def warnings(
     status: JobStatus,
     success: int,
@@ -65,13 +73,13 @@ def warnings(
     if failed and completed:
         said.append(f"{leads(failed)} failed.")
     if unsure:
-        said.append(f"{leads(unsure)} may already be in Clay: no clear answer came.")
+        said.append(maybe_in_clay_warning(unsure))
     if completed and skipped and not success and not failed:
         said.append("Nothing was sent.")
     return said
 
 
-def nobody(push_mode: str) -> str:
+def no_leads(push_mode: str) -> str:
     """Why a push job has no leads."""
     return "The project has no leads." if push_mode == PushMode.ALL else "No lead of the project matches these filters."
 
@@ -79,7 +87,7 @@ def nobody(push_mode: str) -> str:
 def nothing_queued(push_mode: str, lead_count: int, main_cause: str | None) -> str:
     """Why a request to push has queued nothing: no leads, or the sentence of the cause that skips most of them."""
     if not lead_count:
-        return f"Nothing was queued. {nobody(push_mode)}"
+        return f"Nothing was queued. {no_leads(push_mode)}"
     said = f"Nothing was queued: {leads(lead_count)} skipped."
     return f"{said} {main_cause}" if main_cause else said
 
@@ -87,10 +95,19 @@ def nothing_queued(push_mode: str, lead_count: int, main_cause: str | None) -> s
 def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped: int, main_cause: str | None) -> str:
     """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
     if not lead_count:
-        return nobody(push_mode)
+        return no_leads(push_mode)
     said = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
     return f"{said} {main_cause}" if not success and main_cause else said
 
 
 def leads(count: int) -> str:
     return "1 lead" if count == 1 else f"{count:,} leads"
+
+
+def push_message(jobs: Sequence[AcceptedJob]) -> str:
+    """The result of a request to push; if it queued nothing, the reason."""
+    if any(job.lead_count > job.skipped_count for job in jobs):
+        return QUEUED
+    largest = max(jobs, key=lambda job: job.skipped_count)
+    cause = None if largest.main_cause is None else EXPLANATIONS[largest.main_cause].message
+    return nothing_queued(largest.push_mode, sum(job.lead_count for job in jobs), cause)

@@ -130,11 +130,11 @@ class DeliveryPage(BaseModel):
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
 
 
-LeadState = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
+LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
 
 
 class LeadClay(BaseModel):
-    state: LeadState = Field(
+    state: LeadStateName = Field(
         description="What Clay has of the lead; `changed`: it has, and the lead is not what it was."
     )
     pushed_at: datetime | None = Field(description="When Clay last took it.")

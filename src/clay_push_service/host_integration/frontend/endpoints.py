@@ -32,7 +32,7 @@ from clay_push_service.host_integration.frontend.schemas import (
 )
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.dependencies import push_service_with
-from clay_push_service.push_jobs.push_service import PushService, response_of
+from clay_push_service.push_jobs.push_service import PushService, queued_response
 from clay_push_service.push_jobs.schemas import PushAnswer
 
 router = APIRouter(
@@ -57,7 +57,7 @@ FirstSettings = Annotated[DestinationSettings, Depends(destination_settings_with
 async def frontend_status(service: FirstReader) -> IntegrationsStatus:
     """What the integrations page shows; only Clay is built."""
     return IntegrationsStatus.of(
-        await service.status(),
+        await service.read_status(),
         billing_enabled=service.settings.billing_enabled,
         is_enterprise=await is_enterprise(service.connection, service.tables, service.actor.org_id),
     )
@@ -101,7 +101,7 @@ router.add_api_route(
 @router.get("/clay/stats", summary="How many leads went to Clay", responses=responses(*CALLER))
 async def frontend_stats(service: FirstReader) -> FrontendStats:
     """Of all push jobs."""
-    return FrontendStats.of(await service.status())
+    return FrontendStats.of(await service.read_status())
 
 
 @router.get("/clay/activity", summary="The last leads that went to Clay", responses=responses(*CALLER))
@@ -118,4 +118,4 @@ async def frontend_activity(
 )  # fmt: skip
 async def frontend_push(body: FrontendPushBody, service: FirstPusher) -> PushAnswer:
     """Without `project_id`, which is the normal case, each lead counts for the project where its score is highest."""
-    return PushAnswer.model_validate(response_of(await service.push(body.push_body())).answer)
+    return PushAnswer.model_validate(queued_response(await service.push(body.push_body())).answer)

@@ -10,9 +10,8 @@ from clay_push_service.destination_settings.test_row import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.errors import InvalidError
 from clay_push_service.push_jobs import openapi_examples as examples
-from clay_push_service.push_jobs.accept import MAX_LEADS
 from clay_push_service.push_jobs.queries.status import StatusView
-from clay_push_service.push_jobs.schemas import PushBody
+from clay_push_service.push_jobs.schemas import MAX_LEADS, PushBody
 
 
 def _none_of_blank(value: object) -> object:

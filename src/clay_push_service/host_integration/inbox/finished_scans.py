@@ -90,7 +90,9 @@ async def _run(
         return
     before = await connection.begin_nested()
     try:
-        await auto_export.run(connection, tables, Actor(org_id, ACTOR, created_by), project_id, source_job_id, settings)
+        await auto_export.run_rule(
+            connection, tables, Actor(org_id, ACTOR, created_by), project_id, source_job_id, settings
+        )
     except ClayPushError as error:
         await before.rollback()
         log.info("scan.refused", source_job_id=str(source_job_id), code=error.code)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from clay_push_service.push_jobs.accept import MAX_LEADS
+from clay_push_service.push_jobs.schemas import MAX_LEADS
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class Inbox:
             if push.project_id is None:
                 return End(JobStatus.FAILED, "An auto-export needs a project.")
             scan_id = await scan_of(connection, push.entry_id, push.project_id) or push.host_job_id
-            result = await auto_export.run(connection, tables, actor, push.project_id, scan_id, self._settings)
+            result = await auto_export.run_rule(connection, tables, actor, push.project_id, scan_id, self._settings)
             if result.job_id is not None:
                 return [result.job_id]
             quiet = result.outcome in {RunOutcome.NOTHING_NEW, RunOutcome.OFF}

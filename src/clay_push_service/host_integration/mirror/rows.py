@@ -11,7 +11,15 @@ from typing import Final
 from uuid import UUID
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
-from clay_push_service.push_jobs.summary import ENDED, leads, progress, progress_percent, steps, summary, warnings
+from clay_push_service.push_jobs.summary import (
+    ENDED,
+    leads,
+    maybe_in_clay_warning,
+    progress,
+    progress_percent,
+    steps,
+    summary,
+)
 from clay_push_service.states import JobStatus
 
 JOB_TYPE: Final = "clay_push"
@@ -144,8 +152,7 @@ def _summary(job: PushJob) -> str | None:
         said = f"{said} {leads(job.cancelled_count)} cancelled."
     if cause is not None and job.success_count and job.failed_count:
         said = f"{said} Main cause of the failures: {cause}"
-    more = warnings(job.status, job.success_count, job.failed_count, job.skipped_count, job.unsure_count)
-    return " ".join([said, *(each for each in more if "may already" in each)])
+    return f"{said} {maybe_in_clay_warning(job.unsure_count)}" if job.unsure_count else said
 
 
 def canonical(metadata: object) -> str:

@@ -1,44 +1,31 @@
-"""A project's leads, best first, each with what Clay has of it: the "Already in Clay" of the leads page."""
+"""Reads a page of a project's leads, best score first, each with what Clay has of it."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
-from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.changed_leads import changed_leads
+from clay_push_service.deliveries.eligibility import ClayState, LeadState, read_lead_states
 from clay_push_service.host.lead_filters import PageStart, select_page
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.push_jobs.accept import require_project
-from clay_push_service.push_jobs.views import LeadClay, LeadPage, LeadState, LeadView
+from clay_push_service.push_jobs.selection import require_project
+from clay_push_service.push_jobs.views import LeadClay, LeadPage, LeadStateName, LeadView
 
-# Of each lead: is it live, its last success in this table, whether an answer never came, its last end, and whether any attempt
-# got no clear answer.
-STATES = text("""
-SELECT lead.id,
-       live.job_id AS live_job_id,
-       success.job_id AS success_job_id, success.pushed_at,
-       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
-FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
-LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND state <> 'done' LIMIT 1) AS live ON true
-LEFT JOIN LATERAL (SELECT job_id, pushed_at FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND status = 'success' AND table_epoch = :table_epoch
-    ORDER BY seq DESC LIMIT 1) AS success ON true
-LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND cause = 'unknown' AND table_epoch = :table_epoch
-    ORDER BY seq DESC LIMIT 1) AS unsure ON true
-LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND status IN ('success', 'failed')
-      AND table_epoch = :table_epoch
-    ORDER BY seq DESC LIMIT 1) AS last ON true
-LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND uncertain_attempts > 0 AND table_epoch = :table_epoch
-    ORDER BY seq DESC LIMIT 1) AS tried ON true
-""")
+API_STATES: Mapping[ClayState, LeadStateName] = MappingProxyType(
+    {
+        ClayState.NEVER: "never",
+        ClayState.QUEUED: "pushing",
+        ClayState.IN_CLAY: "in_clay",
+        ClayState.CHANGED: "changed",
+        ClayState.MAYBE_IN_CLAY: "unknown",
+        ClayState.FAILED: "failed",
+    }
+)
 EPOCH = text("SELECT coalesce((SELECT table_epoch FROM clay.destinations WHERE org_id = :org_id), 1)")
 
 
@@ -59,9 +46,8 @@ async def read_leads(
     page = rows[:limit]
     lead_ids = [row.lead_id for row in page]
     table_epoch = (await connection.execute(EPOCH, {"org_id": org_id})).scalar_one()
-    values = {"org_id": org_id, "lead_ids": lead_ids, "table_epoch": table_epoch}
-    states = {row.id: row for row in await connection.execute(STATES, values)}
-    in_clay = [lead_id for lead_id in lead_ids if states[lead_id].success_job_id is not None]
+    states = await read_lead_states(connection, org_id, lead_ids, table_epoch)
+    in_clay = [lead_id for lead_id in lead_ids if states[lead_id].in_clay]
     changed = await changed_leads(connection, tables, org_id, table_epoch, in_clay)
     last = page[-1] if len(rows) > limit else None
     score = None if last is None or last.overall_score is None else str(last.overall_score)
@@ -85,21 +71,9 @@ async def read_leads(
     )
 
 
-def _clay(row: Row[Any], *, changed: bool) -> LeadClay:
-    state: LeadState
-    if row.live_job_id is not None:
-        state, job_id = "pushing", row.live_job_id
-    elif row.success_job_id is not None:
-        state, job_id = ("changed" if changed else "in_clay"), row.success_job_id
-    elif row.unsure_job_id is not None:
-        state, job_id = Cause.UNKNOWN.value, row.unsure_job_id
-    elif row.last_job_id is not None:
-        state, job_id = "failed", row.last_job_id
-    elif row.tried_job_id is not None:  # cancelled after a 5xx, say: it was sent, so `never` would be wrong
-        state, job_id = Cause.UNKNOWN.value, row.tried_job_id
-    else:
-        state, job_id = "never", None
-    return LeadClay(state=state, pushed_at=row.pushed_at, job_id=job_id)
+def _clay(found: LeadState, *, changed: bool) -> LeadClay:
+    state = ClayState.CHANGED if changed and found.state is ClayState.IN_CLAY else found.state
+    return LeadClay(state=API_STATES[state], pushed_at=found.pushed_at, job_id=found.job_id)
 
 
 def _position(after: str | None) -> PageStart | None:

@@ -1,0 +1,226 @@
+"""What Clay has of a lead: never, queued, in Clay, changed, maybe in Clay, failed or erased; the only module that defines it.
+
+Accepting a push, its second check after the insert, the preview, the lead list and auto-export all use these expressions.
+`changed_leads` decides which leads in Clay have changed: that compares payloads, which SQL cannot.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, func, literal, null, or_, select, text, true
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import CTE
+
+from clay_push_service.clay.cause import Cause
+from clay_push_service.deliveries.suppression import is_erased
+from clay_push_service.deliveries.table import LOG
+from clay_push_service.host.leads import PushableLeads
+from clay_push_service.states import DeliveryState, DeliveryStatus
+
+NAME_LENGTH = 200
+FINAL_CAUSES = (
+    Cause.REJECTED, Cause.TOO_LARGE, Cause.INVALID_LEAD, Cause.LEAD_GONE, Cause.POISON, Cause.ERASED, Cause.CANCELLED,
+)  # fmt: skip
+"""Causes that a later automatic push does not mend, or that a user chose: such a lead is sent again only by a retry."""
+
+
+class ClayState(StrEnum):
+    """What Clay has of a lead."""
+
+    NEVER = "never"
+    QUEUED = "queued"
+    """A live delivery exists, in any push job and for any Clay table."""
+    IN_CLAY = "in_clay"
+    """Clay accepted it for the present Clay table."""
+    CHANGED = "changed"
+    """In Clay, and the lead has changed since."""
+    MAYBE_IN_CLAY = "maybe_in_clay"
+    """A delivery or an attempt ended without a clear response."""
+    FAILED = "failed"
+    """Clay did not accept it."""
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """What is sent again although it is, or may be, in Clay."""
+
+    in_clay: bool = False
+    maybe_in_clay: bool = False
+    after_job: UUID | None = None
+    """For a retry of this push job: only what happened to a lead after its delivery there counts, because that job meant to
+    send it despite everything before. A lead has one live delivery at a time, so its deliveries are ordered by `seq`."""
+
+    @classmethod
+    def all(cls) -> "Resend":
+        return cls(in_clay=True, maybe_in_clay=True)
+
+
+def is_in_clay(log: FromClause) -> ColumnElement[bool]:
+    return log.c.status == DeliveryStatus.SUCCESS.value
+
+
+def is_maybe_in_clay(log: FromClause) -> ColumnElement[bool]:
+    """True also after a later failure: only a success shows what Clay has."""
+    return log.c.cause == Cause.UNKNOWN.value
+
+
+def is_queued(log: FromClause) -> ColumnElement[bool]:
+    return log.c.state != DeliveryState.DONE.value
+
+
+def is_not_sent(log: FromClause) -> ColumnElement[bool]:
+    """Failed, or cancelled; a cancelled delivery is `skipped` because nothing went wrong."""
+    return or_(
+        log.c.status == DeliveryStatus.FAILED.value,
+        and_(log.c.status == DeliveryStatus.SKIPPED.value, log.c.cause == Cause.CANCELLED.value),
+    )
+
+
+def as_sql(condition: ColumnElement[bool]) -> str:
+    """The condition as SQL text with its values written out, for a statement that is written by hand."""
+    return str(condition.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
+
+
+def eligibility(leads: PushableLeads, org_id: UUID, table_epoch: int, resend: Resend) -> CTE:
+    """The selected leads, each with the cause that skips it, or null. Queued leads have none: see `queued_leads`."""
+    selected = leads.cte("asked").prefix_with("MATERIALIZED", dialect="postgresql")
+    sent = select(
+        LOG.c.contributor_id,
+        func.bool_or(is_in_clay(LOG)).label("in_clay"),
+        func.bool_or(is_maybe_in_clay(LOG)).label("maybe_in_clay"),
+    ).where(
+        LOG.c.org_id == org_id,
+        LOG.c.table_epoch == table_epoch,
+        LOG.c.contributor_id.in_(select(selected.c.lead_id)),
+        or_(is_in_clay(LOG), is_maybe_in_clay(LOG)),
+    )
+    if resend.after_job is not None:
+        retried = LOG.alias("retried")
+        same_lead = and_(retried.c.org_id == LOG.c.org_id, retried.c.contributor_id == LOG.c.contributor_id)
+        sent = sent.join_from(LOG, retried, same_lead).where(
+            retried.c.job_id == resend.after_job, LOG.c.seq > retried.c.seq
+        )
+    history = sent.group_by(LOG.c.contributor_id).cte("history")
+    return (
+        select(
+            selected.c.lead_id, selected.c.project_id,
+            func.left(selected.c.username, NAME_LENGTH).label("username"),
+            func.left(selected.c.full_name, NAME_LENGTH).label("full_name"),
+            case(  # an erased lead is skipped whatever the request resends
+                (is_erased(selected.c.lead_id, org_id), literal(Cause.ERASED.value, Text())),
+                else_=_skip_cause(history, resend),
+            ).label("cause"),
+        )
+        .join_from(selected, history, history.c.contributor_id == selected.c.lead_id, isouter=True)
+        .cte("judged")
+    )  # fmt: skip
+
+
+def _skip_cause(history: CTE, resend: Resend) -> ColumnElement[str | None]:
+    return case(
+        (history.c.in_clay.is_(true()), null() if resend.in_clay else literal(Cause.ALREADY_IN_CLAY.value, Text())),
+        (
+            history.c.maybe_in_clay.is_(true()),
+            null() if resend.maybe_in_clay else literal(Cause.MAYBE_IN_CLAY.value, Text()),
+        ),
+        else_=null(),
+    )
+
+
+# The second check of a push, with a snapshot that contains every delivery that was live when ours were inserted.
+SENT_MEANWHILE = f"""
+SELECT sent.contributor_id,
+       CASE WHEN bool_or({as_sql(is_in_clay(LOG.alias("sent")))}) THEN 'already_in_clay' ELSE 'maybe_in_clay' END AS cause
+FROM clay.clay_push_log AS mine
+JOIN clay.clay_push_log AS sent ON sent.org_id = mine.org_id AND sent.contributor_id = mine.contributor_id
+LEFT JOIN clay.clay_push_log AS retried
+  ON retried.job_id = :after_job AND retried.org_id = mine.org_id AND retried.contributor_id = mine.contributor_id
+WHERE mine.job_id = ANY(CAST(:job_ids AS uuid[])) AND mine.state = 'waiting' AND sent.table_epoch = :table_epoch
+  AND (retried.seq IS NULL OR sent.seq > retried.seq)
+  AND (({as_sql(is_in_clay(LOG.alias("sent")))} AND NOT :resend_in_clay)
+       OR ({as_sql(is_maybe_in_clay(LOG.alias("sent")))} AND NOT :resend_maybe))
+GROUP BY sent.contributor_id
+"""
+"""Waiting leads of the push jobs `:job_ids` that another push job has sent since, with the cause that skips them."""
+
+
+def queued_leads(org_id: UUID) -> CTE:
+    """The leads of the organization that have a live delivery."""
+    return select(LOG.c.contributor_id).where(LOG.c.org_id == org_id, is_queued(LOG)).cte("live")
+
+
+def push_history(leads: CTE, org_id: UUID, table_epoch: int) -> CTE:
+    """For each of `leads` with deliveries: in_clay, queued, maybe_in_clay, and failed with a final cause."""
+    in_this_table = LOG.c.table_epoch == table_epoch
+    failed = and_(in_this_table, is_not_sent(LOG), LOG.c.cause.in_([cause.value for cause in FINAL_CAUSES]))
+    return (
+        select(
+            LOG.c.contributor_id,
+            func.bool_or(and_(in_this_table, is_in_clay(LOG))).label("in_clay"),
+            func.bool_or(is_queued(LOG)).label("queued"),
+            func.bool_or(and_(in_this_table, is_maybe_in_clay(LOG))).label("maybe_in_clay"),
+            func.bool_or(failed).label("failed"),
+        )
+        .where(LOG.c.org_id == org_id, LOG.c.contributor_id.in_(select(leads.c.lead_id)))
+        .group_by(LOG.c.contributor_id)
+        .cte("past")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LeadState:
+    """What Clay has of one lead, and the push job that shows it. Never `changed` or `erased`: see `changed_leads`."""
+
+    state: ClayState
+    job_id: UUID | None
+    pushed_at: datetime | None
+    """When Clay last accepted it for this Clay table."""
+    in_clay: bool
+    """True also while the lead is queued again."""
+
+
+def _newest(columns: str, condition: str, name: str) -> str:
+    """The newest delivery of a lead for this Clay table that meets the condition."""
+    return f"""LEFT JOIN LATERAL (SELECT {columns} FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND {condition} AND table_epoch = :table_epoch
+    ORDER BY seq DESC LIMIT 1) AS {name} ON true"""
+
+
+STATES = text(f"""
+SELECT lead.id,
+       live.job_id AS live_job_id,
+       success.job_id AS success_job_id, success.pushed_at,
+       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
+FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
+LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND contributor_id = lead.id AND {as_sql(is_queued(LOG))} LIMIT 1) AS live ON true
+{_newest("job_id, pushed_at", as_sql(is_in_clay(LOG)), "success")}
+{_newest("job_id", as_sql(is_maybe_in_clay(LOG)), "unsure")}
+{_newest("job_id", "status IN ('success', 'failed')", "last")}
+{_newest("job_id", "uncertain_attempts > 0", "tried")}
+""")
+
+
+async def read_lead_states(
+    connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID], table_epoch: int
+) -> dict[UUID, LeadState]:
+    """One entry for each of `lead_ids`."""
+    values = {"org_id": org_id, "lead_ids": list(lead_ids), "table_epoch": table_epoch}
+    found: dict[UUID, LeadState] = {}
+    for row in await connection.execute(STATES, values):
+        # First match. A lead cancelled after a 5xx was sent, so the last case is `maybe_in_clay`, and not `never`.
+        cases = (
+            (ClayState.QUEUED, row.live_job_id),
+            (ClayState.IN_CLAY, row.success_job_id),
+            (ClayState.MAYBE_IN_CLAY, row.unsure_job_id),
+            (ClayState.FAILED, row.last_job_id),
+            (ClayState.MAYBE_IN_CLAY, row.tried_job_id),
+        )
+        state, job_id = next((each for each in cases if each[1] is not None), (ClayState.NEVER, None))
+        found[row.id] = LeadState(state, job_id, row.pushed_at, row.success_job_id is not None)
+    return found
