@@ -56,7 +56,7 @@ async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"), [(2, "used up 1 lead before the end"), (3, "After this push 100 %"), (9, "")]
+    ("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")]
 )
 async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
     async with pushing(database_url) as p:
