@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clay_push_service.host.lead_row import GithubStats, LeadRow
-from clay_push_service.leads.payload import (
-    LEAD_FIELDS,
-    MAX_PAYLOAD_BYTES,
-    STATS_FIELDS,
-    Payload,
-    PayloadError,
-    build,
-    is_comparable,
-    sample,
-)
+from clay_push_service.leads.payload import MAX_PAYLOAD_BYTES, Payload, build, is_comparable
+from clay_push_service.leads.payload_fields import LEAD_FIELDS, STATS_FIELDS, PayloadError
+from clay_push_service.leads.sample_payload import build_sample
 
 DELIVERY = UUID("00000000-0000-4000-8000-0000000000dd")
 LEAD, PROJECT, SOURCE = (UUID(int=number) for number in (1, 2, 3))
@@ -215,7 +208,7 @@ def test_largest_body_is_100_000_bytes() -> None:
 
 
 def test_sample_is_anybodys_test_and_has_every_key() -> None:
-    found = read(sample(DELIVERY, THEN))
+    found = read(build_sample(DELIVERY, THEN))
     assert keys(found) == keys(built(JOHN))
     assert None not in found.values()
     assert found["github_username"] == "nexusleads-test"
@@ -229,12 +222,12 @@ any_text = st.text(st.characters(codec=None)) | st.text(st.sampled_from("\0\ud80
 any_number = st.integers() | st.floats() | st.decimals() | st.none()
 any_day = st.dates() | st.datetimes(timezones=st.none() | st.timezones()) | st.none()
 any_flag = st.booleans() | st.none()
-texts = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ == "_text"} | {"project_name", "source_name"}
-numbers = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ in {"_count", "_number"}}
+texts = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ == "text"} | {"project_name", "source_name"}
+numbers = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ in {"count", "number"}}
 any_stats = st.builds(
     GithubStats,
     **{
-        field: {"_count": any_number, "_flag": any_flag, "_day": any_day}[rule.__name__]
+        field: {"count": any_number, "flag": any_flag, "day": any_day}[rule.__name__]
         for field, rule in STATS_FIELDS.values()
     },
 )

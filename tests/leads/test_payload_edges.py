@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 from clay_push_service.host.lead_row import GithubStats
-from clay_push_service.leads.payload import PayloadError, build, content_hash, sample
+from clay_push_service.leads.payload import build, content_hash
+from clay_push_service.leads.payload_fields import PayloadError
+from clay_push_service.leads.sample_payload import build_sample
 from tests.leads.test_payload import DELIVERY, JOHN, THEN, built, read
 
 LARGEST = 2**63 - 1
@@ -51,7 +53,7 @@ def test_a_value_is_written_as_its_field_needs_it(field: str, value: object, wri
 @pytest.mark.parametrize("value", [True, "7", b"7", []])
 def test_a_number_is_not_made_of_anything_else(value: object) -> None:
     for field in ("overall_score", "followers"):
-        with pytest.raises(PayloadError, match=rf"^The lead's {field} is not what it should be\.$"):
+        with pytest.raises(PayloadError, match=rf"^The lead's {field} has an invalid value\.$"):
             built(dataclasses.replace(JOHN, **{field: value}))  # type: ignore[arg-type]  # that is the point
 
 
@@ -74,15 +76,15 @@ def test_the_hash_of_a_lead_alone_is_the_hash_of_its_payload() -> None:
 
 
 def test_the_sample_names_the_project_that_is_given() -> None:
-    plain = read(sample(DELIVERY, THEN))["_meta"]
-    named = read(sample(DELIVERY, THEN, "Acme"))["_meta"]
+    plain = read(build_sample(DELIVERY, THEN))["_meta"]
+    named = read(build_sample(DELIVERY, THEN, "Acme"))["_meta"]
     assert plain["nexusleads_project"] == "NexusLeads connection test"  # type: ignore[index]
     assert named["nexusleads_project"] == "Acme"  # type: ignore[index]
     assert plain["pushed_at"] == named["pushed_at"] == "2026-02-11T00:00:00Z"  # type: ignore[index]
 
 
 def test_a_wrong_field_of_the_lead_is_named_without_a_prefix() -> None:
-    with pytest.raises(PayloadError, match=r"^The lead's is_qualified_lead is not what it should be\.$"):
+    with pytest.raises(PayloadError, match=r"^The lead's is_qualified_lead has an invalid value\.$"):
         built(dataclasses.replace(JOHN, is_qualified_lead="yes"))  # type: ignore[arg-type]  # that is the point
 
 

@@ -55,9 +55,7 @@ async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_
         assert (seen["queued_before"], seen["quota_left_after"]) == (2, 50_000 - 1)
 
 
-@pytest.mark.parametrize(
-    ("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")]
-)
+@pytest.mark.parametrize(("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")])
 async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
     async with pushing(database_url) as p:
         await p.call("PUT", "/api/clay/config", {"quota_limit": limit})

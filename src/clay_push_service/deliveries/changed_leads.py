@@ -11,7 +11,8 @@ from clay_push_service.deliveries.eligibility import as_sql, is_in_clay
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload import PayloadError, content_hash, is_comparable
+from clay_push_service.leads.payload import content_hash, is_comparable
+from clay_push_service.leads.payload_fields import PayloadError
 
 BATCH = 500
 ACCEPTED = text(f"""

@@ -26,7 +26,7 @@ from clay_push_service.destinations.slots import reserve_slots, throttle
 from clay_push_service.destinations.state import reopen_tested
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
-from clay_push_service.leads.payload import sample
+from clay_push_service.leads.sample_payload import build_sample
 
 MAX_WAIT_SECONDS = 2.0
 """Longest wait for a slot of the pace: a test takes its turn among other submissions, and a person waits for its result."""
@@ -149,7 +149,7 @@ async def try_webhook(
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
     gate = await gate_of_slot(database, org_id, clock)
-    response = await client.post(target, sample(uuid4(), clock.now()).body, gate)
+    response = await client.post(target, build_sample(uuid4(), clock.now()).body, gate)
     if gate.lost:
         raise _busy(1.0)
     outcome = outcome_of(response, attempts=1, now=clock.now(), max_attempts=1)

@@ -19,7 +19,8 @@ from clay_push_service.errors import ConflictError
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload import PayloadError, PayloadProblem, build
+from clay_push_service.leads.payload import build
+from clay_push_service.leads.payload_fields import PayloadError, PayloadProblem
 from clay_push_service.push_jobs.accept import require_destination
 from clay_push_service.push_jobs.schemas import Preview, Reason
 from clay_push_service.push_jobs.selection import Selection

@@ -16,7 +16,8 @@ from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload import Payload, PayloadError, PayloadProblem, build
+from clay_push_service.leads.payload import Payload, build
+from clay_push_service.leads.payload_fields import PayloadError, PayloadProblem
 
 YIELD_EVERY = 50
 """Payloads built between two yields to the event loop: about 3 ms, so that no POST misses its slot meanwhile."""
