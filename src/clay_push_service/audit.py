@@ -1,4 +1,4 @@
-"""Who changed what, and when: one append-only row an act. Details hold names and numbers, never a URL, a token or a lead."""
+"""Writes the audit log: one append-only row for each change. Details hold names and numbers, never a URL, token or lead."""
 
 import json
 from collections.abc import Mapping
@@ -21,6 +21,6 @@ async def audit(
     action: str,
     details: Mapping[str, Detail] | None = None,
 ) -> None:
-    """Write it in the transaction of the act itself: neither stands without the other."""
+    """Call it in the transaction of the change, so that both commit or neither does."""
     values = {"org_id": org_id, "actor": actor, "action": action, "details": json.dumps(dict(details or {}))}
     await connection.execute(INSERT, values)

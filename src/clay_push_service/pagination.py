@@ -1,4 +1,4 @@
-"""Opaque cursors for keyset pages: the last row's keys, so that pages neither skip nor repeat while rows arrive."""
+"""Opaque cursors for keyset pagination: the keys of the last row, so that new rows make no page skip or repeat a row."""
 
 import base64
 import binascii
@@ -21,12 +21,14 @@ Key = str | int | None
 Cursor = Annotated[
     str | None,
     Field(
-        description="`next_cursor` of the page before; empty: the first page.",
-        json_schema_extra={"maxLength": MAX_LENGTH},  # not `max_length`: a cursor that is too long is 400 as any other
+        description="`next_cursor` of the previous page; empty: the first page.",
+        json_schema_extra={
+            "maxLength": MAX_LENGTH
+        },  # not `max_length`: a cursor that is too long is 400, like any invalid cursor
     ),
     AfterValidator(lambda value: value or None),
 ]
-"""A query's parameter."""
+"""The type of a `cursor` query parameter."""
 
 
 def encode(*keys: Key) -> str:
@@ -34,9 +36,9 @@ def encode(*keys: Key) -> str:
 
 
 def decode(cursor: str, count: int) -> list[Key]:
-    """Raises 400 `cursor_invalid` for anything that `encode` did not make.
+    """Raises 400 `cursor_invalid` for anything that `encode` did not produce.
 
-    Each key still needs one of the functions below: any caller can encode keys that mean nothing here.
+    Each key still needs one of the functions below, because a caller can encode arbitrary keys.
     """
     try:
         if len(cursor) > MAX_LENGTH:
@@ -52,7 +54,7 @@ def decode(cursor: str, count: int) -> list[Key]:
 
 
 def serial(key: Key) -> int:
-    """A number of a row, within the column."""
+    """A serial number within the range of its column."""
     if not isinstance(key, int) or not 0 <= key <= LARGEST_SERIAL:
         raise invalid()
     return key
@@ -87,7 +89,7 @@ def number(key: Key) -> Decimal:
 
 def invalid() -> BadRequestError:
     return BadRequestError(
-        "Invalid cursor: send `next_cursor` of the page before, unchanged, or none for the first page.",
+        "Invalid cursor. Send `next_cursor` of the previous page unchanged, or no cursor for the first page.",
         code="cursor_invalid",
     )
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clay_push_service.push_jobs.accept_header import prefers_csv
-from clay_push_service.push_jobs.queries.deliveries import _lines, harmless
+from clay_push_service.push_jobs.queries.deliveries import _lines, escape_cell
 from tests.support.pushing import pushing
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -49,7 +49,7 @@ def test_no_text_becomes_a_formula(cell: str) -> None:
 
 def test_what_is_no_formula_stays_as_it_is() -> None:
     for cell in ("Ada Lovelace", "a-b", "C++", "ada@example.com", "1=1", "x; y", "", "O'Neil, Jr."):
-        assert harmless(cell) == cell
+        assert escape_cell(cell) == cell
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def caller(key_id: UUID) -> Caller:
 
 
 def test_a_caller_and_a_process_have_a_bounded_number_of_streams() -> None:
-    streams = EventStreams(per_caller=2, in_all=3)
+    streams = EventStreams(per_caller=2, in_total=3)
     one, another = caller(uuid4()), caller(uuid4())
     with streams.opened(one), streams.opened(another):
         with streams.opened(one), pytest.raises(TooManyRequestsError) as refused, streams.opened(one):

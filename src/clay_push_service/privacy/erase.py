@@ -132,7 +132,7 @@ async def erase(
     emptied = (
         await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
     ).rowcount
-    await idempotency.hide(connection, org_id)
+    await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
     await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.errors import NotFoundError
 from clay_push_service.privacy.erase import MAX_LEADS
-from clay_push_service.push_jobs.openapi_aliases import with_twins
+from clay_push_service.push_jobs.openapi_aliases import with_aliases
 
 MAX_FORMER = 1_000
 """Values per request: one for each lead that a request may name."""
@@ -42,7 +42,7 @@ ORDER BY delivery.seq
 class ErasureBody(BaseModel):
     """`lead_ids` or `lead_id`; aliases `contributor_ids` and `contributor_id`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=with_twins({"lead_ids": [EXAMPLE_ID]}))
+    model_config = ConfigDict(extra="forbid", json_schema_extra=with_aliases({"lead_ids": [EXAMPLE_ID]}))
 
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
         None, validation_alias=AliasChoices("lead_ids", "contributor_ids"), description="Ids of the leads to erase."

@@ -7,7 +7,7 @@ JSON: Final = "application/json"
 
 
 def prefers_csv(accept: str) -> bool:
-    """Whether CSV is preferred over JSON; JSON where both are alike, and where neither is named."""
+    """Whether CSV is preferred over JSON; false for equal preference and if neither is accepted."""
     return _quality(accept, CSV) > _quality(accept, JSON)
 
 

@@ -1,4 +1,4 @@
-"""Cancels a push job: what is queued ends at once, what is being sent is recorded, and the caller learns what had gone."""
+"""Cancels a push job: queued leads end at once, requests in flight are still recorded, and the response counts what was sent."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ REQUEST = text("""
 UPDATE clay.push_jobs SET cancel_requested_at = coalesce(cancel_requested_at, now()), updated_at = now()
 WHERE id = :job_id
 """)
-LEFT = text("""
+COUNTS = text("""
 SELECT success_count AS gone, lead_count - success_count - failed_count - skipped_count AS in_flight,
        (SELECT count(*) FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'done' AND status <> 'success'
         AND (uncertain_attempts > 0 OR cause = 'unknown')) AS unsure
@@ -29,31 +29,31 @@ FROM clay.push_jobs WHERE id = :job_id
 
 
 async def cancel(connection: AsyncConnection, actor: Actor, job_id: UUID) -> CancelAnswer:
-    """Raises 404 `job_not_found`, 409 `job_ended`. Cancelling twice is the same as once."""
+    """Raises 404 `job_not_found`, 409 `job_ended`. Cancelling a job twice has no further effect."""
     row = (await connection.execute(LOCK, {"org_id": actor.org_id, "job_id": job_id})).one_or_none()
     if row is None:
         raise not_found()
     if row.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
-        raise ConflictError(f"This push job has ended already: it is {row.status}.", code="job_ended")
+        raise ConflictError(f"This push job has already ended: it is {row.status}.", code="job_ended")
     await connection.execute(REQUEST, {"job_id": job_id})
     ended = await end_queued(connection, [job_id], Cause.CANCELLED)
-    left = (await connection.execute(LEFT, {"job_id": job_id})).one()
+    counts = (await connection.execute(COUNTS, {"job_id": job_id})).one()
     cancelled = ended.get(job_id, 0)
     await audit(connection, actor.org_id, actor.name, "push_job.cancelled", {"job_id": str(job_id), "leads": cancelled})
     return CancelAnswer(
         job_id=job_id,
         cancelled_count=cancelled,
-        already_sent=left.gone,
-        maybe_sent=left.unsure,
-        in_flight=left.in_flight,
-        message=_message(cancelled, left.gone, left.unsure, left.in_flight),
+        already_sent=counts.gone,
+        maybe_sent=counts.unsure,
+        in_flight=counts.in_flight,
+        message=_message(cancelled, counts.gone, counts.unsure, counts.in_flight),
     )
 
 
 def _message(cancelled: int, gone: int, unsure: int, in_flight: int) -> str:
-    said = [f"{leads(cancelled)} will not be sent", f"{gone:,} had already gone to Clay"]
+    parts = [f"{leads(cancelled)} will not be sent", f"{gone:,} had already gone to Clay"]
     if unsure:
-        said.append(f"{unsure:,} may already be in Clay, because no clear answer came")
+        parts.append(f"{unsure:,} may already be in Clay, because no clear response came")
     if in_flight:
-        said.append(f"of {in_flight:,} the answer is still to come")
-    return f"Cancelled: {'; '.join(said)}."
+        parts.append(f"{in_flight:,} still in flight")
+    return f"Cancelled: {'; '.join(parts)}."

@@ -64,7 +64,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Of your making, per organization, for 24 hours: the same request again gets the first answer.",
+        description="A key of your choice, per organization, for 24 hours. A repeated request gets the first response.",
         min_length=1,
         max_length=255,
         examples=["0192f0c1-push-42"],

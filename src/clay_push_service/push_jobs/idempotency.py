@@ -1,7 +1,7 @@
-"""Idempotency-Key: the same request again gets the first answer; per organization, for 24 hours.
+"""Idempotency-Key: returns the stored first response to a repeated request; per organization, for 24 hours.
 
-The key is written in the transaction that queues the leads, so there is no key without its push and no push without its
-key. While the first request runs it holds a lock of the transaction, which a crash releases.
+The key is written in the transaction that queues the leads, so a key and its push exist together or not at all. While the
+first request runs, its transaction holds an advisory lock, which a crash releases.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from clay_push_service.errors import BadRequestError, ConflictError, InvalidErro
 VALID = re.compile(r"[\x21-\x7e]{1,255}")
 
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:org_id || ' ' || :key, 0))")
-# A client may make its keys of anything, an e-mail address too; see `hide`.
+# A client may use personal data, such as an e-mail address, as a key; see `hide_keys`.
 HIDDEN = "'hidden:' || encode(sha256(convert_to(CAST(org_id AS text) || ' ' || {key}, 'UTF8')), 'hex')"
 FIND = text(f"""
 SELECT request_hash, status, answer, location FROM clay.idempotency_keys
@@ -30,7 +30,7 @@ ORDER BY created_at DESC LIMIT 1
 HIDE = text(f"""
 UPDATE clay.idempotency_keys SET key = {HIDDEN.format(key="key")} WHERE org_id = :org_id AND key NOT LIKE 'hidden:%'
 """)
-KEEP = text("""
+STORE = text("""
 INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer, location)
 VALUES (:org_id, :key, :request_hash, :status, CAST(:answer AS jsonb), :location)
 ON CONFLICT (org_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status,
@@ -40,7 +40,7 @@ ON CONFLICT (org_id, key) DO UPDATE SET request_hash = excluded.request_hash, st
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The first answer, to be given again."""
+    """The response to a push, stored for repeated requests."""
 
     status: int
     answer: dict[str, object]
@@ -48,7 +48,7 @@ class StoredResponse:
 
 
 def fingerprint(endpoint: str, body: BaseModel) -> bytes:
-    """Of what was asked, not of how it was spelled."""
+    """Hashes the meaning of a request, not its spelling."""
     return hashlib.sha256(f"{endpoint}\n{body.model_dump_json()}".encode()).digest()
 
 
@@ -58,11 +58,11 @@ async def find_response(
     """Raises 400 `idempotency_key_invalid`, 409 `idempotency_key_in_use`, 422 `idempotency_key_reused`."""
     if not VALID.fullmatch(key):
         raise BadRequestError(
-            "An Idempotency-Key has 1 to 255 visible ASCII characters.", code="idempotency_key_invalid"
+            "Invalid Idempotency-Key: use 1 to 255 visible ASCII characters.", code="idempotency_key_invalid"
         )
     if not (await connection.execute(TRY_LOCK, {"org_id": str(org_id), "key": key})).scalar_one():
         raise ConflictError(
-            "The first request with this Idempotency-Key still runs.",
+            "The first request with this Idempotency-Key is still running. Retry in a second.",
             code="idempotency_key_in_use",
             headers={"Retry-After": "1"},
         )
@@ -76,23 +76,23 @@ async def find_response(
     return StoredResponse(row.status, row.answer, row.location)
 
 
-async def hide(connection: AsyncConnection, org_id: UUID) -> None:
-    """Keep only a hash of each key of an organization. A repeated request still finds its answer."""
+async def hide_keys(connection: AsyncConnection, org_id: UUID) -> None:
+    """Replace the keys of an organization by their hashes. A repeated request still finds its response."""
     await connection.execute(HIDE, {"org_id": org_id})
 
 
 async def store_response(
-    connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, kept: StoredResponse
+    connection: AsyncConnection, org_id: UUID, key: str, request_hash: bytes, response: StoredResponse
 ) -> None:
-    """In the transaction of what it answers."""
+    """Call it in the transaction of the push."""
     await connection.execute(
-        KEEP,
+        STORE,
         {
             "org_id": org_id,
             "key": key,
             "request_hash": request_hash,
-            "status": kept.status,
-            "answer": json.dumps(kept.answer),
-            "location": kept.location,
+            "status": response.status,
+            "answer": json.dumps(response.answer),
+            "location": response.location,
         },
     )

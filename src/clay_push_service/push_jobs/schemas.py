@@ -1,4 +1,4 @@
-"""What callers ask for, and what a push, a preview and a cancel answer: pydantic at the edge, nothing decided here."""
+"""The request bodies and responses of pushes, previews, retries and cancels; they contain no rules."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from clay_push_service.clay.cause import Cause
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs import openapi_examples as examples
-from clay_push_service.push_jobs.openapi_aliases import with_twins
+from clay_push_service.push_jobs.openapi_aliases import with_aliases
 from clay_push_service.push_jobs.views import Waiting
 
 MAX_LEADS = 50_000
@@ -18,18 +18,20 @@ MAX_LEADS = 50_000
 class PushBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra=with_twins({"lead_ids": [examples.LEAD], "project_id": examples.PROJECT}),
+        json_schema_extra=with_aliases({"lead_ids": [examples.LEAD], "project_id": examples.PROJECT}),
     )
 
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] = Field(
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
-        description="The leads, by contributor id; one named twice counts once. Needed, here or as `contributor_ids`.",
+        description="The leads, by contributor id; duplicates count once. Required, here or as `contributor_ids`.",
     )
     project_id: UUID | None = Field(
         None,
         description="Without it each lead counts for the project where its score is highest: one job a project.",
     )
-    push_again: bool = Field(False, description="Also what is or may be in Clay already: a second row, a second bill.")
+    push_again: bool = Field(
+        False, description="Also send leads that are or may be in Clay. Creates a duplicate row that Clay bills again."
+    )
 
 
 class PushFilteredBody(BaseModel):
@@ -39,9 +41,11 @@ class PushFilteredBody(BaseModel):
     )
 
     project_id: UUID = Field(description="The project whose leads are pushed.")
-    filters: LeadFilters = Field(LeadFilters(), description="Which of its leads; none: all.")
+    filters: LeadFilters = Field(LeadFilters(), description="Which of its leads; empty: all.")
     push_mode: Literal["filtered", "all"] = Field("filtered", description="`all` takes no filters.")
-    push_again: bool = Field(False, description="Also what is or may be in Clay already: a second row, a second bill.")
+    push_again: bool = Field(
+        False, description="Also send leads that are or may be in Clay. Creates a duplicate row that Clay bills again."
+    )
 
 
 class PreviewBody(BaseModel):
@@ -49,7 +53,7 @@ class PreviewBody(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra=with_twins({"project_id": examples.PROJECT, "filters": {"qualified_only": True}}),
+        json_schema_extra=with_aliases({"project_id": examples.PROJECT, "filters": {"qualified_only": True}}),
     )
 
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
@@ -65,16 +69,18 @@ class PreviewBody(BaseModel):
 class QueuedJob(BaseModel):
     job_id: UUID = Field(description="The push job.", examples=[examples.JOB])
     project_id: UUID = Field(description="The project whose leads it pushes.", examples=[examples.PROJECT])
-    lead_count: int = Field(description="All leads of the request in this project, with the skipped.", examples=[3])
-    skipped_count: int = Field(description="Of these, what is not sent; the job's leads say why.", examples=[1])
+    lead_count: int = Field(
+        description="All leads of the request in this project, including the skipped.", examples=[3]
+    )
+    skipped_count: int = Field(description="How many of these are not sent; the job's leads say why.", examples=[1])
 
 
 class PushAnswer(BaseModel):
     job_id: UUID = Field(description="The first of `jobs`.", examples=[examples.JOB])
-    lead_count: int = Field(description="All leads of the request, with the skipped.", examples=[3])
-    skipped_count: int = Field(description="Of these, what is not sent; each job's leads say why.", examples=[1])
+    lead_count: int = Field(description="All leads of the request, including the skipped.", examples=[3])
+    skipped_count: int = Field(description="How many of these are not sent; each job's leads say why.", examples=[1])
     message: str = Field(
-        description="What was done; where nothing was queued, that and why.", examples=["Clay push job queued"]
+        description="The result; if nothing was queued, the reason.", examples=["Clay push job queued"]
     )
     jobs: list[QueuedJob] = Field(description="One push job a project, the largest first.")
 
@@ -86,7 +92,7 @@ class Reason(BaseModel):
 
 
 class Preview(BaseModel):
-    """What a push WOULD do now; nothing is queued."""
+    """The result of a push now, without queueing it."""
 
     blocked: str | None = Field(
         description="The code with which a push would be refused now; null: it would be accepted.",
@@ -94,7 +100,7 @@ class Preview(BaseModel):
     )
     message: str | None = Field(description="Why it would be refused, and the remedy.")
     waiting: Waiting | None = Field(description="It would be accepted and wait: Clay is having an outage.")
-    lead_count: int = Field(description="Leads that were asked for.", examples=[100])
+    lead_count: int = Field(description="Leads of the request.", examples=[100])
     to_send: int = Field(description="Leads that a push would send now.", examples=[86])
     skipped: list[Reason] = Field(description="Why the others would not be sent.")
     changed_since: int = Field(
@@ -106,9 +112,9 @@ class Preview(BaseModel):
         description="True above 2,000 leads: `changed_since`, `too_large` and `without_email` come from a sample.",
         examples=[False],
     )
-    queued_before: int = Field(description="Leads that are on their way already and share the pace.", examples=[0])
+    queued_before: int = Field(description="Leads already queued, which share the pace.", examples=[0])
     seconds: float = Field(
-        description="Time it will take at the pace in force, with what is on its way already.", examples=[17.2]
+        description="Expected duration at the pace in force, including the leads already queued.", examples=[17.2]
     )
     quota_left_after: int | None = Field(
         description="Submissions the webhook takes after this push and what is on its way; null: no limit known.",
@@ -132,18 +138,18 @@ class RetryBody(BaseModel):
         None, description="Only leads with one of these causes."
     )
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
-        None, description="Only these leads of the job; they are sent also where they are in Clay by now."
+        None, description="Only these leads of the job; they are sent even if they are in Clay now."
     )
 
 
 class CancelAnswer(BaseModel):
     job_id: UUID = Field(description="The push job.")
-    cancelled_count: int = Field(description="Leads that will not be sent any more.", examples=[180])
-    already_sent: int = Field(description="Leads that Clay had taken before.", examples=[20])
+    cancelled_count: int = Field(description="Leads that will no longer be sent.", examples=[180])
+    already_sent: int = Field(description="Leads that Clay had already accepted.", examples=[20])
     maybe_sent: int = Field(
-        description="Leads that may be in Clay already: sent, and no clear answer came.", examples=[0]
+        description="Leads that may be in Clay already: sent, and no clear response came.", examples=[0]
     )
-    in_flight: int = Field(description="Leads whose answer is still to come.", examples=[1])
+    in_flight: int = Field(description="Leads whose request is still in flight.", examples=[1])
     message: str = Field(
         description="The same in one sentence.",
         examples=["Cancelled: 180 leads will not be sent; 20 had already gone to Clay."],

@@ -1,4 +1,4 @@
-"""A push job in words: steps, progress, warnings, summary. Pure; the numbers come in."""
+"""Describes a push job in words: steps, progress, warnings, summary and the message of a new push. Pure functions."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -17,7 +17,7 @@ StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 
 
 def steps(status: JobStatus) -> list[Step]:
-    """Leads are prepared when the job is accepted, so the first step is behind it from the start."""
+    """Leads are prepared when the job is accepted, so the first step is always completed."""
     by_status: dict[JobStatus, tuple[StepStatus, StepStatus]] = {
         JobStatus.PENDING: ("pending", "pending"),
         JobStatus.RUNNING: ("running", "pending"),
@@ -37,7 +37,7 @@ def progress(success: int, to_send: int) -> str:
 
 
 def progress_percent(success: int, failed: int, to_send: int) -> float:
-    """Of the leads that were to be sent, those with an outcome: the same leads that `progress` counts."""
+    """The share of the leads to send that have an outcome; counts the same leads as `progress`."""
     return round(100 * (success + failed) / to_send, 1) if to_send else 100.0
 
 
@@ -62,21 +62,21 @@ def warnings(
     pages: int = 0,
     stalled: str | None = None,
 ) -> list[str]:
-    """What to look at: while it runs what stops it (`stalled`), at its end what may be in Clay and what failed.
+    """For a running job, why nothing is sent (`stalled`); for an ended job, what may be in Clay and what failed.
 
-    `pages`: leads that were answered with a web page, whenever that is seen.
+    `pages`: leads that got a web page as their response, reported in both cases.
     """
-    said = [page_warning(pages)] if pages else []
+    found = [page_warning(pages)] if pages else []
     if status not in ENDED:
-        return said if stalled is None else [stalled, *said]
+        return found if stalled is None else [stalled, *found]
     completed = status is JobStatus.COMPLETED
     if failed and completed:
-        said.append(f"{leads(failed)} failed.")
+        found.append(f"{leads(failed)} failed.")
     if unsure:
-        said.append(maybe_in_clay_warning(unsure))
+        found.append(maybe_in_clay_warning(unsure))
     if completed and skipped and not success and not failed:
-        said.append("Nothing was sent.")
-    return said
+        found.append("Nothing was sent.")
+    return found
 
 
 def no_leads(push_mode: str) -> str:
@@ -85,19 +85,19 @@ def no_leads(push_mode: str) -> str:
 
 
 def nothing_queued(push_mode: str, lead_count: int, main_cause: str | None) -> str:
-    """Why a request to push has queued nothing: no leads, or the sentence of the cause that skips most of them."""
+    """Why a push queued nothing: no leads, or the message of the most frequent cause."""
     if not lead_count:
         return f"Nothing was queued. {no_leads(push_mode)}"
-    said = f"Nothing was queued: {leads(lead_count)} skipped."
-    return f"{said} {main_cause}" if main_cause else said
+    text = f"Nothing was queued: {leads(lead_count)} skipped."
+    return f"{text} {main_cause}" if main_cause else text
 
 
 def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped: int, main_cause: str | None) -> str:
-    """At the end: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and why where nothing was sent."""
+    """For an ended job: "X pushed, Y failed, Z skipped" (the feature document, section 5.2), and the main cause if nothing was sent."""
     if not lead_count:
         return no_leads(push_mode)
-    said = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
-    return f"{said} {main_cause}" if not success and main_cause else said
+    text = f"{success:,} pushed, {failed:,} failed, {skipped:,} skipped."
+    return f"{text} {main_cause}" if not success and main_cause else text
 
 
 def leads(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Push jobs, their leads and what is known of an organization's Clay, as callers see them."""
+"""The response models of push jobs, deliveries, leads and status."""
 
 from datetime import datetime
 from typing import Literal
@@ -54,7 +54,7 @@ class JobView(BaseModel):
         description="The Clay table, as the settings named it when the push was accepted.", examples=["Platform leads"]
     )
     created_by: str | None = Field(
-        description="Who asked: `user:` and a name, `key:` and a service key's name, or a command.",
+        description="The requester: `user:` and a name, `key:` and a service key's name, or a command.",
         examples=["user:alice"],
     )
     created_at: datetime = Field(description="When it was accepted.")
@@ -80,11 +80,11 @@ class JobView(BaseModel):
         description="Of those that are to be sent, those with an outcome.", ge=0, le=100, examples=[60.0]
     )
     lead_count: int = Field(description="= success + failed + skipped + pending.")
-    success_count: int = Field(description="Leads that Clay took.")
-    failed_count: int = Field(description="Leads that were not taken, with the `unknown`.")
+    success_count: int = Field(description="Leads that Clay accepted.")
+    failed_count: int = Field(description="Leads that Clay did not accept, including the `unknown`.")
     skipped_count: int = Field(description="Leads that were not to be sent, or whose push was cancelled.")
     pending_count: int = Field(description="Leads without an outcome yet.")
-    unknown_count: int = Field(description="Part of the failed: sent, and no answer came. May be in Clay.")
+    unknown_count: int = Field(description="Part of the failed: sent, and no response came. May be in Clay.")
     rate: float | None = Field(
         description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
         examples=[5.0],
@@ -99,7 +99,9 @@ class JobView(BaseModel):
 
 class JobPage(BaseModel):
     jobs: list[JobView] = Field(description="Newest first.")
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to get the next page; null: this is the last page."
+    )
 
 
 class LeadRef(BaseModel):
@@ -110,8 +112,8 @@ class LeadRef(BaseModel):
 
 class DeliveryView(BaseModel):
     delivery_id: UUID = Field(description="Also in the payload's `_meta`.")
-    lead: LeadRef = Field(description="Whom it is about.")
-    status: DeliveryStatus = Field(description="What became of it.")
+    lead: LeadRef = Field(description="The lead.")
+    status: DeliveryStatus = Field(description="Its outcome.")
     cause: Cause | None = Field(
         description="Why it failed or was skipped, for programs; null: neither.", examples=["rejected"]
     )
@@ -127,7 +129,9 @@ class DeliveryView(BaseModel):
 
 class DeliveryPage(BaseModel):
     leads: list[DeliveryView] = Field(description="In the order they are sent.")
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to get the next page; null: this is the last page."
+    )
 
 
 LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
@@ -135,10 +139,10 @@ LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pus
 
 class LeadClay(BaseModel):
     state: LeadStateName = Field(
-        description="What Clay has of the lead; `changed`: it has, and the lead is not what it was."
+        description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since."
     )
     pushed_at: datetime | None = Field(description="When Clay last took it.")
-    job_id: UUID | None = Field(description="The push job that says so.")
+    job_id: UUID | None = Field(description="The push job that shows it.")
 
 
 class LeadView(BaseModel):
@@ -148,7 +152,7 @@ class LeadView(BaseModel):
     email: str | None = Field(description="E-mail address.")
     company: str | None = Field(description="Company on GitHub.")
     overall_score: float | None = Field(description="Overall score in this project, 0 to 100; null: not scored.")
-    classification: str | None = Field(description="What NexusLeads took the person for.")
+    classification: str | None = Field(description="NexusLeads' classification of the person.")
     priority: str | None = Field(description="Priority in this project.")
     is_qualified_lead: bool | None = Field(description="Whether NexusLeads marked it as qualified.")
     clay: LeadClay = Field(description='The "Already in Clay" mark.')
@@ -156,7 +160,9 @@ class LeadView(BaseModel):
 
 class LeadPage(BaseModel):
     leads: list[LeadView] = Field(description="Best score first.")
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next page; null: this was the last.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to get the next page; null: this is the last page."
+    )
 
 
 class GateView(BaseModel):
@@ -172,14 +178,14 @@ class LastPush(BaseModel):
     status: JobStatus = Field(description="Where it is.")
     created_at: datetime = Field(description="When it was accepted.")
     finished_at: datetime | None = Field(description="When it ended; null: it has not.")
-    success_count: int = Field(description="Leads that Clay took.")
-    failed_count: int = Field(description="Leads that were not taken, with the unknown.")
+    success_count: int = Field(description="Leads that Clay accepted.")
+    failed_count: int = Field(description="Leads that Clay did not accept, including the unknown.")
     skipped_count: int = Field(description="Leads that were not to be sent.")
 
 
 class Totals(BaseModel):
-    pushed: int = Field(description="Leads that Clay took, of all push jobs.")
-    failed: int = Field(description="Leads that were not taken, with the unknown.")
+    pushed: int = Field(description="Leads that Clay accepted, of all push jobs.")
+    failed: int = Field(description="Leads that Clay did not accept, including the unknown.")
     skipped: int = Field(description="Leads that were not to be sent.")
     unknown: int = Field(description="Part of the failed: may be in Clay.")
     success_rate: float | None = Field(description="pushed ÷ (pushed + failed), 0 to 1; null: nothing was sent yet.")

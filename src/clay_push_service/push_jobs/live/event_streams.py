@@ -1,4 +1,4 @@
-"""Event streams of push jobs: how many there may be, and that each ends when its caller loses the right to read."""
+"""Limits the event streams of push jobs, and ends a stream when its caller loses the right to read the job."""
 
 import asyncio
 from collections import Counter
@@ -15,18 +15,18 @@ from clay_push_service.push_jobs.live.feeds import Feed
 from clay_push_service.settings import Settings
 
 RETRY_AFTER = {"Retry-After": "5"}
-AGAIN_SECONDS = 1.0
-"""Between two looks at the rights while the database is away; nothing is sent meanwhile."""
+RECHECK_RETRY_SECONDS = 1.0
+"""The interval of checks of the rights while the database is unavailable; the stream sends nothing meanwhile."""
 
 log = logs.get(__name__)
 
 
 class EventStreams:
-    """Counts the open streams of one process, by caller and in all."""
+    """Counts the open streams of one process, by caller and in total."""
 
-    def __init__(self, per_caller: int, in_all: int) -> None:
+    def __init__(self, per_caller: int, in_total: int) -> None:
         self._per_caller = per_caller
-        self._in_all = in_all
+        self._in_total = in_total
         self._open: Counter[str] = Counter()
 
     @classmethod
@@ -35,29 +35,30 @@ class EventStreams:
 
     @contextmanager
     def opened(self, caller: Caller) -> Iterator[None]:
-        """One more for as long as the block lasts. Raises 429."""
-        who = f"{caller.kind} {caller.key_id or caller.user_id}"
-        if self._open[who] >= self._per_caller:
+        """Counts one stream while the block runs. Raises 429 over a limit."""
+        caller_key = f"{caller.kind} {caller.key_id or caller.user_id}"
+        if self._open[caller_key] >= self._per_caller:
             raise TooManyRequestsError(
-                f"You have {self._per_caller} event streams open: close one first, or read the jobs page by page.",
+                f"You have {self._per_caller} open event streams, which is the limit. Close one, or read the jobs page by page.",
                 headers=RETRY_AFTER,
             )
-        if self._open.total() >= self._in_all:
+        if self._open.total() >= self._in_total:
             raise TooManyRequestsError(
-                "Too many event streams are open here: read the job itself every few seconds.", headers=RETRY_AFTER
+                "Too many event streams are open on this server. Read the job every few seconds instead.",
+                headers=RETRY_AFTER,
             )
-        self._open[who] += 1
+        self._open[caller_key] += 1
         try:
             yield
         finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+            self._open[caller_key] -= 1
+            if not self._open[caller_key]:
+                del self._open[caller_key]
 
 
 @dataclass(frozen=True, slots=True)
 class JobStream:
-    """A job's snapshots for one caller, whose rights are read again every `recheck_seconds`."""
+    """The snapshots of a job for one caller, whose rights are checked again every `recheck_seconds`."""
 
     feed: Feed
     authorize: Callable[[], Awaitable[Caller]]
@@ -65,19 +66,19 @@ class JobStream:
     recheck_seconds: float
 
     async def snapshots(self) -> AsyncIterator[str]:
-        """The newest at once, then each change; until the job ends or the caller may no longer read it."""
+        """Yields the newest at once, then each change, until the job ends or the caller may no longer read it."""
         loop = asyncio.get_running_loop()
         checked = loop.time()
         seen = 0
         while True:
-            news = self.feed.news
+            changed = self.feed.news
             left = checked + self.recheck_seconds - loop.time()
             if left <= 0:
                 may_read = await self._may_read()
                 if may_read is False:
                     return
                 if may_read is None:
-                    await asyncio.sleep(AGAIN_SECONDS)
+                    await asyncio.sleep(RECHECK_RETRY_SECONDS)
                 else:
                     checked = loop.time()
             elif self.feed.number > seen:
@@ -86,10 +87,10 @@ class JobStream:
             elif self.feed.has_ended:
                 return
             else:
-                await _wait(news, left)
+                await _wait(changed, left)
 
     async def _may_read(self) -> bool | None:
-        """None: it cannot be read now."""
+        """None: unknown while the database is unavailable."""
         try:
             return (await self.authorize()).org_id == self.caller.org_id
         except ClayPushError as error:

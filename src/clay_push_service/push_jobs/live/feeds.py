@@ -1,4 +1,4 @@
-"""Snapshots of push jobs for event streams: each change of a job is read once, whatever the number of its readers."""
+"""Shares snapshots of push jobs among event streams: each change of a job is read once for all its readers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,13 +18,13 @@ log = logs.get(__name__)
 
 
 class Feed:
-    """One job's newest snapshot. A reader that is slower than the job misses those between."""
+    """The newest snapshot of one job. A slow reader skips the snapshots between."""
 
     def __init__(self) -> None:
         self.latest = ""
         """The job as JSON."""
         self.number = 0
-        """Of the newest snapshot; 0: there is none yet."""
+        """The number of the newest snapshot; 0: there is none yet."""
         self.has_ended = False
         self._news = asyncio.Event()
 
@@ -37,13 +37,13 @@ class Feed:
         if data != self.latest:
             self.latest = data
             self.number += 1
-            self._tell()
+            self._notify()
 
     def end(self) -> None:
         self.has_ended = True
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         waiting, self._news = self._news, asyncio.Event()
         waiting.set()
 
@@ -56,7 +56,7 @@ class _Running:
 
 
 class Feeds:
-    """Of one process: a job is read as long as it has a reader."""
+    """The feeds of one process. A job is read while it has a reader."""
 
     def __init__(self, database: Database, watch: Watch) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class Feeds:
 
     @asynccontextmanager
     async def follow(self, org_id: UUID, job_id: UUID) -> AsyncIterator[Feed]:
-        """The feed of a job that this organization has."""
+        """The feed of a job; the caller must have checked that the organization owns it."""
         running = self._running.get(job_id)
         if running is None:
             feed = Feed()
@@ -88,7 +88,7 @@ class Feeds:
                         view = await read_job(connection, org_id, job_id)
                 except NotFoundError:
                     return
-                except (*UNAVAILABLE, TimeoutError):  # for a moment: readers keep what they have
+                except (*UNAVAILABLE, TimeoutError):  # transient: readers keep the last snapshot
                     continue
                 feed.publish(view.model_dump_json())
                 if view.status in ENDED:

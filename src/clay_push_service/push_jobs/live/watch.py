@@ -1,4 +1,4 @@
-"""Tells who watches a push job that it has changed: one LISTEN for the process, whoever writes, in whichever process."""
+"""Notifies readers of a push job when it changes, through one PostgreSQL LISTEN for each API process."""
 
 import asyncio
 import contextlib
@@ -18,28 +18,28 @@ from clay_push_service.database.failed_statement import failure
 from clay_push_service.deliveries.counters import CHANNEL
 
 LEAST_SECONDS = 0.25
-"""Between two snapshots: at most four a second."""
+"""The shortest time between two snapshots: at most four a second."""
 MOST_SECONDS = 2.0
-"""Without a word: look anyway. A wait that ends, a lost LISTEN and a dead worker send no notification."""
+"""Read the job after this time without a notification: an ending wait, a lost LISTEN and a dead worker send none."""
 RECONNECT_SECONDS = 1.0
-ASK_SECONDS = 5.0
-"""A connection that was silently dropped says nothing; one that was closed is noticed at once."""
+PING_SECONDS = 5.0
+"""The interval of checks for a silently dropped connection; a closed one is noticed at once."""
 
 log = logs.get(__name__)
 
 
 class Watch:
-    """One a process of the API. `run` listens until it is cancelled."""
+    """One for each API process. `run` listens until it is cancelled."""
 
     def __init__(self, database: Database, clock: DatabaseClock) -> None:
-        """`clock` learns from what the connection is asked to prove that it lives."""
+        """`clock` is adjusted with the database time that the connection check reads."""
         self._database = database
         self._clock = clock
         self._watchers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self.stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End every `changes` at once; the process is told to stop."""
+        """End every `changes` iterator, because the process stops."""
         self.stopping.set()
         self._wake_all()
 
@@ -58,19 +58,19 @@ class Watch:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
-        """Until the connection is lost."""
+        """Returns when the connection is lost."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, self._heard)
-        self._wake_all()  # what changed while nobody listened
+        await connection.add_listener(CHANNEL, self._on_notification)
+        self._wake_all()  # jobs may have changed while there was no LISTEN
         while not lost.is_set():
             asked_at = time.monotonic()
             now = await connection.fetchval("SELECT clock_timestamp()")
             self._clock.learn(now, asked_at, time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), ASK_SECONDS)
+                await asyncio.wait_for(lost.wait(), PING_SECONDS)
 
-    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         with contextlib.suppress(ValueError):
             for event in self._watchers.get(UUID(str(payload)), ()):
                 event.set()
@@ -92,7 +92,7 @@ class Watch:
                 del self._watchers[job_id]
 
     async def changes(self, job_id: UUID) -> AsyncIterator[None]:
-        """At once, then whenever the job may have changed, never more often than every LEAST_SECONDS."""
+        """Yields at once, then whenever the job may have changed, at most once in LEAST_SECONDS."""
         with self._watching(job_id) as changed:
             while not self.stopping.is_set():
                 yield

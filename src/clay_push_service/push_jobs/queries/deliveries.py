@@ -1,4 +1,4 @@
-"""Reads a push job's deliveries: page by page, or all of them as a CSV file that no spreadsheet will execute."""
+"""Reads the deliveries of a push job, page by page or as a CSV file without executable spreadsheet formulas."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ from clay_push_service.states import DeliveryStatus
 
 PAGE_OF_CSV = 2000
 BOM = "\ufeff"
-"""Without it Excel reads UTF-8 as the character set of the country."""
+"""Without it, Excel reads UTF-8 in the regional character set."""
 FORMULA = re.compile(r"""(^|[,;|\t\r\n])([\s\x00-\x1f\u200b\ufeff"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
-"""Where a formula begins, in whatever of these separators the spreadsheet splits: it ignores our quotes then, and lead data
-comes from strangers. Excel takes the full-width characters of the last group for the plain ones."""
+"""The places where a formula can begin, for each separator that a spreadsheet may split by: it may ignore our quotes, and lead
+data is untrusted. Excel treats the full-width characters of the last group like the ASCII ones."""
 COLUMNS = (
     "delivery_id", "lead_id", "username", "full_name", "status", "cause", "error_message", "clay_response_status",
     "attempts", "pushed_at", "uncertain_attempts",
@@ -42,7 +42,7 @@ ORDER BY seq LIMIT :limit
 
 
 async def require_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> None:
-    """Raises 404 `job_not_found`, also where it is another organization's."""
+    """Raises 404 `job_not_found`, also for a job of another organization."""
     if (await connection.execute(EXISTS, {"org_id": org_id, "job_id": job_id})).one_or_none() is None:
         raise not_found()
 
@@ -102,7 +102,7 @@ async def _rows(
 async def csv_lines(
     database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
 ) -> AsyncIterator[str]:
-    """The whole job as CSV, in pieces; no connection is held while a slow reader reads."""
+    """The whole job as CSV, in chunks; no connection is held while a slow client reads."""
     yield BOM + _lines([COLUMNS])
     after = 0
     while True:
@@ -127,13 +127,13 @@ async def _page(
 
 def _lines(rows: Any) -> str:
     written = io.StringIO()
-    csv.writer(written).writerows([[harmless(cell) for cell in row] for row in rows])
+    csv.writer(written).writerows([[escape_cell(cell) for cell in row] for row in rows])
     return written.getvalue()
 
 
-def harmless(cell: object) -> str:
-    """A cell that a spreadsheet shows and does not compute, however it splits the line (OWASP, CSV injection).
+def escape_cell(cell: object) -> str:
+    """A cell that a spreadsheet displays and does not compute, for every separator (OWASP, CSV injection).
 
-    An apostrophe stands before each character that could begin a formula.
+    Inserts an apostrophe before each character that could begin a formula.
     """
     return "" if cell is None else FORMULA.sub(r"\1\2'", str(cell))

@@ -1,4 +1,4 @@
-"""Reads push jobs as callers see them: counters as they stand, everything else derived."""
+"""Reads push jobs for the API: stored counters, and status texts, rates and causes derived from them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from clay_push_service.push_jobs.views import CauseView, JobPage, JobView, Proje
 from clay_push_service.states import JobStatus, PushMode
 
 NOTICEABLE = timedelta(seconds=2)
-"""A shorter wait is the pace, and no reason to say anything."""
+"""A shorter wait is normal at the pace, and is not reported."""
 WORKER_GONE = timedelta(seconds=30)
-"""A worker's heartbeat comes every 5 s; `/status` counts a worker as live for as long."""
+"""A worker writes a heartbeat every 5 s; `/status` uses the same limit for live workers."""
 UNDRAINED = timedelta(seconds=120)
-"""The sweep wakes a push job that no worker drains after 10 to 20 s; `/status` warns after as long."""
+"""The sweep wakes a push job that no worker drains after 10 to 20 s; `/status` warns after the same time."""
 WINDOW = timedelta(seconds=10)
-"""What an unpaced job did in these seconds is its rate (`lately` below): an outage an hour ago says nothing of the rest."""
+"""The rate of an unpaced job is measured over this window (`lately` below), so that an old outage does not lower it."""
 
 READ = """
 SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
@@ -47,8 +47,8 @@ READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.cr
   AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
   AND (CAST(:status AS text) IS NULL OR job.status = :status)
 ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
-# What failed before what was skipped: the first is why nothing was sent, and nine leads that were in Clay already do not
-# explain the one that failed.
+# Causes of failed leads before causes of skipped ones: the first is shown as the reason why nothing was sent, and nine skipped
+# leads do not explain the one that failed.
 CAUSES = text("""
 SELECT job_id, cause, count(*) AS leads,
        count(*) FILTER (WHERE uncertain_attempts > 0 OR cause = 'unknown') AS unsure
@@ -63,7 +63,7 @@ def not_found() -> NotFoundError:
 
 
 async def read_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> JobView:
-    """Raises 404 `job_not_found`, also where it is another organization's."""
+    """Raises 404 `job_not_found`, also for a job of another organization."""
     row = (await connection.execute(READ_ONE, {"org_id": org_id, "job_id": job_id})).one_or_none()
     if row is None:
         raise not_found()
@@ -113,7 +113,7 @@ def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
 async def _causes(
     connection: AsyncConnection, rows: Sequence[Row[Any]]
 ) -> tuple[dict[UUID, list[CauseView]], Counter[UUID]]:
-    """Of each job the causes, and how many of its leads may be in Clay."""
+    """The causes of each job, and the number of its leads that may be in Clay."""
     causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
     unsure: Counter[UUID] = Counter()
     ids = [row.id for row in rows if row.failed_count or row.skipped_count]
@@ -142,7 +142,9 @@ def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
     stalled = _stalled(row) if status not in ENDED and waiting is None else None
     rate = _rate(row) if status is JobStatus.RUNNING and waiting is None and stalled is None else None
     counts = (row.success_count, row.failed_count, row.skipped_count)
-    cancelled = sum(each.count for each in causes if each.cause is Cause.CANCELLED)  # skipped, but they were to be sent
+    cancelled = sum(
+        each.count for each in causes if each.cause is Cause.CANCELLED
+    )  # skipped, but counted as leads to send
     to_send = row.lead_count - row.skipped_count + cancelled
     return JobView(
         id=row.id,
@@ -186,7 +188,7 @@ def _waiting(row: Row[Any]) -> Waiting | None:
 
 
 def _stalled(row: Row[Any]) -> str | None:
-    """Why nothing is sent although leads are due, in a sentence; None: a worker is at work, or nothing is due yet."""
+    """Why nothing is sent although leads are due; None: a worker drains the job, or no lead is due yet."""
     if row.due_at is None or row.due_at > row.now:
         return None
     if row.worker_seen_at is None or row.now - row.worker_seen_at > WORKER_GONE:
@@ -203,7 +205,7 @@ def _stalled(row: Row[Any]) -> str | None:
 
 
 def _rate(row: Row[Any]) -> float | None:
-    """Leads a second: the pace in force, or without one what was done lately; None: nothing is known yet."""
+    """Leads a second: the pace in force, or without a pace the measured rate; None: unknown."""
     if row.rate_limit_ms:
         pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
         return timedelta(seconds=1) / pace.interval(row.now)

@@ -1,4 +1,4 @@
-"""The state of an organization's Clay integration in one answer: may it, is it set up, does it work, what has gone."""
+"""Reads the state of an organization's Clay integration: availability, configuration, connection and totals."""
 
 from datetime import datetime
 from typing import Literal
@@ -16,7 +16,7 @@ from clay_push_service.gate import Gate
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 from clay_push_service.states import DestinationState, JobStatus
 
-# Counted over the organization's jobs, not over its deliveries: the counters of a job are its rows.
+# Summed over push jobs, not deliveries: the counters of a job always equal its rows.
 TOTALS = text("""
 SELECT coalesce(sum(success_count), 0) AS pushed, coalesce(sum(failed_count), 0) AS failed,
        coalesce(sum(skipped_count), 0) AS skipped, coalesce(sum(unknown_count), 0) AS unknown,
@@ -37,7 +37,7 @@ SELECT EXISTS (SELECT 1 FROM clay.push_jobs
 
 class DestinationStatus(BaseModel):
     state: Literal["open", "waiting", "closed"] = Field(
-        description="`open` takes leads, `waiting` will, `closed` refuses pushes.", examples=["open"]
+        description="`open` accepts leads, `waiting` accepts them later, `closed` refuses pushes.", examples=["open"]
     )
     reason: Cause | None = Field(description="A cause, while it waits or is closed.", examples=["unauthorized"])
     until: datetime | None = Field(description="While it waits: when it is tried again.")
@@ -52,7 +52,9 @@ class QuotaView(BaseModel):
 
 class PaceView(BaseModel):
     rate_limit_ms: int = Field(description="The set delay between two leads.", examples=[200])
-    current_ms: float = Field(description="The delay in force: longer for a while after Clay said 429.", examples=[200])
+    current_ms: float = Field(
+        description="The delay in force; longer for a while after a 429 from Clay.", examples=[200]
+    )
     leads_per_second: float | None = Field(description="Null: no pace is set.", examples=[5.0])
 
 
@@ -67,7 +69,7 @@ class StatusView(BaseModel):
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page."
     )
     problem: str | None = Field(
-        description="What NexusLeads' own settings page says that is not used, in one sentence.", examples=[None]
+        description="The value of NexusLeads' own settings page that cannot be used, in one sentence.", examples=[None]
     )
     pending: PendingChange | None = Field(
         description="A change of the webhook found there, which waits for an owner or admin."
@@ -86,7 +88,7 @@ class StatusView(BaseModel):
 async def read_status(
     connection: AsyncConnection, org_id: UUID, gate: Gate, upgrade_url: str | None, problem: str | None = None
 ) -> StatusView:
-    """`problem`: what could not be taken over from NexusLeads' own settings page."""
+    """`problem`: a value of NexusLeads' settings page that cannot be used."""
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
     totals = (await connection.execute(TOTALS, {"org_id": org_id})).one()
