@@ -198,7 +198,7 @@ async def sweeps(scene: Scene) -> None:
 async def exports(scene: Scene) -> None:
     async with scene.w.database.transaction() as connection:
         tables = await scene.w.host.tables(connection)
-        await auto_export.run(connection, tables, scene.actor, scene.w.project_id, uuid4(), scene.w.settings)
+        await auto_export.run_rule(connection, tables, scene.actor, scene.w.project_id, uuid4(), scene.w.settings)
 
 
 async def takes_over(scene: Scene) -> None:

@@ -117,7 +117,9 @@ async def accept(
         accepted.append(AcceptedJob(job_id, project_id, leads, skipped, selection.push_mode, counted.main_cause))
         if leads > skipped:
             await queue.wake(connection, job_id, times=workers_per_job(destination.rate_limit_ms, leads - skipped))
-    await counters.add(connection, {job_id: counters.Counts() for job_id in jobs.values()})  # ends jobs with nothing to send
+    await counters.add(
+        connection, {job_id: counters.Counts() for job_id in jobs.values()}
+    )  # ends jobs with nothing to send
     return accepted
 
 
