@@ -1,1 +1,1 @@
-"""Who can be pushed, and as what: the filters and the payload. Knows nothing of Clay's answers."""
+"""Lead filters and the payload that Clay receives of a lead."""

@@ -1,4 +1,4 @@
-"""The filters of a push, a preview and a list, as a caller writes them. Refuses words it does not know and empty ranges."""
+"""The lead filters of pushes, previews and lists. Refuses unknown fields and empty ranges."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from clay_push_service.host.lead_filters import LeadCriteria
 
 MAX_WORDS = 500
-"""In one list; more than any list of companies a person ticks."""
+"""The most words in one list; more than a person selects."""
 
 
 def _without_nul(value: str) -> str:
@@ -24,7 +24,7 @@ Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 class LeadFilters(BaseModel):
-    """Which leads of a project. A lead whose value is unknown is in no list: never included by it, never excluded."""
+    """Selects leads of a project. A lead with an unknown value matches no list: it is neither included nor excluded by it."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -39,9 +39,7 @@ class LeadFilters(BaseModel):
     qualified_only: bool = Field(False, description="Only leads that NexusLeads marked as qualified.")
     search: (
         Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_without_nul)] | None
-    ) = Field(
-        None, description="Words to be found in username, name, e-mail or company; upper and lower case are alike."
-    )
+    ) = Field(None, description="Text to find in username, name, e-mail or company; case-insensitive.")
     classifications: Words = Field((), description="Any of these classifications.")
     industries: Words = Field((), description="Any of these industries.")
     companies: Words = Field((), description="Any of these companies, on GitHub or as the current employer.")
@@ -60,7 +58,7 @@ class LeadFilters(BaseModel):
     @property
     def is_empty(self) -> bool:
         """Whether every lead of the project matches."""
-        return self.criteria() == LeadFilters().criteria()  # an empty search is none
+        return self.criteria() == LeadFilters().criteria()  # an empty search is no condition
 
     def criteria(self) -> LeadCriteria:
         """The same, as the host's statements take it."""

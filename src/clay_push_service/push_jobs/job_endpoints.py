@@ -1,4 +1,4 @@
-"""`/api/clay/jobs`: parse, call, answer."""
+"""The HTTP endpoints under `/api/clay/jobs`: list, read, download, watch, retry and cancel push jobs."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ from clay_push_service.states import DeliveryStatus, JobStatus
 router = APIRouter(prefix="/api/clay/jobs", tags=["jobs"], dependencies=Authorized, route_class=GuardedRoute)
 
 JobId = Annotated[UUID, Path(description="The push job.")]
-# Empty is as if it were not there: forms and clients send `?status=` where nothing is chosen.
+# An empty value equals an omitted one: forms and clients send `?status=` for no filter.
 StatusFilter = Annotated[
     DeliveryStatus | Literal[""] | None, Query(alias="status", description="Only these leads; empty: all.")
 ]
@@ -58,7 +58,7 @@ async def list_jobs(
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs in a page.")] = 20,
 ) -> JobPage:
-    """Counters as they stand, and everything else derived from them."""
+    """Push jobs with their counters, status, warnings and causes."""
     return await read_jobs(
         connection, caller.org_id, project_id=project_id or None, status=status or None, after=cursor, limit=limit
     )
@@ -66,12 +66,12 @@ async def list_jobs(
 
 @router.get("/{job_id}", summary="One push job", responses=responses(*CALLER, 404))
 async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> JobView:
-    """How far it is, what it waits for, and why leads failed or were skipped."""
+    """Its progress, what it waits for, and why leads failed or were skipped."""
     return await read_job(connection, caller.org_id, job_id)
 
 
 @router.get(
-    "/{job_id}/leads", summary="What became of each lead", response_model=DeliveryPage,
+    "/{job_id}/leads", summary="The outcome of each lead", response_model=DeliveryPage,
     responses={200: {"content": CSV_FILE}, **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=_lane_of_list))],
 )  # fmt: skip
@@ -86,7 +86,7 @@ async def list_deliveries(
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Leads in a page.")] = 100,
 ) -> DeliveryPage | StreamingResponse:
-    """One delivery a lead, in the order they are sent. With `Accept: text/csv` all of them as a file, as `leads.csv`."""
+    """One delivery for each lead, in sending order. With `Accept: text/csv` all of them as a file, like `leads.csv`."""
     if prefers_csv(request.headers.get("accept", "")):
         _require_no_paging(request)
         await require_job(connection, caller.org_id, job_id)
@@ -97,15 +97,15 @@ async def list_deliveries(
 
 
 @router.get(
-    "/{job_id}/leads.csv", summary="The same as a file", response_class=StreamingResponse,
-    responses={200: {"content": CSV_FILE, "description": "One line a lead."},
+    "/{job_id}/leads.csv", summary="The outcome of each lead as a CSV file", response_class=StreamingResponse,
+    responses={200: {"content": CSV_FILE, "description": "One line for each lead."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=Lane.EXPORT))],
 )  # fmt: skip
 async def download_deliveries(
     job_id: JobId, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
 ) -> StreamingResponse:
-    """All of them at once, in cells that no spreadsheet computes."""
+    """All leads in one file; no cell is executed as a spreadsheet formula."""
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
     return _csv_file(database, caller, job_id, status or None, cause or None)
@@ -122,31 +122,31 @@ def _csv_file(
 
 
 def _require_no_paging(request: Request) -> None:
-    """Raises 422: a parameter is never ignored."""
+    """Raises 422 for paging parameters, because no parameter is ignored silently."""
     if named := [name for name in ("cursor", "limit") if request.query_params.get(name)]:
         raise InvalidError(
-            f"{named[0]}: does not go with `Accept: text/csv`, which holds all leads.",
-            errors=[{"field": name, "message": "does not go with `Accept: text/csv`"} for name in named],
+            f"{named[0]}: not allowed with `Accept: text/csv`, which returns all leads.",
+            errors=[{"field": name, "message": "not allowed with `Accept: text/csv`"} for name in named],
         )
 
 
 @router.get(
-    "/{job_id}/events",  # noqa: FAST003 - the stream's own dependency takes it
+    "/{job_id}/events",  # noqa: FAST003 - the dependency of the stream reads it
     summary="A push job as it changes", response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobView"}}},
-                     "description": "Server-Sent Events `job`, the data of each is the job as `GET /api/clay/jobs/{id}` gives it: "
+                     "description": "Server-Sent Events `job`, whose data is the job as in `GET /api/clay/jobs/{id}`: "
                                     "at once, then on every change, at most 4 a second, until it has ended."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=None))],
 )  # fmt: skip
 async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
-    """To be read with fetch, which sends headers; EventSource cannot. Ends, too, when the caller may no longer read it."""
+    """Read it with fetch: EventSource cannot send headers. The stream also ends when the caller may no longer read the job."""
     async for snapshot in stream.snapshots():
         yield ServerSentEvent(raw_data=snapshot, event="job")
 
 
 @router.post(
-    "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Push again what failed",
+    "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Retry the leads that failed",
     responses={202: LOCATION, **responses(*CALLER, 404, 409, 413)},
     dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
@@ -156,12 +156,12 @@ async def retry_job(
     body: Annotated[RetryBody, Body()] = ALL_RETRYABLE,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
-    """A new job that names the old, of what failed or was cancelled. What may be in Clay already is sent only by name."""
+    """Queue failed and cancelled leads as a new push job. Leads that may be in Clay are sent only when requested by name."""
     response = await service.retry_once(idempotency_key, job_id, body)
     return JSONResponse(response.answer, response.status, headers={"Location": response.location or ""})
 
 
 @router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))
 async def cancel_job(job_id: JobId, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
-    """Within a second nothing more is sent; what has gone to Clay stays there."""
+    """Sending stops within a second; leads already in Clay stay there."""
     return await cancel(connection, actor_of(caller, request_id), job_id)

@@ -1,4 +1,4 @@
-"""`/api/clay/push`, `push-filtered`, `preview`, `status` and `leads`: parse, call, answer."""
+"""The HTTP endpoints `/api/clay/push`, `push-filtered`, `preview`, `status` and `leads`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -22,11 +22,11 @@ from clay_push_service.push_jobs.views import LeadPage
 
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, route_class=GuardedRoute)
 
-DryRun = Annotated[bool, Query(description="Answer 200 with the preview, and queue nothing.")]
+DryRun = Annotated[bool, Query(description="Return 200 with the preview, and queue nothing.")]
 LEADS = Depends(Takes(BodySize.SETTING, Lane.COSTLY))
 PUSHED = {
     202: LOCATION,
-    200: {"model": Preview, "description": "With `dry_run`: what the push would do."},
+    200: {"model": Preview, "description": "With `dry_run`: the preview of the push."},
     **responses(*CALLER, 404, 409, 413),
 }
 
@@ -38,7 +38,7 @@ PUSHED = {
 async def push(
     body: PushBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
-    """Queue one push job a project. Nothing is queued if any id is no lead of the organization."""
+    """Queue one push job for each project. Nothing is queued if any id is not a lead of the organization."""
     if dry_run:
         return JSONResponse((await service.preview(body)).model_dump(mode="json"))
     return _json(await service.push_once(idempotency_key, body))
@@ -51,7 +51,7 @@ async def push(
 async def push_filtered(
     body: PushFilteredBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
 ) -> JSONResponse:
-    """Queue one push job for all leads of a project that match; over 50,000 is 422 with the count."""
+    """Queue one push job for all matching leads of a project. Over 50,000 leads return 422 with the count."""
     if dry_run:
         return JSONResponse((await service.preview(body)).model_dump(mode="json"))
     return _json(await service.push_once(idempotency_key, body))
@@ -62,21 +62,21 @@ def _json(response: StoredResponse) -> JSONResponse:
 
 
 @router.post(
-    "/preview", summary="What a push would do", responses=responses(*CALLER, 404, 409, 413), dependencies=[LEADS]
+    "/preview", summary="Preview a push", responses=responses(*CALLER, 404, 409, 413), dependencies=[LEADS]
 )  # fmt: skip
 async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
-    """Counts, time, quota and one sample payload; queues and sends nothing."""
+    """Counts, duration, quota and one sample payload; queues and sends nothing."""
     return await service.preview(body)
 
 
 @router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
 async def read_integration_status(service: ReadAccess) -> StatusView:
-    """May this organization use Clay, is it set up, does it work, and what has gone so far."""
+    """Whether the organization may use Clay, the configuration, the connection and the totals so far."""
     return await service.read_status()
 
 
 class LeadQuery(LeadFilters):
-    """The filters of a push, and which page."""
+    """The filters of a push, and the page."""
 
     project_id: UUID = Field(description="The project.")
     cursor: Cursor = None
@@ -85,7 +85,7 @@ class LeadQuery(LeadFilters):
 
 @router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))
 async def list_leads(service: ReadAccess, query: Annotated[LeadQuery, Query()]) -> LeadPage:
-    """Best leads first. `clay.state` is the "Already in Clay" mark."""
+    """Best score first. `clay.state` is the "Already in Clay" mark."""
     return await read_leads(
         service.connection,
         service.tables,

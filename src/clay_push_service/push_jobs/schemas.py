@@ -127,9 +127,9 @@ class Preview(BaseModel):
 
 
 class RetryBody(BaseModel):
-    """Nothing: every failed or cancelled lead whose cause is `retryable`. `causes` or `lead_ids`: just these.
+    """An empty body retries every failed or cancelled lead whose cause is `retryable`; `causes` or `lead_ids` only these.
 
-    So what is `unknown` (it may be in Clay already), `poison` or `lead_gone` is retried only by name.
+    Leads that are `unknown` (may be in Clay), `poison` or `lead_gone` are retried only when requested by name.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"causes": ["server_error"]}]})
