@@ -34,7 +34,7 @@ async def cancel(connection: AsyncConnection, actor: Actor, job_id: UUID) -> Can
     if row is None:
         raise not_found()
     if row.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
-        raise ConflictError(f"This push job has already ended: it is {row.status}.", code="job_ended")
+        raise ConflictError(f"This push job has ended already: it is {row.status}.", code="job_ended")
     await connection.execute(REQUEST, {"job_id": job_id})
     ended = await end_queued(connection, [job_id], Cause.CANCELLED)
     counts = (await connection.execute(COUNTS, {"job_id": job_id})).one()
