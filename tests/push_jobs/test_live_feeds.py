@@ -115,7 +115,7 @@ async def test_cancelling_tells_what_clay_took_from_what_it_may_have(database_ur
         assert counts == {"cancelled_count": 1, "already_sent": 1, "maybe_sent": 1, "in_flight": 0}
         assert said["message"] == (
             "Cancelled: 1 lead will not be sent; 1 had already gone to Clay; "
-            "1 may already be in Clay, because no clear answer came."
+            "1 may already be in Clay, because no clear response came."
         )
         job = await p.job(job_id)
         assert (job["status"], job["warnings"]) == (
