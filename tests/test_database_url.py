@@ -157,7 +157,7 @@ def test_file_that_cannot_be_read_is_named_by_its_parameter(tmp_path: Path) -> N
     there = tmp_path / "root.crt"
     there.write_text("")
     load(None, database_url=f"postgresql://u@h/d?sslrootcert={there}")
-    with pytest.raises(SettingsError, match="parameter sslkey: names a file that is not there"):
+    with pytest.raises(SettingsError, match="parameter sslkey: names a file that does not exist"):
         load(None, admin_database_url=f"postgresql://u@h/d?sslkey={tmp_path}/no.key", database_url="postgresql://u@h/d")
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from clay_push_service.database.database import Database
 from clay_push_service.database.drivers import Client, connect_psycopg
-from clay_push_service.logs import told
+from clay_push_service.logs import format_exception
 
 CANARY = "canary-28950e77"
 
@@ -26,7 +26,7 @@ async def test_traceback_names_the_error_and_not_the_data(database: Database, st
         await connection.execute(text("CREATE TEMP TABLE t (n text, CONSTRAINT nobody CHECK (n = ''))"))
         with pytest.raises(Exception, match=r".") as caught:
             await connection.execute(text(statement), {"value": CANARY})
-    said = told((caught.type, caught.value, caught.tb))
+    said = format_exception((caught.type, caught.value, caught.tb))
     assert kept in said
     assert "test_traceback_names_the_error" in said
     assert CANARY not in said
@@ -40,6 +40,9 @@ async def test_traceback_of_either_driver_tells_no_row(database_url: str) -> Non
     await one.close()
     with connect_psycopg(Client(database_url, "test")) as two, pytest.raises(psycopg.Error, match=CANARY) as also:
         two.execute(statements.format(CANARY))
-    for said in (told((caught.type, caught.value, caught.tb)), told((also.type, also.value, also.tb))):
+    for said in (
+        format_exception((caught.type, caught.value, caught.tb)),
+        format_exception((also.type, also.value, also.tb)),
+    ):
         assert "[23505] duplicate key" in said
         assert CANARY not in said

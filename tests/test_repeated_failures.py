@@ -8,7 +8,7 @@ import sys
 import pytest
 import structlog
 
-from clay_push_service.logs import MOST_CHARACTERS, told
+from clay_push_service.logs import MOST_CHARACTERS, format_exception
 from clay_push_service.repeated_failures import MOST_KINDS, PERIOD_SECONDS, RepeatedFailures
 
 Line = dict[str, object]
@@ -124,6 +124,6 @@ def test_a_long_chain_of_errors_is_bounded_and_ends_with_the_last() -> None:
 
     with pytest.raises(RuntimeError) as raised:
         fail(40)
-    text = told((RuntimeError, raised.value, raised.tb))
+    text = format_exception((RuntimeError, raised.value, raised.tb))
     assert len(text) <= MOST_CHARACTERS + len(" [...] ")
     assert text.rstrip().endswith("RuntimeError: level 40")

@@ -1,6 +1,6 @@
-"""Parses a PostgreSQL URL as libpq does (one place for both drivers), and refuses by name what they cannot both do.
+"""Parses a PostgreSQL URL as libpq does, for both drivers, and rejects parameters that one of them does not support.
 
-An error names the part or the parameter, never its value: a password may stand in the wrong place.
+An error names the part or the parameter, never its value: a password may be in the wrong place.
 """
 
 import difflib
@@ -29,9 +29,9 @@ TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 WRITABLE = ("any", "read-write", "primary")
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 TLS = (*FILES, "sslpassword")
-"""Passed on as they are: both drivers know them by these names."""
+"""Passed on unchanged: both drivers support these names."""
 NUMBERS: Mapping[str, tuple[int, int]] = MappingProxyType({
-    "connect_timeout": (1, 60),  # seconds; libpq's 0 would wait for ever
+    "connect_timeout": (1, 60),  # seconds; 0 of libpq would wait without limit
     "keepalives": (0, 1),
     "keepalives_idle": (1, 7200),  # seconds
     "keepalives_interval": (1, 600),  # seconds
@@ -43,7 +43,7 @@ NO_EFFECT: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "gssencmode": ("disable", "prefer"),
     "channel_binding": ("disable", "prefer"),
 })  # fmt: skip
-"""Accepted with these values alone, which are what happens anyway."""
+"""Accepted only with these values, which equal the default behavior."""
 PLACE = ("host", "port", "user", "password", "dbname")
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "sslmode": SSL_MODES,
@@ -58,29 +58,29 @@ OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=(\S*)", re.ASCII)
 
 
 class DatabaseUrlError(ValueError):
-    """The URL cannot be used; the message says which part, and holds no value of it."""
+    """The URL is unusable; the message names the part, without its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
     hosts: tuple[tuple[str, int], ...]
-    """Tried in this order; a host that begins with `/` is the directory of a Unix socket."""
+    """In the order in which they are tried; a host that begins with `/` is the directory of a Unix socket."""
     role: str
     password: str | None = field(repr=False)
-    """None: the drivers look for it in PGPASSWORD and in the password file."""
+    """None: the drivers read PGPASSWORD and the password file."""
     database: str
     application_name: str | None
-    """None: each of our processes has a name of its own."""
+    """None: each kind of process has its own default."""
     target_session_attrs: str
     connect_timeout_seconds: int | None
-    """For one host; None: each of our processes has its own."""
+    """For one host; None: each kind of process has its own default."""
     keepalives: bool
     keepalives_idle_seconds: int
     keepalives_interval_seconds: int
     keepalives_count: int
     tcp_user_timeout_ms: int
     tls: Mapping[str, str] = field(repr=False)
-    """libpq's names, as far as they were given."""
+    """The given TLS parameters, by libpq's names."""
     settings: Mapping[str, str]
     """Session settings of `options=-c name=value`."""
 
@@ -92,7 +92,7 @@ class DatabaseUrl:
 
 @cache
 def parse(url: str) -> DatabaseUrl:
-    """Raises DatabaseUrlError."""
+    """Parse a URL. Raises DatabaseUrlError."""
     if not url.startswith(SCHEMES):
         raise DatabaseUrlError("must begin with postgresql://")
     credentials, place, path, query = _split(url.partition("://")[2])
@@ -124,10 +124,10 @@ def parse(url: str) -> DatabaseUrl:
 
 
 def _split(rest: str) -> tuple[str, str, str, str]:
-    """Credentials, hosts, path, query. As libpq: credentials end at the first `@`.
+    """Return credentials, hosts, path and query. As in libpq, credentials end at the first `@`.
 
-    libpq takes a `/` before that for the path. A password with a bare `/` used to work here, so it still does where what
-    precedes it is no host list.
+    libpq treats an earlier `/` as the start of the path. Earlier releases accepted a password with a plain `/`; it is still
+    accepted unless the text before it is a host list.
     """
     before, at, after = rest.partition("@")
     place, slash, _ = before.partition("/")
@@ -160,7 +160,7 @@ def _hosts(hosts: Sequence[str], ports: Sequence[str]) -> tuple[tuple[str, int],
 
 
 def _host_and_port(place: str) -> tuple[str, str]:
-    """Of `host:port`, `[address]:port`, either without a port, or a directory with %2F."""
+    """Split `host:port`, `[address]:port`, either without a port, or a directory with %2F."""
     if place.startswith("["):
         host, closed, rest = place[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
@@ -182,7 +182,7 @@ def _port(text: str) -> int:
 
 
 def _decoded(text: str, what: str) -> str:
-    """A `%` that begins no code is itself, as it always was here."""
+    """Decode percent codes; a `%` that begins no code is kept."""
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
@@ -193,7 +193,7 @@ def _decoded(text: str, what: str) -> str:
 
 
 def _parameters(query: str) -> Mapping[str, str]:
-    """Each is known and has a value that both drivers can be given, or is refused by its name."""
+    """Return the parameters. Raises DatabaseUrlError for one that is unknown or has a value that a driver does not support."""
     given: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         raw_name, equals, raw = part.partition("=")
@@ -207,7 +207,7 @@ def _parameters(query: str) -> Mapping[str, str]:
                 else f"parameter {shown}: is not supported{meant}"
             )  # fmt: skip
         value = _decoded(raw, f"a parameter {name}")
-        if name == "ssl":  # JDBC's, which libpq takes for sslmode, and asyncpg's
+        if name == "ssl":  # JDBC's and asyncpg's name, which libpq accepts for sslmode
             value = {"true": "require", "false": "disable"}.get(value, value)
         choices = CHOICES.get(name)
         if choices is not None and value and (value.lower() if name in NO_EFFECT else value) not in choices:
@@ -229,7 +229,7 @@ def _number(given: Mapping[str, str], name: str) -> int | None:
 
 
 def _options(text: str) -> Iterator[tuple[str, str]]:
-    """`-c name=value` of `options`. What the service sets itself is refused: it would not count."""
+    """Yield each `-c name=value` of `options`. Raises DatabaseUrlError for settings that the service sets itself."""
     rest = text.strip()
     while rest:
         match = OPTION.match(rest)
@@ -243,7 +243,7 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _own_name() -> str:
-    """As libpq: without a user, the operating system's."""
+    """Return the user of the operating system: the default of libpq."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -1,16 +1,16 @@
-"""What a caller may be told: one class a kind of refusal, each with its HTTP status and a stable code. No framework."""
+"""Expected errors: one class per HTTP status, each with a stable code. Independent of the framework."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-UNFINISHED = "The NexusLeads operator has to finish the setup."
-"""Said to callers, who can do nothing about it; what is missing stands in the log."""
+UNFINISHED = "The NexusLeads operator must complete the setup."
+"""For callers, who cannot fix it themselves; the log names what is missing."""
 
 
 class ClayPushError(Exception):
-    """Expected refusals. Rendered as RFC 9457 `application/problem+json` by `web.py`, as one line by the command line.
+    """Base class. The API renders it as RFC 9457 `application/problem+json`, the command line as one line.
 
-    `detail` is one sentence for a person and never holds a stack trace, a URL or a token.
+    `detail` is one sentence for a person, without stack trace, URL or token.
     """
 
     status: ClassVar[int] = 400

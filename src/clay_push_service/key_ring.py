@@ -1,4 +1,4 @@
-"""Reads the ring of encryption keys, `id:base64` each; it holds no key longer than it takes, and shows an id at most."""
+"""Parses the ring of encryption keys (`id:base64` each). Errors show the id of a key, never the key."""
 
 import base64
 import binascii
@@ -9,21 +9,21 @@ from pydantic import SecretStr
 
 KEY_BYTES = 32
 MINIMUM_DIFFERENT = 12
-"""Different bytes. 32 random ones have about 30; a key of zeros, or of one word repeated, is a placeholder."""
+"""Minimum number of different bytes. 32 random bytes have about 30; zeros or a repeated word are a placeholder."""
 KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 
 
 class KeyRingError(ValueError):
-    """The ring is not usable. A ValueError, so that pydantic names it among the other bad settings."""
+    """The ring is unusable. A ValueError, so pydantic reports it with the other bad settings."""
 
 
 def read_ring(ring: Sequence[SecretStr]) -> dict[str, bytes]:
-    """The keys by id, in the ring's order. An empty ring is an empty dict."""
+    """Return the keys by id, in the order of the ring."""
     keys: dict[str, bytes] = {}
     for entry in ring:
         key_id, key = _parse(entry.get_secret_value())
         if key_id in keys:
-            raise KeyRingError(f"encryption key id {key_id!r} is there twice")
+            raise KeyRingError(f"encryption key id {key_id!r} appears twice")
         keys[key_id] = key
     return keys
 
@@ -39,5 +39,5 @@ def _parse(entry: str) -> tuple[str, bytes]:
     if len(key) != KEY_BYTES:
         raise KeyRingError(f"encryption key {key_id!r} is not {KEY_BYTES} bytes in base64")
     if len(set(key)) < MINIMUM_DIFFERENT:
-        raise KeyRingError(f"encryption key {key_id!r} is not random: make one with `clay-push secrets new`")
+        raise KeyRingError(f"encryption key {key_id!r} is not random: create one with `clay-push secrets new`")
     return key_id, key

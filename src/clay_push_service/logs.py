@@ -1,4 +1,4 @@
-"""Structured logs: a static event name and data as keywords; never a URL, a token, an e-mail or a payload."""
+"""Structured logging: a static event name with data as keywords; never a URL, token, e-mail or payload."""
 
 import atexit
 import logging
@@ -25,19 +25,19 @@ QUIET = {
     "psycopg": logging.WARNING,
     "alembic": logging.WARNING,
 }
-"""A floor for each library that would say too much, in force whatever LOG_LEVEL says."""
+"""Minimum levels of libraries that log sensitive data; they apply regardless of LOG_LEVEL."""
 
 
 MOST_CHARACTERS = 3_000
-"""Of a traceback in one line; a driver's chained errors took 7.7 KB. The middle is left out."""
+"""Limit of a traceback in one line; chained errors of a driver took 7.7 KB. The middle is omitted."""
 MOST_ERRORS = 6
-"""Of a chain, the last ones."""
+"""Number of errors shown of a chain: the last ones."""
 MOST_MESSAGE = 400
 
 
 def configure(log_format: Literal["json", "console"] = "json", level: str = "INFO") -> None:
-    """Send every log line of the process to standard error, as JSON or for a person."""
-    flush()  # of an earlier configuration
+    """Write every log line of the process to standard error, as JSON or for a terminal."""
+    flush()  # counts of an earlier configuration
     repeated = _repeated[0] = RepeatedFailures(_emit)
 
     def count_is_due(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -65,7 +65,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
             foreign_pre_chain=[count_is_due, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(told),
+                structlog.processors.ExceptionRenderer(format_exception),
                 renderer,
             ],
         )
@@ -81,7 +81,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
 
 
 _repeated: list[RepeatedFailures | None] = [None]
-"""Of the current configuration."""
+"""The counter of the current configuration."""
 
 
 def _emit(method: str, event: dict[str, object]) -> None:
@@ -90,13 +90,13 @@ def _emit(method: str, event: dict[str, object]) -> None:
 
 @atexit.register
 def flush() -> None:
-    """Log the counts of repeated failures that no line has yet; the end of a process does so itself."""
+    """Log the pending counts of repeated failures; runs automatically when the process exits."""
     if _repeated[0] is not None:
         _repeated[0].flush()
 
 
-def told(exc_info: structlog.typing.ExcInfo) -> str:
-    """A traceback without what the database quotes in its errors: the whole row it refused, or the value it could not read."""
+def format_exception(exc_info: structlog.typing.ExcInfo) -> str:
+    """Format a traceback without data that database errors quote, such as a rejected row or an invalid value."""
     chain = list(_chain(exc_info[1]))
     parts = ["Traceback (most recent call last):", *(_short(each, chain) for each in reversed(chain[:MOST_ERRORS]))]
     text = "\n".join(parts)
@@ -107,17 +107,17 @@ def told(exc_info: structlog.typing.ExcInfo) -> str:
 
 
 def _short(error: BaseException, chain: list[BaseException]) -> str:
-    """Where it came through first and last, and what it is."""
+    """Return the first and last frames of an error, and its message without values."""
     frames = [f"  {each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(error.__traceback__)]
     if len(frames) > 4:  # noqa: PLR2004 - two at each end
         frames = [*frames[:2], "  ...", *frames[-2:]]
-    said = "".join(traceback.format_exception_only(error)).strip()
+    message = "".join(traceback.format_exception_only(error)).strip()
     for each in chain:
         if isinstance(each, asyncpg.PostgresError | asyncpg.InterfaceError | psycopg.Error) and str(each):
-            said = said.replace(str(each), _without_values(each))
+            message = message.replace(str(each), _without_values(each))
         if isinstance(each, asyncpg.DataError) and str(each.__cause__):  # Python's own, which quotes the value
-            said = said.replace(str(each.__cause__), _without_values(each))
-    return "\n".join([*frames, said[:MOST_MESSAGE]])
+            message = message.replace(str(each.__cause__), _without_values(each))
+    return "\n".join([*frames, message[:MOST_MESSAGE]])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -131,10 +131,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _without_values(error: BaseException) -> str:
-    """Data errors (class 22, or the driver's own) quote the value in their first line, all others below it."""
+    """Return the message of a database error without values: data errors (class 22, or the driver's) quote them in the first line, others below it."""
     state: str = getattr(error, "sqlstate", None) or ""
     quotes = state.startswith("22") or isinstance(error, asyncpg.DataError)
-    return f"[{state or 'driver'}] {'(its words hold data)' if quotes else str(error).partition(chr(10))[0]}"
+    return f"[{state or 'driver'}] {'(message contains data)' if quotes else str(error).partition(chr(10))[0]}"
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

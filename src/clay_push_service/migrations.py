@@ -1,4 +1,4 @@
-"""Brings schema `clay` to this release's state and grants the running role what it needs; touches nothing of the host's."""
+"""Runs the database migrations of schema `clay` and grants permissions to the runtime role; changes nothing in NexusLeads' schema."""
 
 from functools import cache
 from pathlib import Path
@@ -17,14 +17,14 @@ from clay_push_service.session_settings import SCHEMA
 
 _INSTALLED = Path(__file__).resolve().parent / "alembic"
 SCRIPTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "alembic"
-"""In the package where it was installed from a wheel, as in the image; beside `src/` in a checkout."""
+"""Inside the package when installed from a wheel, as in the image; beside `src/` in a checkout."""
 
 GRANTS = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
     "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
-    # What was done can be added to and read, never changed: its trigger says so, too, and this also where it is missing.
+    # The audit log can be appended to and read, never changed; a trigger enforces the same.
     "REVOKE UPDATE, DELETE ON {schema}.audit_log FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}",
 )
@@ -38,20 +38,22 @@ def alembic_config(url: str | None = None) -> Config:
 
 
 def engine(url: str) -> Engine:
-    """For Alembic: a connection of its own each time."""
+    """Return an engine for Alembic, without pooling."""
     client = drivers.Client(url, "clay-push-migrate")
     return create_engine("postgresql+psycopg://", creator=lambda: drivers.connect_psycopg(client), poolclass=NullPool)
 
 
 def upgrade(url: str, runtime_role: str | None = None) -> None:
-    """Run every missing migration as the role in `url`; safe to run again, and from many places at once.
+    """Run every missing migration as the role in `url`; safe to repeat and to run concurrently.
 
-    `runtime_role` is granted the use of our schema when it is another role than the one that migrates.
+    `runtime_role` gets its permissions on the schema, unless it is the migrating role.
     """
     command.upgrade(alembic_config(url), "head")
     if runtime_role is not None and runtime_role != parse(url).role:
         client = drivers.Client(url, "clay-push-migrate")
-        with drivers.connect_psycopg(client) as connection:  # one transaction: at no moment may it more than at its end
+        with drivers.connect_psycopg(
+            client
+        ) as connection:  # one transaction: the role never has more permissions than at its end
             for statement in GRANTS:
                 connection.execute(
                     sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(runtime_role))
@@ -60,23 +62,23 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
 
 @cache
 def head() -> str:
-    """The revision this release needs."""
+    """Return the revision that this release requires."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
 @cache
 def revisions() -> frozenset[str]:
-    """All that this release knows."""
+    """Return all revisions of this release."""
     scripts = ScriptDirectory.from_config(alembic_config())
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def is_behind(revision: str | None) -> bool:
-    """Whether migrations are missing. A revision of a newer release is none of ours, and compatible with us."""
+    """Return whether migrations are missing. An unknown revision is from a newer release, and compatible."""
     return revision is None or (revision in revisions() and revision != head())
 
 
 def current(url: str) -> str | None:
-    """The revision the database is at, or None when it was never migrated."""
+    """Return the revision of the database, or None if it was never migrated."""
     with engine(url).connect() as connection:
         return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()

@@ -1,4 +1,4 @@
-"""Finds the known name that a misspelled one was most likely meant to be, for error messages. Pure."""
+"""Suggests the nearest known name for a misspelled one, for error messages. Pure."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,18 +7,18 @@ from typing import Final
 LIKENESS: Final = 0.7
 """From 0 to 1, as difflib measures it: `min_skore` is near `min_score`, `score` is not near `source`."""
 MAX_CHARACTERS: Final = 64
-"""Of a name that is compared; ours are shorter, and the comparison takes quadratic time."""
+"""Limit of a compared name; known names are shorter, and the comparison takes quadratic time."""
 
 
 def near_match(name: str, known: Iterable[str]) -> str | None:
-    """The known name that differs in case, hyphens and underscores only, else the most similar one, else None."""
+    """Return the known name that differs only in case, hyphens and underscores, else the most similar one, else None."""
     by_plain = {_plain(each): each for each in known if each}
     found = difflib.get_close_matches(_plain(name[:MAX_CHARACTERS]), by_plain, n=1, cutoff=LIKENESS)
     return by_plain[found[0]] if found else None
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """The second half of a message about an unknown name: the near match, or everything that is known."""
+    """Return the second half of a message about an unknown name: the near match, or all known names."""
     names = list(known)
     meant = near_match(name, names)
     if meant is not None:

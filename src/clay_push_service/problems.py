@@ -1,4 +1,4 @@
-"""What every refusal looks like to a caller: RFC 9457 problem documents, the same in answers and in openapi.yaml."""
+"""Problem documents (RFC 9457): the format of every error response, and its schema in openapi.yaml."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +10,7 @@ from clay_push_service.problem_codes import codes_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:clay-push:problem:"
-"""A name and no address: there is no page behind it, and an address would promise one."""
+"""A URN, not a URL: no page exists for it."""
 
 Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
@@ -19,11 +19,11 @@ class FieldProblem(BaseModel):
     field: str = Field(
         description="Path of the bad field, dotted; `body` for the whole body.", examples=["rate_limit_ms"]
     )
-    message: str = Field(description="What is wrong with it.", examples=["must be at most 60,000"])
+    message: str = Field(description="What is wrong with the field.", examples=["must be at most 60,000"])
 
 
 class Problem(BaseModel):
-    """RFC 9457. Some codes carry further members, such as `reason` and `remedy` of `destination_closed`."""
+    """RFC 9457. Some codes have further members, such as `reason` and `remedy` of `destination_closed`."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -41,16 +41,16 @@ class Problem(BaseModel):
     )
 
     type: str = Field(description=f"`{TYPE_PREFIX}` and the code.")
-    title: str = Field(description="The status in words.")
+    title: str = Field(description="The name of the status.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="One sentence for a person; never a stack trace, a URL or a token.")
-    code: str = Field(description="Stable, for programs; each response lists those it may have.")
-    errors: list[FieldProblem] | None = Field(None, description="Bad fields, if that is what is wrong.")
-    request_id: str | None = Field(None, description="Of this request; quote it when you report the problem.")
+    detail: str = Field(description="One sentence for a person, without stack trace, URL or token.")
+    code: str = Field(description="Stable code for programs; each response lists its possible codes.")
+    errors: list[FieldProblem] | None = Field(None, description="The invalid fields, if any.")
+    request_id: str | None = Field(None, description="Id of this request; include it when you report the problem.")
 
 
 def document(error: ClayPushError, request_id: str | None = None) -> dict[str, Json]:
-    """The problem as JSON. Further members never replace the standard ones."""
+    """Return the problem as JSON. Further members never replace the standard ones."""
     standard: dict[str, Json] = {
         "type": TYPE_PREFIX + error.code,
         "title": error.title,
@@ -67,16 +67,16 @@ def document(error: ClayPushError, request_id: str | None = None) -> dict[str, J
 
 
 OF_FRAMEWORK: Final = "http_error"
-"""The code of whatever else the framework refuses, with a status of its own."""
+"""The code of other framework errors; the status is the framework's."""
 LOCATION: Final[dict[str, Any]] = {"headers": {"Location": {"$ref": "#/components/headers/Location"}}}
-"""For a route's `responses=`: a response that says where what it made is."""
+"""For a route's `responses=`: a response with the path of the created resource."""
 EVERY_ROUTE: Final = frozenset({400, 422, 500, 503})
 OF_BODIES: Final = frozenset({408, 413, 415})
-"""Too slow, too large, not JSON: a route that names one of them reads a body and may answer each."""
+"""Too slow, too large, not JSON: a route that declares one of them reads a body and may return each."""
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses=`: the problems it may answer, besides those that every route may."""
+    """Return a route's `responses=`: the given statuses and those of every route."""
     wanted = sorted({*statuses, *EVERY_ROUTE, *(OF_BODIES if OF_BODIES & {*statuses} else ())})
     return {
         status: {
@@ -88,4 +88,4 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 CALLER: Final = (400, 401, 403, 429)
-"""What every route with a caller may answer."""
+"""Statuses of every route with an authenticated caller."""

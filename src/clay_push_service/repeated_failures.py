@@ -1,7 +1,7 @@
-"""Counts failures that repeat instead of logging each: one line a kind and period, and a line with how many were left out.
+"""Log rate limit for repeated failures: logs one line per kind and period, and later the number of omitted lines.
 
-There is no thread for it. The count is logged with the first line of any kind after the period, or by `flush` at the end of
-the process.
+It uses no thread. The count is logged with the first line of any kind after the period, or by `flush` when the process
+exits.
 """
 
 import sys
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import structlog
 
 PERIOD_SECONDS = 10.0
-"""A database that is away fails every slice every 2 s: one line of each kind in this time says the same."""
+"""Without a database every slice fails every 2 s; one line per kind in this period is enough."""
 MOST_KINDS = 200
-"""Remembered at once; the kinds are events and error classes, so there are far fewer."""
+"""Maximum kinds kept; a kind is an event with an error class, so there are far fewer."""
 
 Emit = Callable[[str, dict[str, object]], None]
 """Logs a line: the method's name (`error`, `warning`) and the event."""
@@ -28,7 +28,7 @@ class _Seen:
 
 
 class RepeatedFailures:
-    """A processor of structlog. A kind is an event with the class of its exception; lines without an exception pass."""
+    """A structlog processor. A kind is an event with the class of its exception; lines without an exception pass."""
 
     def __init__(self, emit: Emit, now: Callable[[], float] = time.monotonic) -> None:
         """`emit` may log through this very processor."""
@@ -66,7 +66,7 @@ class RepeatedFailures:
         return event
 
     def flush(self, now: float | None = None) -> None:
-        """Log the count of each kind whose period is over at `now`; without `now`, of every kind."""
+        """Log the count of each kind whose period has ended at `now`; without `now`, of every kind."""
         for (failure, error), seen in list(self._seen.items()):
             if seen.left_out and (now is None or now - seen.since >= PERIOD_SECONDS):
                 repeated, seen.left_out = seen.left_out, 0  # first, because `emit` comes back here

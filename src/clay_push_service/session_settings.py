@@ -1,4 +1,4 @@
-"""The session settings that every connection to PostgreSQL has, whatever the database or the role has as its defaults.
+"""Session settings of every PostgreSQL connection; they override the defaults of the database and the role.
 
 They are set by SET statements after connecting, not as startup parameters: pgbouncer refuses unknown startup parameters.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 SCHEMA = "clay"
-"""Ours. Every name in a statement is qualified: the host has a `clay_push_log` of its own in `public`."""
+"""The schema of this service. Statements qualify every name: NexusLeads has its own `clay_push_log` in `public`."""
 
 PINNED: Mapping[str, str] = MappingProxyType({
     "quote_all_identifiers": "off",  # first: PostgreSQL also writes the values of later settings by it
@@ -35,7 +35,7 @@ PINNED: Mapping[str, str] = MappingProxyType({
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
     "synchronous_commit": "on",
-    # Times. A statement that needs another says so with SET LOCAL.
+    # Timeouts. A statement that needs another value uses SET LOCAL.
     "statement_timeout": "30s",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "10s",  # only a frozen process is idle here; its locks stop the sweep
@@ -43,14 +43,14 @@ PINNED: Mapping[str, str] = MappingProxyType({
     "transaction_timeout": "0",
     "jit": "off",  # compiling a plan costs more than any statement here runs
 })  # fmt: skip
-"""Name and value. What only tunes plans and memory (work_mem, enable_…) stays the administrator's."""
+"""Name and value. Settings that only tune plans and memory (work_mem, enable_…) are left to the administrator."""
 
 SINCE: Mapping[str, int] = MappingProxyType({"transaction_timeout": 17})
-"""PostgreSQL's major version that brought a setting newer than 15, the oldest that is supported."""
+"""The PostgreSQL major version that introduced a setting, for settings newer than 15 (the oldest supported version)."""
 
 
 def set_statements(server_major: int, changes: Mapping[str, str]) -> str:
-    """One text of SET statements, sent in one round trip. `changes`: other values, or further settings."""
+    """Return SET statements as one text, for one round trip. `changes`: overrides and further settings."""
     return "; ".join(_statements(server_major, {**PINNED, **changes}))
 
 

@@ -1,4 +1,4 @@
-"""What the environment may say: one frozen class, read once, passed in; nobody else reads `os.environ`."""
+"""Settings of the service: one frozen class, read once from the environment or `.env` and passed in."""
 
 import difflib
 import os
@@ -28,14 +28,14 @@ RetryDelay = Annotated[float, Field(ge=0, le=3600)]
 
 
 class SettingsError(Exception):
-    """The environment is not usable; the message names every bad variable, one a line."""
+    """The settings are invalid; the message lists every bad variable, one per line."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        super().__init__("The settings are not usable:\n" + "\n".join(f"  {line}" for line in lines))
+        super().__init__("The settings are invalid:\n" + "\n".join(f"  {line}" for line in lines))
 
 
 class Settings(BaseSettings):
-    """Every setting, with its unit in its name. Source of each: an environment variable `CLAY_PUSH_<NAME>`, or `.env`."""
+    """Every setting, with its unit in its name. Source: the environment variable `CLAY_PUSH_<NAME>`, or `.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True,
@@ -43,99 +43,95 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     database_url: str
-    """postgresql://user:password@host:port/database, as libpq reads it; NexusLeads' database, in which ours is the schema `clay`.
-    The parameters it may have are in `database_url.py`."""
+    """postgresql://user:password@host:port/database, as libpq reads it: NexusLeads' database, where this service owns the schema `clay`.
+    `database_url.py` lists the supported parameters."""
     admin_database_url: str | None = None
-    """For `migrate` and `attach`; without it DATABASE_URL."""
+    """For `migrate` and `attach`; default: DATABASE_URL."""
     host_schema: str = "public"
-    """The PostgreSQL schema where NexusLeads' tables are."""
+    """The PostgreSQL schema of NexusLeads' tables."""
     host: str = "127.0.0.1"
-    """The address `serve` listens on, and a worker's metrics. Of this machine alone unless a container or a proxy needs more."""
+    """Listen address of `serve` and of a worker's metrics. Change it from loopback only for a container or a proxy."""
     port: int = Field(8080, ge=0, le=LONGEST_PORT)
-    """Where `serve` listens; 0 takes any free one."""
+    """Port of `serve`; 0 selects any free port."""
     metrics_port: int | None = Field(None, ge=0, le=LONGEST_PORT)
-    """A worker's own metrics port, on HOST; none: it serves none. Without a key: keep it in your network."""
+    """Port of a worker's metrics, on HOST; unset: no metrics. It has no authentication: keep it inside your network."""
 
     jwt_secret: SecretStr | None = None
-    """The host's SECRET_KEY, to check its access tokens: at least 32 bytes, 12 different characters, no published default.
-    Without it only service keys are let in."""
+    """NexusLeads' SECRET_KEY, which verifies its access tokens: at least 32 bytes, 12 different characters, no published default.
+    Without it only service keys are accepted."""
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """A ring of `id:base64` AES-256 keys, comma-separated; the first encrypts, all decrypt. A worker needs it; `serve`
-    without it can save and test no webhook."""
+    """Key ring: `id:base64` AES-256 keys, comma-separated; the first encrypts, all decrypt. A worker requires it; without it
+    `serve` cannot save or test webhooks."""
     billing_enabled: bool = Field(False, validation_alias=AliasChoices("BILLING_ENABLED", "billing_enabled"))
-    """The host's own switch, by the host's own name: off, everybody may push; on, Enterprise only."""
+    """NexusLeads' own switch and name. Off: every organization may push; on: Enterprise only."""
     upgrade_url: str | None = None
-    """Where the upgrade prompt of a gated organization points."""
+    """Link of the upgrade prompt for organizations without access."""
     ops_open: bool = False
-    """`/status` and `/metrics` without a key, for a network of one's own."""
+    """Serve `/status` and `/metrics` without a key; for private networks only."""
 
     allowed_webhook_hosts: Words = Field(("clay.com", "*.clay.com"), min_length=1)
-    """`host`, `*.host`, or either with `:port`; 443 unless a port is named."""
+    """`host`, `*.host`, or either with `:port`; the default port is 443."""
     allowed_webhook_networks: Words = ()
-    """Internal networks that may be reached all the same. For a sandbox or a test only."""
+    """Internal networks that webhooks may use. For a sandbox or a test only."""
     allow_plain_http: bool = False
-    """Webhooks that begin with http://. For a sandbox or a test only."""
+    """Allow webhooks with http://. For a sandbox or a test only."""
 
     worker_concurrency: int = Field(100, ge=1, le=1000)
-    """Slices at once in one worker; a slice that only waits for its pace costs a coroutine."""
+    """Concurrent slices in one worker; a slice that waits for its pace costs one coroutine."""
     in_flight_per_destination: int = Field(16, ge=1, le=256)
-    """POSTs at once to one destination from one worker; more gained nothing when measured."""
+    """Concurrent POSTs to one destination from one worker; measurements show no gain above 16."""
     database_pool_size: int = Field(10, ge=1, le=200)
-    """Connections of one process to PostgreSQL at most, beside the few of docs/scaling.md; none is held across a POST."""
+    """Maximum pooled PostgreSQL connections of one process, in addition to those in docs/scaling.md. None is held during a POST."""
     ca_file: str | None = None
-    """A PEM file of certificate authorities to trust in addition to the public ones, when a proxy or gateway on the way to
-    webhooks has a private one."""
+    """PEM file of certificate authorities to trust in addition to the public ones, for a proxy or gateway on the path to Clay."""
     request_timeout_seconds: float = Field(30.0, gt=0, le=300)
-    """Over the whole POST. 30 s: the feature document, section 8."""
+    """Time limit of a whole POST. 30 s: feature document, section 8."""
     connect_timeout_seconds: float = Field(10.0, gt=0, le=60)
-    """Until a connection to Clay stands; nothing was sent before, so what takes longer is tried again."""
+    """Time limit for connecting to Clay. Nothing is sent before, so a timeout is retried."""
     retry_delays_seconds: Annotated[tuple[RetryDelay, ...], NoDecode] = Field((2.0, 8.0, 30.0), min_length=1)
-    """Waits before the 2nd, 3rd and 4th attempt, before jitter. Three retries: the feature document, section 8."""
+    """Waits before the 2nd, 3rd and 4th attempt, without jitter. Three retries: feature document, section 8."""
     lease_seconds: float = Field(75.0, gt=0)
-    """How long a claim holds without a word from its worker; longer than two POSTs (see `longest_post_seconds`)."""
+    """How long a claim is valid without renewal; must exceed two POSTs (see `longest_post_seconds`)."""
     sweep_seconds: float = Field(10.0, gt=0)
-    """Between two sweeps of a worker. What a dead worker left waits this long at most once its lease has ended; a push job that
-    it drained is found idle after once to twice this time."""
+    """Interval between sweeps of a worker. After its lease expires, a delivery of a dead worker waits this long at most; an
+    idle push job is detected after one to two intervals."""
     shutdown_grace_seconds: float = Field(20.0, gt=0, le=20)
-    """How long a worker that was told to stop waits for answers; what has none then is `unknown`. Never over 20 s: it must
-    have ended before whoever stopped it loses patience at 25 s."""
+    """How long a stopping worker waits for responses; the rest become `unknown`. Supervisors kill it after 25 s."""
     watchdog_seconds: float = Field(30.0, ge=1)
-    """A worker that is cut off from its database, or whose event loop is blocked, ends itself after so long."""
+    """A worker without its database, or with a blocked event loop, exits after this time."""
     outage_probe_seconds: float = Field(30.0, gt=0)
-    """Between two leads that try whether a destination's outage is over."""
+    """Interval between probes of a destination in an outage; each probe sends one lead."""
     outage_give_up_seconds: float = Field(1800.0, gt=0)
-    """After so long an outage the rest of a push job fails as `clay_unavailable`. Half an hour: a lead a seller waits for
-    is better failed and seen than silently waiting."""
+    """Outage after which the rest of a push job fails as `clay_unavailable`: sellers prefer a failure to a long silent wait."""
 
     retention_days: int = Field(180, ge=1)
-    """After that personal columns of finished deliveries are emptied; the ledger stays."""
+    """Age after which the personal columns of finished deliveries are cleared; the rows stay."""
     log_format: Literal["json", "console"] = "json"
-    """`console` is for people at a terminal."""
+    """`console` is for reading in a terminal."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Of our own lines; DEBUG has one for every lead that Clay took."""
+    """Level of the service's own lines; DEBUG adds one line per delivered lead."""
     max_body_bytes: int = Field(4_000_000, ge=1000)
-    """The largest body of any route, which is a push's: 50,000 UUIDs are 2 MB. Most routes take 16 KB."""
+    """Largest request body of any route (a push: 50,000 UUIDs are 2 MB). Most routes accept 16 KB."""
     requests_per_organization: int = Field(4, ge=1, le=200)
-    """Requests of one organization at once in one process; others wait their turn. Of a pool of 10 this leaves 6 to others."""
+    """Concurrent requests of one organization in one process; further ones wait. In a pool of 10 this leaves 6 to others."""
     costly_requests_per_organization: int = Field(2, ge=1, le=50)
-    """The same for pushes, previews, runs of a rule and erasures: each holds a connection for seconds, and 50,000 ids 20 MB."""
+    """The same for pushes, previews, rule runs and erasures: each uses a connection for seconds, and up to 20 MB (50,000 ids)."""
     exports_per_organization: int = Field(2, ge=1, le=50)
-    """The same for CSV files, which last as long as their reader reads."""
+    """The same for CSV exports, which last as long as the client reads."""
     event_streams_per_caller: int = Field(10, ge=1, le=1000)
-    """Of one user or key in one process: a person has a few tabs open."""
+    """Event streams of one user or key in one process: a user has a few tabs open."""
     event_streams: int = Field(500, ge=1, le=50_000)
-    """Of all callers in one process; half of `max_connections`, so that requests find room."""
+    """Event streams of all callers in one process; half of `max_connections`, which leaves the rest to requests."""
     event_stream_recheck_seconds: float = Field(10.0, gt=0, le=15)
-    """How often the rights of a stream's caller are read again; a stream outlives a revoked key by so long at most."""
+    """Interval of permission checks of a stream; a stream outlives a revoked key by this time at most."""
     turn_wait_seconds: float = Field(10.0, gt=0, le=60)
-    """For a turn; then 429. A push of 50,000 leads takes about a second."""
+    """Maximum wait for a concurrency slot; then 429. A push of 50,000 leads takes about a second."""
     max_connections: int = Field(1000, ge=10, le=60_000)
-    """Connections of callers at once in one `serve`. Over it the one that has waited longest for its client is closed. Half of
-    them may be event streams; a connection costs about 20 KB."""
+    """Concurrent client connections of one `serve`; beyond it the longest idle one is closed. A connection costs about 20 KB."""
     header_timeout_seconds: float = Field(10.0, gt=0, le=300)
-    """Until a request's header is complete, counted from when the connection stands or the answer before was given."""
+    """Time limit for a complete request header, counted from the connection or from the previous response."""
     body_timeout_seconds: float = Field(30.0, gt=0, le=300)
-    """Until a request's body is complete; 4 MB in 30 s are 1 Mbit/s, less than any office line."""
+    """Time limit for a complete request body; 4 MB in 30 s are 1 Mbit/s."""
 
     @field_validator(
         "allowed_webhook_hosts", "allowed_webhook_networks", "encryption_keys", "retry_delays_seconds", mode="before"
@@ -158,7 +154,7 @@ class Settings(BaseSettings):
             port = next(filter(None, found.groups()), None) if found else None
             if found is None or (port is not None and not 1 <= int(port) <= LONGEST_PORT):
                 raise ValueError(
-                    f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port, and no https://"
+                    f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port, without https://"
                 )
         return value
 
@@ -173,12 +169,12 @@ class Settings(BaseSettings):
     @classmethod
     def _holds_certificates(cls, value: str | None) -> str | None:
         if value is not None:
-            import ssl  # only here, as with SQLAlchemy below
+            import ssl  # here, because most commands do not need it
 
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
             except OSError:
-                raise ValueError(f"{value} is no readable PEM file with certificates") from None
+                raise ValueError(f"{value} is not a readable PEM file with certificates") from None
         return value
 
     @field_validator("database_url", "admin_database_url")
@@ -187,7 +183,7 @@ class Settings(BaseSettings):
         if value is not None:
             for name, path in parse(value).files:
                 if not os.access(path, os.R_OK):
-                    raise ValueError(f"parameter {name}: names a file that is not there or may not be read")
+                    raise ValueError(f"parameter {name}: names a file that does not exist or is not readable")
         return value
 
     @field_validator("jwt_secret")
@@ -210,22 +206,22 @@ class Settings(BaseSettings):
 
     @property
     def longest_post_seconds(self) -> float:
-        """A POST may wait as long for a free connection as it may last."""
+        """Includes the wait for a free connection, which has the same limit as the POST."""
         return 2 * self.request_timeout_seconds
 
     @property
-    def loosened(self) -> tuple[str, ...]:
-        """What makes this instance unfit for production, to be said at start and on `/status`."""
-        said = []
+    def insecure(self) -> tuple[str, ...]:
+        """Descriptions of settings that are unsafe in production; logged at start and shown on `/status`."""
+        found = []
         if self.allow_plain_http:
-            said.append("plain HTTP to webhooks is allowed (CLAY_PUSH_ALLOW_PLAIN_HTTP)")
+            found.append("plain HTTP to webhooks is allowed (CLAY_PUSH_ALLOW_PLAIN_HTTP)")
         if self.allowed_webhook_networks:
-            said.append("internal networks may be reached (CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS)")
-        return tuple(said)
+            found.append("internal networks are allowed for webhooks (CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS)")
+        return tuple(found)
 
 
 def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
-    """Read the environment. Raises SettingsError with one line for each bad, missing or unknown variable."""
+    """Read the environment. Raises SettingsError with one line per bad, missing or unknown variable."""
     lines = list(_unknown({**(dotenv_values(env_file) if env_file and Path(env_file).is_file() else {}), **os.environ}))
     found = None
     try:
@@ -234,21 +230,21 @@ def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0]).upper()
             name = name if name == "BILLING_ENABLED" else PREFIX + name
-            said = problem["msg"].removeprefix("Value error, ")
+            message = problem["msg"].removeprefix("Value error, ")
             if name == f"{PREFIX}DATABASE_URL" and problem["type"] == "missing":
-                said = "is required (to see everything run without one: make demo)"
-            lines.append(f"{name}: {said}")
+                message = "is required (`make demo` runs everything without it)"
+            lines.append(f"{name}: {message}")
     if found is None or lines:
         raise SettingsError(lines)
     return found
 
 
 def _unknown(environment: Mapping[str, str | None]) -> Iterator[str]:
-    """A misspelt setting would be no setting, and CLAY_PUSH_BILLING_ENABLED a gate that stands open."""
+    """Report unknown names: a misspelled setting would have no effect; CLAY_PUSH_BILLING_ENABLED would leave the gate open."""
     known = [name.upper() for name in Settings.model_fields if name != "billing_enabled"]
     for name in sorted(environment):
         given = name.upper().removeprefix(PREFIX)
         if name.upper().startswith(PREFIX) and given not in known:
             close = [PREFIX + each for each in difflib.get_close_matches(given, known, n=1)]
             meant = "BILLING_ENABLED" if given == "BILLING_ENABLED" else next(iter(close), None)
-            yield f"{name}: there is no such setting" + (f"; did you mean {meant}?" if meant else "")
+            yield f"{name}: unknown setting" + (f"; did you mean {meant}?" if meant else "")

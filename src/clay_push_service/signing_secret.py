@@ -1,4 +1,4 @@
-"""Judges the secret that signs NexusLeads' access tokens: refuses published defaults and keys that can be guessed."""
+"""Checks the secret that signs NexusLeads' access tokens: rejects published defaults and weak keys."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ PUBLISHED: Final = (
     "change-me",
     "changeme",
 )
-"""Values of `SECRET_KEY` in NexusLeads' repository and in copies of it: every reader of it can sign a token with them."""
+"""Values of `SECRET_KEY` in NexusLeads' repository and its copies: every reader can sign tokens with them."""
 MINIMUM_BYTES: Final = 32
 """RFC 7518, section 3.2: an HS256 key has at least the size of the hash, 256 bits."""
 MINIMUM_DIFFERENT: Final = 12
@@ -21,17 +21,17 @@ MINIMUM_DIFFERENT: Final = 12
 
 
 def weakness(secret: str) -> str | None:
-    """Returns why the secret must not be used, as the end of a sentence, or None. Never contains the secret."""
+    """Return why the secret must not be used, as the end of a sentence, or None. The text never contains the secret."""
     if _letters(secret) in {_letters(each) for each in PUBLISHED}:
         return "is a published default of NexusLeads; anyone could sign a token with it"
     bare = secret.strip()
     if len(bare.encode("utf-8", "surrogatepass")) < MINIMUM_BYTES:
-        return f"is shorter than {MINIMUM_BYTES} bytes; `openssl rand -hex 32` makes a good one for NexusLeads and for this"
+        return f"is shorter than {MINIMUM_BYTES} bytes; `openssl rand -hex 32` creates a good one for NexusLeads and this service"
     if len(set(bare)) < MINIMUM_DIFFERENT:
-        return f"has fewer than {MINIMUM_DIFFERENT} different characters; `openssl rand -hex 32` makes a good one"
+        return f"has fewer than {MINIMUM_DIFFERENT} different characters; `openssl rand -hex 32` creates a good one"
     return None
 
 
 def _letters(secret: str) -> str:
-    """Case, spaces, quotes and separators do not make a published value a secret one."""
+    """Return the letters and digits only: a published value with other case, spaces, quotes or separators is still public."""
     return re.sub(r"[\W_]", "", secret).casefold()

@@ -27,7 +27,7 @@ async def sent(
 @pytest.mark.parametrize(
     ("method", "path", "body", "said"),
     [
-        ("POST", PUSH, {"leadIds": [ID]}, "leadIds: is no field of this request; did you mean `lead_ids`? (1 more)."),
+        ("POST", PUSH, {"leadIds": [ID]}, "leadIds: is not a field of this request; did you mean `lead_ids`? (1 more)."),
         ("POST", PUSH, {"lead_ids": None}, "lead_ids: must be a list, not null."),
         ("POST", PUSH, {"lead_ids": "x"}, "lead_ids: must be a list."),
         ("POST", PUSH, {"lead_ids": []}, "lead_ids: must name at least 1."),
@@ -37,11 +37,11 @@ async def sent(
         ("POST", PUSH, {"lead_ids": [ID], "push_again": "perhaps"}, "push_again: must be true or false."),
         (
             "POST", PUSH, {"lead_ids": [ID], "zebra": 1},
-            "zebra: is no field of this request; known are `lead_ids`, `contributor_ids`, `project_id`, `push_again`.",
+            "zebra: is not a field of this request; known are `lead_ids`, `contributor_ids`, `project_id`, `push_again`.",
         ),
         (
             "POST", FILTERED, {"project_id": ID, "filters": {"minScore": 1}},
-            "filters.minScore: is no field of this request; did you mean `min_score`?",
+            "filters.minScore: is not a field of this request; did you mean `min_score`?",
         ),
         ("POST", FILTERED, {"project_id": ID, "filters": {"companies": None}}, "filters.companies: must be a list, not null."),
         ("POST", FILTERED, {"project_id": ID, "filters": {"min_score": 101}}, "filters.min_score: must be at most 100."),
@@ -49,11 +49,11 @@ async def sent(
             "POST", FILTERED, {"project_id": ID, "push_mode": "Filtered"},
             "push_mode: must be one of `filtered`, `all`; did you mean `filtered`?",
         ),
-        ("PUT", CONFIG, {"webhookUrl": WEBHOOK}, "webhookUrl: is no field of this request; did you mean `webhook_url`?"),
+        ("PUT", CONFIG, {"webhookUrl": WEBHOOK}, "webhookUrl: is not a field of this request; did you mean `webhook_url`?"),
         ("PUT", CONFIG, {"rate_limit_ms": "200"}, "rate_limit_ms: must be a whole number."),
         ("PUT", CONFIG, {"table_name": 1}, "table_name: must be a text."),
         ("PUT", RULE, {"enabled": "yes"}, "enabled: must be true or false."),
-        ("POST", RETRY, {"leadIds": [ID]}, "leadIds: is no field of this request; did you mean `lead_ids`?"),
+        ("POST", RETRY, {"leadIds": [ID]}, "leadIds: is not a field of this request; did you mean `lead_ids`?"),
     ],
 )  # fmt: skip
 async def test_a_bad_field_is_named_in_plain_words(

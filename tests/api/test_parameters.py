@@ -47,12 +47,12 @@ async def test_every_route_refuses_a_parameter_that_it_does_not_declare(
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("dryrun=true", "dryrun: is no query parameter of this request; did you mean `dry_run`?"),
-        ("Dry_Run=true", "Dry_Run: is no query parameter of this request; did you mean `dry_run`?"),
-        ("dry-run=true", "dry-run: is no query parameter of this request; did you mean `dry_run`?"),
-        ("test=true", "test: is no query parameter of this request; known are `dry_run`."),
-        ("dry_run=true&dry_run=false", "dry_run: is given more than once, but takes one value."),
-        ("dryrun=1&wait=1", "dryrun: is no query parameter of this request; did you mean `dry_run`? (1 more)."),
+        ("dryrun=true", "dryrun: is not a query parameter of this request; did you mean `dry_run`?"),
+        ("Dry_Run=true", "Dry_Run: is not a query parameter of this request; did you mean `dry_run`?"),
+        ("dry-run=true", "dry-run: is not a query parameter of this request; did you mean `dry_run`?"),
+        ("test=true", "test: is not a query parameter of this request; known are `dry_run`."),
+        ("dry_run=true&dry_run=false", "dry_run: is sent more than once, but accepts one value."),
+        ("dryrun=1&wait=1", "dryrun: is not a query parameter of this request; did you mean `dry_run`? (1 more)."),
     ],
 )
 async def test_a_push_with_a_misspelled_parameter_queues_nothing(database_url: str, query: str, said: str) -> None:
@@ -66,7 +66,7 @@ async def test_an_unknown_filter_of_a_list_is_named(database_url: str) -> None:
     async with pushing(database_url, leads=1) as p:
         query = f"project_id={p.project_id}&min_skore=1&classifications=A&classifications=B"
         said = message(await p.connected.app.get(f"/api/clay/leads?{query}", "owner"))
-        assert said == "min_skore: is no query parameter of this request; did you mean `min_score`?"
+        assert said == "min_skore: is not a query parameter of this request; did you mean `min_score`?"
         good = await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&companies=A&companies=B")
         assert good["leads"] == []
 
@@ -75,7 +75,7 @@ async def test_a_single_header_that_is_given_twice_is_refused(app_client: AppCli
     org_ids = [("X-Org-Id", str(app_client.org_id)), ("X-Org-Id", str(app_client.other_org_id))]
     headers = [("Authorization", f"Bearer {token('both')}"), *org_ids]
     answer = await app_client.http.get("/api/clay/config", headers=headers)
-    assert message(answer) == "X-Org-Id: is given more than once, but takes one value."
+    assert message(answer) == "X-Org-Id: is sent more than once, but accepts one value."
 
 
 async def test_a_stranger_is_refused_before_the_parameters_are_looked_at(app_client: AppClient) -> None:

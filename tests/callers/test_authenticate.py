@@ -128,7 +128,7 @@ async def test_without_a_secret_tokens_are_refused_and_keys_are_not(
     async with running_app(database_url, jwt_secret=None) as app:
         answer = await app.get(CONFIG, "owner")
         assert (answer.status_code, code_of(answer)) == (401, "tokens_not_accepted")
-        assert answer.json()["detail"].endswith("The NexusLeads operator has to finish the setup.")
+        assert answer.json()["detail"].endswith("The NexusLeads operator must complete the setup.")
         assert "CLAY_PUSH" not in answer.text
         assert "CLAY_PUSH_JWT_SECRET" in capsys.readouterr().out
         assert (await app.get(CONFIG, await app.key(Scope.READ))).status_code == 200

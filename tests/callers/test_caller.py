@@ -48,10 +48,10 @@ def test_a_member_is_told_which_role_is_needed_and_a_service_which_scope() -> No
         "role_required", "Only an owner or admin of the organization may change or test its Clay settings.",
     )  # fmt: skip
     assert refusal_of(member(Role.ADMIN), Scope.ERASE) == (
-        "role_required", "Only an owner of the organization, or a service key with scope erase, may erase people.",
+        "role_required", "Only an owner of the organization, or a service key with scope erase, may erase leads.",
     )  # fmt: skip
     assert refusal_of(member(Role.OWNER), Scope.OPS) == (
-        "scope_required", "This needs a service key with scope ops.",
+        "scope_required", "This requires a service key with scope ops.",
     )  # fmt: skip
     service = Caller(CallerKind.SERVICE, ORG, "key:ab12 (nightly)", frozenset({Scope.READ}))
     assert refusal_of(service, Scope.READ) is None

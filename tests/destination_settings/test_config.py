@@ -311,7 +311,7 @@ async def test_without_encryption_keys_settings_are_read_and_not_written(
         assert (await app.get(CONFIG, "owner")).status_code == 200
         answer = await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
         assert (answer.status_code, answer.json()["code"]) == (503, "encryption_keys_missing")
-        assert answer.json()["detail"].endswith("The NexusLeads operator has to finish the setup.")
+        assert answer.json()["detail"].endswith("The NexusLeads operator must complete the setup.")
         assert "clay-push secrets new" in capsys.readouterr().out
 
 

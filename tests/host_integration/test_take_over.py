@@ -220,7 +220,7 @@ async def test_without_a_key_to_seal_it_with_it_is_not_taken_over_and_said(
         await say(app, webhook_url=WEBHOOK)
         seen = await config(app)
         assert seen["configured"] is False
-        assert "The NexusLeads operator has to finish the setup." in str(seen["problem"])
+        assert "The NexusLeads operator must complete the setup." in str(seen["problem"])
         assert "CLAY_PUSH_ENCRYPTION_KEYS" in capsys.readouterr().out
         assert await versions(app) == 0
 

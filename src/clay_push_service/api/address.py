@@ -1,4 +1,4 @@
-"""Refuses addresses with a NUL character, which PostgreSQL takes in no text."""
+"""Middleware that rejects URLs with a NUL character, which PostgreSQL cannot store in text."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,7 +12,7 @@ class AddressMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
-            error = BadRequestError("The address holds a NUL character.")
+            error = BadRequestError("The URL contains a NUL character.")
             await respond(error, scope["state"].get("request_id"))(scope, receive, send)
             return
         await self._app(scope, receive, send)

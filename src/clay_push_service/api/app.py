@@ -1,4 +1,4 @@
-"""Builds the HTTP application: one engine, one client, the routers. It opens nothing before it is started."""
+"""Builds the FastAPI application: routers, middleware, and the resources of its lifespan. Opens no connection before startup."""
 
 import asyncio
 import contextlib
@@ -59,10 +59,10 @@ def create_app(
     resolver: AbstractResolver | None = None,
     clock: DatabaseClock | None = None,
 ) -> FastAPI:
-    """What is given is used and left open; the rest is made at start and closed at the end.
+    """Arguments are used and left open; missing resources are created at startup and closed at shutdown.
 
-    Starts without a database or behind its migrations, and says on `/readyz` that it is not ready: a process that ends
-    instead would only be started again. Raises SecretError for a ring of keys that is not usable.
+    It starts without a database, or with missing migrations, and then `/readyz` reports not ready: a process that exits
+    would only be restarted. Raises SecretError for an unusable key ring.
     """
     host = HostTableCache(settings.host_schema)
     app = FastAPI(
@@ -72,8 +72,8 @@ def create_app(
         openapi_tags=TAGS,
         version=__version__,
         lifespan=_lifespan,
-        openapi_url=None,  # openapi.yaml is committed; nothing but liveness and readiness is open to all
-        docs_url=None,  # its page loads scripts from elsewhere
+        openapi_url=None,  # openapi.yaml is committed; only liveness and readiness need no credentials
+        docs_url=None,  # its page loads scripts from other servers
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
@@ -99,7 +99,7 @@ def create_app(
 
 
 def end_streams(app: FastAPI) -> None:
-    """End open event streams now, in order: they have no end of their own, and a shutdown must not wait for them."""
+    """End open event streams in order: they have no end of their own, and a shutdown must not wait for them."""
     watch: Watch | None = getattr(app.state, "watch", None)
     if watch is not None:
         watch.stop()
@@ -115,14 +115,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.database = state.database or own_database
     state.resolver = state.resolver or own_resolver
     state.client = state.client or own_client
-    for setting in settings.loosened:
+    for setting in settings.insecure:
         log.warning("settings.insecure", setting=setting)
     if state.box is None:
         log.warning("settings.no_encryption_keys", remedy="set CLAY_PUSH_ENCRYPTION_KEYS to save webhooks")
     ready = await check_readiness(state.database, state.host, billing_enabled=settings.billing_enabled)
     if not ready.is_ready:
         log.warning("web.not_ready", reason=ready.reason)
-    with contextlib.suppress(*UNAVAILABLE):  # learned later, by `watch`
+    with contextlib.suppress(*UNAVAILABLE):  # `watch` reads it later
         async with state.database.transaction() as connection:
             await read_clock(connection, state.clock)
     state.watch = Watch(state.database, state.clock)
@@ -149,7 +149,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _with_problems(app: FastAPI) -> Any:
-    """FastAPI's document, completed."""
+    """Return the OpenAPI document of FastAPI, completed."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:

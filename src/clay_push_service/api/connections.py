@@ -1,7 +1,7 @@
-"""Callers' connections: bounded in number, in time and in what is read ahead, and never at the expense of `/healthz`.
+"""Limits for client connections: their number, header time and read-ahead; `/healthz` always has room.
 
-uvicorn has no timeout for a header, reads up to 300 KB of a body before the application asks for it, and its
-`limit_concurrency` answers 503 to health checks, too. So uvicorn's protocol gets its bytes from the one below.
+uvicorn has no header timeout, reads up to 300 KB of a body before the application requests it, and its `limit_concurrency`
+also answers 503 to health checks. Therefore the protocol below feeds uvicorn's protocol.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ from clay_push_service.api.transport import LingeringTransport
 from clay_push_service.errors import UnavailableError
 
 READ_BYTES = 16_384
-"""Of one read, which is all that is held of a body before its caller is known. As much as h11 takes for a header."""
+"""Size of one read, and of the body part held before authentication. Equals the header limit of h11."""
 RESERVE = 100
-"""Connections beyond the bound, while every one within it has a request under way; these are answered for health only."""
+"""Connections beyond the limit while all others have a request in progress; they serve health checks only."""
 STALL_SECONDS = 60.0
-"""A client that takes nothing of an answer for so long is gone."""
+"""A client that reads nothing of a response for this time is treated as gone."""
 HEALTH = "/healthz"
 
 log = logs.get(__name__)
 
 
 class Connections:
-    """All connections of one server. Over the bound the one that has waited longest for its client is closed."""
+    """All connections of one server. Beyond the limit the longest idle one is closed."""
 
     def __init__(self, most: int, header_seconds: float) -> None:
         self._most = most
         self.header_seconds = header_seconds
         self.buffer = memoryview(bytearray(READ_BYTES))
-        """Of all: what is read is taken out before the loop reads again."""
+        """Shared by all connections: data is copied out before the event loop reads again."""
         self._all: set[Connection] = set()
         self._waiting: dict[Connection, None] = {}
-        """Those without a request under way; first the one that has waited longest."""
+        """Connections without a request in progress; the longest idle is first."""
         self._is_full = False
 
     def __len__(self) -> int:
@@ -52,11 +52,11 @@ class Connections:
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> "Connection":
-        """For `uvicorn.Config(http=…)`, which calls it once for every connection."""
+        """Create the protocol of one connection; `uvicorn.Config(http=…)` calls it."""
         return Connection(self, _Http(config, server_state, app_state, _loop))
 
     def made(self, connection: "Connection") -> bool:
-        """Counts it. False: it is beyond the bound, and none could be closed for it."""
+        """Register a connection. Returns False if it is beyond the limit and no idle one could be closed."""
         if len(self._all) < self._most:
             self._is_full = False
         elif (oldest := next(iter(self._waiting), None)) is not None:
@@ -74,7 +74,7 @@ class Connections:
             log.warning("web.connections_full", most=self._most)
 
     def waits(self, connection: "Connection") -> None:
-        """It has no request under way, from now on."""
+        """Mark it as idle."""
         if connection in self._all:
             self._waiting.pop(connection, None)
             self._waiting[connection] = None
@@ -88,13 +88,13 @@ class Connections:
 
 
 class _Http(H11Protocol):
-    """uvicorn's protocol, which reads no further than the header until the application asks for the body."""
+    """uvicorn's HTTP protocol, but it stops reading after the header until the application requests the body."""
 
     owner: "Connection"
 
     @property
     def is_waiting(self) -> bool:
-        """For a request, or for the rest of its header."""
+        """Whether it waits for a request, or for the rest of a header."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return cycle is None or cycle.response_complete
 
@@ -104,7 +104,7 @@ class _Http(H11Protocol):
 
     @property
     def is_client_sending(self) -> bool:
-        """A body that is not read, or a header that is refused: it may be too long, and its rest still comes."""
+        """Whether the client may still send: an unread body, or the rest of a rejected header."""
         return bool(self.conn.their_state in (h11.SEND_BODY, h11.ERROR))
 
     def handle_events(self) -> None:
@@ -119,7 +119,7 @@ class _Http(H11Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection. It has `header_seconds` for each request's header, counted from when the one before was answered."""
+    """One connection. Each request header must be complete within `header_seconds` of the previous response."""
 
     def __init__(self, connections: Connections, http: _Http) -> None:
         self._connections = connections
@@ -142,7 +142,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._transport is None or self._transport.is_closing():
-            return  # what still comes of a body that is not wanted
+            return  # the rest of an unwanted body
         self._http.data_received(bytes(self._connections.buffer[:nbytes]))
         self.note_state()
 
@@ -168,7 +168,7 @@ class Connection(asyncio.BufferedProtocol):
         self._http.connection_lost(exc)
 
     def note_state(self) -> None:
-        """Starts the time for a header when a request is waited for, and stops it when one is there."""
+        """Start the header timer when the connection becomes idle, and stop it when a request has begun."""
         if not self._http.is_waiting:
             self._stop_header_timer()
             self._connections.works(self)
@@ -199,7 +199,7 @@ def _health_only(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         error = UnavailableError(
-            "Too many requests are under way; try again in a few seconds.",
+            "Too many requests are in progress; retry in a few seconds.",
             code="overloaded",
             headers={"Retry-After": "5", "Connection": "close"},
         )

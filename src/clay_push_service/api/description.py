@@ -1,4 +1,4 @@
-"""What the API's description says before its first path: who calls, what a push is, every problem code; what each tag is, and examples."""
+"""Introduction of the OpenAPI document: authentication, pushes, problem codes, tags and examples."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,33 +10,33 @@ from clay_push_service.problem_codes import PROBLEM_CODES
 from clay_push_service.push_jobs import openapi_examples as examples
 
 _ROWS: Final = "\n".join(
-    f"| `{code}` | {said.status} | {said.meaning} | {said.remedy} |" for code, said in PROBLEM_CODES.items()
+    f"| `{code}` | {problem.status} | {problem.meaning} | {problem.remedy} |" for code, problem in PROBLEM_CODES.items()
 )
 DESCRIPTION: Final = f"""\
-## Who is calling
-`Authorization: Bearer` with NexusLeads' access token, or with a service key. `X-Org-Id` names the organization; without it
-it is the caller's only one. Any member may read and push; changing settings and testing needs an owner or admin.
+## Authentication
+Send `Authorization: Bearer` with a NexusLeads access token or a service key. `X-Org-Id` selects the organization; without it
+the caller's only organization is used. Any member may read and push. Only an owner or admin may change or test settings.
 
 ## A push
-`POST /api/clay/push` or `push-filtered` answers 202 with a push job. Follow it with `GET /api/clay/jobs/{{id}}` or live with
-`/events`; `/leads` says what became of each lead. With an `Idempotency-Key` the same request within 24 hours gets the first
-answer; with `dry_run=true` nothing is queued.
+`POST /api/clay/push` or `push-filtered` returns 202 with a push job. Follow it with `GET /api/clay/jobs/{{id}}` or live with
+`/events`; `/leads` lists the outcome of each lead. With an `Idempotency-Key`, repeating the request within 24 hours returns the
+first response. With `dry_run=true` nothing is queued.
 
-A lead that Clay has is skipped, and one that it may have (`unknown`: it was sent and no answer came) is never sent again
-unasked: Clay bills every row and knows no duplicates.
+Leads that are in Clay are skipped. A lead that may be in Clay (`unknown`: it was sent and no response arrived) is never sent
+again without an explicit request: Clay bills every row and does not detect duplicates.
 
 ## Lists
-`next_cursor` goes back as `cursor`; null is the end. An empty `cursor`, `status` or `cause` is as if it were not there.
+Send `next_cursor` as `cursor` to get the next page; null marks the last page. An empty `cursor`, `status` or `cause` is ignored.
 
 ## Parameters
-A query parameter that a route does not declare is 422 and names the near match, and so is a single one that is given twice. Only
-`/healthz`, `/readyz`, `/metrics` and the routes of NexusLeads' frontend ignore what they do not know.
+An undeclared query parameter returns 422 with the nearest known name; so does a single-valued parameter that is sent twice. Only
+`/healthz`, `/readyz`, `/metrics` and the routes of NexusLeads' frontend ignore unknown parameters.
 
 ## Errors
-Every refusal is `application/problem+json` (RFC 9457). `code` is stable and for programs, `detail` is one sentence for a
-person.
+Every error response is `application/problem+json` (RFC 9457). `code` is stable and for programs; `detail` is one sentence for
+a person.
 
-| `code` | status | what it means | what to do |
+| `code` | status | meaning | remedy |
 |---|---|---|---|
 {_ROWS}
 """
@@ -50,13 +50,13 @@ EXAMPLES: Final[Mapping[str, Mapping[str, JsonValue]]] = {
     "Status": EXAMPLE_STATUS,
     "StatusView": examples.STATUS,
 }
-"""Of answers, by schema. Put in at the end: FastAPI takes every null out of an example that a model brings."""
+"""Examples of responses, by schema. Added at the end, because FastAPI removes nulls from the examples of a model."""
 TAGS: Final = [
-    {"name": "push", "description": "Pushing leads, what a push would do, and what Clay has of whom."},
-    {"name": "jobs", "description": "Push jobs: how far they are, what became of each lead, retry and cancel."},
-    {"name": "settings", "description": "Where an organization's leads go, and a test of it."},
-    {"name": "auto-export", "description": "A project's rule, and its run after a scan."},
-    {"name": "privacy", "description": "Erasing people, and the audit log."},
-    {"name": "operation", "description": "For load balancers, Prometheus and whoever is on call."},
-    {"name": "NexusLeads' frontend", "description": "What NexusLeads' own pages call, in its shapes; new clients use the rest."},
+    {"name": "push", "description": "Push leads, preview a push, and list which leads are in Clay."},
+    {"name": "jobs", "description": "Push jobs: progress, the outcome of each lead, retry and cancel."},
+    {"name": "settings", "description": "The destination of an organization's leads, and a test of it."},
+    {"name": "auto-export", "description": "Auto-export rules of projects, and their runs after a scan."},
+    {"name": "privacy", "description": "Erase leads, and read the audit log."},
+    {"name": "operation", "description": "For load balancers, Prometheus and on-call engineers."},
+    {"name": "NexusLeads' frontend", "description": "Routes for the pages of NexusLeads, in its own formats; new clients use the other routes."},
 ]  # fmt: skip

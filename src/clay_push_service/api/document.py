@@ -1,4 +1,4 @@
-"""Completes the OpenAPI document that FastAPI makes: problems, response headers, servers, names that generators can use."""
+"""Completes FastAPI's OpenAPI document: problem responses, response headers, servers, and schema names for client generators."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,10 @@ from clay_push_service.problem_codes import PROBLEM_CODES
 Json = dict[str, Any]
 REF: Final = "#/components/schemas/"
 SERVERS: Final = [
-    {"url": "/", "description": "Where the document is served beside NexusLeads; a client is given its own base URL."},
+    {
+        "url": "/",
+        "description": "The server of this document, beside NexusLeads; set the base URL of a client accordingly.",
+    },
     {"url": "http://127.0.0.1:8080", "description": "`clay-push serve` with its default settings."},
 ]
 CONTACT: Final = {"name": "The operator of your NexusLeads"}
@@ -20,17 +23,17 @@ RENAMED: Final[Mapping[str, str]] = {
     "LastPush": "LastPushView", "LeftOut": "LeftOutLeads", "Level": "AdviceLevel", "PushMode": "PushModeCode",
     "Totals": "TotalsView", "Waiting": "WaitingView", "Status": "ServiceStatus", "Who": "WhoActs",
 }  # fmt: skip
-"""Schemas with the name of a property that refers to them: some generators then make a field that hides its own type."""
+"""Schemas that share the name of a property which refers to them: some generators then create a field that hides its type."""
 HEADERS: Final[Json] = {
     "X-Request-Id": {
-        "description": "Of this request; send your own (1 to 64 letters, digits and `._:/+=-`), or one is made.",
+        "description": "Id of this request; send your own (1 to 64 letters, digits and `._:/+=-`), or the service creates one.",
         "required": True,
         "schema": {"type": "string"},
     },
-    "Location": {"description": "Path of what was made.", "required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 0}},
+    "Location": {"description": "Path of the created resource.", "required": True, "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer", "minimum": 0}},
 }
-"""Components, to which responses refer."""
+"""Components that responses refer to."""
 ALWAYS_LATER: Final = frozenset({"429", "503"})
 """Statuses that always carry Retry-After; 409 carries it with `idempotency_key_in_use`."""
 
@@ -62,7 +65,7 @@ def _add_problem(schemas: Json) -> None:
     schemas["ProblemCode"] = {
         "type": "string",
         "enum": [*PROBLEM_CODES, problems.OF_FRAMEWORK],
-        "description": "Stable, for programs; the table in the introduction says what each means.",
+        "description": "Stable code for programs; the table in the introduction explains each.",
     }
     made["properties"]["code"] = {"$ref": f"{REF}ProblemCode", "description": made["properties"]["code"]["description"]}
     schemas["Problem"] = made
@@ -80,7 +83,7 @@ def _add_headers(status: str, response: Json) -> None:
 
 
 def _make_body_plain(operation: Json) -> None:
-    """An optional body is a plain reference: FastAPI writes its default beside it, which is the empty object anyway."""
+    """Reduce an optional body to a plain reference: FastAPI adds its default, the empty object."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "$ref" in content["schema"]:
             content["schema"] = {"$ref": content["schema"]["$ref"]}

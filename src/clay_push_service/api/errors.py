@@ -1,4 +1,4 @@
-"""Turns whatever was raised into a problem document; says nothing of its insides: no trace, no statement, no value."""
+"""Converts exceptions to problem documents, without internals: no trace, statement or value."""
 
 from http import HTTPStatus
 from typing import Any
@@ -26,14 +26,14 @@ from clay_push_service.errors import (
 
 RETRY_AFTER = {"Retry-After": "5"}
 LATER = {429: RETRY_AFTER, 503: RETRY_AFTER}
-"""By status: what says "not now" says when, also where the refusal itself has no time to name."""
+"""Default Retry-After by status, for errors that set none."""
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-"""Those that a route of ours may take."""
+"""Methods that routes of this service may support."""
 
 UNAVAILABLE_STATES = ("08", "53", "57P", "40", "25P03", "25006", "57014", "55P03", "28", "3D000")
-"""SQLSTATEs that are the server's or the moment's fault: connection, resources, shutdown, deadlock, timeouts, failover."""
+"""SQLSTATEs of temporary server problems: connection, resources, shutdown, deadlock, timeouts, failover."""
 NOT_READY_STATES = ("42P01", "42703", "42883", "3F000", "42501")
-"""A table, column, function, schema or grant is missing: migrations are behind, or the host has just changed."""
+"""SQLSTATEs of a missing table, column, function, schema or grant: migrations are missing, or NexusLeads has changed."""
 BAD_TEXT_STATES = ("22021", "22P05")
 
 
@@ -46,7 +46,7 @@ class MethodNotAllowedError(ClayPushError):
 
 
 class OtherHttpError(ClayPushError):
-    """Whatever else the framework refuses."""
+    """Other errors of the framework."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail, code=problems.OF_FRAMEWORK)
@@ -55,7 +55,7 @@ class OtherHttpError(ClayPushError):
 
 
 def problem_of(error: Exception, body: Any = None) -> ClayPushError:
-    """The problem to answer with. `body`: the annotation of the route's body, for the names of its fields."""
+    """Return the problem for an exception. `body`: the annotation of the route's body, for the names of its fields."""
     match error:
         case ClayPushError():
             return error
@@ -77,15 +77,15 @@ def _of_statement(error: exc.DBAPIError) -> ClayPushError:
     state: str = getattr(error.orig, "sqlstate", None) or ""
     if state.startswith(NOT_READY_STATES) or is_stale_plan(error):
         return UnavailableError(
-            f"The database is not in the state this service needs. {UNFINISHED}",
+            f"The database schema does not match this release. {UNFINISHED}",
             code="database_not_ready",
             headers=RETRY_AFTER,
         )
     if state.startswith(BAD_TEXT_STATES):
-        return InvalidError("A text holds characters that cannot be stored.")
+        return InvalidError("A text contains characters that cannot be stored.")
     if state:
         return _database_unavailable() if state.startswith(UNAVAILABLE_STATES) else _internal()
-    # Without a state the driver itself complained: of a lost connection, or of a value that we should not have passed.
+    # Without a state the error is the driver's own: a lost connection, or an invalid value.
     driver_error = error.orig.__cause__ if error.orig is not None else None
     lost = error.connection_invalidated or isinstance(error, exc.InterfaceError)
     return _database_unavailable() if lost and not isinstance(driver_error, asyncpg.DataError) else _internal()
@@ -93,23 +93,23 @@ def _of_statement(error: exc.DBAPIError) -> ClayPushError:
 
 def _database_unavailable() -> ClayPushError:
     return UnavailableError(
-        "The database cannot be reached now; try again in a few seconds.",
+        "The database cannot be reached; retry in a few seconds.",
         code="database_unavailable",
         headers=RETRY_AFTER,
     )
 
 
 def _internal() -> ClayPushError:
-    return InternalError("Something unexpected happened; report it with the request id.")
+    return InternalError("An unexpected error occurred; report it with the request id.")
 
 
 def _refused(error: HTTPException) -> ClayPushError:
     headers = error.headers
     match error.status_code:
         case 404:
-            return NotFoundError("There is nothing at this path.", code="route_not_found")
+            return NotFoundError("No resource exists at this path.", code="route_not_found")
         case 405:
-            return MethodNotAllowedError("This path does not take this method.", headers=headers)
+            return MethodNotAllowedError("This path does not support this method.", headers=headers)
         case 400:
             return InvalidError("The body cannot be read.")
         case 401:
@@ -131,11 +131,11 @@ def respond(error: Exception, request_id: str | None, body: Any = None) -> JSONR
 
 
 def install(app: FastAPI) -> None:
-    """For what the framework would render itself; everything else reaches the outermost middleware."""
+    """Install handlers for the errors that the framework would render itself; others reach the outermost middleware."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            error.headers = {"Allow": ", ".join(_methods(request))}  # the framework names those of one route only
+            error.headers = {"Allow": ", ".join(_methods(request))}  # the framework lists those of one route only
         return respond(error, request.scope.get("state", {}).get("request_id"), _body_of(request))
 
     for kind in (ClayPushError, RequestValidationError, HTTPException):
@@ -148,7 +148,7 @@ def _body_of(request: Request) -> Any:
 
 
 def _methods(request: Request) -> list[str]:
-    """All that this path takes, in whichever of our routers: tried, as an included router does not list its own."""
+    """Return the methods of a path over all routers. It matches each method, because an included router does not list its own."""
     asked = {"type": "http", "path": request.scope["path"], "root_path": request.scope.get("root_path", "")}
     return [
         method

@@ -1,6 +1,6 @@
-"""Repeats a request once when a plan that the driver had kept no longer fits the tables: a migration changed a column.
+"""Middleware that repeats a request once after a stale cached plan: a migration changed a column.
 
-PostgreSQL refuses such a plan inside a transaction, which is then rolled back, so the whole request begins again.
+PostgreSQL rejects a stale plan inside a transaction and rolls it back, so the whole request runs again.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +14,7 @@ log = logs.get(__name__)
 
 
 class FreshPlanMiddleware:
-    """Not repeated: an answer that has begun, and what sends to Clay (`may_not_repeat`), whose units of work repeat themselves."""
+    """Does not repeat a request whose response has begun, or that sends to Clay (`may_not_repeat`); the latter repeats its units of work."""
 
     def __init__(self, app: ASGIApp, host: HostTableCache) -> None:
         self._app = app
@@ -50,10 +50,10 @@ class FreshPlanMiddleware:
             if begun or not is_stale_plan(error) or not first["state"].get(MAY_REPEAT, True):
                 raise
             self._host.invalidate()
-            log.info("request.repeated", reason="a kept plan no longer fits the tables")
+            log.info("request.repeated", reason="a cached plan no longer matches the tables")
             await self._app(scope, again, send)
         finally:
-            # The first pass had a scope of its own; what surrounds us measures by the route that was found.
+            # The first pass had its own scope; the outer middleware needs its route for metrics.
             for name in ("route", "endpoint"):
                 if name in first:
                     scope.setdefault(name, first[name])

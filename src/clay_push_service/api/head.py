@@ -1,15 +1,15 @@
-"""Answers HEAD wherever GET is answered: the same status and headers, without the body."""
+"""Middleware that handles HEAD as GET without the body: same status and headers."""
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class _HeadersSentError(OSError):
-    """Ends a streamed body at its first part; an OSError is what Starlette expects of a client that has gone."""
+    """Ends a streamed body at its first part; Starlette treats an OSError as a disconnected client."""
 
 
 class HeadMiddleware:
-    """Inside the request middleware, which logs and measures the method that was sent."""
+    """Runs inside the request middleware, which logs and measures the original method."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,19 +1,19 @@
-"""How many files this process may have open: each connection is one, and accepting fails for all when there are none left."""
+"""Open file limit: raises it and bounds the number of connections, because `accept` fails when no file is left."""
 
 import resource
 
 from clay_push_service import logs
 
 OTHERS = 200
-"""Connections to PostgreSQL and to webhooks, log files, and those connections that are being closed."""
+"""Files for other purposes: connections to PostgreSQL and webhooks, log files, and connections that are closing."""
 WANTED = 65_536
-"""As many as the hard limit mostly allows at least; unused ones cost nothing."""
+"""Target of the soft limit; most hard limits allow it, and unused files cost nothing."""
 
 log = logs.get(__name__)
 
 
 def connections_allowed(wanted: int) -> int:
-    """Raises the soft limit as far as it may. Returns `wanted`, or less where the hard limit is too low for it."""
+    """Raise the soft limit up to the hard limit. Returns `wanted`, or less if the hard limit is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, one log line, one measurement, safe headers, and an answer whatever happens."""
+"""Outermost middleware: request id, one log line and metric per request, security headers, and a response for every error."""
 
 import re
 import time
@@ -16,10 +16,10 @@ from clay_push_service.host.table_cache import HostTableCache
 
 REQUEST_ID = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}", re.ASCII)
-"""Others could forge log lines or answers."""
+"""Other values could forge log lines or responses."""
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Others are counted together: a label must not be the caller's to invent."""
+"""Other methods share one label: callers must not create labels."""
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -32,7 +32,7 @@ log = logs.get(__name__)
 
 
 class RequestMiddleware:
-    """The outermost: what is raised inside ends here, as a problem document."""
+    """Converts every exception of the application to a problem document."""
 
     def __init__(self, app: ASGIApp, host: HostTableCache) -> None:
         self._app = app
@@ -63,7 +63,7 @@ class RequestMiddleware:
                 headers[REQUEST_ID] = request_id
                 for name, value in SAFE_HEADERS.items():
                     headers.setdefault(name, value)
-                if not is_read:  # what is left of the body is not a next request
+                if not is_read:  # the rest of the body must not be read as the next request
                     headers["Connection"] = "close"
             await send(message)
 
@@ -71,17 +71,17 @@ class RequestMiddleware:
             try:
                 await self._app(scope, receive_and_note, send_with_headers)
             except Exception as error:
-                self._say(error)
-                if status:  # the answer has begun: all that is left is to cut it off
+                self._log(error)
+                if status:  # the response has begun, so it can only be cut off
                     raise
                 await respond(error, request_id)(scope, receive, send_with_headers)
             finally:
                 self._measure(scope, status, time.perf_counter() - started)
 
-    def _say(self, error: Exception) -> None:
+    def _log(self, error: Exception) -> None:
         problem = problem_of(error)
         if isinstance(problem, UnavailableError):
-            self._host.invalidate()  # its tables may have been renamed under us
+            self._host.invalidate()  # NexusLeads' tables may have been renamed
             log.warning("request.unavailable", code=problem.code, **failure(error))
         else:
             log.error("request.failed", **failure(error), exc_info=error)
@@ -91,8 +91,8 @@ class RequestMiddleware:
         route: str = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in METHODS else "other"
         metrics.REQUESTS.labels(method=method, route=route, status=str(status)).observe(seconds)
-        say = log.debug if route in QUIET_ROUTES else log.info
-        say("request.answered", method=method, route=route, status=status, duration_ms=round(seconds * 1000))
+        write = log.debug if route in QUIET_ROUTES else log.info
+        write("request.answered", method=method, route=route, status=status, duration_ms=round(seconds * 1000))
 
 
 def _has_body(scope: Scope) -> bool:

@@ -1,16 +1,16 @@
-"""A transport that closes in the way of RFC 9112, 9.6: the client can still read the answer to a body it is sending."""
+"""Lingering close (RFC 9112, section 9.6): a client that is still sending a body can read the response."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 LINGER_SECONDS = 2.0
-"""For a client to see that the answer is complete and to stop sending. Closing at once resets the connection, which may
-destroy the answer before it is read."""
+"""Time for a client to read the complete response and stop sending. An immediate close resets the connection, which may
+destroy the response before it is read."""
 
 
 class LingeringTransport(asyncio.Transport):
-    """What uvicorn writes to. Where the client is still sending, `close` ends our side only; what comes is thrown away."""
+    """The transport that uvicorn writes to. While the client is still sending, `close` ends only the write side and drops incoming data."""
 
     def __init__(self, transport: asyncio.Transport, is_client_sending: Callable[[], bool]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Words a validation error for the caller: what is wrong, what is allowed, and the near match of a misspelled name."""
+"""Messages for validation errors: what is wrong, what is allowed, and the nearest name for a misspelled one."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from clay_push_service.errors import InvalidError
 from clay_push_service.near_match import hint, near_match
 
 MAX_ERRORS: Final = 20
-"""Named in one answer: 50,000 bad ids would make an answer of megabytes."""
+"""Maximum errors of one response: 50,000 invalid ids would make megabytes."""
 MAX_FIELD_CHARACTERS: Final = 100
 UNKNOWN: Final = "extra_forbidden"
 CHOICES: Final = frozenset({"enum", "literal_error"})
@@ -33,13 +33,13 @@ PLAIN: Final[Mapping[str, str]] = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must name at least {min_length}", "too_long": "must name at most {max_length}",
 }  # fmt: skip
-"""By pydantic's error type, which is stable; its own sentences speak of input, tuples and parsing."""
+"""Messages by pydantic's error type, which is stable; pydantic's own messages use terms of Python."""
 
 Place = tuple[str | int, ...]
 
 
 def refusal(error: RequestValidationError, body: Any) -> InvalidError:
-    """`body`: the annotation of the route's body, for the names that it takes; None without one."""
+    """Return the 422 for a validation error. `body`: the annotation of the route's body, for the names of its fields; None without one."""
     by_place: dict[Place, list[Mapping[str, Any]]] = {}
     for each in error.errors():
         place, container = _place(tuple(each["loc"]), body)
@@ -54,7 +54,7 @@ def refusal(error: RequestValidationError, body: Any) -> InvalidError:
 
 
 def _finding(place: Place, errors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Of one field: a union has an error for each of its types, of which the choices say most."""
+    """Return the error of one field. A union has an error for each of its types; the one with choices is the most useful."""
     field = ".".join(str(part) for part in place[1:] or place)[:MAX_FIELD_CHARACTERS]
     choices = [choice for each in errors if each["type"] in CHOICES for choice in _choices(each) if choice]
     if choices:
@@ -70,7 +70,7 @@ def _finding(place: Place, errors: Sequence[Mapping[str, Any]]) -> dict[str, str
 
 def _message(error: Mapping[str, Any], name: str) -> str:
     if error["type"] == UNKNOWN:
-        return f"is no field of this request; {hint(name, error['names'])}"
+        return f"is not a field of this request; {hint(name, error['names'])}"
     words = PLAIN.get(error["type"])
     if words is None:
         return str(error["msg"]).removeprefix("Value error, ")
@@ -87,7 +87,7 @@ def _choices(error: Mapping[str, Any]) -> list[str]:
 
 
 def _place(loc: Place, body: Any) -> tuple[Place, Any]:
-    """The path of the field without the names of a union's types, and the type of what holds its last part."""
+    """Return the path of the field without the names of union types, and the type that contains its last part."""
     if loc[0] != "body":
         return loc[:2], None
     container, held = body, body
@@ -101,7 +101,7 @@ def _place(loc: Place, body: Any) -> tuple[Place, Any]:
 
 
 def _inside(annotation: Any, part: str | int) -> Any:
-    """The type of a member or an item; None where there is none."""
+    """Return the type of a member or an item; None if it does not exist."""
     for each in _alternatives(annotation):
         if isinstance(part, int) and get_origin(each) in {list, tuple}:
             return get_args(each)[0]

@@ -1,1 +1,1 @@
-"""Who is calling: a member of an organization with the host's token, or a service with a key."""
+"""Authentication and authorization of callers: members with a NexusLeads token, and services with a key."""

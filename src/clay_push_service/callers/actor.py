@@ -1,4 +1,4 @@
-"""The person or program behind a request, as push jobs and the audit log record it."""
+"""The actor of a request (a user or a service key), as push jobs and the audit log record it."""
 
 from dataclasses import dataclass
 from uuid import UUID

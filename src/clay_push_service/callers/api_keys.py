@@ -1,4 +1,4 @@
-"""Service keys: made, listed, revoked, looked up by their hash. The key itself is shown once and stored nowhere."""
+"""Service keys: create, list, revoke, and find by hash. A key is shown once and never stored."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import InvalidError, NotFoundError
 
 KEY_PREFIX = "cps_"
-"""Says whose key it is, to people and to scanners that look for leaked ones."""
+"""Identifies the issuer, for people and for scanners that search for leaked keys."""
 PREFIX_BYTES = 4
 SECRET_BYTES = 32
 MAX_KEY_CHARACTERS = 128
@@ -49,7 +49,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Without the key: only its prefix, which is how people name it."""
+    """A stored key: it holds only the prefix, which identifies the key to people."""
 
     id: UUID
     name: str
@@ -69,7 +69,7 @@ class ApiKey:
 @dataclass(frozen=True, slots=True)
 class NewKey:
     plain: str
-    """To be shown once."""
+    """The key itself; show it once."""
     key: ApiKey
 
     def __repr__(self) -> str:
@@ -77,22 +77,20 @@ class NewKey:
 
 
 def is_key(credential: str) -> bool:
-    """Whether a bearer credential is meant as one of our keys rather than as a token of the host."""
+    """Return whether a bearer credential is a service key rather than an access token of NexusLeads."""
     return credential.startswith(KEY_PREFIX)
 
 
 async def create_key(
     connection: AsyncConnection, name: str, org_ids: Sequence[UUID], scopes: Collection[Scope], actor: str
 ) -> NewKey:
-    """Raises 422 without a name or a scope, or without an organization where a scope is about one."""
+    """Create a key. Raises 422 without a name or a scope, or without an organization where a scope requires one."""
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise InvalidError(f"A service key has a name of 1 to {MAX_NAME_CHARACTERS} printable characters.")
+        raise InvalidError(f"The name of a service key must have 1 to {MAX_NAME_CHARACTERS} printable characters.")
     if not scopes:
-        raise InvalidError("A service key has at least one scope: push, read, config, erase or ops.")
+        raise InvalidError("A service key needs at least one scope: push, read, config, erase or ops.")
     if not org_ids and set(scopes) != {Scope.OPS}:
-        raise InvalidError(
-            "A service key names the organizations it is for; only one with scope ops alone may name none."
-        )
+        raise InvalidError("A service key needs at least one organization, unless its only scope is ops.")
     prefix = secrets.token_hex(PREFIX_BYTES)
     plain = f"{KEY_PREFIX}{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
     values = {
@@ -114,15 +112,15 @@ async def create_key(
 
 
 async def list_keys(connection: AsyncConnection) -> Sequence[ApiKey]:
-    """All of them, the revoked too, oldest first."""
+    """Return all keys, including revoked ones, oldest first."""
     return [_key(row) for row in await connection.execute(LIST)]
 
 
 async def revoke_key(connection: AsyncConnection, prefix: str, actor: str) -> ApiKey:
-    """From now on it is refused. Raises 404 when no live key has this prefix."""
+    """Revoke a key. Raises 404 if no active key has this prefix."""
     row = (await connection.execute(REVOKE, {"prefix": prefix.removeprefix(KEY_PREFIX)})).one_or_none()
     if row is None:
-        raise NotFoundError("There is no live service key with this prefix.", code="api_key_not_found")
+        raise NotFoundError("No active service key has this prefix.", code="api_key_not_found")
     key = _key(row)
     for org_id in key.org_ids or (None,):
         await audit(connection, org_id, actor, "api_key.revoked", {"prefix": key.prefix, "name": key.name})
@@ -130,7 +128,7 @@ async def revoke_key(connection: AsyncConnection, prefix: str, actor: str) -> Ap
 
 
 async def find_key(connection: AsyncConnection, plain: str) -> ApiKey | None:
-    """The live key, or None. What is compared is the hash of 256 random bits, so its timing tells nothing."""
+    """Return the active key, or None. It compares hashes of 256 random bits, so the timing reveals nothing."""
     if len(plain) > MAX_KEY_CHARACTERS or not plain.isascii():
         return None
     hashed = _hash(plain)
@@ -139,7 +137,7 @@ async def find_key(connection: AsyncConnection, plain: str) -> ApiKey | None:
 
 
 async def note_use(database: Database, key_id: UUID) -> None:
-    """After the answer, in a transaction of its own. A failure costs nothing but the time of last use."""
+    """Record the use after the response, in a separate transaction. A failure loses only the time of last use."""
     try:
         async with database.transaction() as connection:
             await connection.execute(USED, {"id": key_id})

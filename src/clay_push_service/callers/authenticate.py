@@ -1,4 +1,4 @@
-"""From two headers to a caller: the host's access token and a membership, or a service key. Whatever is unclear is refused."""
+"""Authentication: turns the headers Authorization and X-Org-Id into a caller. Accepts NexusLeads access tokens and service keys."""
 
 import re
 from typing import Literal
@@ -16,7 +16,7 @@ from clay_push_service.host.tokens import username_of
 from clay_push_service.settings import Settings
 
 OrgDefault = Literal["only", "first"]
-"""Without X-Org-Id: the caller's only organization, or the first of them, as NexusLeads itself takes it."""
+"""The organization without X-Org-Id: the caller's only one, or the first, as in NexusLeads."""
 log = logs.get(__name__)
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -33,14 +33,17 @@ async def authenticate(
     now: float,
     org_default: OrgDefault = "only",
 ) -> Caller:
-    """`now`: seconds since 1970, for the token's times. Raises 401 for who it is, 403 for where they are, 400 for an organization that is missing or malformed."""
+    """Return the caller. `now`: seconds since 1970, for the times of the token.
+
+    Raises 401 for invalid credentials, 403 without access to the organization, 400 if it is missing or malformed.
+    """
     credential = credential_of(authorization)
     if is_key(credential):
         return _of_key(await require_key(connection, credential), _org_id(x_org_id), org_default)
     if settings.jwt_secret is None:
         log.warning("caller.tokens_not_accepted", remedy="set CLAY_PUSH_JWT_SECRET to NexusLeads' SECRET_KEY")
         raise UnauthorizedError(
-            f"Clay cannot be used with your login yet. {UNFINISHED}",
+            f"Clay is not available with your login yet. {UNFINISHED}",
             code="tokens_not_accepted",
             headers=CHALLENGE,
         )
@@ -49,9 +52,9 @@ async def authenticate(
 
 
 async def require_ops(connection: AsyncConnection, credential: str) -> ApiKey:
-    """A service key with scope `ops`. Raises 401 or 403."""
+    """Return the service key, which must have scope `ops`. Raises 401 or 403."""
     if not is_key(credential):
-        raise UnauthorizedError("This needs a service key with scope ops.", headers=CHALLENGE)
+        raise UnauthorizedError("This requires a service key with scope ops.", headers=CHALLENGE)
     key = await require_key(connection, credential)
     if Scope.OPS not in key.scopes:
         raise ForbiddenError("This service key lacks the scope ops.", code="scope_required")
@@ -59,7 +62,7 @@ async def require_ops(connection: AsyncConnection, credential: str) -> ApiKey:
 
 
 def credential_of(authorization: str | None) -> str:
-    """What stands behind `Bearer`. Raises 401."""
+    """Return the credential after `Bearer`. Raises 401."""
     scheme, _, credential = (authorization or "").strip().partition(" ")
     credential = credential.strip()
     if scheme.lower() != "bearer" or not credential:
@@ -72,7 +75,7 @@ def credential_of(authorization: str | None) -> str:
 async def require_key(connection: AsyncConnection, credential: str) -> ApiKey:
     key = await find_key(connection, credential)
     if key is None:
-        raise UnauthorizedError("The service key is not valid or was revoked.", code="invalid_key", headers=CHALLENGE)
+        raise UnauthorizedError("The service key is invalid or revoked.", code="invalid_key", headers=CHALLENGE)
     return key
 
 
@@ -82,16 +85,14 @@ async def _of_user(
     tables = await host.tables(connection)
     members = await memberships(connection, tables, username)
     if not members and not await user_exists(connection, tables, username):
-        raise UnauthorizedError(
-            "The user of this token is not active any more.", code="inactive_user", headers=CHALLENGE
-        )
+        raise UnauthorizedError("The user of this token is inactive.", code="inactive_user", headers=CHALLENGE)
     if org_id is not None:
         for member in members:
             if member.org_id == org_id:
                 return Caller.of_member(member)
         raise ForbiddenError("You are not a member of this organization.", code="not_a_member")
     if not members:
-        raise BadRequestError("You belong to no organization.", code="organization_required")
+        raise BadRequestError("You are not a member of any organization.", code="organization_required")
     if len(members) > 1 and org_default == "only":
         raise _organization_required()
     return Caller.of_member(members[0])
@@ -99,13 +100,13 @@ async def _of_user(
 
 def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller:
     if not key.org_ids:
-        raise ForbiddenError("This service key is for no organization.", code="organization_forbidden")
+        raise ForbiddenError("This service key has no organization.", code="organization_forbidden")
     if org_id is None:
         if len(key.org_ids) > 1 and org_default == "only":
             raise _organization_required()
         org_id = key.org_ids[0]
     elif org_id not in key.org_ids:
-        raise ForbiddenError("This service key is not for this organization.", code="organization_forbidden")
+        raise ForbiddenError("This service key does not include this organization.", code="organization_forbidden")
     return Caller(
         CallerKind.SERVICE, org_id, key.actor, key.scopes, key_id=key.id, key_use_is_news=key.use_is_news
     )  # fmt: skip
@@ -114,12 +115,12 @@ def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller
 def _org_id(header: str | None) -> UUID | None:
     if header is None or not header.strip():
         return None
-    if not _UUID.fullmatch(header.strip()):  # UUID() would take braces, urn: and bare hexadecimals too
-        raise BadRequestError("X-Org-Id is not an organization's id (a UUID).", code="organization_invalid")
+    if not _UUID.fullmatch(header.strip()):  # UUID() also accepts braces, urn: and plain hexadecimals
+        raise BadRequestError("X-Org-Id must be the id of an organization (a UUID).", code="organization_invalid")
     return UUID(header.strip())
 
 
 def _organization_required() -> BadRequestError:
     return BadRequestError(
-        "You belong to several organizations: name one in the header X-Org-Id.", code="organization_required"
+        "You belong to several organizations: select one with the header X-Org-Id.", code="organization_required"
     )

@@ -1,4 +1,4 @@
-"""Who is calling, for which organization, and what they may do there. Decides from what it was given; reads nothing."""
+"""The caller of a request: organization, role and scopes, and the permission check. Pure: no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from clay_push_service.host.members import Member, Role
 
 
 class Scope(StrEnum):
-    """What a service key may be allowed; a member's follow from the role."""
+    """Permissions. A service key lists its scopes; those of a member depend on the role."""
 
     PUSH = "push"
     READ = "read"
@@ -40,7 +40,7 @@ class Caller:
     kind: CallerKind
     org_id: UUID
     actor: str
-    """For the audit log and a job's page: `user:alice`, `key:ab12cd34 (nightly)`."""
+    """For the audit log and the pages of push jobs: `user:alice`, `key:ab12cd34 (nightly)`."""
     scopes: frozenset[Scope]
     user_id: UUID | None = None
     username: str | None = None
@@ -71,9 +71,9 @@ class Caller:
             )
         if self.kind is CallerKind.MEMBER and scope is Scope.ERASE:
             raise ForbiddenError(
-                "Only an owner of the organization, or a service key with scope erase, may erase people.",
+                "Only an owner of the organization, or a service key with scope erase, may erase leads.",
                 code="role_required",
             )
         if self.kind is CallerKind.MEMBER:
-            raise ForbiddenError(f"This needs a service key with scope {scope.value}.", code="scope_required")
+            raise ForbiddenError(f"This requires a service key with scope {scope.value}.", code="scope_required")
         raise ForbiddenError(f"This service key lacks the scope {scope.value}.", code="scope_required")

@@ -1,4 +1,4 @@
-"""Callers as endpoints ask for them: inside the request's transaction, or before any for those that hold none."""
+"""FastAPI dependencies that authenticate and authorize the caller, with or without the request's transaction."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ OrgHeader = Annotated[
     str | None,
     Header(
         alias="X-Org-Id",
-        description="The organization. Without it the caller's only one, else 400 `organization_required`.",
+        description="The organization. Default: the caller's only one; with several, 400 `organization_required`.",
         examples=["6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10"],
     ),
 ]
@@ -38,21 +38,21 @@ HostCache = Annotated[table_cache.HostTableCache, Depends(_host)]
 
 
 class Authorize:
-    """A dependency: the caller, who must have `scope`.
+    """A dependency that returns the caller, who must have `scope`.
 
-    `admit` is its first half: the guarded route calls it before the body is read (see `guarded_route`). After a body or a
-    wait, which may take half a minute, the route calls `forget`, and the rights are read again.
+    The guarded route calls `admit` before it reads the body (see `guarded_route`). After a body or a wait, which may take
+    half a minute, it calls `forget`, and the permissions are checked again.
     """
 
     is_detached = False
-    """Whether the endpoint holds no transaction."""
+    """Whether the endpoint runs without a transaction."""
 
     def __init__(self, scope: Scope, org_default: OrgDefault) -> None:
         self._scope = scope
         self._org_default = org_default
 
     async def admit(self, request: Request) -> Caller:
-        """In a transaction of its own. Raises 400, 401 or 403."""
+        """Authenticate in a separate transaction. Raises 400, 401 or 403."""
         database: connected_database.Database = request.app.state.database
 
         async def known() -> Caller:
@@ -92,7 +92,7 @@ class Authorize:
 
 
 class AuthorizeInTransaction(Authorize):
-    """The caller, read in the request's transaction."""
+    """Authenticates in the request's transaction."""
 
     async def __call__(
         self,
@@ -110,7 +110,7 @@ class AuthorizeInTransaction(Authorize):
 
 
 class AuthorizeDetached(Authorize):
-    """The same in a transaction that is over when the endpoint begins: for those that wait on the network."""
+    """Authenticates in a transaction that ends before the endpoint begins: for endpoints that wait for the network."""
 
     is_detached = True
 
@@ -149,7 +149,7 @@ def _note_use(caller: Caller, database: Database, background: BackgroundTasks) -
 
 
 Authorized = [Depends(BEARER)]
-"""For a router's `dependencies=`: so that openapi.yaml says how callers show who they are."""
+"""For a router's `dependencies=`: declares the authentication in openapi.yaml."""
 Reader = Annotated[Caller, Depends(caller_with(Scope.READ))]
 Pusher = Annotated[Caller, Depends(caller_with(Scope.PUSH))]
 Configurer = Annotated[Caller, Depends(caller_with(Scope.CONFIG))]

@@ -1,6 +1,6 @@
-"""The route class of every route with a caller: authenticates, then waits for a turn, and only then reads the body.
+"""Route class for authenticated routes: authenticates, waits for a concurrency slot, and only then reads the body.
 
-FastAPI by itself reads and parses a body before it runs any dependency, so that strangers could make it hold megabytes.
+FastAPI reads and parses the body before it runs dependencies, so unauthenticated clients could fill its memory.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,12 +21,12 @@ from clay_push_service.settings import Settings
 
 
 class BodySize(Enum):
-    """The largest body of a route, in bytes; SETTING stands for CLAY_PUSH_MAX_BODY_BYTES."""
+    """The largest body of a route, in bytes; SETTING means CLAY_PUSH_MAX_BODY_BYTES."""
 
     SMALL = 16_384
-    """Settings, a rule's switch, the id of a scan."""
+    """Settings, rule changes, the id of a scan."""
     LISTS = 1_500_000
-    """Lists of words or of people: eight lists of filters of 500 words of 255 characters each."""
+    """Lists of words or leads: eight filter lists of 500 words of 255 characters each."""
     SETTING = 0
     """50,000 ids."""
 
@@ -36,14 +36,14 @@ class BodySize(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """Marks a route among its `dependencies`, as `Depends(Takes(…))`: how much of the service it may take at once."""
+    """Limits of a route, given among its `dependencies` as `Depends(Takes(…))`: body size and concurrency lane."""
 
     body: BodySize = BodySize.SMALL
     lane: Lane | Callable[[Request], Lane] | None = Lane.ORDINARY
-    """Also as a function of the request, where that decides what is costly. None: the endpoint bounds itself."""
+    """A function where the request determines the lane. None: the endpoint limits itself."""
 
     async def __call__(self) -> None:
-        """Nothing to be done when dependencies are run: the route reads the mark."""
+        """Do nothing: the route reads this object."""
 
 
 class GuardedRoute(APIRoute):
@@ -53,7 +53,7 @@ class GuardedRoute(APIRoute):
         authorize = next((call for call in calls if isinstance(call, Authorize)), None)
         takes = next((call for call in calls if isinstance(call, Takes)), Takes())
         if authorize is None:
-            raise TypeError(f"{self.path} has no caller: it needs no guarded route")
+            raise TypeError(f"{self.path} has no authenticated caller, so it must not be a guarded route")
         takes_any_parameter = ignore_unknown_parameters in calls
         has_body = self.body_field is not None
 
@@ -64,7 +64,9 @@ class GuardedRoute(APIRoute):
             lane = takes.lane if takes.lane is None or isinstance(takes.lane, Lane) else takes.lane(request)
             if lane is not None:
                 turns: Turns = request.app.state.turns
-                answered: AsyncExitStack = request.scope["fastapi_inner_astack"]  # left when the answer was sent
+                answered: AsyncExitStack = request.scope[
+                    "fastapi_inner_astack"
+                ]  # FastAPI leaves it after the response was sent
                 if await answered.enter_async_context(turns.turn(lane, caller.org_id)):
                     authorize.forget(request)
             if has_body:
@@ -77,7 +79,7 @@ class GuardedRoute(APIRoute):
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
-    """What the route depends on, directly or not."""
+    """Yield all direct and indirect dependencies of a route."""
     for each in dependant.dependencies:
         yield each.call
         yield from _calls(each)

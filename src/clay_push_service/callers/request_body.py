@@ -1,4 +1,4 @@
-"""Reads a request's body, bounded in size and time; refuses what is too large, too wide, no strict JSON, or cannot be stored."""
+"""Reads a request body with limits on size and time, and rejects bodies that are not strict, storable JSON."""
 
 import asyncio
 
@@ -10,18 +10,18 @@ from clay_push_service.errors import BadRequestError, InvalidError, MediaTypeErr
 
 JSON = "application/json"
 BOM = b"\xef\xbb\xbf"
-"""Windows PowerShell and some editors write it before the JSON."""
+"""Byte order mark; Windows PowerShell and some editors write it before the JSON."""
 ESCAPED_NUL = b"\\u0000"
 MAX_MEMBERS = 200
-"""Of one object; ours have a dozen. Each unknown one would be an error of its own: 100,000 took 100 MB and blocked us 0.7 s."""
+"""Maximum members of one object; our schemas have a dozen. Each unknown one is an error: 100,000 took 100 MB and blocked for 0.7 s."""
 
 
 async def with_body(request: Request, max_bytes: int, seconds: float) -> Request:
-    """The same request with its body read whole and checked.
+    """Return the request with its body read completely and checked.
 
-    Raises 413 over `max_bytes` (from the declared length where there is one, before anything is read), 408 when the body
-    is not complete after `seconds`, 400 when the caller goes away in mid-body, 415 for another
-    media type than JSON and for a compressed body, and what `check_json` raises. A byte order mark is removed.
+    Raises 413 over `max_bytes` (before reading, if the length is declared), 408 if the body is not complete after
+    `seconds`, 400 if the client disconnects during the body, 415 for a media type other than JSON and for a compressed
+    body, and the errors of `check_json`. A byte order mark is removed.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > max_bytes:
@@ -48,14 +48,14 @@ async def with_body(request: Request, max_bytes: int, seconds: float) -> Request
 def _require_json(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise MediaTypeError(
-            "The body must not be compressed: leave the header Content-Encoding out.",
+            "The body must not be compressed: remove the header Content-Encoding.",
             headers={"Accept-Encoding": "identity"},
         )
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON:
-        named = "names another type" if media_type else "names none"
+        found = "has another type" if media_type else "has no Content-Type"
         raise MediaTypeError(
-            f"The body must be JSON, with the header `Content-Type: {JSON}`; this request {named}.",
+            f"The body must be JSON, with the header `Content-Type: {JSON}`; this request {found}.",
             headers={"Accept": JSON},
         )
 
@@ -80,7 +80,7 @@ def _too_large(max_bytes: int) -> TooLargeError:
 
 
 def check_json(body: bytes) -> None:
-    """Strict JSON or 422: no NaN, no lone surrogates, no depth that ends a parser, no crowd of names, no NUL."""
+    """Raise 422 unless the body is strict JSON: no NaN, lone surrogates, excessive depth or members, and no NUL."""
     try:
         parsed: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -89,12 +89,14 @@ def check_json(body: bytes) -> None:
             f"The body is {message}.", errors=[{"field": "body", "message": f"The body is {message}"}]
         ) from None
     objects = [parsed, *parsed.values()] if isinstance(parsed, dict) else []
-    if any(isinstance(each, dict) and len(each) > MAX_MEMBERS for each in objects):  # deeper there are no names of ours
+    if any(
+        isinstance(each, dict) and len(each) > MAX_MEMBERS for each in objects
+    ):  # deeper levels have no named fields
         message = f"An object has more than {MAX_MEMBERS} members"
         raise InvalidError(f"{message}.", errors=[{"field": "body", "message": message}])
     if ESCAPED_NUL in body and _holds_nul(parsed):
         raise InvalidError(
-            "A text holds a NUL character.", errors=[{"field": "body", "message": "A text holds a NUL character"}]
+            "A text contains a NUL character.", errors=[{"field": "body", "message": "A text contains a NUL character"}]
         )
 
 

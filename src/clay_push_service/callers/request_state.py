@@ -1,4 +1,4 @@
-"""What endpoints ask for in their signatures: settings, database, one transaction a request. It knows no rules."""
+"""FastAPI dependencies for the resources of a request: settings, database, clock and one transaction per request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -32,7 +32,7 @@ def _request_id(request: Request) -> str | None:
 
 
 MAY_REPEAT = "may_repeat"
-"""In a request's state: False where a second pass of the whole request would do something twice."""
+"""Key in the request state: False if repeating the whole request would repeat a side effect."""
 
 
 def may_not_repeat(request: Request) -> None:
@@ -51,4 +51,4 @@ async def _transaction(database: Database) -> AsyncIterator[AsyncConnection]:
 
 
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
-"""One request, one transaction. `function`: committed BEFORE the answer, so that a failing commit cannot answer 200."""
+"""One transaction per request. `function`: it commits BEFORE the response, so a failing commit cannot return 200."""

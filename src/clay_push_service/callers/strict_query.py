@@ -1,4 +1,4 @@
-"""Refuses query parameters that a route does not declare: an ignored `dryrun=true` would really push."""
+"""Rejects undeclared query parameters: an ignored `dryrun=true` would send leads."""
 
 from collections.abc import Iterator
 from types import UnionType
@@ -14,21 +14,21 @@ from clay_push_service.near_match import hint
 
 MAX_NAMED: Final = 20
 MAX_NAME_CHARACTERS: Final = 100
-TWICE: Final = "is given more than once, but takes one value"
+TWICE: Final = "is sent more than once, but accepts one value"
 
 
 async def ignore_unknown_parameters() -> None:
-    """Marks a router among its dependencies, for the host's frontend: the host's backend ignores what it does not know."""
+    """Mark a router, as a dependency, for NexusLeads' frontend: NexusLeads' own backend ignores unknown parameters."""
 
 
 def require_known_parameters(request: Request) -> None:
-    """Raises 422 for a query parameter that the route does not declare, or a single one that is given twice.
+    """Raise 422 for an undeclared query parameter, or a single-valued one that is sent twice.
 
-    Call it after the caller is authenticated: what a stranger sends is not looked at.
+    Call it after authentication: requests without valid credentials are not examined.
     """
     headers = request.headers.keys()
     if not request.query_params and len(set(headers)) == len(headers):
-        return  # what most requests are: nothing to look at
+        return  # most requests
     route = request.scope["route"]
     found = list(_findings(request, route.dependant)) if isinstance(route, APIRoute) else []
     if found:
@@ -41,7 +41,7 @@ def _findings(request: Request, dependant: Dependant) -> Iterator[dict[str, str]
     declared = dict(_query(dependant))
     for name in request.query_params:
         if name not in declared:
-            message = f"is no query parameter of this request; {hint(name, declared)}"
+            message = f"is not a query parameter of this request; {hint(name, declared)}"
             yield {"field": name[:MAX_NAME_CHARACTERS], "message": message}
         elif not declared[name] and len(request.query_params.getlist(name)) > 1:
             yield {"field": name, "message": TWICE}
@@ -51,7 +51,7 @@ def _findings(request: Request, dependant: Dependant) -> Iterator[dict[str, str]
 
 
 def _query(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """Each parameter, those of a model and of dependencies included; true: it may be given several times."""
+    """Yield each parameter, including those of models and dependencies; true: it may be sent several times."""
     for field in dependant.query_params:
         annotation = field.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,7 +1,7 @@
-"""Turns of an organization: how many of its requests may be dealt with at once, so that others find the database free.
+"""Concurrency limits per organization: how many of its requests run at once, so that one organization cannot block others.
 
-A push of 50,000 ids holds a connection for seconds and up to 20 MB. Without a bound 24 of them took every connection of the
-pool and 612 MB, and everybody was answered 503.
+A push of 50,000 ids holds a connection for seconds and up to 20 MB. Without a limit, 24 of them occupied every connection of the
+pool and 612 MB, and all callers got 503.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ from clay_push_service.errors import TooManyRequestsError, UnavailableError
 from clay_push_service.settings import Settings
 
 MAX_WAITING = 20
-"""Of one organization in one lane: more than a client sends at once in good faith, and each keeps its connection open."""
+"""Maximum waiting requests of one organization in one lane: more than a normal client sends at once. Each holds its connection."""
 RETRY_AFTER = {"Retry-After": "5"}
 
 
 class Lane(StrEnum):
-    """What a request costs. Each lane has its own turns, so that a cancel never waits behind pushes."""
+    """Cost classes of requests. Each lane has its own limit, so a cancel never waits behind pushes."""
 
     ORDINARY = "requests"
     """Holds a connection to PostgreSQL for milliseconds."""
     COSTLY = "pushes, previews or erasures"
-    """Holds one for seconds, and a large body."""
+    """Holds a connection for seconds, and a large body."""
     EXPORT = "exports"
-    """Holds a page of leads, for as long as its reader reads."""
+    """Holds a page of leads as long as the client reads."""
     SETTINGS = "changes or tests of settings"
-    """Waits for other servers for up to a minute, mostly without a connection to PostgreSQL."""
+    """Waits for other servers up to a minute, mostly without a connection to PostgreSQL."""
 
 
 @dataclass(slots=True)
@@ -38,17 +38,17 @@ class _Queue:
 
     turns: asyncio.Semaphore
     inside: int = 0
-    """Requests that have their turn or wait for it."""
+    """Running and waiting requests."""
 
 
 @dataclass(slots=True)
 class Turns:
-    """Of one process."""
+    """The limits of one process."""
 
     wait_seconds: float
     per_organization: Mapping[Lane, int]
     costly: asyncio.Semaphore
-    """Of all organizations together."""
+    """The limit of all organizations together."""
     _queues: dict[tuple[Lane, UUID], _Queue] = field(default_factory=dict)
 
     @classmethod
@@ -59,12 +59,15 @@ class Turns:
             Lane.EXPORT: settings.exports_per_organization,
             Lane.SETTINGS: settings.requests_per_organization,
         }
-        # Half of the pool is left to what is not costly, however many organizations push.
+        # Half of the pool remains for other requests, regardless of how many organizations push.
         return cls(settings.turn_wait_seconds, bounds, asyncio.Semaphore(max(settings.database_pool_size // 2, 1)))
 
     @asynccontextmanager
     async def turn(self, lane: Lane, org_id: UUID) -> AsyncIterator[bool]:
-        """Waits for it; True: it had to. Raises 429 when it does not come in time or too many wait, 503 when all organizations are busy."""
+        """Wait for a slot; yields whether it had to wait.
+
+        Raises 429 after the time limit or if too many wait, 503 if all organizations together are over the limit.
+        """
         bound = self.per_organization[lane]
         queue = self._queues.setdefault((lane, org_id), _Queue(asyncio.Semaphore(bound)))
         if queue.inside >= bound + MAX_WAITING:
@@ -80,7 +83,7 @@ class Turns:
                     return
                 if not await self._acquired(self.costly):
                     raise UnavailableError(
-                        "Too many requests are under way; try again in a few seconds.",
+                        "Too many requests are in progress; retry in a few seconds.",
                         code="overloaded",
                         headers=RETRY_AFTER,
                     )
@@ -106,6 +109,6 @@ class Turns:
 
 def _too_many(lane: Lane, bound: int) -> TooManyRequestsError:
     return TooManyRequestsError(
-        f"Your organization has {bound} {lane} under way, and more are waiting; try again in a few seconds.",
+        f"Your organization has {bound} {lane} in progress and more waiting; retry in a few seconds.",
         headers=RETRY_AFTER,
     )

@@ -1,6 +1,6 @@
-"""What time it is: the database's clock on this process's event loop, and the one owner of "now" of a process.
+"""Clock of the database, mapped to the monotonic clock of this process; the only source of "now" in a process.
 
-A process whose own clock differs from the database's by more than WRONG_SECONDS uses the database's, and logs that once.
+If the local clock differs from the database's by more than WRONG_SECONDS, the process uses the database's and logs it once.
 """
 
 import time
@@ -16,17 +16,17 @@ KEEP_SECONDS = 60.0
 DRIFT_SECONDS = 0.01
 """Two clocks drift apart by less than this within KEEP_SECONDS (100 parts in a million make 6 ms)."""
 WRONG_SECONDS = 5.0
-"""Clocks that are kept by NTP differ by milliseconds. Five seconds are no matter for a token or a Retry-After date."""
+"""Clocks synchronized by NTP differ by milliseconds. Five seconds are irrelevant for a token or a Retry-After date."""
 NOW = text("SELECT clock_timestamp()")
 
 log = logs.get(__name__)
 
 
 class DatabaseClock:
-    """Trusts the reading with the shortest round trip of the last minute: a slow answer would move every slot with it."""
+    """Uses the reading with the shortest round trip of the last minute: a slow reading would shift every slot."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
-        """`wall`: this process's own clock, in seconds since 1970."""
+        """`wall`: the local clock, in seconds since 1970."""
         self._wall = wall
         self._offset = 0.0
         self._round_trip = float("inf")
@@ -34,21 +34,21 @@ class DatabaseClock:
         self._slept = 0.0
         self._is_reported = False
 
-    def learn(self, now: datetime, asked_at: float, answered_at: float) -> None:
-        """`now` is the database's, read between `asked_at` and `answered_at` of `time.monotonic()`."""
-        round_trip = answered_at - asked_at
-        # Outside of what this reading allows, the offset that is kept is wrong: a clock was set, or this machine was suspended.
+    def learn(self, now: datetime, sent_at: float, received_at: float) -> None:
+        """Use a reading: `now` is the database's time, taken between `sent_at` and `received_at` of `time.monotonic()`."""
+        round_trip = received_at - sent_at
+        # If this reading contradicts the stored offset, a clock was set or this machine was suspended.
         error = self._round_trip / 2 + DRIFT_SECONDS
-        wrong = not asked_at - error <= self.at(now) <= answered_at + error
-        if wrong or round_trip <= self._round_trip or answered_at - self._read_at > KEEP_SECONDS:
-            self._offset = (asked_at + answered_at) / 2 - now.timestamp()
+        wrong = not sent_at - error <= self.at(now) <= received_at + error
+        if wrong or round_trip <= self._round_trip or received_at - self._read_at > KEEP_SECONDS:
+            self._offset = (sent_at + received_at) / 2 - now.timestamp()
             self._round_trip = round_trip
-            self._read_at = answered_at
+            self._read_at = received_at
             self._slept = _slept_seconds()
         self._report()
 
     def at(self, moment: datetime) -> float:
-        """The moment on `time.monotonic()`."""
+        """Return the moment as a value of `time.monotonic()`."""
         return moment.timestamp() + self._offset
 
     def now(self) -> datetime:
@@ -56,14 +56,14 @@ class DatabaseClock:
         return datetime.fromtimestamp(self.timestamp(), UTC)
 
     def timestamp(self) -> float:
-        """Seconds since 1970, by this process's own clock; by the database's where the own clock is wrong."""
+        """Return seconds since 1970 of the local clock, or of the database's if the local clock is wrong."""
         own = self._wall()
         offset = self._wall_offset(own)
         return own - offset if offset is not None and self._is_wrong(offset) else own
 
     @property
     def wall_offset_seconds(self) -> float | None:
-        """This process's own clock minus the database's; None before the first reading."""
+        """The local clock minus the database's; None before the first reading."""
         return self._wall_offset(self._wall())
 
     def _wall_offset(self, own: float) -> float | None:
@@ -89,14 +89,14 @@ class DatabaseClock:
 
 
 def _slept_seconds() -> float:
-    """How long this machine was suspended since its start, plus a constant; 0 where that is not known."""
+    """Return how long this machine has been suspended since boot, plus a constant; 0 if unknown."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 async def read_clock(connection: AsyncConnection, clock: DatabaseClock) -> None:
-    """One round trip, from which `clock` learns."""
-    asked_at = time.monotonic()
+    """Read the database's time in one round trip and update `clock`."""
+    sent_at = time.monotonic()
     now = (await connection.execute(NOW)).scalar_one()
-    clock.learn(now, asked_at, time.monotonic())
+    clock.learn(now, sent_at, time.monotonic())

@@ -1,4 +1,4 @@
-"""PostgreSQL through SQLAlchemy on asyncpg: one engine a process, short transactions, the database's own clock."""
+"""Connection pool: PostgreSQL through SQLAlchemy on asyncpg, one engine per process, short transactions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -14,31 +14,31 @@ from clay_push_service.database.pool_guard import PoolGuard
 from clay_push_service.settings import Settings
 
 ANSWER_SECONDS = 65.0
-"""For one statement, by our clock: above what any statement may take by the server's (`attach`: 60 s)."""
+"""Client-side limit of one statement: above the longest server-side limit (`attach`: 60 s)."""
 WORKER_ANSWER_SECONDS = 35.0
-"""Likewise for a worker, whose statements end after 30 s."""
+"""The same for a worker, whose statements end after 30 s."""
 WEB_ANSWER_SECONDS = 10.0
 WEB_STATEMENT_SECONDS = 9
-"""A caller waits for an answer. 50,000 leads are accepted in one second; ten times that is a database in trouble."""
+"""A caller waits for the response. Accepting 50,000 leads takes one second; ten times as long indicates a database problem."""
 SHELL_LOCK_SECONDS = 5
-"""How long a command waits for a lock. Without a bound `verify` would wait for ten minutes behind a migration."""
+"""How long a command waits for a lock. Without it `verify` would wait for ten minutes behind a migration."""
 LISTEN_ANSWER_SECONDS = 3.0
 POOL_SECONDS = 10.0
-"""For a free connection of the pool."""
+"""Wait for a free connection of the pool."""
 WEB_POOL_SECONDS = 5.0
 CONNECT_SECONDS = 10
-"""For a connection to one host, unless the URL says otherwise."""
+"""Time limit for connecting to one host, unless the URL sets one."""
 WEB_CONNECT_SECONDS = 5
 UNDO_SECONDS = 3.0
-"""For a ROLLBACK; then the connection is ended instead, which has the same effect."""
+"""Time limit of a ROLLBACK; after it the connection is terminated, which has the same effect."""
 CLOSE_SECONDS = 2.0
-"""For goodbyes to the server."""
+"""Time limit for an orderly close of all connections."""
 
 log = logs.get(__name__)
 
 
 class Database:
-    """The process's pool. No connection is ever held across a POST to Clay."""
+    """The pool of one process. No connection is held during a POST to Clay."""
 
     def __init__(
         self,
@@ -51,19 +51,19 @@ class Database:
         connect_seconds: int = CONNECT_SECONDS,
         session: Mapping[str, str] | None = None,
     ) -> None:
-        """`session`: values of session settings that differ from those all connections have (`session_settings`)."""
+        """`session`: values that override the common session settings (`session_settings`)."""
         self._url = url
         client = drivers.Client(url, application, session or {}, connect_seconds)
-        client.parsed  # noqa: B018 - a URL that cannot be used is found now
+        client.parsed  # noqa: B018 - detects an unusable URL now
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=lambda: drivers.connect(client, command_seconds=answer_seconds),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=pool_seconds,
-            pool_pre_ping=False,  # PoolGuard checks what was idle; a broken connection fails its transaction, which is retried
+            pool_pre_ping=False,  # PoolGuard checks idle connections; a broken one fails its transaction, which is retried
             pool_recycle=1800,
-            hide_parameters=True,  # an error's text goes to the log, and leads are no matter for logs
+            hide_parameters=True,  # error texts are logged, and logs must not contain leads
         )
         self._guard = PoolGuard(self.engine)
 
@@ -75,7 +75,7 @@ class Database:
 
     @classmethod
     def for_web(cls, settings: Settings) -> "Database":
-        """With short times: a caller gets 503 after some seconds, not after a minute."""
+        """With short limits: a caller gets 503 after seconds, not after a minute."""
         return cls(
             settings.database_url, settings.database_pool_size, "clay-push-web",
             answer_seconds=WEB_ANSWER_SECONDS, pool_seconds=WEB_POOL_SECONDS, connect_seconds=WEB_CONNECT_SECONDS,
@@ -108,13 +108,13 @@ class Database:
                 raise
 
     async def _undo(self, connection: AsyncConnection, transaction: AsyncTransaction, error: BaseException) -> None:
-        """Roll back, or end the connection where the server does not answer: that rolls back, too."""
+        """Roll back, or terminate the connection if the server does not respond: that rolls back, too."""
         if not isinstance(error, TimeoutError):
             try:
                 async with asyncio.timeout(UNDO_SECONDS):
                     if transaction.is_active:
                         await transaction.rollback()
-            except Exception as failed:  # noqa: BLE001 - what made us roll back is what is raised
+            except Exception as failed:  # noqa: BLE001 - the caller raises the original error
                 log.debug("database.rollback_failed", error=type(failed).__name__)
             else:
                 return
@@ -123,9 +123,9 @@ class Database:
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
-        """The driver's own connection, out of the same pool, for what a worker does for every lead: see Statement.
+        """Yield the asyncpg connection beneath a pooled one, for the frequent statements of a worker: see Statement.
 
-        Nobody has begun a transaction on it: each statement is its own, unless you begin one.
+        No transaction is open on it: each statement is its own transaction, unless the caller begins one.
         """
         async with self.engine.connect() as connection:
             driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
@@ -136,24 +136,24 @@ class Database:
                 await self._guard.end(connection)
                 raise
             except BaseException:
-                # The pool hears of errors and transactions through SQLAlchemy only. After an error nobody knows better: a
-                # server that shuts down says so before it closes the connection.
+                # The pool does not see errors on the driver's connection, and after an error its state is unknown: a server
+                # that shuts down reports that before it closes the connection.
                 await connection.invalidate()
                 raise
             if driver.is_in_transaction():
                 await connection.invalidate()
 
     async def listener(self) -> asyncpg.Connection:
-        """A connection of one's own outside the pool, for LISTEN; the caller closes it."""
+        """Open a separate connection outside the pool, for LISTEN; the caller closes it."""
         client = drivers.Client(self._url, "clay-push-listen", connect_seconds=WEB_CONNECT_SECONDS)
         return await drivers.connect(client, command_seconds=LISTEN_ANSWER_SECONDS)
 
     async def close(self) -> None:
-        """Close all connections; those that do not answer within CLOSE_SECONDS are cut off."""
+        """Close all connections; terminates those that do not respond within CLOSE_SECONDS."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.engine.dispose()
-        except Exception as error:  # noqa: BLE001 - the process ends; there is nothing to save
+        except Exception as error:  # noqa: BLE001 - the process ends
             log.debug("database.not_closed_in_order", **failure(error))
         finally:
             self._guard.end_all()

@@ -1,6 +1,6 @@
-"""Connects with each of the two drivers, asyncpg and psycopg: the same server, TLS, timeouts and session settings.
+"""Connects with both drivers, asyncpg and psycopg, using the same server, TLS, timeouts and session settings.
 
-Both get a password as a value of its own, never inside a text that is parsed again: no error of theirs can show it.
+Both receive the password as a separate value, never inside a text that is parsed again, so no error can show it.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from clay_push_service.database_url import DatabaseUrl, parse
 from clay_push_service.session_settings import set_statements
 
 NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError)
-"""After these the next host of the URL is tried (InternalClientError: it is not as `target_session_attrs` wants it). A refused
-password is none of them: it would be refused everywhere."""
+"""Errors after which the next host of the URL is tried (InternalClientError: it does not match `target_session_attrs`). A rejected
+password is not among them: every host would reject it."""
 MAJOR = 10_000
 """psycopg's version number divided by this is the major version."""
 
 
 class DatabaseUnreachableError(ConnectionError):
-    """No host of the URL is one that may be written to."""
+    """No host of the URL accepts writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who connects, and what differs from the session settings that all have."""
+    """Connection parameters of one application, with its overrides of the common session settings."""
 
     url: str = field(repr=False)
     application: str
     settings: Mapping[str, str] = field(default_factory=dict)
     connect_seconds: int = 10
-    """For one host, where the URL has no `connect_timeout`."""
+    """Time limit for one host, if the URL has no `connect_timeout`."""
 
     @property
     def parsed(self) -> DatabaseUrl:
@@ -45,7 +45,7 @@ class Client:
 
     @property
     def application_name(self) -> str:
-        """The URL's own name counts, as with libpq."""
+        """The name in the URL takes precedence, as in libpq."""
         return self.parsed.application_name or self.application
 
     @property
@@ -57,9 +57,9 @@ class Client:
 
 
 async def connect(client: Client, *, command_seconds: float) -> asyncpg.Connection:
-    """A connection of asyncpg's; `command_seconds` bounds each of its statements by our clock.
+    """Open an asyncpg connection; `command_seconds` is the client-side limit of each statement.
 
-    The hosts of the URL are tried one after another, each with the URL's `connect_timeout`. Raises what the last raised.
+    The hosts of the URL are tried one after another, each with the URL's `connect_timeout`. Raises the last error.
     """
     url = client.parsed
     failure: Exception | None = None
@@ -68,17 +68,17 @@ async def connect(client: Client, *, command_seconds: float) -> asyncpg.Connecti
             async with asyncio.timeout(client.connect_timeout_seconds):
                 return await _connect(client, url, host, port, command_seconds)
         except asyncpg.TargetServerAttributeNotMatched:
-            failure = DatabaseUnreachableError(f"no server is there that is {url.target_session_attrs}")
+            failure = DatabaseUnreachableError(f"no server has target_session_attrs={url.target_session_attrs}")
         except NEXT_HOST as error:
             failure = failure if failure is not None and isinstance(error, FileNotFoundError) else error
-    raise failure or DatabaseUnreachableError("the URL names no server")
+    raise failure or DatabaseUnreachableError("the URL contains no server")
 
 
 async def _connect(
     client: Client, url: DatabaseUrl, host: str, port: int, command_seconds: float
 ) -> asyncpg.Connection:
     connection: asyncpg.Connection = await asyncpg.connect(
-        # Only TLS and the password file: asyncpg takes their names nowhere else.
+        # Only TLS and the password file: asyncpg has no other parameters for them.
         "postgresql://?" + urlencode(url.tls, quote_via=quote) if url.tls else None,
         host=host,
         port=port,
@@ -100,8 +100,8 @@ async def _connect(
 
 
 def _watch_network(connection: asyncpg.Connection, url: DatabaseUrl) -> None:
-    """As libpq does for psycopg: a peer that has vanished ends the connection, also while it is idle."""
-    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 - asyncpg has no other way to its socket
+    """Set TCP keepalive as libpq does for psycopg: a vanished peer ends the connection, also while it is idle."""
+    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 - asyncpg has no public access to its socket; see tests/test_library_internals.py
     with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(url.keepalives))
         for name, value in (
@@ -116,7 +116,7 @@ def _watch_network(connection: asyncpg.Connection, url: DatabaseUrl) -> None:
 
 
 def psycopg_arguments(client: Client) -> dict[str, Any]:
-    """Libpq's parameters, to be given to psycopg as keywords with an empty conninfo."""
+    """Return libpq's parameters, as keywords for psycopg with an empty conninfo."""
     url = client.parsed
     return {
         "host": ",".join(host for host, _ in url.hosts),
@@ -132,15 +132,15 @@ def psycopg_arguments(client: Client) -> dict[str, Any]:
         "keepalives_count": url.keepalives_count,
         "tcp_user_timeout": url.tcp_user_timeout_ms,
         "client_encoding": "UTF8",
-        "options": "",  # PGOPTIONS would count for this driver only
-        "prepare_threshold": None,  # a plan that is kept can be invalidated by a migration; the queue's are cheap to make
+        "options": "",  # PGOPTIONS would affect this driver only
+        "prepare_threshold": None,  # a migration can invalidate cached plans, and the queue's plans are cheap
         **url.tls,
         **({} if url.password is None else {"password": url.password}),
     }
 
 
 def connect_psycopg(client: Client, *, autocommit: bool = False) -> psycopg.Connection:
-    """A connection of psycopg's, for threads and migrations."""
+    """Open a psycopg connection, for threads and migrations."""
     connection = psycopg.connect("", autocommit=autocommit, **psycopg_arguments(client))
     try:
         connection.execute(client.statements(connection.info.server_version // MAJOR))
@@ -152,15 +152,15 @@ def connect_psycopg(client: Client, *, autocommit: bool = False) -> psycopg.Conn
 
 
 async def prepare_psycopg(client: Client, connection: psycopg.AsyncConnection) -> None:
-    """Give a connection of a psycopg pool its session settings; it is left outside a transaction."""
+    """Apply the session settings to a connection of a psycopg pool; leaves no transaction open."""
     await connection.execute(client.statements(connection.info.server_version // MAJOR))
     await connection.commit()
 
 
 def cut(connection: psycopg.AsyncConnection) -> None:
-    """End a psycopg connection that does not answer: whatever waits on it raises OperationalError.
+    """Cut a psycopg connection whose server does not respond: pending operations on it raise OperationalError.
 
-    Cancelling the wait would not do: psycopg then waits for the server's answer to the cancellation.
+    Cancelling them would not work: psycopg then waits for the server's response to the cancellation.
     """
     if not connection.closed:
         with socket.socket(fileno=os.dup(connection.fileno())) as shared:

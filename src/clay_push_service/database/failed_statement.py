@@ -9,12 +9,12 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 PACKAGE = "clay_push_service."
-OUR_DRIVERS = frozenset({"clay_push_service.database", "clay_push_service.queue"})
-"""They run other modules' statements."""
+STATEMENT_RUNNERS = ("clay_push_service.database.", "clay_push_service.queue")
+"""Modules that run the statements of others."""
 NAMES_OBJECTS_ONLY = ("42", "3D", "3F")
 """SQLSTATE classes (access rules, missing objects) whose message names objects and quotes no value."""
 RELATION = re.compile(r'\b(?:FROM|JOIN|INTO|UPDATE)\s+((?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+))', re.IGNORECASE)
-"""All our statements qualify what they name."""
+"""Matches qualified names; all statements of this service qualify them."""
 MAX_CHARACTERS = 200
 
 
@@ -22,8 +22,8 @@ def failure(error: BaseException) -> dict[str, str]:
     """Fields for a log line.
 
     `error`: the class, the database's own where there is one. Only for an error of the database, as far as they are known:
-    `sqlstate`; `relation`, as the server names it, else those in the statement; `statement`, the module and function that
-    ran it; `reason`, the server's words where they name only objects.
+    `sqlstate`; `relation`, from the server, else from the statement; `statement`, the module and function that ran it;
+    `reason`, the server's message if it names only objects.
     """
     chain = list(_chain(error))
     cause = next((each for each in chain if isinstance(each, asyncpg.PostgresError | psycopg.Error)), None)
@@ -71,11 +71,11 @@ def _relation(cause: BaseException, chain: list[BaseException]) -> str | None:
 
 
 def _statement_name(error: BaseException) -> str | None:
-    """`push_jobs.claim.claim`: the innermost function of ours that the error came through."""
+    """Return the innermost function of this service in the traceback, such as `deliveries.claim.claim`."""
     found, trace = None, error.__traceback__
     while isinstance(trace, TracebackType):
         module: str = trace.tb_frame.f_globals.get("__name__", "")
-        if module.startswith(PACKAGE) and module not in OUR_DRIVERS:
+        if module.startswith(PACKAGE) and not module.startswith(STATEMENT_RUNNERS):
             found = f"{module.removeprefix(PACKAGE)}.{trace.tb_frame.f_code.co_qualname}"
         trace = trace.tb_next
     return found

@@ -9,15 +9,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from clay_push_service import logs
 
 UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""What a statement may raise when the database is away. While a connection is being made SQLAlchemy hands on asyncpg's
-own errors ("the database system is starting up"), and the network's. InternalClientError: the connection had just been told
-that the server shuts down, and was not closed yet."""
+"""Errors of a statement when the database is unavailable. While connecting, SQLAlchemy passes on asyncpg's errors ("the database
+system is starting up") and network errors. InternalClientError: the server has announced its shutdown and the connection is
+not closed yet."""
 DATA_STATES = ("22", "23", "P0")
-"""SQLSTATE classes of data exceptions, broken constraints and what a trigger raises: the same values will fail again."""
+"""SQLSTATE classes of data exceptions, violated constraints and triggers: the same values will fail again."""
 
 
 VALUE_ERRORS = (ValueError, OverflowError)
-"""What the driver raises over a value that PostgreSQL has and Python has not, or the other way round."""
+"""Errors of the driver for a value that only PostgreSQL or only Python can represent."""
 
 log = logs.get(__name__)
 
@@ -25,17 +25,17 @@ Result = TypeVar("Result")
 STALE_PLAN = (
     asyncpg.InvalidCachedStatementError,  # "cached plan must not change result type"
     asyncpg.OutdatedSchemaCacheError,
-    asyncpg.InternalServerError,  # "cache lookup failed for type 12345": it was dropped and made again
+    asyncpg.InternalServerError,  # "cache lookup failed for type 12345": the type was dropped and recreated
 )
 
 
 def is_stale_plan(error: BaseException) -> bool:
-    """A migration changed what a kept plan was made for. The driver has forgotten its plans by now: try once more."""
+    """Return whether a migration made a cached plan stale. The driver has dropped its plans, so one retry succeeds."""
     return any(isinstance(each, STALE_PLAN) for each in (error, error.__cause__, _cause(error).__cause__))
 
 
 async def on_fresh_plan(unit: Callable[[], Awaitable[Result]]) -> Result:
-    """Do a unit of work (one whole transaction); once more where a kept plan no longer fits the tables."""
+    """Run a unit of work (one whole transaction), and repeat it once after a stale plan."""
     try:
         return await unit()
     except Exception as error:
@@ -50,10 +50,10 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def is_about_the_data(error: BaseException) -> bool:
-    """The values are to blame, so that trying again is of no use; not the server, the network or the moment."""
+    """Return whether the values cause the error, so that a retry is useless; not the server or the network."""
     cause = _cause(error)
     state: str = getattr(cause, "sqlstate", None) or ""
     return state.startswith(DATA_STATES) or any(
-        isinstance(each, VALUE_ERRORS) and not isinstance(each, OSError)  # a refused certificate is both
+        isinstance(each, VALUE_ERRORS) and not isinstance(each, OSError)  # a rejected certificate is both
         for each in (cause, cause.__cause__)
     )

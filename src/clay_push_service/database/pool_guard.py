@@ -1,6 +1,6 @@
-"""Keeps connections that have died silently from costing a timeout each: checks what was idle, and empties the pool after one.
+"""Detects dead pooled connections: checks idle ones before use, and empties the pool after a timeout.
 
-A NAT or a firewall that forgets a connection tells neither side; the next statement on it waits for an answer that never comes.
+A NAT or a firewall can drop a connection without notice to either side; the next statement on it then runs into a timeout.
 """
 
 import time
@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from clay_push_service import logs
 
 IDLE_SECONDS = 5.0
-"""A connection that was idle for so long is checked before it is used; a busy one is not: a check is a round trip."""
+"""Idle time after which a connection is checked before use. A check costs a round trip, so busy connections are not checked."""
 CHECK_SECONDS = 2.0
 
 log = logs.get(__name__)
 
 
 class PoolGuard:
-    """Of one engine on asyncpg."""
+    """The guard of one engine on asyncpg."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._idle: dict[asyncpg.Connection, float] = {}
@@ -33,7 +33,7 @@ class PoolGuard:
         event.listen(pool, "checkout", self._taken)
 
     def empty(self) -> None:
-        """End every idle connection: what one timeout has shown of one is likely of all. New ones are made on demand."""
+        """Terminate every idle connection: after a timeout of one the others are probably dead, too. New ones are made on demand."""
         idle, self._idle = self._idle, {}
         for connection in idle:
             connection.terminate()
@@ -41,7 +41,7 @@ class PoolGuard:
             log.warning("database.pool_emptied", connections=len(idle))
 
     async def end(self, connection: AsyncConnection) -> None:
-        """End a connection that is in use, without a goodbye to the server, which does not answer."""
+        """Terminate a connection in use, without a message to the server, which does not respond."""
         if not connection.invalidated:
             driver = (await connection.get_raw_connection()).driver_connection
             if driver is not None:
@@ -62,7 +62,7 @@ class PoolGuard:
             self._idle[connection.driver_connection] = time.monotonic()
 
     def _taken(self, connection: Any, _record: object, _proxy: object) -> None:
-        """Raises DisconnectionError for one that is dead; SQLAlchemy then makes another in its place."""
+        """Check a connection before use. Raises DisconnectionError if it is dead; SQLAlchemy then replaces it."""
         driver: asyncpg.Connection = connection.driver_connection
         since = self._idle.pop(driver, None)
         if driver.is_closed():

@@ -169,7 +169,7 @@ async def read_status(
     checked = await _read_database(database, host, box, clock) if ready.is_migrated and not unauthenticated else None
     found, ring = checked or (None, None)
     offset = clock.wall_offset_seconds if checked else None
-    insecure = () if unauthenticated else settings.loosened
+    insecure = () if unauthenticated else settings.insecure
     has_keys = bool(unauthenticated or settings.encryption_keys)
     verdict = judge(ready, found, insecure, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
     status = status_of(ready, found, verdict, insecure, ring, offset)

@@ -76,7 +76,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        for setting in self._settings.loosened:
+        for setting in self._settings.insecure:
             log.warning("settings.insecure", setting=setting)
         watchdog = Watchdog(self._settings.database_url, self._settings.watchdog_seconds)
         watchdog.start()

@@ -68,7 +68,7 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("secrets", Result.OK, "JWT_SECRET is set.")
-    for said in settings.loosened:
+    for said in settings.insecure:
         yield Finding("settings", Result.WARNING, f"Loosened: {said}.", "Unset it, unless this is a demo or a test.")
 
 
