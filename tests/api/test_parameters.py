@@ -41,7 +41,7 @@ async def test_every_route_refuses_a_parameter_that_it_does_not_declare(
     if path.startswith(IGNORING):
         assert "nonsense" not in answer.text
     else:
-        assert message(answer).startswith("nonsense: is no query parameter of this request")
+        assert message(answer).startswith("nonsense: is not a query parameter of this request")
 
 
 @pytest.mark.parametrize(
