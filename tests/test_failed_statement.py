@@ -66,7 +66,7 @@ async def test_what_the_host_read_runs_is_named(database_url: str, database: Dat
         found = await _caught(
             lambda: HostTableCache().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
         )
-    assert (found["sqlstate"], found["statement"].rpartition(".")[2]) == ("42P01", "_read")
+    assert (found["sqlstate"], found["statement"].rpartition(".")[2]) == ("42P01", "_read_cached")
 
 
 async def test_a_broken_constraint_names_the_servers_table_and_no_value(database: Database) -> None:
