@@ -33,7 +33,8 @@ OTHERS = {
     ("worker/watchdog.py", "os._exit"),
 }
 """Private attributes of the module's own classes, and public functions of the standard library."""
-PRIVATE = re.compile(r"\b(?!self\b|cls\b)(\w+)\._([a-z]\w*)")
+PRIVATE = re.compile(r"\b(?!self\b|cls\b)(\w+)\._(?!make\b|replace\b|asdict\b|fields\b)([a-z]\w*)")
+"""Without the documented methods of named tuples."""
 
 
 def test_no_other_private_attribute_of_a_library_is_used() -> None:
