@@ -70,7 +70,7 @@ async def test_attaching_twice_changes_nothing_the_second_time(database_url: str
             await a.connection.fetch("SELECT * FROM clay.attachment"),
         ) == before
         await a.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
-        assert [step.description[:11] for step in (await a.attach(Level.INBOX)).steps] == ["put trigger"]
+        assert [step.description[:14] for step in (await a.attach(Level.INBOX)).steps] == ["create trigger"]
 
 
 async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_url: str, roles: Roles) -> None:
@@ -155,7 +155,7 @@ async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
         await a.attach(Level.INBOX, take_waiting=True)
         assert await a.status(waiting) == "running"
         assert "clay_webhook_url" not in await a.metadata(waiting)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(waiting) == "completed"
@@ -199,7 +199,7 @@ async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage:
                 host_job_id, a.world.project_id,
             )  # fmt: skip
             assert await a.status(host_job_id) == "running"
-            await inbox.work_off()
+            await inbox.process_due()
             passed = await mirror.run_pass()
             assert passed is not None
             assert (passed.written, passed.failed) == (1, 0)
@@ -252,13 +252,13 @@ async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_
             try:
                 await a.mirror_now()
             except SQLAlchemyError:
-                a.mirror._forget()
+                a.mirror._invalidate()
         assert await a.status(live) == "completed"
         queued = await a.host_queues(a.world.lead_ids)
         assert await a.status(queued) == "running"
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"

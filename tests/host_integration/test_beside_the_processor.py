@@ -36,7 +36,7 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
 
         async def of_ours() -> None:
             while not stop.is_set():
-                await a.inbox.work_off()
+                await a.inbox.process_due()
                 await a.mirror_now()
                 await asyncio.sleep(0.1)
 

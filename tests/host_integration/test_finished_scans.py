@@ -35,7 +35,7 @@ async def finish_scan(a: Attached, job_type: str = SCANS[0], end: str = "complet
 
 
 async def work(a: Attached) -> None:
-    await a.inbox.work_off()
+    await a.inbox.process_due()
     await a.mirror_now()
     await a.world.drain_all(a.drainer)
     await a.mirror_now()
@@ -109,10 +109,10 @@ async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
         await a.auto_export_on()
         await finish_scan(a)
         await a.attach(Level.INBOX)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await runs(a) == {}
         later = await finish_scan(a)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await runs(a) == {later: "queued"}
 
 
@@ -121,13 +121,13 @@ async def test_a_scan_that_waits_at_detach_starts_nothing_at_the_next_attach(dat
         await a.auto_export_on()
         await finish_scan(a)
         await a.detach()
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.attach(Level.INBOX)
         await finish_scan(a, end="failed")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.attach(Level.MIRROR)
         await a.attach(Level.INBOX)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await runs(a) == {}
 
 
@@ -163,7 +163,7 @@ async def test_the_hosts_own_export_of_the_same_scan_does_not_double_it(
 async def test_an_export_of_the_host_long_after_the_scan_runs_by_itself(database_url: str) -> None:
     async with attached(database_url, leads=2) as a:
         await finish_scan(a)
-        await a.inbox.work_off()  # the rule is off
+        await a.inbox.process_due()  # the rule is off
         await a.world.fetch("UPDATE clay.finished_scans SET finished_at = now() - interval '1 hour'")
         await a.auto_export_on()
         queued = await a.host_queues(a.world.lead_ids)
@@ -184,7 +184,7 @@ async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_o
                 p=project_id,
             )
         scan_id = await finish_scan(a)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await runs(a) == {scan_id: "queued"}
         assert await a.world.fetch("SELECT 1 FROM clay.finished_scans WHERE done_at IS NULL") == []
 
@@ -222,7 +222,7 @@ async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str
                 await host.execute("SELECT * FROM clay.finished_scans")
         finally:
             await host.close()
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await runs(a) == {scan_id: "queued"}
 
 
@@ -251,7 +251,7 @@ async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_comple
 
         await a.connection.execute("DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans")
         assert await amiss() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
-        assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == ["write", "let", "put"]
+        assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == ["create", "close", "create"]
         assert await amiss() == []
         await a.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"

@@ -76,7 +76,7 @@ async def test_what_is_mirrored_fits_the_hosts_models_at_every_moment(
         await a.host_queues([], mode="selected")  # fails with a sentence
         cancelled = await a.host_queues(a.world.lead_ids, mode="selected")
         await a.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", cancelled)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await check(a)
 
 

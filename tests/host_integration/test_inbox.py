@@ -35,7 +35,7 @@ async def test_the_hosts_auto_export_becomes_a_run_of_our_rule_in_its_own_row(
         assert "lead_ids" not in metadata
         stored = await a.connection.fetchval("SELECT metadata::text FROM clay.inbox")
         assert "clay_webhook_url" not in stored
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.mirror_now()
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
@@ -49,7 +49,7 @@ async def test_the_hosts_auto_export_becomes_a_run_of_our_rule_in_its_own_row(
 async def test_nothing_to_send_makes_no_push_job_and_the_row_says_why(database_url: str) -> None:
     async with attached(database_url, leads=3) as a:
         off = await a.host_queues(a.world.lead_ids)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         row = await a.row(off)
         assert row is not None
         assert (row["status"], row["error_message"]) == ("completed", None)
@@ -62,7 +62,7 @@ async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
         user_id = await a.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
         queued = await a.host_queues(a.world.lead_ids[:2], mode="selected")
         await a.connection.execute("UPDATE clay.inbox SET created_by = $1", user_id)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         [job] = await a.world.fetch("SELECT * FROM clay.push_jobs")
         assert (job.push_mode, job.created_by, job.created_by_user_id) == ("selected", "host", user_id)
         await a.world.drain_all(a.drainer)
@@ -90,7 +90,7 @@ async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, met
             a.world.project_id, metadata,
         )  # fmt: skip
         assert await a.status(host_job_id) == "running"
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         row = await a.row(host_job_id)
         assert row is not None
         assert row["status"] == "failed"
@@ -100,7 +100,7 @@ async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, met
 async def test_somebody_who_is_gone_keeps_nobody_else_from_being_pushed(database_url: str) -> None:
     async with attached(database_url, leads=3) as a:
         queued = await a.host_queues([*a.world.lead_ids, uuid4()], mode="selected")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
@@ -113,7 +113,7 @@ async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
         queued = await a.host_queues(
             [*a.world.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
         )
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert "push them in parts" in (await a.row(queued))["error_message"]  # type: ignore[index]  # the row is there
         assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
 
@@ -121,12 +121,12 @@ async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
 async def test_a_gated_or_unconfigured_organization_is_told_so(database_url: str) -> None:
     async with attached(database_url, leads=2, billing_enabled=True) as a:
         gated = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert "Enterprise" in (await a.row(gated))["error_message"]  # type: ignore[index]  # the row is there
         await a.connection.execute("INSERT INTO org_billing (org_id, is_enterprise) VALUES ($1, true)", a.world.org_id)
         await a.world.fetch("UPDATE clay.destinations SET version_id = NULL")
         bare = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert "Configure your Clay webhook URL" in (await a.row(bare))["error_message"]  # type: ignore[index]
 
 
@@ -153,7 +153,7 @@ async def test_cancelled_before_we_came_is_not_pushed(database_url: str) -> None
         await a.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", queued)
         deleted = await a.host_queues(a.world.lead_ids, mode="selected")
         await a.connection.execute("DELETE FROM sourcing_jobs WHERE id = $1", deleted)
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await a.status(queued) == "cancelled"
         assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
 
@@ -171,12 +171,12 @@ async def test_a_row_that_ended_and_is_tried_again_is_taken_again(database_url: 
     async with attached(database_url, leads=2) as a:
         await a.world.fetch("UPDATE clay.destinations SET version_id = NULL")
         queued = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await a.status(queued) == "failed"
         await a.world.configure(a.clay.url)
         await a.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", queued)
         assert await a.status(queued) == "running"
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
@@ -244,7 +244,7 @@ async def test_an_entry_that_fails_again_and_again_ends_and_holds_no_other_up(da
         stubborn = await a.host_queues(a.world.lead_ids[:1], mode="selected")
         await a.world.fetch("UPDATE clay.inbox SET attempts = 10")
         other = await a.host_queues(a.world.lead_ids[1:], mode="selected")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await a.status(stubborn) == "failed"
         await a.world.drain_all(a.drainer)
         await a.mirror_now()
@@ -261,11 +261,11 @@ async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url
                 RETURN NEW; END $$;
                 CREATE TRIGGER refuse BEFORE UPDATE ON sourcing_jobs FOR EACH ROW EXECUTE FUNCTION refuse()"""
         )
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert (await a.status(stubborn), await a.status(other)) == ("running", "failed")
         await a.connection.execute("DROP TRIGGER refuse ON sourcing_jobs")
         await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
-        await a.inbox.work_off()
+        await a.inbox.process_due()
         assert await a.status(stubborn) == "failed"
 
 

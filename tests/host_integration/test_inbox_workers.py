@@ -27,7 +27,7 @@ async def test_two_workers_deal_with_each_entry_once(database_url: str) -> None:
     async with attached(database_url, leads=12) as a:
         for number in range(6):
             await a.host_queues(a.world.lead_ids[2 * number :][:2], mode="selected")
-        dealt = await asyncio.gather(*(another(a).work_off() for _ in range(3)))
+        dealt = await asyncio.gather(*(another(a).process_due() for _ in range(3)))
         assert sum(dealt) == 6
         assert await jobs(a) == 6
         [left] = await a.world.fetch(PENDING)
@@ -43,17 +43,17 @@ async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: s
             async with a.world.database.transaction() as second:
                 other = (await second.execute(inbox.NEXT)).one()
             assert other.id != held.id
-            assert await asyncio.wait_for(another(a).work_off(), 60) == 1
+            assert await asyncio.wait_for(another(a).process_due(), 60) == 1
         assert await jobs(a) == 1
-        assert await another(a).work_off() == 1
+        assert await another(a).process_due() == 1
         assert await jobs(a) == 2
 
 
 async def test_an_entry_that_was_dealt_with_is_not_dealt_with_again(database_url: str) -> None:
     async with attached(database_url, leads=2) as a:
         await a.host_queues(a.world.lead_ids, mode="selected")
-        assert await another(a).work_off() == 1
-        assert await another(a).work_off() == 0
+        assert await another(a).process_due() == 1
+        assert await another(a).process_due() == 0
 
 
 async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
@@ -67,10 +67,10 @@ async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
 
         with monkeypatch.context() as patched:
             patched.setattr(inbox, "_organization", failing)
-            assert await another(a).work_off() == 1, "it was tried once"
+            assert await another(a).process_due() == 1, "it was tried once"
         [entry] = await a.world.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
         assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)
-        assert await another(a).work_off() == 0
+        assert await another(a).process_due() == 0
         await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
-        assert await another(a).work_off() == 1
+        assert await another(a).process_due() == 1
         assert await jobs(a) == 1

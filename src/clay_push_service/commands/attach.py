@@ -77,7 +77,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
 
 def _show(plan: Plan, *, dry_run: bool) -> None:
     schema, role = plan.tables.schema, plan.request.runtime_role
-    standing = f"attached at level {plan.standing.level}" if plan.standing else "not attached"
+    standing = f"attached at level {plan.attachment.level}" if plan.attachment else "not attached"
     typer.echo(f"NexusLeads ({plan.tables.vintage}) in schema {schema}; {standing}; the service runs as {role}.")
     for problem in plan.problems:
         typer.echo(f"In the way: {problem}.", err=True)
@@ -109,7 +109,7 @@ def _show_steps(plan: Plan, *, dry_run: bool) -> None:
         typer.echo(f"- {step.description}")
         if dry_run:
             typer.echo("    " + step.statement.strip().replace("\n", "\n    ") + ";")
-    if not plan.standing or plan.standing.level is not plan.request.level:
+    if not plan.attachment or plan.attachment.level is not plan.request.level:
         typer.echo(f"- record level {plan.request.level} in clay.attachment")
     elif not plan.steps:
         typer.echo("- nothing: all of it is there")

@@ -1,4 +1,4 @@
-"""How closely we are attached to NexusLeads, as `clay-push attach` recorded it. Without a row nothing of the host's is written."""
+"""The attachment level that `clay-push attach` recorded. Without a record the service writes no host table."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,14 +7,14 @@ from enum import StrEnum
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# One writer of the host's tables at a time: workers try it, `attach` and `detach` wait for it. Held to the transaction's end.
+# One writer of the host's tables at a time: workers try the lock, `attach` and `detach` wait for it. Held until the transaction ends.
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_mirror'))")
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('clay_push_mirror'))")
 READ = text("SELECT level, host_schema, attached_by, attached_at FROM clay.attachment")
 
 
 class Level(StrEnum):
-    """Each holds the one before."""
+    """Each level includes the previous one."""
 
     READ = "read"
     MIRROR = "mirror"
@@ -38,17 +38,17 @@ async def read_attachment(connection: AsyncConnection) -> Attachment | None:
     return None if row is None else Attachment(Level(row.level), row.host_schema, row.attached_by, row.attached_at)
 
 
-async def mirrors(connection: AsyncConnection, schema: str) -> bool:
-    """May the host's job rows in this schema be written?"""
-    found = await read_attachment(connection)
-    return found is not None and found.level.mirrors and found.host_schema == schema
+async def may_write_host_rows(connection: AsyncConnection, schema: str) -> bool:
+    """Whether the attachment allows writing the host's job rows in this schema."""
+    attachment = await read_attachment(connection)
+    return attachment is not None and attachment.level.mirrors and attachment.host_schema == schema
 
 
-async def take_turn(connection: AsyncConnection, schema: str) -> bool:
-    """Be the only writer of the host's rows until this transaction ends; False when somebody else is, or nobody may.
+async def try_lock_host_rows(connection: AsyncConnection, schema: str) -> bool:
+    """Locks the host's rows for this transaction; False if another process holds the lock or the level forbids writing.
 
-    The level is read after the lock, and `detach` holds the lock: nothing is written once it has returned.
+    `detach` holds the same lock, and the level is read after locking: nothing is written after `detach` has returned.
     """
     if not (await connection.execute(TRY_LOCK)).scalar_one():
         return False
-    return await mirrors(connection, schema)
+    return await may_write_host_rows(connection, schema)

@@ -1,4 +1,4 @@
-"""What the running role needs of the host's tables, column by column: no more than it reads, or writes. Grants nothing itself."""
+"""Computes the column grants that the running role needs on the host's tables, and finds missing ones. Grants nothing itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ SELECT wanted.place, wanted."column" FROM unnest(CAST(:places AS integer[]), CAS
                                 CAST(:privileges AS text[])) AS wanted (place, "table", "column", privilege)
 WHERE NOT has_column_privilege(coalesce(CAST(:role AS name), current_user), wanted."table", wanted."column", wanted.privilege)
 """)
-# By column and to this very role: what a role has as the owner of a table, or on the whole of it, was not given by us.
+# Column grants to this role only: rights of a table's owner, or on a whole table, do not come from `attach`.
 GIVEN = text("""
 SELECT c.relname::text AS "table", a.attname::text AS "column", granted.privilege_type::text AS privilege
 FROM pg_catalog.pg_class c
@@ -39,14 +39,14 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 CROSS JOIN LATERAL aclexplode(a.attacl) AS granted
 WHERE n.nspname = :schema AND granted.grantee = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role)
 """)
-MAY_ENTER = text("""
+HAS_SCHEMA_RIGHT = text("""
 SELECT has_schema_privilege(coalesce(CAST(:role AS name), current_user), CAST(:schema AS text), :privilege)
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One privilege on columns of one table of the host's, by its names."""
+    """One privilege on columns of one host table, by the host's names."""
 
     privilege: str
     table: str
@@ -61,9 +61,9 @@ class Grant:
 
 
 def read_grants(tables: HostTables) -> Sequence[Grant]:
-    """SELECT on every column that `host` reads and this database has: of users, say, not the passwords.
+    """SELECT on every column that `host` reads and this database has; of users, for example, not the passwords.
 
-    Nothing of the settings tables, which hold other services' keys: a function reads those for the role.
+    Excludes the settings tables, which hold other services' keys: a function reads those for the role.
     """
     return [
         Grant("SELECT", tables.host_name(word), columns)
@@ -74,7 +74,7 @@ def read_grants(tables: HostTables) -> Sequence[Grant]:
 
 
 def write_grants(host_schema: HostSchema) -> Sequence[Grant]:
-    """To show push jobs on the host's pages. No DELETE anywhere."""
+    """The rights to show push jobs on the host's pages. Never DELETE."""
     log = tuple(host_schema.log_columns(LOG_COLUMNS))
     wanted: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
         JOBS: ((), tuple(present(JOB_COLUMNS, host_schema.jobs)), tuple(present(JOB_CHANGES, host_schema.jobs))),
@@ -90,24 +90,24 @@ def write_grants(host_schema: HostSchema) -> Sequence[Grant]:
 
 
 def rule_grants(tables: HostTables) -> Sequence[Grant]:
-    """To keep an auto-export rule that was set here where the host's Project page shows it."""
+    """The right to store an auto-export rule where the host's Project page shows it."""
     if not all(tables.has("projects", column) for column in RULE_COLUMNS):
         return []
     return [Grant("UPDATE", tables.host_name("projects"), tuple(map(tables.host_name, RULE_COLUMNS)))]
 
 
-def needed(tables: HostTables, host_schema: HostSchema, level: Level) -> Sequence[Grant]:
+def needed_grants(tables: HostTables, host_schema: HostSchema, level: Level) -> Sequence[Grant]:
     written = [*write_grants(host_schema), *rule_grants(tables)] if level.mirrors else []
     return [*read_grants(tables), *written]
 
 
 async def missing_grants(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
-    """Those that the role lacks, each with the columns that are missing."""
+    """Returns the grants that the role lacks, each with its missing columns."""
     return await _lacking(connection, schema, role, grants, "")
 
 
-async def not_grantable(connection: AsyncConnection, schema: str, grants: Sequence[Grant]) -> list[Grant]:
-    """Those that the connection's own role may not give: it neither owns the table nor has a grant option."""
+async def ungrantable(connection: AsyncConnection, schema: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Returns the grants that the connection's role cannot give: it neither owns the table nor has a grant option."""
     return await _lacking(connection, schema, None, grants, " WITH GRANT OPTION")
 
 
@@ -126,24 +126,24 @@ async def _lacking(
         },
     )
     lacking: dict[int, list[str]] = {}
-    for place, column in rows:
-        lacking.setdefault(place, []).append(column)
+    for row in rows:
+        lacking.setdefault(row.place, []).append(row.column)
     return [replace(grant, columns=tuple(lacking[place])) for place, grant in enumerate(grants) if place in lacking]
 
 
-async def may_enter(connection: AsyncConnection, schema: str, role: str) -> bool:
+async def may_use_schema(connection: AsyncConnection, schema: str, role: str) -> bool:
     values = {"role": role, "schema": schema, "privilege": "USAGE"}
-    return bool((await connection.execute(MAY_ENTER, values)).scalar_one())
+    return bool((await connection.execute(HAS_SCHEMA_RIGHT, values)).scalar_one())
 
 
-async def may_let_enter(connection: AsyncConnection, schema: str) -> bool:
-    """Whether the connection's own role may grant USAGE on the schema."""
+async def may_grant_schema_usage(connection: AsyncConnection, schema: str) -> bool:
+    """Whether the connection's role may grant USAGE on the schema."""
     values = {"role": None, "schema": schema, "privilege": "USAGE WITH GRANT OPTION"}
-    return bool((await connection.execute(MAY_ENTER, values)).scalar_one())
+    return bool((await connection.execute(HAS_SCHEMA_RIGHT, values)).scalar_one())
 
 
-async def given(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
-    """Those that the role was given column by column, as `attach` does."""
+async def granted_columns(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
+    """Returns the grants that the role has by column, as `attach` gives them."""
     rows = await connection.execute(GIVEN, {"schema": schema, "role": role})
     found = {(row.table, row.privilege, row.column) for row in rows}
     still = (

@@ -1,4 +1,4 @@
-"""The host tables that the mirror writes, as they are in this database: columns differ by age, so only those there are named."""
+"""Reads which columns the host tables written by the mirror have in this database; they differ between versions of the host."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE n.nspname = :schema AND c.relkind IN ('r', 'p') AND c.relname IN ('sourcing_jobs', 'job_progress', 'clay_push_log')
 """)
-# Unique keys of the host's log over plain columns: a second success of the same lead would collide there.
+# Unique keys of the host's log over plain columns: a second success of the same lead would violate them.
 KEYS = text("""
 SELECT array_agg(a.attname::text ORDER BY a.attname) AS columns
 FROM pg_catalog.pg_index i
@@ -49,12 +49,12 @@ GROUP BY i.indexrelid
 
 @dataclass(frozen=True, slots=True)
 class HostSchema:
-    """`log_key`: the columns in which the host's log may have a lead once; empty where it may have it often."""
+    """`log_key`: the unique key by which the host's log holds a lead once; empty if it may hold a lead several times."""
 
     schema: str
     leads: str
     lead_id: str
-    """The log's name of it."""
+    """The name of the lead's id column in the log."""
     jobs: frozenset[str]
     progress: frozenset[str]
     log: frozenset[str]
@@ -64,7 +64,7 @@ class HostSchema:
         return f"{quoted(self.schema)}.{quoted(name)}"
 
     def log_columns(self, columns: Sequence[str]) -> list[str]:
-        """Of these those that the log has, with its name of the lead's id."""
+        """The given columns that the log has, with its name for the lead's id."""
         return present((self.lead_id if column == "{lead}" else column for column in columns), self.log)
 
 
@@ -78,12 +78,12 @@ def present(columns: Iterable[str], has: frozenset[str]) -> list[str]:
 
 async def read_host_schema(connection: AsyncConnection, tables: HostTables) -> HostSchema:
     found: dict[str, set[str]] = {JOBS: set(), PROGRESS: set(), LOG: set()}
-    for table, column in await connection.execute(COLUMNS, {"schema": tables.schema}):
-        found[table].add(column)
+    for row in await connection.execute(COLUMNS, {"schema": tables.schema}):
+        found[row.table_name].add(row.column_name)
     log = frozenset(found[LOG])
     lead_id = next((name for name in LEAD_COLUMNS if name in log), tables.host_name("lead_id"))
     keys = [tuple(columns) for columns in (await connection.execute(KEYS, {"schema": tables.schema})).scalars()]
-    fitting = [key for key in keys if lead_id in key and set(key) <= {"org_id", lead_id, "project_id"}]
+    usable = [key for key in keys if lead_id in key and set(key) <= {"org_id", lead_id, "project_id"}]
     return HostSchema(
         tables.schema,
         tables.host_name("leads"),
@@ -91,5 +91,5 @@ async def read_host_schema(connection: AsyncConnection, tables: HostTables) -> H
         frozenset(found[JOBS]),
         frozenset(found[PROGRESS]),
         log,
-        min(fitting, key=len, default=()),
+        min(usable, key=len, default=()),
     )

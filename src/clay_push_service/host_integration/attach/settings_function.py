@@ -1,7 +1,7 @@
-"""The function through which the running role reads the host's settings: those about Clay, and no other service's keys.
+"""The SQL function through which the running role reads the host's Clay settings, without other services' keys.
 
-It runs with the rights of the role that attaches us (SECURITY DEFINER), which may read the tables; the running role may
-call the function, and has no right on the tables.
+It runs with the rights of the role that runs `attach` (SECURITY DEFINER), which may read the tables; the running role may
+call the function and has no right on the tables.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.host.columns import COLUMNS, SETTINGS_TABLES
 from clay_push_service.host.org_settings import API_KEY, RATE_LIMIT_MS, TABLE_NAME, WEBHOOK_URL
 from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables
-from clay_push_service.host_integration.attach.grants import Grant, given
+from clay_push_service.host_integration.attach.grants import Grant, granted_columns
 from clay_push_service.host_integration.attach.host_schema import quoted
 
 SIGNATURE = f"clay.{SETTINGS_FUNCTION}(uuid)"
@@ -38,13 +38,13 @@ class FoundFunction:
     config: str
     is_public: bool
     may_call: bool
-    """The running role."""
+    """Whether the running role may call it."""
 
 
-def body(tables: HostTables) -> str:
-    """Names are qualified and the body is text: the host's tables can be renamed or altered without regard to it.
+def function_body(tables: HostTables) -> str:
+    """Names are qualified and the body is text, so the host can rename or alter its tables.
 
-    A global value is returned for the rate alone: a global webhook URL would show each organization the others' leads.
+    Returns a global value only for the rate: a global webhook URL would send all organizations' leads to one table.
     """
     schema = quoted(tables.schema)
     keys = ", ".join(f"'{key}'" for key in (WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS, API_KEY))
@@ -64,27 +64,31 @@ END
     return own + overall
 
 
-def create(tables: HostTables) -> str:
+def create_statement(tables: HostTables) -> str:
     return (
         f"CREATE OR REPLACE FUNCTION clay.{SETTINGS_FUNCTION}(of_organization uuid)\n"
         "RETURNS TABLE (key text, value text, is_global boolean) LANGUAGE plpgsql STABLE SECURITY DEFINER\n"
-        f"SET search_path = pg_catalog, pg_temp AS $clay${body(tables)}$clay$"
+        f"SET search_path = pg_catalog, pg_temp AS $clay${function_body(tables)}$clay$"
     )
 
 
-def statements(tables: HostTables, role: str, found: FoundFunction | None) -> list[tuple[str, str]]:
-    """What is lacking, each with its reason in words."""
+def missing_steps(tables: HostTables, role: str, found: FoundFunction | None) -> list[tuple[str, str]]:
+    """The missing steps: description and statement of each."""
     wanted = []
-    is_current = found is not None and (found.body, found.is_definer, found.config) == (body(tables), True, CONFIG)
+    is_current = found is not None and (found.body, found.is_definer, found.config) == (
+        function_body(tables),
+        True,
+        CONFIG,
+    )
     if not is_current:
-        wanted.append((f"write function {SIGNATURE}, which reads the settings about Clay", create(tables)))
+        wanted.append((f"create function {SIGNATURE}, which reads the settings for Clay", create_statement(tables)))
     if found is None or found.is_public:
         wanted.append(
             (f"close function {SIGNATURE} to all other roles", f"REVOKE ALL ON FUNCTION {SIGNATURE} FROM PUBLIC")
         )
     if found is None or found.is_public or not found.may_call:
         wanted.append(
-            (f"let {role} call function {SIGNATURE}", f"GRANT EXECUTE ON FUNCTION {SIGNATURE} TO {quoted(role)}")
+            (f"allow {role} to call function {SIGNATURE}", f"GRANT EXECUTE ON FUNCTION {SIGNATURE} TO {quoted(role)}")
         )
     return wanted
 
@@ -92,14 +96,14 @@ def statements(tables: HostTables, role: str, found: FoundFunction | None) -> li
 DROP = f"DROP FUNCTION IF EXISTS {SIGNATURE}"
 
 
-async def find(connection: AsyncConnection, role: str | None) -> FoundFunction | None:
-    """`role`: the one that is to call it; None: the connection's own."""
+async def find_function(connection: AsyncConnection, role: str | None) -> FoundFunction | None:
+    """`role`: the role that calls it; None: the connection's role."""
     row = (await connection.execute(FUNCTION, {"name": SETTINGS_FUNCTION, "role": role})).one_or_none()
     return None if row is None else FoundFunction(row.body, row.is_definer, row.config, row.is_public, row.may_call)
 
 
-async def unreadable(connection: AsyncConnection, tables: HostTables) -> list[str]:
-    """A sentence for each table that the function's owner, the role that attaches, cannot read for it."""
+async def unreadable_tables(connection: AsyncConnection, tables: HostTables) -> list[str]:
+    """A sentence for each table that the function's owner (the role that runs `attach`) cannot read."""
     lacking = []
     for word in sorted(SETTINGS_TABLES):
         if not tables.has(word):
@@ -115,9 +119,9 @@ async def unreadable(connection: AsyncConnection, tables: HostTables) -> list[st
 
 
 async def table_grants(connection: AsyncConnection, tables: HostTables, role: str) -> list[Grant]:
-    """Grants on all settings that an earlier release asked for, by column and to this very role."""
+    """Column grants on all settings that an earlier release required, to this role only."""
     former = [
         Grant("SELECT", word, tuple(column for column in (*COLUMNS[word], "is_secret")))
         for word in sorted(SETTINGS_TABLES)
     ]
-    return await given(connection, tables.schema, role, former)
+    return await granted_columns(connection, tables.schema, role, former)

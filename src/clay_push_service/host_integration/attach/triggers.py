@@ -1,8 +1,8 @@
-"""The three triggers on the host's `sourcing_jobs`, and their functions in our schema. They can never fail the host's statement.
+"""The three triggers on the host's `sourcing_jobs` and their functions in schema clay. They never fail the host's statement.
 
-Neither names a column of the host's in its definition (no WHEN, no UPDATE OF): PostgreSQL would refuse the host's own
-ALTER TABLE because of it. Rows are read as JSON, so that a changed column type changes nothing here. Whatever goes wrong
-inside leaves the row as the host wrote it. They guard against accidents, not against the host: its role owns the table.
+No trigger definition names a host column (no WHEN, no UPDATE OF): otherwise PostgreSQL would refuse the host's own
+ALTER TABLE. Rows are read as JSON, so that a changed column type has no effect here. An error inside leaves the row
+as the host wrote it. The triggers prevent accidents, not actions of the host: its role owns the table.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.host_schema import JOB_CHANGES, JOBS
 
 WRITER_SETTING, WRITER = "clay.writer", "mirror"
-"""Set for one transaction by whoever may write our rows."""
+"""Set for one transaction by code that may write the mirrored rows."""
 OURS = f"IF pg_catalog.current_setting('{WRITER_SETTING}', true) = '{WRITER}' THEN RETURN NEW; END IF;"
 GUARDED = ", ".join(f"'{column}'" for column in (*JOB_CHANGES, "job_type") if column != "updated_at")
 
-# The host's processor turns every running row back to pending when it starts, and fails ours. What the mirror writes is kept;
-# other columns pass: refusing the SET NULL of a foreign key would leave a reference to nothing. OLD comes back as a row
-# that was "updated", not as none: an ORM takes a count of 0 for an error. A row the host cancels may say so at once;
-# the worker sees it there and cancels the push job.
+# The host's processor resets every running row to pending when it starts, and would fail ours. Columns that the mirror writes keep
+# their values; other columns pass, because refusing the SET NULL of a foreign key would leave a dangling reference. The row counts
+# as updated: an ORM treats a count of 0 as an error. A cancellation by the host passes; the worker then cancels the push job.
 GUARD_BODY = f"""
 DECLARE
     before jsonb;
@@ -42,9 +41,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 """
 
-# A push that the host queues itself: ours before its own processor can see it pending. `lead_ids` goes with the webhook URL,
-# so that its processor can never push what we push, whatever becomes of the row. A row that had ended without a push job
-# (nothing to send, not configured) and is pending again was tried again by somebody: it is taken again.
+# Takes over a push that the host queues, before its own processor sees it pending. Removes `lead_ids` and the webhook URL from the
+# row, so that the processor can never push the same leads. A row that ended without a push job (nothing to send, not
+# configured) and is pending again is a retry: it is taken over again.
 INBOX_BODY = f"""
 DECLARE
     job jsonb;
@@ -71,8 +70,8 @@ EXCEPTION WHEN OTHERS THEN
 END
 """
 
-# A scan that the host completes, whoever created it and whatever its processor does next. AFTER: the row is as it will stand.
-# No INSERT: a scan is not made completed, and a restored table must not export old scans again.
+# Records a scan that the host completes, independent of its creator and of the host's processor. AFTER: the row is final.
+# Not on INSERT: scans are not created completed, and restoring the table must not export old scans again.
 SCANS = ("repository_sourcing", "source_ingestion", "stargazer_analysis", "social_enrichment")
 SCAN_BODY = f"""
 DECLARE
@@ -96,17 +95,17 @@ END
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`timing` as in CREATE TRIGGER. By name, the guard comes before the inbox: what is ours is not taken again."""
+    """`timing` as in CREATE TRIGGER. Triggers run in order of name: the guard before the inbox, so mirrored rows are not taken over."""
 
     name: str
     timing: str
     body: str
     level: Level
-    """It is there from this level on."""
+    """The lowest level that has this trigger."""
 
     @property
     def create_function(self) -> str:
-        # 300 ms: the host's transaction may wait that long for us, and never longer.
+        # 300 ms: the host's transaction never waits longer for a lock.
         return (
             f"CREATE OR REPLACE FUNCTION clay.{self.name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n"
             f"SET search_path = pg_catalog, pg_temp SET lock_timeout = '300ms' AS $clay${self.body}$clay$"

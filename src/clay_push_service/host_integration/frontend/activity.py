@@ -1,4 +1,4 @@
-"""The last things that went to Clay, or did not, as the host's integrations page lists them."""
+"""Reads the most recent successful and failed deliveries for the host's integrations page."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 RECENT_JOBS = 20
-"""Looked through for the page's few rows; more of them would only be read to be thrown away."""
+"""Push jobs searched for the page's few rows."""
 
-# Through the jobs, whose index has the organization's newest first: the log has none by organization and time, and an index
-# for one list on one page would be paid for by every lead that is sent. Leads are sent in the order of `seq`.
+# Through the jobs, which have an index by organization and time; the log has none, and one for a single list would slow down
+# every lead that is sent. Leads are sent in the order of `seq`.
 READ = text("""
 SELECT log.id, log.contributor_id, log.username, log.full_name, log.project_id, log.job_id, log.status, log.cause,
        log.error_message, log.clay_response_status, coalesce(log.pushed_at, log.finished_at) AS pushed_at
@@ -26,23 +26,23 @@ ORDER BY log.finished_at DESC, log.seq DESC LIMIT :limit
 
 
 class Activity(BaseModel):
-    """One lead that went to Clay, or failed to. The page needs `contributor_id`; the host's own backend says `member_id`."""
+    """One delivery that succeeded or failed. The page reads `contributor_id`; the host's backend calls it `member_id`."""
 
-    id: UUID = Field(description="The delivery.")
-    contributor_id: UUID = Field(description="The lead.")
-    member_id: UUID = Field(description="The same.")
+    id: UUID = Field(description="Id of the delivery.")
+    contributor_id: UUID = Field(description="Id of the lead.")
+    member_id: UUID = Field(description="Same as `contributor_id`.")
     status: str = Field(description="`success` or `failed`.", examples=["success"])
-    pushed_at: datetime = Field(description="When Clay answered, or when it was given up.")
+    pushed_at: datetime = Field(description="Time of Clay's response, or of the final failure.")
     full_name: str | None = Field(description="Full name when the push was accepted.")
     username: str | None = Field(description="GitHub user name when the push was accepted.")
     project_id: UUID = Field(description="The lead's project.")
     job_id: UUID = Field(description="The push job.")
-    error_message: str | None = Field(description="Why it failed, in one sentence.")
-    clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.")
+    error_message: str | None = Field(description="Why the delivery failed.")
+    clay_response_status: int | None = Field(description="Clay's HTTP status; null without a response.")
 
 
 async def read_activity(connection: AsyncConnection, org_id: UUID, limit: int) -> Sequence[Activity]:
-    """Newest first; leads that were skipped are no activity."""
+    """Newest first, without skipped leads."""
     rows = await connection.execute(READ, {"org_id": org_id, "jobs": RECENT_JOBS, "limit": limit})
     return [
         Activity(

@@ -1,6 +1,6 @@
-"""What the host's own frontend calls for Clay, unmodified: its paths and its shapes over our functions, and no rule of its own.
+"""Endpoints that the unmodified NexusLeads frontend calls for Clay, with its paths and formats; they add no rules.
 
-Without X-Org-Id the user's first organization, as the host's backend takes it.
+Without X-Org-Id they use the user's first organization, as the host's backend does.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ router = APIRouter(
 
 MAX_ACTIVITY = 100
 
-WAITS_OUTSIDE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
 FirstReader = Annotated[PushService, Depends(push_service_with(Scope.READ, org_default="first"))]
 FirstPusher = Annotated[PushService, Depends(push_service_with(Scope.PUSH, org_default="first"))]
 FirstSettingsReader = Annotated[
@@ -53,9 +53,9 @@ FirstSettingsReader = Annotated[
 FirstSettings = Annotated[DestinationSettings, Depends(destination_settings_with(Scope.CONFIG, org_default="first"))]
 
 
-@router.get("/status", summary="All integrations", responses=responses(*CALLER))
+@router.get("/status", summary="List integrations", responses=responses(*CALLER))
 async def frontend_status(service: FirstReader) -> IntegrationsStatus:
-    """What the integrations page shows; only Clay is built."""
+    """State of the integrations; this service implements Clay only."""
     return IntegrationsStatus.of(
         await service.read_status(),
         billing_enabled=service.settings.billing_enabled,
@@ -63,19 +63,19 @@ async def frontend_status(service: FirstReader) -> IntegrationsStatus:
     )
 
 
-@router.get("/clay/config", summary="The Clay settings", responses=responses(*CALLER))
+@router.get("/clay/config", summary="Get the Clay settings", responses=responses(*CALLER))
 async def frontend_config(service: FirstSettingsReader) -> FrontendConfig:
-    """With the URL masked."""
+    """The webhook URL is masked."""
     return FrontendConfig.of(await service.read())
 
 
 @router.put(
-    "/clay/config", summary="Save the webhook URL", responses=responses(*CALLER, 409, 413), dependencies=WAITS_OUTSIDE
+    "/clay/config", summary="Save the webhook URL", responses=responses(*CALLER, 409, 413), dependencies=SETTINGS_LANE
 )
 async def frontend_save_config(
     body: FrontendConfigBody, service: FirstSettings, box: Box, resolver: Resolver
 ) -> FrontendConfig:
-    """An empty URL removes, the masked one changes nothing, a new one replaces."""
+    """An empty URL removes the webhook, the masked URL changes nothing, another URL replaces it."""
     if body.webhook_url:
         return FrontendConfig.of(await service.write(box, resolver, ConfigChange(webhook_url=body.webhook_url)))
     await service.remove()
@@ -83,7 +83,7 @@ async def frontend_save_config(
 
 
 async def frontend_test(service: FirstSettings, box: Box, client: Client, clock: Clock) -> FrontendTest:
-    """200 also where it is refused or does not work: the page shows `message` unless `status` is `ok`."""
+    """Returns 200 also on failure: the page shows `message` unless `status` is `ok`."""
     return FrontendTest.of(await service.test(box, client, clock))
 
 
@@ -94,21 +94,22 @@ router.add_api_route(
     summary="Send a sample row",
     responses=responses(*CALLER),
     route_class_override=PageRoute,
-    dependencies=WAITS_OUTSIDE,
+    dependencies=SETTINGS_LANE,
 )
 
 
-@router.get("/clay/stats", summary="How many leads went to Clay", responses=responses(*CALLER))
+@router.get("/clay/stats", summary="Count pushed and failed leads", responses=responses(*CALLER))
 async def frontend_stats(service: FirstReader) -> FrontendStats:
-    """Of all push jobs."""
+    """Totals of all push jobs."""
     return FrontendStats.of(await service.read_status())
 
 
-@router.get("/clay/activity", summary="The last leads that went to Clay", responses=responses(*CALLER))
+@router.get("/clay/activity", summary="List recent deliveries", responses=responses(*CALLER))
 async def frontend_activity(
-    service: FirstReader, limit: Annotated[int, Query(ge=1, le=MAX_ACTIVITY, description="Leads at most.")] = 20
+    service: FirstReader,
+    limit: Annotated[int, Query(ge=1, le=MAX_ACTIVITY, description="Maximum number of deliveries.")] = 20,
 ) -> Sequence[Activity]:
-    """Newest first; leads that were skipped are no activity."""
+    """Newest first, without skipped leads."""
     return await read_activity(service.connection, service.actor.org_id, limit)
 
 
@@ -117,5 +118,5 @@ async def frontend_activity(
     dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def frontend_push(body: FrontendPushBody, service: FirstPusher) -> PushAnswer:
-    """Without `project_id`, which is the normal case, each lead counts for the project where its score is highest."""
+    """Without `project_id`, the normal case, each lead counts for the project where its score is highest."""
     return PushAnswer.model_validate(queued_response(await service.push(body.push_body())).answer)

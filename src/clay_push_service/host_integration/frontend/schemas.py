@@ -1,4 +1,4 @@
-"""What the host's own frontend sends and reads, in exactly its shapes; more than it reads is there for whoever looks."""
+"""Request and response bodies of the host's frontend, in its formats, with additional fields for other clients."""
 
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -14,27 +14,25 @@ from clay_push_service.push_jobs.queries.status import StatusView
 from clay_push_service.push_jobs.schemas import MAX_LEADS, PushBody
 
 
-def _none_of_blank(value: object) -> object:
+def _blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
 class FrontendConfig(BaseModel):
     webhook_url: str = Field(
-        description="Masked; empty without a webhook. The page shows it in its input and sends it back on Save.",
+        description="Masked; empty without a webhook. The page shows it in its input field and returns it on Save.",
         examples=["https://api.clay.com/v3/…/••••950e"],
     )
-    connected: bool = Field(description="Whether a webhook is stored: the page offers to push only where it is.")
+    connected: bool = Field(description="Whether a webhook is stored; the page offers pushing only then.")
     table_name: str | None = Field(description="For display only.")
     state: Literal["open", "waiting", "closed"] | None = Field(
-        description="Of the destination; null without a webhook."
+        description="State of the destination; null without a webhook."
     )
-    problem: str | None = Field(description="What NexusLeads' own settings page says that is not used.")
-    warnings: list[str] = Field(description="What to check about the settings, one sentence each.")
+    problem: str | None = Field(description="A value of NexusLeads' settings page that this service cannot use.")
+    warnings: list[str] = Field(description="Points to check in the settings, one sentence each.")
 
-    pending: PendingChange | None = Field(description="A change found there, which waits for an owner or admin.")
-    offers_new_table: bool = Field(
-        description="Whether the present URL replaced another one, and may feed a new table."
-    )
+    pending: PendingChange | None = Field(description="A change from that page that an owner or admin must confirm.")
+    offers_new_table: bool = Field(description="Whether the current URL replaced another one and may feed a new table.")
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -51,29 +49,29 @@ class FrontendConfig(BaseModel):
 
 
 class FrontendConfigBody(BaseModel):
-    """Ignores what it does not know, as the host's backend does."""
+    """Ignores unknown fields, as the host's backend does."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     webhook_url: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_URL_LENGTH)] = Field(
-        description="Empty removes; the masked value changes nothing; anything else replaces."
+        description="Empty: remove the webhook. Masked value: no change. Other value: replace it."
     )
 
 
 class FrontendTest(BaseModel):
-    status: Literal["ok", "error"] = Field(description="Whether Clay took the row.")
-    message: str = Field(description="What happened and what to do, for the page.")
+    status: Literal["ok", "error"] = Field(description="`ok` if Clay accepted the row.")
+    message: str = Field(description="What happened and what to do next.")
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
-        said = finding.message if finding.remedy is None else f"{finding.message} {finding.remedy}"
-        return cls(status="ok" if finding.success else "error", message=said)
+        message = finding.message if finding.remedy is None else f"{finding.message} {finding.remedy}"
+        return cls(status="ok" if finding.success else "error", message=message)
 
 
 class FrontendStats(BaseModel):
-    total: int = Field(description="= success + failed.")
-    success: int = Field(description="Leads that Clay took.")
-    failed: int = Field(description="Leads that were not taken.")
+    total: int = Field(description="`success` + `failed`.")
+    success: int = Field(description="Leads that Clay accepted.")
+    failed: int = Field(description="Leads that failed.")
 
     @classmethod
     def of(cls, status: StatusView) -> Self:
@@ -82,20 +80,20 @@ class FrontendStats(BaseModel):
 
 
 class FrontendPushBody(BaseModel):
-    """Ignores what it does not know, as the host's backend does."""
+    """Ignores unknown fields, as the host's backend does."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"contributor_ids": [examples.LEAD]}]})
 
     contributor_ids: Annotated[list[UUID], Field(fail_fast=True, max_length=MAX_LEADS)] = Field(
-        description="The leads; `member_ids` and `lead_ids` are taken as the same.",
+        description="Ids of the leads; aliases `member_ids` and `lead_ids`.",
         validation_alias=AliasChoices("contributor_ids", "member_ids", "lead_ids"),
     )
-    project_id: Annotated[UUID | None, BeforeValidator(_none_of_blank)] = Field(
-        None, description="Without it each lead counts for the project where its score is highest."
+    project_id: Annotated[UUID | None, BeforeValidator(_blank_to_none)] = Field(
+        None, description="Without it, each lead counts for the project where its score is highest."
     )
 
     def push_body(self) -> PushBody:
-        """Raises 422 in words that the page can show."""
+        """Raises 422 with a text for the page."""
         if not self.contributor_ids:
             raise InvalidError(
                 "Select at least one lead to push to Clay.",
@@ -108,7 +106,7 @@ class FrontendPushBody(BaseModel):
 class ClayIntegration(BaseModel):
     configured: bool = Field(description="Whether a webhook is stored.")
     last_push_at: str | None = Field(description="ISO 8601.", examples=["2026-11-22T06:00:00+00:00"])
-    total_pushed: int = Field(description="Leads that Clay took.")
+    total_pushed: int = Field(description="Leads that Clay accepted.")
     success_rate: float = Field(description="0 to 1; 0 before the first push.", examples=[0.98])
 
 

@@ -1,4 +1,4 @@
-"""Ends the host's rows in which no push job shows: nothing to send, not configured, detached. With a sentence, never silently."""
+"""Ends host job rows that have no push job (nothing to send, not configured, detached), always with a message."""
 
 import json
 
@@ -10,10 +10,10 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import is_about_the_data
 from clay_push_service.host.table_cache import HostTableCache
-from clay_push_service.host_integration.attach.attachment import take_turn
+from clay_push_service.host_integration.attach.attachment import try_lock_host_rows
 from clay_push_service.host_integration.attach.host_schema import read_host_schema
 from clay_push_service.host_integration.mirror.rows import MANAGED_BY
-from clay_push_service.host_integration.mirror.write import bound, end_row
+from clay_push_service.host_integration.mirror.write import end_row, set_writer
 from clay_push_service.states import JobStatus
 
 BATCH = 50
@@ -24,16 +24,18 @@ UNWRITTEN = text(f"""
 SELECT id, host_job_id, push_mode, end_status, end_message FROM clay.inbox
 WHERE end_status IS NOT NULL AND written_at IS NULL AND due_at <= now() ORDER BY id LIMIT {BATCH}
 """)
-LATER = text("UPDATE clay.inbox SET due_at = now() + interval '1 minute' WHERE id = :id")
+POSTPONE = text("UPDATE clay.inbox SET due_at = now() + interval '1 minute' WHERE id = :id")
 WRITTEN = text("UPDATE clay.inbox SET written_at = now() WHERE id = :id")
 
 
 async def end_host_jobs(database: Database, host: HostTableCache) -> None:
-    """One transaction, by whoever has the turn; the next look goes on where this one had to stop."""
+    """Ends rows in one transaction, if this process gets the lock; the next call continues."""
     async with database.transaction() as connection:
-        if (await connection.execute(UNWRITTEN)).first() is None or not await take_turn(connection, host.schema):
+        if (await connection.execute(UNWRITTEN)).first() is None or not await try_lock_host_rows(
+            connection, host.schema
+        ):
             return
-        await bound(connection)
+        await set_writer(connection)
         host_schema = await read_host_schema(connection, await host.tables(connection))
         for row in (await connection.execute(UNWRITTEN)).all():
             metadata = json.dumps({"managed_by": MANAGED_BY, "push_mode": row.push_mode, "summary": row.end_message})
@@ -43,8 +45,8 @@ async def end_host_jobs(database: Database, host: HostTableCache) -> None:
                     await end_row(connection, host_schema, row.host_job_id, status, row.end_message, metadata)
                     await connection.execute(WRITTEN, {"id": row.id})
             except DBAPIError as error:
-                # A check or a trigger of the host's; those behind it must not wait for this one. Tried again later.
+                # A check or trigger of the host refuses the row. Postponed, so that it does not block the rows after it.
                 if not is_about_the_data(error):
                     raise
                 log.warning("inbox.end_not_written", host_job_id=str(row.host_job_id), **failure(error))
-                await connection.execute(LATER, {"id": row.id})
+                await connection.execute(POSTPONE, {"id": row.id})

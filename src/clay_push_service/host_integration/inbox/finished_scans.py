@@ -1,8 +1,8 @@
-"""Runs a project's auto-export rule after each scan that the host completes, once per scan. Reads no table of the host's.
+"""Runs a project's auto-export rule once after each scan that the host completes.
 
-A trigger records the scans (see `triggers`). A sweep over the host's jobs would have to compare the host's clock with the
-attachment's time to leave older scans alone, and would read that table again and again; the trigger sees exactly the
-moment in which a scan becomes `completed`. The host's own processor may queue the same export: see `scan_of`.
+A trigger records the scans (see `triggers`) at the moment when a scan becomes `completed`. A sweep over the host's jobs would have
+to compare the host's clock with the attachment's time to skip older scans, and would read that table repeatedly. The host's own
+processor may queue the same export: see `find_scan`.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ from clay_push_service.settings import Settings
 ACTOR: Final = "host"
 MAX_ATTEMPTS: Final = 10
 SAME_SCAN_MINUTES: Final = 5
-"""The host's processor queues its own export directly after the scan, so 5 minutes are ample."""
+"""The host's processor queues its own export directly after the scan, so 5 minutes are enough."""
 
 NEXT = text("""
 SELECT source_job_id, project_id, created_by, attempts FROM clay.finished_scans
@@ -36,7 +36,7 @@ POSTPONE = text("""
 UPDATE clay.finished_scans SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
 WHERE source_job_id = :source_job_id AND done_at IS NULL
 """)
-FORGET_WAITING = text("UPDATE clay.finished_scans SET done_at = now() WHERE done_at IS NULL")
+DISCARD_WAITING = text("UPDATE clay.finished_scans SET done_at = now() WHERE done_at IS NULL")
 OF_ENTRY = text(f"""
 SELECT scan.source_job_id FROM clay.inbox AS entry
 JOIN clay.finished_scans AS scan ON scan.project_id = :project_id
@@ -48,12 +48,12 @@ log = logs.get(__name__)
 
 
 async def run_next_scan(database: Database, host: HostTableCache, settings: Settings) -> bool:
-    """One scan, in one transaction: the rule's run and the scan's end stand or fall together. False: none is due."""
+    """Processes one scan in one transaction, which commits the rule's run and the scan's end together. False: no scan is due."""
     scan_id: UUID | None = None
     try:
         async with database.transaction() as connection:
-            attached = await read_attachment(connection)
-            if attached is None or attached.level is not Level.INBOX:
+            attachment = await read_attachment(connection)
+            if attachment is None or attachment.level is not Level.INBOX:
                 return False
             row = (await connection.execute(NEXT)).one_or_none()
             if row is None:
@@ -85,7 +85,7 @@ async def _run(
     tables = await host.tables(connection)
     projects = tables.projects.c
     org_id = (await connection.execute(select(projects.org_id).where(projects.id == project_id))).scalar_one_or_none()
-    if org_id is None:  # the project is deleted, or belongs to no organization
+    if org_id is None:  # the project is deleted or has no organization
         log.info("scan.without_organization", source_job_id=str(source_job_id), project_id=str(project_id))
         return
     before = await connection.begin_nested()
@@ -100,17 +100,17 @@ async def _run(
         await before.commit()
 
 
-async def forget_waiting(connection: AsyncConnection) -> None:
-    """Scans that ended under an earlier attachment start nothing under the next one."""
-    await connection.execute(FORGET_WAITING)
+async def discard_waiting_scans(connection: AsyncConnection) -> None:
+    """Discards scans that finished under an earlier attachment."""
+    await connection.execute(DISCARD_WAITING)
 
 
-async def scan_of(connection: AsyncConnection, entry_id: int, project_id: UUID) -> UUID | None:
-    """Returns the scan after which the host queued this export, or None. Its row names only the project.
+async def find_scan(connection: AsyncConnection, entry_id: int, project_id: UUID) -> UUID | None:
+    """Returns the scan after which the host queued this export, or None. The export's row names only the project.
 
-    Both then run under the scan's id, so the rule runs once. A wrong match loses nothing: each recorded scan runs the rule
+    Both then use the scan's id, so the rule runs once. A wrong match loses nothing: each recorded scan runs the rule
     itself, and the match only decides which push job the host's row shows.
     """
     values = {"entry_id": entry_id, "project_id": project_id}
-    found: UUID | None = (await connection.execute(OF_ENTRY, values)).scalar_one_or_none()
-    return found
+    scan_id: UUID | None = (await connection.execute(OF_ENTRY, values)).scalar_one_or_none()
+    return scan_id

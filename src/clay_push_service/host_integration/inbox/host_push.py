@@ -1,4 +1,4 @@
-"""What the host wanted to push, read from an entry of our inbox; its JSON may hold anything, so nothing in it is trusted."""
+"""Parses a push that the host queued from an inbox entry. Its JSON is untrusted and may contain anything."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from clay_push_service.push_jobs.schemas import MAX_LEADS
 
 @dataclass(frozen=True, slots=True)
 class HostPush:
-    """One job that the host queued. `lead_ids` are a hint only where the mode is `auto`: the rule decides."""
+    """One job that the host queued. In mode `auto` the rule selects the leads and `lead_ids` are not used."""
 
     entry_id: int
     host_job_id: UUID
@@ -25,25 +25,25 @@ class HostPush:
     attempts: int
 
     @property
-    def refused(self) -> str | None:
-        """Why these leads cannot be pushed as they are named."""
+    def refusal(self) -> str | None:
+        """Why this push is refused; None: it is accepted."""
         if not self.lead_ids:
-            return "This job names no leads."
+            return "This job contains no leads. Select leads and push them again."
         if len(self.lead_ids) > MAX_LEADS:
-            return f"One push takes up to {MAX_LEADS:,} leads: push them in parts."
+            return f"One push accepts up to {MAX_LEADS:,} leads. Push them in several parts."
         return None
 
 
 def host_push(row: Row[Any]) -> HostPush:
-    found = json.loads(row.metadata)
-    metadata = found if isinstance(found, dict) else {}
+    parsed = json.loads(row.metadata)
+    metadata = parsed if isinstance(parsed, dict) else {}
     listed = metadata.get("lead_ids")
-    ids = [_id(each) for each in listed] if isinstance(listed, list) else []
+    ids = [_parse_id(each) for each in listed] if isinstance(listed, list) else []
     return HostPush(
         row.id,
         row.host_job_id,
-        row.project_id or _id(metadata.get("project_id")),
-        _id(metadata.get("org_id")),
+        row.project_id or _parse_id(metadata.get("project_id")),
+        _parse_id(metadata.get("org_id")),
         row.created_by,
         row.push_mode,
         list(dict.fromkeys(each for each in ids if each is not None)),
@@ -51,7 +51,7 @@ def host_push(row: Row[Any]) -> HostPush:
     )
 
 
-def _id(value: object) -> UUID | None:
+def _parse_id(value: object) -> UUID | None:
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

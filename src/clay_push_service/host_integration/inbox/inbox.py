@@ -1,7 +1,7 @@
-"""Pushes that the host queued itself, taken by our trigger: its auto-export becomes a run of OUR rule, anything else a push.
+"""Processes pushes that the host queued and a trigger took over: its auto-export runs OUR rule, other entries become pushes.
 
-Scans that it completed run that rule, too. The host's row goes on as the row that shows our push job. Where there is none
-to show, the row ends with the reason. Our part commits first; the host's row is written behind it, as all of the mirror.
+Scans that the host completed run that rule, too. The host's row then shows the push job; without a push job it ends with the
+reason. The push commits first; the host's row is written afterwards, as everything in the mirror.
 """
 
 import asyncio
@@ -26,29 +26,27 @@ from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.host_integration.inbox.end_host_jobs import end_host_jobs
-from clay_push_service.host_integration.inbox.finished_scans import run_next_scan, scan_of
+from clay_push_service.host_integration.inbox.finished_scans import find_scan, run_next_scan
 from clay_push_service.host_integration.inbox.host_push import HostPush, host_push
 from clay_push_service.push_jobs.push_service import PushService
 from clay_push_service.push_jobs.schemas import PushBody
 from clay_push_service.settings import Settings
 from clay_push_service.states import JobStatus
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 FAILED_SECONDS = 5.0
 BATCH = 50
 MAX_ATTEMPTS: Final = 10
 ACTOR: Final = "host"
-NOT_TAKEN: Final = (
-    "This push could not be taken over by the Clay push service. Push the leads again, or call its operator."
-)
-GONE: Final = "The host's job has ended meanwhile."
-SHOWN_ELSEWHERE: Final = "Auto-export already ran after this scan, and another job on this page shows it."
+NOT_TAKEN: Final = "The Clay push service failed to accept this push. Push the leads again, or contact the operator."
+GONE: Final = "The job in NexusLeads has already ended."
+SHOWN_ELSEWHERE: Final = "Auto-export already ran after this scan; another job on this page shows it."
 
 NEXT = text("""
 SELECT id, host_job_id, project_id, created_by, push_mode, CAST(metadata AS text) AS metadata, attempts
 FROM clay.inbox WHERE done_at IS NULL AND due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
-# Once a push job has the ids they are not needed here, where they would stay for ever. Without one the row may be tried again.
+# The push job has the lead ids, so the entry no longer needs them. Without a push job they are kept for a retry.
 DONE = text("""
 UPDATE clay.inbox
 SET done_at = now(), end_status = CAST(:end_status AS text), end_message = :end_message,
@@ -60,7 +58,7 @@ SHOW = text("""
 INSERT INTO clay.mirror (job_id, host_job_id) VALUES (:job_id, :host_job_id) ON CONFLICT DO NOTHING
 """)
 SHOWN = text("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id")
-# Exponential, up to a minute: what fails here is most likely the database, or the host's tables in a migration.
+# Exponential, up to a minute: the usual cause is the database or a migration of the host's tables.
 POSTPONE = text("""
 UPDATE clay.inbox SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
 WHERE id = :id AND done_at IS NULL
@@ -70,15 +68,15 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How the host's row ends, where no push job shows in it."""
+class EntryEnd:
+    """How the host's row ends when it has no push job."""
 
     status: JobStatus
     message: str
 
 
 class Inbox:
-    """One a worker process; entries are shared by SKIP LOCKED."""
+    """One per worker process; SKIP LOCKED distributes the entries."""
 
     def __init__(self, database: Database, host: HostTableCache, settings: Settings) -> None:
         self._database = database
@@ -86,28 +84,28 @@ class Inbox:
         self._settings = settings
 
     async def run(self) -> None:
-        """Until cancelled. Whatever fails is tried again."""
+        """Runs until cancelled and retries after every error."""
         while True:
-            pause = LOOK_SECONDS
+            pause = POLL_SECONDS
             try:
-                await self.work_off()
-            except Exception as error:  # noqa: BLE001 - most likely the database; the next look finds out
+                await self.process_due()
+            except Exception as error:  # noqa: BLE001 - usually the database; the next pass retries
                 log.warning("inbox.failed", **failure(error))
                 pause = FAILED_SECONDS
             await asyncio.sleep(pause)
 
-    async def work_off(self) -> int:
-        """Deal with entries and finished scans that are due, then end the host's rows that show no push job. Returns how many."""
-        dealt = 0
-        while dealt < BATCH and await self._next():
-            dealt += 1
-        while dealt < BATCH and await run_next_scan(self._database, self._host, self._settings):
-            dealt += 1
+    async def process_due(self) -> int:
+        """Processes due entries and finished scans, then ends host rows without a push job. Returns the number processed."""
+        processed = 0
+        while processed < BATCH and await self._process_next():
+            processed += 1
+        while processed < BATCH and await run_next_scan(self._database, self._host, self._settings):
+            processed += 1
         await end_host_jobs(self._database, self._host)
-        return dealt
+        return processed
 
-    async def _next(self) -> bool:
-        """One entry, in one transaction: the push, what shows it, and the entry's end stand or fall together."""
+    async def _process_next(self) -> bool:
+        """Processes one entry in one transaction, which commits the push, its host row and the entry's end together. False: no entry is due."""
         taken: list[int] = []
         try:
             return await on_fresh_plan(lambda: self._take(taken))
@@ -122,64 +120,66 @@ class Inbox:
         return True
 
     async def _take(self, taken: list[int]) -> bool:
-        """The transaction of `_next`; the entry's id is noted in `taken`. False: there is none."""
+        """The transaction of `_process_next`; appends the entry's id to `taken`."""
         async with self._database.transaction() as connection:
-            attached = await read_attachment(connection)
-            if attached is None or attached.level is not Level.INBOX:
+            attachment = await read_attachment(connection)
+            if attachment is None or attachment.level is not Level.INBOX:
                 return False
             row = (await connection.execute(NEXT)).one_or_none()
             if row is None:
                 return False
             taken.append(row.id)
             push = host_push(row)
-            end = End(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
-            end = end or await self._deal(connection, push)
+            end = EntryEnd(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
+            end = end or await self._create_jobs(connection, push)
             values = {"end_status": end.status if end else None, "end_message": end.message if end else None}
             await connection.execute(DONE, {"id": push.entry_id, **values})
         return True
 
-    async def _deal(self, connection: AsyncConnection, push: HostPush) -> End | None:
-        """None: push jobs were made, and the host's row shows the first."""
+    async def _create_jobs(self, connection: AsyncConnection, push: HostPush) -> EntryEnd | None:
+        """Returns None if push jobs were created; the host's row shows the first."""
         tables = await self._host.tables(connection)
         jobs = tables.sourcing_jobs.c
         status = (await connection.execute(select(jobs.status).where(jobs.id == push.host_job_id))).scalar_one_or_none()
-        if status != JobStatus.RUNNING:  # deleted or cancelled before we came
-            return End(JobStatus.CANCELLED, GONE)
+        if status != JobStatus.RUNNING:  # deleted or cancelled meanwhile
+            return EntryEnd(JobStatus.CANCELLED, GONE)
         before = await connection.begin_nested()
         try:
-            made = await self._push(connection, tables, push)
+            result = await self._push(connection, tables, push)
         except ClayPushError as error:
             await before.rollback()
-            made = End(JobStatus.FAILED, error.detail)
+            result = EntryEnd(JobStatus.FAILED, error.detail)
         else:
             await before.commit()
-        said = log.bind(host_job_id=str(push.host_job_id), push_mode=push.push_mode)
-        if isinstance(made, End):
-            said.info("inbox.ended", status=made.status, why=made.message)
-            return made
-        await connection.execute(SHOW, {"job_id": made[0], "host_job_id": push.host_job_id})
-        if (await connection.execute(SHOWN, {"job_id": made[0]})).scalar_one() != push.host_job_id:
-            return End(JobStatus.COMPLETED, SHOWN_ELSEWHERE)
-        said.info("inbox.pushed", job_ids=[str(job_id) for job_id in made])
+        entry_log = log.bind(host_job_id=str(push.host_job_id), push_mode=push.push_mode)
+        if isinstance(result, EntryEnd):
+            entry_log.info("inbox.ended", status=result.status, reason=result.message)
+            return result
+        await connection.execute(SHOW, {"job_id": result[0], "host_job_id": push.host_job_id})
+        if (await connection.execute(SHOWN, {"job_id": result[0]})).scalar_one() != push.host_job_id:
+            return EntryEnd(JobStatus.COMPLETED, SHOWN_ELSEWHERE)
+        entry_log.info("inbox.pushed", job_ids=[str(job_id) for job_id in result])
         return None
 
-    async def _push(self, connection: AsyncConnection, tables: HostTables, push: HostPush) -> Sequence[UUID] | End:
-        org_id = await _organization(connection, tables, push)
+    async def _push(self, connection: AsyncConnection, tables: HostTables, push: HostPush) -> Sequence[UUID] | EntryEnd:
+        org_id = await _find_organization(connection, tables, push)
         if org_id is None:
-            return End(JobStatus.FAILED, "This job names neither a project of an organization nor an organization.")
+            return EntryEnd(
+                JobStatus.FAILED, "This job belongs to no organization: it names neither a project nor an organization."
+            )
         actor = Actor(org_id, ACTOR, push.created_by)
         if push.push_mode == "auto":
             if push.project_id is None:
-                return End(JobStatus.FAILED, "An auto-export needs a project.")
-            scan_id = await scan_of(connection, push.entry_id, push.project_id) or push.host_job_id
-            result = await auto_export.run_rule(connection, tables, actor, push.project_id, scan_id, self._settings)
-            if result.job_id is not None:
-                return [result.job_id]
-            quiet = result.outcome in {RunOutcome.NOTHING_NEW, RunOutcome.OFF}
-            return End(JobStatus.COMPLETED if quiet else JobStatus.FAILED, result.message)
-        if push.refused is not None:
-            return End(JobStatus.FAILED, push.refused)
-        # Somebody who was deleted since the host queued its job must not keep thousands of others from being pushed.
+                return EntryEnd(JobStatus.FAILED, "This auto-export names no project, so no rule can run.")
+            scan_id = await find_scan(connection, push.entry_id, push.project_id) or push.host_job_id
+            run = await auto_export.run_rule(connection, tables, actor, push.project_id, scan_id, self._settings)
+            if run.job_id is not None:
+                return [run.job_id]
+            is_success = run.outcome in {RunOutcome.NOTHING_NEW, RunOutcome.OFF}
+            return EntryEnd(JobStatus.COMPLETED if is_success else JobStatus.FAILED, run.message)
+        if push.refusal is not None:
+            return EntryEnd(JobStatus.FAILED, push.refusal)
+        # One lead that was deleted after the host queued its job must not block the others.
         gone = set(
             await unknown_leads(connection, tables, org_id, push.lead_ids, push.project_id, limit=len(push.lead_ids))
         )
@@ -191,8 +191,8 @@ class Inbox:
         return [job.job_id for job in await service.push(body)]
 
 
-async def _organization(connection: AsyncConnection, tables: HostTables, push: HostPush) -> UUID | None:
-    """The project's; what the metadata says counts only for a job without a project."""
+async def _find_organization(connection: AsyncConnection, tables: HostTables, push: HostPush) -> UUID | None:
+    """Returns the project's organization; the metadata's organization counts only for a job without a project."""
     projects, organizations = tables.projects.c, tables.organizations.c
     if push.project_id is not None:
         found = await connection.execute(select(projects.org_id).where(projects.id == push.project_id))

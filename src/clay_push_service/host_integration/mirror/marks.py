@@ -1,7 +1,7 @@
-"""The mark "Pushed to Clay" on the host's Leads page: a success row in its `clay_push_log` for each success, and nothing else.
+"""Writes the mark "Pushed to Clay" on the host's Leads page: one success row in the host's `clay_push_log` per success.
 
-A statement compares and writes, so it can run again at any time: what stands there already is left alone, and a later
-failure is not written at all. The host's table may have a unique key over the lead, or none.
+The statement is idempotent: existing marks stay, and later failures are not written. The host's table may have a unique key
+over the lead, or none.
 """
 
 from uuid import UUID
@@ -14,7 +14,7 @@ from clay_push_service.host_integration.mirror.read import Pair
 
 BATCH = 2_000
 
-# Leads that the host has deleted meanwhile have no page to be marked on.
+# Leads that the host has deleted are skipped.
 MARK = """
 WITH pushed AS MATERIALIZED (
     SELECT delivery.seq, delivery.org_id, delivery.contributor_id AS {lead}, delivery.project_id,
@@ -36,33 +36,35 @@ WITH pushed AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM pushed) AS found, (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS written
 """
-# Everything up to here has ended. Asked BEFORE the successes are read: what ends in between must not be passed over.
+# Every delivery up to this seq has finished. Read BEFORE the successes, so that deliveries that finish in between are not skipped.
 ENDED_UP_TO = text("""
 SELECT coalesce((SELECT min(seq) - 1 FROM clay.clay_push_log
                  WHERE job_id = :job_id AND state <> 'done' AND seq > mirror.marked_seq),
                 (SELECT max(seq) FROM clay.clay_push_log WHERE job_id = :job_id), 0)
 FROM clay.mirror WHERE job_id = :job_id
 """)
-REMEMBER = text("""
+STORE_PROGRESS = text("""
 UPDATE clay.mirror SET marked_count = :marked_count, marked_seq = greatest(marked_seq, :ended_up_to)
 WHERE job_id = :job_id
 """)
 
 
-def marks_due(pair: Pair, host_schema: HostSchema) -> bool:
+def has_unmarked_successes(pair: Pair, host_schema: HostSchema) -> bool:
     can_mark = {"org_id", host_schema.lead_id, "status", "pushed_at"} <= host_schema.log
     return can_mark and pair.shown is not None and pair.marked_count < pair.job.success_count
 
 
-async def mark(connection: AsyncConnection, host_schema: HostSchema, pair: Pair, host_job_id: UUID) -> bool:
-    """Mark the next successes of this push job, as the pair was read. True: all of them are marked."""
+async def mark_successes(connection: AsyncConnection, host_schema: HostSchema, pair: Pair, host_job_id: UUID) -> bool:
+    """Marks the next batch of this push job's successes. True: all are marked."""
     job = {"job_id": pair.job.id}
     ended_up_to = (await connection.execute(ENDED_UP_TO, job)).scalar_one()
     values = {**job, "host_job_id": host_job_id, "batch": BATCH}
     batch = (await connection.execute(text(_statement(host_schema)), values)).one()
-    if batch.found == BATCH and batch.written > 0:  # a whole batch that the host's table does not take is passed over
+    if batch.found == BATCH and batch.written > 0:  # a full batch of which the host's table accepts no row is skipped
         return False
-    await connection.execute(REMEMBER, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to})
+    await connection.execute(
+        STORE_PROGRESS, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to}
+    )
     return True
 
 
@@ -77,7 +79,7 @@ def _statement(host_schema: HostSchema) -> str:
         projects=host_schema.table("projects"),
         log=host_schema.table(LOG),
         sets=", ".join(f"{quoted(column)} = pushed.{quoted(column)}" for column in changes),
-        # Without a unique key the host's rows are a history: what it says of other attempts is left as it is.
+        # Without a unique key the host's rows are a history: rows of other attempts stay unchanged.
         pushed_matches=matches if host_schema.log_key else f"{matches} AND mark.status = 'success'",
         delivery_matches=" AND ".join(
             f"mark.{quoted(column)} = delivery.{'contributor_id' if column == host_schema.lead_id else quoted(column)}"

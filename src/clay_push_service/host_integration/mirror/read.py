@@ -1,4 +1,4 @@
-"""Reads push jobs beside the host's rows that show them, for the mirror to compare. Locks nothing, writes nothing."""
+"""Reads push jobs with the host rows that show them, for the mirror to compare. Takes no locks, writes nothing."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from clay_push_service.push_jobs.summary import STEPS
 from clay_push_service.states import JobStatus
 
 BATCH = 2_000
-"""Push jobs looked at in one pass; what is not settled yet comes first."""
+"""Push jobs compared in one pass, unsettled ones first."""
 
-# New: not in `mirror` yet. `since` is a little before the last pass began: a transaction that was open then may have committed.
+# First part: jobs not yet in `mirror`. `since` is before the start of the last pass: a transaction open then may have committed.
 DUE = """
 SELECT job.id FROM clay.push_jobs AS job
 WHERE job.created_at > :since AND NOT EXISTS (SELECT 1 FROM clay.mirror WHERE mirror.job_id = job.id)
@@ -64,7 +64,7 @@ COMPARED = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A push job and what the host shows of it. Without `host_job_id` it was never shown; without `shown` the host deleted it."""
+    """A push job and its host rows. Without `host_job_id` it was never shown; without `shown` the host deleted the row."""
 
     job: PushJob
     host_job_id: UUID | None
@@ -76,17 +76,17 @@ class Pair:
 async def read_due(
     connection: AsyncConnection, host_schema: HostSchema, since: datetime, settled_since: datetime | None
 ) -> Sequence[Pair]:
-    """What may have to be written; with `settled_since` also what was settled after it and has not stayed so."""
+    """Reads jobs that may need an update; with `settled_since` also jobs settled after it whose host rows changed."""
     values = {"since": since, "settled_since": settled_since, "batch": BATCH}
     statement = _statement(
         host_schema, DUE.format(jobs=host_schema.table(JOBS), progress=host_schema.table(PROGRESS), steps=len(STEPS))
     )
-    return [_pair(row, host_schema) for row in await connection.execute(text(statement), values)]
+    return [_read_pair_row(row, host_schema) for row in await connection.execute(text(statement), values)]
 
 
 async def read_pair(connection: AsyncConnection, host_schema: HostSchema, job_id: UUID) -> Pair:
     statement = text(_statement(host_schema, "SELECT CAST(:job_id AS uuid) AS id"))
-    return _pair((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), host_schema)
+    return _read_pair_row((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), host_schema)
 
 
 def _statement(host_schema: HostSchema, due: str) -> str:
@@ -99,7 +99,7 @@ def _statement(host_schema: HostSchema, due: str) -> str:
     )
 
 
-def _pair(row: Row[Any], host_schema: HostSchema) -> Pair:
+def _read_pair_row(row: Row[Any], host_schema: HostSchema) -> Pair:
     job = PushJob(
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
@@ -108,11 +108,11 @@ def _pair(row: Row[Any], host_schema: HostSchema) -> Pair:
     )  # fmt: skip
     return Pair(
         job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,
-        _shown(row, host_schema) if row.host_id is not None else None,
+        _read_host_row(row, host_schema) if row.host_id is not None else None,
     )  # fmt: skip
 
 
-def _shown(row: Row[Any], host_schema: HostSchema) -> HostRow:
+def _read_host_row(row: Row[Any], host_schema: HostSchema) -> HostRow:
     has_message = "message" in host_schema.progress
     return HostRow(
         status=row.host_status,

@@ -1,6 +1,6 @@
-"""What the host should show of a push job: its job row and three steps, as values. Pure; never a lead's id, never `pending`.
+"""Builds the host's job row and three steps for a push job. Pure.
 
-The host's processor claims whatever is pending and pushes what `metadata.lead_ids` names; so our rows have neither.
+The host's processor claims every `pending` row and pushes `metadata.lead_ids`, so these rows contain neither.
 """
 
 import json
@@ -39,7 +39,7 @@ CURRENT_STEP: Final[Mapping[JobStatus, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class PushJob:
-    """A push job as the mirror reads it."""
+    """A push job with the fields that the mirror reads."""
 
     id: UUID
     org_id: UUID
@@ -53,14 +53,14 @@ class PushJob:
     skipped_count: int
     unknown_count: int
     cancelled_count: int
-    """Part of the skipped, though they were to be sent."""
+    """Part of `skipped_count`: leads whose push was cancelled."""
     created_by_user_id: UUID | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     main_cause: str | None
     unsure_count: int
-    """Leads that may be in Clay although no clear answer came; known once the job has ended."""
+    """Leads whose response was uncertain, so that Clay may have them; known once the job has finished."""
 
     @property
     def skipped_before(self) -> int:
@@ -88,19 +88,19 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """What the host's `sourcing_jobs` and `job_progress` say, or should say, of one push job."""
+    """The actual or expected values of one push job in the host's `sourcing_jobs` and `job_progress`."""
 
     status: str
     current_step: int
     progress_percentage: float
     error_message: str | None
     metadata: str
-    """JSON with sorted keys, so that equal is equal."""
+    """JSON with sorted keys, for comparison."""
     steps: tuple[StepRow, ...]
 
 
 def host_row(job: PushJob) -> HostRow:
-    said = _summary(job)
+    result = _summary(job)
     shown = JobStatus.CANCELLED if job.cancel_requested and not job.has_ended else job.status
     metadata: dict[str, str | int] = {
         "managed_by": MANAGED_BY,
@@ -112,14 +112,14 @@ def host_row(job: PushJob) -> HostRow:
         "skipped_count": job.skipped_count,
         "unknown_count": job.unknown_count,
     }
-    if said is not None:
-        metadata["summary"] = said
-    messages = (f"{job.lead_count:,} leads, {job.skipped_before:,} skipped", _pushed(job), said)
+    if result is not None:
+        metadata["summary"] = result
+    messages = (f"{job.lead_count:,} leads, {job.skipped_before:,} skipped", _pushed(job), result)
     return HostRow(
         status=JobStatus.RUNNING if shown is JobStatus.PENDING else shown,
         current_step=CURRENT_STEP[job.status],
         progress_percentage=progress_percent(job.success_count, job.failed_count, job.to_send),
-        error_message=said if job.status is JobStatus.FAILED or (job.has_ended and job.failed_count) else None,
+        error_message=result if job.status is JobStatus.FAILED or (job.has_ended and job.failed_count) else None,
         metadata=canonical(metadata),
         steps=tuple(
             StepRow(step.number, step.name, step_status(step.status), message)
@@ -129,15 +129,15 @@ def host_row(job: PushJob) -> HostRow:
 
 
 def step_status(status: str) -> str:
-    """The host's page has an icon for `pending`, `running`, `completed` and `failed`.
+    """The host's page has icons for `pending`, `running`, `completed` and `failed` only.
 
-    Its processor marks the open steps of a cancelled job as failed; so do we.
+    As the host's processor does, this marks the open steps of a cancelled job as failed.
     """
     return "failed" if status == JobStatus.CANCELLED else status
 
 
 def _pushed(job: PushJob) -> str:
-    """Counts the leads that the bar counts."""
+    """The counts that the progress bar shows."""
     more = [f"{job.failed_count:,} failed"] if job.failed_count else []
     more += [f"{job.cancelled_count:,} cancelled"] if job.cancelled_count else []
     return ", ".join([progress(job.success_count, job.to_send), *more])
@@ -147,12 +147,12 @@ def _summary(job: PushJob) -> str | None:
     if not job.has_ended:
         return None
     cause = EXPLANATIONS[Cause(job.main_cause)].message if job.main_cause else None
-    said = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_before, cause)
+    result = summary(job.push_mode, job.lead_count, job.success_count, job.failed_count, job.skipped_before, cause)
     if job.cancelled_count and job.success_count + job.failed_count:
-        said = f"{said} {leads(job.cancelled_count)} cancelled."
+        result = f"{result} {leads(job.cancelled_count)} cancelled."
     if cause is not None and job.success_count and job.failed_count:
-        said = f"{said} Main cause of the failures: {cause}"
-    return f"{said} {maybe_in_clay_warning(job.unsure_count)}" if job.unsure_count else said
+        result = f"{result} Main cause of the failures: {cause}"
+    return f"{result} {maybe_in_clay_warning(job.unsure_count)}" if job.unsure_count else result
 
 
 def canonical(metadata: object) -> str:

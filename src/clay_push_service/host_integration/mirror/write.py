@@ -1,7 +1,7 @@
-"""Writes one push job's rows in the host's `sourcing_jobs` and `job_progress`, in the caller's transaction and turn.
+"""Writes one push job's rows in the host's `sourcing_jobs` and `job_progress`, in the caller's transaction and under its lock.
 
-Values go as JSON through the table's own row type, so that a column the host alters stays writable. What the host deletes
-stays deleted.
+Values pass as JSON through the table's row type, so that a column stays writable after the host alters its type. Rows that the
+host deletes stay deleted.
 """
 
 import json
@@ -39,9 +39,9 @@ from clay_push_service.states import JobStatus
 
 TOTAL_STEPS = 3
 NOW = "now"
-"""PostgreSQL reads this word as the transaction's time."""
+"""PostgreSQL converts this word to the transaction's time."""
 
-BOUNDS = text("SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '5s', true)")
+TIMEOUTS = text("SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '5s', true)")
 WRITE_AS_MIRROR = text(f"SELECT set_config('{WRITER_SETTING}', '{WRITER}', true)")
 EXISTING = """
 SELECT EXISTS (SELECT 1 FROM {projects} WHERE id = :project_id) AS project,
@@ -54,14 +54,14 @@ UNSETTLE = text("UPDATE clay.mirror SET settled_at = NULL WHERE job_id = :job_id
 Cell = Value | UUID | datetime | Mapping[str, str | int]
 
 
-async def bound(connection: AsyncConnection) -> None:
-    """For this transaction: 1 s for a lock, 5 s for a statement, and our triggers let us pass."""
-    await connection.execute(BOUNDS)
+async def set_writer(connection: AsyncConnection) -> None:
+    """For this transaction: 1 s per lock, 5 s per statement, and the triggers accept its writes."""
+    await connection.execute(TIMEOUTS)
     await connection.execute(WRITE_AS_MIRROR)
 
 
 async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: Pair) -> bool:
-    """Bring the host's rows to what they should say. False: the host has no place for them (any more)."""
+    """Writes the host's rows of this push job. False: the project or the row no longer exists in the host."""
     job = pair.job
     wanted = host_row(job)
     if pair.host_job_id is None:
@@ -75,13 +75,13 @@ async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: 
 
 
 async def _insert(connection: AsyncConnection, host_schema: HostSchema, job: PushJob, wanted: HostRow) -> bool:
-    """Under the push job's own id, so that both sides speak of the same. Never `pending`: that is for the host's processor."""
+    """Inserts the row under the push job's id. Never `pending`: the host's processor claims such rows."""
     values = {"project_id": job.project_id, "user_id": job.created_by_user_id}
     statement = EXISTING.format(projects=host_schema.table("projects"), users=host_schema.table("users"))
     existing = (await connection.execute(text(statement), values)).one()
     if not existing.project:
-        gone = {"job_id": job.id, "host_job_id": job.id, "settled_at": job.finished_at or job.created_at}
-        await connection.execute(RECORD, gone)
+        settled = {"job_id": job.id, "host_job_id": job.id, "settled_at": job.finished_at or job.created_at}
+        await connection.execute(RECORD, settled)
         return False
     row: dict[str, Cell] = _changes(job, wanted) | {
         "id": job.id,
@@ -93,7 +93,7 @@ async def _insert(connection: AsyncConnection, host_schema: HostSchema, job: Pus
     columns = present(JOB_COLUMNS, host_schema.jobs)
     if not await _insert_row(
         connection, host_schema, JOBS, columns, row
-    ):  # ours, from before `clay.mirror` was emptied
+    ):  # the row exists from before `clay.mirror` was emptied
         await _change(connection, host_schema, job.id, job, wanted)
     await _write_steps(connection, host_schema, job.id, job, wanted.steps, ())
     await connection.execute(RECORD, {"job_id": job.id, "host_job_id": job.id, "settled_at": None})
@@ -108,7 +108,7 @@ async def end_row(
     message: str,
     metadata: str,
 ) -> None:
-    """End a row of the host's in which no push job shows. One that it has cancelled stays cancelled."""
+    """Ends a host row that shows no push job. A row that the host cancelled stays cancelled."""
     row: dict[str, Cell] = {
         "status": status.value,
         "total_steps": TOTAL_STEPS,
@@ -166,11 +166,11 @@ async def _write_steps(
     wanted: Iterable[StepRow],
     shown: Iterable[StepRow],
 ) -> None:
-    standing = {step.number: step for step in shown}
+    existing = {step.number: step for step in shown}
     for step in wanted:
-        if standing.get(step.number) == step:
+        if existing.get(step.number) == step:
             continue
-        begun = step.status != "pending"
+        has_started = step.status != "pending"
         row: dict[str, Cell] = {
             "id": uuid4(),
             "job_id": host_job_id,
@@ -178,7 +178,9 @@ async def _write_steps(
             "step_name": step.name,
             "status": step.status,
             "message": step.message,
-            "started_at": (job.created_at if step.number == 1 else job.started_at or job.created_at) if begun else None,
+            "started_at": (job.created_at if step.number == 1 else job.started_at or job.created_at)
+            if has_started
+            else None,
             "completed_at": _ended_at(job, step),
             "created_at": job.created_at,
         }
