@@ -256,7 +256,7 @@ async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_comple
         await a.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
         )
-        assert await amiss() == ["function clay.clay_note_scans is not that of this release"]
+        assert await amiss() == ["function clay.clay_note_scans differs from this release"]
         await a.attach(Level.INBOX)
         assert await amiss() == []
         await a.world.fetch(

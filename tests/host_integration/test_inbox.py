@@ -74,13 +74,13 @@ async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
-        ('{"push_mode": "selected", "lead_ids": []}', "names no leads"),
-        ('{"push_mode": "selected", "lead_ids": "x"}', "names no leads"),
-        ('{"push_mode": "selected", "lead_ids": [1, null, "x", {}]}', "names no leads"),
-        ('{"push_mode": "selected", "lead_ids": ["6b0c3f3c-6b7b-4f6e-9a52-0d7f1f6c7f10"]}', "no leads with these ids"),
-        ("[1]", "names no leads"),
-        ("null", "names no leads"),
-        (None, "names no leads"),
+        ('{"push_mode": "selected", "lead_ids": []}', "contains no leads"),
+        ('{"push_mode": "selected", "lead_ids": "x"}', "contains no leads"),
+        ('{"push_mode": "selected", "lead_ids": [1, null, "x", {}]}', "contains no leads"),
+        ('{"push_mode": "selected", "lead_ids": ["6b0c3f3c-6b7b-4f6e-9a52-0d7f1f6c7f10"]}', "no leads of your project"),
+        ("[1]", "contains no leads"),
+        ("null", "contains no leads"),
+        (None, "contains no leads"),
     ],
 )
 async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, metadata: str | None, says: str) -> None:
