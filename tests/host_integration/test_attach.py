@@ -292,7 +292,7 @@ async def test_doctor_names_what_a_migration_took_away(database_url: str) -> Non
         assert [each[:24] for each in said] == [
             "trigger clay_guard_mirro",
             "trigger clay_take_pushes",
-            "1 ended push jobs are no",
+            "1 finished push jobs are",
         ]
         await a.attach(Level.INBOX)
         await a.mirror_now()

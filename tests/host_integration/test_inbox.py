@@ -77,7 +77,7 @@ async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
         ('{"push_mode": "selected", "lead_ids": []}', "contains no leads"),
         ('{"push_mode": "selected", "lead_ids": "x"}', "contains no leads"),
         ('{"push_mode": "selected", "lead_ids": [1, null, "x", {}]}', "contains no leads"),
-        ('{"push_mode": "selected", "lead_ids": ["6b0c3f3c-6b7b-4f6e-9a52-0d7f1f6c7f10"]}', "no leads of your project"),
+        ('{"push_mode": "selected", "lead_ids": ["6b0c3f3c-6b7b-4f6e-9a52-0d7f1f6c7f10"]}', "no leads with these ids"),
         ("[1]", "contains no leads"),
         ("null", "contains no leads"),
         (None, "contains no leads"),
@@ -114,7 +114,7 @@ async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
             [*a.world.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
         )
         await a.inbox.process_due()
-        assert "push them in parts" in (await a.row(queued))["error_message"]  # type: ignore[index]  # the row is there
+        assert "Push them in several parts" in (await a.row(queued))["error_message"]  # type: ignore[index]  # the row is there
         assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 

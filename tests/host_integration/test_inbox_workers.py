@@ -66,7 +66,7 @@ async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
             raise OSError("the database is away")
 
         with monkeypatch.context() as patched:
-            patched.setattr(inbox, "_organization", failing)
+            patched.setattr(inbox, "_find_organization", failing)
             assert await another(a).process_due() == 1, "it was tried once"
         [entry] = await a.world.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
         assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)

@@ -87,7 +87,7 @@ async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> 
         async with a.world.database.transaction() as connection:
             assert await find_missing_rights(connection, await detect(connection)) == [
                 f"role {runtime_role()} may not UPDATE status of public.sourcing_jobs",
-                f"role {runtime_role()} may not call function clay.host_settings(uuid), which reads the settings about Clay",
+                f"role {runtime_role()} may not call function clay.host_settings(uuid), which reads the settings for Clay",
             ]
 
 
