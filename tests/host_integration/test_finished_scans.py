@@ -251,7 +251,11 @@ async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_comple
 
         await a.connection.execute("DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans")
         assert await amiss() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
-        assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == ["create", "close", "create"]
+        assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == [
+            "create",
+            "close",
+            "create",
+        ]
         assert await amiss() == []
         await a.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
