@@ -16,7 +16,7 @@ CONTRACT_VENV := .venv-contract
 DEBIAN := nginx pgbouncer systemd
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
+.PHONY: help demo test test-unit test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ demo: $(VENV)/.demo   ## everything on this machine: database, sandbox, API, wor
 test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real PostgreSQL
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.dev ## only the tests that need no PostgreSQL and no process
+	$(BIN)/python -m pytest -m 'unit and not faults and not contract and not deploy' $(PYTEST_ARGS)
 
 test-matrix: $(VENV)/.dev ## all tests on each combination of NexusLeads' vintage and billing (make test alternates them over the tests)
 	@for vintage in 2026-02 today; do for billing in off on; do \

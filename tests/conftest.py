@@ -1,5 +1,6 @@
 """A real PostgreSQL for every test that asks for one, each test in a database of its own."""
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -9,6 +10,36 @@ from tests.support.app import AppClient, running_app
 from tests.support.databases import TestServer, name_of, run_server
 from tests.support.roles import Roles, least_rights
 from tests.support.runtime import make_runtime_role, runtime_role, runtime_url
+
+NOT_UNIT_FIXTURES = frozenset({"postgres", "sandbox", "receiver_of"})
+NOT_UNIT_MODULES = frozenset(
+    {
+        "subprocess",
+        "clay_push_service.demo.postgres",
+        "tests.clay.conftest",
+        "tests.clay.sender",
+        *(
+            f"tests.support.{name}"
+            for name in ("receiver", "sandbox", "serving", "shell", "stage", "supervisor", "warm_shell")
+        ),
+    }
+)
+"""Modules that start processes, databases, servers or real connections. A test module that imports one of them, or from one, is not a unit test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need no PostgreSQL and no process as `unit`, from their fixtures and imports (`make test-unit`)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _is_unit(item):
+            item.add_marker(pytest.mark.unit)
+
+
+def _is_unit(item: pytest.Function) -> bool:
+    origins = {
+        getattr(value, "__name__" if inspect.ismodule(value) else "__module__", None)
+        for value in vars(item.module).values()
+    }
+    return NOT_UNIT_FIXTURES.isdisjoint(item.fixturenames) and NOT_UNIT_MODULES.isdisjoint(origins)
 
 
 @pytest.fixture(scope="session")

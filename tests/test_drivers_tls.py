@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from clay_push_service import queue
-from clay_push_service.commands import cli_errors as complaint
+from clay_push_service.commands import cli_errors
 from clay_push_service.database.database import Database
 from clay_push_service.database.drivers import Client, connect, connect_psycopg
 from clay_push_service.demo import postgres
@@ -123,10 +123,10 @@ async def test_a_server_of_another_authority_is_refused_in_one_sentence(tls: Tls
     with pytest.raises(psycopg.OperationalError) as two:
         connect_psycopg(client)
     for error in (one.value, two.value):
-        said = complaint.of(error)
-        assert said is not None
-        assert said.line.startswith("The database cannot be reached: ")
-        assert "\n" not in said.line
+        described = cli_errors.describe_error(error)
+        assert described is not None
+        assert described.message.startswith("The database cannot be reached: ")
+        assert "\n" not in described.message
 
 
 async def test_without_tls_the_server_is_not_reached(tls: Tls) -> None:

@@ -1,4 +1,4 @@
-"""`clay-push`: names the processes and the operator's tools and reads their options; what each does is in `commands`."""
+"""The `clay-push` command line: declares commands and options. The implementation of each command is in `commands`."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clay_push_service import __version__
+from clay_push_service.commands.attach_commands import attach, detach
 from clay_push_service.commands.key_commands import api_keys, secrets
 
 if TYPE_CHECKING:
     from clay_push_service.settings import Settings
 
-# Everything else is imported inside the commands: `--help` answers at once, and `sandbox` never loads the service.
+# Everything else is imported inside the commands: `--help` stays fast, and `sandbox` never loads the service.
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -20,13 +21,15 @@ app = typer.Typer(
 )
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(secrets, name="secrets")
+app.command()(attach)
+app.command()(detach)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
-"""End in order when standard input closes: whoever started us has died."""
+"""Stop gracefully when standard input closes, which means that the parent process died."""
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -34,35 +37,34 @@ def _version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print this release's version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Send NexusLeads' leads into Clay.
 
-    Settings are environment variables CLAY_PUSH_…, also from a file .env in the working directory; README.md lists them.
-    The first steps: `clay-push secrets new`, `clay-push migrate`, `clay-push doctor`, `clay-push serve --with-worker`.
+    Settings are read from environment variables CLAY_PUSH_… and from a file .env in the working directory. README.md lists them.
+    First steps: `clay-push secrets new`, `clay-push migrate`, `clay-push doctor`, `clay-push serve --with-worker`.
     """
     del version
 
 
-def _settings(end_with_parent: bool = False, *, is_process: bool = False) -> "Settings":
-    """Before anything heavy is imported: a missing variable is said at once."""
-    from clay_push_service.commands import parent_watch as parent
-    from clay_push_service.commands import settings
+def _load_settings(end_with_parent: bool = False, *, is_process: bool = False) -> "Settings":
+    """Load the settings before the heavy imports, so that a missing variable is reported immediately."""
+    from clay_push_service.commands import parent_watch, settings
 
-    found = settings.load(is_process=is_process)
+    loaded = settings.load(is_process=is_process)
     if end_with_parent:
-        parent.end_with_it()
-    return found
+        parent_watch.stop_when_parent_exits()
+    return loaded
 
 
 @app.command()
 def serve(
-    with_worker: Annotated[bool, typer.Option("--with-worker", help="Run a worker, too, as a process beside.")] = False,
+    with_worker: Annotated[bool, typer.Option("--with-worker", help="Also run a worker, as a child process.")] = False,
     end_with_parent: EndWithParent = False,
 ) -> None:
-    """Answer HTTP until told to stop (SIGTERM)."""
-    settings = _settings(end_with_parent, is_process=True)
+    """Run the HTTP API until SIGTERM."""
+    settings = _load_settings(end_with_parent, is_process=True)
     from clay_push_service.commands import serve
 
     sys.exit(serve.run(settings, with_worker=with_worker))
@@ -71,12 +73,15 @@ def serve(
 @app.command()
 def worker(
     check: Annotated[
-        bool, typer.Option("--check", help="Start none: exit with 0 if one of this host has a fresh heartbeat, else 1.")
+        bool,
+        typer.Option(
+            "--check", help="Do not start a worker. Exit 0 if a worker of this host has a recent heartbeat, else 1."
+        ),
     ] = False,
     end_with_parent: EndWithParent = False,
 ) -> None:
-    """Drain push jobs until told to stop (SIGTERM); run as many as you like."""
-    settings = _settings(end_with_parent, is_process=not check)
+    """Process push jobs until SIGTERM. Any number of workers can run at the same time."""
+    settings = _load_settings(end_with_parent, is_process=not check)
     if check:
         from clay_push_service.commands import worker_check
 
@@ -88,8 +93,8 @@ def worker(
 
 @app.command()
 def migrate() -> None:
-    """Bring schema clay to this release's state, as ADMIN_DATABASE_URL; grant the role of DATABASE_URL its use."""
-    settings = _settings()
+    """Migrate schema clay to this release, as the role of ADMIN_DATABASE_URL, and grant access to the role of DATABASE_URL."""
+    settings = _load_settings()
     from clay_push_service.commands import migrate
 
     migrate.run(settings)
@@ -100,7 +105,7 @@ def migrate() -> None:
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """Run a stand-in Clay with Clay's limits, and faults on demand (see sandbox --help)."""
+    """Run the sandbox: a stand-in for Clay with Clay's limits and configurable faults (see sandbox --help)."""
     from clay_push_service.sandbox.__main__ import main
 
     sys.exit(main(context.args))
@@ -108,7 +113,7 @@ def sandbox(context: typer.Context) -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check database, migrations, host tables and grants, secrets and workers; say what to do. Exits 1 if it is bad."""
+    """Check settings, database, migrations, host tables, grants, secrets and workers, and print remedies. Exits 1 on an error."""
     from clay_push_service.commands.doctor import command
 
     sys.exit(command.run())
@@ -116,7 +121,7 @@ def doctor() -> None:
 
 @app.command()
 def verify() -> None:
-    """Hold the live data to what must always be true of it (counters, claims, once each); for cron. Exits 1 if it is not."""
+    """Check the invariants of the live data (counters, claims, no double sends); for cron. Exits 1 on a violation."""
     from clay_push_service.commands import settings, verify
 
     sys.exit(verify.run(settings.load()))
@@ -124,66 +129,74 @@ def verify() -> None:
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the push; 0 only if every lead has arrived.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the push: 0 only if every lead arrived.")] = False,
     vintage: Annotated[
         str | None,
         typer.Option(
             metavar="2026-02|today",
-            help="Which NexusLeads to imitate: that of February 2026 (table contributors) or today's (members). A first run makes today's; a later one keeps what is there.",
+            help="The NexusLeads schema to create: February 2026 (table contributors) or today (members). Default: today; later runs keep the existing schema.",
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The API's; a free one if it is taken.")] = 8080,
-    sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's, likewise.")] = 8090,
-    directory: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".data"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API. If it is taken, a free port is used.")
+    ] = 8080,
+    sandbox_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the sandbox. If it is taken, a free port is used.")
+    ] = 8090,
+    directory: Annotated[Path, typer.Option(help="Directory for all data of the demo.")] = Path(".data"),
 ) -> None:
-    """Everything on this machine: database, sandbox, API, worker, and a push one can watch."""
-    from clay_push_service.demo.run import Wishes, run
+    """Run everything on this machine: database, sandbox, API, worker, and a push with a progress bar."""
+    from clay_push_service.demo.run import DemoOptions, run
 
-    sys.exit(run(Wishes(directory, once=once, vintage=vintage, port=port, sandbox_port=sandbox_port)))
+    sys.exit(run(DemoOptions(directory, once=once, vintage=vintage, port=port, sandbox_port=sandbox_port)))
 
 
 @app.command()
 def push(
     org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
-    project: Annotated[str, typer.Option(help="Its project: id or name.")],
+    project: Annotated[str, typer.Option(help="A project of the organization: its id or name.")],
     min_score: Annotated[
         float | None, typer.Option(min=0, max=100, help="Only leads with at least this score.")
     ] = None,
-    push_again: Annotated[bool, typer.Option("--push-again", help="Also what is, or may be, in Clay already.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay and show how it goes.")] = False,
+    push_again: Annotated[
+        bool, typer.Option("--push-again", help="Also send leads that are, or may be, in Clay already.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show progress until the push job finishes.")] = False,
 ) -> None:
-    """Push a project's leads from the shell, as the API would."""
-    settings = _settings()
+    """Push a project's leads from the shell, with the same rules as the API."""
+    settings = _load_settings()
     from clay_push_service.commands import push
 
-    wanted = push.Wanted(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
-    sys.exit(push.run(settings, wanted))
+    options = push.PushOptions(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
+    sys.exit(push.run(settings, options))
 
 
 @app.command()
 def cancel(
-    job: Annotated[str | None, typer.Option(help="This push job, by its id.")] = None,
+    job: Annotated[str | None, typer.Option(help="One push job, by its id.")] = None,
     org: Annotated[
         str | None, typer.Option(help="All live push jobs of an organization: its id, slug or name.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All live push jobs of all organizations.")] = False,
 ) -> None:
-    """Cancel live push jobs: what is queued will not be sent. Works while no worker runs."""
-    settings = _settings()
+    """Cancel live push jobs: queued leads are not sent. No worker needs to run."""
+    settings = _load_settings()
     from clay_push_service.commands import cancel
 
-    cancel.run(settings, cancel.Wanted(job, org, everything))
+    cancel.run(settings, cancel.CancelTarget(job, org, everything))
 
 
 @app.command()
 def erase(
     org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
     lead: Annotated[list[str], typer.Option(help="A lead's id (repeat for several).")],
-    former: Annotated[list[str] | None, typer.Option(help="E-mail, name or company they had before (repeat).")] = None,
+    former: Annotated[
+        list[str] | None, typer.Option(help="A former e-mail address, name or company of these leads (repeat).")
+    ] = None,
 ) -> None:
-    """Forget people: stop what is queued, empty our copies, never push them again; print what had gone to Clay."""
-    settings = _settings()
+    """Erase leads: cancel queued deliveries, empty our copies, never push them again, and print what was sent to Clay."""
+    settings = _load_settings()
     from clay_push_service.commands import erase
 
     erase.run(settings, org, lead, former)
@@ -191,61 +204,23 @@ def erase(
 
 @app.command()
 def openapi() -> None:
-    """Print the API's description as YAML (as JSON, which is YAML too, where PyYAML is not installed)."""
+    """Print the OpenAPI description of the API as YAML (as JSON, which is valid YAML, if PyYAML is not installed)."""
     from clay_push_service.commands import openapi
 
     typer.echo(openapi.as_yaml(), nl=False)
-
-
-@app.command()
-def attach(
-    level: Annotated[
-        str,
-        typer.Option(
-            metavar="read|mirror|inbox",
-            help="read: check, and print the grants; mirror: also show push jobs on NexusLeads' pages; inbox: also take over what NexusLeads queues itself.",
-        ),
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what this level would change.")] = False,
-    without_trigger: Annotated[
-        bool, typer.Option("--without-trigger", help="At level mirror: repair our rows instead of guarding them.")
-    ] = False,
-    take_waiting: Annotated[
-        bool, typer.Option("--take-waiting", help="At level inbox: also take pushes of NexusLeads' own that wait.")
-    ] = False,
-) -> None:
-    """Let NexusLeads' pages show push jobs, and take over what it queues itself; as ADMIN_DATABASE_URL."""
-    settings = _settings()
-    from clay_push_service.commands import attach
-
-    wanted = attach.level_of(level)
-    sys.exit(
-        attach.attach(settings, wanted, dry_run=dry_run, with_trigger=not without_trigger, take_waiting=take_waiting)
-    )
-
-
-@app.command()
-def detach(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken away.")] = False,
-) -> None:
-    """Take our triggers and functions away; leave finished rows, and end unfinished ones with a sentence."""
-    settings = _settings()
-    from clay_push_service.commands import attach
-
-    sys.exit(attach.detach(settings, dry_run=dry_run))
 
 
 def main() -> None:
     try:
         app()
     except Exception as error:
-        from clay_push_service.commands import cli_errors as complaint
+        from clay_push_service.commands.cli_errors import describe_error
 
-        said = complaint.of(error)
-        if said is None:
+        described = describe_error(error)
+        if described is None:
             raise
-        typer.secho(said.line, err=True, fg=typer.colors.RED)
-        sys.exit(said.exit_code)
+        typer.secho(described.message, err=True, fg=typer.colors.RED)
+        sys.exit(described.exit_code)
 
 
 if __name__ == "__main__":

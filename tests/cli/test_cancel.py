@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.shell import Said, of_settings, shell
+from tests.support.shell import CommandResult, of_settings, shell
 from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 
-async def cancel(w: World, directory: Path, *arguments: str) -> Said:
+async def cancel(w: World, directory: Path, *arguments: str) -> CommandResult:
     return await shell(directory, "cancel", *arguments, env=of_settings(w.settings))
 
 
@@ -23,17 +23,17 @@ async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_p
     async with world(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[each : each + 2]) for each in (0, 2, 4)]
-        said = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
-        assert said.exit_code == 0, said.err
-        assert "Cancelled 1 push jobs: 2 leads will not be sent" in said.out
+        result = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
+        assert result.exit_code == 0, result.err
+        assert "Cancelled 1 push jobs: 2 leads will not be sent" in result.out
         assert await statuses(w) == ["pending", "cancelled", "pending"]
         again = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
         assert (again.exit_code, "has ended already" in again.err) == (1, True)
-        said = await cancel(w, tmp_path, "--org", str(w.org_id))
-        assert "Cancelled 2 push jobs: 4 leads will not be sent" in said.out
+        result = await cancel(w, tmp_path, "--org", str(w.org_id))
+        assert "Cancelled 2 push jobs: 4 leads will not be sent" in result.out
         assert await statuses(w) == ["cancelled"] * 3
-        said = await cancel(w, tmp_path, "--all")
-        assert (said.exit_code, "Cancelled 0 push jobs" in said.out) == (0, True)
+        result = await cancel(w, tmp_path, "--all")
+        assert (result.exit_code, "Cancelled 0 push jobs" in result.out) == (0, True)
         acts = await w.fetch("SELECT actor FROM clay.audit_log WHERE action = 'push_job.cancelled'")
         assert len(acts) == 3
         assert all(act.actor.startswith("shell") for act in acts)
@@ -48,8 +48,8 @@ async def test_what_is_not_plainly_said_cancels_nothing(
     async with world(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         await w.push()
-        said = await cancel(w, tmp_path, *arguments)
-        assert said.exit_code == 1
-        assert said.err.strip()
-        assert "Traceback" not in said.err
+        result = await cancel(w, tmp_path, *arguments)
+        assert result.exit_code == 1
+        assert result.err.strip()
+        assert "Traceback" not in result.err
         assert await statuses(w) == ["pending"]

@@ -8,22 +8,22 @@ import asyncpg
 import psycopg
 import pytest
 
-from clay_push_service.commands import cli_errors as complaint
+from clay_push_service.commands import cli_errors
 from clay_push_service.database.database import Database
 from tests.support.shell import environment, of_settings, shell
 from tests.support.world import KEY, world
 
 REFUSALS = {
-    "lock timeout": ("55P03", "A lock was not free in time"),
-    "statement timeout": ("57014", "A statement took too long"),
+    "lock timeout": ("55P03", "Nothing was changed: a lock was not available in time"),
+    "statement timeout": ("57014", "Nothing was changed: a statement timed out"),
     "read-only standby": ("25006", "The database is read-only"),
-    "missing right": ("42501", "The database role may not do this: refused"),
-    "missing table": ("42P01", "The database lacks what this needs: refused"),
-    "missing column": ("42703", "The database lacks what this needs: refused"),
-    "deadlock": ("40P01", "Another session was in the way"),
-    "too many connections": ("53300", "The database has no resources left"),
-    "shutdown": ("57P01", "The database ended the connection"),
-    "idle for too long": ("25P03", "The database ended the session"),
+    "missing right": ("42501", "The database role lacks a privilege: refused"),
+    "missing table": ("42P01", "The database lacks a required object: refused"),
+    "missing column": ("42703", "The database lacks a required object: refused"),
+    "deadlock": ("40P01", "Nothing was changed: the transaction conflicted"),
+    "too many connections": ("53300", "The database has run out of a resource"),
+    "shutdown": ("57P01", "The database closed the connection"),
+    "idle for too long": ("25P03", "The database closed the session"),
     "lost connection": ("08006", "The connection to the database was lost"),
 }
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -49,11 +49,11 @@ async def raised_by(act: Callable[[], Awaitable[object]]) -> Exception:
 
 
 def check(error: Exception, sentence: str) -> None:
-    said = complaint.of(error)
-    assert said is not None, repr(error)
-    assert said.line.startswith(sentence)
-    assert len(said.line.splitlines()) == 1
-    assert said.exit_code == complaint.NO_DATABASE
+    result = cli_errors.describe_error(error)
+    assert result is not None, repr(error)
+    assert result.message.startswith(sentence)
+    assert len(result.message.splitlines()) == 1
+    assert result.exit_code == cli_errors.NO_DATABASE
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
@@ -98,9 +98,9 @@ async def test_a_connection_that_breaks_under_a_statement_is_one_sentence(
         error = await raised_by(cut)
     finally:
         await killer.close()
-    said = complaint.of(error)
-    assert said is not None, repr(error)
-    assert (said.exit_code, len(said.line.splitlines())) == (complaint.NO_DATABASE, 1)
+    result = cli_errors.describe_error(error)
+    assert result is not None, repr(error)
+    assert (result.exit_code, len(result.message.splitlines())) == (cli_errors.NO_DATABASE, 1)
 
 
 @pytest.mark.parametrize("command", ["attach", "detach"])
@@ -111,13 +111,15 @@ async def test_attach_and_detach_behind_a_lock_say_so(database_url: str, tmp_pat
             async with blocker.transaction():
                 await blocker.execute("LOCK TABLE sourcing_jobs IN ACCESS EXCLUSIVE MODE")
                 env = of_settings(made.settings) | environment(admin_database_url=database_url)
-                said = await shell(tmp_path, *COMMANDS[command], env=env)
+                result = await shell(tmp_path, *COMMANDS[command], env=env)
         finally:
             await blocker.close()
-    assert "Traceback" not in said.err
+    assert "Traceback" not in result.err
     if command == "attach":
-        assert said.err.strip().startswith("A lock was not free in time"), said.err + said.out
-        assert said.exit_code == complaint.NO_DATABASE
+        assert result.err.strip().startswith("Nothing was changed: a lock was not available in time"), (
+            result.err + result.out
+        )
+        assert result.exit_code == cli_errors.NO_DATABASE
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -127,7 +129,7 @@ async def test_on_another_database_each_command_ends_with_a_sentence(
     if command == "migrate":
         pytest.skip("It makes the schema.")
     env = environment(database_url=empty_database_url, encryption_keys=KEY)
-    said = await shell(tmp_path, *COMMANDS[command], env=env)
-    assert said.exit_code != 0
-    assert "Traceback" not in said.err
-    assert len(said.err.strip().splitlines()) == 1, said.err
+    result = await shell(tmp_path, *COMMANDS[command], env=env)
+    assert result.exit_code != 0
+    assert "Traceback" not in result.err
+    assert len(result.err.strip().splitlines()) == 1, result.err

@@ -18,7 +18,7 @@ from clay_push_service.host.columns import Vintage
 from tests.support.databases import TestServer
 from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
 from tests.support.odd_roles import OddRole, odd_role
-from tests.support.shell import Said, environment, shell, start
+from tests.support.shell import CommandResult, environment, shell, start
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -72,11 +72,11 @@ def env_of(odd: OddRole) -> dict[str, str]:
 async def test_every_command_reaches_the_database(odd: OddRole, tmp_path: Path) -> None:
     env = env_of(odd)
     for command in COMMANDS:
-        said = await shell(tmp_path, *command, env=env, seconds=120)
+        shown = await shell(tmp_path, *command, env=env, seconds=120)
         expected = {0, 1} if REFUSALS & set(command) else {0}
-        assert said.exit_code in expected, (command, said)
-        assert not any(each in said.err for each in UNREACHED), (command, said)
-        assert odd.password not in said.out + said.err
+        assert shown.exit_code in expected, (command, shown)
+        assert not any(each in shown.err for each in UNREACHED), (command, shown)
+        assert odd.password not in shown.out + shown.err
 
 
 @pytest.mark.timeout(600)
@@ -100,10 +100,10 @@ async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: Odd
                 await asyncio.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         out, err = await asyncio.wait_for(reading, 60)
-        said = Said(process.returncode or 0, out.decode(), err.decode())
-        assert said.exit_code == 0, said
-        assert "Traceback" not in said.err
-        assert odd.password not in said.out + said.err
+        shown = CommandResult(process.returncode or 0, out.decode(), err.decode())
+        assert shown.exit_code == 0, shown
+        assert "Traceback" not in shown.err
+        assert odd.password not in shown.out + shown.err
     finally:
         if process.returncode is None:
             process.kill()

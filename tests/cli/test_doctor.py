@@ -26,59 +26,59 @@ async def sound(database_url: str) -> AsyncIterator[World]:
 
 
 async def test_a_sound_database_is_all_ok(sound: World, tmp_path: Path) -> None:
-    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
-    assert said.exit_code == 0, said.out
+    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert result.exit_code == 0, result.out
     for check in ("database", "migrations", "grants", "NexusLeads", "secrets", "workers"):
-        assert any(line.split()[:2] == [check, "ok"] for line in said.out.splitlines()), check
-    assert "BROKEN" not in said.out
-    assert "warning" not in said.out
+        assert any(line.split()[:2] == [check, "ok"] for line in result.out.splitlines()), check
+    assert "BROKEN" not in result.out
+    assert "warning" not in result.out
 
 
 async def test_a_database_that_cannot_be_reached_is_broken(tmp_path: Path) -> None:
     env = environment(database_url="postgresql://u:pass-word@127.0.0.1:1/d", encryption_keys=KEY)
-    said = await shell(tmp_path, "doctor", env=env)
-    assert said.exit_code == 1
-    assert "cannot be reached" in said.out
-    assert "pass-word" not in said.out + said.err
+    result = await shell(tmp_path, "doctor", env=env)
+    assert result.exit_code == 1
+    assert "cannot be reached" in result.out
+    assert "pass-word" not in result.out + result.err
 
 
 async def test_bad_settings_are_rows_too(tmp_path: Path) -> None:
-    said = await shell(tmp_path, "doctor", env=environment(port="no-port"))
-    assert said.exit_code == 1
-    assert "CLAY_PUSH_DATABASE_URL" in said.out
-    assert "CLAY_PUSH_PORT" in said.out
+    result = await shell(tmp_path, "doctor", env=environment(port="no-port"))
+    assert result.exit_code == 1
+    assert "CLAY_PUSH_DATABASE_URL" in result.out
+    assert "CLAY_PUSH_PORT" in result.out
 
 
 async def test_an_empty_database_lacks_migrations_and_nexusleads(tmp_path: Path, empty_database_url: str) -> None:
     env = environment(database_url=empty_database_url, jwt_secret=JWT_SECRET, encryption_keys=KEY)
-    said = await shell(tmp_path, "doctor", env=env)
-    assert said.exit_code == 1
-    assert "clay-push migrate" in said.out
-    assert "has no NexusLeads" in said.out
+    result = await shell(tmp_path, "doctor", env=env)
+    assert result.exit_code == 1
+    assert "clay-push migrate" in result.out
+    assert "has no NexusLeads" in result.out
 
 
 async def test_a_key_that_is_missing_from_the_ring_is_named(sound: World, tmp_path: Path) -> None:
     other = generate_key()
-    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other})
-    assert said.exit_code == 1
+    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other})
+    assert result.exit_code == 1
     key_id = KEY.partition(":")[0]
-    assert f"'{key_id}' is not in the ring" in said.out
+    assert f"'{key_id}' is not in the ring" in result.out
 
 
 async def test_a_key_that_is_due_for_rotation_is_a_warning(sound: World, tmp_path: Path) -> None:
     env = of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
-    said = await shell(tmp_path, "doctor", env=env)
-    assert said.exit_code == 0
-    assert "clay-push secrets rotate" in said.out
+    result = await shell(tmp_path, "doctor", env=env)
+    assert result.exit_code == 0
+    assert "clay-push secrets rotate" in result.out
 
 
 async def test_work_without_a_worker_is_broken(sound: World, tmp_path: Path) -> None:
     await sound.push()
     await sound.fetch("DELETE FROM clay.workers")
-    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
-    assert said.exit_code == 1
-    assert "no worker is running" in said.out
-    assert "clay-push worker" in said.out
+    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    assert result.exit_code == 1
+    assert "no worker is running" in result.out
+    assert "clay-push worker" in result.out
 
 
 async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_be_written_are_named(
@@ -87,29 +87,29 @@ async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_
     """By exact columns, with the command that grants them: a grant on a whole table would open what is in it besides."""
     await sound.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
     await sound.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
-    said = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"COLUMNS": "400"})
-    assert said.exit_code == 1
-    assert "may not SELECT is_active of public.users" in said.out
-    assert "`clay-push attach --level read --dry-run`" in said.out
-    assert "GRANT SELECT" not in said.out
-    assert "clay.clay_push_log" in said.out
+    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"COLUMNS": "400"})
+    assert result.exit_code == 1
+    assert "may not SELECT is_active of public.users" in result.out
+    assert "`clay-push attach --level read --dry-run`" in result.out
+    assert "GRANT SELECT" not in result.out
+    assert "clay.clay_push_log" in result.out
 
 
 @pytest.mark.parametrize("billing", ["true", "false"])
 async def test_the_billing_table_is_checked_where_billing_is_on(sound: World, tmp_path: Path, billing: str) -> None:
     await sound.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')
     env = of_settings(sound.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
-    said = await shell(tmp_path, "doctor", env=env)
-    assert ("may not SELECT org_id, is_enterprise of public.org_billing" in said.out) is (billing == "true")
-    assert said.exit_code == (1 if billing == "true" else 0)
+    result = await shell(tmp_path, "doctor", env=env)
+    assert ("may not SELECT org_id, is_enterprise of public.org_billing" in result.out) is (billing == "true")
+    assert result.exit_code == (1 if billing == "true" else 0)
 
 
 async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
     async with world(database_url, leads=1) as loosened:
-        said = await shell(tmp_path, "doctor", env=of_settings(loosened.settings))
-    assert said.exit_code == 0
-    assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in said.out
-    assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in said.out
+        result = await shell(tmp_path, "doctor", env=of_settings(loosened.settings))
+    assert result.exit_code == 0
+    assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in result.out
+    assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in result.out
 
 
 async def test_doctor_changes_nothing(sound: World, tmp_path: Path, database_url: str) -> None:

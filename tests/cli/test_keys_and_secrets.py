@@ -68,9 +68,9 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
         second = await w.configure(f"{URL}5")
         ring = (new := generate_key(), KEY)
         env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": ",".join(ring)}
-        said = await shell(tmp_path, "secrets", "rotate", env=env)
-        assert said.exit_code == 0, said.err
-        assert "2 webhooks stored: 2 sealed again" in said.out
+        result = await shell(tmp_path, "secrets", "rotate", env=env)
+        assert result.exit_code == 0, result.err
+        assert "2 webhooks stored: 2 re-encrypted" in result.out
         [act] = await w.fetch("SELECT actor, details FROM clay.audit_log WHERE action = 'secrets.rotated'")
         assert act.actor.startswith("shell")
         assert act.details == {"key_id": new.partition(":")[0], "resealed": 2, "unreadable": 0, "due": 0}
@@ -78,8 +78,8 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
         opened = await _opened(w, box)
         assert opened == {first: (URL, "t-1"), second: (f"{URL}5", None)}
         again = await shell(tmp_path, "secrets", "rotate", env=env)
-        assert "0 sealed again" in again.out
-        assert "2 were already" in again.out
+        assert "0 re-encrypted" in again.out
+        assert "2 used it already" in again.out
 
 
 async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, 
         await w.configure(URL)
         before = await w.fetch("SELECT sealed_url FROM clay.destination_versions")
         env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": generate_key()}
-        said = await shell(tmp_path, "secrets", "rotate", env=env)
-        assert said.exit_code == 1
-        assert "1 cannot be opened" in said.out
+        result = await shell(tmp_path, "secrets", "rotate", env=env)
+        assert result.exit_code == 1
+        assert "1 cannot be decrypted" in result.out
         assert await w.fetch("SELECT sealed_url FROM clay.destination_versions") == before
 
 

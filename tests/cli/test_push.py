@@ -33,9 +33,9 @@ async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_tim
         watching = asyncio.create_task(shell(tmp_path, *push, "--watch", env=env))
         await until_queued(w, 1)
         await w.drain_all(drainer)
-        said = await watching
-        assert said.exit_code == 0, said.err
-        assert "12 pushed, 0 failed, 0 skipped." in said.out
+        result = await watching
+        assert result.exit_code == 0, result.err
+        assert "12 pushed, 0 failed, 0 skipped." in result.out
         assert len(clay.posts) == 12
         [job] = await w.fetch("SELECT created_by, push_mode FROM clay.push_jobs")
         assert job.created_by.startswith("shell")
@@ -51,16 +51,16 @@ async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str,
         watching = asyncio.create_task(shell(tmp_path, *(await named(w)), "--watch", env=of_settings(w.settings)))
         await until_queued(w, 1)
         await w.drain_all(drainer)
-        said = await watching
-        assert said.exit_code == 1
-        assert "2 × rejected" in said.out
+        result = await watching
+        assert result.exit_code == 1
+        assert "2 × rejected" in result.out
 
 
 async def test_an_organization_that_is_not_there_is_one_line(database_url: str, tmp_path: Path) -> None:
     async with draining(database_url, leads=1) as (w, _, _):
-        said = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=of_settings(w.settings))
-        assert said.exit_code == 1
-        assert said.err == "There is no organization with the id or name 'nobody'.\n"
+        result = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=of_settings(w.settings))
+        assert result.exit_code == 1
+        assert result.err == "There is no organization with the id or name 'nobody'.\n"
 
 
 async def test_a_dry_run_of_what_would_be_refused_says_so_and_exits_1(database_url: str, tmp_path: Path) -> None:

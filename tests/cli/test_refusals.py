@@ -19,7 +19,7 @@ from tests.support.databases import TestServer
 from tests.support.proxy import Cut, proxying
 from tests.support.runtime import runtime_role, runtime_url
 from tests.support.serving import first_answer
-from tests.support.shell import Said, environment, shell
+from tests.support.shell import CommandResult, environment, shell
 from tests.support.standby import standby
 from tests.support.warm_shell import Running, WarmShell, warm_shell
 from tests.support.world import KEY, World, world
@@ -49,13 +49,13 @@ def lost(sentence: str) -> dict[str, Cell]:
     }
 
 
-LOST = "The connection to the database was lost, so it is not known whether the last change was made."
+LOST = "The connection to the database was lost, so the last change may or may not have been made."
 READ_ONLY = "The database is read-only: it is a standby"
-MAY_NOT = "The database role may not do this: "
-LACKS = "The database lacks what this needs: "
+MAY_NOT = "The database role lacks a privilege: "
+LACKS = "The database lacks a required object: "
 NO_HOST = "This database has no NexusLeads in schema public"
 CELLS: Mapping[str, Mapping[str, Cell]] = {
-    "lock": lost("A lock was not free in time, so nothing was changed")
+    "lock": lost("Nothing was changed: a lock was not available in time")
     | {"worker": Cell(0, "worker.started")},  # it waits for the lock, and ends in order all the same
     "refused": lost("The database cannot be reached: "),
     "cut": lost(LOST),
@@ -73,8 +73,8 @@ CELLS: Mapping[str, Mapping[str, Cell]] = {
     },
     "right": lost(MAY_NOT)
     | {
-        "attach": Cell(1, "In the way: ", many=True),
-        "attach --dry-run": Cell(1, "In the way: ", many=True),
+        "attach": Cell(1, "Problem: ", many=True),
+        "attach --dry-run": Cell(1, "Problem: ", many=True),
         "detach --dry-run": Cell(0, shows="Nothing was changed"),
         "doctor": Cell(1, shows="The database role has no grants on schema clay"),
     },
@@ -229,34 +229,34 @@ async def commands(w: World) -> Mapping[str, tuple[str, ...]]:
     }
 
 
-async def end_served(running: Running, port: int) -> Said:
+async def end_served(running: Running, port: int) -> CommandResult:
     async with asyncio.timeout(SECONDS):
         answer = await first_answer(port, SECONDS)
     running.signal(signal.SIGTERM)
-    ended = await running.said(SECONDS)
-    return Said(ended.exit_code, f"{answer.status_code} {answer.text}", ended.err)
+    ended = await running.result(SECONDS)
+    return CommandResult(ended.exit_code, f"{answer.status_code} {answer.text}", ended.err)
 
 
-async def end_worker(running: Running, sign: str) -> Said:
+async def end_worker(running: Running, sign: str) -> CommandResult:
     """SIGTERM once its log has the sign: until then it tries, and afterwards it would go on."""
     async with asyncio.timeout(SECONDS):
         while sign not in running.err.read_text() and not running.ended.done():  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
     running.signal(signal.SIGTERM)
-    return await running.said(SECONDS)
+    return await running.result(SECONDS)
 
 
-def amiss(cell: Cell, said: Said, *, logs: bool) -> bool:
-    lines = said.err.strip().splitlines()
+def amiss(cell: Cell, result: CommandResult, *, logs: bool) -> bool:
+    lines = result.err.strip().splitlines()
     if logs:
-        told = cell.says in said.err
+        told = cell.says in result.err
     elif cell.many:
         told = len(lines) > 1 and all(line.startswith(cell.says) for line in lines)
     else:
-        told = said.err.startswith(cell.says) and len(lines) == bool(cell.says)
+        told = result.err.startswith(cell.says) and len(lines) == bool(cell.says)
     # A worker's JSON line about a failed slice may hold one, in its field `exception`.
-    broke = any(line.startswith("Traceback") for line in lines) or "Traceback" in said.out
-    return broke or not told or said.exit_code != cell.exit_code or cell.shows not in said.out
+    broke = any(line.startswith("Traceback") for line in lines) or "Traceback" in result.out
+    return broke or not told or result.exit_code != cell.exit_code or cell.shows not in result.out
 
 
 @pytest.mark.timeout(300)
@@ -273,7 +273,7 @@ async def test_every_command_ends_with_a_sentence(
             env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
             env |= {"COLUMNS": "1000"}  # tables do not break their lines
 
-            async def run(name: str) -> Said:
+            async def run(name: str) -> CommandResult:
                 running = warm.start(*given[name], env=env)
                 match name:
                     case "serve":
@@ -281,15 +281,15 @@ async def test_every_command_ends_with_a_sentence(
                     case "worker":
                         return await end_worker(running, cells["worker"].says)
                     case _:
-                        return await running.said(SECONDS)
+                        return await running.result(SECONDS)
 
             last = ["migrate"] if condition == "empty" else []  # there it makes the schema that the others lack
             first = [name for name in given if name not in last]
-            own, *said = await asyncio.gather(
+            own, *result = await asyncio.gather(
                 shell(tmp_path, *given["push"], env=env, seconds=SECONDS), *(run(name) for name in first)
             )
-            said += [await run(name) for name in last]
-    table = {**dict(zip((*first, *last), said, strict=True)), "push as a process of its own": own}
+            result += [await run(name) for name in last]
+    table = {**dict(zip((*first, *last), result, strict=True)), "push as a process of its own": own}
     broken = {
         name: each
         for name, each in table.items()

@@ -98,10 +98,10 @@ async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: s
         port = taken.getsockname()[1]
         async with world(database_url, leads=1) as w:
             env = of_settings(w.settings) | {"CLAY_PUSH_PORT": str(port)}
-            said = await shell(tmp_path, "serve", "--with-worker", env=env)
-            assert said.exit_code == 1
-            assert said.err.startswith(f"Cannot listen on 127.0.0.1:{port}")
-            assert "CLAY_PUSH_PORT" in said.err
+            result = await shell(tmp_path, "serve", "--with-worker", env=env)
+            assert result.exit_code == 1
+            assert result.err.startswith(f"Cannot listen on 127.0.0.1:{port}")
+            assert "CLAY_PUSH_PORT" in result.err
             assert await w.fetch("SELECT 1 FROM clay.workers") == []
 
 

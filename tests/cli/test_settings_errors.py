@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clay_push_service.commands import cli_errors as complaint
+from clay_push_service.commands import cli_errors
 from tests.support.shell import environment, shell
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,11 +19,11 @@ NOWHERE = "postgresql://nobody:pass-word@127.0.0.1:1/nowhere"
 async def test_without_settings_the_missing_variable_is_named_and_so_is_the_demo(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    said = await shell(tmp_path, *command)
-    assert said.exit_code == 2
-    assert "CLAY_PUSH_DATABASE_URL: is required" in said.err
-    assert "make demo" in said.err
-    assert "Traceback" not in said.err
+    result = await shell(tmp_path, *command)
+    assert result.exit_code == 2
+    assert "CLAY_PUSH_DATABASE_URL: is required" in result.err
+    assert "make demo" in result.err
+    assert "Traceback" not in result.err
 
 
 async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
@@ -35,95 +35,97 @@ async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_pat
         encryption_keys="k1:cGFzcy13b3Jk",
         lease_seconds="1",
     )
-    said = await shell(tmp_path, "worker", env=env)
-    assert said.exit_code == 2
+    result = await shell(tmp_path, "worker", env=env)
+    assert result.exit_code == 2
     for name in ("DATABASE_URL", "PORT", "JWT_SECRET", "LOG_LEVEL", "ENCRYPTION_KEYS", "LEASE_SECONDS"):
-        assert f"CLAY_PUSH_{name}: " in said.err
-    assert "pass-word" not in said.err
-    assert "cGFzcy13b3Jk" not in said.err
+        assert f"CLAY_PUSH_{name}: " in result.err
+    assert "pass-word" not in result.err
+    assert "cGFzcy13b3Jk" not in result.err
 
 
 async def test_a_misspelt_setting_is_refused_and_the_right_name_told(tmp_path: Path) -> None:
     env = environment(database_url=NOWHERE, billing_enabled="true", retention_day="30", qqq="1")
     (tmp_path / ".env").write_text("CLAY_PUSH_PROT=8081\n")
-    said = await shell(tmp_path, "worker", env=env)
-    assert said.exit_code == 2
-    assert "CLAY_PUSH_BILLING_ENABLED: unknown setting; did you mean BILLING_ENABLED?" in said.err
-    assert "CLAY_PUSH_RETENTION_DAY: unknown setting; did you mean CLAY_PUSH_RETENTION_DAYS?" in said.err
-    assert "CLAY_PUSH_PROT: unknown setting; did you mean CLAY_PUSH_PORT?" in said.err
-    assert "CLAY_PUSH_QQQ: unknown setting\n" in said.err
+    result = await shell(tmp_path, "worker", env=env)
+    assert result.exit_code == 2
+    assert "CLAY_PUSH_BILLING_ENABLED: unknown setting; did you mean BILLING_ENABLED?" in result.err
+    assert "CLAY_PUSH_RETENTION_DAY: unknown setting; did you mean CLAY_PUSH_RETENTION_DAYS?" in result.err
+    assert "CLAY_PUSH_PROT: unknown setting; did you mean CLAY_PUSH_PORT?" in result.err
+    assert "CLAY_PUSH_QQQ: unknown setting\n" in result.err
 
 
 async def test_serve_with_a_worker_does_not_begin_without_the_workers_keys(tmp_path: Path) -> None:
-    said = await shell(tmp_path, "serve", "--with-worker", env=environment(database_url=NOWHERE))
-    assert said.exit_code == 2
-    assert "CLAY_PUSH_ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)" in said.err
+    result = await shell(tmp_path, "serve", "--with-worker", env=environment(database_url=NOWHERE))
+    assert result.exit_code == 2
+    assert "CLAY_PUSH_ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)" in result.err
 
 
 async def test_a_ring_without_keys_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    said = await shell(tmp_path, "worker", env=environment(database_url=NOWHERE))
-    assert said.exit_code == 2
-    assert "CLAY_PUSH_ENCRYPTION_KEYS" in said.err
-    assert "clay-push secrets new" in said.err
+    result = await shell(tmp_path, "worker", env=environment(database_url=NOWHERE))
+    assert result.exit_code == 2
+    assert "CLAY_PUSH_ENCRYPTION_KEYS" in result.err
+    assert "clay-push secrets new" in result.err
 
 
 @pytest.mark.parametrize("command", [("migrate",), ("api-keys", "list")])
 async def test_a_database_that_cannot_be_reached_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
-    said = await shell(tmp_path, *command, env=environment(database_url=NOWHERE))
-    assert said.exit_code == 3
-    assert said.err.startswith("The database cannot be reached")
-    assert "pass-word" not in said.err
-    assert len(said.err.splitlines()) == 1
+    result = await shell(tmp_path, *command, env=environment(database_url=NOWHERE))
+    assert result.exit_code == 3
+    assert result.err.startswith("The database cannot be reached")
+    assert "pass-word" not in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("place", ["no-such-host.invalid", "localhost:1"])
 async def test_a_database_whose_host_is_not_found_or_refuses_is_one_line_too(tmp_path: Path, place: str) -> None:
     env = environment(database_url=f"postgresql://nobody:pass-word@{place}/nowhere")
-    said = await shell(tmp_path, "api-keys", "list", env=env)
-    assert said.exit_code == 3
-    assert said.err.startswith("The database cannot be reached: ")
-    assert "pass-word" not in said.err
-    assert len(said.err.splitlines()) == 1
+    result = await shell(tmp_path, "api-keys", "list", env=env)
+    assert result.exit_code == 3
+    assert result.err.startswith("The database cannot be reached: ")
+    assert "pass-word" not in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_a_database_that_does_not_answer_is_said_in_words() -> None:
-    said = complaint.of(TimeoutError())
-    assert said == complaint.Complaint("The database cannot be reached: no answer in time (CLAY_PUSH_DATABASE_URL).", 3)
+    result = cli_errors.describe_error(TimeoutError())
+    assert result == cli_errors.CliError(
+        "The database cannot be reached: no answer in time (CLAY_PUSH_DATABASE_URL).", 3
+    )
 
 
 @pytest.mark.parametrize("place", ["h:port/d", "h:99999/d", "u:p@h:/d:x@y"])
 async def test_a_database_url_with_a_bad_port_is_a_bad_setting(tmp_path: Path, place: str) -> None:
-    said = await shell(tmp_path, "migrate", env=environment(database_url=f"postgresql://{place}"))
-    assert said.exit_code == 2
-    assert "CLAY_PUSH_DATABASE_URL: " in said.err
-    assert "Traceback" not in said.err
+    result = await shell(tmp_path, "migrate", env=environment(database_url=f"postgresql://{place}"))
+    assert result.exit_code == 2
+    assert "CLAY_PUSH_DATABASE_URL: " in result.err
+    assert "Traceback" not in result.err
 
 
 async def test_api_description_is_printed_without_pyyaml_too(tmp_path: Path) -> None:
     """As in the image: JSON, which is YAML."""
     (tmp_path / "yaml.py").write_text("raise ImportError\n")
-    said = await shell(tmp_path, "openapi", env=environment() | {"PYTHONPATH": str(tmp_path)})
-    assert said.exit_code == 0, said.err
-    assert json.loads(said.out) == yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
+    result = await shell(tmp_path, "openapi", env=environment() | {"PYTHONPATH": str(tmp_path)})
+    assert result.exit_code == 0, result.err
+    assert json.loads(result.out) == yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
 
 
 async def test_a_database_without_our_schema_says_migrate(tmp_path: Path, empty_database_url: str) -> None:
-    said = await shell(tmp_path, "api-keys", "list", env=environment(database_url=empty_database_url))
-    assert said.exit_code == 3
-    assert "clay-push migrate" in said.err
+    result = await shell(tmp_path, "api-keys", "list", env=environment(database_url=empty_database_url))
+    assert result.exit_code == 3
+    assert "clay-push migrate" in result.err
 
 
 async def test_help_needs_no_settings_and_imports_no_framework(tmp_path: Path) -> None:
-    said = await shell(tmp_path, "--help")
-    assert said.exit_code == 0
-    assert "environment variables CLAY_PUSH_" in said.out
+    result = await shell(tmp_path, "--help")
+    assert result.exit_code == 0
+    assert "environment variables CLAY_PUSH_" in result.out
     for command in ("serve", "worker", "migrate", "sandbox", "doctor", "demo", "push", "api-keys", "secrets"):
-        assert f" {command} " in said.out
+        assert f" {command} " in result.out
 
 
 async def test_a_fresh_key_can_be_used(tmp_path: Path) -> None:
-    said = await shell(tmp_path, "secrets", "new")
-    key = said.out.strip()
+    result = await shell(tmp_path, "secrets", "new")
+    key = result.out.strip()
     used = await shell(tmp_path, "doctor", env=environment(database_url=NOWHERE, encryption_keys=key))
     assert "encryption key" not in used.out.lower()
     assert key not in used.out

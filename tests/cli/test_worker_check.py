@@ -26,9 +26,9 @@ async def test_only_a_fresh_heartbeat_of_this_host_is_health(
             ),
             {"hostname": hostname, "ago": seconds_ago},
         )
-    said = await shell(tmp_path, "worker", "--check", env=environment(database_url=database_url))
-    assert said.exit_code == code
-    assert socket.gethostname() in said.out + said.err
+    result = await shell(tmp_path, "worker", "--check", env=environment(database_url=database_url))
+    assert result.exit_code == code
+    assert socket.gethostname() in result.out + result.err
 
 
 async def test_without_a_database_it_is_not_well(tmp_path: Path) -> None:

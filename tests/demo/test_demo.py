@@ -29,7 +29,7 @@ async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(
 
         second = await shell(tmp_path, *demo, seconds=90)
         assert second.exit_code == 0, second.out + second.err
-        assert "0 leads queued, 200 are there already" in second.out
+        assert "0 leads queued, 200 are in Clay already" in second.out
         assert "Nothing was sent." in second.out
 
         secrets = directory / "demo.secrets"

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import respx
 
-from clay_push_service.demo.demo_user import Member
+from clay_push_service.demo.demo_user import DemoUser
 from clay_push_service.demo.home import DemoError
 from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.host.columns import Vintage
@@ -20,7 +20,7 @@ def demo_project() -> DemoProject:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (httpx.Response(409, json={"detail": "Configure your Clay webhook URL."}), "Configure your Clay webhook URL."),
         (httpx.Response(502, text="<html>Bad gateway</html>"), "502"),
@@ -28,12 +28,12 @@ def demo_project() -> DemoProject:
     ],
 )
 async def test_a_refusal_is_told_in_its_own_sentence(
-    respx_mock: respx.MockRouter, demo_project: DemoProject, answer: httpx.Response, said: str
+    respx_mock: respx.MockRouter, demo_project: DemoProject, answer: httpx.Response, message: str
 ) -> None:
     respx_mock.post(f"{API}/api/clay/push-filtered").mock(return_value=answer)
     async with httpx.AsyncClient(base_url=API) as api:
-        with pytest.raises(DemoError, match=said):
-            await Member(api, "token", demo_project).push()
+        with pytest.raises(DemoError, match=message):
+            await DemoUser(api, "token", demo_project).push()
 
 
 async def test_every_call_names_the_organization_and_carries_the_token(
@@ -43,7 +43,7 @@ async def test_every_call_names_the_organization_and_carries_the_token(
     answer = {"job_id": str(job_id), "lead_count": 2, "skipped_count": 0, "message": "Clay push job queued", "jobs": []}
     route = respx_mock.post(f"{API}/api/clay/push-filtered").mock(return_value=httpx.Response(202, json=answer))
     async with httpx.AsyncClient(base_url=API) as api:
-        assert (await Member(api, "a-token", demo_project).push()).job_id == job_id
+        assert (await DemoUser(api, "a-token", demo_project).push()).job_id == job_id
     sent = route.calls.last.request
     assert sent.headers["authorization"] == "Bearer a-token"
     assert sent.headers["x-org-id"] == str(demo_project.org_id)

@@ -9,14 +9,14 @@ import pytest
 from rich.console import Console
 
 from clay_push_service.demo.host_database import DemoProject
-from clay_push_service.demo.output import Teller
-from clay_push_service.demo.sandbox_check import Arrived
+from clay_push_service.demo.output import DemoOutput
+from clay_push_service.demo.sandbox_check import ArrivalCounts
 from clay_push_service.host.columns import Vintage
 from tests.support.app import AppClient
 
 LEAD = uuid4()
 PROJECT = DemoProject(uuid4(), uuid4(), "Acme", "Platform", [LEAD], Vintage.TODAY, all_leads=1, is_new=True)
-THERE, ABSENT, TWICE = Arrived(1, [], 0), Arrived(0, [LEAD], 0), Arrived(0, [], 1)
+THERE, ABSENT, TWICE = ArrivalCounts(1, [], 0), ArrivalCounts(0, [LEAD], 0), ArrivalCounts(0, [], 1)
 
 
 @pytest.mark.parametrize(
@@ -24,25 +24,25 @@ THERE, ABSENT, TWICE = Arrived(1, [], 0), Arrived(0, [LEAD], 0), Arrived(0, [], 
     [(ABSENT, THERE, True), (THERE, THERE, True), (ABSENT, ABSENT, False), (THERE, TWICE, False), (TWICE, TWICE, True)],
     ids=["first run", "second run", "nothing came", "doubled by this run", "pushed again on request, earlier"],
 )
-def test_only_what_this_run_did_can_make_it_fail(before: Arrived, after: Arrived, is_good: bool) -> None:
-    assert after.holds_after(before) is is_good
+def test_only_what_this_run_did_can_make_it_fail(before: ArrivalCounts, after: ArrivalCounts, is_good: bool) -> None:
+    assert after.is_complete_since(before) is is_good
 
 
-def told(teller: Teller) -> str:
-    assert isinstance(teller.console.file, io.StringIO)
-    return teller.console.file.getvalue()
+def printed(output: DemoOutput) -> str:
+    assert isinstance(output.console.file, io.StringIO)
+    return output.console.file.getvalue()
 
 
-def test_what_was_pushed_again_on_request_is_said_and_no_failure() -> None:
-    teller = Teller(Console(file=io.StringIO()))
-    teller.outcome(PROJECT, TWICE, 0, is_good=True)
-    assert "1 of them more often, as was asked before" in told(teller)
+def test_what_was_pushed_again_on_request_is_reported_and_no_failure() -> None:
+    output = DemoOutput(Console(file=io.StringIO()))
+    output.outcome(PROJECT, TWICE, 0, is_good=True)
+    assert "1 of them repeatedly, as requested earlier" in printed(output)
 
 
 async def test_every_link_it_prints_leads_somewhere(app_client: AppClient) -> None:
-    teller = Teller(Console(file=io.StringIO()))
-    teller.where("http://api", "http://sandbox", "token", PROJECT, Path(".data"))
-    paths = re.findall(r"http://api(/\S+)", told(teller))
+    output = DemoOutput(Console(file=io.StringIO()))
+    output.where("http://api", "http://sandbox", "token", PROJECT, Path(".data"))
+    paths = re.findall(r"http://api(/\S+)", printed(output))
     assert len(paths) >= 3
     for path in paths:
         assert (await app_client.get(path)).status_code != 404, path

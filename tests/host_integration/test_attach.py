@@ -149,7 +149,7 @@ async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
         waiting = await a.host_queues(a.world.lead_ids, mode="selected")
         plan = await a.attach(Level.INBOX, dry_run=True)
         command._show(plan, dry_run=True)
-        assert f"1 pushes of NexusLeads' own wait already: {waiting}" in capsys.readouterr().out
+        assert f"1 pushes are already queued by NexusLeads: {waiting}" in capsys.readouterr().out
         await a.attach(Level.INBOX)
         assert await a.status(waiting) == "pending"
         await a.attach(Level.INBOX, take_waiting=True)

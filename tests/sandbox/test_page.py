@@ -85,7 +85,7 @@ async def test_script_that_got_in_would_not_run(browser: Browser, webhook: Webho
 async def test_new_rows_and_duplicates_appear_by_themselves(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     page = browser.page
-    await expect(page.locator("#empty")).to_contain_text("Each POST to this webhook becomes one:")
+    await expect(page.locator("#empty")).to_contain_text("Each POST to this webhook creates one row:")
     await webhook.post(payload("d-1", "l-1"))
     await expect(page.locator("tbody tr")).to_have_count(1)
     await webhook.post(payload("d-1", "l-1", title="x" * 500))
@@ -131,7 +131,7 @@ async def test_pages_of_100_and_the_keyboard(browser: Browser, webhook: Webhook)
 async def test_row_is_opened_by_a_button_with_a_name(browser: Browser, webhook: Webhook) -> None:
     await webhook.post(payload("d-1", "l-1"))
     await browser.open(webhook)
-    await browser.page.get_by_role("button", name="Row 1: show it whole").click()
+    await browser.page.get_by_role("button", name="Row 1: show all fields").click()
     await expect(browser.page.locator("#detail")).to_be_visible()
 
 
@@ -140,7 +140,7 @@ async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook
     for meaning in (
         "a delivery id once more",
         "over the workspace's rate",
-        "that were asked for",
+        "as configured",
         "over the last 10 seconds",
     ):
         await expect(browser.page.get_by_text(meaning)).to_be_visible()

@@ -15,7 +15,7 @@ SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     exit_code: int
     out: str
     err: str
@@ -55,7 +55,9 @@ async def start(directory: Path, *arguments: str, env: dict[str, str]) -> asynci
     )  # fmt: skip
 
 
-async def shell(directory: Path, *arguments: str, env: dict[str, str] | None = None, seconds: float = SECONDS) -> Said:
+async def shell(
+    directory: Path, *arguments: str, env: dict[str, str] | None = None, seconds: float = SECONDS
+) -> CommandResult:
     process = await start(directory, *arguments, env=environment() if env is None else env)
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
@@ -64,4 +66,4 @@ async def shell(directory: Path, *arguments: str, env: dict[str, str] | None = N
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), err.decode())
+    return CommandResult(process.returncode, out.decode(), err.decode())

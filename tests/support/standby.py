@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clay_push_service.demo import postgres
 from clay_push_service.demo.home import port_for
-from clay_push_service.demo.postgres_home import Home, binaries, settle
+from clay_push_service.demo.postgres_home import Home, binaries, prepare_home
 from tests.support.databases import TestServer
 
 
@@ -23,7 +23,7 @@ def standby(primary: TestServer) -> Iterator[postgres.Server]:
     directory.chmod(0o755)
     given = os.environ.get("TEST_POSTGRES_BIN")
     try:
-        home = replace(settle(directory), bin_directory=Path(given) if given else None)
+        home = replace(prepare_home(directory), bin_directory=Path(given) if given else None)
         passwords = Home(server.data_directory.parent, None).passwords
         shutil.copyfile(passwords, home.passwords)
         home.data.mkdir(mode=0o700)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from tests.support.shell import Said
+from tests.support.shell import CommandResult
 
 LOOK_SECONDS = 0.02
 """Between two looks for children that have ended."""
@@ -38,7 +38,7 @@ class Running:
     err: Path
     ended: Future[int]
 
-    async def said(self, seconds: float) -> Said:
+    async def result(self, seconds: float) -> CommandResult:
         """Wait for its end; a command that takes longer is killed and raises TimeoutError."""
         try:
             async with asyncio.timeout(seconds):
@@ -46,7 +46,7 @@ class Running:
         except TimeoutError:
             self.signal(signal.SIGKILL)
             raise
-        return Said(exit_code, self.out.read_text(), self.err.read_text())
+        return CommandResult(exit_code, self.out.read_text(), self.err.read_text())
 
     def signal(self, number: signal.Signals) -> None:
         if not self.ended.done():

@@ -1,4 +1,4 @@
-"""`clay-push api-keys`: service keys from the shell. A key is shown when it is made, and never again."""
+"""`clay-push api-keys`: creates, lists and revokes service keys. A key is shown only when it is created."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,36 +12,36 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.callers.api_keys import ApiKey, create_key, list_keys, revoke_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.commands.actor import actor
-from clay_push_service.commands.lookup import organization
+from clay_push_service.commands.actor import shell_actor
+from clay_push_service.commands.lookup import find_organization
 from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError
 from clay_push_service.host.detect import detect
 from clay_push_service.settings import Settings
 
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 def create(settings: Settings, name: str, orgs: Sequence[str], scopes: Sequence[str]) -> None:
     known = {scope.value: scope for scope in Scope}
     for scope in scopes:
         if scope not in known:
-            raise InvalidError(f"There is no scope {scope!r}; there are {', '.join(known)}.")
+            raise InvalidError(f"Unknown scope {scope!r}. The scopes are {', '.join(known)}.")
 
     async def act(connection: AsyncConnection) -> str:
         tables = await detect(connection, settings.host_schema) if orgs else None
-        org_ids = [(await organization(connection, tables, org)).id for org in orgs] if tables else []
-        made = await create_key(connection, name, org_ids, {known[scope] for scope in scopes}, actor())
-        return made.plain
+        org_ids = [(await find_organization(connection, tables, org)).id for org in orgs] if tables else []
+        created = await create_key(connection, name, org_ids, {known[scope] for scope in scopes}, shell_actor())
+        return created.plain
 
     plain = _in_transaction(settings, act)
     typer.echo(plain)
-    typer.echo("This is the only time it is shown. Send it as `Authorization: Bearer`, with X-Org-Id.", err=True)
+    typer.echo("The key is not shown again. Send it as `Authorization: Bearer`, together with X-Org-Id.", err=True)
 
 
 def show_all(settings: Settings) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("prefix", "name", "scopes", "organizations", "made", "last used", "state"):
+    for title in ("prefix", "name", "scopes", "organizations", "created", "last used", "state"):
         table.add_column(title, overflow="fold")
     for key in _in_transaction(settings, list_keys):
         table.add_row(*_cells(key))
@@ -50,10 +50,10 @@ def show_all(settings: Settings) -> None:
 
 def revoke(settings: Settings, prefix: str) -> None:
     async def act(connection: AsyncConnection) -> ApiKey:
-        return await revoke_key(connection, prefix, actor())
+        return await revoke_key(connection, prefix, shell_actor())
 
     key = _in_transaction(settings, act)
-    typer.echo(f"Key {key.prefix} ({key.name}) is refused from now on.")
+    typer.echo(f"Key {key.prefix} ({key.name}) is revoked. Requests with it are refused from now on.")
 
 
 def _cells(key: ApiKey) -> Sequence[str]:
@@ -68,8 +68,8 @@ def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else "never"
 
 
-def _in_transaction(settings: Settings, act: Callable[[AsyncConnection], Awaitable[Done]]) -> Done:
-    async def main() -> Done:
+def _in_transaction(settings: Settings, act: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def main() -> Result:
         database = Database.for_shell(settings.database_url)
         try:
             async with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""`clay-push attach` and `detach`: say what is changed at NexusLeads before it is, as the role of ADMIN_DATABASE_URL."""
+"""`clay-push attach` and `detach`: print the planned changes to NexusLeads' database, then make them with ADMIN_DATABASE_URL."""
 
 import asyncio
 
@@ -13,18 +13,19 @@ from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, enter_step
 from clay_push_service.settings import Settings
 
-SHOWN = 10
+MAX_SHOWN = 10
+"""Waiting pushes that are listed by id."""
 
 
-def level_of(word: str) -> Level:
+def parse_level(word: str) -> Level:
     try:
         return Level(word)
     except ValueError:
-        raise InvalidError(f"There is no level {word}: read, mirror or inbox.") from None
+        raise InvalidError(f"Unknown level {word!r}. The levels are read, mirror and inbox.") from None
 
 
 def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool) -> int:
-    """1 when something stands in the way."""
+    """Returns the exit code: 1 if a problem prevents the change."""
     role = parse(settings.database_url).role
     request = AttachRequest(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
     plan = asyncio.run(_attach(settings, request, dry_run=True))
@@ -67,10 +68,10 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
         await database.close()
     for step in steps:
         typer.echo(f"- {step.description}")
-    typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished ones stay")
+    typer.echo(f"- end {ended:,} unfinished rows in {tables.schema}.sourcing_jobs; finished rows stay")
     typer.echo("Nothing was changed (--dry-run)." if dry_run else "Detached.")
     if grants and not dry_run:
-        typer.echo(f"Role {role} keeps these rights. If nothing else uses it, take them away:")
+        typer.echo(f"Role {role} keeps these privileges. If nothing else uses the role, revoke them:")
         for grant in grants:
             typer.echo(f"  {grant.revoke(tables.schema, role)};")
 
@@ -80,22 +81,22 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
     standing = f"attached at level {plan.attachment.level}" if plan.attachment else "not attached"
     typer.echo(f"NexusLeads ({plan.tables.vintage}) in schema {schema}; {standing}; the service runs as {role}.")
     for problem in plan.problems:
-        typer.echo(f"In the way: {problem}.", err=True)
+        typer.echo(f"Problem: {problem}.", err=True)
     if plan.problems:
         return
     if dry_run:
         _show_grants(plan)
     _show_steps(plan, dry_run=dry_run)
     if plan.waiting and plan.request.level is Level.INBOX and not plan.request.take_waiting:
-        named = ", ".join(str(each) for each in plan.waiting[:SHOWN])
-        more = f" and {len(plan.waiting) - SHOWN:,} more" if len(plan.waiting) > SHOWN else ""
-        typer.echo(f"{len(plan.waiting):,} pushes of NexusLeads' own wait already: {named}{more}.")
-        typer.echo("They are left to it; --take-waiting takes them over.")
+        named = ", ".join(str(each) for each in plan.waiting[:MAX_SHOWN])
+        more = f" and {len(plan.waiting) - MAX_SHOWN:,} more" if len(plan.waiting) > MAX_SHOWN else ""
+        typer.echo(f"{len(plan.waiting):,} pushes are already queued by NexusLeads: {named}{more}.")
+        typer.echo("NexusLeads processes them. With --take-waiting this service processes them.")
 
 
 def _show_grants(plan: Plan) -> None:
     schema, role = plan.tables.schema, plan.request.runtime_role
-    typer.echo("A role with least rights needs, at this level:")
+    typer.echo("A role with least privileges needs at this level:")
     typer.echo(f"  {enter_step(schema, role).statement};")
     lacking = {(grant.privilege, grant.table) for grant in plan.missing}
     for grant in plan.grants:
@@ -112,4 +113,4 @@ def _show_steps(plan: Plan, *, dry_run: bool) -> None:
     if not plan.attachment or plan.attachment.level is not plan.request.level:
         typer.echo(f"- record level {plan.request.level} in clay.attachment")
     elif not plan.steps:
-        typer.echo("- nothing: all of it is there")
+        typer.echo("- nothing: everything is in place")

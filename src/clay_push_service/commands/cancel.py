@@ -1,4 +1,4 @@
-"""`clay-push cancel`: stops live push jobs from the shell, one, an organization's or all; works while no worker runs."""
+"""`clay-push cancel`: cancels one live push job, all of an organization, or all. No worker needs to run."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import typer
 from sqlalchemy import RowMapping, text
 
 from clay_push_service.callers.actor import Actor
-from clay_push_service.commands.actor import actor
-from clay_push_service.commands.lookup import organization
+from clay_push_service.commands.actor import shell_actor
+from clay_push_service.commands.lookup import find_organization
 from clay_push_service.database.database import Database
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host.detect import detect
@@ -26,8 +26,8 @@ ORDER BY created_at
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Exactly one of them."""
+class CancelTarget:
+    """What to cancel: exactly one of the three."""
 
     job: str | None
     org: str | None
@@ -35,51 +35,53 @@ class Wanted:
 
     def check(self) -> None:
         if [self.job is not None, self.org is not None, self.everything].count(True) != 1:
-            raise InvalidError("Say what to cancel: --job ID, --org NAME, or --all.")
+            raise InvalidError("Give exactly one of --job ID, --org NAME and --all.")
 
 
-def run(settings: Settings, wanted: Wanted) -> None:
-    """Raises 422 unless exactly one thing is named, 404 `job_not_found`, and 409 `job_ended` for a job that is named."""
-    wanted.check()
-    asyncio.run(_cancel(settings, wanted))
+def run(settings: Settings, target: CancelTarget) -> None:
+    """Raises 422 unless the target is exactly one, 404 `job_not_found`, and 409 `job_ended` for a finished `--job`."""
+    target.check()
+    asyncio.run(_cancel(settings, target))
 
 
-async def _cancel(settings: Settings, wanted: Wanted) -> None:
+async def _cancel(settings: Settings, target: CancelTarget) -> None:
     database = Database.for_shell(settings.database_url)
     try:
-        jobs = await _jobs(database, settings, wanted)
+        jobs = await _jobs(database, settings, target)
         leads = in_flight = ended = 0
         for job in jobs:
             try:
-                async with database.transaction() as connection:  # one each: no lock is held while others are cancelled
-                    done = await cancel(connection, Actor(job["org_id"], actor()), job["id"])
+                async with (
+                    database.transaction() as connection
+                ):  # one per job: no lock is held while others are cancelled
+                    done = await cancel(connection, Actor(job["org_id"], shell_actor()), job["id"])
             except ConflictError:
-                if wanted.job is not None:
+                if target.job is not None:
                     raise
-                ended += 1  # meanwhile
+                ended += 1  # the job finished after it was listed
                 continue
             leads, in_flight = leads + done.cancelled_count, in_flight + done.in_flight
         typer.echo(
-            f"Cancelled {len(jobs) - ended:,} push jobs: {leads:,} leads will not be sent; {in_flight:,} are being sent just"
-            " now, and their outcome is still recorded. A retry of such a job sends what was cancelled."
+            f"Cancelled {len(jobs) - ended:,} push jobs: {leads:,} leads will not be sent. {in_flight:,} requests are in"
+            " flight, and their outcome is still recorded. A retry of a job sends its cancelled leads."
         )
     finally:
         await database.close()
 
 
-async def _jobs(database: Database, settings: Settings, wanted: Wanted) -> Sequence[RowMapping]:
+async def _jobs(database: Database, settings: Settings, target: CancelTarget) -> Sequence[RowMapping]:
     values: dict[str, UUID | None] = {"job_id": None, "org_id": None}
     async with database.transaction() as connection:
-        if wanted.org is not None:
+        if target.org is not None:
             values["org_id"] = (
-                await organization(connection, await detect(connection, settings.host_schema), wanted.org)
+                await find_organization(connection, await detect(connection, settings.host_schema), target.org)
             ).id
-        if wanted.job is not None:
+        if target.job is not None:
             try:
-                values["job_id"] = UUID(wanted.job)
+                values["job_id"] = UUID(target.job)
             except ValueError:
-                raise InvalidError(f"{wanted.job!r} is no push job's id (a UUID).") from None
+                raise InvalidError(f"{target.job!r} is not a push job id (a UUID).") from None
         jobs = (await connection.execute(JOBS, values)).mappings().all()
-    if wanted.job is not None and not jobs:
-        raise NotFoundError(f"There is no push job {wanted.job}.", code="job_not_found")
+    if target.job is not None and not jobs:
+        raise NotFoundError(f"There is no push job {target.job}.", code="job_not_found")
     return jobs

@@ -1,4 +1,4 @@
-"""Says an expected failure in one line for a shell, with an exit code; an unexpected one stays a traceback."""
+"""Maps expected exceptions to a one-line error message and an exit code. An unexpected exception stays a traceback."""
 
 import errno
 import socket
@@ -10,57 +10,56 @@ from clay_push_service.settings import PREFIX, SettingsError
 
 REFUSED = 1
 BAD_SETTINGS = 2
-"""Also what typer says to a wrong option."""
+"""Typer uses the same exit code for an invalid option."""
 NO_DATABASE = 3
 
 INSUFFICIENT_PRIVILEGE = "42501"
 NO_SUCH_TABLE = frozenset({"42P01", "42703", "42883", "3F000"})
 STATES = {
-    "55P03": "A lock was not free in time, so nothing was changed: another session holds it (a migration, or a long transaction)."
+    "55P03": "Nothing was changed: a lock was not available in time. Another session holds it (a migration or a long transaction)."
     " Try again.",
-    "57014": "A statement took too long and was ended, so nothing was changed: the database is busy, or another session holds"
-    " a lock. Try again.",
-    "25006": f"The database is read-only: it is a standby, or was set so. {PREFIX}DATABASE_URL (and"
+    "57014": "Nothing was changed: a statement timed out. The database is busy, or another session holds a lock. Try again.",
+    "25006": f"The database is read-only: it is a standby, or it is configured as read-only. {PREFIX}DATABASE_URL (and"
     f" {PREFIX}ADMIN_DATABASE_URL) must name the primary.",
-    "40": "Another session was in the way (deadlock or serialization failure), so nothing was changed. Try again.",
-    "53": "The database has no resources left for this (connections, memory or disk).",
-    "57P": f"The database ended the connection: it stops, or starts. Try again ({PREFIX}DATABASE_URL).",
-    "25P0": "The database ended the session, which had been idle for too long. Try again.",
-    "08": "The connection to the database was lost, so it is not known whether the last change was made. Look before you try"
+    "40": "Nothing was changed: the transaction conflicted with another session (deadlock or serialization failure). Try again.",
+    "53": "The database has run out of a resource (connections, memory or disk). Free it, and try again.",
+    "57P": f"The database closed the connection because it is stopping or starting. Try again ({PREFIX}DATABASE_URL).",
+    "25P0": "The database closed the session because it was idle for too long. Try again.",
+    "08": "The connection to the database was lost, so the last change may or may not have been made. Check before you try"
     f" again ({PREFIX}DATABASE_URL).",
 }
-"""By SQLSTATE or its beginning: expected failures of the server or of the moment."""
+"""Messages for expected database errors, by SQLSTATE or its prefix."""
 NETWORK = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT})
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
-    line: str
+class CliError:
+    message: str
     exit_code: int
 
 
-def of(error: BaseException) -> Complaint | None:
-    """None: nobody expected this one."""
+def describe_error(error: BaseException) -> CliError | None:
+    """Returns None for an unexpected exception."""
     if isinstance(error, SettingsError):
-        return Complaint(str(error), BAD_SETTINGS)
+        return CliError(str(error), BAD_SETTINGS)
     if isinstance(error, ClayPushError):
-        named = "".join(f"\n  {each.get('field', '')}: {each.get('message', '')}" for each in error.errors)
-        return Complaint(error.detail + named, REFUSED)
-    return _of_secrets(error) or _of_database(error)
+        fields = "".join(f"\n  {each.get('field', '')}: {each.get('message', '')}" for each in error.errors)
+        return CliError(error.detail + fields, REFUSED)
+    return _describe_secret_error(error) or _describe_database_error(error)
 
 
-def _of_secrets(error: BaseException) -> Complaint | None:
+def _describe_secret_error(error: BaseException) -> CliError | None:
     from clay_push_service.destinations.secret_box import SecretError
 
-    return Complaint(f"{PREFIX}ENCRYPTION_KEYS: {error}", BAD_SETTINGS) if isinstance(error, SecretError) else None
+    return CliError(f"{PREFIX}ENCRYPTION_KEYS: {error}", BAD_SETTINGS) if isinstance(error, SecretError) else None
 
 
-def _of_database(error: BaseException) -> Complaint | None:
+def _describe_database_error(error: BaseException) -> CliError | None:
     import asyncpg
     import psycopg
     from sqlalchemy.exc import DBAPIError
 
-    unreachable_kinds = (
+    connection_errors = (
         psycopg.OperationalError,
         ConnectionError,
         ssl.SSLError,
@@ -73,44 +72,44 @@ def _of_database(error: BaseException) -> Complaint | None:
     cause = cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
     state = getattr(cause, "sqlstate", None)
     message = str(cause).strip().partition("\n")[0]
-    sentence = _of_state(state or "", message)
+    sentence = _message_of_sqlstate(state or "", message)
     if sentence is None and _is_lost(error, cause):
         sentence = STATES["08"]
     if sentence is not None:
-        return Complaint(sentence, NO_DATABASE)
-    if isinstance(cause, unreachable_kinds) or (isinstance(cause, OSError) and _is_network(cause)):
-        message = _of_network(cause) or message
-        return Complaint(f"The database cannot be reached: {message} ({PREFIX}DATABASE_URL).", NO_DATABASE)
+        return CliError(sentence, NO_DATABASE)
+    if isinstance(cause, connection_errors) or (isinstance(cause, OSError) and _is_network(cause)):
+        message = _network_message(cause) or message
+        return CliError(f"The database cannot be reached: {message} ({PREFIX}DATABASE_URL).", NO_DATABASE)
     if isinstance(cause, OSError) and isinstance(error, OSError | DBAPIError):
-        return Complaint(f"{message[:1].upper()}{message[1:]}", REFUSED)
-    return _of_tools(error)
+        return CliError(f"{message[:1].upper()}{message[1:]}", REFUSED)
+    return _describe_library_error(error)
 
 
-def _of_state(state: str, message: str) -> str | None:
+def _message_of_sqlstate(state: str, message: str) -> str | None:
     if state == INSUFFICIENT_PRIVILEGE:
-        return f"The database role may not do this: {message}. See `clay-push doctor`."
+        return f"The database role lacks a privilege: {message}. Run `clay-push doctor`."
     if state in NO_SUCH_TABLE:
-        return f"The database lacks what this needs: {message}. Run `clay-push migrate`."
+        return f"The database lacks a required object: {message}. Run `clay-push migrate`."
     return next((sentence for prefix, sentence in STATES.items() if state.startswith(prefix)), None)
 
 
-def _of_tools(error: BaseException) -> Complaint | None:
-    """Libraries that wrap what the database did to them."""
+def _describe_library_error(error: BaseException) -> CliError | None:
+    """Errors of libraries that wrap a database error."""
     from alembic.util.exc import CommandError
     from procrastinate.exceptions import ProcrastinateException
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
     if isinstance(error, CommandError):
-        return Complaint(f"The migrations do not fit this database: {error}.", NO_DATABASE)
+        return CliError(f"The migrations do not fit this database: {error}.", NO_DATABASE)
     if isinstance(error, PoolTimeoutError):
-        return Complaint("The database gave no connection in time. Try again.", NO_DATABASE)
+        return CliError("The connection to the database timed out. Try again.", NO_DATABASE)
     if isinstance(error, ProcrastinateException) and error.__cause__ is not None:
-        return _of_database(error.__cause__)
+        return _describe_database_error(error.__cause__)
     return None
 
 
 def _is_lost(error: BaseException, cause: BaseException) -> bool:
-    """The connection broke under a statement. The driver has no SQLSTATE for it, and often says only "connection is closed"."""
+    """True if the connection broke during a statement. The driver has no SQLSTATE for it, often only "connection is closed"."""
     import asyncpg
     from sqlalchemy.exc import DBAPIError
 
@@ -120,7 +119,7 @@ def _is_lost(error: BaseException, cause: BaseException) -> bool:
 
 
 def _is_network(error: OSError) -> bool:
-    """A number may be lacking: asyncio gives none for a name with several addresses, none of which answers."""
+    """The errno may be missing: asyncio sets none if a host name has several addresses and all of them fail."""
     return (
         isinstance(error, socket.gaierror | TimeoutError)
         or error.errno in NETWORK
@@ -128,8 +127,8 @@ def _is_network(error: OSError) -> bool:
     )
 
 
-def _of_network(error: BaseException) -> str | None:
-    """In words where the error itself has none, or only a number."""
+def _network_message(error: BaseException) -> str | None:
+    """A message for errors that have none, or only a number."""
     match error:
         case socket.gaierror():
             return f"its host name is not found ({error.strerror})"

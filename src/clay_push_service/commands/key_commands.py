@@ -1,4 +1,4 @@
-"""`clay-push api-keys` and `clay-push secrets`: reads their options; what each does is in `commands`."""
+"""Declares the subcommands and options of `clay-push api-keys` and `clay-push secrets`."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from clay_push_service.settings import Settings
 
 # Everything else is imported inside the commands, as in `cli`.
-api_keys = typer.Typer(no_args_is_help=True, help="Service keys: for callers that are no member of an organization.")
-secrets = typer.Typer(no_args_is_help=True, help="The ring of keys that seals webhook URLs.")
+api_keys = typer.Typer(
+    no_args_is_help=True, help="Manage service keys, for callers that are not members of an organization."
+)
+secrets = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of stored webhook URLs and tokens.")
 
 
-def _settings() -> "Settings":
+def _load_settings() -> "Settings":
     from clay_push_service.commands import settings
 
     return settings.load()
@@ -21,14 +23,15 @@ def _settings() -> "Settings":
 
 @api_keys.command("create")
 def create_api_key(
-    name: Annotated[str, typer.Option(help="What it is for, for people.")],
+    name: Annotated[str, typer.Option(help="A name that says what the key is for.")],
     scope: Annotated[list[str], typer.Option(help="push, read, config, erase or ops (repeat for several).")],
     org: Annotated[
-        list[str] | None, typer.Option(help="An organization it may act for: id, slug or name (repeat for several).")
+        list[str] | None,
+        typer.Option(help="An organization the key may act for: id, slug or name (repeat for several)."),
     ] = None,
 ) -> None:
-    """Make a key and show it, this once."""
-    settings = _settings()
+    """Create a key and print it once."""
+    settings = _load_settings()
     from clay_push_service.commands import api_keys
 
     api_keys.create(settings, name, org or [], scope)
@@ -36,8 +39,8 @@ def create_api_key(
 
 @api_keys.command("list")
 def list_api_keys() -> None:
-    """All keys, the revoked too; never the keys themselves."""
-    settings = _settings()
+    """List all keys, including revoked ones, without their secret part."""
+    settings = _load_settings()
     from clay_push_service.commands import api_keys
 
     api_keys.show_all(settings)
@@ -45,10 +48,10 @@ def list_api_keys() -> None:
 
 @api_keys.command("revoke")
 def revoke_api_key(
-    prefix: Annotated[str, typer.Argument(help="The key's first characters, as the list shows.")],
+    prefix: Annotated[str, typer.Argument(help="The first characters of the key, as `api-keys list` shows them.")],
 ) -> None:
-    """Refuse a key from now on."""
-    settings = _settings()
+    """Revoke a key immediately."""
+    settings = _load_settings()
     from clay_push_service.commands import api_keys
 
     api_keys.revoke(settings, prefix)
@@ -56,7 +59,7 @@ def revoke_api_key(
 
 @secrets.command("new")
 def new_secret() -> None:
-    """Print a fresh entry for CLAY_PUSH_ENCRYPTION_KEYS."""
+    """Print a new key for CLAY_PUSH_ENCRYPTION_KEYS."""
     from clay_push_service.destinations.secret_box import generate_key
 
     typer.echo(generate_key())
@@ -64,8 +67,8 @@ def new_secret() -> None:
 
 @secrets.command("rotate")
 def rotate_secrets() -> None:
-    """Seal every stored webhook URL and token again with the ring's first key; senders go on meanwhile."""
-    settings = _settings()
+    """Encrypt every stored webhook URL and token with the first key of the key ring, while workers keep sending."""
+    settings = _load_settings()
     from clay_push_service.commands import rotate
 
     sys.exit(rotate.run(settings))

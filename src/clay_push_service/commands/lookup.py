@@ -1,4 +1,4 @@
-"""Finds an organization or a project by what a person types: id, slug or name. Refuses to guess between two."""
+"""Finds an organization or a project by id, slug or name. An ambiguous name is an error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,44 +12,44 @@ from clay_push_service.host.tables import HostTables
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Match:
     id: UUID
     name: str
 
 
-async def organization(connection: AsyncConnection, tables: HostTables, given: str) -> Named:
-    """Raises 404 or, where several have the name, 409 with their ids."""
+async def find_organization(connection: AsyncConnection, tables: HostTables, given: str) -> Match:
+    """Raises 404 if there is none, and 409 with the ids if several have this name."""
     orgs = tables.organizations
-    words = [orgs.c.name, *([orgs.c.slug] if tables.has("organizations", "slug") else [])]
-    return _one("organization", given, await _matching(connection, orgs, given, words))
+    name_columns = [orgs.c.name, *([orgs.c.slug] if tables.has("organizations", "slug") else [])]
+    return _single("organization", given, await _find_matches(connection, orgs, given, name_columns))
 
 
-async def project(connection: AsyncConnection, tables: HostTables, org: Named, given: str) -> Named:
-    """Of this organization only."""
+async def find_project(connection: AsyncConnection, tables: HostTables, org: Match, given: str) -> Match:
+    """Searches this organization only. Raises as `find_organization`."""
     projects = tables.projects
-    found = await _matching(connection, projects, given, [projects.c.name], projects.c.org_id == org.id)
-    return _one(f"project of {org.name}", given, found)
+    found = await _find_matches(connection, projects, given, [projects.c.name], projects.c.org_id == org.id)
+    return _single(f"project of {org.name}", given, found)
 
 
-async def _matching(
+async def _find_matches(
     connection: AsyncConnection,
     table: Table,
     given: str,
-    words: Sequence[ColumnElement[str]],
+    name_columns: Sequence[ColumnElement[str]],
     *conditions: ColumnElement[bool],
-) -> Sequence[Named]:
+) -> Sequence[Match]:
     try:
         wanted: ColumnElement[bool] = table.c.id == UUID(given)
     except ValueError:
-        wanted = or_(*(func.lower(word) == given.lower() for word in words))
+        wanted = or_(*(func.lower(column) == given.lower() for column in name_columns))
     rows = await connection.execute(select(table.c.id, table.c.name).where(wanted, *conditions).order_by(table.c.id))
-    return [Named(row.id, row.name) for row in rows]
+    return [Match(row.id, row.name) for row in rows]
 
 
-def _one(what: str, given: str, found: Sequence[Named]) -> Named:
+def _single(what: str, given: str, found: Sequence[Match]) -> Match:
     if not found:
         raise NotFoundError(f"There is no {what} with the id or name {given!r}.")
     if len(found) > 1:
         ids = ", ".join(str(each.id) for each in found[:10])
-        raise ConflictError(f"{len(found)} match {given!r}; name one by its id: {ids}.")
+        raise ConflictError(f"{given!r} matches {len(found)}. Use one of these ids: {ids}.")
     return found[0]

@@ -1,4 +1,4 @@
-"""`clay-push migrate`: our schema, by the role that may make it, for the role that runs on it."""
+"""`clay-push migrate`: migrates schema clay as the admin role and grants access to the runtime role."""
 
 import typer
 

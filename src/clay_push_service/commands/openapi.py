@@ -1,4 +1,4 @@
-"""`clay-push openapi`: the API's description, the same whatever the environment says."""
+"""`clay-push openapi`: prints the OpenAPI description, which does not depend on the environment."""
 
 import json
 
@@ -7,9 +7,9 @@ from clay_push_service.settings import Settings
 
 
 def as_yaml() -> str:
-    """In the order of the code. Without PyYAML, a development dependency, as JSON: every JSON document is YAML, too."""
-    # Built without the environment: the description must not depend on who prints it, and needs no database.
-    settings = Settings.model_construct(database_url="postgresql://nobody@localhost/nowhere")
+    """Keeps the order of the code. Without PyYAML, a development dependency, returns JSON, which is valid YAML."""
+    # Built without environment variables, and without a database: the output is the same everywhere.
+    settings = Settings.model_construct(database_url="postgresql://unused@localhost/unused")
     description = create_app(settings).openapi()
     try:
         import yaml

@@ -1,4 +1,4 @@
-"""Ends a process when the one that started it dies, however it died: nothing of a demo or of `serve` is left behind."""
+"""Stops this process when its parent process exits for any reason, so that `demo` and `serve` leave no process behind."""
 
 import os
 import signal
@@ -7,15 +7,15 @@ import threading
 STDIN = 0
 
 
-def end_with_it() -> None:
-    """SIGTERM to ourselves when standard input, a pipe that our parent holds, is closed. Works wherever pipes do."""
-    threading.Thread(target=_wait, name="parent", daemon=True).start()
+def stop_when_parent_exits() -> None:
+    """Sends SIGTERM to this process when standard input closes: the parent holds the other end of that pipe."""
+    threading.Thread(target=_stop_at_end_of_stdin, name="parent", daemon=True).start()
 
 
-def _wait() -> None:
+def _stop_at_end_of_stdin() -> None:
     try:
         while os.read(STDIN, 1024):
             pass
     except OSError:
-        return  # there is no standard input, so it says nothing of a parent
+        return  # no standard input, so there is no parent to watch
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A push job as a progress bar, and its end in a few lines: what was sent, what was not, and what to do about it."""
+"""Shows a push job as a progress bar, and prints its result: what was sent, what was not, and what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from clay_push_service.push_jobs.views import JobView
 
 
 class JobBar:
-    """Shows what it is told last. Not on a terminal, it is a line every ten percent."""
+    """Shows the latest state of a job. Without a terminal it prints one line for every ten percent."""
 
     def __init__(self, console: Console, progress: Progress, task: TaskID) -> None:
         self._console = console
         self._progress = progress
         self._task = task
-        self._said = -1
+        self._printed_tenth = -1
 
     def show(self, job: JobView) -> None:
         done = job.lead_count - job.pending_count
@@ -27,8 +27,8 @@ class JobBar:
         note = note or (f"{job.rate:.1f}/s" if job.rate else "")
         self._progress.update(self._task, total=job.lead_count, completed=done, note=note)
         tenth = int(job.progress_percent // 10)
-        if not self._console.is_terminal and tenth > self._said:
-            self._said = tenth
+        if not self._console.is_terminal and tenth > self._printed_tenth:
+            self._printed_tenth = tenth
             self._console.print(f"  {job.progress}")
 
 
@@ -42,8 +42,8 @@ def job_bar(console: Console) -> Iterator[JobBar]:
         yield JobBar(console, progress, progress.add_task("push", total=None, note=""))
 
 
-def tell_end(console: Console, job: JobView) -> None:
-    """Names come from databases, so nothing here is read as markup."""
+def print_result(console: Console, job: JobView) -> None:
+    """Prints plain text, not markup: names come from databases."""
     console.print(Text(f"  {job.summary or job.progress}"), soft_wrap=True)
     for cause in job.causes:
         remedy = f" {cause.remedy}" if cause.remedy else ""

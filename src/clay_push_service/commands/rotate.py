@@ -1,11 +1,11 @@
-"""`clay-push secrets rotate`: after a new key was put first in the ring, and before the old one may be dropped from it."""
+"""`clay-push secrets rotate`: re-encrypts all secrets with the first key of the ring, so that old keys can be removed."""
 
 import asyncio
 
 import typer
 
 from clay_push_service.audit import Detail, audit
-from clay_push_service.commands.actor import actor
+from clay_push_service.commands.actor import shell_actor
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.reseal import Stored, count, reseal
 from clay_push_service.destinations.secret_box import SecretBox
@@ -13,26 +13,26 @@ from clay_push_service.settings import Settings
 
 PASSES = 5
 PAUSE_SECONDS = 0.5
-"""Between passes, for those who held a row."""
+"""Between passes, until other sessions release the rows they have locked."""
 
 
 def run(settings: Settings) -> int:
-    """0 when everything stored is sealed with the first key."""
+    """Returns the exit code: 0 if everything stored is encrypted with the first key."""
     box = SecretBox(settings.encryption_keys)
     resealed, unreadable, after = asyncio.run(_rotate(settings, box))
     typer.echo(
-        f"{after.stored:,} webhooks stored: {resealed:,} sealed again with key {box.first_key_id}, "
-        f"{after.stored - after.due - resealed:,} were already, {unreadable:,} cannot be opened with this ring."
+        f"{after.stored:,} webhooks stored: {resealed:,} re-encrypted with key {box.first_key_id}, "
+        f"{after.stored - after.due - resealed:,} used it already, {unreadable:,} cannot be decrypted with this key ring."
     )
     if unreadable:
         typer.echo(
-            "Put the key they were sealed with back into CLAY_PUSH_ENCRYPTION_KEYS (`clay-push doctor` names it).",
+            "Add the key they were encrypted with to CLAY_PUSH_ENCRYPTION_KEYS (`clay-push doctor` names it).",
             err=True,
         )
     elif after.due:
-        typer.echo(f"{after.due:,} were in use all the time. Run it again.", err=True)
+        typer.echo(f"{after.due:,} were locked by other sessions. Run the command again.", err=True)
     else:
-        typer.echo("The other keys of the ring may be dropped once every process runs with this one first.")
+        typer.echo("You can remove the other keys once every process runs with this key first.")
     return 1 if after.due else 0
 
 
@@ -52,7 +52,7 @@ async def _rotate(settings: Settings, box: SecretBox) -> tuple[int, int, Stored]
                 "key_id": box.first_key_id, "resealed": resealed, "unreadable": done.unreadable, "due": after.due,
             }  # fmt: skip
             async with database.transaction() as connection:
-                await audit(connection, None, actor(), "secrets.rotated", details)
+                await audit(connection, None, shell_actor(), "secrets.rotated", details)
             return resealed, done.unreadable, after
         raise AssertionError
     finally:

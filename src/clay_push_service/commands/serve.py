@@ -1,4 +1,4 @@
-"""`clay-push serve`: uvicorn around our application; ends in order within 25 s, and never with 0 when it could not serve."""
+"""`clay-push serve`: runs the API in uvicorn. It stops within 25 s, and exits with 0 only after a requested stop."""
 
 import asyncio
 import contextlib
@@ -14,23 +14,23 @@ from clay_push_service import logs
 from clay_push_service.api.app import create_app, end_streams
 from clay_push_service.api.connections import Connections
 from clay_push_service.api.open_files import connections_allowed
-from clay_push_service.commands.worker_beside import WorkerBeside
+from clay_push_service.commands.worker_supervisor import WorkerSupervisor
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
 from clay_push_service.settings import PREFIX, Settings, SettingsError
 from clay_push_service.worker.watchdog import end_within
 
 DRAIN_SECONDS = 8
-"""For answers that are under way. Event streams are ended at once; their readers connect again."""
+"""Time for requests in progress. Event streams are closed immediately; their clients reconnect."""
 END_SECONDS = 24.8
-"""Whatever hangs, the process has ended by then; its worker has until 24.5 s."""
+"""The process has exited by then even if something hangs; its worker has 24.5 s."""
 BACKLOG = 1024
 
 log = logs.get(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: uvicorn would end the process by the same signal again, before our worker has ended."""
+    """Leaves signals to us: uvicorn would raise the signal again and end the process before our worker has stopped."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app = self.config.app
@@ -44,19 +44,19 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: Settings, *, with_worker: bool) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code: 0 only when it was told to stop."""
+    """Serve until SIGTERM or SIGINT. Returns the exit code: 0 only after such a signal."""
     if with_worker and not settings.encryption_keys:
-        # Here, or the worker would end at once, again and again, beside an API that looks well.
+        # Checked here: otherwise the worker would exit and restart repeatedly while the API looks healthy.
         raise SettingsError([f"{PREFIX}ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)"])
     connections = Connections(connections_allowed(settings.max_connections), settings.header_timeout_seconds)
     config = uvicorn.Config(
         create_app(settings),
-        http=connections.protocol,  # type: ignore[arg-type]  # it makes one, as a class would
+        http=connections.protocol,  # type: ignore[arg-type]  # a factory instead of a class
         lifespan="on",
         ws="none",
         log_config=None,  # ours
         access_log=False,
-        log_level="warning",  # that it starts and ends is said by us, once
+        log_level="warning",  # we log the start and the end ourselves
         proxy_headers=False,  # nothing here asks for a caller's address or makes an absolute URL
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -67,34 +67,34 @@ def run(settings: Settings, *, with_worker: bool) -> int:
 
 
 async def _serve(server: _Server, listener: socket.socket, with_worker: bool) -> int:
-    told = asyncio.Event()
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop_requested.set)
     host, port = listener.getsockname()[:2]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    telling = asyncio.create_task(told.wait())
-    working = asyncio.create_task(WorkerBeside().run(told)) if with_worker else None
+    stopping = asyncio.create_task(stop_requested.wait())
+    working = asyncio.create_task(WorkerSupervisor().run(stop_requested)) if with_worker else None
     try:
         log.info("serve.started", host=host, port=port, with_worker=with_worker)
-        await asyncio.wait({serving, telling, *([working] if working else [])}, return_when=asyncio.FIRST_COMPLETED)
-        asked = told.is_set()
+        await asyncio.wait({serving, stopping, *([working] if working else [])}, return_when=asyncio.FIRST_COMPLETED)
+        was_requested = stop_requested.is_set()
         end_within(END_SECONDS)
-        told.set()
+        stop_requested.set()
         server.should_exit = True
         await asyncio.wait({serving, *([working] if working else [])})
-        if (error := serving.exception()) is not None:  # uvicorn says sys.exit where the application cannot start
+        if (error := serving.exception()) is not None:  # uvicorn raises SystemExit if the application cannot start
             log.critical("serve.failed", **failure(error))
             return 1
         if working is not None and (broken := working.exception()) is not None:
             raise broken
-        return 0 if asked and server.started else 1
+        return 0 if was_requested and server.started else 1
     finally:
-        telling.cancel()
+        stopping.cancel()
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Bound before anything is started, so that a taken port is one line and leaves nothing behind."""
+    """Binds before anything is started: a port that is in use gives a one-line error and leaves nothing behind."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,4 +1,4 @@
-"""`clay-push verify`: holds the live data to its invariants, for a cron job; says what is broken, and repairs nothing."""
+"""`clay-push verify`: checks the invariants of the live data, for a cron job. It reports violations and repairs nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from clay_push_service.deliveries.invariants import CHECKS, STATEMENT_SECONDS, V
 from clay_push_service.settings import Settings
 
 SWEEPS = 5
-"""Leases that ran out, and leads nobody drains, are put right by the next sweep; after five nobody sweeps."""
+"""The next sweep repairs expired leases and leads without a worker. If five sweeps did not, no worker sweeps."""
 
 
 def run(settings: Settings) -> int:
-    """1 if anything does not hold."""
+    """Returns the exit code: 1 if an invariant is violated."""
     return _print(asyncio.run(_verify(settings)))
 
 

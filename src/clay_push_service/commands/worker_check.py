@@ -1,4 +1,4 @@
-"""`clay-push worker --check`: for a container's health check; asks the database whether a worker of this host is alive."""
+"""`clay-push worker --check`: a container health check. Reads from the database whether a worker of this host is alive."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ SELECT extract(epoch FROM clock_timestamp() - max(seen_at)) FROM clay.workers WH
 
 
 def run(settings: Settings) -> int:
-    """1 when none has a fresh heartbeat. In a container the host is the container, so it speaks of this one's worker."""
+    """Returns 1 if no worker of this host has a recent heartbeat. In a container the host name is the container's."""
     hostname = socket.gethostname()
     age = asyncio.run(_age(settings, hostname))
     if age is None:

@@ -1,1 +1,1 @@
-"""Everything on one machine for a first look: an embedded PostgreSQL and a miniature NexusLeads; never used by `serve`."""
+"""The demo: an embedded PostgreSQL, a miniature NexusLeads and a first push on one machine. `serve` does not use it."""

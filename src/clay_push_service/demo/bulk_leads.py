@@ -1,4 +1,4 @@
-"""Many leads in seconds, made inside PostgreSQL, for tests and benchmarks. Plausible in shape; looks like nobody in particular."""
+"""Generates many synthetic leads quickly inside PostgreSQL, for tests and benchmarks."""
 
 from dataclasses import dataclass
 from string import Template
@@ -17,7 +17,7 @@ class BulkProject:
 
 SOURCES_PER_PROJECT = 10
 
-# setseed makes random() repeat, and the serial number n spreads what must be spread evenly.
+# setseed makes random() repeatable. The serial number n distributes values that must be even.
 _LEADS = Template("""
 WITH made AS (
     SELECT gen_random_uuid() AS id, n, random() AS luck FROM generate_series(1, $$2::int) AS n
@@ -68,9 +68,9 @@ async def load_bulk(
     leads_per_project: int = 10_000,
     schema: str = "public",
 ) -> list[BulkProject]:
-    """One project an organization, `leads_per_project` leads in each (two sources' activity a lead), then ANALYZE.
+    """Creates one project per organization, with `leads_per_project` leads active in two sources each, then runs ANALYZE.
 
-    May be called again: the next organizations and user names go on where the last ended.
+    A second call adds more: organizations and user names continue the numbering.
     """
     words = ("leads", "source_leads", "stats", "lead_id", "source_id")
     leads = _LEADS.substitute({word: name_in(word, vintage) for word in words})

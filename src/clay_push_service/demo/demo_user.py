@@ -1,4 +1,4 @@
-"""A member of the demo's organization at the API: signs the access token NexusLeads would have given, and calls as anyone does."""
+"""API client of the demo: signs an access token as NexusLeads does, and calls the API as a member of the demo organization."""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from clay_push_service.push_jobs.schemas import PushAnswer
 from clay_push_service.push_jobs.views import JobPage, JobView
 
 TOKEN_SECONDS = 12 * 3600
-"""Long enough to play with the commands that are printed."""
+"""Valid long enough to try the printed commands."""
 RATE_LIMIT_MS = 100
-"""10 a second, the most that Clay (and so the sandbox) takes."""
+"""10 requests per second, the limit of Clay and of the sandbox."""
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -25,8 +25,8 @@ def access_token(secrets: DemoSecrets) -> str:
     return jwt.encode(claims, secrets.jwt_secret, algorithm="HS256")
 
 
-class Member:
-    """Every refusal is a DemoError with the problem's own sentence."""
+class DemoUser:
+    """Raises DemoError with the problem's detail for every error response."""
 
     def __init__(self, api: httpx.AsyncClient, token: str, project: DemoProject) -> None:
         self._api = api
@@ -43,13 +43,13 @@ class Member:
         return PushAnswer.model_validate_json(answer.content)
 
     async def push_again(self, lead_ids: Sequence[UUID]) -> PushAnswer:
-        """By name and on purpose, whatever the history says."""
-        named = [str(lead_id) for lead_id in lead_ids]
-        wanted: Json = {"lead_ids": named, "project_id": str(self._project.project_id), "push_again": True}
+        """Push these leads even if they may be in Clay already."""
+        ids = [str(lead_id) for lead_id in lead_ids]
+        wanted: Json = {"lead_ids": ids, "project_id": str(self._project.project_id), "push_again": True}
         return PushAnswer.model_validate_json((await self._call("POST", "/api/clay/push", wanted)).content)
 
     async def live_jobs(self) -> Sequence[JobView]:
-        """What an interrupted demo has left behind is going on."""
+        """Jobs of an interrupted demo run that are still live."""
         answer = await self._call("GET", "/api/clay/jobs")
         jobs = JobPage.model_validate_json(answer.content).jobs
         return [job for job in jobs if job.status in {"pending", "running"}]
@@ -58,12 +58,12 @@ class Member:
         return JobView.model_validate_json((await self._call("GET", f"/api/clay/jobs/{job_id}")).content)
 
     async def snapshots(self, job_id: UUID) -> AsyncIterator[JobView]:
-        """Server-Sent Events, until the stream ends."""
+        """The job's Server-Sent Events until the stream ends."""
         path = f"/api/clay/jobs/{job_id}/events"
         async with self._api.stream("GET", path, headers=self._headers, timeout=60) as answer:
             if not answer.is_success:
                 await answer.aread()
-                raise _refused(answer)
+                raise _error_of(answer)
             async for line in answer.aiter_lines():
                 if line.startswith("data:"):
                     yield JobView.model_validate_json(line.removeprefix("data:"))
@@ -71,13 +71,13 @@ class Member:
     async def _call(self, method: str, path: str, body: Json = None) -> httpx.Response:
         answer = await self._api.request(method, path, headers=self._headers, json=body)
         if not answer.is_success:
-            raise _refused(answer)
+            raise _error_of(answer)
         return answer
 
 
-def _refused(answer: httpx.Response) -> DemoError:
+def _error_of(answer: httpx.Response) -> DemoError:
     try:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = answer.text[:300]
-    return DemoError(f"{answer.request.method} {answer.request.url.path} was answered {answer.status_code}: {detail}")
+    return DemoError(f"{answer.request.method} {answer.request.url.path} returned {answer.status_code}: {detail}")

@@ -1,4 +1,4 @@
-"""Where a demo keeps its things between runs: its own secrets (private), its ports, its logs. Nothing leaves the directory."""
+"""The demo's data directory: its secrets and logs, which persist between runs; and the choice of its ports."""
 
 import base64
 import json
@@ -12,13 +12,13 @@ from clay_push_service.errors import ClayPushError
 
 
 class DemoError(ClayPushError):
-    """The demo cannot go on; the detail says why and what to do."""
+    """The demo cannot continue; the detail gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSecrets:
     jwt_secret: str
-    """What NexusLeads' SECRET_KEY would be."""
+    """Stands for NexusLeads' SECRET_KEY."""
     encryption_key: str
 
     def __repr__(self) -> str:
@@ -37,18 +37,18 @@ class DemoHome:
     def sandbox_rows(self) -> Path:
         return self.directory / "sandbox"
 
-    def settle(self) -> "DemoHome":
-        """Made absolute, because the service runs inside it and not where we were started."""
+    def create(self) -> "DemoHome":
+        """Creates the directory and returns its absolute path, because the service runs inside it."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DemoError(
-                f"Cannot make {self.directory}: {error.strerror}. Choose a place of yours: clay-push demo --directory DIR."
+                f"Cannot create {self.directory}: {error.strerror}. Choose another directory: clay-push demo --directory DIR."
             ) from None
         return DemoHome(self.directory.resolve())
 
     def secrets(self) -> DemoSecrets:
-        """Made at the first run, 0600."""
+        """Reads the secrets; the first run creates them with mode 0600."""
         path = self.directory / "demo.secrets"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -63,7 +63,7 @@ class DemoHome:
 
 
 def port_for(wanted: int) -> int:
-    """The wanted port of 127.0.0.1, or a free one where that is taken (or 0)."""
+    """Returns the wanted port of 127.0.0.1, or a free one if it is taken or 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""The demo's NexusLeads: made and filled once, in one transaction; afterwards only read."""
+"""Creates and fills the demo's NexusLeads tables at the first run, in one transaction; later runs only read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,19 +29,19 @@ class DemoProject:
     is_new: bool
 
 
-async def prepare(url: str, asked: str | None, home: DemoHome) -> DemoProject:
-    """Raises DemoError where the kept database is of another vintage than is asked for."""
+async def prepare(url: str, vintage_option: str | None, home: DemoHome) -> DemoProject:
+    """Raises DemoError if the existing database has another vintage than the option."""
     connection = await asyncpg.connect(url)
     try:
         vintage = await _vintage(connection)
-        wanted = _known(asked) if asked else vintage or Vintage.TODAY
+        wanted = _parse_vintage(vintage_option) if vintage_option else vintage or Vintage.TODAY
         if vintage is not None and vintage is not wanted:
             raise DemoError(
-                f"The demo's database is of vintage {vintage}. For {wanted} give it a directory of its own "
-                f"(make demo DEMO_ARGS='--vintage {wanted} --directory .data/{wanted}'), or start afresh: rm -rf {home.directory}"
+                f"The demo's database has vintage {vintage}. Use another directory for {wanted} "
+                f"(make demo DEMO_ARGS='--vintage {wanted} --directory .data/{wanted}'), or delete this one: rm -rf {home.directory}"
             )
         if vintage is None:
-            async with connection.transaction():  # whole or not at all
+            async with connection.transaction():  # all or nothing
                 await create_schema(connection, wanted)
                 await load_samples(connection, wanted, SEED)
             await connection.execute("ANALYZE")
@@ -52,11 +52,11 @@ async def prepare(url: str, asked: str | None, home: DemoHome) -> DemoProject:
         )
         if row is None:
             raise DemoError(
-                f"The demo's database holds other data than the demo's. Start afresh: rm -rf {home.directory}"
+                f"The demo's database contains other data. Delete it and run the demo again: rm -rf {home.directory}"
             )
         lead_id = name_in("lead_id", wanted)
-        leads = await connection.fetch(f"SELECT {lead_id}, project_id FROM public.lead_scores")
-        ids = [lead[0] for lead in leads if lead[1] == row["id"]]
+        leads = await connection.fetch(f"SELECT {lead_id} AS lead_id, project_id FROM public.lead_scores")
+        ids = [lead["lead_id"] for lead in leads if lead["project_id"] == row["id"]]
         return DemoProject(
             row["org_id"], row["id"], row["organization"], row["name"], ids, wanted, len(leads), is_new=vintage is None
         )
@@ -71,8 +71,8 @@ async def _vintage(connection: asyncpg.Connection) -> Vintage | None:
     return None
 
 
-def _known(asked: str) -> Vintage:
+def _parse_vintage(option: str) -> Vintage:
     try:
-        return Vintage(asked)
+        return Vintage(option)
     except ValueError:
-        raise DemoError(f"There is no vintage {asked!r}; there are {' and '.join(Vintage)}.") from None
+        raise DemoError(f"Unknown vintage {option!r}. The vintages are {' and '.join(Vintage)}.") from None

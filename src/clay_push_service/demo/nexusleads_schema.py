@@ -1,4 +1,4 @@
-"""The tables of a miniature NexusLeads in either vintage, as far as this service reads or mirrors them. No more keys than it has."""
+"""The tables of a miniature NexusLeads in either vintage: only those this service reads or mirrors, with NexusLeads' own keys."""
 
 from string import Template
 
@@ -71,9 +71,9 @@ CREATE TABLE clay_push_log (id uuid PRIMARY KEY DEFAULT $new_id,
 
 
 async def create_schema(connection: asyncpg.Connection, vintage: Vintage, schema: str = "public") -> None:
-    """Make the empty tables. The role need only own the database (or be allowed to create in `schema`); no extensions.
+    """Creates the empty tables. The role must own the database or be allowed to create in `schema`; no extension is needed.
 
-    NexusLeads' ids default to `uuid_generate_v4()`; where that function is not installed, `gen_random_uuid()`, built in.
+    Ids default to `uuid_generate_v4()` as in NexusLeads, or to the built-in `gen_random_uuid()` if it is not installed.
     """
     has_ossp = await connection.fetchval("SELECT to_regproc('public.uuid_generate_v4') IS NOT NULL")
     words = ("leads", "sources", "source_leads", "stats", "lead_id", "source_id")

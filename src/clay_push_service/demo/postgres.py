@@ -1,10 +1,8 @@
-"""An embedded PostgreSQL for the demo and the tests, on 127.0.0.1 with passwords; refuses to be what `serve` runs on."""
+"""Starts and stops an embedded PostgreSQL for the demo and the tests, on 127.0.0.1 with passwords. Not for production."""
 
 import fcntl
 import os
 import random
-import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,33 +19,33 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from clay_push_service.demo.postgres_home import Home, PostgresError, binaries, remove, settle
+from clay_push_service.demo.postgres_home import Home, PostgresError, binaries, prepare_home, remove
+from clay_push_service.demo.postgres_initialize import initialize_cluster
 from clay_push_service.demo.postgres_leftovers import end_leftover
 
 __all__ = ["PostgresError", "Server", "create_database", "drop_database", "remove", "start"]
 
 ROLE = "clay_push"
-"""Owns the database of the same name. No superuser: what works here works in a customer's database."""
+"""Owns the database of the same name. It is not a superuser, as in a customer's database."""
 PORTS = range(15000, 32000)
-"""Below the ports that systems give to outgoing connections, so that nobody takes ours between a stop and a start."""
+"""Below the ephemeral ports of outgoing connections, so that no other process takes ours between a stop and a start."""
 START_SECONDS = 60.0
-"""Recovery after a kill included."""
+"""Includes crash recovery."""
 DYING_SECONDS = 1.0
 STOP_SECONDS = 15.0
-"""For each step: the asked shutdown, then immediate, then SIGKILL."""
-BUILTIN_LOCALE_SINCE = 17
+"""For each step: the requested shutdown, then immediate shutdown, then SIGKILL."""
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 TUNING = ("max_connections=300", "shared_buffers=128MB", "timezone=UTC", "log_timezone=UTC", "max_wal_size=2GB")
 NOT_DURABLE = ("fsync=off", "full_page_writes=off")
-"""For tests. Not `synchronous_commit`: a committed row must survive the kill of a postmaster in a test, too."""
+"""For tests. `synchronous_commit` stays on: a committed row must survive the kill of a postmaster in tests too."""
 
 
 class PortTakenError(PostgresError):
-    """Somebody took the port between our look and PostgreSQL's bind."""
+    """Another process took the port between our check and PostgreSQL's bind."""
 
 
 class Server:
-    """A running cluster. `url` is the ordinary role's, `admin_url` the superuser's; both survive stop and start_again."""
+    """A running cluster. `url` is for the ordinary role, `admin_url` for the superuser; both stay valid after a restart."""
 
     def __init__(self, home: Home, port: int, *, durable: bool = True) -> None:
         superuser, role = home.passwords.read_text().split()
@@ -60,19 +58,19 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The postmaster's, for tests that kill it."""
+        """Process id of the postmaster, for tests that kill it."""
         if self._process is None:
             raise PostgresError("This PostgreSQL was never started.")
         return self._process.pid
 
     def start_again(self) -> None:
-        """Start on the same port, after `stop` or after somebody killed it. Returns when it takes connections."""
+        """Start on the same port, after `stop` or a kill. Returns when it accepts connections."""
         if self._process is not None:
             try:
-                # A killed process takes a moment to die, and until we reap it, it counts as a living postmaster.
+                # A killed process takes a moment to exit, and counts as a running postmaster until we reap it.
                 self._process.wait(DYING_SECONDS)
             except subprocess.TimeoutExpired:
-                return  # it runs
+                return  # it is running
         end_leftover(self._home.data, STOP_SECONDS)
         begun = self._home.log.stat().st_size if self._home.log.exists() else 0
         log = self._home.open_private(self._home.log, os.O_WRONLY | os.O_APPEND)
@@ -87,7 +85,7 @@ class Server:
         self._await_ready(self._process, begun)
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
-        """End it and wait for its end; harder after 15 s. `immediate` is a crash: the next start recovers."""
+        """Stop and wait; escalate after 15 s. `immediate` is a crash: the next start runs recovery."""
         if self._process is None:
             return
         for number in dict.fromkeys((SIGNALS[mode], signal.SIGQUIT, signal.SIGKILL)):
@@ -113,10 +111,12 @@ class Server:
                 time.sleep(0.03)
             else:
                 return
-        said = self._home.log.read_bytes()[begun:].decode(errors="replace")
-        if "could not bind" in said:
-            raise PortTakenError(f"Port {self.port} of 127.0.0.1 is taken. Choose another, or none for a free one.")
-        raise PostgresError(f"PostgreSQL did not start (the whole log: {self._home.log}):\n{said[-1500:]}")
+        output = self._home.log.read_bytes()[begun:].decode(errors="replace")
+        if "could not bind" in output:
+            raise PortTakenError(
+                f"Port {self.port} of 127.0.0.1 is taken. Choose another port, or omit it to get a free one."
+            )
+        raise PostgresError(f"PostgreSQL did not start (the whole log: {self._home.log}):\n{output[-1500:]}")
 
 
 @contextmanager
@@ -128,14 +128,15 @@ def start(
     may_create_databases: bool = False,
     bin_directory: Path | None = None,
 ) -> Iterator[Server]:
-    """Run the cluster of this directory (made at the first start) until the block ends, also by Ctrl-C or SIGTERM.
+    """Run the cluster of this directory (created at the first start) until the block ends, also by Ctrl-C or SIGTERM.
 
-    `bin_directory`: of another PostgreSQL (15 or newer) than the wheel's, for tests. One process at a time has a directory; the next one ends what a killed one left running. Raises PostgresError.
+    `bin_directory`: another PostgreSQL (15 or newer) than the wheel's, for tests. A directory has one process at a time;
+    a start stops servers that a killed process left running. Raises PostgresError.
     """
-    home = replace(settle(directory), bin_directory=bin_directory)
-    with _alone(home), _ended_by_sigterm():
+    home = replace(prepare_home(directory), bin_directory=bin_directory)
+    with _locked(home), _exit_on_sigterm():
         end_leftover(home.data, STOP_SECONDS)
-        _initialize(home)
+        initialize_cluster(home)
         server = Server(home, port or _free_port(), durable=durable)
         try:
             server = _start(home, server, retry=port is None)
@@ -146,7 +147,7 @@ def start(
 
 
 def create_database(url: str, name: str, *, template: str | None = None, strategy: str | None = None) -> str:
-    """A new database, owned by the role of `url`, which may create databases. Returns its address."""
+    """Create a database, owned by the role of `url`, which needs CREATEDB. Returns its URL."""
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     if template:
         statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -158,13 +159,15 @@ def create_database(url: str, name: str, *, template: str | None = None, strateg
 
 
 def drop_database(url: str, name: str) -> None:
-    """Drop it if it is there, and throw out whoever is connected to it."""
+    """Drop the database if it exists, and close its connections."""
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(url, autocommit=True) as connection:
         for _ in range(50):
             try:
                 connection.execute(statement)
-            except psycopg.errors.InsufficientPrivilege:  # autovacuum is in it, which an ordinary role may not end
+            except (
+                psycopg.errors.InsufficientPrivilege
+            ):  # autovacuum is connected; an ordinary role may not terminate it
                 time.sleep(0.1)
             else:
                 return
@@ -181,48 +184,6 @@ def _start(home: Home, server: Server, *, retry: bool) -> Server:
             return server
     server.start_again()
     return server
-
-
-def _initialize(home: Home) -> None:
-    if home.data.exists():
-        if not home.passwords.exists():
-            raise PostgresError(f"The passwords of {home.data} are gone. Delete {home.directory} to start afresh.")
-        return
-    bin_directory = binaries(home)
-    with os.fdopen(home.open_private(home.passwords, os.O_WRONLY | os.O_TRUNC), "w") as passwords:
-        passwords.write(f"{secrets.token_urlsafe(24)}\n{secrets.token_urlsafe(24)}\n")  # the superuser's comes first
-    partial = home.data.with_suffix(".partial")
-    _delete_tree(partial)
-    partial.mkdir(mode=0o700)
-    if home.account:
-        os.chown(partial, home.account.uid, home.account.gid)
-    log = home.open_private(home.log, os.O_WRONLY | os.O_APPEND)
-    try:
-        ended = home.popen(
-            [
-                *(str(bin_directory / "initdb"), "-D", str(partial), "-U", "postgres", f"--pwfile={home.passwords}"),
-                *("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--no-sync", *_locale(bin_directory)),
-            ],
-            log,
-        ).wait(300)
-    finally:
-        os.close(log)
-    if ended != 0:
-        raise PostgresError(f"initdb failed:\n{home.log.read_text(errors='replace')[-1500:]}")
-    partial.rename(home.data)  # whole or not at all
-
-
-def _locale(bin_directory: Path) -> tuple[str, ...]:
-    """Sorted by code point, with everybody's letters: PostgreSQL's own since 17, the system's before."""
-    said = subprocess.run([bin_directory / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
-    if int(said.stdout.split()[2].split(".")[0]) < BUILTIN_LOCALE_SINCE:
-        return ("--locale=C.UTF-8",)
-    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-
-
-def _delete_tree(path: Path) -> None:
-    if path.exists():
-        shutil.rmtree(path)
 
 
 def _make_role(server: Server, may_create_databases: bool) -> None:
@@ -249,8 +210,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Hold the directory's lock, which the system frees however we die."""
+def _locked(home: Home) -> Iterator[None]:
+    """Hold the directory's lock. The operating system releases it when this process ends for any reason."""
     descriptor = home.open_private(home.lock, os.O_RDWR)
     try:
         try:
@@ -258,7 +219,7 @@ def _alone(home: Home) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode() or "?"
             raise PostgresError(
-                f"The database in {home.directory} is in use by process {holder}. Stop that one first (Ctrl-C), or use it."
+                f"The database in {home.directory} is in use by process {holder}. Stop that process first (Ctrl-C), or use its database."
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
@@ -268,11 +229,11 @@ def _alone(home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, so that the block is left in order; a handler that somebody set stays."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that `finally` blocks run. A handler that is already set stays."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGTERM, _raise_exit)
     try:
         yield
     finally:
@@ -280,5 +241,5 @@ def _ended_by_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)

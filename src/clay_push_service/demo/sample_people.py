@@ -1,4 +1,4 @@
-"""The words sample leads are made of: names in many scripts, companies, bios. No real person; addresses are made elsewhere."""
+"""Values for sample leads: fictional names in many scripts, companies, cities and bios."""
 
 import re
 import unicodedata
@@ -66,7 +66,7 @@ REASONS = (
 
 
 def username_of_name(name: str, number: int) -> str:
-    """As GitHub would have it: ASCII letters, digits and single hyphens; the number keeps it unique."""
+    """A valid GitHub user name: ASCII letters, digits and single hyphens. The number keeps it unique."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:24].strip("-")
     return f"{stem or 'dev'}-{number}"

@@ -1,4 +1,4 @@
-"""Counts, at the sandbox itself, how often each lead has arrived: the proof of a push is what the other side holds."""
+"""Counts in the sandbox how often each lead arrived, to verify a push at the receiving side."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,18 +24,18 @@ class _Page(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ArrivalCounts:
     once: int
     missing: Sequence[UUID]
     repeated: int
     """Leads with more than one row."""
 
-    def holds_after(self, before: "Arrived") -> bool:
-        """All there, and no more doubles than before: those somebody asked for, with push_again, in an earlier run."""
+    def is_complete_since(self, before: "ArrivalCounts") -> bool:
+        """True if no lead is missing and no new duplicate arrived. Earlier duplicates were requested with push_again."""
         return not self.missing and self.repeated <= before.repeated
 
 
-async def arrived(sandbox_url: str, lead_ids: Sequence[UUID]) -> Arrived:
+async def count_arrivals(sandbox_url: str, lead_ids: Sequence[UUID]) -> ArrivalCounts:
     seen: Counter[str | None] = Counter()
     async with httpx.AsyncClient(base_url=sandbox_url, trust_env=False) as client:
         cursor: int | None = NEWEST
@@ -46,7 +46,7 @@ async def arrived(sandbox_url: str, lead_ids: Sequence[UUID]) -> Arrived:
             seen.update(row["lead_id"] for row in page["rows"])
             cursor = page["next_cursor"]
     counts = [seen[str(lead_id)] for lead_id in lead_ids]
-    return Arrived(
+    return ArrivalCounts(
         once=sum(count == 1 for count in counts),
         missing=[lead_id for lead_id, count in zip(lead_ids, counts, strict=True) if count == 0],
         repeated=sum(count > 1 for count in counts),

@@ -1,4 +1,4 @@
-"""The demo's API and worker: the real `clay-push serve --with-worker` as a process, which is gone when the block ends."""
+"""Runs `clay-push serve --with-worker` as a child process for the demo, and stops it at the end."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from clay_push_service.settings import PREFIX
 
 START_SECONDS = 60.0
 STOP_SECONDS = 27.0
-"""`serve` ends within 25."""
+"""`serve` stops within 25 s."""
 TAIL_LINES = 20
 
 
@@ -27,19 +27,21 @@ class Service:
     home: DemoHome
 
     async def until_ready(self, api: httpx.AsyncClient) -> None:
-        """Raises DemoError with the log's end when it ends instead, or takes longer than a minute."""
-        said = "nothing"
+        """Raises DemoError with the end of the log if the service exits or is not ready in time."""
+        last_answer = "no answer"
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not self.ended.done():
                     with contextlib.suppress(httpx.TransportError):
                         answer = await api.get("/readyz")
-                        said = answer.text
+                        last_answer = answer.text
                         if answer.is_success:
                             return
                     await asyncio.wait({self.ended}, timeout=0.1)
         except TimeoutError:
-            raise self.failure(f"The API was not ready in {START_SECONDS:.0f} s (it said {said})") from None
+            raise self.failure(
+                f"The API was not ready in {START_SECONDS:.0f} s (last response: {last_answer})"
+            ) from None
         raise self.failure("The API did not start")
 
     def failure(self, what: str) -> DemoError:
@@ -48,7 +50,7 @@ class Service:
         tail = "\n".join(f"    {line[:400]}" for line in lines)
         return DemoError(
             f"{what}{code}. The end of {self.home.service_log}:\n{tail}\n"
-            f"Try again; if it stays, start afresh: rm -rf {self.home.directory} (the demo's database and rows go with it)."
+            f"Try again. If it fails again, delete the demo's data: rm -rf {self.home.directory}"
         )
 
 
@@ -56,16 +58,16 @@ class Service:
 async def running(
     home: DemoHome, secrets: DemoSecrets, database_url: str, port: int, sandbox_port: int
 ) -> AsyncIterator[Service]:
-    """Its log goes to `.data/service.log`, begun anew. It ends with us, whatever ends us: standard input is a pipe."""
+    """Writes a new `service.log`. The process stops when this one ends for any reason, because its standard input is a pipe."""
     with home.service_log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "clay_push_service.cli", "serve", "--with-worker", "--end-with-parent"),
             stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,
-            cwd=home.directory,  # where no .env of somebody's checkout is read
+            cwd=home.directory,  # so that no .env file of a checkout is read
             env=_environment(secrets, database_url, port, sandbox_port),
-            start_new_session=True,  # the terminal's Ctrl-C is for us
+            start_new_session=True,  # Ctrl-C in the terminal reaches only this process
         )
     ended = asyncio.create_task(process.wait())
     try:
@@ -86,7 +88,7 @@ async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
 
 
 def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_port: int) -> Mapping[str, str]:
-    """The demo's own settings, and none of whoever runs it."""
+    """The demo's own settings, without the settings in the caller's environment."""
     others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     ours = {
         "DATABASE_URL": database_url,
@@ -94,7 +96,7 @@ def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_por
         "PORT": str(port),
         "JWT_SECRET": secrets.jwt_secret,
         "ENCRYPTION_KEYS": secrets.encryption_key,
-        # The sandbox is on this machine and has no certificate; nothing but the sandbox may be reached.
+        # The sandbox is on this machine and has no certificate. Only the sandbox may be reached.
         "ALLOWED_WEBHOOK_HOSTS": f"127.0.0.1:{sandbox_port}",
         "ALLOWED_WEBHOOK_NETWORKS": "127.0.0.1/32",
         "ALLOW_PLAIN_HTTP": "true",
@@ -102,5 +104,5 @@ def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_por
         "SWEEP_SECONDS": "5",
         "LOG_FORMAT": "json",
     }
-    # The gate is on: Acme is on Enterprise and may push, Globex is not and is told so.
+    # The gate is on: Acme is on Enterprise and may push. Globex is not and is refused.
     return others | {PREFIX + name: value for name, value in ours.items()} | {"BILLING_ENABLED": "true"}

@@ -1,4 +1,4 @@
-"""A stand-in Clay with Clay's real limits and faults on demand; it imports nothing of the service it stands in for."""
+"""The sandbox: a stand-in for Clay with Clay's real limits and configurable faults. It imports nothing of the service."""
 
 from clay_push_service.sandbox.server import DEFAULT_SOURCE, Options, Ready, run, serve
 

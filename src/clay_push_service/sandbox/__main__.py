@@ -1,4 +1,4 @@
-"""`python -m clay_push_service.sandbox`: a sandbox as a process; its first line of output is JSON and tells its port."""
+"""`python -m clay_push_service.sandbox`: runs a sandbox process. Its first output line is JSON with its URL and port."""
 
 import argparse
 import json
@@ -29,14 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_alive_seconds=given.keep_alive_seconds,
     )
     try:
-        run(given.host, given.port, given.directory, options, on_ready=_tell)
+        run(given.host, given.port, given.directory, options, on_ready=_print_ready)
     except (OSError, DirectoryInUseError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
 
 
-def _tell(ready: Ready) -> None:
+def _print_ready(ready: Ready) -> None:
     line = {
         "event": "sandbox.ready",
         "url": ready.url,
@@ -49,43 +49,51 @@ def _tell(ready: Ready) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="clay-push sandbox", description="A stand-in Clay with Clay's real limits.")
+    parser = argparse.ArgumentParser(
+        prog="clay-push sandbox", description="A stand-in for Clay with Clay's real limits."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
-    parser.add_argument("--directory", type=Path, required=True, help="where rows are kept")
+    parser.add_argument("--port", type=int, default=0, help="the port to listen on; 0 uses a free one (default)")
+    parser.add_argument("--directory", type=Path, required=True, help="the directory of the stored rows")
     parser.add_argument(
         "--source",
         action="append",
         metavar="ID",
-        help="a webhook's id, the end of its URL; made at start if it is not there (may be repeated)",
+        help="a webhook's id, the end of its URL; created at the start if it does not exist (may be repeated)",
     )
     parser.add_argument(
         "--token",
         type=_token,
         default=NOT_GIVEN,
-        help="what the header x-clay-webhook-auth must hold, for the sources named by --source, else for all; none: no"
-        " token is asked for. Not given: existing sources keep theirs",
+        help="the required value of the header x-clay-webhook-auth, for the sources of --source, else for all; none: no"
+        " token is required. Default: existing sources keep theirs",
     )
     parser.add_argument(
         "--rate",
         type=_rate,
         default=RATE_PER_SECOND,
-        help="requests a second for each workspace (%(default)s); none: unlimited",
+        help="requests per second of each workspace (%(default)s); none: unlimited",
     )
     parser.add_argument("--burst", type=int, default=BURST, help="requests at once after a pause (%(default)s)")
     parser.add_argument(
         "--cap",
         type=_cap,
         default=NOT_GIVEN,
-        help=f"submissions in a source's lifetime ({LIFETIME_CAP}), for the same sources; none: unlimited. Not given:"
+        help=f"submissions in a source's lifetime ({LIFETIME_CAP}), for the same sources; none: unlimited. Default:"
         " existing sources keep theirs",
     )
     parser.add_argument(
         "--max-body-bytes", type=int, default=MAX_BODY_BYTES, help="larger bodies are refused (%(default)s)"
     )
-    parser.add_argument("--oversize-status", type=int, choices=(400, 413), default=413, help="and so (%(default)s)")
     parser.add_argument(
-        "--keep-alive-seconds", type=float, default=75.0, help="an idle connection stays open so long (%(default)s)"
+        "--oversize-status",
+        type=int,
+        choices=(400, 413),
+        default=413,
+        help="the status for a larger body (%(default)s)",
+    )
+    parser.add_argument(
+        "--keep-alive-seconds", type=float, default=75.0, help="close an idle connection after this time (%(default)s)"
     )
     parser.add_argument(
         "--fault",
@@ -96,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="status, slow, reset_before, reset_after or stall, e.g. status:status=503,probability=0.1 (may be repeated)",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faults")
-    parser.add_argument("--idle-close-ms", type=int, help="a fault: cut idle connections after so long without a word")
+    parser.add_argument("--idle-close-ms", type=int, help="a fault: close idle connections after this time")
     return parser
 
 

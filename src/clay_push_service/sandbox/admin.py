@@ -1,4 +1,4 @@
-"""The sandbox's own API under `/sandbox`, which Clay does not have: sources, faults, rows, counts, arrivals."""
+"""The sandbox's own API under `/sandbox`: sources, faults, rows, counts and arrivals. Clay has no such API."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,56 +7,19 @@ from typing import TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from clay_push_service.sandbox.admin_models import LimitsBody, SourceBody, SourceChange
 from clay_push_service.sandbox.faults import FaultPlan
-from clay_push_service.sandbox.limits import BURST, LIFETIME_CAP, RATE_PER_SECOND, WorkspaceLimits
+from clay_push_service.sandbox.limits import WorkspaceLimits
 from clay_push_service.sandbox.sources import Registry, Source
 from clay_push_service.sandbox.store import Store, Value
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$"
 PAGE = 100
 MAX_PAGE = 1_000
 MAX_ARRIVALS = 100_000
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class LimitsBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rate: float | None = Field(default=RATE_PER_SECOND, gt=0, description="Requests per second; null for no limit")
-    burst: int = Field(default=BURST, ge=1)
-
-    def limits(self) -> WorkspaceLimits:
-        return WorkspaceLimits(self.rate, self.burst)
-
-
-class SourceBody(BaseModel):
-    """With `rate` or `burst` and no `workspace`, the source gets a workspace of its own, named like itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(pattern=NAME)
-    workspace: str | None = Field(default=None, pattern=NAME)
-    token: str | None = Field(default=None, min_length=1, max_length=500)
-    cap: int | None = Field(default=LIFETIME_CAP, ge=0)
-    rate: float | None = Field(default=RATE_PER_SECOND, gt=0)
-    burst: int = Field(default=BURST, ge=1)
-
-    @property
-    def limited(self) -> bool:
-        return bool({"rate", "burst"} & self.model_fields_set)
-
-
-class SourceChange(BaseModel):
-    """Only the fields that are sent are changed. `submissions` sets the quota used, to come near the cap at once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    token: str | None = Field(default=None, min_length=1, max_length=500)
-    cap: int | None = Field(default=None, ge=0)
-    submissions: int = Field(default=0, ge=0)
 
 
 class Admin:
@@ -70,13 +33,13 @@ class Admin:
             web.get("/sandbox/sources", self.list_sources),
             web.post("/sandbox/sources", self.create),
             web.patch(one, self.change),
-            web.delete(one, self._of(self.delete)),
+            web.delete(one, self._with_source(self.delete)),
             web.put(one + "/faults", self.set_faults),
-            web.get(one + "/faults", self._of(self.get_faults)),
-            web.delete(one + "/faults", self._of(self.clear_faults)),
+            web.get(one + "/faults", self._with_source(self.get_faults)),
+            web.delete(one + "/faults", self._with_source(self.clear_faults)),
             web.get(one + "/rows", self.rows),
-            web.delete(one + "/rows", self._of(self.delete_rows)),
-            web.get(one + "/counts", self._of(self.counts)),
+            web.delete(one + "/rows", self._with_source(self.delete_rows)),
+            web.get(one + "/counts", self._with_source(self.counts)),
             web.get(one + "/arrivals", self.arrivals),
             web.put("/sandbox/workspaces/{workspace}", self.limit),
         ]
@@ -87,7 +50,9 @@ class Admin:
             raise web.HTTPNotFound(text='{"message":"no such source"}', content_type="application/json")
         return source
 
-    def _of(self, act: Callable[[Source], Awaitable[web.Response]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _with_source(
+        self, act: Callable[[Source], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             return await act(self._source(request))
 
@@ -99,7 +64,7 @@ class Admin:
     async def create(self, request: web.Request) -> web.Response:
         body = await _body(request, SourceBody)
         if body.id in self._registry.sources:
-            return _json({"message": "this source exists already"}, 409)
+            return _json({"message": "this source already exists"}, 409)
         workspace = body.workspace or (body.id if body.limited else "default")
         if body.limited:
             await self._registry.limit(workspace, WorkspaceLimits(body.rate, body.burst))
@@ -146,7 +111,7 @@ class Admin:
         return _json(counts_of(source))
 
     async def rows(self, request: web.Request) -> web.Response:
-        """Newest first. `cursor` goes on to older rows; `after` gives only rows newer than that id."""
+        """Newest first. `cursor` continues with older rows; `after` returns only rows newer than that id."""
         source = self._source(request)
         limit = min(_whole(request, "limit", PAGE), MAX_PAGE)
         found = await self._store.query(
@@ -158,7 +123,7 @@ class Admin:
         return _json({"rows": page, "next_cursor": found[limit - 1][0] if len(found) > limit else None})
 
     async def arrivals(self, request: web.Request) -> web.Response:
-        """Oldest first, every request whatever became of it; `after` goes on behind that id."""
+        """Every request, oldest first, with its outcome; `after` continues after that id."""
         source = self._source(request)
         limit = min(_whole(request, "limit", 10_000), MAX_ARRIVALS)
         found = await self._store.query(
@@ -219,7 +184,9 @@ def _row(row: tuple[Value, ...]) -> Mapping[str, object]:
         "lead_id": lead_id,
         "duplicate": bool(duplicate),
         "repeated_lead": bool(repeated_lead),
-        "body": orjson.Fragment(body if isinstance(body, bytes) else b"null"),  # checked when it came; not parsed again
+        "body": orjson.Fragment(
+            body if isinstance(body, bytes) else b"null"
+        ),  # checked when it arrived; not parsed again
     }
 
 
@@ -243,7 +210,7 @@ def _whole(request: web.Request, name: str, default: int) -> int:
 
 
 async def _body(request: web.Request, model: type[Model]) -> Model:
-    """JSON by its content type only: another site's form cannot send that here without asking first."""
+    """Requires the JSON content type: another site's form cannot send it without a CORS preflight."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text='{"message":"send JSON"}', content_type="application/json")
     try:

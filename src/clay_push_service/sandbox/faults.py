@@ -1,4 +1,4 @@
-"""Faults on demand: what can go wrong at Clay, when, and the same way again for the same seed. It touches no socket."""
+"""Configurable faults of the sandbox: which, when and how often, repeatable by seed. It does no I/O."""
 
 import random
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ class FaultKind(StrEnum):
 
 
 class FaultRule(BaseModel):
-    """One thing that goes wrong.
+    """One fault.
 
-    `probability` and `next` may be combined: "each request with this chance, until it has happened `next` times".
-    `ms` is waited before the rule acts, whatever its kind. `store` says whether the row is kept all the same: always
-    for `slow` and `reset_after`, never for `reset_before`, by choice for `status` and `stall`.
+    `probability` and `next` can be combined: each request has this probability until the fault has happened `next` times.
+    `ms` delays any kind of fault. `store` chooses whether the row is stored anyway for `status` and `stall`; `slow` and
+    `reset_after` always store it, `reset_before` never does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: FaultKind
     probability: float = Field(default=1.0, ge=0.0, le=1.0)
-    next: int | None = Field(default=None, ge=0, description="Only so many times; null for always")
+    next: int | None = Field(default=None, ge=0, description="Maximum number of times; null for no limit")
     status: int = Field(default=503, ge=200, le=599)
     retry_after: str | None = Field(default=None, max_length=100, pattern=r"^[\x20-\x7e]*$")
     message: str | None = Field(default=None, max_length=500)
@@ -47,7 +47,7 @@ class FaultRule(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`status:status=503,probability=0.1` or `reset_after:next=5`: the form of the command line."""
+        """Parses the command line form, such as `status:status=503,probability=0.1` or `reset_after:next=5`."""
         kind, _, rest = text.partition(":")
         fields: dict[str, str] = {"kind": kind}
         for pair in filter(None, rest.split(",")):
@@ -57,19 +57,19 @@ class FaultRule(BaseModel):
 
 
 class FaultPlan(BaseModel):
-    """All that goes wrong at one source. An empty plan is a healthy Clay."""
+    """The faults of one source. An empty plan is a healthy Clay."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     rules: Sequence[FaultRule] = Field(default=(), max_length=50)
     idle_close_ms: int | None = Field(
-        default=None, ge=1, le=600_000, description="Close a kept-alive connection that was idle for so long"
+        default=None, ge=1, le=600_000, description="Close a keep-alive connection after this idle time"
     )
 
 
 class FaultDice:
-    """Draws the fault of each request; rule by rule its own random stream, so that rules do not disturb each other."""
+    """Draws the fault of each request. Each rule has its own random stream, so that rules do not influence each other."""
 
     def __init__(self, plan: FaultPlan, source_id: str) -> None:
         self.plan = plan
@@ -77,12 +77,14 @@ class FaultDice:
         self._left: list[int | None] = [rule.next for rule in plan.rules]
 
     def draw(self, *, accepting: bool) -> FaultRule | None:
-        """The first rule that hits; `accepting` chooses between rules that keep the row and rules that do not."""
+        """Returns the first rule that applies; `accepting` selects rules that store the row or rules that do not."""
         hit: FaultRule | None = None
         for n, rule in enumerate(self.plan.rules):
             if rule.stores is not accepting:
                 continue
-            happens = self._streams[n].random() < rule.probability  # drawn even when unused: keeps the streams in step
+            happens = (
+                self._streams[n].random() < rule.probability
+            )  # always drawn, so that the stream does not depend on other rules
             left = self._left[n]
             if hit is None and happens and left != 0:
                 hit = rule

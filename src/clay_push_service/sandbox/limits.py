@@ -1,4 +1,4 @@
-"""Clay's published limits as values, and the token bucket of a workspace; it reads no clock of its own."""
+"""Clay's published limits, and the token bucket of a workspace. The current time is an argument."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ RATE_PER_SECOND = 10.0
 BURST = 20
 """Requests that may arrive at once after a pause (Clay's documentation)."""
 LIFETIME_CAP = 50_000
-"""Submissions in the lifetime of one webhook source; deleting rows gives none back (Clay's documentation)."""
+"""Submissions in the lifetime of one webhook source; deleting rows does not restore quota (Clay's documentation)."""
 MAX_BODY_BYTES = 100_000
-"""Clay says 100 KB and not which KB; the smaller one is the safe reading."""
+"""Clay documents 100 KB without defining KB; the smaller value is safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceLimits:
-    """`rate_per_second` None means no limit at all."""
+    """`rate_per_second` None means no limit."""
 
     rate_per_second: float | None = RATE_PER_SECOND
     burst: int = BURST
 
 
 class TokenBucket:
-    """Full at the start; refills continuously; an empty bucket refuses and takes nothing."""
+    """Starts full and refills continuously. A refused request takes no token."""
 
     def __init__(self, limits: WorkspaceLimits, now: float) -> None:
         self.limits = limits

@@ -1,4 +1,4 @@
-// The table, live. Lead data is hostile until proven otherwise: it enters the page through textContent and title only.
+// Shows the table and updates it every second. Lead data is untrusted: it enters the page through textContent and title only.
 const PAGE = 100, POLL_MS = 1000, SHOWN = 160, HOVERED = 4000;
 const at = id => document.getElementById(id);
 const number = new Intl.NumberFormat();
@@ -31,7 +31,7 @@ function count(c) {
   put("faults", faults, faults ? "warn" : "");
   const named = object => Object.entries(object).filter(([k, v]) => v && k !== "rate_limited").map(([k, v]) => `${k.replaceAll("_", " ")}: ${v}`).join(", ");
   put("refused-by", named(c.refused), "note");
-  put("faults-by", named(c.faults) || "that were asked for", "note");
+  put("faults-by", named(c.faults) || "as configured", "note");
   put("pace", c.arrivals.per_second_last_10.toFixed(1));
   const share = c.cap ? c.submissions / c.cap : 0;
   put("quota-text", c.cap === null ? `${number.format(c.submissions)}, no limit` : `${number.format(c.submissions)} of ${number.format(c.cap)}`);
@@ -65,7 +65,7 @@ function line(row, isNew) {
   button.type = "button";
   button.tabIndex = -1;  // one stop for Tab; arrow keys move between them
   button.textContent = row.id;
-  button.setAttribute("aria-label", `Row ${row.id}: show it whole`);
+  button.setAttribute("aria-label", `Row ${row.id}: show all fields`);
   head.append(button);
   when.className = "time";
   when.textContent = time.format(new Date(row.arrived_at));
@@ -101,9 +101,9 @@ function learnColumns(rows) {
   return true;
 }
 
-function empty(title, said) {
+function empty(title, message) {
   put("empty-title", title);
-  put("empty-said", said);
+  put("empty-message", message);
 }
 
 function render(rows, added) {
@@ -120,7 +120,7 @@ function render(rows, added) {
   const first = body.querySelector("button");
   if (!body.querySelector('button[tabindex="0"]') && first) first.tabIndex = 0;
   if (again && document.activeElement !== again) again.focus({ preventScroll: true });
-  empty("No rows yet.", "Each POST to this webhook becomes one:");
+  empty("No rows yet.", "Each POST to this webhook creates one row:");
   at("empty").hidden = rows.length > 0;
   at("head").hidden = rows.length === 0;
   at("older").disabled = next === null;
@@ -141,7 +141,7 @@ async function follow() {
   const mine = generation, newest = shown[0]?.id ?? 0;
   const answer = await api(`rows?limit=${PAGE}&after=${newest}`);
   if (mine !== generation || !answer.rows.length) return;
-  const overtaken = answer.next_cursor !== null;  // more came than a page holds: what is shown is no neighbour any more
+  const overtaken = answer.next_cursor !== null;  // more new rows than one page: the shown rows no longer follow directly
   const rows = overtaken ? answer.rows : [...answer.rows, ...shown];
   if (overtaken) next = answer.next_cursor;
   else if (rows.length > PAGE) next = rows[PAGE - 1].id;
@@ -177,7 +177,7 @@ function state(name, text) {
 
 function lost() {
   state("lost", "Sandbox not reachable");
-  if (!shown.length) empty("The sandbox is not reachable.", "This page asks it again every second.");
+  if (!shown.length) empty("The sandbox is not reachable.", "This page retries every second.");
 }
 
 async function turn(change, back) {
@@ -201,7 +201,7 @@ async function poll(round = 0) {
     if (round % 5 === 0 || !source) await listSources();
     if (source && !document.hidden) await tick();
     state(source ? "live" : "waiting", source ? "Live" : "No webhook yet");
-    if (!source) empty("No webhook yet.", "Make one with POST /sandbox/sources and a body such as {\"id\": \"my-table\"}.");
+    if (!source) empty("No webhook yet.", "Create one with POST /sandbox/sources and a body such as {\"id\": \"my-table\"}.");
   } catch {
     lost();
   }

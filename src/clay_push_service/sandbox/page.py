@@ -1,4 +1,4 @@
-"""The sandbox's table as a page: three static files and the policy that keeps hostile lead data from running."""
+"""Serves the sandbox's table as a web page, with a content security policy against scripts in lead data."""
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files

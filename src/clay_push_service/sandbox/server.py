@@ -1,4 +1,4 @@
-"""Runs a sandbox: binds, serves, and ends within two seconds whatever its clients do; it prints nothing."""
+"""Runs a sandbox server. It stops within two seconds, whatever its clients do."""
 
 import asyncio
 import signal
@@ -21,11 +21,11 @@ from clay_push_service.sandbox.webhook import Webhook
 
 DEFAULT_SOURCE = "pull-in-data-from-a-webhook-00000000-0000-4000-8000-000000000001"
 SHUTDOWN_SECONDS = 1.0
-"""Stalled and slow requests are cut at once; this is for the rest."""
+"""Stalled and slow requests are aborted immediately; this is for the others."""
 
 
 class NotGiven(Enum):
-    """An option that was not given: a source that exists keeps its own value."""
+    """An omitted option: an existing source keeps its value."""
 
     NOT_GIVEN = "not given"
 
@@ -35,18 +35,18 @@ NOT_GIVEN = NotGiven.NOT_GIVEN
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`limits` hold for every workspace without limits of its own. `token` and `cap`, where given, hold for existing sources, too."""
+    """`limits` apply to every workspace without its own limits. `token` and `cap`, if given, also change existing sources."""
 
     sources: Sequence[str] = ()
-    """Made at start unless they exist. Without any the default source is made, and `token` and `cap` are for all sources."""
+    """Created at the start unless they exist. If empty, the default source is created, and `token` and `cap` apply to all sources."""
     token: str | NotGiven | None = NOT_GIVEN
-    """None: the source asks for no token."""
+    """None: no token is required."""
     limits: WorkspaceLimits = field(default_factory=WorkspaceLimits)
     cap: int | NotGiven | None = NOT_GIVEN
-    """None: without a limit. Not given: a new source gets Clay's."""
+    """None: no limit. Not given: a new source gets Clay's limit."""
     max_body_bytes: int = MAX_BODY_BYTES
     oversize_status: int = 413
-    """Clay's documentation says 400, the wild says 413."""
+    """Clay documents 400; 413 has been observed."""
     faults: FaultPlan = field(default_factory=FaultPlan)
     keep_alive_seconds: float = 75.0
 
@@ -68,9 +68,9 @@ class Ready:
 
 @asynccontextmanager
 async def running(host: str, port: int, directory: Path, options: Options | None = None) -> AsyncIterator[Ready]:
-    """A sandbox for as long as the block lasts. Port 0 takes a free one."""
+    """Runs a sandbox until the block ends. Port 0 uses a free one."""
     options = options or Options()
-    listener = _bind(host, port)  # first of all: a taken port must leave no trace in the directory
+    listener = _bind(host, port)  # first: a port that is taken must not change the directory
     store: Store | None = None
     runner: web.AppRunner | None = None
     stopping = asyncio.Event()
@@ -79,7 +79,7 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         store.start()
         registry = Registry(store, options.limits, options.faults)
         await registry.load()
-        await _furnish(registry, options)
+        await _prepare_sources(registry, options)
         app = web.Application(client_max_size=options.max_body_bytes)
         webhook = Webhook(registry, store, stopping, options.oversize_status)
         app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive), *Admin(registry, store).routes()])
@@ -105,8 +105,8 @@ async def running(host: str, port: int, directory: Path, options: Options | None
             await store.close()
 
 
-async def _furnish(registry: Registry, options: Options) -> None:
-    """Make the sources that are missing, and give those that exist the token and the cap that were given."""
+async def _prepare_sources(registry: Registry, options: Options) -> None:
+    """Create missing sources, and set the given token and cap on existing ones."""
     token, cap = options.token, options.cap
     existing = [registry.sources[each] for each in options.sources or registry.sources if each in registry.sources]
     for source in existing:
@@ -134,7 +134,7 @@ async def serve(
     on_ready: Callable[[Ready], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set, or for ever; `on_ready` hears the port."""
+    """Serve until `stop` is set, or without end; `on_ready` receives the port."""
     async with running(host, port, directory, options) as ready:
         if on_ready is not None:
             on_ready(ready)
@@ -149,7 +149,7 @@ def run(
     *,
     on_ready: Callable[[Ready], None] | None = None,
 ) -> None:
-    """Serve as a process of its own, until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, as the only task of a process."""
 
     async def until_signal() -> None:
         stop = asyncio.Event()
@@ -166,7 +166,7 @@ def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart takes the same port again at once
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart can use the same port immediately
         listener.bind((host, port))
         listener.setblocking(False)
     except OSError:

@@ -1,4 +1,4 @@
-"""The webhook sources and workspaces of a sandbox, with their counters; it speaks no HTTP."""
+"""The webhook sources and workspaces of a sandbox, with their counters. It does not handle HTTP."""
 
 import time
 from collections import Counter, deque
@@ -14,7 +14,7 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(slots=True)
 class ArrivalStatistics:
-    """How requests came in since this process started; the whole record is at `/arrivals`."""
+    """Statistics of the requests since this process started; `/arrivals` has the complete record."""
 
     requests: int = 0
     first_wall: float | None = None
@@ -53,7 +53,7 @@ class ArrivalStatistics:
 
 @dataclass(slots=True)
 class Source:
-    """One webhook. `cap` None: a table that deletes by itself, without a lifetime limit."""
+    """One webhook. `cap` None: an auto-deleting table, which has no lifetime limit."""
 
     id: str
     workspace: str
@@ -88,13 +88,13 @@ class Source:
         self.leads += arrival.row.lead_id is not None
         self.repeated_leads += stored.repeated_lead
 
-    def forget_rows(self) -> None:
-        """Submissions stay: deleting rows gives no quota back."""
+    def reset_row_counts(self) -> None:
+        """Submissions stay: deleting rows does not restore quota."""
         self.rows = self.identified = self.duplicates = self.leads = self.repeated_leads = 0
 
 
 class Registry:
-    """All sources and workspaces; changes are committed before they hold."""
+    """All sources and workspaces. A change is committed before it takes effect."""
 
     def __init__(self, store: Store, default_limits: WorkspaceLimits, default_plan: FaultPlan) -> None:
         self._store = store
@@ -168,7 +168,7 @@ class Registry:
         source.token, source.cap, source.submissions = token, cap, submissions
 
     def plan(self, source: Source, plan: FaultPlan) -> None:
-        """Faults live in memory: a restarted sandbox has those it was started with."""
+        """Set the faults of a source, in memory only: a restart restores the plan of the command line."""
         source.dice = FaultDice(plan, source.id)
 
     async def delete(self, source: Source) -> None:
@@ -181,7 +181,7 @@ class Registry:
 
     async def delete_rows(self, source: Source) -> None:
         await self._store.change(("DELETE FROM rows WHERE source = ?", (source.id,)))
-        source.forget_rows()
+        source.reset_row_counts()
 
 
 def _number(value: Value) -> float:

@@ -1,7 +1,7 @@
-"""The sandbox's memory on disk: rows, arrivals and sources in one SQLite file; it decides nothing about requests.
+"""Stores the sandbox's rows, arrivals and sources in one SQLite file.
 
-Handlers await the commit of their row before they answer, and whatever gathers during one commit goes into the next:
-an acknowledged row survives the death of the process (WAL, synchronous NORMAL), and a busy sandbox commits in batches.
+Handlers await the commit of their row before they respond, and writes that arrive during a commit go into the next one:
+an acknowledged row survives a crash of the process (WAL, synchronous NORMAL), and a busy sandbox commits in batches.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request. `status` None: it never got an answer. `row` None: nothing was stored."""
+    """One request. `status` None: it got no response. `row` None: nothing was stored."""
 
     source: str
     monotonic_ns: int
@@ -66,7 +66,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store alone knows of a row: whether the source held that delivery, or that lead, before."""
+    """Whether the source already had a row with this delivery id, or with this lead id."""
 
     duplicate: bool
     repeated_lead: bool
@@ -113,16 +113,16 @@ class Store:
         return connection
 
     def start(self) -> None:
-        self._flusher = asyncio.create_task(self._flush_for_ever())
+        self._flusher = asyncio.create_task(self._flush_loop())
 
     async def record(self, arrival: Arrival) -> Stored | None:
-        """Return when the arrival, and its row, are committed."""
+        """Returns after the arrival and its row are committed."""
         done: asyncio.Future[Stored | None] = asyncio.get_running_loop().create_future()
         self._pending.append(_Pending(arrival, done))
         self._wake.set()
         return await done
 
-    async def _flush_for_ever(self) -> None:
+    async def _flush_loop(self) -> None:
         while not self._closing:
             await self._wake.wait()
             self._wake.clear()
@@ -141,7 +141,7 @@ class Store:
                     one.done.set_exception(error)
             return
         for one, result in zip(batch, results, strict=True):
-            if not one.done.done():  # done: the client has gone; its row is kept all the same
+            if not one.done.done():  # done: the client disconnected; its row is stored anyway
                 one.done.set_result(result)
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Stored | None]:
@@ -174,7 +174,7 @@ class Store:
         return results
 
     async def change(self, *statements: tuple[str, Sequence[Value]]) -> None:
-        """Run statements in one transaction, after everything recorded so far."""
+        """Run statements in one transaction, after everything recorded before."""
         await self._flush()
 
         def run() -> None:
@@ -190,7 +190,7 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(self._write_thread, run)
 
     async def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """Read what is committed."""
+        """Read committed data."""
 
         def run() -> list[tuple[Value, ...]]:
             return self._reader.execute(sql, values).fetchall()

@@ -1,4 +1,4 @@
-"""What Clay does with a POST: refuse it, keep it as one row, or go wrong as asked; it never tells a row's id."""
+"""Handles a POST as Clay does: refuses it, stores it as one row, or produces a configured fault. It returns no row id."""
 
 import asyncio
 import hmac
@@ -19,12 +19,12 @@ TYPES = {
     413: "PayloadTooLarge", 429: "TooManyRequests",
 }  # fmt: skip
 ACCEPTED = b'{"status":"success"}'
-LINGER_NOT = struct.pack("ii", 1, 0)
+LINGER_ZERO = struct.pack("ii", 1, 0)
 """SO_LINGER of zero seconds: closing sends RST instead of FIN."""
 
 
 class Webhook:
-    """Bound to `POST /v3/sources/webhook/{source}`."""
+    """Handles `POST /v3/sources/webhook/{source}`."""
 
     def __init__(self, registry: Registry, store: Store, stopping: asyncio.Event, oversize_status: int) -> None:
         self._registry = registry
@@ -47,14 +47,14 @@ class Webhook:
 
         fault = source.dice.draw(accepting=False)
         if fault is not None:
-            await self._note(
+            await self._record(
                 source, Arrival(source.id, monotonic_ns, wall, _status_of(fault), "fault", fault.kind.value)
             )
             return await self._act(request, source, fault)
 
-        verdict = self._judge(source, request, body, monotonic_ns)
+        verdict = self._check(source, request, body, monotonic_ns)
         if isinstance(verdict, _Refusal):
-            await self._note(source, Arrival(source.id, monotonic_ns, wall, verdict.status, verdict.outcome))
+            await self._record(source, Arrival(source.id, monotonic_ns, wall, verdict.status, verdict.outcome))
             self._arm_idle(request, source)
             return _refusal(
                 verdict.status, verdict.message, "1" if verdict.status == HTTPStatus.TOO_MANY_REQUESTS else None
@@ -75,12 +75,12 @@ class Webhook:
         self._arm_idle(request, source)
         return web.Response(body=ACCEPTED, content_type="application/json")
 
-    async def _note(self, source: Source, arrival: Arrival) -> None:
-        """Waits for the commit too: who has an answer may look for it in the record at once, or kill us."""
+    async def _record(self, source: Source, arrival: Arrival) -> None:
+        """Waits for the commit: a client may read the record, or kill this process, as soon as it has the response."""
         source.count(arrival)
         await self._store.record(arrival)
 
-    def _judge(  # noqa: PLR0911 - one return for each of Clay's limits
+    def _check(  # noqa: PLR0911 - one return for each of Clay's limits
         self, source: Source, request: web.Request, body: bytes | None, monotonic_ns: int
     ) -> "_Refusal | Row":
         if source.token is not None and not hmac.compare_digest(
@@ -94,7 +94,7 @@ class Webhook:
         if not self._registry.bucket(source.workspace).take(monotonic_ns / 1e9):
             return _Refusal(429, "rate_limited", "Rate limit exceeded: 10 requests per second")
         try:
-            parsed: object = orjson.loads(body)  # strict: refuses NaN, lone surrogates and nesting without end
+            parsed: object = orjson.loads(body)  # strict: refuses NaN, lone surrogates and excessive nesting
         except orjson.JSONDecodeError:
             return _Refusal(400, "invalid_json", "Invalid JSON")
         if source.cap is not None and source.submissions >= source.cap:
@@ -113,7 +113,7 @@ class Webhook:
                 message = fault.message or (HTTPStatus(fault.status).phrase if fault.status in _KNOWN else "Fault")
                 return _refusal(fault.status, message, fault.retry_after)
             case FaultKind.STALL:
-                await self._stopping.wait()  # or until the client leaves: then aiohttp cancels this handler
+                await self._stopping.wait()  # or until the client disconnects: then aiohttp cancels this handler
                 return _reset(request)
             case FaultKind.RESET_BEFORE | FaultKind.RESET_AFTER:
                 return _reset(request)
@@ -170,18 +170,18 @@ def _refusal(status: int, message: str, retry_after: str | None = None) -> web.R
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Cut the connection with RST; what is returned goes nowhere."""
+    """Abort the connection with RST; the returned response is not sent."""
     transport = request.transport
     if transport is not None:
         peer = transport.get_extra_info("socket")
         if peer is not None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         transport.abort()
     return web.Response(status=500)
 
 
 def _row(parsed: object, body: bytes) -> Row:
-    """One POST, one row, whatever it holds: an array becomes ONE row, as in Clay."""
+    """One POST becomes one row, whatever its body: an array is ONE row, as in Clay."""
     meta = parsed.get("_meta") if isinstance(parsed, dict) else None
     if not isinstance(meta, dict):
         return Row(None, None, body)

@@ -1,4 +1,4 @@
-"""`clay-push doctor`: asks everything the service needs, and says for each what is wrong and what to do. Changes nothing."""
+"""`clay-push doctor`: checks everything the service needs and prints problems with remedies. It changes nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,21 +8,25 @@ from rich.table import Table
 from rich.text import Text
 
 from clay_push_service import logs, settings
-from clay_push_service.commands.doctor.checks import Finding, Result, database_findings, settings_findings
+from clay_push_service.commands.doctor.database_checks import check_database
+from clay_push_service.commands.doctor.finding import Finding, Result
+from clay_push_service.commands.doctor.settings_checks import check_settings
 from clay_push_service.settings import SettingsError
 
 STYLE = {Result.OK: "green", Result.WARNING: "yellow", Result.BROKEN: "bold red"}
 
 
 def run() -> int:
-    """1 if anything is broken; warnings leave 0."""
+    """Returns the exit code: 1 if a check is broken. Warnings alone give 0."""
     logs.configure("console", "ERROR")
     try:
         found = settings.load()
     except SettingsError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:]]
-        return _print([Finding("settings", Result.BROKEN, line, "Set it, and try again.") for line in lines])
-    return _print([*settings_findings(found), *asyncio.run(database_findings(found))])
+        return _print(
+            [Finding("settings", Result.BROKEN, line, "Correct this setting, and try again.") for line in lines]
+        )
+    return _print([*check_settings(found), *asyncio.run(check_database(found))])
 
 
 def _print(findings: Sequence[Finding]) -> int:
@@ -30,6 +34,6 @@ def _print(findings: Sequence[Finding]) -> int:
     for title in ("check", "result", "", "what to do"):
         table.add_column(title, overflow="fold", no_wrap=title in {"check", "result"})
     for each in findings:
-        table.add_row(each.check, Text(each.result, STYLE[each.result]), Text(each.said), Text(each.remedy))
+        table.add_row(each.check, Text(each.result, STYLE[each.result]), Text(each.message), Text(each.remedy))
     Console().print(table)
     return 1 if any(each.result is Result.BROKEN for each in findings) else 0

@@ -1,4 +1,4 @@
-"""A worker as a process beside the API: begun again when it ends unasked, so that its watchdog never costs the API."""
+"""Runs a worker as a child process of the API and restarts it after an unexpected exit, so that its watchdog cannot kill the API."""
 
 import asyncio
 import contextlib
@@ -9,30 +9,30 @@ from collections.abc import Sequence
 from clay_push_service import logs
 
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Waits before the next start, growing while it ends soon after it began."""
+"""Delays before the next start; they grow while the worker keeps exiting soon after its start."""
 STEADY_SECONDS = 60.0
-"""After so long it is taken for sound, and the waits begin anew."""
+"""A worker that ran this long is healthy: the delays start over."""
 STOP_SECONDS = 24.5
-"""A worker ends itself within so long of SIGTERM: 20 s at most for answers, 4.5 for the rest. Then SIGKILL; its leases run out."""
+"""Time from SIGTERM to SIGKILL. A worker needs at most 20 s for responses in flight and 4.5 s for the rest. Leases of a killed worker expire."""
 
 COMMAND = (sys.executable, "-m", "clay_push_service.cli", "worker", "--end-with-parent")
 
 log = logs.get(__name__)
 
 
-class WorkerBeside:
+class WorkerSupervisor:
     def __init__(self, command: Sequence[str] = COMMAND, restart_seconds: Sequence[float] = RESTART_SECONDS) -> None:
         self._command = command
         self._restart_seconds = restart_seconds
 
-    async def run(self, told: asyncio.Event) -> None:
-        """Keep one running until `told` is set, then end it and return."""
+    async def run(self, stop_requested: asyncio.Event) -> None:
+        """Keep one worker running until `stop_requested` is set, then stop it and return."""
         failures = 0
-        stopping = asyncio.create_task(told.wait())
+        stopping = asyncio.create_task(stop_requested.wait())
         try:
-            while not told.is_set():
+            while not stop_requested.is_set():
                 began = time.monotonic()
-                exit_code = await self._once(stopping)
+                exit_code = await self._run_process(stopping)
                 if exit_code is None:
                     return
                 failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures
@@ -43,12 +43,12 @@ class WorkerBeside:
         finally:
             stopping.cancel()
 
-    async def _once(self, stopping: asyncio.Task[bool]) -> int | None:
-        """Its exit code, or None when it was told to stop."""
+    async def _run_process(self, stopping: asyncio.Task[bool]) -> int | None:
+        """Returns the exit code, or None after a requested stop."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            stdin=asyncio.subprocess.PIPE,  # closed by our death, whatever kills us
-            start_new_session=True,  # the terminal's Ctrl-C is for us; it gets its SIGTERM
+            stdin=asyncio.subprocess.PIPE,  # closes when this process dies for any reason
+            start_new_session=True,  # Ctrl-C in the terminal reaches only this process, which sends SIGTERM to the worker
         )
         ending = asyncio.create_task(process.wait())
         try:
