@@ -1,1 +1,1 @@
-"""Measurements, not tests: they print tables and write JSON, on loopback, and end by themselves. `python -m bench [names]`."""
+"""Benchmarks on loopback. `python -m bench [names]` prints tables and writes JSON."""

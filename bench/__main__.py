@@ -1,4 +1,4 @@
-"""`python -m bench [names]`: run the named measurements, or all; print each table and write bench/results/<name>.json."""
+"""`python -m bench [names]`: runs the named benchmarks or all, prints their tables and writes bench/results/<name>.json."""
 
 import json
 import platform
@@ -115,5 +115,5 @@ async def main(names: list[str]) -> None:
 if __name__ == "__main__":
     wanted = sys.argv[1:] or list(MEASUREMENTS)
     if unknown := [name for name in wanted if name not in MEASUREMENTS]:
-        sys.exit(f"There is no measurement {', '.join(unknown)}. There are: {', '.join(MEASUREMENTS)}.")
+        sys.exit(f"Unknown benchmark: {', '.join(unknown)}. The benchmarks are: {', '.join(MEASUREMENTS)}.")
     uvloop.run(main(wanted))

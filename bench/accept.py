@@ -1,4 +1,4 @@
-"""How long it takes to accept 10,000 ids and 50,000 filtered leads, and what memory that keeps: by function and by HTTP."""
+"""Measures the time and memory to accept 10,000 ids and 50,000 filtered leads, by function call and by HTTP."""
 
 import asyncio
 import contextlib
@@ -49,9 +49,9 @@ class Accepted:
     slowest_ms: float
     target_ms: int
     kept_mb: float
-    """Growth of the process's memory over all rounds, after a collection; the first makes connections, too."""
+    """Memory growth of the process over all rounds, after a garbage collection; the first round also opens connections."""
     peak_mb: float
-    """The most that it had above its memory before the first round."""
+    """Peak memory above the memory before the first round."""
 
     @property
     def holds(self) -> bool:

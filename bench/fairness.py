@@ -1,4 +1,4 @@
-"""While organization A pushes 20,000 leads: how soon is B's single lead sent after its accept, and a single one of A's?"""
+"""Measures fairness: the delay of a single lead of organization B, and of A, while A pushes 20,000 leads."""
 
 import asyncio
 import statistics
@@ -11,7 +11,7 @@ from clay_push_service.demo.postgres import Server
 
 LEADS = 20_000
 SINGLES = 5
-"""Of each organization, one after another, in one run."""
+"""Single leads of each organization in one run, one after another."""
 PACE_MS = 200
 
 
@@ -27,7 +27,7 @@ class Fair:
 
 
 async def _watched(at: Stage, notes: Notes, who: Organization, lead_number: int) -> float:
-    """Push one lead, and wait for its POST."""
+    """Push one lead and wait for its POST."""
     job_id = await at.push(who, [who.lead_ids[lead_number]])
     committed = time.monotonic()
     await at.ended([job_id], 30)

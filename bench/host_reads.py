@@ -1,4 +1,4 @@
-"""How long NexusLeads' tables take to read: filtered counts over many leads, 10,000 selected ids, 500 payloads. Prints medians."""
+"""Measures reads of NexusLeads' tables: filtered counts over many leads, 10,000 selected ids, 500 payloads. Prints medians."""
 
 import asyncio
 import statistics
@@ -27,7 +27,7 @@ from clay_push_service.leads.payload import build
 
 LEADS = 200_000
 ROUNDS = 11
-"""More than five: PostgreSQL may turn to a generic plan at the sixth run of a prepared statement."""
+"""More than five: PostgreSQL may switch to a generic plan at the sixth execution of a prepared statement."""
 
 Read = Callable[[], Awaitable[int]]
 
@@ -39,7 +39,7 @@ class Reading:
     median_ms: float
     slowest_ms: float
     limit_ms: float | None
-    """What was promised for the median; None where nothing was."""
+    """The limit for the median; None: no limit."""
 
 
 async def run(database_url: str, vintage: Vintage = Vintage.TODAY, leads: int = LEADS) -> list[Reading]:

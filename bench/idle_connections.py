@@ -1,4 +1,4 @@
-"""10,000 sends to a receiver that closes idle connections, with pauses around its patience: how many end unknown?"""
+"""Counts unknown outcomes of 10,000 requests to a receiver that closes idle connections, with pauses near its idle timeout."""
 
 import asyncio
 import random
@@ -15,11 +15,11 @@ from clay_push_service.destinations.guard import check_url
 
 SENDS = 10_000
 PATIENCES = ((0.05, 32), (0.2, 128), (1.0, 500))
-"""Seconds until the receiver closes, and how many send at once, each with its own pauses."""
+"""The receiver's idle timeout in seconds, and the number of concurrent senders, each with its own pauses."""
 
 
 class Impatient(Receiver):
-    """Closes a connection that was idle for so long, without a word."""
+    """Closes a connection after this idle time, without a response."""
 
     def __init__(self, patience_seconds: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The pace as the receiver sees it: total time, gaps, POSTs in any second; with one worker and two, and 50 organizations."""
+"""Measures the pace at the receiver: total time, gaps and POSTs per second, with one and two workers and 50 organizations."""
 
 import itertools
 import time

@@ -1,4 +1,4 @@
-"""A receiver that is faster than any client here: it answers every POST with 200 and notes when it came, in its own process."""
+"""A fast webhook receiver in its own process: answers every POST with 200 and records its arrival time."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 
 
 class Receiver(asyncio.Protocol):
-    """Just enough of HTTP for POSTs with a content-length. Answers after `latency_seconds`."""
+    """Minimal HTTP for POSTs with a content-length. Responds after `latency_seconds`."""
 
     def __init__(self, latency_seconds: float = 0.0) -> None:
         self.latency_seconds = latency_seconds
@@ -60,7 +60,7 @@ LEAD = b'"nexusleads_contributor_id":"'
 
 
 class Noting(Receiver):
-    """Notes every POST's path and time; one process serves the webhooks of many organizations."""
+    """Records the path and time of every POST; one process serves the webhooks of many organizations."""
 
     def __init__(self, latency_seconds: float, *, deliveries: bool) -> None:
         super().__init__(latency_seconds)
@@ -84,20 +84,20 @@ class Arrival:
     at: float
     """`time.monotonic()`, which all processes of a machine share."""
     delivery: str
-    """The body's `_meta.delivery_id`, if the receiver was asked to read it."""
+    """The body's `_meta.delivery_id`, if the receiver is configured to read it."""
     lead: str
     """The body's `nexusleads_contributor_id`, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The other end of a receiver that notes."""
+    """Reads the records of a recording receiver."""
 
     port: int
     _pipe: Connection
 
     def take(self) -> list[Arrival]:
-        """What has arrived since the last look."""
+        """Arrivals since the last call."""
         self._pipe.send("take")
         if not self._pipe.poll(20):
             raise RuntimeError("the receiver does not answer")

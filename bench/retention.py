@@ -1,4 +1,4 @@
-"""How long retention and erasure take in a large log: passes until all is old and empty, and forgetting 1 and 1,000 people."""
+"""Measures retention and erasure in a large log: passes until all personal data is removed, and erasing 1 and 1,000 leads."""
 
 import statistics
 import time
@@ -83,7 +83,7 @@ async def _fill(database_url: str, jobs: int, leads_a_job: int) -> UUID:
 
 
 async def _idle(database: Database) -> Measured:
-    """What every sweep pays when nothing is old enough."""
+    """The cost of a retention check when nothing is old enough."""
     times = []
     for _ in range(20):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How far it goes: leads a second by workers, paced organizations on one worker, statements by the size of the log."""
+"""Measures scaling: leads per second by workers, paced organizations per worker, statements by the size of the log."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Many paced organizations on one worker."""
+    """Result of many paced organizations on one worker."""
 
     slices: int
     many: Many

@@ -1,4 +1,4 @@
-"""What a soak comes to: each organization's pace, each worker's memory, what was lost or doubled; pure, so tested as such."""
+"""Computes the verdict of a soak test: pace by organization, memory by worker, lost and duplicate leads. Pure functions."""
 
 import itertools
 import statistics
@@ -16,7 +16,7 @@ where only what it had claimed is left, until its leases end (75 s)."""
 FLAT = 1.05
 """The last third of the workers takes at most this many times the memory of the first third."""
 LEAST_READINGS = 6
-"""Of memory; with fewer nothing is said of its growth."""
+"""Minimum number of memory samples to judge its growth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Incarnation:
     """After the beginning of the soak, like the next."""
     ended_seconds: float
     ended_by: str
-    """`SIGTERM`, `SIGKILL`, `the end`; anything else was not asked for."""
+    """`SIGTERM`, `SIGKILL` or `the end`; anything else was unexpected."""
     memory_mb: float | None
     """Read 50 s after its start; None: it did not live so long."""
 
@@ -65,7 +65,7 @@ class Soak:
     received: int
     kills: int
     lost: int
-    """Leads that never came, or came and are not recorded so; without the unknown ones."""
+    """Leads that never arrived, or arrived without being recorded as sent; unknown ones excluded."""
     doubled_deliveries: int
     doubled_leads: int
     unknown: int
@@ -92,7 +92,7 @@ class Soak:
 
     @property
     def complaints(self) -> list[str]:
-        """What must not be; none is the good verdict."""
+        """The failures; an empty list is a good verdict."""
         said = [f"{self.lost} lost"] if self.lost else []
         if max(self.doubled_deliveries, self.doubled_leads) > self.unknown:
             said.append(f"{max(self.doubled_deliveries, self.doubled_leads)} doubled with {self.unknown} uncertain")

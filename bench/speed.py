@@ -1,4 +1,4 @@
-"""10,000 leads from the tables to the recorded outcome without a pace, beside a bare loop over the same client and bodies."""
+"""Measures 10,000 leads from the tables to the recorded outcome without a pace, compared with a bare loop of the same client."""
 
 import asyncio
 import statistics
@@ -25,7 +25,7 @@ LEADS = 10_000
 STOCK_POSTS = 2_000
 ROUNDS = 5
 WARM_UP_LEADS = 1_000
-"""Sent by each worker before it is measured: a worker lives for weeks, and the bare loop's process has run before, too."""
+"""Leads that each worker sends before the measurement: workers run for weeks, and the bare loop's process is warm too."""
 LATENCY_SECONDS = 0.1
 SLOW_LEADS = 3_000
 

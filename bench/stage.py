@@ -1,4 +1,4 @@
-"""What the measurements stand on: an embedded PostgreSQL with durable settings, NexusLeads' tables, real worker processes."""
+"""The environment of the benchmarks: an embedded PostgreSQL with durable settings, NexusLeads' tables, real worker processes."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from clay_push_service.host.columns import Vintage
 from clay_push_service.host.table_cache import HostTableCache
 
 LOOK_SECONDS = 1.0
-"""At the latest, though nobody told."""
+"""Maximum time between two checks without a notification."""
 LIVE = "SELECT EXISTS (SELECT FROM clay.push_jobs WHERE id = ANY($1) AND status IN ('pending', 'running'))"
 
 
@@ -40,7 +40,7 @@ class Organization:
 
     @property
     def webhook(self) -> str:
-        """The last part of its webhook's path, by which the receiver tells organizations apart."""
+        """The last part of its webhook's path, which identifies the organization at the receiver."""
         return str(self.org_id)
 
 
@@ -66,7 +66,7 @@ class Stage:
     url: str
     world: World
     log: Path
-    """What the workers say."""
+    """The log of the workers."""
     listener: asyncpg.Connection
 
     async def organizations(self, number: int, leads: int) -> list[Organization]:
@@ -138,7 +138,7 @@ class Stage:
                 process.kill()
 
     def start_worker(self, port: int, **settings: object) -> WorkerProcess:
-        """One that may reach the receiver on `port`; whoever starts it ends it."""
+        """A worker that may reach the receiver on `port`; the caller stops it."""
         environment = os.environ | {
             "CLAY_PUSH_DATABASE_URL": self.url,
             "CLAY_PUSH_ENCRYPTION_KEYS": KEY,
@@ -153,7 +153,7 @@ class Stage:
             return WorkerProcess(subprocess.Popen(command, env=environment, stderr=log))
 
     async def _listening(self, processes: list["subprocess.Popen[bytes]"]) -> None:
-        """Both have said so in the database, and their queues LISTEN."""
+        """True if both workers have a heartbeat in the database and their queues LISTEN."""
         async with asyncio.timeout(30):
             while True:
                 if ended := [process.returncode for process in processes if process.poll() is not None]:
@@ -179,7 +179,7 @@ class Stage:
 
 
 def memory_mb(pid: int | str = "self", line: str = "VmRSS") -> float:
-    """What the process has in memory now; `VmHWM`: at most until now."""
+    """Current memory of the process; `VmHWM`: its peak."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{line}:")[2].split()[0]) / 1024
 

@@ -65,9 +65,9 @@ def serve(
 ) -> None:
     """Run the HTTP API until SIGTERM."""
     settings = _load_settings(end_with_parent, is_process=True)
-    from clay_push_service.commands import serve
+    from clay_push_service.commands.serve import command
 
-    sys.exit(serve.run(settings, with_worker=with_worker))
+    sys.exit(command.run(settings, with_worker=with_worker))
 
 
 @app.command()

@@ -138,7 +138,7 @@ async def test_row_is_opened_by_a_button_with_a_name(browser: Browser, webhook: 
 async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     for meaning in (
-        "a delivery id once more",
+        "rows with a repeated delivery id",
         "over the workspace's rate",
         "as configured",
         "over the last 10 seconds",

@@ -1,4 +1,4 @@
-"""A world that is attached to its miniature NexusLeads, with mirror and inbox run by hand; and a double of the host's processor."""
+"""A world attached to its miniature NexusLeads, with manual runs of mirror and inbox, and a double of the host's processor."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

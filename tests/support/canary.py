@@ -1,4 +1,4 @@
-"""Words that occur nowhere else, in every secret and in a lead's data; and how they are looked for: whole, in part, disguised."""
+"""Unique marker words for secrets and lead data, and searches for them: whole, in part, and encoded."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Everything that can befall a webhook and a lead, told one thing after another to a service; each step checks that it happened."""
+"""Runs every kind of event of a webhook and a lead against a service, one after another; each step checks that it happened."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any

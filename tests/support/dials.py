@@ -1,4 +1,4 @@
-"""Every address that this process dials, whatever library does it: the interpreter's own audit hook."""
+"""Records every address that this process connects to, with any library, through the interpreter's audit hook."""
 
 import sys
 from collections.abc import Collection, Iterator

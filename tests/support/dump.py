@@ -1,4 +1,4 @@
-"""Everything that schema `clay` holds, as one text: every column of every table, the queue's too, for tests that look for traces."""
+"""Dumps schema `clay` as one text: every column of every table, including the queue's, for tests that search for traces."""
 
 from sqlalchemy import text
 

@@ -1,4 +1,4 @@
-"""A name server over UDP, and a resolver that asks it: nothing is remembered between the two."""
+"""A DNS server over UDP and a resolver that queries it, without a cache."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Passwords, role names and database names with every character that a URL, a conninfo or a statement could take for its own."""
+"""Passwords, role names and database names with every character that is special in a URL, a conninfo string or a statement."""
 
 PASSWORDS = (
     "plain",

@@ -1,4 +1,4 @@
-"""Roles and databases with odd names and passwords on a real server, and their URLs."""
+"""Roles and databases with special characters in names and passwords on a real server, and their URLs."""
 
 import secrets
 from collections.abc import AsyncIterator

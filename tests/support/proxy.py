@@ -1,4 +1,4 @@
-"""A TCP proxy between workers and PostgreSQL that makes the network's faults: resets, silence, and cuts at a chosen statement."""
+"""A TCP proxy between workers and PostgreSQL that injects network faults: resets, silence, and cuts at a chosen statement."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The HTTP application with a project of a few leads and a webhook that is a receiver here; a test plays the worker with `drain`."""
+"""The HTTP application with a project of a few leads and a local webhook receiver; `drain` takes the place of the worker."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A receiver in place of Clay on a real loopback socket, fast, in this process; answers as told and remembers every POST."""
+"""A webhook receiver in this process on a loopback socket, in place of Clay: configurable responses, and a record of every POST."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Roles as a customer's database has them: the host's own, and one with least rights for the service."""
+"""Database roles as at a customer: the host's own role, and a least-privilege role for the service."""
 
 import secrets
 from collections.abc import AsyncIterator

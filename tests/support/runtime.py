@@ -1,4 +1,4 @@
-"""The role that the code under test runs as: it may do what `migrate` and `attach` grant it, and nothing else.
+"""The role that the code under test runs as: it has only the privileges that `migrate` and `attach` grant.
 
 One role for each pytest process. The owner's URL of a database is for tests, which prepare and inspect with it.
 """

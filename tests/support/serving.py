@@ -1,4 +1,4 @@
-"""`clay-push serve` as a process of its own, over whatever database a test has, and its memory."""
+"""Runs `clay-push serve` as a process on a test's database, and reads its memory use."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`clay-push` as a real process, with nothing of the surrounding environment but what a test gives it."""
+"""Runs `clay-push` as a real process, with only the environment variables that a test gives it."""
 
 import asyncio
 import os

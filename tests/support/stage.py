@@ -1,4 +1,4 @@
-"""The service as its users meet it: the API over HTTP, a real worker process, a real sandbox, NexusLeads' sample leads."""
+"""The complete service for end-to-end tests: API over HTTP, worker process, sandbox process, NexusLeads' sample leads."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A hot standby of the tests' server: a base backup that stays in recovery, so that it can be read and refuses every write."""
+"""A hot standby of the tests' server: a base backup that stays in recovery, readable and read-only."""
 
 import os
 import shutil

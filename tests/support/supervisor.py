@@ -1,4 +1,4 @@
-"""What systemd or Kubernetes is to workers: starts them, starts them again whenever they end, and remembers how they ended."""
+"""Supervises worker processes like systemd or Kubernetes: starts them, restarts them after an exit, records exit codes."""
 
 import asyncio
 import contextlib

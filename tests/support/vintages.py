@@ -1,4 +1,4 @@
-"""The application over a miniature NexusLeads of each vintage, with a webhook that is a receiver on this machine."""
+"""The application with a miniature NexusLeads of each vintage and a local webhook receiver."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

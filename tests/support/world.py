@@ -1,4 +1,4 @@
-"""A whole small world for tests of push jobs: NexusLeads' tables with leads, a destination, a way to accept and to drain."""
+"""The main test harness for push jobs: NexusLeads' tables with leads, a destination, and functions to accept and drain."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -14,7 +14,7 @@ from clay_push_service import logs
 from clay_push_service.api.app import create_app, end_streams
 from clay_push_service.api.connections import Connections
 from clay_push_service.api.open_files import connections_allowed
-from clay_push_service.commands.worker_supervisor import WorkerSupervisor
+from clay_push_service.commands.serve.worker_supervisor import WorkerSupervisor
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.errors import UnavailableError
 from clay_push_service.settings import PREFIX, Settings, SettingsError

@@ -1,0 +1,1 @@
+"""The `clay-push serve` command and the supervisor of its worker process."""
