@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from clay_push_service.cli import app
-from clay_push_service.commands.serve import END_SECONDS
+from clay_push_service.commands.serve.command import END_SECONDS
 from tests.support.programs import program
 
 pytestmark = pytest.mark.deploy
