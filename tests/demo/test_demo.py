@@ -40,6 +40,6 @@ async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(
 
         other = await shell(tmp_path, *demo, "--vintage", "2026-02", seconds=90)
         assert other.exit_code == 1
-        assert "is of vintage today" in other.err
+        assert "has vintage today" in other.err
     finally:
         await asyncio.to_thread(postgres.remove, directory)
