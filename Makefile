@@ -16,7 +16,7 @@ CONTRACT_VENV := .venv-contract
 DEBIAN := nginx pgbouncer systemd
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-unit test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint lint-words format openapi schema lock clean
+.PHONY: help demo test test-unit test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -86,13 +86,11 @@ test-deploy: $(VENV)/.dev ## run the files of deploy/ with nginx, systemd and pg
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN) > /dev/null; fi
 	$(BIN)/python -m pytest tests/deploy -m "" $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev    ## ruff, mypy, import-linter
+lint: $(VENV)/.dev    ## ruff, mypy, import-linter, plain words and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-
-lint-words: $(VENV)/.dev ## forbidden words, sizes of files and folders, hidden import cycles in src/ and docs/
 	$(BIN)/python -m tests.style
 
 format: $(VENV)/.dev  ## let ruff format and fix

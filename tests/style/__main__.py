@@ -1,4 +1,4 @@
-"""`make lint-words`: prints each violation of the style rules in src/ and docs/, and exits with 1 if there are any."""
+"""Part of `make lint`: prints each violation of the style rules in src/ and docs/, and exits with 1 if there are any."""
 
 import sys
 from collections import Counter

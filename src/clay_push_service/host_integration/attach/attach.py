@@ -9,6 +9,7 @@ from clay_push_service.audit import audit
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import LOCK, read_attachment
+from clay_push_service.host_integration.attach.found_triggers import Step
 from clay_push_service.host_integration.attach.grants import (
     Grant,
     granted_columns,
@@ -18,7 +19,7 @@ from clay_push_service.host_integration.attach.grants import (
     write_grants,
 )
 from clay_push_service.host_integration.attach.host_schema import JOBS, HostSchema, read_host_schema
-from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, Step, make_plan, plan_removals
+from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, make_plan, plan_removals
 from clay_push_service.host_integration.attach.settings_function import table_grants
 from clay_push_service.host_integration.inbox.finished_scans import discard_waiting_scans
 from clay_push_service.host_integration.mirror.write import WRITE_AS_MIRROR, end_row

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.automation.rule import MIN_SCORE
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
+from clay_push_service.host_integration.attach.found_triggers import CONFIG, find_triggers
 from clay_push_service.host_integration.attach.grants import missing_grants, needed_grants
 from clay_push_service.host_integration.attach.host_schema import JOBS, quoted, read_host_schema
-from clay_push_service.host_integration.attach.plan import CONFIG, find_triggers
 from clay_push_service.host_integration.attach.settings_function import SIGNATURE, table_grants
 from clay_push_service.host_integration.attach.triggers import TRIGGERS
 

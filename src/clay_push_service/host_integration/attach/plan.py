@@ -1,6 +1,6 @@
 """Plans the steps of `attach`, and finds problems that prevent them. Read-only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from clay_push_service.host.columns import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_T
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach import settings_function
 from clay_push_service.host_integration.attach.attachment import Attachment, Level, read_attachment
+from clay_push_service.host_integration.attach.found_triggers import CONFIG, Step, find_triggers
 from clay_push_service.host_integration.attach.grants import (
     Grant,
     may_grant_schema_usage,
@@ -30,32 +31,12 @@ from clay_push_service.host_integration.attach.host_schema import (
 )
 from clay_push_service.host_integration.attach.triggers import TRIGGERS, Trigger
 
-OUR_TRIGGERS = text("""
-SELECT t.tgname::text AS name, t.tgenabled <> 'D' AS is_enabled
-FROM pg_catalog.pg_trigger t
-JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = :schema AND c.relname = 'sourcing_jobs' AND t.tgname = ANY(CAST(:names AS text[])) AND NOT t.tgisinternal
-""")
-FUNCTIONS = text("""
-SELECT p.proname::text AS name, p.prosrc AS body, p.prosecdef AS is_definer,
-       coalesce(array_to_string(p.proconfig, ';'), '') AS config
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = 'clay' AND p.proname = ANY(CAST(:names AS text[]))
-""")
 MAY_TRIGGER = text("SELECT has_table_privilege(CAST(:table AS text), 'TRIGGER') AS allowed, current_user::text AS role")
 WAITING = """
 SELECT id FROM {jobs} AS job WHERE job_type::text = 'clay_push' AND status::text = 'pending'
   AND NOT EXISTS (SELECT 1 FROM clay.mirror WHERE mirror.host_job_id = job.id) ORDER BY created_at, id
 """
 ROLE_EXISTS = text("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = :role)")
-CONFIG = "search_path=pg_catalog, pg_temp;lock_timeout=300ms"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    description: str
-    statement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,35 +172,6 @@ async def _trigger_steps(connection: AsyncConnection, schema: str, request: Atta
             what = f"create trigger {trigger.name} ({trigger.timing}, each row) on {schema}.{JOBS}"
             steps.append(Step(what, trigger.create(quoted(schema))))
     return steps
-
-
-@dataclass(frozen=True, slots=True)
-class FoundTriggers:
-    """The service's triggers (name → enabled) and their functions (name → body, security definer, settings) in this database."""
-
-    schema: str
-    triggers: Mapping[str, bool]
-    functions: Mapping[str, tuple[str, bool, str]]
-
-    def removal(self, trigger: Trigger) -> list[Step]:
-        steps = []
-        if trigger.name in self.triggers:
-            description = f"drop trigger {trigger.name} on {self.schema}.{JOBS}"
-            steps.append(Step(description, trigger.drop(quoted(self.schema))))
-        if trigger.name in self.functions:
-            steps.append(Step(f"drop function clay.{trigger.name}", trigger.drop_function))
-        return steps
-
-
-async def find_triggers(connection: AsyncConnection, schema: str) -> FoundTriggers:
-    names = [trigger.name for trigger in TRIGGERS]
-    triggers = await connection.execute(OUR_TRIGGERS, {"schema": schema, "names": names})
-    functions = await connection.execute(FUNCTIONS, {"names": names})
-    return FoundTriggers(
-        schema,
-        {row.name: row.is_enabled for row in triggers},
-        {row.name: (row.body, row.is_definer, row.config) for row in functions},
-    )
 
 
 async def plan_removals(connection: AsyncConnection, schema: str) -> list[Step]:
