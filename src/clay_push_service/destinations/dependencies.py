@@ -1,4 +1,4 @@
-"""The secret box and the resolver, as endpoints ask for them."""
+"""FastAPI dependencies: the secret box and the resolver."""
 
 from typing import Annotated
 

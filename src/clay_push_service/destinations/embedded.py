@@ -1,4 +1,4 @@
-"""IPv4 addresses inside IPv6 addresses: what a translator on the way would really send to. Pure."""
+"""Extracts IPv4 addresses from IPv6 addresses: the addresses that a translator on the route sends to. Pure."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 NAT64: Final = IPv6Network("64:ff9b::/96")
 """The well-known prefix (RFC 6052), in which DNS64 writes the addresses of hosts that have IPv4 only."""
 LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")
-"""For translators of one network (RFC 8215); how long their prefix is cannot be seen in an address."""
+"""For translators of one network (RFC 8215); an address does not show the length of their prefix."""
 ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
-"""An interface identifier that begins so ends in an IPv4 address of a site (RFC 5214)."""
+"""An interface identifier with this beginning ends with an IPv4 address (RFC 5214)."""
 NO_HOST: Final = 8
-"""0.0.0.0/8 is sent to by no translator (RFC 7915): a reading in it means that the prefix has another length."""
+"""No translator sends to 0.0.0.0/8 (RFC 7915): such a result means that the prefix has another length."""
 
 
 def is_translated(address: IPv6Address) -> bool:
-    """Whether the address stands for the IPv4 address in it, so that this one alone is judged."""
+    """Whether the address represents the IPv4 address in it, so that only the IPv4 address is checked."""
     return address in NAT64 or address in LOCAL_NAT64
 
 
 def embedded(address: IPv6Address) -> list[IPv4Address]:
-    """Every IPv4 address that `address` may lead to, none of which may be internal; empty: it carries none.
+    """Returns each IPv4 address that `address` may represent; empty if it contains none.
 
-    6to4 and Teredo are not here: the guard refuses them whole, because a relay for them may lead anywhere.
+    6to4 and Teredo are not included: the guard refuses them entirely, because their relays may send anywhere.
     """
     number = int(address)
     last = IPv4Address(number & 0xFFFFFFFF)

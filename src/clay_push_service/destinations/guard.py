@@ -1,4 +1,7 @@
-"""Where a webhook may lead: one guard for save, test and send. It refuses by default and never repeats the URL it refused."""
+"""Guards against server-side request forgery: the same check when a webhook is saved, tested and sent to.
+
+The default is to refuse. No message contains the refused URL.
+"""
 
 import re
 import socket
@@ -13,17 +16,17 @@ from clay_push_service.destinations.embedded import embedded, is_translated
 from clay_push_service.settings import Network, Settings
 
 MAX_URL_LENGTH = 2048
-"""Clay's are about 110 characters; longer than browsers and proxies agree on is a mistake or an attack."""
+"""Clay's webhook URLs have about 110 characters; 2048 is the longest URL that browsers and proxies handle alike."""
 PORTS = {"https": 443, "http": 80}
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-"""A name that ends in one is an IPv4 address to some resolver (`127.1`, `0x7f000001`): the rule of the WHATWG URL parser."""
+"""Some resolvers take a name with such a last label for an IPv4 address (`127.1`, `0x7f000001`): a rule of the WHATWG URL parser."""
 
 GLOBAL_V6 = ip_network("2000::/3")
-"""All that is handed out for the public Internet. What lies outside (fec0::/10, ::/96 …) is not a place to send to, although
-`ipaddress.is_global` passes much of it. Addresses of NAT64 are judged by the IPv4 address in them (`embedded`)."""
+"""The addresses that are allocated for the public Internet. Others (fec0::/10, ::/96 …) are refused, although `ipaddress.is_global`
+accepts many of them. NAT64 addresses are checked by the IPv4 address in them (`embedded`)."""
 NOT_PUBLIC: tuple[Network, ...] = tuple(
     ip_network(network)
     for network in (
@@ -46,7 +49,7 @@ REMEDY = "Paste the webhook URL that Clay shows for your table."
 
 
 class BlockedError(Exception):
-    """Refused. `reason` is a stable code, `detail` one sentence without the URL, and the remedy."""
+    """The URL is refused. `reason`: a stable code; `detail`: one sentence without the URL, and the remedy."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -56,7 +59,7 @@ class BlockedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HostRule:
-    """`host` or `*.host` (any name under it, not itself), with its port."""
+    """An allowed host: `host`, or `*.host` for its subdomains without itself; and the port."""
 
     name: str
     subdomains: bool
@@ -82,7 +85,7 @@ class HostRule:
 class Policy:
     hosts: tuple[HostRule, ...]
     networks: tuple[Network, ...] = ()
-    """Internal networks that may be reached all the same: for a sandbox or a test."""
+    """Internal networks that are allowed, for a sandbox or a test."""
     allow_plain_http: bool = False
 
     @classmethod
@@ -93,7 +96,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class CheckedUrl:
-    """What only `check_url` makes: a URL with a canonical host that may be sent to, if its addresses are vetted too."""
+    """A URL with a canonical, allowed host. Only `check_url` creates it; its addresses are still to be checked by `vet`."""
 
     url: httpx.URL
     host: str
@@ -104,7 +107,7 @@ class CheckedUrl:
 
 
 def check_url(url: str, policy: Policy) -> CheckedUrl:
-    """Parse with the parser that sends, and refuse whatever is not plainly an allowed webhook. Raises BlockedError."""
+    """Parse with the parser that the client uses, and refuse each URL that is not an allowed webhook. Raises BlockedError."""
     if not url or len(url) > MAX_URL_LENGTH:
         raise BlockedError("url_length", f"A webhook URL has 1 to {MAX_URL_LENGTH} characters.")
     if "\\" in url or any(unicodedata.category(character)[0] in "CZ" for character in url):
@@ -133,7 +136,7 @@ def check_url(url: str, policy: Policy) -> CheckedUrl:
 def _canonical_host(parsed: httpx.URL, policy: Policy) -> str:
     host = parsed.raw_host.decode("ascii").lower()
     if ":" in host or _NUMERIC_LABEL.fullmatch(host.removesuffix(".").rpartition(".")[2]):
-        # aiohttp never asks a resolver about a literal, so it is vetted here. Only the canonical spelling is understood.
+        # aiohttp does not resolve a literal address, so it is checked here. Only the canonical spelling is accepted.
         vet(host, policy, "ip_literal")
         if not any(_address(host) in network for network in policy.networks):
             raise BlockedError("ip_literal", "A webhook's host is a name, not an IP address.")
@@ -154,7 +157,7 @@ def vet(address: str, policy: Policy, reason: str = "address_not_public") -> Non
     refusal = BlockedError(reason, "This webhook leads to an address inside a private network.")
     try:
         parsed = _address(address)
-    except ValueError:  # no address at all, or an odd spelling of one
+    except ValueError:  # not an address, or not its canonical spelling
         raise refusal from None
     if isinstance(parsed, IPv6Address) and parsed.scope_id is not None:
         raise refusal
@@ -173,9 +176,9 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 class VettingResolver(AbstractResolver):
-    """Resolves once and hands on only what was vetted, so that the address that was checked is the one that is dialled.
+    """Resolves once and returns only checked addresses, so that the client connects to the address that was checked.
 
-    One bad address among good ones refuses them all: it is an attack or a mistake, and a connector tries every one.
+    One refused address refuses all of them: a connector may try every one.
     """
 
     def __init__(self, policy: Policy, inner: AbstractResolver) -> None:

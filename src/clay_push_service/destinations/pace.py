@@ -1,27 +1,26 @@
-"""The pace's arithmetic: a token bucket of capacity one (GCRA) as the next free slot; pure, on the database's clock.
+"""Calculates slots of the pace: a token bucket of capacity one (GCRA), kept as the next free slot. Pure; times are the database's.
 
-Capacity one: after a pause nothing is caught up. Clay drops what exceeds 10 requests/s (its documentation, webhook limits),
-so a burst saves nothing.
+Capacity one: no burst follows a pause. Clay drops requests above 10 per second (its documentation, webhook limits).
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 HORIZON = timedelta(milliseconds=500)
-"""How far ahead slots are given out: enough to hide a round trip, little enough that a 429 is obeyed at once."""
+"""How far ahead slots are reserved: longer than a database round trip, and short enough to react to a 429 at once."""
 NEWCOMER_HORIZON = timedelta(seconds=1)
-"""A push job's first slot may lie further ahead, so that a job that reserves again and again cannot keep it out."""
+"""The first slot of a push job may lie further ahead, so that jobs that reserve continuously cannot starve it."""
 RECOVERY = timedelta(minutes=5)
-"""After a 429 the pace creeps back to what was set over this time."""
+"""After a 429 the pace returns to its set value linearly over this time."""
 LEAST_RATE_LIMIT_MS = 100
 """The shortest delay that a public webhook may have: Clay takes 10 requests/s in a workspace (its documentation)."""
 UNPACED_AFTER_429_MS = float(LEAST_RATE_LIMIT_MS)
-"""What "halved" means where no pace was set."""
+"""The delay after a 429 of a destination without a pace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`rate_limit_ms`: the set delay between POSTs; `throttled_ms`: what a 429 made of it, at `throttled_at`."""
+    """`rate_limit_ms`: the set delay between POSTs; `throttled_ms`: the delay after the 429 at `throttled_at`."""
 
     rate_limit_ms: float
     next_slot_at: datetime
@@ -38,7 +37,7 @@ class Pace:
     def throttle(self, now: datetime, retry_after_seconds: float) -> "Pace":
         """Clay answered 429: no slot before `retry_after_seconds` (already clamped), and half the pace.
 
-        The answers of POSTs that were in flight together halve it once, not once each.
+        429 responses to POSTs that were in flight together halve the pace once, not once each.
         """
         resume = max(self.next_slot_at, now + timedelta(seconds=retry_after_seconds))
         if self.throttled_at is not None and now - self.throttled_at < timedelta(seconds=1):
@@ -54,7 +53,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """`slots` are moments to POST at; none, and `wait` says when to ask again. `unpaced`: at once, as many as you like."""
+    """`slots`: the times to POST at; without any, `wait` is the time until the next attempt to reserve. `unpaced`: no limit applies."""
 
     slots: tuple[datetime, ...]
     wait: timedelta
@@ -65,7 +64,7 @@ class Reservation:
 
 
 def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -> Reservation:
-    """Give out up to `wanted` of the next slots that lie within the horizon."""
+    """Reserve up to `wanted` of the next slots within the horizon."""
     interval = pace.interval(now)
     first = max(pace.next_slot_at, now)
     if interval <= timedelta(0) and pace.next_slot_at <= now:
@@ -73,7 +72,7 @@ def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -
     horizon = now + (NEWCOMER_HORIZON if newcomer else HORIZON)
     if first > horizon or wanted < 1:
         return Reservation((), max(first - horizon, timedelta(0)), pace.next_slot_at)
-    if interval <= timedelta(0):  # waiting out a Retry-After at no pace: one slot tells when, the rest follow unpaced
+    if interval <= timedelta(0):  # a Retry-After without a pace: one slot at its end; later POSTs are unpaced
         return Reservation((first,), timedelta(0), first)
     granted = 1 if newcomer else min(wanted, int((horizon - first) / interval) + 1)
     slots = tuple(first + interval * index for index in range(granted))

@@ -1,4 +1,4 @@
-"""What callers may see of an organization's destination: everything but its URL and its token, which stay sealed."""
+"""Reads the destination of an organization for API responses, without its URL and token, which stay encrypted."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from clay_push_service.destinations.pace import Pace
 from clay_push_service.states import DestinationState
 
 QUOTA_WARNINGS: Final = (95, 80)
-"""Percent of the quota limit, highest first. Clay itself says nothing before the end."""
+"""Percent of the quota limit, highest first. Clay gives no warning before the quota is exhausted."""
 
 NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
@@ -48,7 +48,7 @@ class Quota:
 
     @property
     def warning_percent(self) -> int | None:
-        """80 or 95 once so much is used, else None."""
+        """80 or 95 once that percentage is used, else None."""
         if not self.limit:
             return None
         return next((percent for percent in QUOTA_WARNINGS if self.used * 100 >= self.limit * percent), None)
@@ -56,7 +56,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class WebhookView:
-    """The current webhook: which version it is and how it fares."""
+    """The current webhook: its version, state and quota."""
 
     version_id: UUID
     number: int
@@ -65,36 +65,36 @@ class WebhookView:
     quota: Quota
     state: DestinationState
     reason: str | None
-    """A cause of `deliveries.cause`, for `waiting` and `closed`."""
+    """A cause of `clay.cause`, for `waiting` and `closed`."""
     since: datetime
     until: datetime | None
-    """While `waiting`: when it is probed next. While a 429 is obeyed: when the next POST may go."""
+    """In state `waiting`: the time of the next probe. After a 429: the time of the next POST."""
     refusals: int
     outages: int
     source: Literal["api", "host"]
-    """Set here, or on NexusLeads' own settings page."""
+    """Saved through the API, or on the settings page of NexusLeads."""
     has_odd_form: bool
-    """Saved although it does not look like a webhook URL of Clay's."""
+    """The URL does not have the form of a Clay webhook URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationView:
-    """`webhook` is None where none was ever saved, or the last was removed."""
+    """`webhook`: None if no webhook was saved yet, or the last one was removed."""
 
     table_name: str | None
     table_epoch: int
     rate_limit_ms: int
     current_interval_ms: float
-    """`rate_limit_ms`, or more after a 429 until the pace has crept back."""
+    """`rate_limit_ms`, or more for some minutes after a 429."""
     webhook: WebhookView | None
     changed_by: str | None
     changed_at: datetime | None
     offers_new_table: bool
-    """The webhook URL has replaced another one, and was not declared to feed a new table yet."""
+    """The webhook URL has replaced another one and is not declared to feed a new table."""
 
 
 async def destination_view(connection: AsyncConnection, org_id: UUID) -> DestinationView | None:
-    """None: the organization never had a destination."""
+    """Returns None if the organization never had a destination."""
     row = (await connection.execute(READ, {"org_id": org_id})).one_or_none()
     if row is None:
         return None
@@ -103,7 +103,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
     webhook = None
     if row.version_id is not None:
         state = DestinationState(row.state)
-        # Slots are given out half a second ahead: only what lies beyond that is a pause that Clay asked for.
+        # Slots are reserved half a second ahead: a later next slot is a pause that Clay requested.
         throttled = row.throttled_at is not None and row.next_slot_at - row.now > timedelta(
             seconds=1, milliseconds=interval_ms
         )

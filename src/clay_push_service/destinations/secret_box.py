@@ -1,4 +1,4 @@
-"""Seals webhook URLs and tokens at rest: AES-256-GCM, bound to organization and row. It never shows what it holds."""
+"""Encrypts webhook URLs and tokens at rest: AES-256-GCM, bound to organization and row. Secrets appear in no message."""
 
 import base64
 import re
@@ -17,20 +17,20 @@ VERSION = 1
 NONCE_BYTES = 12
 TAG_BYTES = 16
 SHOWN_CHARACTERS = 4
-"""Of a webhook's last path segment: enough to tell two apart, of 36 too few to use."""
+"""Shown characters of the last path segment of a webhook: enough to distinguish two URLs, too few of 36 to use one."""
 
 _VERSION_SEGMENT = re.compile(r"v[0-9]{1,3}", re.ASCII)
 
 
 class SecretError(Exception):
-    """Cannot be opened, or the ring is not usable. The message names a key's id at most."""
+    """A value cannot be decrypted, or the key ring is invalid. The message contains at most the id of a key."""
 
 
 class SecretBox:
-    """A ring of keys `id:base64`: the first seals, all open. To rotate: put a new key first, reseal, drop the old one.
+    """A ring of keys `id:base64`: the first encrypts, each of them decrypts. To rotate: put a new key first, reseal, remove the old one.
 
-    Sealed: version (1 byte), length of the key's id (1), the id, nonce (12), ciphertext with tag. The header is
-    authenticated together with organization and row, so a value moved to another row does not open.
+    Format: version (1 byte), length of the key id (1), the id, nonce (12), ciphertext with tag. The header is authenticated
+    together with organization and row, so a value that was copied to another row cannot be decrypted.
     """
 
     __slots__ = ("_first", "_keys")
@@ -49,17 +49,17 @@ class SecretBox:
 
     @property
     def first_key_id(self) -> str:
-        """The key that seals; a value with another `key_id_of` is due for resealing."""
+        """The key that encrypts; a value with another `key_id_of` needs resealing."""
         return self._first
 
     @property
     def key_ids(self) -> Sequence[str]:
-        """Of all keys, the one that seals first."""
+        """The ids of all keys, the encrypting key first."""
         return tuple(self._keys)
 
     @property
     def header(self) -> bytes:
-        """What every value begins with that the first key has sealed."""
+        """The first bytes of each value that the first key has encrypted."""
         return bytes([VERSION, len(self._first)]) + self._first.encode("ascii")
 
     def seal(self, plain: str, org_id: UUID, row_id: UUID) -> bytes:
@@ -84,7 +84,7 @@ class SecretBox:
 
     @staticmethod
     def key_id_of(sealed: bytes) -> str:
-        """The id of the key a value was sealed with. Raises SecretError for what is no sealed value."""
+        """Returns the id of the key that encrypted a value. Raises SecretError if it is not an encrypted value."""
         if len(sealed) < 2 or sealed[0] != VERSION:  # noqa: PLR2004 - version and length
             raise SecretError("this is no sealed value of a known version")
         key_id = SecretBox.key_id_of_header(sealed)
@@ -94,7 +94,7 @@ class SecretBox:
 
     @staticmethod
     def key_id_of_header(header: bytes) -> str | None:
-        """The id of the key, from the beginning of a sealed value of VERSION; None: it is cut short or altered."""
+        """Returns the key id from the first bytes of a sealed value of VERSION, or None if they are truncated or altered."""
         key_id = header[2 : 2 + header[1]].decode("ascii", "replace")
         return key_id if KEY_ID.fullmatch(key_id) and len(header) >= 2 + header[1] else None
 
@@ -109,7 +109,7 @@ def generate_key() -> str:
 
 
 def mask(url: str) -> str:
-    """Show which webhook it is and nothing one could use: `https://api.clay.com/v3/…/••••abcd`."""
+    """Returns a form that identifies the webhook but cannot be used: `https://api.clay.com/v3/…/••••abcd`."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -1,8 +1,7 @@
-"""Keeps one POST in its slot of the pace: judged when the connection is there, and again right before the first byte.
+"""Keeps one POST in its slot of the pace: checks the time when the connection is ready, and again right before the first byte.
 
-A slot that is late by more than half its interval would put its POST on top of another worker's. It is given back (no worker can
-use a slot of the past) and another one is reserved, whatever made it late: a stopped process, a slow connection, a slow
-database.
+A POST that is late by more than half its interval could coincide with the POST of another worker. It leaves its slot unused and
+reserves another one, whatever delayed it: a stopped process, a slow connection or a slow database.
 """
 
 import asyncio
@@ -16,9 +15,9 @@ from clay_push_service import metrics
 from clay_push_service.database.clock import DatabaseClock
 
 LATE_SHARE = 0.98
-"""No two POSTs of one process are closer than this share of their interval, even if the first was late."""
+"""The smallest distance of two POSTs of one process, as a share of their interval, also if the first was late."""
 LEAST_TOLERANCE = timedelta(milliseconds=50)
-"""Half of the shortest interval for a public webhook. A sandbox may have shorter ones, which no event loop can meet exactly."""
+"""Half of the shortest interval of a public webhook. A sandbox may have shorter intervals, which an event loop cannot meet exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Slot:
 
 
 class SlotGate:
-    """Of one POST. `renew` reserves another slot; it returns None where the POST has to wait for longer."""
+    """The gate of one POST. `renew` reserves another slot, or returns None if the POST has to wait longer."""
 
     def __init__(
         self,
@@ -53,10 +52,10 @@ class SlotGate:
         self.late_seconds: float | None = None
         """Between the slot and the first byte; None: no byte was sent."""
         self.lost = False
-        """There is no slot for this POST now, so it was not sent."""
+        """No slot was available soon, so the POST was not sent."""
 
     async def wait(self) -> bool:
-        """Return at the slot's moment, or at that of a later slot. False: no slot can be had soon."""
+        """Return at the time of the slot or of a later one. False: no slot is available soon."""
         while True:
             spaced = self._last_sent[self._org_id] + self._slot.interval.total_seconds() * LATE_SHARE
             now = time.monotonic()
@@ -74,7 +73,7 @@ class SlotGate:
                 return True
 
     def opens(self) -> bool:
-        """Call it right before the first byte. False: the process was held up since `wait`, and nothing may be sent."""
+        """Call right before the first byte. False: the process was delayed after `wait`, so the POST must not be sent."""
         now = time.monotonic()
         if self._is_late(now):
             return False

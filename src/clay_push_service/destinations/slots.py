@@ -1,6 +1,6 @@
-"""Slots of the pace, reserved in the destination's row, so that they hold for any number of workers and survive crashes.
+"""Reserves slots of the pace in the row of the destination, so that the pace holds for any number of workers and after crashes.
 
-Every statement that moves `next_slot_at` is here; none moves it below a slot that is given out. `SET_RATE` is for settings.
+This module owns every statement that changes `next_slot_at`; none sets it before a reserved slot. `SET_RATE` is for settings.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservation, reserve
 
-# clock_timestamp() and not now(), and outside of what locks: we may have waited for the row.
+# clock_timestamp() instead of now(), and outside the locking query: the statement may have waited for the row.
 LOCK = Statement("""
 WITH locked AS MATERIALIZED (
     SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at
@@ -22,8 +22,8 @@ UPDATE clay.destinations
 SET next_slot_at = :next_slot_at, throttled_ms = :throttled_ms, throttled_at = :throttled_at
 WHERE org_id = :org_id
 """)
-# No slot is ever given out further ahead than the longest horizon, so this cannot move below one, however often it runs.
-# A pause that Clay asked for (15 minutes at most) stays. clock_timestamp(): this transaction may have waited for the row.
+# No slot is reserved further ahead than the longest horizon, so this never sets next_slot_at before a reserved slot.
+# A pause that Clay requested (at most 15 minutes) stays. clock_timestamp(): the transaction may have waited for the row.
 SET_RATE = Statement(f"""
 UPDATE clay.destinations
 SET rate_limit_ms = CAST(:rate_limit_ms AS integer),
@@ -44,7 +44,7 @@ async def _locked(connection: Connection, org_id: UUID) -> tuple[Pace, datetime]
 async def reserve_slots(
     connection: Connection, org_id: UUID, wanted: int, *, newcomer: bool = False
 ) -> tuple[Reservation, datetime]:
-    """Reserve up to `wanted` slots. Returns them with the database's clock, to which they belong."""
+    """Reserve up to `wanted` slots. Returns them with the time of the database's clock, on which they are."""
     locked = await _locked(connection, org_id)
     if locked is None:
         raise LookupError("the organization has no destination")
@@ -61,7 +61,7 @@ async def set_rate(connection: Connection, org_id: UUID, rate_limit_ms: int) -> 
 
 
 async def throttle(connection: Connection, org_id: UUID, retry_after_seconds: float) -> None:
-    """Clay answered 429: move the next slot and halve the pace, for every worker."""
+    """Apply a 429: move the next slot and halve the pace, for every worker."""
     locked = await _locked(connection, org_id)
     if locked is None:
         return
