@@ -189,7 +189,7 @@ def test_binaries_from_elsewhere_are_run_where_they_are(directory: Path) -> None
 
 def test_binaries_from_elsewhere_that_are_not_there_are_named(directory: Path) -> None:
     with (
-        pytest.raises(postgres.PostgresError, match=f"no PostgreSQL in {directory / 'nowhere'}"),
+        pytest.raises(postgres.PostgresError, match=f"{directory / 'nowhere'} has no PostgreSQL"),
         postgres.start(directory, bin_directory=directory / "nowhere"),
     ):
         pass

@@ -43,7 +43,7 @@ async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revoc
             assert await find_key(connection, plain) is None
         again = await shell(tmp_path, "api-keys", "revoke", key.prefix, env=env)
         assert again.exit_code == 1
-        assert re.fullmatch(r"There is no live service key with this prefix\.\n", again.err)
+        assert re.fullmatch(r"No active service key has this prefix\.\n", again.err)
 
 
 async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_made(
