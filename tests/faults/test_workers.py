@@ -57,7 +57,7 @@ async def test_a_blocked_event_loop_ends_the_process(
         assert await field.workers.end_of(process, 2 * limit + 15) == code
         assert limit - 1.5 < time.monotonic() - started < 1.5 * limit + 5
         said = field.workers.log.read_text()
-        assert "prepare" in said.partition("most recent call first")[2], "it says where"
+        assert "build_payloads" in said.partition("most recent call first")[2], "it says where"
 
 
 @pytest.mark.parametrize("grace", [3.0, pytest.param(20.0, marks=LONG)])
