@@ -38,7 +38,7 @@ async def test_read_gives_the_columns_and_the_settings_function(
         [found] = await a.connection.fetch(FUNCTION)
         assert tuple(found) == (True, ["search_path=pg_catalog, pg_temp"], False)
         again = await shell(tmp_path, "attach", "--level", "read", env=env)
-        assert "nothing: all of it is there" in again.out
+        assert "nothing: everything is in place" in again.out
 
 
 @pytest.mark.parametrize("level", list(Level))
