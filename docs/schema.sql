@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0014, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0015, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -523,7 +523,7 @@ CREATE TABLE clay.attachment (
     CONSTRAINT attachment_only_one CHECK (only_one)
 );
 
-COMMENT ON TABLE clay.attachment IS 'How closely we are attached to NexusLeads; no row: not at all';
+COMMENT ON TABLE clay.attachment IS 'The level at which this service is attached to NexusLeads; no row: not attached';
 
 CREATE TABLE clay.audit_log (
     id bigint NOT NULL,
@@ -555,9 +555,9 @@ CREATE TABLE clay.auto_export_rules (
     CONSTRAINT auto_export_rules_min_score_range CHECK (((min_score >= (0)::numeric) AND (min_score <= (100)::numeric)))
 );
 
-COMMENT ON TABLE clay.auto_export_rules IS 'Rules of projects whose host has no columns for them, or lets us not write them';
+COMMENT ON TABLE clay.auto_export_rules IS 'Rules of projects whose host table has no columns for them, or whose columns this service may not write';
 
-COMMENT ON COLUMN clay.auto_export_rules.host_rule IS 'What the host''s columns said when this was written: once they say something else, they rule';
+COMMENT ON COLUMN clay.auto_export_rules.host_rule IS 'The host''s columns when this row was written; if they have changed since, the host''s rule applies';
 
 CREATE TABLE clay.auto_export_runs (
     org_id uuid NOT NULL,
@@ -571,7 +571,7 @@ CREATE TABLE clay.auto_export_runs (
     CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text])))
 );
 
-COMMENT ON TABLE clay.auto_export_runs IS 'A scan exports once: its first result is answered again';
+COMMENT ON TABLE clay.auto_export_runs IS 'One run per scan; a repeated request returns the stored result';
 
 CREATE TABLE clay.clay_push_log (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -608,9 +608,9 @@ CREATE TABLE clay.clay_push_log (
     CONSTRAINT clay_push_log_status CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'success'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
 );
 
-COMMENT ON TABLE clay.clay_push_log IS 'Deliveries: one lead of one push job. The only record of what Clay took';
+COMMENT ON TABLE clay.clay_push_log IS 'Deliveries: one lead of one push job. The only record of what Clay accepted';
 
-COMMENT ON COLUMN clay.clay_push_log.uncertain_attempts IS 'Attempts without an answer or with a 5xx: Clay may hold a row of each. Only grows';
+COMMENT ON COLUMN clay.clay_push_log.uncertain_attempts IS 'Attempts without a response or with a 5xx: Clay may have a row for each. Never decreases';
 
 ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME clay.clay_push_log_seq_seq
@@ -648,15 +648,15 @@ CREATE TABLE clay.destination_versions (
     CONSTRAINT destination_versions_state CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'closed'::text])))
 );
 
-COMMENT ON TABLE clay.destination_versions IS 'A webhook as it was set once, sealed; jobs name a version, never a URL';
+COMMENT ON TABLE clay.destination_versions IS 'One saved webhook, encrypted; push jobs refer to a version, never to a URL';
 
 COMMENT ON COLUMN clay.destination_versions.fuel_used IS 'Written by releases before 0010 only; see quota_meters';
 
 COMMENT ON COLUMN clay.destination_versions.fuel_limit IS 'Written by releases before 0010 only; see quota_meters';
 
-COMMENT ON COLUMN clay.destination_versions.url_fingerprint IS 'A salted hash of the URL; null in versions from before it was kept';
+COMMENT ON COLUMN clay.destination_versions.url_fingerprint IS 'A hash of organization and URL (with a random salt before 0010); null in versions of earlier releases';
 
-COMMENT ON COLUMN clay.destination_versions.has_odd_form IS 'Saved although the URL has not the form of a Clay webhook';
+COMMENT ON COLUMN clay.destination_versions.has_odd_form IS 'The URL does not have the form of a Clay webhook URL';
 
 CREATE TABLE clay.destinations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -677,13 +677,13 @@ CREATE TABLE clay.destinations (
     CONSTRAINT destinations_table_epoch_range CHECK ((table_epoch >= 1))
 );
 
-COMMENT ON TABLE clay.destinations IS 'An organization''s Clay table: its pace; its webhook is the current version';
+COMMENT ON TABLE clay.destinations IS 'The Clay table of an organization: its pace and its current webhook version';
 
-COMMENT ON COLUMN clay.destinations.table_epoch IS 'Counts new Clay tables: what is in an earlier one is not "already in Clay"';
+COMMENT ON COLUMN clay.destinations.table_epoch IS 'Number of the Clay table: leads in an earlier table do not count as already in Clay';
 
-COMMENT ON COLUMN clay.destinations.next_slot_at IS 'The pace: no POST before this moment of the database clock';
+COMMENT ON COLUMN clay.destinations.next_slot_at IS 'The next free slot of the pace, on the database clock';
 
-COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that brought the present webhook URL; null: from before it was kept';
+COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that introduced the current webhook URL; null: saved by an earlier release';
 
 COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that was declared to feed a new Clay table';
 
@@ -695,7 +695,7 @@ CREATE TABLE clay.erased_leads (
     erased_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE clay.erased_leads IS 'sha256(the organization''s salt, the lead''s id): so that nobody is pushed again who was erased';
+COMMENT ON TABLE clay.erased_leads IS 'sha256 of the organization''s salt and the id of an erased lead: excludes the lead from later pushes';
 
 CREATE TABLE clay.erasure_salts (
     org_id uuid NOT NULL,
@@ -714,7 +714,7 @@ CREATE TABLE clay.erasures (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON COLUMN clay.erasures.lead_references IS 'What stands for the erased in the log; their ids are forgotten';
+COMMENT ON COLUMN clay.erasures.lead_references IS 'References that replace the erased leads in the log; their ids are not stored';
 
 CREATE TABLE clay.finished_scans (
     source_job_id uuid NOT NULL,
@@ -726,7 +726,7 @@ CREATE TABLE clay.finished_scans (
     done_at timestamp with time zone
 );
 
-COMMENT ON TABLE clay.finished_scans IS 'Scans that the host completed while we were attached at level inbox; each runs the rule once';
+COMMENT ON TABLE clay.finished_scans IS 'Scans that the host completed while attached at level inbox; each runs the rule once';
 
 CREATE TABLE clay.idempotency_keys (
     org_id uuid NOT NULL,
@@ -756,9 +756,9 @@ CREATE TABLE clay.inbox (
     CONSTRAINT inbox_ended CHECK (((end_status IS NULL) OR (done_at IS NOT NULL)))
 );
 
-COMMENT ON TABLE clay.inbox IS 'Pushes that the host queued itself, taken by our trigger; never with a webhook URL';
+COMMENT ON TABLE clay.inbox IS 'Pushes that the host queued, copied by a trigger, without webhook URLs';
 
-COMMENT ON COLUMN clay.inbox.end_status IS 'How the host''s row ends where no push job shows in it';
+COMMENT ON COLUMN clay.inbox.end_status IS 'Final status of the host''s row if no push job is shown in it';
 
 ALTER TABLE clay.inbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME clay.inbox_id_seq
@@ -778,13 +778,13 @@ CREATE TABLE clay.mirror (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE clay.mirror IS 'Which row of the host''s sourcing_jobs shows which push job';
+COMMENT ON TABLE clay.mirror IS 'Assigns push jobs to the rows of the host''s sourcing_jobs that show them';
 
-COMMENT ON COLUMN clay.mirror.settled_at IS 'When the job''s end was written there; null: there is more to write';
+COMMENT ON COLUMN clay.mirror.settled_at IS 'When the final state of the push job was written to the host''s row; null: not yet';
 
-COMMENT ON COLUMN clay.mirror.marked_seq IS 'Deliveries up to this one have ended, and their successes are marked there';
+COMMENT ON COLUMN clay.mirror.marked_seq IS 'Deliveries up to this sequence number have ended and their successes are marked in the host';
 
-COMMENT ON COLUMN clay.mirror.marked_count IS 'The job''s successes when all of them were last marked';
+COMMENT ON COLUMN clay.mirror.marked_count IS 'Number of successes of the push job when all of them were last marked';
 
 CREATE TABLE clay.pending_webhooks (
     id uuid NOT NULL,
@@ -797,9 +797,9 @@ CREATE TABLE clay.pending_webhooks (
     CONSTRAINT pending_webhooks_without_token CHECK ((sealed_token IS NULL))
 );
 
-COMMENT ON TABLE clay.pending_webhooks IS 'A webhook found in the host''s settings that waits for an owner or admin';
+COMMENT ON TABLE clay.pending_webhooks IS 'A webhook change in the host''s settings that an owner or admin has to confirm';
 
-COMMENT ON COLUMN clay.pending_webhooks.sealed_url IS 'Bound to this row''s id; null: the webhook was removed there';
+COMMENT ON COLUMN clay.pending_webhooks.sealed_url IS 'Encrypted, bound to the id of this row; null: the webhook was removed in the host''s settings';
 
 CREATE TABLE clay.procrastinate_events (
     id bigint NOT NULL,
@@ -893,11 +893,11 @@ CREATE TABLE clay.push_jobs (
     CONSTRAINT push_jobs_status CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 );
 
-COMMENT ON COLUMN clay.push_jobs.drained_at IS 'When a slice last worked on it: the sweep wakes what nobody drains';
+COMMENT ON COLUMN clay.push_jobs.drained_at IS 'When a slice last worked on the push job; the sweep wakes push jobs that no worker drains';
 
 COMMENT ON COLUMN clay.push_jobs.emptied_at IS 'When retention emptied the personal columns of its deliveries';
 
-COMMENT ON COLUMN clay.push_jobs.page_count IS 'Leads that were answered with 2xx and a web page: successes, perhaps not by a webhook';
+COMMENT ON COLUMN clay.push_jobs.page_count IS 'Leads for which a web page was returned with 2xx: counted as successes, possibly not accepted by a webhook';
 
 CREATE TABLE clay.quota_meters (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -909,9 +909,9 @@ CREATE TABLE clay.quota_meters (
     CONSTRAINT quota_meters_range CHECK (((used >= 0) AND ((quota_limit IS NULL) OR (quota_limit >= 0))))
 );
 
-COMMENT ON TABLE clay.quota_meters IS 'Submissions of a webhook''s lifetime: one row per organization and URL, for all versions of it';
+COMMENT ON TABLE clay.quota_meters IS 'Lifetime submissions of a webhook: one row per organization and URL, for all versions of the webhook';
 
-COMMENT ON COLUMN clay.quota_meters.url_fingerprint IS 'A digest of organization and URL; null until a meter of before 0010 is used again';
+COMMENT ON COLUMN clay.quota_meters.url_fingerprint IS 'A hash of organization and URL; null until a meter of a release before 0010 is used again';
 
 CREATE TABLE clay.workers (
     id uuid NOT NULL,

@@ -152,7 +152,7 @@ def binaries(home: Home) -> Path:
 
 
 def _account(directory: Path) -> Account:
-    """The owner of existing data, else the account `postgres`, else `nobody`."""
+    """Returns the owner of existing data, else the account `postgres`, else the unprivileged account `nobody`."""
     data = Home(directory, None).data
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
