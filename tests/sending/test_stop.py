@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from clay_push_service.clay import connection
-from clay_push_service.deliveries.claim import Claimed, claim
+from clay_push_service.deliveries.claim import Claimed, claim, release
 from clay_push_service.destinations.slots import throttle
 from clay_push_service.sending import drainer as drainer_module
 from clay_push_service.sending import in_flight
@@ -138,3 +139,31 @@ async def test_lead_claimed_while_the_worker_stops_waits_again(
         await stopping
         [row] = await w.deliveries(job_id)
         assert (row.status, row.state, row.attempts) == ("pending", "waiting", 0)
+
+
+async def test_claims_that_are_added_during_a_release_are_released_too(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice ends without a database while the sweep and a stop release the claims of an earlier slice."""
+    releasing, may_release = asyncio.Event(), asyncio.Event()
+
+    async def release_later(*values: Any) -> None:
+        releasing.set()
+        await may_release.wait()
+        await release(*values)
+
+    monkeypatch.setattr(drainer_module, "release", release_later)
+    async with draining(database_url, Receiver(), leads=2) as (w, drainer, _):
+        accepted = await w.push(w.lead_ids)
+        claims: list[Claimed] = []
+        for _ in w.lead_ids:
+            async with w.database.driver() as driver:
+                claims += await claim(driver, accepted.job_id, uuid4(), 1, timedelta(minutes=1), suspects=False)
+        first, second = claims
+        drainer.context.unreleased_claims[first.token] = [first.delivery_id]
+        tasks = [asyncio.create_task(drainer.release_claims()) for _ in range(2)]
+        await releasing.wait()
+        drainer.context.unreleased_claims[second.token] = [second.delivery_id]
+        may_release.set()
+        await asyncio.gather(*tasks)
+        assert [row.state for row in await w.deliveries(accepted.job_id)] == ["waiting", "waiting"]

@@ -79,8 +79,8 @@ class SendingContext:
     posts_in_flight: int = 0
     last_sent: defaultdict[UUID, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
     """When this process sent an organization's last POST, on `time.monotonic()`."""
-    unreleased_claims: list[tuple[UUID, list[UUID]]] = field(default_factory=list)
-    """Token and delivery ids of claims that a slice could not release, because the database was unavailable."""
+    unreleased_claims: dict[UUID, list[UUID]] = field(default_factory=dict)
+    """Token → delivery ids of claims that a slice could not release, because the database was unavailable."""
     _concurrency_limits: dict[UUID, asyncio.Semaphore] = field(default_factory=dict)
 
     @classmethod

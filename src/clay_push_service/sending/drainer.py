@@ -99,10 +99,10 @@ class Drainer:
     async def release_claims(self) -> None:
         """Release the claims that slices could not release while the database was unavailable."""
         while self.context.unreleased_claims:
-            token, delivery_ids = self.context.unreleased_claims[-1]
+            token, delivery_ids = next(iter(self.context.unreleased_claims.items()))
             async with self.context.database.transaction() as connection:
                 await release(connection, token, delivery_ids)
-            self.context.unreleased_claims.pop()
+            self.context.unreleased_claims.pop(token, None)  # the sweep and a stop may run this at the same time
 
     async def run(self) -> None:
         """Write results until cancelled; see `stop`."""

@@ -228,7 +228,7 @@ class Slice:
                     await release(connection, token, delivery_ids)
                 del unsent[token]
         except UNAVAILABLE:
-            self._context.unreleased_claims.extend(unsent.items())
+            self._context.unreleased_claims.update(unsent)
             raise
         async with self._context.database.transaction() as connection:
             if await CANCELLED.rows(connection, {"job_id": self._job.id}):
