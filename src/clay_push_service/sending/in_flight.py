@@ -88,9 +88,8 @@ class InFlight:
 
     async def _send_each(self, take: Callable[[], Ready | None], limit: asyncio.Semaphore) -> None:
         while True:
-            async with (
-                limit
-            ):  # acquired for each delivery: another slice of the same destination gets its turn in between
+            # Acquired for each delivery, so that another slice of the same destination can send in between.
+            async with limit:
                 ready = take()
                 if ready is None:
                     return
