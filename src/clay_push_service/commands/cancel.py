@@ -51,9 +51,8 @@ async def _cancel(settings: Settings, target: CancelTarget) -> None:
         leads = in_flight = ended = 0
         for job in jobs:
             try:
-                async with (
-                    database.transaction() as connection
-                ):  # one per job: no lock is held while others are cancelled
+                # One transaction per job: no lock is held while others are cancelled.
+                async with database.transaction() as connection:
                     done = await cancel(connection, Actor(job["org_id"], shell_actor()), job["id"])
             except ConflictError:
                 if target.job is not None:
