@@ -139,7 +139,7 @@ async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook
     await browser.open(webhook)
     for meaning in (
         "rows with a repeated delivery id",
-        "over the workspace's rate",
+        "above the workspace's rate limit, not stored",
         "as configured",
         "over the last 10 seconds",
     ):
