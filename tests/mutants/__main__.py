@@ -24,6 +24,9 @@ LEAST_SHARE = 0.95
 TEST_SECONDS = 120
 """For one test: a mutant may make it hang, which notices the mutant, too."""
 MUTANT_SECONDS = 600
+"""For all tests of one mutant."""
+UNCHANGED_SECONDS = 3600
+"""For the tests of all chosen mutants on the unchanged code."""
 PASSED, FAILED = 0, 1
 """pytest's exit codes; any other means that the tests did not run."""
 
@@ -41,8 +44,8 @@ class RunError(Exception):
     """The tests of a mutant did not run, so nothing is known of it."""
 
 
-async def run_tests(source: Path, tests: Sequence[str], *options: str) -> tuple[int, str]:
-    """Run tests against the package below `source`. Returns pytest's exit code and its output."""
+async def run_tests(source: Path, tests: Sequence[str], *options: str, seconds: float) -> tuple[int, str]:
+    """Run tests against the package below `source`, for `seconds` at most. Returns pytest's exit code and its output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--durations=0",
@@ -50,7 +53,7 @@ async def run_tests(source: Path, tests: Sequence[str], *options: str) -> tuple[
         cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(MUTANT_SECONDS):
+        async with asyncio.timeout(seconds):
             output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
@@ -67,7 +70,7 @@ async def run_mutant(mutant: Mutant, source: Path) -> Verdict:
     started = time.monotonic()
     write(path, mutant.mutated(original))
     try:
-        code, output = await run_tests(source, mutant.tests, "-n", "0")
+        code, output = await run_tests(source, mutant.tests, "-n", "0", seconds=MUTANT_SECONDS)
     finally:
         write(path, original)
     # An import that fails while the tests are collected notices the mutant, too.
@@ -126,7 +129,7 @@ async def main() -> int:
         console.print(f"A sample of {given.sample} mutants, --seed {seed}")
         chosen = random.Random(seed).sample(chosen, min(given.sample, len(chosen)))
     tests = sorted({test for mutant in chosen for test in mutant.tests})
-    code, output = await run_tests(ROOT / PACKAGE.parts[0], tests, "-n", str(given.jobs))
+    code, output = await run_tests(ROOT / PACKAGE.parts[0], tests, "-n", str(given.jobs), seconds=UNCHANGED_SECONDS)
     if code != PASSED:
         console.print(f"The tests fail without any mutant:\n{output[-3000:]}", markup=False)
         return 2
