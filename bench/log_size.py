@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
+from tests.support.destination_rows import add_destination, add_version
 
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.claim import claim, mark_sending
@@ -28,25 +29,27 @@ WHERE schemaname = 'clay' AND tablename = 'clay_push_log' AND indexname <> 'clay
 """
 FOREIGN_KEY = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'clay_push_log_job_fk'"
 JOBS = """
-INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, status, lead_count,
-    success_count, finished_at)
-SELECT gen_random_uuid(), $1, $1, $2, 1, 'all', 'completed', $3::int, $3::int, now() FROM generate_series(1, $4::int)
+INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, status,
+    lead_count, success_count, finished_at)
+SELECT gen_random_uuid(), org_id, org_id, destination_id, id, 1, 'all', 'completed', $2::int, $2::int, now()
+FROM clay.destination_versions, generate_series(1, $3::int) WHERE id = $1
 RETURNING id
 """
 DONE = """
-INSERT INTO clay.clay_push_log (id, org_id, job_id, contributor_id, project_id, table_epoch, username, full_name, status,
+INSERT INTO clay.clay_push_log (id, org_id, job_id, contributor_id, project_id, destination_id, table_epoch, username, full_name, status,
     state, clay_response_status, attempts, payload_hash, duration_ms, pushed_at, finished_at)
 SELECT lpad(to_hex($2::bigint + n), 32, '0')::uuid, $1, ($3::uuid[])[1 + n % cardinality($3::uuid[])], gen_random_uuid(),
-       $1, 1, 'lead-' || n, 'Lead Number ' || n, 'success', 'done', 200, 1, sha256(int8send(n)), 40, now(), now()
+       $1, $5::uuid, 1, 'lead-' || n, 'Lead Number ' || n, 'success', 'done', 200, 1, sha256(int8send(n)), 40, now(), now()
 FROM generate_series(1, $4::bigint) AS n
 """
 LIVE_JOB = """
-INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, status, lead_count)
-VALUES ($1, $2, $2, $3, 1, 'all', 'running', $4)
+INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, status,
+    lead_count)
+VALUES ($1, $2, $2, $5, $3, 1, 'all', 'running', $4)
 """
 WAITING = """
-INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch)
-SELECT $1, $2, gen_random_uuid(), $1, 1 FROM generate_series(1, $3::int)
+INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch)
+SELECT $1, $2, gen_random_uuid(), $1, $4::uuid, 1 FROM generate_series(1, $3::int)
 """
 
 
@@ -68,22 +71,18 @@ class LogSize:
 async def run(server: Server, url: str, sizes: tuple[int, ...]) -> list[LogSize]:
     """Fills the migrated database at `url`, and measures at each size; `sizes` in ascending order."""
     connection = await asyncpg.connect(url)
-    org_id, destination, version = uuid4(), uuid4(), uuid4()
+    org_id = uuid4()
     made, rows = [], 0
     try:
-        await connection.execute("INSERT INTO clay.destinations (id, org_id) VALUES ($1, $2)", destination, org_id)
-        await connection.execute(
-            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, source)"
-            " VALUES ($1, $2, $3, 1, 'masked', 'api')",
-            version, org_id, destination,
-        )  # fmt: skip
+        destination = await add_destination(connection, org_id)
+        version = await add_version(connection, org_id, destination)
         for size in sizes:
             started = time.monotonic()
-            await _load(connection, org_id, version, rows, size - rows)
+            await _load(connection, org_id, destination, version, rows, size - rows)
             rows, loaded = size, time.monotonic() - started
             live = uuid4()
-            await connection.execute(LIVE_JOB, live, org_id, version, LIVE_LEADS)
-            await connection.execute(WAITING, org_id, live, LIVE_LEADS)
+            await connection.execute(LIVE_JOB, live, org_id, version, LIVE_LEADS, destination)
+            await connection.execute(WAITING, org_id, live, LIVE_LEADS, destination)
             await connection.execute("VACUUM ANALYZE clay.clay_push_log")
             await connection.execute("VACUUM ANALYZE clay.push_jobs")
             await _checkpoint(server)
@@ -104,8 +103,10 @@ async def _checkpoint(server: Server) -> None:
         await admin.close()
 
 
-async def _load(connection: asyncpg.Connection, org_id: UUID, version: UUID, before: int, rows: int) -> None:
-    jobs = [row[0] for row in await connection.fetch(JOBS, org_id, version, LEADS_A_JOB, max(rows // LEADS_A_JOB, 1))]
+async def _load(
+    connection: asyncpg.Connection, org_id: UUID, destination: UUID, version: UUID, before: int, rows: int
+) -> None:
+    jobs = [row[0] for row in await connection.fetch(JOBS, version, LEADS_A_JOB, max(rows // LEADS_A_JOB, 1))]
     indexes = await connection.fetch(INDEXES)
     key = await connection.fetchval(FOREIGN_KEY)
     async with connection.transaction():
@@ -113,7 +114,7 @@ async def _load(connection: asyncpg.Connection, org_id: UUID, version: UUID, bef
         await connection.execute("ALTER TABLE clay.clay_push_log DROP CONSTRAINT clay_push_log_job_fk")
         for index in indexes:
             await connection.execute(f"DROP INDEX clay.{index['name']}")
-        await connection.execute(DONE, org_id, before, jobs, rows)
+        await connection.execute(DONE, org_id, before, jobs, rows, destination)
         for index in indexes:
             await connection.execute(index["definition"])
         await connection.execute(f"ALTER TABLE clay.clay_push_log ADD CONSTRAINT clay_push_log_job_fk {key}")

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import text
+from tests.support.destination_rows import add_destination, add_version
 
 from clay_push_service.database.database import Database
 from clay_push_service.demo.nexusleads_schema import create_schema
@@ -20,9 +21,9 @@ LEADS_A_JOB = 5_000
 RETENTION_DAYS = 180
 
 FILL = """
-INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch, username, full_name, status, state,
+INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch, username, full_name, status, state,
     cause, error_message, payload_hash, created_at, pushed_at, finished_at)
-SELECT $1, $2::uuid, md5($2::uuid::text || n)::uuid, $1, 1, 'lead-' || n, 'Lead Number ' || n,
+SELECT $1, $2::uuid, md5($2::uuid::text || n)::uuid, $1, $4::uuid, 1, 'lead-' || n, 'Lead Number ' || n,
        CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'success' END, 'done', CASE WHEN n % 20 = 0 THEN 'rejected' END,
        CASE WHEN n % 20 = 0 THEN 'Clay refused this lead''s row.' END, sha256(n::text::bytea), now() - interval '1 year',
        now() - interval '1 year', now() - interval '1 year'
@@ -58,24 +59,20 @@ async def run(database_url: str, jobs: int = JOBS, leads_a_job: int = LEADS_A_JO
 
 async def _fill(database_url: str, jobs: int, leads_a_job: int) -> UUID:
     connection = await asyncpg.connect(database_url)
-    org_id, destination, version = uuid4(), uuid4(), uuid4()
+    org_id = uuid4()
     try:
         await create_schema(connection, Vintage.TODAY)
-        await connection.execute("INSERT INTO clay.destinations (id, org_id) VALUES ($1, $2)", destination, org_id)
-        await connection.execute(
-            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, source)"
-            " VALUES ($1, $2, $3, 1, 'masked', 'api')",
-            version, org_id, destination,
-        )  # fmt: skip
+        destination = await add_destination(connection, org_id)
+        version = await add_version(connection, org_id, destination)
         for _ in range(jobs):
             job = uuid4()
             await connection.execute(
-                "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, status,"
-                " lead_count, success_count, finished_at) VALUES ($1, $2, $2, $3, 1, 'selected', 'completed', $4, $4,"
+                "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, status,"
+                " lead_count, success_count, finished_at) VALUES ($1, $2, $2, $5, $3, 1, 'selected', 'completed', $4, $4,"
                 " now() - interval '1 year')",
-                job, org_id, version, leads_a_job,
+                job, org_id, version, leads_a_job, destination,
             )  # fmt: skip
-            await connection.execute(FILL, org_id, job, leads_a_job)
+            await connection.execute(FILL, org_id, job, leads_a_job, destination)
         await connection.execute("ANALYZE")
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0015, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0017, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -42,33 +42,6 @@ CREATE FUNCTION clay.audit_log_is_append_only() RETURNS trigger
     AS $$
 BEGIN
     RAISE EXCEPTION 'clay.audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
-END $$;
-
-CREATE FUNCTION clay.count_on_meter() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
-    AS $$
-BEGIN
-    UPDATE clay.quota_meters AS meter
-    SET used = greatest(meter.used + NEW.fuel_used - OLD.fuel_used, 0),
-        quota_limit = CASE WHEN NEW.fuel_limit IS DISTINCT FROM OLD.fuel_limit THEN NEW.fuel_limit ELSE meter.quota_limit END
-    WHERE meter.id = NEW.meter_id;
-    RETURN NULL;
-END $$;
-
-CREATE FUNCTION clay.give_meter() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
-    AS $$
-BEGIN
-    SELECT version.meter_id INTO NEW.meter_id FROM clay.destination_versions AS version
-    WHERE version.destination_id = NEW.destination_id AND version.url_mask = NEW.url_mask AND NEW.url_mask LIKE '%••••_%'
-    ORDER BY version.number DESC LIMIT 1;
-    IF NEW.meter_id IS NULL THEN
-        INSERT INTO clay.quota_meters (org_id, used, quota_limit) VALUES (NEW.org_id, NEW.fuel_used, NEW.fuel_limit)
-        RETURNING id INTO NEW.meter_id;
-    END IF;
-    RETURN NEW;
 END $$;
 
 CREATE FUNCTION clay.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
@@ -599,6 +572,7 @@ CREATE TABLE clay.clay_push_log (
     pushed_at timestamp with time zone,
     finished_at timestamp with time zone,
     uncertain_attempts integer DEFAULT 0 NOT NULL,
+    destination_id uuid NOT NULL,
     CONSTRAINT clay_push_log_cause CHECK ((((cause IS NOT NULL) = ((status)::text = ANY ((ARRAY['failed'::character varying, 'skipped'::character varying])::text[]))) OR ((status)::text = 'pending'::text))),
     CONSTRAINT clay_push_log_claim CHECK (((state = ANY (ARRAY['claimed'::text, 'sending'::text])) = (claim_token IS NOT NULL))),
     CONSTRAINT clay_push_log_finished CHECK (((finished_at IS NOT NULL) = (state = 'done'::text))),
@@ -629,8 +603,6 @@ CREATE TABLE clay.destination_versions (
     sealed_url bytea,
     sealed_token bytea,
     url_mask text NOT NULL,
-    fuel_used integer DEFAULT 0 NOT NULL,
-    fuel_limit integer DEFAULT 50000,
     state text DEFAULT 'open'::text NOT NULL,
     state_reason text,
     state_since timestamp with time zone DEFAULT now() NOT NULL,
@@ -642,21 +614,16 @@ CREATE TABLE clay.destination_versions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     url_fingerprint bytea,
     meter_id uuid NOT NULL,
-    has_odd_form boolean DEFAULT false NOT NULL,
-    CONSTRAINT destination_versions_fuel CHECK (((fuel_used >= 0) AND ((fuel_limit IS NULL) OR (fuel_limit >= 0)))),
+    has_unusual_form boolean DEFAULT false CONSTRAINT destination_versions_has_odd_form_not_null NOT NULL,
     CONSTRAINT destination_versions_source CHECK ((source = ANY (ARRAY['api'::text, 'host'::text]))),
     CONSTRAINT destination_versions_state CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'closed'::text])))
 );
 
 COMMENT ON TABLE clay.destination_versions IS 'One saved webhook, encrypted; push jobs refer to a version, never to a URL';
 
-COMMENT ON COLUMN clay.destination_versions.fuel_used IS 'Written by releases before 0010 only; see quota_meters';
-
-COMMENT ON COLUMN clay.destination_versions.fuel_limit IS 'Written by releases before 0010 only; see quota_meters';
-
 COMMENT ON COLUMN clay.destination_versions.url_fingerprint IS 'A hash of organization and URL (with a random salt before 0010); null in versions of earlier releases';
 
-COMMENT ON COLUMN clay.destination_versions.has_odd_form IS 'The URL does not have the form of a Clay webhook URL';
+COMMENT ON COLUMN clay.destination_versions.has_unusual_form IS 'The URL does not have the form of a Clay webhook URL';
 
 CREATE TABLE clay.destinations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -664,16 +631,13 @@ CREATE TABLE clay.destinations (
     version_id uuid,
     table_name text,
     table_epoch integer DEFAULT 1 NOT NULL,
-    rate_limit_ms integer DEFAULT 200 NOT NULL,
-    next_slot_at timestamp with time zone DEFAULT now() NOT NULL,
-    throttled_ms double precision,
-    throttled_at timestamp with time zone,
     host_fingerprint bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     url_since_version integer,
     new_table_version integer,
-    CONSTRAINT destinations_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000))),
+    workspace_id uuid NOT NULL,
+    is_default boolean DEFAULT true NOT NULL,
     CONSTRAINT destinations_table_epoch_range CHECK ((table_epoch >= 1))
 );
 
@@ -681,11 +645,11 @@ COMMENT ON TABLE clay.destinations IS 'The Clay table of an organization: its pa
 
 COMMENT ON COLUMN clay.destinations.table_epoch IS 'Number of the Clay table: leads in an earlier table do not count as already in Clay';
 
-COMMENT ON COLUMN clay.destinations.next_slot_at IS 'The next free slot of the pace, on the database clock';
-
 COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that introduced the current webhook URL; null: saved by an earlier release';
 
 COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that was declared to feed a new Clay table';
+
+COMMENT ON COLUMN clay.destinations.is_default IS 'The destination of pushes that name none';
 
 CREATE TABLE clay.erased_leads (
     org_id uuid NOT NULL,
@@ -733,7 +697,7 @@ CREATE TABLE clay.idempotency_keys (
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status integer NOT NULL,
-    answer jsonb NOT NULL,
+    response jsonb CONSTRAINT idempotency_keys_answer_not_null NOT NULL,
     location text,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -775,7 +739,8 @@ CREATE TABLE clay.mirror (
     settled_at timestamp with time zone,
     marked_seq bigint DEFAULT 0 NOT NULL,
     marked_count integer DEFAULT 0 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    org_id uuid NOT NULL
 );
 
 COMMENT ON TABLE clay.mirror IS 'Assigns push jobs to the rows of the host''s sourcing_jobs that show them';
@@ -887,6 +852,7 @@ CREATE TABLE clay.push_jobs (
     drained_at timestamp with time zone,
     emptied_at timestamp with time zone,
     page_count integer DEFAULT 0 NOT NULL,
+    destination_id uuid NOT NULL,
     CONSTRAINT push_jobs_counts CHECK (((LEAST(success_count, failed_count, skipped_count, unknown_count) >= 0) AND (unknown_count <= failed_count) AND (((success_count + failed_count) + skipped_count) <= lead_count))),
     CONSTRAINT push_jobs_finished CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))),
     CONSTRAINT push_jobs_mode CHECK ((push_mode = ANY (ARRAY['selected'::text, 'filtered'::text, 'all'::text, 'auto'::text, 'retry'::text]))),
@@ -925,6 +891,27 @@ CREATE TABLE clay.workers (
 
 COMMENT ON COLUMN clay.workers.clock_offset_seconds IS 'The worker''s own clock minus the database''s; null: from a release before 0013';
 
+CREATE TABLE clay.workspaces (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    org_id uuid NOT NULL,
+    is_default boolean DEFAULT true NOT NULL,
+    rate_limit_ms integer DEFAULT 200 NOT NULL,
+    next_slot_at timestamp with time zone DEFAULT now() NOT NULL,
+    throttled_ms double precision,
+    throttled_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT workspaces_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000)))
+);
+
+COMMENT ON TABLE clay.workspaces IS 'A customer''s Clay workspace. It owns the pace: Clay limits requests per workspace';
+
+COMMENT ON COLUMN clay.workspaces.is_default IS 'The workspace of the organization''s default destination';
+
+COMMENT ON COLUMN clay.workspaces.rate_limit_ms IS 'Milliseconds between two leads; 0: no pace';
+
+COMMENT ON COLUMN clay.workspaces.next_slot_at IS 'The first slot that is not reserved';
+
 ALTER TABLE ONLY clay.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY clay.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_jobs_id_seq'::regclass);
@@ -953,25 +940,16 @@ ALTER TABLE ONLY clay.auto_export_runs
     ADD CONSTRAINT auto_export_runs_pk PRIMARY KEY (org_id, source_job_id);
 
 ALTER TABLE ONLY clay.clay_push_log
-    ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id);
+    ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.destination_versions
     ADD CONSTRAINT destination_versions_number UNIQUE (destination_id, number);
 
 ALTER TABLE ONLY clay.destination_versions
-    ADD CONSTRAINT destination_versions_organization_key UNIQUE (org_id, id);
-
-ALTER TABLE ONLY clay.destination_versions
-    ADD CONSTRAINT destination_versions_pk PRIMARY KEY (id);
+    ADD CONSTRAINT destination_versions_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.destinations
-    ADD CONSTRAINT destinations_one_per_organization UNIQUE (org_id);
-
-ALTER TABLE ONLY clay.destinations
-    ADD CONSTRAINT destinations_organization_key UNIQUE (org_id, id);
-
-ALTER TABLE ONLY clay.destinations
-    ADD CONSTRAINT destinations_pk PRIMARY KEY (id);
+    ADD CONSTRAINT destinations_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_pk PRIMARY KEY (org_id, hash);
@@ -983,10 +961,7 @@ ALTER TABLE ONLY clay.erasure_salts
     ADD CONSTRAINT erasure_salts_pk PRIMARY KEY (org_id);
 
 ALTER TABLE ONLY clay.erasures
-    ADD CONSTRAINT erasures_organization_key UNIQUE (org_id, id);
-
-ALTER TABLE ONLY clay.erasures
-    ADD CONSTRAINT erasures_pk PRIMARY KEY (id);
+    ADD CONSTRAINT erasures_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.finished_scans
     ADD CONSTRAINT finished_scans_pk PRIMARY KEY (source_job_id);
@@ -1004,13 +979,13 @@ ALTER TABLE ONLY clay.mirror
     ADD CONSTRAINT mirror_host_job UNIQUE (host_job_id);
 
 ALTER TABLE ONLY clay.mirror
-    ADD CONSTRAINT mirror_pk PRIMARY KEY (job_id);
+    ADD CONSTRAINT mirror_pk PRIMARY KEY (job_id, org_id);
 
 ALTER TABLE ONLY clay.pending_webhooks
     ADD CONSTRAINT pending_webhooks_one_per_organization UNIQUE (org_id);
 
 ALTER TABLE ONLY clay.pending_webhooks
-    ADD CONSTRAINT pending_webhooks_pk PRIMARY KEY (id);
+    ADD CONSTRAINT pending_webhooks_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.procrastinate_events
     ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
@@ -1028,22 +1003,19 @@ ALTER TABLE ONLY clay.procrastinate_workers
     ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY clay.push_jobs
-    ADD CONSTRAINT push_jobs_organization_key UNIQUE (org_id, id);
-
-ALTER TABLE ONLY clay.push_jobs
-    ADD CONSTRAINT push_jobs_pk PRIMARY KEY (id);
+    ADD CONSTRAINT push_jobs_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.quota_meters
     ADD CONSTRAINT quota_meters_one_per_webhook UNIQUE (org_id, url_fingerprint);
 
 ALTER TABLE ONLY clay.quota_meters
-    ADD CONSTRAINT quota_meters_organization_key UNIQUE (org_id, id);
-
-ALTER TABLE ONLY clay.quota_meters
-    ADD CONSTRAINT quota_meters_pk PRIMARY KEY (id);
+    ADD CONSTRAINT quota_meters_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.workers
     ADD CONSTRAINT workers_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY clay.workspaces
+    ADD CONSTRAINT workspaces_pk PRIMARY KEY (id, org_id);
 
 CREATE INDEX audit_log_by_organization ON clay.audit_log USING btree (org_id, id DESC);
 
@@ -1057,7 +1029,9 @@ CREATE INDEX clay_push_log_due ON clay.clay_push_log USING btree (job_id, seq) W
 
 CREATE INDEX clay_push_log_leases ON clay.clay_push_log USING btree (lease_until) WHERE (state = ANY (ARRAY['claimed'::text, 'sending'::text]));
 
-CREATE UNIQUE INDEX clay_push_log_one_live_per_lead ON clay.clay_push_log USING btree (org_id, contributor_id) WHERE (state <> 'done'::text);
+CREATE UNIQUE INDEX clay_push_log_one_live ON clay.clay_push_log USING btree (org_id, destination_id, contributor_id) WHERE (state <> 'done'::text);
+
+CREATE UNIQUE INDEX destinations_one_default ON clay.destinations USING btree (org_id) WHERE is_default;
 
 CREATE INDEX finished_scans_of_project ON clay.finished_scans USING btree (project_id, finished_at);
 
@@ -1105,11 +1079,9 @@ CREATE INDEX push_jobs_to_empty ON clay.push_jobs USING btree (finished_at) WHER
 
 CREATE INDEX workers_by_age ON clay.workers USING btree (seen_at);
 
+CREATE UNIQUE INDEX workspaces_one_default ON clay.workspaces USING btree (org_id) WHERE is_default;
+
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON clay.audit_log FOR EACH STATEMENT EXECUTE FUNCTION clay.audit_log_is_append_only();
-
-CREATE TRIGGER count_on_meter AFTER UPDATE OF fuel_used, fuel_limit ON clay.destination_versions FOR EACH ROW WHEN (((new.fuel_used <> old.fuel_used) OR (new.fuel_limit IS DISTINCT FROM old.fuel_limit))) EXECUTE FUNCTION clay.count_on_meter();
-
-CREATE TRIGGER give_meter BEFORE INSERT ON clay.destination_versions FOR EACH ROW WHEN ((new.meter_id IS NULL)) EXECUTE FUNCTION clay.give_meter();
 
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON clay.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::clay.procrastinate_job_status))) EXECUTE FUNCTION clay.procrastinate_notify_queue_abort_job_v1();
 
@@ -1140,11 +1112,14 @@ ALTER TABLE ONLY clay.destination_versions
 ALTER TABLE ONLY clay.destinations
     ADD CONSTRAINT destinations_version_fk FOREIGN KEY (org_id, version_id) REFERENCES clay.destination_versions(org_id, id);
 
+ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_workspace_fk FOREIGN KEY (org_id, workspace_id) REFERENCES clay.workspaces(org_id, id);
+
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_erasure_fk FOREIGN KEY (org_id, erasure_id) REFERENCES clay.erasures(org_id, id);
 
 ALTER TABLE ONLY clay.mirror
-    ADD CONSTRAINT mirror_job_fk FOREIGN KEY (job_id) REFERENCES clay.push_jobs(id) ON DELETE CASCADE;
+    ADD CONSTRAINT mirror_job_fk FOREIGN KEY (org_id, job_id) REFERENCES clay.push_jobs(org_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY clay.procrastinate_events
     ADD CONSTRAINT procrastinate_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES clay.procrastinate_jobs(id) ON DELETE CASCADE;
@@ -1154,6 +1129,9 @@ ALTER TABLE ONLY clay.procrastinate_jobs
 
 ALTER TABLE ONLY clay.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES clay.procrastinate_jobs(id);
+
+ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_destination_fk FOREIGN KEY (org_id, destination_id) REFERENCES clay.destinations(org_id, id);
 
 ALTER TABLE ONLY clay.push_jobs
     ADD CONSTRAINT push_jobs_destination_version_fk FOREIGN KEY (org_id, destination_version_id) REFERENCES clay.destination_versions(org_id, id);

@@ -8,11 +8,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from clay_push_service.database import drivers
 from clay_push_service.database_url import parse
+from clay_push_service.errors import ConflictError
 from clay_push_service.session_settings import SCHEMA
 
 _INSTALLED = Path(__file__).resolve().parent / "alembic"
@@ -28,6 +29,13 @@ GRANTS = (
     "REVOKE UPDATE, DELETE ON {schema}.audit_log FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}",
 )
+
+RUNNING_SECONDS = 30
+"""A worker with a heartbeat in this time is running, as `/status` counts it; a worker writes one every 5 s."""
+RUNNING_WORKERS = text(f"""
+SELECT hostname, pid, extract(epoch FROM clock_timestamp() - seen_at) AS age FROM clay.workers
+WHERE seen_at > clock_timestamp() - interval '{RUNNING_SECONDS} seconds' ORDER BY hostname, pid
+""")
 
 
 def alembic_config(url: str | None = None) -> Config:
@@ -58,6 +66,22 @@ def upgrade(url: str, runtime_role: str | None = None) -> None:
                 connection.execute(
                     sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(runtime_role))
                 )
+
+
+def require_stopped_workers(connection: Connection) -> None:
+    """Raise 409 `workers_running` while a worker has a heartbeat. Contracting migrations call this first.
+
+    Earlier migrations of the same run are committed already.
+    """
+    running = [
+        f"{row.hostname} (process {row.pid}, {row.age:.0f} s ago)" for row in connection.execute(RUNNING_WORKERS)
+    ]
+    if running:
+        raise ConflictError(
+            f"The next migration needs all workers stopped, and these have a heartbeat: {', '.join(running)}. Stop the web and"
+            f" worker processes, then run `clay-push migrate` again. A worker that was killed counts for {RUNNING_SECONDS} s.",
+            code="workers_running",
+        )
 
 
 @cache

@@ -16,7 +16,7 @@ DAMAGE: dict[str, tuple[str, ...]] = {
     "ended_jobs": (f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",),
     "live_jobs": ("UPDATE clay.push_jobs SET status = 'running', finished_at = NULL",),
     "one_live_delivery": (
-        "DROP INDEX clay.clay_push_log_one_live_per_lead",
+        "DROP INDEX clay.clay_push_log_one_live",
         f"UPDATE clay.clay_push_log SET {LIVE}",
     ),
     "claims": (f"{UNCONSTRAINED}claim", f"{UNCONSTRAINED}lease", "UPDATE clay.clay_push_log SET claim_token = id"),
@@ -26,11 +26,13 @@ DAMAGE: dict[str, tuple[str, ...]] = {
     "one_meter": (
         "UPDATE clay.destination_versions SET url_fingerprint = 'x'",
         (
-            "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, url_fingerprint, source)"
-            " SELECT gen_random_uuid(), org_id, destination_id, number + 1, '', 'x', 'api' FROM clay.destination_versions"
+            "WITH second AS (INSERT INTO clay.quota_meters (org_id) SELECT org_id FROM clay.quota_meters RETURNING id)"
+            " INSERT INTO clay.destination_versions (id, org_id, destination_id, number, url_mask, url_fingerprint, source,"
+            " meter_id) SELECT gen_random_uuid(), org_id, destination_id, number + 1, '', 'x', 'api', second.id"
+            " FROM clay.destination_versions, second"
         ),
     ),
-    "table_epoch": ("UPDATE clay.push_jobs SET table_epoch = 7",),
+    "clay_table": ("UPDATE clay.push_jobs SET table_epoch = 7",),
     "poison": (f"UPDATE clay.clay_push_log SET {LIVE}, lost_claims = 4 WHERE seq = 1",),
     "leases": (
         (

@@ -34,6 +34,7 @@ from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
+from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import ClayPushError
 from clay_push_service.privacy.erase import erase
@@ -79,7 +80,7 @@ class Scene:
         await self.w.fetch("DELETE FROM clay.auto_export_runs")
         await self.w.fetch("DELETE FROM clay.push_jobs")
         await self.w.fetch("DELETE FROM clay.procrastinate_jobs")
-        await self.w.fetch("UPDATE clay.destinations SET next_slot_at = now(), throttled_ms = NULL")
+        await self.w.fetch("UPDATE clay.workspaces SET next_slot_at = now(), throttled_ms = NULL")
         self.version_id = await self.w.configure(WEBHOOK)
         self.ended = (await self.w.push(self.w.lead_ids[:LEADS])).job_id
         await self.w.fetch(
@@ -180,8 +181,16 @@ async def tries_throttled_webhook(scene: Scene) -> None:
 async def _tries_webhook(scene: Scene, answer: bytes) -> None:
     scene.clay.answer = lambda _number, _body: answer
     client = ClayClient.create(scene.w.settings)
+    [row] = await scene.w.fetch("SELECT org_id, id FROM clay.workspaces")
+    workspace = WorkspaceKey(row.org_id, row.id)
     webhook = StoredWebhook(
-        scene.version_id, scene.clay.url, None, "masked", Meter(uuid4(), 0, None), DestinationState.OPEN
+        scene.version_id,
+        workspace,
+        scene.clay.url,
+        None,
+        "masked",
+        Meter(uuid4(), 0, None),
+        DestinationState.OPEN,
     )
     try:
         policy, clock = Policy.of(scene.w.settings), DatabaseClock()

@@ -105,7 +105,7 @@ async def test_keys_are_kept_for_a_day_and_workers_for_an_hour(database_url: str
     async with world(database_url, leads=1) as w:
         for hours in (23, 25):
             await w.fetch(
-                "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer, created_at)"
+                "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, response, created_at)"
                 " VALUES (:org, :key, '', 202, '{}', now() - :hours * interval '1 hour')",
                 org=w.org_id, key=str(hours), hours=hours,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.read import Quota, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.slots import reserve_slots
+from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.states import DestinationState
 from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
@@ -255,12 +255,15 @@ async def test_no_save_moves_a_slot_that_is_given_out(app: AppClient) -> None:
         {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"quota_used": 3}, {"new_table": True},
         {"webhook_url": OTHER_WEBHOOK}, {"rate_limit_ms": 100},
     ]  # fmt: skip
+    async with app.database.transaction() as connection:
+        workspace_id = (await connection.execute(text("SELECT id FROM clay.workspaces"))).scalar_one()
+    workspace = WorkspaceKey(app.org_id, workspace_id)
     slots: list[datetime] = []
     for change in changes * 2:
         given = len(slots)
         while len(slots) == given:
             async with app.database.transaction() as connection:
-                reservation, _ = await reserve_slots(connection, app.org_id, 3)
+                reservation, _ = await reserve_slots(connection, workspace, 3)
             slots += reservation.slots
             await asyncio.sleep(min(reservation.wait.total_seconds(), 0.05))
         assert (await app.put(CONFIG, "owner", change)).status_code == 200
@@ -321,16 +324,17 @@ async def queue_leads(app: AppClient, number: int) -> UUID:
     async with app.database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, lead_count)"
-                " SELECT :job, org_id, gen_random_uuid(), version_id, 1, 'selected', :number FROM clay.destinations"
+                "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode,"
+                " lead_count) SELECT :job, org_id, gen_random_uuid(), id, version_id, 1, 'selected', :number FROM clay.destinations"
                 " WHERE org_id = :org"
             ),
             {"job": job_id, "org": app.org_id, "number": number},
         )
         await connection.execute(
             text(
-                "INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch)"
-                " SELECT :org, :job, gen_random_uuid(), gen_random_uuid(), 1 FROM generate_series(1, :number)"
+                "INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch)"
+                " SELECT :org, :job, gen_random_uuid(), gen_random_uuid(), destination_id, 1 FROM clay.push_jobs,"
+                " generate_series(1, :number) WHERE id = :job"
             ),
             {"job": job_id, "org": app.org_id, "number": number},
         )

@@ -4,59 +4,59 @@ import asyncio
 import itertools
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from clay_push_service.database.database import Database
-from clay_push_service.destinations.slots import reserve_slots, set_rate, throttle
+from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots, set_rate, throttle
 
 SLOT = timedelta(milliseconds=100)
 JITTER = timedelta(microseconds=10)
 
 
 @pytest.fixture
-async def org_id(database: Database) -> UUID:
-    """An organization with a destination of 10 leads a second, of which nothing is reserved."""
-    made = uuid4()
+async def workspace(database: Database) -> WorkspaceKey:
+    """A workspace of 10 leads a second, of which nothing is reserved."""
+    added = WorkspaceKey(uuid4(), uuid4())
     async with database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO clay.destinations (org_id, rate_limit_ms, next_slot_at)"
-                " VALUES (:org_id, 100, now() - interval '1 minute')"
+                "INSERT INTO clay.workspaces (org_id, id, rate_limit_ms, next_slot_at)"
+                " VALUES (:org_id, :id, 100, now() - interval '1 minute')"
             ),
-            {"org_id": made},
+            added._asdict(),
         )
-    return made
+    return added
 
 
-async def reserved(database: Database, org_id: UUID, wanted: int) -> list[datetime]:
+async def reserved(database: Database, workspace: WorkspaceKey, wanted: int) -> list[datetime]:
     async with database.driver() as connection, connection.transaction():
-        reservation, _ = await reserve_slots(connection, org_id, wanted)
+        reservation, _ = await reserve_slots(connection, workspace, wanted)
     return list(reservation.slots)
 
 
 async def next_slot(database: Database) -> datetime:
     async with database.transaction() as connection:
-        found: datetime = (await connection.execute(text("SELECT next_slot_at FROM clay.destinations"))).scalar_one()
+        found: datetime = (await connection.execute(text("SELECT next_slot_at FROM clay.workspaces"))).scalar_one()
     return found
 
 
-async def test_no_slot_is_given_out_twice(database: Database, org_id: UUID) -> None:
-    given = await asyncio.gather(*(reserved(database, org_id, 1) for _ in range(4)))
+async def test_no_slot_is_given_out_twice(database: Database, workspace: WorkspaceKey) -> None:
+    given = await asyncio.gather(*(reserved(database, workspace, 1) for _ in range(4)))
     slots = sorted(slot for each in given for slot in each)
     assert len(slots) == 4
     assert all(later - earlier >= SLOT - JITTER for earlier, later in itertools.pairwise(slots))
 
 
 async def test_a_worker_that_waits_for_the_row_gets_the_slots_after_those_of_the_first(
-    database: Database, org_id: UUID
+    database: Database, workspace: WorkspaceKey
 ) -> None:
     """It has waited for longer than the slots lie ahead, so its own count from the moment at which it has the row."""
     async with database.driver() as first, first.transaction():
-        mine, _ = await reserve_slots(first, org_id, 2)
-        waiting = asyncio.create_task(reserved(database, org_id, 1))
+        mine, _ = await reserve_slots(first, workspace, 2)
+        waiting = asyncio.create_task(reserved(database, workspace, 1))
         await blocked(database)
         await asyncio.sleep(0.5)
         released = await first.fetchval("SELECT clock_timestamp()")
@@ -77,49 +77,53 @@ async def blocked(database: Database) -> None:
 
 @pytest.mark.parametrize("rate_limit_ms", [100, 150, 60_000])
 async def test_a_saved_rate_moves_no_slot_back_that_is_given_out(
-    database: Database, org_id: UUID, rate_limit_ms: int
+    database: Database, workspace: WorkspaceKey, rate_limit_ms: int
 ) -> None:
-    given = await reserved(database, org_id, 6)
+    given = await reserved(database, workspace, 6)
     for _ in range(20):
         async with database.driver() as connection, connection.transaction():
-            await set_rate(connection, org_id, rate_limit_ms)
+            await set_rate(connection, workspace, rate_limit_ms)
     assert await next_slot(database) > given[-1]
 
 
-async def test_a_shorter_delay_holds_soon_where_a_distant_slot_was_next(database: Database, org_id: UUID) -> None:
+async def test_a_shorter_delay_holds_soon_where_a_distant_slot_was_next(
+    database: Database, workspace: WorkspaceKey
+) -> None:
     async with database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.destinations SET next_slot_at = now() + interval '1 minute'"))
+        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '1 minute'"))
     async with database.driver() as driver, driver.transaction():
-        await set_rate(driver, org_id, 100)
+        await set_rate(driver, workspace, 100)
         now = await driver.fetchval("SELECT clock_timestamp()")
     assert await next_slot(database) < now + timedelta(seconds=5)
 
 
 @pytest.mark.parametrize(("asked_for_ago", "kept"), [("1 minute", True), ("14 minutes", True), ("16 minutes", False)])
 async def test_a_saved_rate_keeps_a_pause_that_clay_asked_for(
-    database: Database, org_id: UUID, asked_for_ago: str, kept: bool
+    database: Database, workspace: WorkspaceKey, asked_for_ago: str, kept: bool
 ) -> None:
     async with database.transaction() as connection:
         await connection.execute(
             text(
-                "UPDATE clay.destinations SET next_slot_at = now() + interval '10 minutes',"
+                "UPDATE clay.workspaces SET next_slot_at = now() + interval '10 minutes',"
                 f" throttled_ms = 200, throttled_at = now() - interval '{asked_for_ago}'"
             )
         )
     before = await next_slot(database)
     async with database.driver() as driver, driver.transaction():
-        await set_rate(driver, org_id, 100)
+        await set_rate(driver, workspace, 100)
     assert (await next_slot(database) == before) == kept
 
 
-async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(database: Database, org_id: UUID) -> None:
+async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(
+    database: Database, workspace: WorkspaceKey
+) -> None:
     for seconds in (300.0, 1.0):
         async with database.transaction() as connection:
-            await throttle(connection, org_id, seconds)
+            await throttle(connection, workspace, seconds)
     async with database.transaction() as connection:
         row: Any = (
             await connection.execute(
-                text("SELECT extract(epoch FROM next_slot_at - now()) AS pause, throttled_ms FROM clay.destinations")
+                text("SELECT extract(epoch FROM next_slot_at - now()) AS pause, throttled_ms FROM clay.workspaces")
             )
         ).one()
     assert 250 < row.pause <= 300

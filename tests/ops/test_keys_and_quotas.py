@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from tests.support.app import AppClient, running_app
+from tests.support.destination_rows import add_destination
 from tests.support.runtime import runtime_role
 
 OLD, NEW = generate_key(), generate_key()
@@ -32,12 +33,9 @@ async def run(app: AppClient, statement: str, **values: object) -> None:
 
 async def destination(app: AppClient, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
     """One version for each entry of a ring, the last one in use; all on one meter."""
-    destination_id, meter_id, version_id = uuid4(), uuid4(), uuid4()
-    await run(
-        app,
-        "INSERT INTO clay.destinations (id, org_id, table_name) VALUES (:id, :org, 'Inbound')",
-        id=destination_id, org=org_id,
-    )  # fmt: skip
+    meter_id, version_id = uuid4(), uuid4()
+    async with app.database.transaction() as connection:
+        destination_id = await add_destination(connection, org_id, table_name="Inbound")
     await run(
         app,
         "INSERT INTO clay.quota_meters (id, org_id, used, quota_limit) VALUES (:id, :org, :used, :max)",

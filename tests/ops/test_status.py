@@ -49,13 +49,13 @@ async def due_leads(app: AppClient, minutes_ago: int = 5) -> None:
     job = uuid4()
     await run(
         app,
-        f"UPDATE clay.destinations SET next_slot_at = now() - interval '{minutes_ago} min' WHERE org_id = :org",
-        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, lead_count,"
-        f" created_at) SELECT '{job}', org_id, gen_random_uuid(), version_id, 1, 'selected', 3, now() - interval"
+        f"UPDATE clay.workspaces SET next_slot_at = now() - interval '{minutes_ago} min' WHERE org_id = :org",
+        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, lead_count,"
+        f" created_at) SELECT '{job}', org_id, gen_random_uuid(), id, version_id, 1, 'selected', 3, now() - interval"
         f" '{minutes_ago} min' FROM clay.destinations WHERE org_id = :org",
-        "INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch, due_at)"
-        f" SELECT :org, '{job}', gen_random_uuid(), gen_random_uuid(), 1, now() - interval '{minutes_ago} min'"
-        " FROM generate_series(1, 3)",
+        "INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch, due_at)"
+        f" SELECT :org, '{job}', gen_random_uuid(), gen_random_uuid(), id, 1, now() - interval '{minutes_ago} min'"
+        " FROM clay.destinations, generate_series(1, 3) WHERE org_id = :org",
     )
 
 
@@ -106,7 +106,7 @@ async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
     "not_due",
     [
         "UPDATE clay.clay_push_log SET due_at = now() + interval '1 min'",
-        "UPDATE clay.destinations SET next_slot_at = now() + interval '1 min'",
+        "UPDATE clay.workspaces SET next_slot_at = now() + interval '1 min'",
         "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()",
     ],
     ids=["backoff", "pace", "outage"],
@@ -137,7 +137,7 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
 
 async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: AppClient) -> None:
     await due_leads(app)
-    await run(app, "UPDATE clay.destinations SET next_slot_at = now() + interval '1 min'")
+    await run(app, "UPDATE clay.workspaces SET next_slot_at = now() + interval '1 min'")
     assert "1 push job has not finished and no worker is running." in str((await status(app, 503))["advice"])
 
 
@@ -146,11 +146,13 @@ async def more_destinations(app: AppClient, number: int, state: str, reason: str
     await run(
         app,
         "CREATE TEMPORARY TABLE made AS SELECT gen_random_uuid() AS org, gen_random_uuid() AS destination,"
-        f" gen_random_uuid() AS version FROM generate_series(1, {number})",
-        "INSERT INTO clay.destinations (id, org_id) SELECT destination, org FROM made",
+        f" gen_random_uuid() AS version, gen_random_uuid() AS workspace, gen_random_uuid() AS meter FROM generate_series(1, {number})",
+        "INSERT INTO clay.workspaces (id, org_id) SELECT workspace, org FROM made",
+        "INSERT INTO clay.quota_meters (id, org_id) SELECT meter, org FROM made",
+        "INSERT INTO clay.destinations (id, org_id, workspace_id) SELECT destination, org, workspace FROM made",
         "INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, url_mask, source, state, state_reason,"
-        f" state_since) SELECT version, org, destination, 1, 'sealed', 'masked', 'api', '{state}', '{reason}',"
-        f" now() - interval '{hours_ago} h' FROM made",
+        f" state_since, meter_id) SELECT version, org, destination, 1, 'sealed', 'masked', 'api', '{state}', '{reason}',"
+        f" now() - interval '{hours_ago} h', meter FROM made",
         "UPDATE clay.destinations SET version_id = made.version FROM made WHERE id = made.destination",
         "DROP TABLE made",
     )

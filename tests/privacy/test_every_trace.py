@@ -52,7 +52,7 @@ async def plant(w: World, lead_id: UUID) -> list[str]:
     )  # fmt: skip
     for value in [*values, str(lead_id)]:
         await w.fetch(
-            "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer)"
+            "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, response)"
             " VALUES (:org_id, :key, sha256('asked'), 202, '{}')",
             org_id=w.org_id, key=f"push-{value}",
         )  # fmt: skip
@@ -61,8 +61,8 @@ async def plant(w: World, lead_id: UUID) -> list[str]:
 
 async def add_job(w: World, like: UUID, filters: dict[str, object]) -> None:
     await w.fetch(
-        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_version_id, table_epoch, push_mode, filters, status,"
-        " finished_at) SELECT gen_random_uuid(), org_id, project_id, destination_version_id, table_epoch, 'filtered',"
+        "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, filters, status,"
+        " finished_at) SELECT gen_random_uuid(), org_id, project_id, destination_id, destination_version_id, table_epoch, 'filtered',"
         " CAST(:filters AS jsonb), 'completed', now() FROM clay.push_jobs WHERE id = :id",
         id=like, filters=json.dumps(filters),
     )  # fmt: skip

@@ -57,9 +57,9 @@ async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> Non
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await w.fetch("""
-            INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch, username, status, state,
+            INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch, username, status, state,
                 cause, finished_at)
-            SELECT org_id, job_id, gen_random_uuid(), project_id, 1, 'u' || n, 'failed', 'done', 'rejected', now()
+            SELECT org_id, job_id, gen_random_uuid(), project_id, destination_id, 1, 'u' || n, 'failed', 'done', 'rejected', now()
             FROM clay.clay_push_log, generate_series(1, 4500) AS n""")
         await w.fetch(
             "UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now() WHERE state <> 'done'"

@@ -193,8 +193,9 @@ async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(datab
             while not await w.fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await connection.execute(
-                text("""INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, url_mask, source)
-                        SELECT :new, org_id, destination_id, 2, sealed_url, url_mask, source FROM clay.destination_versions"""),
+                text("""INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, url_mask, source,
+                                                               meter_id)
+                        SELECT :new, org_id, destination_id, 2, sealed_url, url_mask, source, meter_id FROM clay.destination_versions"""),
                 {"new": new},
             )
             await connection.execute(text("UPDATE clay.destinations SET version_id = :new"), {"new": new})

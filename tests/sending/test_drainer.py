@@ -68,7 +68,7 @@ async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(datab
         assert {row.attempts for row in rows} == {1}
         assert (await w.job(accepted.job_id)).success_count == 10
         assert max(clay.gaps) >= 0.95
-        [pace] = await w.fetch("SELECT throttled_ms FROM clay.destinations")
+        [pace] = await w.fetch("SELECT throttled_ms FROM clay.workspaces")
         assert pace.throttled_ms == 40
 
 

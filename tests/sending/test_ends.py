@@ -58,7 +58,7 @@ async def test_a_lead_deleted_in_nexusleads_fails_as_gone_and_stops_no_other(dat
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("UPDATE clay.destinations SET next_slot_at = now() + interval '40 seconds'", "throttled"),
+        ("UPDATE clay.workspaces SET next_slot_at = now() + interval '40 seconds'", "throttled"),
         ("UPDATE clay.clay_push_log SET due_at = now() + interval '40 seconds'", "retrying"),
         (OUTAGE.replace("now(),", "now() + interval '40 seconds',").format(since="1 minute"), "server_error"),
     ],

@@ -135,7 +135,7 @@ async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_no
         asked = resolver.resolve
 
         async def resolve(host: str, port: int = 0, family: int = 0) -> Any:
-            await w.fetch("UPDATE clay.destinations SET next_slot_at = now() + interval '1 hour'")
+            await w.fetch("UPDATE clay.workspaces SET next_slot_at = now() + interval '1 hour'")
             return await asked(host, port, family)
 
         resolver.resolve = resolve  # type: ignore[method-assign]

@@ -79,7 +79,7 @@ async def test_a_stopping_worker_writes_the_pause_that_a_429_requests(
     async with begun(database_url, clay, monkeypatch) as (w, drainer, _):
         await until_a_status_is_read(drainer)
         await drainer.stop(0.0)
-        [row] = await w.fetch("SELECT next_slot_at > now() + interval '5 minutes' AS paused FROM clay.destinations")
+        [row] = await w.fetch("SELECT next_slot_at > now() + interval '5 minutes' AS paused FROM clay.workspaces")
         assert row.paused
 
 

@@ -29,6 +29,7 @@ from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 from clay_push_service.states import PushMode
+from tests.support.destination_rows import add_destination, add_version
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.receiver import Receiver, receiving
 from tests.support.runtime import open_host, runtime_url
@@ -89,32 +90,12 @@ class World:
         org_id = org_id or self.org_id
         version_id = uuid4()
         async with self.database.transaction() as connection:
-            destination_id = (
-                await connection.execute(
-                    text("""
-                INSERT INTO clay.destinations (org_id, rate_limit_ms, table_name) VALUES (:org_id, :rate, 'Leads')
-                ON CONFLICT (org_id) DO UPDATE SET rate_limit_ms = :rate RETURNING id"""),
-                    {"org_id": org_id, "rate": rate_limit_ms},
-                )
-            ).scalar_one()
-            await connection.execute(
-                text("""
-                INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, sealed_token,
-                    url_mask, source)
-                SELECT :id, :org_id, :destination_id, 1 + count(*), :url, :token, 'masked', 'api'
-                FROM clay.destination_versions WHERE destination_id = :destination_id"""),
-                {
-                    "id": version_id,
-                    "org_id": org_id,
-                    "destination_id": destination_id,
-                    "url": self.box.seal(url, org_id, version_id),
-                    "token": self.box.seal(token, org_id, version_id) if token else None,
-                },
-            )
-            await connection.execute(
-                text("UPDATE clay.destinations SET version_id = :id WHERE org_id = :org_id"),
-                {"id": version_id, "org_id": org_id},
-            )
+            destination_id = await add_destination(connection, org_id, rate_limit_ms=rate_limit_ms)
+            await add_version(
+                connection, org_id, destination_id, version_id=version_id,
+                sealed_url=self.box.seal(url, org_id, version_id),
+                sealed_token=self.box.seal(token, org_id, version_id) if token else None,
+            )  # fmt: skip
         return version_id
 
     async def push(
@@ -124,13 +105,14 @@ class World:
         again: bool = False,
         org_id: UUID | None = None,
         project_id: UUID | None = None,
+        destination_id: UUID | None = None,
     ) -> AcceptedJob:
         """Accept a push of these leads, or of all of the project."""
         org_id, project_id = org_id or self.org_id, project_id or self.project_id
         repeat = Resend.all() if again else Resend()
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
-            destination = await require_destination(connection, org_id)
+            destination = await require_destination(connection, org_id, destination_id)
             if lead_ids is None:
                 choice = await select_by_filters(
                     connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, repeat
@@ -233,7 +215,7 @@ async def draining(
     """A world whose destination is a receiver on this machine, and a drainer for it."""
     async with receiving(clay) as receiver:
         hosts = (f"127.0.0.1:{httpx.URL(receiver.url).port}",)
-        async with world(database_url, leads=leads, allowed_webhook_hosts=hosts, **changes) as made:
+        async with world(database_url, leads=leads, **{"allowed_webhook_hosts": hosts, **changes}) as made:
             await made.configure(receiver.url, rate_limit_ms=rate_limit_ms, token=token)
             async with made.drainer() as drainer:
                 yield made, drainer, receiver

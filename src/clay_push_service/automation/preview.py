@@ -14,6 +14,7 @@ from clay_push_service.automation.rule import read_rule
 from clay_push_service.automation.rule_selection import MESSAGES, Clause, apply_rule
 from clay_push_service.automation.run import Blocked, destination_or_block
 from clay_push_service.automation.schemas import LeftOut, PreviewedLead, RulePreview, RuleView
+from clay_push_service.destinations.clay_table import NO_TABLE
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.push_jobs.push_service import PushService
 from clay_push_service.push_jobs.selection import require_project
@@ -31,7 +32,7 @@ async def preview_rule(service: PushService, project_id: UUID, *, after: str | N
     stored = await read_rule(service.connection, service.tables, org_id, project_id)
     destination = await destination_or_block(service.connection, service.tables, org_id, stored.rule, service.settings)
     view = await destination_view(service.connection, org_id)
-    judged = apply_rule(service.tables, org_id, project_id, stored.rule, view.table_epoch if view else 1)
+    judged = apply_rule(service.tables, org_id, project_id, stored.rule, view.clay_table if view else NO_TABLE)
     counts = await _counts(service.connection, judged)
     page, more = await _page(service.connection, judged, after, limit)
     return RulePreview(

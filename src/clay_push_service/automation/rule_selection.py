@@ -11,6 +11,7 @@ from sqlalchemy.sql.selectable import CTE
 from clay_push_service.automation.rule import Rule
 from clay_push_service.deliveries.eligibility import push_history
 from clay_push_service.deliveries.suppression import is_erased
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.host.numbers import finite_or_null
 from clay_push_service.host.tables import HostTables
@@ -42,7 +43,7 @@ MESSAGES: Mapping[Clause, str] = MappingProxyType(
 )
 
 
-def apply_rule(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, table_epoch: int) -> CTE:
+def apply_rule(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, clay_table: ClayTable) -> CTE:
     """All leads of the project: lead_id, project_id, username, full_name, overall_score, classification, clause (or null)."""
     scores, leads, social, projects = tables.lead_scores, tables.leads, tables.social_context, tables.projects
     scanned = (
@@ -62,7 +63,7 @@ def apply_rule(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, t
         .where(scores.c.project_id == project_id)
         .cte("scanned")
     )
-    history = push_history(scanned, org_id, table_epoch)
+    history = push_history(scanned, org_id, clay_table)
     return (
         select(*scanned.c, _clause(scanned, history, rule, org_id).label("clause"))
         .join_from(scanned, history, history.c.contributor_id == scanned.c.lead_id, isouter=True)

@@ -147,7 +147,7 @@ async def _push_new_leads(
     destination = await destination_or_block(connection, tables, actor.org_id, rule, settings)
     if isinstance(destination, Blocked):
         return RunResult(destination.outcome, destination.message, project_id, source_job_id)
-    leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.table_epoch))
+    leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.clay_table))
     nothing = RunResult(
         RunOutcome.NOTHING_NEW, "No new lead of this project passes the rule.", project_id, source_job_id
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.deliveries.eligibility import as_sql, is_in_clay
 from clay_push_service.deliveries.table import LOG
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import content_hash, is_comparable
@@ -18,20 +19,25 @@ BATCH = 500
 ACCEPTED = text(f"""
 SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash FROM clay.clay_push_log
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND {as_sql(is_in_clay(LOG))}
-  AND table_epoch = :table_epoch
+  AND destination_id = :destination_id AND table_epoch = :table_epoch
 ORDER BY contributor_id, seq DESC
 """)
 
 
 async def changed_leads(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, table_epoch: int, lead_ids: Sequence[UUID]
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, clay_table: ClayTable, lead_ids: Sequence[UUID]
 ) -> set[UUID]:
     """Those of `lead_ids` whose payload would differ now; unknown, and so left out, for leads that have left the project.
 
     Scores belong to a project: compared across projects every lead would look changed, and Clay would bill it twice.
     A hash of another version cannot be compared, so its lead is left out, too.
     """
-    values = {"org_id": org_id, "table_epoch": table_epoch, "lead_ids": list(lead_ids)}
+    values = {
+        "org_id": org_id,
+        "destination_id": clay_table.destination_id,
+        "table_epoch": clay_table.epoch,
+        "lead_ids": list(lead_ids),
+    }
     by_project: defaultdict[UUID, dict[UUID, bytes]] = defaultdict(dict)
     for row in await connection.execute(ACCEPTED, values):
         if row.payload_hash is not None and is_comparable(row.payload_hash):

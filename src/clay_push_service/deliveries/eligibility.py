@@ -18,6 +18,7 @@ from sqlalchemy.sql.selectable import CTE
 from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.suppression import is_erased
 from clay_push_service.deliveries.table import LOG
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
@@ -33,7 +34,7 @@ class ClayState(StrEnum):
 
     NEVER = "never"
     QUEUED = "queued"
-    """A live delivery exists, in any push job and for any Clay table."""
+    """A live delivery to this destination exists, in any push job."""
     IN_CLAY = "in_clay"
     """Clay accepted it for the present Clay table."""
     CHANGED = "changed"
@@ -53,7 +54,7 @@ class Resend:
     maybe_in_clay: bool = False
     after_job: UUID | None = None
     """For a retry of this push job: only what happened to a lead after its delivery there counts, because that job meant to
-    send it despite everything before. A lead has one live delivery at a time, so its deliveries are ordered by `seq`."""
+    send it despite everything before. A lead has one live delivery per destination at a time, so `seq` orders these."""
 
     @classmethod
     def all(cls) -> "Resend":
@@ -67,6 +68,10 @@ def is_in_clay(log: FromClause) -> ColumnElement[bool]:
 def is_maybe_in_clay(log: FromClause) -> ColumnElement[bool]:
     """True also after a later failure: only a success shows what Clay has."""
     return log.c.cause == Cause.UNKNOWN.value
+
+
+def is_for(log: FromClause, clay_table: ClayTable) -> ColumnElement[bool]:
+    return and_(log.c.destination_id == clay_table.destination_id, log.c.table_epoch == clay_table.epoch)
 
 
 def is_queued(log: FromClause) -> ColumnElement[bool]:
@@ -86,7 +91,7 @@ def as_sql(condition: ColumnElement[bool]) -> str:
     return str(condition.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
 
 
-def eligibility(leads: PushableLeads, org_id: UUID, table_epoch: int, resend: Resend) -> CTE:
+def eligibility(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resend: Resend) -> CTE:
     """The selected leads, each with the cause that skips it, or null. Queued leads have none: see `queued_leads`."""
     selected = leads.cte("asked").prefix_with("MATERIALIZED", dialect="postgresql")
     sent = select(
@@ -95,7 +100,7 @@ def eligibility(leads: PushableLeads, org_id: UUID, table_epoch: int, resend: Re
         func.bool_or(is_maybe_in_clay(LOG)).label("maybe_in_clay"),
     ).where(
         LOG.c.org_id == org_id,
-        LOG.c.table_epoch == table_epoch,
+        is_for(LOG, clay_table),
         LOG.c.contributor_id.in_(select(selected.c.lead_id)),
         or_(is_in_clay(LOG), is_maybe_in_clay(LOG)),
     )
@@ -140,7 +145,8 @@ FROM clay.clay_push_log AS mine
 JOIN clay.clay_push_log AS sent ON sent.org_id = mine.org_id AND sent.contributor_id = mine.contributor_id
 LEFT JOIN clay.clay_push_log AS retried
   ON retried.job_id = :after_job AND retried.org_id = mine.org_id AND retried.contributor_id = mine.contributor_id
-WHERE mine.job_id = ANY(CAST(:job_ids AS uuid[])) AND mine.state = 'waiting' AND sent.table_epoch = :table_epoch
+WHERE mine.job_id = ANY(CAST(:job_ids AS uuid[])) AND mine.state = 'waiting' AND sent.destination_id = :destination_id
+  AND sent.table_epoch = :table_epoch
   AND (retried.seq IS NULL OR sent.seq > retried.seq)
   AND (({as_sql(is_in_clay(LOG.alias("sent")))} AND NOT :resend_in_clay)
        OR ({as_sql(is_maybe_in_clay(LOG.alias("sent")))} AND NOT :resend_maybe))
@@ -149,14 +155,15 @@ GROUP BY sent.contributor_id
 """Waiting leads of the push jobs `:job_ids` that another push job has sent since, with the cause that skips them."""
 
 
-def queued_leads(org_id: UUID) -> CTE:
-    """The leads of the organization that have a live delivery."""
-    return select(LOG.c.contributor_id).where(LOG.c.org_id == org_id, is_queued(LOG)).cte("live")
+def queued_leads(org_id: UUID, clay_table: ClayTable) -> CTE:
+    """The leads that have a live delivery to the destination, for whichever of its tables."""
+    of_destination = (LOG.c.org_id == org_id, LOG.c.destination_id == clay_table.destination_id)
+    return select(LOG.c.contributor_id).where(*of_destination, is_queued(LOG)).cte("live")
 
 
-def push_history(leads: CTE, org_id: UUID, table_epoch: int) -> CTE:
+def push_history(leads: CTE, org_id: UUID, clay_table: ClayTable) -> CTE:
     """For each of `leads` with deliveries: in_clay, queued, maybe_in_clay, and failed with a final cause."""
-    in_this_table = LOG.c.table_epoch == table_epoch
+    in_this_table = LOG.c.table_epoch == clay_table.epoch
     failed = and_(in_this_table, is_not_sent(LOG), LOG.c.cause.in_([cause.value for cause in FINAL_CAUSES]))
     return (
         select(
@@ -166,7 +173,11 @@ def push_history(leads: CTE, org_id: UUID, table_epoch: int) -> CTE:
             func.bool_or(and_(in_this_table, is_maybe_in_clay(LOG))).label("maybe_in_clay"),
             func.bool_or(failed).label("failed"),
         )
-        .where(LOG.c.org_id == org_id, LOG.c.contributor_id.in_(select(leads.c.lead_id)))
+        .where(
+            LOG.c.org_id == org_id,
+            LOG.c.destination_id == clay_table.destination_id,
+            LOG.c.contributor_id.in_(select(leads.c.lead_id)),
+        )
         .group_by(LOG.c.contributor_id)
         .cte("past")
     )
@@ -187,7 +198,7 @@ class LeadState:
 def _newest(columns: str, condition: str, name: str) -> str:
     """The newest delivery of a lead for this Clay table that meets the condition."""
     return f"""LEFT JOIN LATERAL (SELECT {columns} FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND {condition} AND table_epoch = :table_epoch
+    WHERE org_id = :org_id AND contributor_id = lead.id AND {condition} AND destination_id = :destination_id AND table_epoch = :table_epoch
     ORDER BY seq DESC LIMIT 1) AS {name} ON true"""
 
 
@@ -198,7 +209,7 @@ SELECT lead.id,
        unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
 FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND {as_sql(is_queued(LOG))} LIMIT 1) AS live ON true
+    WHERE org_id = :org_id AND destination_id = :destination_id AND contributor_id = lead.id AND {as_sql(is_queued(LOG))} LIMIT 1) AS live ON true
 {_newest("job_id, pushed_at", as_sql(is_in_clay(LOG)), "success")}
 {_newest("job_id", as_sql(is_maybe_in_clay(LOG)), "unsure")}
 {_newest("job_id", "status IN ('success', 'failed')", "last")}
@@ -207,10 +218,11 @@ LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
 
 
 async def read_lead_states(
-    connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID], table_epoch: int
+    connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID], clay_table: ClayTable
 ) -> dict[UUID, LeadState]:
     """One entry for each of `lead_ids`."""
-    values = {"org_id": org_id, "lead_ids": list(lead_ids), "table_epoch": table_epoch}
+    values = {"org_id": org_id, "lead_ids": list(lead_ids), "destination_id": clay_table.destination_id,
+              "table_epoch": clay_table.epoch}  # fmt: skip
     found: dict[UUID, LeadState] = {}
     for row in await connection.execute(STATES, values):
         # First match. A lead cancelled after a 5xx was sent, so the last case is `maybe_in_clay`, and not `never`.

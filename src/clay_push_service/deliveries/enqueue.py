@@ -1,6 +1,6 @@
 """Inserts the deliveries of a push: each selected lead is queued, or skipped with the cause, in one statement.
 
-Identical concurrent pushes are safe because of the partial unique index on (organization, lead) over live deliveries, and
+Identical concurrent pushes are safe because of the partial unique index on (organization, destination, lead) over live deliveries, and
 because of the order: insert first, then check the history again. A check before the insert only saves work: between it and
 the insert, another push's delivery may be inserted and end.
 """
@@ -17,6 +17,7 @@ from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries.eligibility import SENT_MEANWHILE, Resend, eligibility
 from clay_push_service.deliveries.suppression import erased_reference
 from clay_push_service.deliveries.table import LOG
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
@@ -53,28 +54,32 @@ async def queue_leads(
     leads: PushableLeads,
     org_id: UUID,
     jobs: Mapping[UUID, UUID],
-    table_epoch: int,
+    clay_table: ClayTable,
     resend: Resend,
 ) -> dict[UUID, QueuedCount]:
     """Insert the deliveries of these push jobs (`jobs`: project → job) in lead order, and count them into the jobs."""
-    judged = eligibility(leads, org_id, table_epoch, resend)
+    judged = eligibility(leads, org_id, clay_table, resend)
     job_id = case(
         *((judged.c.project_id == project_id, literal(job_id, Uuid())) for project_id, job_id in jobs.items()),
         else_=null(),
     )
-    common = ("org_id", "job_id", "contributor_id", "project_id", "table_epoch", "username", "full_name")
+    common = (
+        "org_id", "job_id", "contributor_id", "project_id", "destination_id", "table_epoch", "username", "full_name",
+    )  # fmt: skip
     # The skipped row of an erased lead does not identify the person.
     erased = judged.c.cause == Cause.ERASED.value
     reference = func.coalesce(erased_reference(judged.c.lead_id, org_id), judged.c.lead_id)
     values = (
         literal(org_id, Uuid()), job_id, case((erased, reference), else_=judged.c.lead_id),
-        judged.c.project_id, literal(table_epoch),
+        judged.c.project_id, literal(clay_table.destination_id, Uuid()), literal(clay_table.epoch),
         case((erased, null()), else_=judged.c.username), case((erased, null()), else_=judged.c.full_name),
     )  # fmt: skip
     queued = (
         postgresql.insert(LOG)
         .from_select(common, select(*values).where(judged.c.cause.is_(None)).order_by(judged.c.lead_id))
-        .on_conflict_do_nothing(index_elements=["org_id", "contributor_id"], index_where=text("state <> 'done'"))
+        .on_conflict_do_nothing(
+            index_elements=["org_id", "destination_id", "contributor_id"], index_where=text("state <> 'done'")
+        )
         .returning(LOG.c.contributor_id)
         .cte("queued")
     )
@@ -104,7 +109,8 @@ async def queue_leads(
         SKIP_SENT_MEANWHILE,
         {
             "job_ids": job_ids,
-            "table_epoch": table_epoch,
+            "destination_id": clay_table.destination_id,
+            "table_epoch": clay_table.epoch,
             "after_job": resend.after_job,
             "resend_in_clay": resend.in_clay,
             "resend_maybe": resend.maybe_in_clay,

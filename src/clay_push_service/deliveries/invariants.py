@@ -53,9 +53,9 @@ CHECKS: Sequence[Check] = (
     Check("live_jobs", "A push job without a live delivery is finished.", """
         SELECT id FROM clay.push_jobs WHERE status IN ('pending', 'running')
           AND success_count + failed_count + skipped_count = lead_count"""),
-    Check("one_live_delivery", "A lead of an organization has at most one live delivery.", """
+    Check("one_live_delivery", "A lead has at most one live delivery to a destination.", """
         SELECT contributor_id AS id FROM clay.clay_push_log WHERE state <> 'done'
-        GROUP BY org_id, contributor_id HAVING count(*) > 1"""),
+        GROUP BY org_id, destination_id, contributor_id HAVING count(*) > 1"""),
     Check("claims", "Only claimed deliveries have a token and a lease.", """
         SELECT id FROM clay.clay_push_log
         WHERE (state IN ('claimed', 'sending')) <> (claim_token IS NOT NULL)
@@ -67,7 +67,8 @@ CHECKS: Sequence[Check] = (
     Check("once", "A lead is recorded once as accepted by a Clay table, unless it was pushed again on purpose.", """
         SELECT contributor_id AS id FROM (
             SELECT delivery.contributor_id, job.push_again,
-                   row_number() OVER (PARTITION BY delivery.org_id, delivery.contributor_id, delivery.table_epoch
+                   row_number() OVER (PARTITION BY delivery.org_id, delivery.contributor_id, delivery.destination_id,
+                                                   delivery.table_epoch
                                       ORDER BY delivery.seq) AS number
             FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
             WHERE delivery.status = 'success') AS taken
@@ -95,9 +96,9 @@ CHECKS: Sequence[Check] = (
     Check("one_meter", "All versions of a webhook count on one meter.", """
         SELECT min(id::text) AS id FROM clay.destination_versions WHERE url_fingerprint IS NOT NULL
         GROUP BY org_id, url_fingerprint HAVING count(DISTINCT meter_id) > 1"""),
-    Check("table_epoch", "A delivery has the Clay table of its push job.", """
+    Check("clay_table", "A delivery has the destination and the Clay table of its push job.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
-        WHERE delivery.table_epoch <> job.table_epoch"""),
+        WHERE delivery.table_epoch <> job.table_epoch OR delivery.destination_id <> job.destination_id"""),
     Check("poison", "A lead that has lost too many claims is not sent again.", f"""
         SELECT id FROM clay.clay_push_log WHERE state <> 'done' AND lost_claims >= {LOST_CLAIMS_TO_POISON}"""),
     Check("leases", "An expired lease is swept.", """

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver
 
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep
-from clay_push_service.destination_settings.save_config import ENSURE, SaveConfig
+from clay_push_service.destination_settings.save_config import SaveConfig, ensure_destination
 from clay_push_service.destination_settings.webhook_form import check_new_url
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
@@ -56,7 +56,7 @@ async def configure(
             ],
         )
     async with database.transaction() as connection:
-        await connection.execute(ENSURE, {"org_id": org_id})
+        await ensure_destination(connection, org_id)
         current = await read_destination(connection, box, org_id, lock=True)
         if current is None or current.version_id != (seen.version_id if seen else None):
             raise ConflictError(

@@ -27,11 +27,11 @@ from clay_push_service.destination_settings.host_values import (
     table_name_of,
 )
 from clay_push_service.destination_settings.pending_webhook import put_pending, settle_pending
-from clay_push_service.destination_settings.save_config import DEFAULT_RATE_LIMIT_MS, ENSURE, SaveConfig
+from clay_push_service.destination_settings.save_config import DEFAULT_RATE_LIMIT_MS, SaveConfig, ensure_destination
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.secret_box import SecretBox, mask
-from clay_push_service.destinations.slots import set_rate
+from clay_push_service.destinations.slots import WorkspaceKey, set_rate
 from clay_push_service.destinations.unsealed import StoredDestination, read_destination
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables, SettingsAccess
@@ -43,19 +43,28 @@ OUR_SOURCE: Final = "api"
 
 READ = text("""
 SELECT destination.host_fingerprint, destination.version_id, version.source,
-       EXISTS (SELECT 1 FROM clay.destination_versions WHERE org_id = destination.org_id) AS had_webhook,
+       EXISTS (SELECT 1 FROM clay.destination_versions
+               WHERE org_id = destination.org_id AND destination_id = destination.id) AS had_webhook,
        pending.id AS pending_id, pending.url_mask AS pending_mask
 FROM clay.destinations AS destination
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
 LEFT JOIN clay.pending_webhooks AS pending ON pending.org_id = destination.org_id
-WHERE destination.org_id = :org_id
+WHERE destination.org_id = :org_id AND destination.is_default
 """)
 LOCK = text(f"{READ.text} FOR UPDATE OF destination")
-UPDATE_TABLE_NAME = text("""
-UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id
+READ_NAME_AND_RATE = text("""
+SELECT destination.table_name, destination.workspace_id, workspace.rate_limit_ms
+FROM clay.destinations AS destination
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
+WHERE destination.org_id = :org_id AND destination.is_default
 """)
-STORE_FINGERPRINT = text("UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id")
+UPDATE_TABLE_NAME = text("""
+UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id AND is_default
+""")
+STORE_FINGERPRINT = text(
+    "UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id AND is_default"
+)
 
 log = logs.get(__name__)
 
@@ -97,7 +106,7 @@ class _Change:
     refusal: BlockedError | None
 
     async def run(self) -> str | None:
-        await self.connection.execute(ENSURE, {"org_id": self.org_id})
+        await ensure_destination(self.connection, self.org_id)
         await self.connection.execute(LOCK, {"org_id": self.org_id})
         row = (await self.connection.execute(READ, {"org_id": self.org_id})).one()  # read again under the lock
         kept: bytes | None = row.host_fingerprint
@@ -178,7 +187,7 @@ class _Change:
             return
         row = (
             await self.connection.execute(
-                text("SELECT table_name, rate_limit_ms FROM clay.destinations WHERE org_id = :org_id"),
+                READ_NAME_AND_RATE,
                 {"org_id": self.org_id},
             )
         ).one()
@@ -192,7 +201,9 @@ class _Change:
             return
         await self.connection.execute(UPDATE_TABLE_NAME, {"table_name": wanted["table_name"], "org_id": self.org_id})
         if "rate_limit_ms" in changed:
-            await set_rate(self.connection, self.org_id, int(str(wanted["rate_limit_ms"])))
+            await set_rate(
+                self.connection, WorkspaceKey(self.org_id, row.workspace_id), int(str(wanted["rate_limit_ms"]))
+            )
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, ACTOR, "config.changed", changed)
 

@@ -13,11 +13,11 @@ from clay_push_service.destination_settings.save_config import CHANGED
 from clay_push_service.errors import ConflictError
 
 # FOR UPDATE: a concurrent push is accepted wholly before or wholly after.
-LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
+LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
 NUMBER = text("SELECT number FROM clay.destination_versions WHERE org_id = :org_id AND id = :version_id")
 DECLARE = text("""
 UPDATE clay.destinations SET table_epoch = table_epoch + 1, new_table_version = :number, updated_at = now()
-WHERE org_id = :org_id AND coalesce(new_table_version, 0) < coalesce(url_since_version, 1)
+WHERE org_id = :org_id AND is_default AND coalesce(new_table_version, 0) < coalesce(url_since_version, 1)
 RETURNING table_epoch
 """)
 

@@ -12,12 +12,12 @@ from clay_push_service.destination_settings.pending_webhook import settle_pendin
 from clay_push_service.destinations.state import remove_versions
 
 # FOR UPDATE: a concurrent push is accepted before (its leads are ended below) or refused after (409).
-LOCK = text("SELECT version_id FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
-DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id")
+LOCK = text("SELECT id, version_id FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
+DETACH = text("UPDATE clay.destinations SET version_id = NULL, updated_at = now() WHERE org_id = :org_id AND id = :id")
 LIVE_JOBS = text("""
 SELECT job.id FROM clay.push_jobs AS job
-JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
-WHERE version.org_id = :org_id AND version.sealed_url IS NOT NULL AND job.status IN ('pending', 'running')
+JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
+WHERE job.org_id = :org_id AND job.destination_id = :id AND version.sealed_url IS NOT NULL AND job.status IN ('pending', 'running')
 """)
 
 
@@ -28,9 +28,9 @@ async def remove_destination(connection: AsyncConnection, org_id: UUID, actor: s
         await audit(connection, org_id, actor, "config.pending_settled")
     if row is None or row.version_id is None:
         return None
-    await connection.execute(DETACH, {"org_id": org_id})
-    jobs = list((await connection.execute(LIVE_JOBS, {"org_id": org_id})).scalars())
+    await connection.execute(DETACH, {"org_id": org_id, "id": row.id})
+    jobs = list((await connection.execute(LIVE_JOBS, {"org_id": org_id, "id": row.id})).scalars())
     ended = sum((await end_queued(connection, jobs, Cause.DESTINATION_REMOVED)).values()) if jobs else 0
-    await remove_versions(connection, org_id, Cause.DESTINATION_REMOVED)
+    await remove_versions(connection, org_id, row.id, Cause.DESTINATION_REMOVED)
     await audit(connection, org_id, actor, "config.removed", {"ended": ended})
     return ended

@@ -16,7 +16,7 @@ from clay_push_service.destinations.guard import CheckedUrl
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
 from clay_push_service.destinations.secret_box import SecretBox, mask
-from clay_push_service.destinations.slots import set_rate
+from clay_push_service.destinations.slots import ensure_default_workspace, set_rate
 from clay_push_service.destinations.state import NewVersion, insert_version, reopen_saved
 from clay_push_service.destinations.unsealed import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
@@ -27,7 +27,11 @@ CHANGED = "The Clay settings have changed since you read them: read them again."
 DEFAULT_QUOTA_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
 
-ENSURE = text("INSERT INTO clay.destinations (org_id) VALUES (:org_id) ON CONFLICT (org_id) DO NOTHING")
+ENSURE = text("""
+INSERT INTO clay.destinations (org_id, workspace_id)
+SELECT org_id, id FROM clay.workspaces WHERE org_id = :org_id AND is_default
+ON CONFLICT (org_id) WHERE is_default DO NOTHING
+""")
 UPDATE_DESTINATION = text("""
 UPDATE clay.destinations
 SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch,
@@ -35,8 +39,14 @@ SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epo
     new_table_version = CASE WHEN CAST(:new_table AS boolean) THEN version.number ELSE new_table_version END,
     updated_at = now()
 FROM clay.destination_versions AS version
-WHERE destinations.org_id = :org_id AND version.org_id = :org_id AND version.id = :version_id
+WHERE destinations.org_id = :org_id AND destinations.id = :id AND version.org_id = :org_id AND version.id = :version_id
 """)
+
+
+async def ensure_destination(connection: AsyncConnection, org_id: UUID) -> None:
+    """Create the organization's default destination with its workspace, if it has none."""
+    await ensure_default_workspace(connection, org_id)
+    await connection.execute(ENSURE, {"org_id": org_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +102,16 @@ class SaveConfig:
             await set_meter(self.connection, self.org_id, meter.id, used=used, limit=limit, sets_limit=sets_limit)
         values = {
             "org_id": self.org_id,
+            "id": current.id,
             "version_id": version_id,
             "table_name": wanted.table_name,
-            "table_epoch": current.table_epoch + self.change.new_table,
+            "table_epoch": current.clay_table.epoch + self.change.new_table,
             "new_url": "webhook_url" in changed,
             "new_table": self.change.new_table,
         }
         await self.connection.execute(UPDATE_DESTINATION, values)
         if "rate_limit_ms" in changed:
-            await set_rate(self.connection, self.org_id, wanted.rate_limit_ms)
+            await set_rate(self.connection, current.workspace, wanted.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
@@ -158,7 +169,7 @@ class SaveConfig:
         if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != wanted.quota_limit:
             found["quota_limit"] = wanted.quota_limit
         if self.change.new_table:
-            found["table_epoch"] = current.table_epoch + 1
+            found["table_epoch"] = current.clay_table.epoch + 1
         return found
 
     def _token(self) -> str | None:
@@ -195,6 +206,6 @@ class SaveConfig:
             meter_id=meter_id,
             source=self.source,
             created_by=self.actor,
-            has_odd_form=form_of(self.checked) is not Form.WEBHOOK,
+            has_unusual_form=form_of(self.checked) is not Form.WEBHOOK,
         )
         return version_id, await insert_version(self.connection, version)

@@ -171,7 +171,7 @@ class Config(BaseModel):
             webhook_url=webhook.url_mask if webhook else None,
             has_token=webhook.has_token if webhook else False,
             table_name=view.table_name if view else None,
-            table_epoch=view.table_epoch if view else 1,
+            table_epoch=view.clay_table.epoch if view else 1,
             rate_limit_ms=view.rate_limit_ms if view else DEFAULT_RATE_LIMIT_MS,
             quota_used=webhook.quota.used if webhook else 0,
             quota_limit=webhook.quota.limit if webhook else DEFAULT_QUOTA_LIMIT,
@@ -184,7 +184,7 @@ class Config(BaseModel):
             problem=problem,
             pending=PendingChange.of(pending),
             offers_new_table=view.offers_new_table if view else False,
-            warnings=[ODD_FORM] if webhook and webhook.has_odd_form else [],
+            warnings=[ODD_FORM] if webhook and webhook.has_unusual_form else [],
         )
 
 

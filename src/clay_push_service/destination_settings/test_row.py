@@ -22,7 +22,7 @@ from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
-from clay_push_service.destinations.slots import reserve_slots, throttle
+from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots, throttle
 from clay_push_service.destinations.state import reopen_tested
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
@@ -93,7 +93,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
 """Message and remedy of a failed test, where those of a delivery speak of leads and retries."""
 
 
-async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -> SlotGate:
+async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: DatabaseClock) -> SlotGate:
     """Reserve a slot of the pace for one POST. Without a pace the slot is now. Holds no connection to PostgreSQL.
 
     Raises 429 when no slot is free within two seconds.
@@ -106,7 +106,7 @@ async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -
         while True:
             asked_at = time.monotonic()
             async with database.transaction() as connection:
-                reservation, now = await reserve_slots(connection, org_id, 1, newcomer=True)
+                reservation, now = await reserve_slots(connection, workspace, 1, newcomer=True)
             clock.learn(now, asked_at, time.monotonic())
             if reservation.slots or reservation.unpaced:
                 return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
@@ -118,7 +118,7 @@ async def gate_of_slot(database: Database, org_id: UUID, clock: DatabaseClock) -
     slot = await reserve()
     if slot is None:
         raise _busy(wait_seconds)
-    return SlotGate(slot, clock, defaultdict(lambda: float("-inf")), org_id, reserve)
+    return SlotGate(slot, clock, defaultdict(lambda: float("-inf")), workspace.id, reserve)
 
 
 def _busy(seconds: float) -> TooManyRequestsError:
@@ -148,7 +148,7 @@ async def try_webhook(
         target = Target(check_url(webhook.url, policy), webhook.token)
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
-    gate = await gate_of_slot(database, org_id, clock)
+    gate = await gate_of_slot(database, webhook.workspace, clock)
     response = await client.post(target, build_sample(uuid4(), clock.now()).body, gate)
     if gate.lost:
         raise _busy(1.0)
@@ -173,20 +173,20 @@ async def _recorded(
 
     async def write() -> None:
         async with database.transaction() as connection:
-            await _record(connection, org_id, webhook.version_id, outcome)
+            await _record(connection, webhook, outcome)
             await audit(connection, org_id, actor, "config.tested", details)
 
     await on_fresh_plan(write)
     return finding_of(outcome, None if response is None else response.duration_ms)
 
 
-async def _record(connection: AsyncConnection, org_id: UUID, version_id: UUID, outcome: Outcome) -> None:
+async def _record(connection: AsyncConnection, webhook: StoredWebhook, outcome: Outcome) -> None:
     if _is_good(outcome):
-        await reopen_tested(connection, org_id, version_id)
-        await queue.wake_live(connection, org_id)
-    await add_submissions(connection, {version_id: outcome.submissions})
+        await reopen_tested(connection, webhook.workspace.org_id, webhook.version_id)
+        await queue.wake_live(connection, webhook.workspace.org_id)
+    await add_submissions(connection, {webhook.version_id: outcome.submissions})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
-        await throttle(connection, org_id, outcome.retry_after_seconds)
+        await throttle(connection, webhook.workspace, outcome.retry_after_seconds)
 
 
 def _is_good(outcome: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the destination of an organization for API responses, without its URL and token, which stay encrypted."""
+"""Reads the default destination of an organization for API responses, without its URL and token, which stay encrypted."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.pace import Pace
 from clay_push_service.states import DestinationState
 
@@ -18,20 +19,21 @@ NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integra
 """Word for word from the feature document, section 7.2."""
 
 READ = text("""
-SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, destination.next_slot_at,
-       destination.throttled_ms, destination.throttled_at, clock_timestamp() AS now,
+SELECT destination.id, destination.table_name, destination.table_epoch, workspace.rate_limit_ms, workspace.next_slot_at,
+       workspace.throttled_ms, workspace.throttled_at, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
-       version.refusals, version.outages, version.source, version.has_odd_form, destination.url_since_version, destination.new_table_version,
+       version.refusals, version.outages, version.source, version.has_unusual_form, destination.url_since_version, destination.new_table_version,
        change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
 LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 LEFT JOIN LATERAL (SELECT actor, at FROM clay.audit_log
                    WHERE org_id = destination.org_id AND action IN ('config.changed', 'config.removed')
                    ORDER BY id DESC LIMIT 1) AS change ON true
-WHERE destination.org_id = :org_id
+WHERE destination.org_id = :org_id AND destination.is_default
 """)
 
 
@@ -73,7 +75,7 @@ class WebhookView:
     outages: int
     source: Literal["api", "host"]
     """Saved through the API, or on the settings page of NexusLeads."""
-    has_odd_form: bool
+    has_unusual_form: bool
     """The URL does not have the form of a Clay webhook URL."""
 
 
@@ -82,7 +84,7 @@ class DestinationView:
     """`webhook`: None if no webhook was saved yet, or the last one was removed."""
 
     table_name: str | None
-    table_epoch: int
+    clay_table: ClayTable
     rate_limit_ms: int
     current_interval_ms: float
     """`rate_limit_ms`, or more for some minutes after a 429."""
@@ -110,11 +112,11 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
         until = row.probe_at if state is DestinationState.WAITING else row.next_slot_at if throttled else None
         webhook = WebhookView(
             row.version_id, row.number, row.url_mask, row.has_token, Quota(row.used, row.quota_limit), state,
-            row.state_reason, row.state_since, until, row.refusals, row.outages, row.source, row.has_odd_form,
+            row.state_reason, row.state_since, until, row.refusals, row.outages, row.source, row.has_unusual_form,
         )  # fmt: skip
     return DestinationView(
         row.table_name,
-        row.table_epoch,
+        ClayTable(row.id, row.table_epoch),
         row.rate_limit_ms,
         interval_ms,
         webhook,

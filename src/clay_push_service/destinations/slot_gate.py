@@ -40,14 +40,14 @@ class SlotGate:
         slot: Slot,
         clock: DatabaseClock,
         last_sent: MutableMapping[UUID, float],
-        org_id: UUID,
+        workspace_id: UUID,
         renew: Callable[[], Awaitable[Slot | None]],
     ) -> None:
-        """`last_sent`: when this process sent the organization's last POST, on `time.monotonic()`."""
+        """`last_sent`: when this process sent the workspace's last POST, on `time.monotonic()`."""
         self._slot = slot
         self._clock = clock
         self._last_sent = last_sent
-        self._org_id = org_id
+        self._workspace_id = workspace_id
         self._renew = renew
         self.late_seconds: float | None = None
         """Between the slot and the first byte; None: no byte was sent."""
@@ -57,7 +57,7 @@ class SlotGate:
     async def wait(self) -> bool:
         """Return at the time of the slot or of a later one. False: no slot is available soon."""
         while True:
-            spaced = self._last_sent[self._org_id] + self._slot.interval.total_seconds() * LATE_SHARE
+            spaced = self._last_sent[self._workspace_id] + self._slot.interval.total_seconds() * LATE_SHARE
             now = time.monotonic()
             seconds = max(self._clock.at(self._slot.at), spaced) - now
             if seconds > 0:
@@ -77,7 +77,7 @@ class SlotGate:
         now = time.monotonic()
         if self._is_late(now):
             return False
-        self._last_sent[self._org_id] = now
+        self._last_sent[self._workspace_id] = now
         self.late_seconds = now - self._clock.at(self._slot.at)
         return True
 

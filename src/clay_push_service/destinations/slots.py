@@ -1,9 +1,11 @@
-"""Reserves slots of the pace in the row of the destination, so that the pace holds for any number of workers and after crashes.
+"""Reserves slots of the pace in the row of the workspace, so that the pace holds for any number of workers and after crashes.
 
-This module owns every statement that changes `next_slot_at`; none sets it before a reserved slot. `SET_RATE` is for settings.
+This module owns every statement that changes `clay.workspaces`; none sets `next_slot_at` before a reserved slot. All
+destinations of a workspace share its pace: Clay limits requests per workspace. `SET_RATE` is for settings.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
@@ -13,64 +15,79 @@ from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservat
 LOCK = Statement("""
 WITH locked AS MATERIALIZED (
     SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at
-    FROM clay.destinations WHERE org_id = :org_id FOR NO KEY UPDATE)
+    FROM clay.workspaces WHERE org_id = :org_id AND id = :id FOR NO KEY UPDATE)
 SELECT *, clock_timestamp() AS now FROM locked
 """)
-MOVE = Statement("UPDATE clay.destinations SET next_slot_at = :next_slot_at WHERE org_id = :org_id")
+MOVE = Statement("UPDATE clay.workspaces SET next_slot_at = :next_slot_at WHERE org_id = :org_id AND id = :id")
 THROTTLE = Statement("""
-UPDATE clay.destinations
+UPDATE clay.workspaces
 SET next_slot_at = :next_slot_at, throttled_ms = :throttled_ms, throttled_at = :throttled_at
-WHERE org_id = :org_id
+WHERE org_id = :org_id AND id = :id
 """)
 # No slot is reserved further ahead than the longest horizon, so this never sets next_slot_at before a reserved slot.
 # A pause that Clay requested (at most 15 minutes) stays. clock_timestamp(): the transaction may have waited for the row.
 SET_RATE = Statement(f"""
-UPDATE clay.destinations
+UPDATE clay.workspaces
 SET rate_limit_ms = CAST(:rate_limit_ms AS integer),
     next_slot_at = CASE WHEN throttled_at > now() - interval '15 minutes' THEN next_slot_at
                         ELSE least(next_slot_at, clock_timestamp() + interval '{NEWCOMER_HORIZON.total_seconds()} seconds'
                                    + CAST(:rate_limit_ms AS integer) * interval '1 millisecond') END,
     updated_at = now()
-WHERE org_id = :org_id
+WHERE org_id = :org_id AND id = :id
 """)
 
 
-async def _locked(connection: Connection, org_id: UUID) -> tuple[Pace, datetime] | None:
-    for rate_limit_ms, next_slot_at, throttled_ms, throttled_at, now in await LOCK.rows(connection, {"org_id": org_id}):
+# Serves a new organization's first settings and a repeated save alike.
+ENSURE = Statement("""
+INSERT INTO clay.workspaces (org_id) VALUES (:org_id) ON CONFLICT (org_id) WHERE is_default DO NOTHING
+""")
+
+
+class WorkspaceKey(NamedTuple):
+    """The key of a workspace."""
+
+    org_id: UUID
+    id: UUID
+
+
+async def ensure_default_workspace(connection: Connection, org_id: UUID) -> None:
+    """Create the organization's default workspace, if it has none."""
+    await ENSURE.rows(connection, {"org_id": org_id})
+
+
+async def _lock(connection: Connection, workspace: WorkspaceKey) -> tuple[Pace, datetime]:
+    """Returns the pace with the time of the database's clock. Raises LookupError for an unknown workspace."""
+    for rate_limit_ms, next_slot_at, throttled_ms, throttled_at, now in await LOCK.rows(
+        connection, workspace._asdict()
+    ):
         return Pace(float(rate_limit_ms), next_slot_at, throttled_ms, throttled_at), now
-    return None
+    raise LookupError(f"there is no workspace {workspace.id} of organization {workspace.org_id}")
 
 
 async def reserve_slots(
-    connection: Connection, org_id: UUID, wanted: int, *, newcomer: bool = False
+    connection: Connection, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False
 ) -> tuple[Reservation, datetime]:
     """Reserve up to `wanted` slots. Returns them with the time of the database's clock, on which they are."""
-    locked = await _locked(connection, org_id)
-    if locked is None:
-        raise LookupError("the organization has no destination")
-    pace, now = locked
+    pace, now = await _lock(connection, workspace)
     reservation = reserve(pace, now, wanted, newcomer=newcomer)
     if reservation.slots:
-        await MOVE.rows(connection, {"org_id": org_id, "next_slot_at": reservation.next_slot_at})
+        await MOVE.rows(connection, {**workspace._asdict(), "next_slot_at": reservation.next_slot_at})
     return reservation, now
 
 
-async def set_rate(connection: Connection, org_id: UUID, rate_limit_ms: int) -> None:
+async def set_rate(connection: Connection, workspace: WorkspaceKey, rate_limit_ms: int) -> None:
     """Set the delay between two leads; a shorter one holds within about a second."""
-    await SET_RATE.rows(connection, {"org_id": org_id, "rate_limit_ms": rate_limit_ms})
+    await SET_RATE.rows(connection, {**workspace._asdict(), "rate_limit_ms": rate_limit_ms})
 
 
-async def throttle(connection: Connection, org_id: UUID, retry_after_seconds: float) -> None:
+async def throttle(connection: Connection, workspace: WorkspaceKey, retry_after_seconds: float) -> None:
     """Apply a 429: move the next slot and halve the pace, for every worker."""
-    locked = await _locked(connection, org_id)
-    if locked is None:
-        return
-    pace, now = locked
+    pace, now = await _lock(connection, workspace)
     slower = pace.throttle(now, retry_after_seconds)
     await THROTTLE.rows(
         connection,
         {
-            "org_id": org_id,
+            **workspace._asdict(),
             "next_slot_at": slower.next_slot_at,
             "throttled_ms": slower.throttled_ms,
             "throttled_at": slower.throttled_at,

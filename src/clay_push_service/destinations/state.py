@@ -31,18 +31,20 @@ class StoredHealth(NamedTuple):
 
 READ = text("""
 SELECT version.id, version.org_id, version.sealed_url, version.sealed_token, version.state, version.state_reason,
-       version.state_since, version.probe_at, destination.rate_limit_ms, clock_timestamp() AS now
+       version.state_since, version.probe_at, destination.id AS destination_id, workspace.id AS workspace_id,
+       workspace.rate_limit_ms, clock_timestamp() AS now
 FROM clay.destination_versions AS version
-JOIN clay.destinations AS destination ON destination.id = version.destination_id
+JOIN clay.destinations AS destination ON destination.org_id = version.org_id AND destination.id = version.destination_id
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 WHERE version.org_id = :org_id AND version.id = :version_id
 """)
 # A new version is open: the defaults of its state columns.
 INSERT = text("""
 INSERT INTO clay.destination_versions
     (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
-     has_odd_form)
+     has_unusual_form)
 SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
-       :url_fingerprint, :meter_id, :source, :created_by, :has_odd_form
+       :url_fingerprint, :meter_id, :source, :created_by, :has_unusual_form
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """)
@@ -81,7 +83,7 @@ SET state = 'open', state_reason = NULL, state_since = now(), refusals = 0, outa
 REMOVE = text("""
 UPDATE clay.destination_versions
 SET sealed_url = NULL, sealed_token = NULL, state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
-WHERE org_id = :org_id AND sealed_url IS NOT NULL
+WHERE org_id = :org_id AND destination_id = :destination_id AND sealed_url IS NOT NULL
 """)
 # The usual case: Clay accepted every lead, and the destination is open and stays open. One statement for health and quota.
 COUNT_ACCEPTED = Statement("""
@@ -118,6 +120,8 @@ class Version:
     state_reason: str | None
     state_since: datetime
     probe_at: datetime | None
+    destination_id: UUID
+    workspace_id: UUID
     rate_limit_ms: int
     now: datetime
     """The database's clock when the version was read."""
@@ -137,7 +141,7 @@ class NewVersion:
     meter_id: UUID
     source: str
     created_by: str
-    has_odd_form: bool
+    has_unusual_form: bool
 
 
 class ClosedVersion(NamedTuple):
@@ -155,7 +159,7 @@ async def read_version(connection: AsyncConnection, org_id: UUID, version_id: UU
         return None
     return Version(
         row.id, row.org_id, row.sealed_url, row.sealed_token, DestinationState(row.state), row.state_reason,
-        row.state_since, row.probe_at, row.rate_limit_ms, row.now,
+        row.state_since, row.probe_at, row.destination_id, row.workspace_id, row.rate_limit_ms, row.now,
     )  # fmt: skip
 
 
@@ -197,9 +201,9 @@ async def reopen_repaired(connection: AsyncConnection, version_id: UUID) -> None
     await connection.execute(REOPEN_REPAIRED, {"id": version_id})
 
 
-async def remove_versions(connection: AsyncConnection, org_id: UUID, reason: str) -> None:
-    """Close every version of the organization and delete its URL and token."""
-    await connection.execute(REMOVE, {"org_id": org_id, "reason": reason})
+async def remove_versions(connection: AsyncConnection, org_id: UUID, destination_id: UUID, reason: str) -> None:
+    """Close every version of the destination and delete its URL and token."""
+    await connection.execute(REMOVE, {"org_id": org_id, "destination_id": destination_id, "reason": reason})
 
 
 async def count_accepted(connection: Connection, version_id: UUID, posts: int) -> bool:

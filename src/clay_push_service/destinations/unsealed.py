@@ -1,4 +1,4 @@
-"""Reads an organization's destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
+"""Reads an organization's default destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,19 +6,22 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
+from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.states import DestinationState
 
 READ = """
-SELECT destination.id, destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
-       version.sealed_url, version.sealed_token, version.url_mask, version.state, meter.id AS meter_id, meter.used,
+SELECT destination.id, destination.table_name, destination.table_epoch, destination.workspace_id,
+       workspace.rate_limit_ms, version.id AS version_id, version.sealed_url, version.sealed_token, version.url_mask, version.state, meter.id AS meter_id, meter.used,
        meter.quota_limit
 FROM clay.destinations AS destination
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
 LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
-WHERE destination.org_id = :org_id
+WHERE destination.org_id = :org_id AND destination.is_default
 """
 PEEK = text(READ)
 # FOR UPDATE: accepting a push holds FOR KEY SHARE, so a push uses the old version or the new one, never parts of both.
@@ -28,6 +31,7 @@ LOCK = text(f"{READ} FOR UPDATE OF destination")
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
     version_id: UUID
+    workspace: WorkspaceKey
     url: str | None
     """None: it cannot be unsealed, so every URL that is saved differs from it."""
     token: str | None
@@ -43,7 +47,8 @@ class StoredWebhook:
 class StoredDestination:
     id: UUID
     table_name: str | None
-    table_epoch: int
+    clay_table: ClayTable
+    workspace: WorkspaceKey
     rate_limit_ms: int
     webhook: StoredWebhook | None
 
@@ -59,6 +64,7 @@ async def read_destination(
     row = (await connection.execute(LOCK if lock else PEEK, {"org_id": org_id})).one_or_none()
     if row is None:
         return None
+    workspace = WorkspaceKey(org_id, row.workspace_id)
     webhook = None
     if row.version_id is not None:
         url: str | None = None
@@ -69,7 +75,9 @@ async def read_destination(
         except SecretError:
             url = token = None  # neither is of use without the other
         webhook = StoredWebhook(
-            row.version_id, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
+            row.version_id, workspace, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
             DestinationState(row.state),
         )  # fmt: skip
-    return StoredDestination(row.id, row.table_name, row.table_epoch, row.rate_limit_ms, webhook)
+    return StoredDestination(
+        row.id, row.table_name, ClayTable(row.id, row.table_epoch), workspace, row.rate_limit_ms, webhook,
+    )  # fmt: skip

@@ -22,16 +22,17 @@ JOBS = text("""
 SELECT count(*) AS live_jobs, coalesce(sum(lead_count - success_count - failed_count - skipped_count), 0) AS pending
 FROM clay.push_jobs WHERE status IN ('pending', 'running')
 """)
-# Due: the delivery's own time has come and its destination's pace has a slot. Deliveries of a waiting destination are not late.
+# Due: the delivery's own time has come and its workspace's pace has a slot. Deliveries of a waiting destination are not late.
 DUE = text("""
 SELECT count(*) AS due,
-       extract(epoch FROM now() - min(greatest(delivery.due_at, destination.next_slot_at))) AS oldest_seconds,
+       extract(epoch FROM now() - min(greatest(delivery.due_at, workspace.next_slot_at))) AS oldest_seconds,
        extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at)))) AS idle_seconds
 FROM clay.push_jobs AS job
-JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
-JOIN clay.destinations AS destination ON destination.id = version.destination_id
+JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
+JOIN clay.destinations AS destination ON destination.org_id = job.org_id AND destination.id = job.destination_id
+JOIN clay.workspaces AS workspace ON workspace.org_id = job.org_id AND workspace.id = destination.workspace_id
 JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state = 'waiting'
-WHERE job.status IN ('pending', 'running') AND version.state <> 'waiting' AND destination.next_slot_at <= now()
+WHERE job.status IN ('pending', 'running') AND version.state <> 'waiting' AND workspace.next_slot_at <= now()
   AND delivery.due_at <= now()
 """)
 WORKERS = text("""

@@ -29,7 +29,7 @@ MAX_LEADS = 1_000
 SALT_BYTES = 32
 
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE); later pushes see the new hashes.
-LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR UPDATE")
+LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
 CREATE_SALT = text(
     "INSERT INTO clay.erasure_salts (org_id, salt) VALUES (:org_id, :salt) ON CONFLICT (org_id) DO NOTHING"
 )

@@ -13,36 +13,39 @@ from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.enqueue import QueuedCount, queue_leads
 from clay_push_service.deliveries.parallelism import workers_per_job
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.errors import ConflictError
 from clay_push_service.push_jobs.selection import Selection
 from clay_push_service.states import DestinationState, PushMode
 
-# Prevents a change or removal of the webhook until our commit. A statement of its own: one that waited for a change would see
+# Prevents a change or removal of a webhook until our commit. A statement of its own: one that waited for a change would see
 # the new destination beside the old versions, and find none.
-LOCK_DESTINATION = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id FOR KEY SHARE")
+LOCK_DESTINATION = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR KEY SHARE")
 DESTINATION = text("""
-SELECT destination.table_name, destination.table_epoch, destination.rate_limit_ms, version.id AS version_id,
+SELECT destination.id, destination.table_name, destination.table_epoch, workspace.rate_limit_ms, version.id AS version_id,
        version.state, version.state_reason
 FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.id = destination.version_id
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
 WHERE destination.org_id = :org_id
+  AND CASE WHEN CAST(:destination_id AS uuid) IS NULL THEN destination.is_default ELSE destination.id = :destination_id END
 """)
 CREATE = text("""
-INSERT INTO clay.push_jobs (id, org_id, project_id, project_name, destination_version_id, table_name, table_epoch,
+INSERT INTO clay.push_jobs (id, org_id, project_id, project_name, destination_id, destination_version_id, table_name, table_epoch,
     push_mode, filters, push_again, retry_of, source_job_id, created_by, created_by_user_id, request_id)
-VALUES (:id, :org_id, :project_id, :project_name, :version_id, :table_name, :table_epoch, :push_mode,
+VALUES (:id, :org_id, :project_id, :project_name, :destination_id, :version_id, :table_name, :table_epoch, :push_mode,
     CAST(:filters AS jsonb), :push_again, :retry_of, :source_job_id, :created_by, :created_by_user_id, :request_id)
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The destination that new push jobs of an organization are for."""
+    """A destination that takes new push jobs."""
 
     version_id: UUID
     table_name: str | None
-    table_epoch: int
+    clay_table: ClayTable
     rate_limit_ms: int
 
 
@@ -63,10 +66,12 @@ async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
     await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
 
 
-async def require_destination(connection: AsyncConnection, org_id: UUID) -> Destination:
-    """Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
+async def require_destination(
+    connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None
+) -> Destination:
+    """Return this destination, or the organization's default one. Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
     await lock_destination(connection, org_id)
-    row = (await connection.execute(DESTINATION, {"org_id": org_id})).one_or_none()
+    row = (await connection.execute(DESTINATION, {"org_id": org_id, "destination_id": destination_id})).one_or_none()
     if row is None:
         raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
     if row.state == DestinationState.CLOSED:
@@ -78,7 +83,7 @@ async def require_destination(connection: AsyncConnection, org_id: UUID) -> Dest
             code="destination_closed",
             extra={"reason": reason.value, "remedy": remedy, "who": explanation.who.value},
         )
-    return Destination(row.version_id, row.table_name, row.table_epoch, row.rate_limit_ms)
+    return Destination(row.version_id, row.table_name, ClayTable(row.id, row.table_epoch), row.rate_limit_ms)
 
 
 async def accept(
@@ -94,9 +99,10 @@ async def accept(
                 "org_id": actor.org_id,
                 "project_id": project_id,
                 "project_name": selection.projects[project_id],
+                "destination_id": destination.clay_table.destination_id,
                 "version_id": destination.version_id,
                 "table_name": destination.table_name,
-                "table_epoch": destination.table_epoch,
+                "table_epoch": destination.clay_table.epoch,
                 "push_mode": selection.push_mode,
                 "filters": selection.filters_json,
                 "push_again": selection.push_again or selection.resend.in_clay,
@@ -108,7 +114,7 @@ async def accept(
             },
         )
     counts = await queue_leads(
-        connection, selection.leads, actor.org_id, jobs, destination.table_epoch, selection.resend
+        connection, selection.leads, actor.org_id, jobs, destination.clay_table, selection.resend
     )
     accepted = []
     for project_id, job_id in jobs.items():

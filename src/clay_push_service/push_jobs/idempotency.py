@@ -22,7 +22,7 @@ TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:org_id || ' 
 # A client may use personal data, such as an e-mail address, as a key; see `hide_keys`.
 HIDDEN = "'hidden:' || encode(sha256(convert_to(CAST(org_id AS text) || ' ' || {key}, 'UTF8')), 'hex')"
 FIND = text(f"""
-SELECT request_hash, status, answer, location FROM clay.idempotency_keys
+SELECT request_hash, status, response, location FROM clay.idempotency_keys
 WHERE org_id = :org_id AND key IN (:key, {HIDDEN.format(key="CAST(:key AS text)")})
   AND created_at > now() - interval '24 hours'
 ORDER BY created_at DESC LIMIT 1
@@ -31,10 +31,10 @@ HIDE = text(f"""
 UPDATE clay.idempotency_keys SET key = {HIDDEN.format(key="key")} WHERE org_id = :org_id AND key NOT LIKE 'hidden:%'
 """)
 STORE = text("""
-INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, answer, location)
-VALUES (:org_id, :key, :request_hash, :status, CAST(:answer AS jsonb), :location)
+INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, response, location)
+VALUES (:org_id, :key, :request_hash, :status, CAST(:response AS jsonb), :location)
 ON CONFLICT (org_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status,
-    answer = excluded.answer, location = excluded.location, created_at = now()
+    response = excluded.response, location = excluded.location, created_at = now()
 """)
 
 
@@ -43,7 +43,7 @@ class StoredResponse:
     """The response to a push, stored for repeated requests."""
 
     status: int
-    answer: dict[str, object]
+    body: dict[str, object]
     location: str | None
 
 
@@ -73,7 +73,7 @@ async def find_response(
         raise InvalidError(
             "This Idempotency-Key was used for another request in the last 24 hours.", code="idempotency_key_reused"
         )
-    return StoredResponse(row.status, row.answer, row.location)
+    return StoredResponse(row.status, row.response, row.location)
 
 
 async def hide_keys(connection: AsyncConnection, org_id: UUID) -> None:
@@ -92,7 +92,7 @@ async def store_response(
             "key": key,
             "request_hash": request_hash,
             "status": response.status,
-            "answer": json.dumps(response.answer),
+            "response": json.dumps(response.body),
             "location": response.location,
         },
     )

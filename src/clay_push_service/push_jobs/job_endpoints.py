@@ -158,7 +158,7 @@ async def retry_job(
 ) -> JSONResponse:
     """Queue failed and cancelled leads as a new push job. Leads that may be in Clay are sent only when requested by name."""
     response = await service.retry_once(idempotency_key, job_id, body)
-    return JSONResponse(response.answer, response.status, headers={"Location": response.location or ""})
+    return JSONResponse(response.body, response.status, headers={"Location": response.location or ""})
 
 
 @router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))

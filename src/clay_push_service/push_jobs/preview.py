@@ -57,8 +57,8 @@ async def preview(
 ) -> Preview:
     """`view`: the destination, which must have a webhook. A closed one is previewed too: `blocked` is its error code."""
     refusal = await _refusal(connection, org_id)
-    judged = eligibility(selection.leads, org_id, view.table_epoch, selection.resend)
-    live = queued_leads(org_id)
+    judged = eligibility(selection.leads, org_id, view.clay_table, selection.resend)
+    live = queued_leads(org_id, view.clay_table)
     rows = (
         await connection.execute(
             select(
@@ -83,7 +83,7 @@ async def preview(
     )  # with no lead to send, only the sample payload was built
     # With `push_again`, the leads to send may be in Clay and may have changed.
     compared = [lead_id for _, lead_id in (to_send if selection.resend.in_clay else in_clay)]
-    changed = await changed_leads(connection, tables, org_id, view.table_epoch, compared[:SAMPLE_LEADS])
+    changed = await changed_leads(connection, tables, org_id, view.clay_table, compared[:SAMPLE_LEADS])
     webhook = view.webhook
     quota = webhook.quota if webhook else None
     queued = (

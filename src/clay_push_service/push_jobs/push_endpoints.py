@@ -58,7 +58,7 @@ async def push_filtered(
 
 
 def _json(response: StoredResponse) -> JSONResponse:
-    return JSONResponse(response.answer, response.status, headers={"Location": response.location or ""})
+    return JSONResponse(response.body, response.status, headers={"Location": response.location or ""})
 
 
 @router.post(

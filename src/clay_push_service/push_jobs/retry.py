@@ -25,14 +25,14 @@ NAME_CAUSES_OR_LEADS = (
 )
 # The lock makes concurrent retries see each other's deliveries.
 JOB = text(
-    "SELECT project_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE"
+    "SELECT project_id, destination_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE"
 )
 
 
 async def retry(
     connection: AsyncConnection, tables: HostTables, actor: Actor, job_id: UUID, body: RetryBody
 ) -> AcceptedJob:
-    """Queue failed and cancelled leads, except those that another push job has delivered since.
+    """Queue failed and cancelled leads, except those that another push job has delivered since, to the job's own destination.
 
     A job with `push_again` resends leads that were in Clay before it; so does its retry. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
@@ -43,7 +43,7 @@ async def retry(
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
         raise ConflictError("This push job still runs. Retry it when it has ended.", code="job_running")
     causes = body.causes
-    destination = await require_destination(connection, actor.org_id)
+    destination = await require_destination(connection, actor.org_id, job.destination_id)
     not_sent = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
         LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, is_not_sent(LOG)
     )

@@ -18,7 +18,7 @@ from clay_push_service.deliveries.parallelism import workers_per_job
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.slots import reserve_slots
+from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.sending.open_job import OpenJob, Rules
 from clay_push_service.sending.result_writer import ResultWriter
@@ -78,7 +78,7 @@ class SendingContext:
     """Tasks that may finish after their slice; see `track`."""
     posts_in_flight: int = 0
     last_sent: defaultdict[UUID, float] = field(default_factory=lambda: defaultdict(lambda: float("-inf")))
-    """When this process sent an organization's last POST, on `time.monotonic()`."""
+    """When this process sent a workspace's last POST, on `time.monotonic()`."""
     unreleased_claims: dict[UUID, list[UUID]] = field(default_factory=dict)
     """Token → delivery ids of claims that a slice could not release, because the database was unavailable."""
     _concurrency_limits: dict[UUID, asyncio.Semaphore] = field(default_factory=dict)
@@ -105,15 +105,17 @@ class SendingContext:
         """Limits the POSTs in flight to a destination without a pace; None with a pace, which limits them itself."""
         if job.rate_limit_ms > 0:
             return None
-        if job.org_id not in self._concurrency_limits:
-            self._concurrency_limits[job.org_id] = asyncio.Semaphore(self.config.in_flight_per_destination)
-        return self._concurrency_limits[job.org_id]
+        if job.destination_id not in self._concurrency_limits:
+            self._concurrency_limits[job.destination_id] = asyncio.Semaphore(self.config.in_flight_per_destination)
+        return self._concurrency_limits[job.destination_id]
 
-    async def reserve(self, org_id: UUID, wanted: int, *, newcomer: bool = False) -> tuple[Reservation, datetime]:
+    async def reserve(
+        self, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False
+    ) -> tuple[Reservation, datetime]:
         """Reserve slots and adjust the process's clock to the database's. Returns the reservation and the database's time."""
         asked_at = time.monotonic()
         async with self.database.driver() as connection, connection.transaction():
-            reservation, now = await reserve_slots(connection, org_id, wanted, newcomer=newcomer)
+            reservation, now = await reserve_slots(connection, workspace, wanted, newcomer=newcomer)
             self.clock.learn(now, asked_at, time.monotonic())
         return reservation, now
 

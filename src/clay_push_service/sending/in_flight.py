@@ -78,8 +78,8 @@ class InFlight:
     async def _send(self, ready: Ready, limit: asyncio.Semaphore | None, slot: Slot | None, send_until: float) -> None:
         gate = None
         if slot is not None:
-            org_id, clock, last_sent = self._job.org_id, self._context.clock, self._context.last_sent
-            gate = SlotGate(slot, clock, last_sent, org_id, partial(self._reserve_another_slot, send_until))
+            renew = partial(self._reserve_another_slot, send_until)
+            gate = SlotGate(slot, self._context.clock, self._context.last_sent, self._job.workspace.id, renew)
         try:
             await self._post(ready, gate)
         finally:
@@ -99,7 +99,7 @@ class InFlight:
         """For a delivery whose slot has passed. None: the slice has ended, or the next slot is too late."""
         while not self.halted and not self._context.stopping.is_set() and time.monotonic() < send_until:
             try:
-                reservation, now = await self._context.reserve(self._job.org_id, 1)
+                reservation, now = await self._context.reserve(self._job.workspace, 1)
             except UNAVAILABLE as error:
                 log.warning("slot.not_reserved", job_id=str(self._job.id), **failure(error))
                 return None
@@ -164,6 +164,6 @@ class InFlight:
     async def _throttle(self, outcome: Outcome) -> None:
         try:
             async with self._context.database.transaction() as connection:
-                await throttle(connection, self._job.org_id, outcome.retry_after_seconds or 1.0)
+                await throttle(connection, self._job.workspace, outcome.retry_after_seconds or 1.0)
         except Exception as error:  # noqa: BLE001 - the next 429 throttles
             log.warning("pace.not_throttled", org_id=str(self._job.org_id), **failure(error))

@@ -15,6 +15,7 @@ from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
+from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.destinations.state import Version, close_version, read_version, take_probe
 from clay_push_service.states import DestinationState, JobStatus
 
@@ -40,6 +41,8 @@ class OpenJob:
     org_id: UUID
     project_id: UUID
     version_id: UUID
+    destination_id: UUID
+    workspace: WorkspaceKey
     target: Target
     rate_limit_ms: int
     pending_count: int
@@ -122,7 +125,8 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
         await end_queued(connection, [job.id], target)
         return None
     return OpenJob(
-        job.id, job.org_id, job.project_id, version.id, target, version.rate_limit_ms, job.pending_count,
+        job.id, job.org_id, job.project_id, version.id, version.destination_id,
+        WorkspaceKey(job.org_id, version.workspace_id), target, version.rate_limit_ms, job.pending_count,
         newcomer=job.status is JobStatus.PENDING, probe=probe,
     )  # fmt: skip
 

@@ -198,7 +198,7 @@ class Slice:
                 await self._halt_if_others_wait()
 
     async def _reserve(self, wanted: int) -> Reservation:
-        reservation, _ = await self._context.reserve(self._job.org_id, wanted, newcomer=self._newcomer)
+        reservation, _ = await self._context.reserve(self._job.workspace, wanted, newcomer=self._newcomer)
         if reservation.slots:
             self._newcomer = False
         return reservation

@@ -119,4 +119,4 @@ async def frontend_activity(
 )  # fmt: skip
 async def frontend_push(body: FrontendPushBody, service: FirstPusher) -> PushAnswer:
     """Without `project_id`, the normal case, each lead counts for the project where its score is highest."""
-    return PushAnswer.model_validate(queued_response(await service.push(body.push_body())).answer)
+    return PushAnswer.model_validate(queued_response(await service.push(body.push_body())).body)

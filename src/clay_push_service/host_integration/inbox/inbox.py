@@ -55,7 +55,8 @@ SET done_at = now(), end_status = CAST(:end_status AS text), end_message = :end_
 WHERE id = :id
 """)
 SHOW = text("""
-INSERT INTO clay.mirror (job_id, host_job_id) VALUES (:job_id, :host_job_id) ON CONFLICT DO NOTHING
+INSERT INTO clay.mirror (job_id, org_id, host_job_id)
+SELECT id, org_id, :host_job_id FROM clay.push_jobs WHERE id = :job_id ON CONFLICT DO NOTHING
 """)
 SHOWN = text("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id")
 # Exponential, up to a minute: the usual cause is the database or a migration of the host's tables.

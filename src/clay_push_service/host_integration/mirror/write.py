@@ -47,7 +47,10 @@ EXISTING = """
 SELECT EXISTS (SELECT 1 FROM {projects} WHERE id = :project_id) AS project,
        (SELECT id FROM {users} WHERE id = :user_id) AS user_id
 """
-RECORD = text("INSERT INTO clay.mirror (job_id, host_job_id, settled_at) VALUES (:job_id, :host_job_id, :settled_at)")
+RECORD = text("""
+INSERT INTO clay.mirror (job_id, org_id, host_job_id, settled_at)
+SELECT id, org_id, :host_job_id, :settled_at FROM clay.push_jobs WHERE id = :job_id
+""")
 SETTLE = text("UPDATE clay.mirror SET settled_at = now() WHERE job_id = :job_id AND settled_at IS NULL")
 UNSETTLE = text("UPDATE clay.mirror SET settled_at = NULL WHERE job_id = :job_id AND settled_at IS NOT NULL")
 

@@ -28,9 +28,9 @@ WINDOW = timedelta(seconds=10)
 
 READ = """
 SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
-       destination.next_slot_at, destination.rate_limit_ms, destination.throttled_ms, destination.throttled_at,
+       workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at,
        clock_timestamp() AS now,
-       CASE WHEN job.status = 'running' AND destination.rate_limit_ms = 0
+       CASE WHEN job.status = 'running' AND workspace.rate_limit_ms = 0
             THEN (SELECT count(*) FROM clay.clay_push_log
                   WHERE job_id = job.id AND status IN ('success', 'failed')
                     AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
@@ -38,8 +38,9 @@ SELECT job.*, version.state AS destination_state, version.state_reason, version.
        CASE WHEN job.status IN ('pending', 'running')
             THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
 FROM clay.push_jobs AS job
-JOIN clay.destination_versions AS version ON version.id = job.destination_version_id
-JOIN clay.destinations AS destination ON destination.id = version.destination_id
+JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
+JOIN clay.destinations AS destination ON destination.org_id = job.org_id AND destination.id = job.destination_id
+JOIN clay.workspaces AS workspace ON workspace.org_id = job.org_id AND workspace.id = destination.workspace_id
 WHERE job.org_id = :org_id
 """
 READ_ONE = text(f"{READ} AND job.id = :job_id")

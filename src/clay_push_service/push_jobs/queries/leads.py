@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import pagination as cursor
 from clay_push_service.deliveries.changed_leads import changed_leads
 from clay_push_service.deliveries.eligibility import ClayState, LeadState, read_lead_states
+from clay_push_service.destinations.clay_table import NO_TABLE, ClayTable
 from clay_push_service.host.lead_filters import PageStart, select_page
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
@@ -26,7 +27,7 @@ API_STATES: Mapping[ClayState, LeadStateName] = MappingProxyType(
         ClayState.FAILED: "failed",
     }
 )
-EPOCH = text("SELECT coalesce((SELECT table_epoch FROM clay.destinations WHERE org_id = :org_id), 1)")
+CLAY_TABLE = text("SELECT id, table_epoch FROM clay.destinations WHERE org_id = :org_id AND is_default")
 
 
 async def read_leads(
@@ -45,10 +46,11 @@ async def read_leads(
     rows = (await connection.execute(statement)).all()
     page = rows[:limit]
     lead_ids = [row.lead_id for row in page]
-    table_epoch = (await connection.execute(EPOCH, {"org_id": org_id})).scalar_one()
-    states = await read_lead_states(connection, org_id, lead_ids, table_epoch)
+    row = (await connection.execute(CLAY_TABLE, {"org_id": org_id})).one_or_none()
+    clay_table = NO_TABLE if row is None else ClayTable(row.id, row.table_epoch)
+    states = await read_lead_states(connection, org_id, lead_ids, clay_table)
     in_clay = [lead_id for lead_id in lead_ids if states[lead_id].in_clay]
-    changed = await changed_leads(connection, tables, org_id, table_epoch, in_clay)
+    changed = await changed_leads(connection, tables, org_id, clay_table, in_clay)
     last = page[-1] if len(rows) > limit else None
     score = None if last is None or last.overall_score is None else str(last.overall_score)
     return LeadPage(
