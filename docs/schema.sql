@@ -943,6 +943,9 @@ ALTER TABLE ONLY clay.clay_push_log
     ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.destination_versions
+    ADD CONSTRAINT destination_versions_destination_key UNIQUE (id, destination_id, org_id);
+
+ALTER TABLE ONLY clay.destination_versions
     ADD CONSTRAINT destination_versions_number UNIQUE (destination_id, number);
 
 ALTER TABLE ONLY clay.destination_versions
@@ -1131,10 +1134,7 @@ ALTER TABLE ONLY clay.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES clay.procrastinate_jobs(id);
 
 ALTER TABLE ONLY clay.push_jobs
-    ADD CONSTRAINT push_jobs_destination_fk FOREIGN KEY (org_id, destination_id) REFERENCES clay.destinations(org_id, id);
-
-ALTER TABLE ONLY clay.push_jobs
-    ADD CONSTRAINT push_jobs_destination_version_fk FOREIGN KEY (org_id, destination_version_id) REFERENCES clay.destination_versions(org_id, id);
+    ADD CONSTRAINT push_jobs_destination_version_fk FOREIGN KEY (org_id, destination_id, destination_version_id) REFERENCES clay.destination_versions(org_id, destination_id, id);
 
 ALTER TABLE ONLY clay.push_jobs
     ADD CONSTRAINT push_jobs_retry_of_fk FOREIGN KEY (org_id, retry_of) REFERENCES clay.push_jobs(org_id, id);

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import httpx
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import Cause
@@ -15,7 +16,7 @@ from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.sending.drainer import Drainer
 from tests.support.destination_rows import add_second_destination, add_version
 from tests.support.receiver import OK, Receiver, receiving, status
-from tests.support.world import World, draining
+from tests.support.world import World, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class TwoDestinations:
 
 @asynccontextmanager
 async def two_destinations(database_url: str, *, rate_limit_ms: int = 0) -> AsyncIterator[TwoDestinations]:
-    async with receiving() as second:
-        settings: dict[str, Any] = {"leads": 3, "rate_limit_ms": rate_limit_ms, "allowed_webhook_hosts": ("127.0.0.1", "localhost")}
-        async with draining(database_url, **settings) as (w, drainer, first):
+    async with receiving() as first, receiving() as second:
+        hosts = tuple(f"127.0.0.1:{httpx.URL(each.url).port}" for each in (first, second))
+        async with world(database_url, leads=3, allowed_webhook_hosts=hosts) as w, w.drainer() as drainer:
+            await w.configure(first.url, rate_limit_ms=rate_limit_ms)
             async with w.database.transaction() as connection:
                 destination_id = await add_second_destination(connection, w.org_id)
-                version_id = UUID(int=7)
+                version_id = uuid4()
                 sealed = w.box.seal(second.url, w.org_id, version_id)
                 await add_version(connection, w.org_id, destination_id, version_id=version_id, sealed_url=sealed)
             yield TwoDestinations(w, drainer, first, second, destination_id)

@@ -244,7 +244,7 @@ async def test_a_delay_that_is_too_short_for_clay_is_refused_with_the_reason(app
 
 @pytest.mark.parametrize("stored", [1, 99])
 async def test_a_delay_that_an_earlier_release_saved_is_raised_with_the_next_save(app: AppClient, stored: int) -> None:
-    await rows(app, f"UPDATE clay.destinations SET rate_limit_ms = {stored} RETURNING 1")
+    await rows(app, f"UPDATE clay.workspaces SET rate_limit_ms = {stored} RETURNING 1")
     assert (await app.put(CONFIG, "owner", {"table_name": "Other"})).json()["rate_limit_ms"] == 100
 
 
@@ -273,17 +273,17 @@ async def test_no_save_moves_a_slot_that_is_given_out(app: AppClient) -> None:
 
 async def test_shorter_delay_holds_soon_but_not_before_a_pause_of_clays_ends(app: AppClient) -> None:
     async def ahead() -> float:
-        (row,) = await rows(app, "SELECT extract(epoch FROM next_slot_at - now()) AS ahead FROM clay.destinations")
+        (row,) = await rows(app, "SELECT extract(epoch FROM next_slot_at - now()) AS ahead FROM clay.workspaces")
         return float(row.ahead)
 
     async with app.database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.destinations SET next_slot_at = now() + interval '60 s'"))
+        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
     await app.put(CONFIG, "owner", {"rate_limit_ms": 100})
     assert await ahead() < 1.2, "slots are given out up to a second ahead; the next one comes after them"
     async with app.database.transaction() as connection:
         await connection.execute(
             text(
-                "UPDATE clay.destinations SET next_slot_at = now() + interval '60 s', throttled_ms = 400, throttled_at = now()"
+                "UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s', throttled_ms = 400, throttled_at = now()"
             )
         )
     await app.put(CONFIG, "owner", {"rate_limit_ms": 150})
@@ -362,7 +362,7 @@ async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: AppClie
 async def test_view_tells_pace_health_and_quota(app: AppClient) -> None:
     await app.put(CONFIG, "owner", {"quota_used": 40_000})
     async with app.database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.destinations SET throttled_ms = 800, throttled_at = now()"))
+        await connection.execute(text("UPDATE clay.workspaces SET throttled_ms = 800, throttled_at = now()"))
         await connection.execute(
             text(
                 "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error',"

@@ -206,13 +206,13 @@ async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox
     assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "throttled", 429)
     assert "1 s" in str(said["remedy"])
     async with app.database.transaction() as connection:
-        throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.destinations"))).scalar_one()
+        throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.workspaces"))).scalar_one()
     assert throttled == 400
 
 
 async def test_test_waits_for_no_distant_slot(app: AppClient, sandbox: SandboxProcess) -> None:
     async with app.database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.destinations SET next_slot_at = now() + interval '60 s'"))
+        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
     answer = await app.call("POST", TEST, "owner")
     assert (answer.status_code, answer.json()["code"]) == (429, "pace_busy")
     assert 50 < int(answer.headers["retry-after"]) <= 60

@@ -77,7 +77,7 @@ async def test_nothing_is_sent_before_the_moment_that_clay_named(
 
 
 PAUSED = """
-SELECT 1 FROM clay.destinations WHERE next_slot_at > now() + interval '10 minutes'
+SELECT 1 FROM clay.workspaces WHERE next_slot_at > now() + interval '10 minutes'
 AND NOT EXISTS (SELECT 1 FROM clay.clay_push_log WHERE state = 'sending')
 """
 
