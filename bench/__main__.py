@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import accept, fairness, host_reads, idle_connections, pace, retention, scaling, speed, transport
+from bench import accept, expansion, fairness, host_reads, idle_connections, pace, retention, scaling, speed, transport
 from bench.stage import embedded
 from clay_push_service import migrations
 from clay_push_service.demo import postgres
@@ -69,6 +69,14 @@ async def _retention(server: Server) -> tuple[object, str]:
         postgres.drop_database(server.url, "bench_retention")
 
 
+async def _expansion(server: Server) -> tuple[object, str]:
+    url = postgres.create_database(server.url, "bench_expansion")
+    try:
+        return await expansion.run(url, rows=1_000_000), ""  # it prints as it goes
+    finally:
+        postgres.drop_database(server.url, "bench_expansion")
+
+
 async def _scaling(server: Server) -> tuple[object, str]:
     made = await scaling.run(server)
     return made, scaling.table(made)
@@ -83,6 +91,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "pace": _pace,
     "fairness": _fairness,
     "retention": _retention,
+    "expansion": _expansion,
     "scaling": _scaling,
 }
 
