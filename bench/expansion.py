@@ -43,8 +43,10 @@ SELECT $1, $2, gen_random_uuid(), $1, 1 FROM generate_series(1, $3::int)
 # What a worker of the release before does all the time, in one transaction: claim, finish and count one delivery.
 WORK = (
     "SELECT 1 FROM clay.push_jobs WHERE id = $1 FOR NO KEY UPDATE",
-    "UPDATE clay.clay_push_log SET due_at = now() WHERE id = (SELECT id FROM clay.clay_push_log"
-    " WHERE job_id = $1 AND state = 'waiting' ORDER BY random() LIMIT 1)",
+    (
+        "UPDATE clay.clay_push_log SET due_at = now() WHERE id = (SELECT id FROM clay.clay_push_log"
+        " WHERE job_id = $1 AND state = 'waiting' ORDER BY random() LIMIT 1)"
+    ),
     "UPDATE clay.push_jobs SET updated_at = now() WHERE id = $1",
 )
 
@@ -55,7 +57,7 @@ class Migrated:
     revision: str
     seconds: float
     worker_longest_ms: float
-    """The longest transaction of a worker of the release before; None for the contraction, for which workers are stopped."""
+    """The longest transaction of a worker of the release before; 0 for the contraction, for which workers are stopped."""
     worker_transactions: int
 
 
