@@ -21,7 +21,7 @@ CLASSES = {
     for name, found in inspect.getmembers(module, inspect.isclass)
     if issubclass(found, errors.ClayPushError)
 }
-SHELL_ONLY = {"not_migrated", "not_attachable", "api_key_not_found"}
+SHELL_ONLY = {"workers_running", "not_migrated", "not_attachable", "api_key_not_found"}
 """Only commands raise them."""
 OF_FRAMEWORK = {"http_error"}
 """Whatever else the framework refuses, with a status of its own."""

@@ -188,7 +188,7 @@ def pushed_at(body: bytes) -> str:
 
 
 async def next_slot_seconds(w: World) -> float:
-    [row] = await w.fetch("SELECT extract(epoch FROM next_slot_at - now())::float AS seconds FROM clay.destinations")
+    [row] = await w.fetch("SELECT extract(epoch FROM next_slot_at - now())::float AS seconds FROM clay.workspaces")
     found: float = row.seconds
     return found
 
