@@ -95,9 +95,7 @@ async def test_no_pause_is_longer_than_15_minutes(database_url: str, tmp_path: P
         sent = len(field.clay.posts)
         await asyncio.sleep(1.0)
         assert len(field.clay.posts) == sent
-        [row] = await field.world.fetch(
-            "SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.workspaces"
-        )
+        [row] = await field.world.fetch("SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.workspaces")
         assert 600 < row.pause < 900  # the test itself may be slow
         assert set(await field.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
 
