@@ -11,7 +11,20 @@ from pathlib import Path
 
 import uvloop
 
-from bench import accept, expansion, fairness, host_reads, idle_connections, pace, retention, scaling, speed, transport
+from bench import (
+    accept,
+    expansion,
+    fairness,
+    host_reads,
+    idle_connections,
+    pace,
+    rate_comparison,
+    retention,
+    scaling,
+    speed,
+    throttled,
+    transport,
+)
 from bench.stage import embedded
 from clay_push_service import migrations
 from clay_push_service.demo import postgres
@@ -77,6 +90,16 @@ async def _expansion(server: Server) -> tuple[object, str]:
         postgres.drop_database(server.url, "bench_expansion")
 
 
+async def _rate_comparison(_: Server) -> tuple[object, str]:
+    made = rate_comparison.run()
+    return made, rate_comparison.table(made)
+
+
+async def _throttled(server: Server) -> tuple[object, str]:
+    made = await throttled.run(server)
+    return made, throttled.table(made)
+
+
 async def _scaling(server: Server) -> tuple[object, str]:
     made = await scaling.run(server)
     return made, scaling.table(made)
@@ -89,6 +112,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "accept": _accept,
     "speed": _speed,
     "pace": _pace,
+    "rate_comparison": _rate_comparison,
+    "throttled": _throttled,
     "fairness": _fairness,
     "retention": _retention,
     "expansion": _expansion,

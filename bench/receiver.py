@@ -14,6 +14,9 @@ from typing import cast
 
 import uvloop
 
+from bench.rate_receivers import Receiver as Model
+
+REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + b'{"success":true}'
 
 
@@ -53,7 +56,7 @@ class Receiver(asyncio.Protocol):
         self.transport.write(ANSWER)
 
 
-ARRIVALS: deque[tuple[str, float, str, str]] = deque()
+ARRIVALS: deque[tuple[str, float, str, str, bool]] = deque()
 """Of the receiver's own process: see Arrival."""
 DELIVERY = b'"delivery_id":"'
 LEAD = b'"nexusleads_contributor_id":"'
@@ -69,7 +72,30 @@ class Noting(Receiver):
     def took(self, head: bytes, body: bytes) -> None:
         now, path = time.monotonic(), head[: head.index(b" http/")]
         delivery, lead = (_id_after(DELIVERY, body), _id_after(LEAD, body)) if self.deliveries else ("", "")
-        ARRIVALS.append((path[path.rindex(b"/") + 1 :].decode(), now, delivery, lead))
+        ARRIVALS.append((path[path.rindex(b"/") + 1 :].decode(), now, delivery, lead, self.accepts(now)))
+
+    def accepts(self, now: float) -> bool:  # noqa: ARG002 - for subclasses
+        return True
+
+
+class Throttling(Noting):
+    """Answers 429 to the POSTs that `model` refuses, for all connections together."""
+
+    def __init__(self, latency_seconds: float, model: Model) -> None:
+        super().__init__(latency_seconds, deliveries=False)
+        self.model = model
+        self.accepted = True
+
+    def accepts(self, now: float) -> bool:
+        self.accepted = self.model.accepts(now - (ARRIVALS[0][1] if ARRIVALS else now))
+        return self.accepted
+
+    def answer(self) -> None:
+        if self.accepted:
+            super().answer()
+            return
+        assert self.transport is not None
+        self.transport.write(REFUSAL % int(self.model.retry_after))
 
 
 def _id_after(key: bytes, body: bytes) -> str:
@@ -87,6 +113,8 @@ class Arrival:
     """The body's `_meta.delivery_id`, if the receiver is configured to read it."""
     lead: str
     """The body's `nexusleads_contributor_id`, likewise."""
+    accepted: bool
+    """False: answered with 429."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +179,11 @@ def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[i
 def noting_receiver(latency_seconds: float = 0.0, *, deliveries: bool = False) -> Iterator[Notes]:
     """Start one that notes what arrives; `deliveries`: with the delivery's and the lead's id, which costs it some speed."""
     with _running(partial(Noting, latency_seconds, deliveries=deliveries)) as (port, pipe):
+        yield Notes(port, pipe)
+
+
+@contextlib.contextmanager
+def throttling_receiver(latency_seconds: float, model: Model) -> Iterator[Notes]:
+    """Start one that records what arrives and answers 429 as `model` decides. Take the records once, at the end."""
+    with _running(partial(Throttling, latency_seconds, model)) as (port, pipe):
         yield Notes(port, pipe)

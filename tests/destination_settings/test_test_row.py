@@ -207,7 +207,7 @@ async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox
     assert "1 s" in str(said["remedy"])
     async with app.database.transaction() as connection:
         throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.workspaces"))).scalar_one()
-    assert throttled == 400
+    assert throttled == 250
 
 
 async def test_test_waits_for_no_distant_slot(app: AppClient, sandbox: SandboxProcess) -> None:

@@ -47,22 +47,22 @@ def test_without_a_pace_everything_may_go_at_once() -> None:
     assert reserve(Pace(0, NOW - ms(1)), NOW, 500).unpaced
 
 
-def test_a_429_moves_the_next_slot_and_halves_the_pace_for_five_minutes() -> None:
-    slower = Pace(200, NOW).throttle(NOW, 3)
+def test_a_429_moves_the_next_slot_and_lowers_the_rate_to_80_percent() -> None:
+    slower = Pace(200, NOW).throttle(NOW, 3, NOW)
     assert slower.next_slot_at == NOW + ms(3000)
-    assert slower.interval(NOW) == ms(400)
-    assert slower.interval(NOW + timedelta(minutes=2.5)) == ms(300)
-    assert slower.interval(NOW + timedelta(minutes=5)) == ms(200)
+    assert slower.interval(NOW) == ms(250)
+    assert slower.interval(NOW + ms(3000)) == ms(250)
+    assert slower.interval(NOW + ms(3000) + timedelta(seconds=4)) == ms(200)
 
 
-def test_answers_of_posts_that_were_in_flight_together_halve_it_once() -> None:
-    slower = Pace(200, NOW).throttle(NOW, 1).throttle(NOW + ms(20), 5)
-    assert slower.interval(NOW + ms(20)) <= ms(400)
+def test_responses_to_posts_that_were_in_flight_together_lower_it_once() -> None:
+    slower = Pace(200, NOW).throttle(NOW, 1, NOW - ms(40)).throttle(NOW + ms(20), 5, NOW - ms(20))
+    assert slower.interval(NOW + ms(20)) == ms(250)
     assert slower.next_slot_at == NOW + ms(5020)
 
 
-def test_no_pace_at_all_becomes_clays_own_limit() -> None:
-    slower = Pace(0, NOW).throttle(NOW, 1)
+def test_a_workspace_without_a_pace_gets_clays_limit_after_a_429() -> None:
+    slower = Pace(0, NOW).throttle(NOW, 1, NOW)
     assert slower.interval(NOW) == ms(100)
     waiting = reserve(slower, NOW, 5)
     assert (waiting.slots, waiting.wait) == ((), ms(500))

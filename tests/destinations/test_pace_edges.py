@@ -41,25 +41,11 @@ def test_a_newcomer_gets_one_slot_only() -> None:
     )
 
 
-def test_a_pace_recovers_within_five_minutes_and_not_beyond_what_is_set() -> None:
-    throttled = Pace(200, NOW, throttled_ms=400, throttled_at=NOW)
-    assert throttled.interval(NOW - timedelta(minutes=1)) == ms(400)
-    assert throttled.interval(NOW + timedelta(minutes=11)) == ms(200)
-    assert Pace(200, NOW, throttled_ms=200, throttled_at=NOW).interval(NOW) == ms(200)
-    assert Pace(200, NOW, throttled_ms=100, throttled_at=NOW).interval(NOW) == ms(200)
-    assert Pace(200, NOW, throttled_ms=400).interval(NOW) == ms(200)
-
-
-@pytest.mark.parametrize(("seconds_later", "interval_ms"), [(0.999, 400), (1, 798), (1.5, 798)])
-def test_a_429_a_second_later_halves_the_pace_again(seconds_later: float, interval_ms: float) -> None:
-    then = NOW + timedelta(seconds=seconds_later)
-    slower = Pace(200, NOW).throttle(NOW, 1).throttle(then, 1)
-    assert slower.interval(then) / ms(1) == pytest.approx(interval_ms, rel=0.01)
-
-
-def test_a_throttled_pace_is_a_post_a_minute_at_the_least() -> None:
-    assert Pace(40_000, NOW).throttle(NOW, 1).interval(NOW) == ms(60_000)
+def test_a_pause_is_not_shortened_by_a_second_429() -> None:
+    paused = Pace(200, NOW).throttle(NOW, 300, NOW).throttle(NOW + ms(50), 1, NOW - ms(10))
+    assert paused.next_slot_at == NOW + timedelta(seconds=300)
+    assert paused.throttled_at == NOW + timedelta(seconds=300)
 
 
 def test_a_pace_of_a_millisecond_is_a_pace() -> None:
-    assert Pace(1, NOW).throttle(NOW, 1).interval(NOW) == ms(2)
+    assert Pace(1, NOW).throttle(NOW, 1, NOW).interval(NOW) == ms(1.25)

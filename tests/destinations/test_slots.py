@@ -119,7 +119,7 @@ async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(
 ) -> None:
     for seconds in (300.0, 1.0):
         async with database.transaction() as connection:
-            await throttle(connection, workspace, seconds)
+            await throttle(connection, workspace, seconds, 20)
     async with database.transaction() as connection:
         row: Any = (
             await connection.execute(
@@ -127,4 +127,63 @@ async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(
             )
         ).one()
     assert 250 < row.pause <= 300
-    assert row.throttled_ms == 200
+    assert row.throttled_ms == 125
+
+
+async def interval_seconds(database: Database, workspace: WorkspaceKey) -> float:
+    """Between two slots that are reserved now, at the end of any pause."""
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now()"))
+    first, second, *_ = await reserved(database, workspace, 2)
+    return (second - first).total_seconds()
+
+
+async def resume(database: Database, seconds_ago: float) -> None:
+    """As if the pause of the last 429 had ended then."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE clay.workspaces SET throttled_at = now() - :ago * interval '1 second'"), {"ago": seconds_ago}
+        )
+
+
+async def test_the_rate_after_a_429_holds_for_every_connection_and_returns(
+    database: Database, workspace: WorkspaceKey
+) -> None:
+    async with database.transaction() as connection:
+        await throttle(connection, workspace, 1.0, 20)
+    assert await interval_seconds(database, workspace) == pytest.approx(0.125)
+    await resume(database, 1.0)
+    assert 0.1 <= await interval_seconds(database, workspace) < 0.103
+    await resume(database, 10.0)
+    assert await interval_seconds(database, workspace) == pytest.approx(0.1)
+
+
+async def test_429_responses_to_posts_of_before_the_pause_ended_count_once(
+    database: Database, workspace: WorkspaceKey
+) -> None:
+    for answered_in_ms in (20, 300, 20):
+        async with database.transaction() as connection:
+            await throttle(connection, workspace, 1.0, answered_in_ms)
+    assert await interval_seconds(database, workspace) == pytest.approx(0.125)
+    await resume(database, 0.2)
+    async with database.transaction() as connection:
+        await throttle(connection, workspace, 1.0, 300)  # sent before the pause ended
+    assert await interval_seconds(database, workspace) == pytest.approx(0.125)
+    await resume(database, 0.2)
+    async with database.transaction() as connection:
+        await throttle(connection, workspace, 1.0, 20)
+    assert await interval_seconds(database, workspace) > 0.14
+
+
+async def test_a_limit_that_refuses_everything_slows_down_to_one_per_second(
+    database: Database, workspace: WorkspaceKey
+) -> None:
+    for _ in range(30):
+        await resume(database, 0.1)
+        async with database.transaction() as connection:
+            await throttle(connection, workspace, 1.0, 20)
+    async with database.driver() as connection:
+        [(slowest,)] = await connection.fetch("SELECT throttled_ms FROM clay.workspaces")
+    assert slowest == 1250
+    await resume(database, 30.0)
+    assert await interval_seconds(database, workspace) < 0.111

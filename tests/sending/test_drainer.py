@@ -55,7 +55,7 @@ async def test_a_5xx_is_attempted_four_times_and_then_fails(database_url: str) -
         assert (await w.job(accepted.job_id)).status == "failed"
 
 
-async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(database_url: str) -> None:
+async def test_a_throttled_delivery_keeps_its_attempts_and_lowers_the_rate(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 3 else OK)
     async with draining(database_url, clay, leads=10, rate_limit_ms=20, in_flight_per_destination=1) as (
         w,
@@ -69,7 +69,20 @@ async def test_a_throttled_delivery_keeps_its_attempts_and_halves_the_pace(datab
         assert (await w.job(accepted.job_id)).success_count == 10
         assert max(clay.gaps) >= 0.95
         [pace] = await w.fetch("SELECT throttled_ms FROM clay.workspaces")
-        assert pace.throttled_ms == 40
+        assert pace.throttled_ms == 25
+
+
+async def test_a_429_to_every_11th_post_lowers_the_rate_a_little_each_time_and_loses_no_lead(database_url: str) -> None:
+    """20 POSTs at the refused rate restore it, and between two 429 responses here are 10: the earlier half of the interval stays."""
+    clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number % 11 == 10 else OK)
+    async with draining(database_url, clay, leads=33, rate_limit_ms=20) as (w, drainer, clay):
+        accepted = await w.push()
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 33
+        assert len(clay.posts) == 36
+        assert {row.attempts for row in await w.deliveries(accepted.job_id)} == {1}
+        [pace] = await w.fetch("SELECT throttled_ms FROM clay.workspaces")
+        assert 25 <= pace.throttled_ms < 30  # doubled each time, it was 160
 
 
 async def test_a_missing_response_is_unknown_and_sent_again_only_on_request(database_url: str) -> None:

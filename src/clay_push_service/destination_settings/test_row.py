@@ -171,22 +171,26 @@ async def _recorded(
         "version_id": str(webhook.version_id),
     }
 
+    duration_ms = None if response is None else response.duration_ms
+
     async def write() -> None:
         async with database.transaction() as connection:
-            await _record(connection, webhook, outcome)
+            await _record(connection, webhook, outcome, duration_ms)
             await audit(connection, org_id, actor, "config.tested", details)
 
     await on_fresh_plan(write)
-    return finding_of(outcome, None if response is None else response.duration_ms)
+    return finding_of(outcome, duration_ms)
 
 
-async def _record(connection: AsyncConnection, webhook: StoredWebhook, outcome: Outcome) -> None:
+async def _record(
+    connection: AsyncConnection, webhook: StoredWebhook, outcome: Outcome, duration_ms: int | None
+) -> None:
     if _is_good(outcome):
         await reopen_tested(connection, webhook.workspace.org_id, webhook.version_id)
         await queue.wake_live(connection, webhook.workspace.org_id)
     await add_submissions(connection, {webhook.version_id: outcome.submissions})
     if outcome.status == 429 and outcome.retry_after_seconds is not None:  # noqa: PLR2004 - Clay's "too many requests"
-        await throttle(connection, webhook.workspace, outcome.retry_after_seconds)
+        await throttle(connection, webhook.workspace, outcome.retry_after_seconds, duration_ms or 0)
 
 
 def _is_good(outcome: Outcome) -> bool:

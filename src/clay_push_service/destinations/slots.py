@@ -4,7 +4,7 @@ This module owns every statement that changes `clay.workspaces`; none sets `next
 destinations of a workspace share its pace: Clay limits requests per workspace. `SET_RATE` is for settings.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -80,10 +80,12 @@ async def set_rate(connection: Connection, workspace: WorkspaceKey, rate_limit_m
     await SET_RATE.rows(connection, {**workspace._asdict(), "rate_limit_ms": rate_limit_ms})
 
 
-async def throttle(connection: Connection, workspace: WorkspaceKey, retry_after_seconds: float) -> None:
-    """Apply a 429: move the next slot and halve the pace, for every worker."""
+async def throttle(
+    connection: Connection, workspace: WorkspaceKey, retry_after_seconds: float, answered_in_ms: int
+) -> None:
+    """Apply a 429, for every worker: move the next slot and lower the rate. `answered_in_ms`: from the POST to its response."""
     pace, now = await _lock(connection, workspace)
-    slower = pace.throttle(now, retry_after_seconds)
+    slower = pace.throttle(now, retry_after_seconds, now - timedelta(milliseconds=answered_in_ms))
     await THROTTLE.rows(
         connection,
         {

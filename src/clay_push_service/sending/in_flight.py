@@ -149,7 +149,7 @@ class InFlight:
             self.halt(outcome.retry_after_seconds)
             if outcome.status is not None:
                 metrics.THROTTLED.inc()
-                self._context.track(asyncio.create_task(self._throttle(outcome)))
+                self._context.track(asyncio.create_task(self._throttle(outcome, response.duration_ms)))
 
     def record_unsendable(self, unsendable: Unsendable) -> None:
         """Record a delivery that fails before any POST."""
@@ -161,9 +161,10 @@ class InFlight:
             )
         )  # fmt: skip
 
-    async def _throttle(self, outcome: Outcome) -> None:
+    async def _throttle(self, outcome: Outcome, answered_in_ms: int) -> None:
         try:
             async with self._context.database.transaction() as connection:
-                await throttle(connection, self._job.workspace, outcome.retry_after_seconds or 1.0)
+                seconds = outcome.retry_after_seconds or 1.0
+                await throttle(connection, self._job.workspace, seconds, answered_in_ms)
         except Exception as error:  # noqa: BLE001 - the next 429 throttles
             log.warning("pace.not_throttled", org_id=str(self._job.org_id), **failure(error))
