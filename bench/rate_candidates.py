@@ -171,7 +171,7 @@ class Cubic:
     kept: float = 0.8
     posts: float = 20.0
     probing: float = 2.0
-    longest: float = 10.0
+    longest: float = 6.0
     pause_share: float = 1.0
     """Of the Retry-After: the least recovery after it, at most a minute."""
     refused: float | None = None

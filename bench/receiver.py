@@ -113,7 +113,7 @@ class Arrival:
     """The body's `_meta.delivery_id`, if the receiver is configured to read it."""
     lead: str
     """The body's `nexusleads_contributor_id`, likewise."""
-    accepted: bool
+    accepted: bool = True
     """False: answered with 429."""
 
 

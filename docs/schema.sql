@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0017, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0018, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -901,6 +901,7 @@ CREATE TABLE clay.workspaces (
     throttled_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    recovery_ms double precision,
     CONSTRAINT workspaces_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000)))
 );
 
@@ -911,6 +912,12 @@ COMMENT ON COLUMN clay.workspaces.is_default IS 'The workspace of the organizati
 COMMENT ON COLUMN clay.workspaces.rate_limit_ms IS 'Milliseconds between two leads; 0: no pace';
 
 COMMENT ON COLUMN clay.workspaces.next_slot_at IS 'The first slot that is not reserved';
+
+COMMENT ON COLUMN clay.workspaces.throttled_ms IS 'Milliseconds between two leads directly after the last 429';
+
+COMMENT ON COLUMN clay.workspaces.throttled_at IS 'When the pause of the last 429 ends';
+
+COMMENT ON COLUMN clay.workspaces.recovery_ms IS 'From then until the rate is back at the refused one; null: a number of POSTs at that rate';
 
 ALTER TABLE ONLY clay.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_events_id_seq'::regclass);
 

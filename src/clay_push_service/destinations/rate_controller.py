@@ -21,8 +21,8 @@ KEPT_SHARE = 0.8
 """Of the refused rate, directly after a 429. Less converges sooner, but costs more after a single 429."""
 RECOVERY_POSTS = 20
 """POSTs at the refused rate until the rate is back at it. At a steady limit about one POST of this many is refused."""
-LONGEST_RECOVERY_MS = 10_000.0
-"""Limit of the same: a workspace at the floor is back at 9 per second within about 30 s."""
+LONGEST_RECOVERY_MS = 6_000.0
+"""Limit of the same: a workspace at the floor is back at 9 per second after about 15 s."""
 LONGEST_RECOVERY_FOR_PAUSE_MS = 60_000.0
 """A long Retry-After makes each 429 expensive, so the rate grows over the same time again, up to this."""
 PROBING_FACTOR = 2.0

@@ -20,7 +20,7 @@ NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integra
 
 READ = text("""
 SELECT destination.id, destination.table_name, destination.table_epoch, workspace.rate_limit_ms, workspace.next_slot_at,
-       workspace.throttled_ms, workspace.throttled_at, clock_timestamp() AS now,
+       workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
        version.refusals, version.outages, version.source, version.has_unusual_form, destination.url_since_version, destination.new_table_version,
@@ -87,7 +87,7 @@ class DestinationView:
     clay_table: ClayTable
     rate_limit_ms: int
     current_interval_ms: float
-    """`rate_limit_ms`, or more for some minutes after a 429."""
+    """`rate_limit_ms`, or more for some seconds after a 429."""
     webhook: WebhookView | None
     changed_by: str | None
     changed_at: datetime | None
@@ -100,7 +100,7 @@ async def destination_view(connection: AsyncConnection, org_id: UUID) -> Destina
     row = (await connection.execute(READ, {"org_id": org_id})).one_or_none()
     if row is None:
         return None
-    pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+    pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
     interval_ms = pace.interval(row.now) / timedelta(milliseconds=1)
     webhook = None
     if row.version_id is not None:

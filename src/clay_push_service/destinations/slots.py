@@ -14,14 +14,15 @@ from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservat
 # clock_timestamp() instead of now(), and outside the locking query: the statement may have waited for the row.
 LOCK = Statement("""
 WITH locked AS MATERIALIZED (
-    SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at
+    SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at, recovery_ms
     FROM clay.workspaces WHERE org_id = :org_id AND id = :id FOR NO KEY UPDATE)
 SELECT *, clock_timestamp() AS now FROM locked
 """)
 MOVE = Statement("UPDATE clay.workspaces SET next_slot_at = :next_slot_at WHERE org_id = :org_id AND id = :id")
 THROTTLE = Statement("""
 UPDATE clay.workspaces
-SET next_slot_at = :next_slot_at, throttled_ms = :throttled_ms, throttled_at = :throttled_at
+SET next_slot_at = :next_slot_at, throttled_ms = :throttled_ms, throttled_at = :throttled_at,
+    recovery_ms = :recovery_ms
 WHERE org_id = :org_id AND id = :id
 """)
 # No slot is reserved further ahead than the longest horizon, so this never sets next_slot_at before a reserved slot.
@@ -57,10 +58,10 @@ async def ensure_default_workspace(connection: Connection, org_id: UUID) -> None
 
 async def _lock(connection: Connection, workspace: WorkspaceKey) -> tuple[Pace, datetime]:
     """Returns the pace with the time of the database's clock. Raises LookupError for an unknown workspace."""
-    for rate_limit_ms, next_slot_at, throttled_ms, throttled_at, now in await LOCK.rows(
+    for rate_limit_ms, next_slot_at, throttled_ms, throttled_at, recovery_ms, now in await LOCK.rows(
         connection, workspace._asdict()
     ):
-        return Pace(float(rate_limit_ms), next_slot_at, throttled_ms, throttled_at), now
+        return Pace(float(rate_limit_ms), next_slot_at, throttled_ms, throttled_at, recovery_ms), now
     raise LookupError(f"there is no workspace {workspace.id} of organization {workspace.org_id}")
 
 
@@ -93,5 +94,6 @@ async def throttle(
             "next_slot_at": slower.next_slot_at,
             "throttled_ms": slower.throttled_ms,
             "throttled_at": slower.throttled_at,
+            "recovery_ms": slower.recovery_ms,
         },
     )

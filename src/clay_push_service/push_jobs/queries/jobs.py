@@ -28,7 +28,7 @@ WINDOW = timedelta(seconds=10)
 
 READ = """
 SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
-       workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at,
+       workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms,
        clock_timestamp() AS now,
        CASE WHEN job.status = 'running' AND workspace.rate_limit_ms = 0
             THEN (SELECT count(*) FROM clay.clay_push_log
@@ -208,7 +208,7 @@ def _stalled(row: Row[Any]) -> str | None:
 def _rate(row: Row[Any]) -> float | None:
     """Leads a second: the pace in force, or without a pace the measured rate; None: unknown."""
     if row.rate_limit_ms:
-        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at)
+        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
         return timedelta(seconds=1) / pace.interval(row.now)
     elapsed = min(row.now - row.started_at, WINDOW) if row.started_at else timedelta()
     return row.lately / elapsed.total_seconds() if row.lately and elapsed else None
