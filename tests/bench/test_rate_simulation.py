@@ -1,6 +1,7 @@
 """The shipped rate controller meets its targets in the simulation, which has a clock of its own and is deterministic."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from bench.rate_candidates import Cubic, Doubling, Shipped
@@ -30,7 +31,11 @@ def test_the_controller_before_missed_them() -> None:
 
 
 def test_the_shipped_controller_is_the_point_of_the_frontier_that_is_documented() -> None:
-    receivers = [lambda: TokenBucket(3.0, 3.0, lifted_at=60.0), lambda: Outage(20.0, 60.0, 30.0), lambda: EveryNth(7)]
+    receivers: list[Callable[[], Receiver]] = [
+        lambda: TokenBucket(3.0, 3.0, lifted_at=60.0),
+        lambda: Outage(20.0, 60.0, 30.0),
+        lambda: EveryNth(7),
+    ]
     for receiver in receivers:
         of_service = simulated(shipped(), receiver(), seconds=120.0)
         of_point = simulated(Cubic(SET_INTERVAL), receiver(), seconds=120.0)
