@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import uvloop
-from tests.support.world import KEY
+from tests.harness.settings import KEY
 
 from bench.stage import Organization, Stage, checkpoint, memory_mb, stage, vacuum
 from clay_push_service.callers.actor import Actor
@@ -153,11 +153,11 @@ async def _served(at: Stage) -> AsyncIterator[tuple[str, int]]:
 
 
 async def _http(at: Stage, organization: Organization) -> list[Accepted]:
-    async with at.world.database.transaction() as connection:
+    async with at.installation.database.transaction() as connection:
         key = await create_key(connection, "bench", [organization.org_id], [Scope.PUSH, Scope.READ], "bench")
 
     async def empty() -> None:
-        await at.world.fetch(EMPTY)
+        await at.installation.fetch(EMPTY)
 
     async with _served(at) as (url, pid):
         headers = {"Authorization": f"Bearer {key.plain}", "X-Org-Id": str(organization.org_id)}

@@ -49,7 +49,7 @@ from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.sending.open_job import Rules, lock_job, open_job
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 LEADS = 8
 LEASE = timedelta(hours=1)
@@ -97,7 +97,7 @@ class Written:
 
 class Deliveries(RuleBasedStateMachine):
     runner: ClassVar[asyncio.Runner]
-    world: ClassVar[World]
+    installation: ClassVar[Installation]
     rules_of_opening: ClassVar[Rules]
 
     def __init__(self) -> None:
@@ -115,21 +115,21 @@ class Deliveries(RuleBasedStateMachine):
         return self.runner.run(act)
 
     async def _fresh(self) -> None:
-        await self.world.fetch("UPDATE clay.destinations SET version_id = NULL")
+        await self.installation.fetch("UPDATE clay.destinations SET version_id = NULL")
         for emptied in TABLES:
-            await self.world.fetch(f"DELETE FROM clay.{emptied}")  # TRUNCATE would cost more than all the steps
-        await self.world.configure(URL)
+            await self.installation.fetch(f"DELETE FROM clay.{emptied}")  # TRUNCATE would cost more than all the steps
+        await self.installation.configure(URL)
 
     async def _jobs(self, where: str = "true") -> list[Any]:
-        return await self.world.fetch(
+        return await self.installation.fetch(
             f"SELECT id, destination_version_id FROM clay.push_jobs WHERE {where} ORDER BY created_at"
         )
 
     @rule(leads=st.sets(st.integers(0, LEADS - 1), min_size=1), again=st.booleans())
     def push(self, leads: set[int], again: bool) -> None:
-        wanted = [self.world.lead_ids[index] for index in sorted(leads)]
+        wanted = [self.installation.lead_ids[index] for index in sorted(leads)]
         try:
-            self.do(self.world.push(wanted, again=again))
+            self.do(self.installation.push(wanted, again=again))
         except ConflictError:
             return  # no webhook, or a closed one
         if again:
@@ -148,14 +148,14 @@ class Deliveries(RuleBasedStateMachine):
             if not jobs:
                 return
             job = jobs[which % len(jobs)]
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 row = await lock_job(connection, job.id)
                 if row is None or await open_job(
-                    connection, row, self.world.box, self.rules_of_opening, available=True
+                    connection, row, self.installation.secret_box, self.rules_of_opening, available=True
                 ) is None:  # fmt: skip
                     return
             token = uuid4()
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 claims = await claim(connection, job.id, token, wanted, LEASE, suspects=suspects)
             if claims:
                 held = {each.delivery_id: (each.lead_id, each.attempts) for each in claims}
@@ -174,7 +174,7 @@ class Deliveries(RuleBasedStateMachine):
         chosen = list(holder.claimed)[:number]
 
         async def act() -> set[UUID]:
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 return await mark_sending(connection, holder.token, chosen, LEASE)
 
         ours = self.do(act())
@@ -211,7 +211,7 @@ class Deliveries(RuleBasedStateMachine):
                 self.uncertain[lead_id] += 1
 
         async def act() -> None:
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 await record(connection, results, 30.0)
 
         self.do(act())
@@ -224,12 +224,12 @@ class Deliveries(RuleBasedStateMachine):
         written = self.written[-1 - which % len(self.written)]
 
         async def act() -> None:
-            async with self.world.database.transaction() as connection:
-                before = await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq")
+            async with self.installation.database.transaction() as connection:
+                before = await self.installation.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq")
                 assert (await record(connection, written.results, 30.0)).written == []
                 assert await mark_sending(connection, written.token, written.delivery_ids, LEASE) == set()
                 await release(connection, written.token, written.delivery_ids)
-            assert await self.world.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq") == before
+            assert await self.installation.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq") == before
 
         self.do(act())
 
@@ -239,7 +239,7 @@ class Deliveries(RuleBasedStateMachine):
         holder = self.holders[which % len(self.holders)]
 
         async def act() -> None:
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 await release(connection, holder.token, list(holder.claimed))
 
         self.do(act())
@@ -259,10 +259,10 @@ class Deliveries(RuleBasedStateMachine):
     def sweep(self, expired: bool) -> None:
         async def act() -> None:
             if expired:
-                await self.world.fetch(EXPIRE)
-            async with self.world.database.transaction() as connection:
+                await self.installation.fetch(EXPIRE)
+            async with self.installation.database.transaction() as connection:
                 await sweep(connection, idle_seconds=0)
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 assert await verify(connection, timedelta(0)) == []
 
         self.do(act())
@@ -274,7 +274,7 @@ class Deliveries(RuleBasedStateMachine):
         async def act() -> None:
             jobs = await self._jobs("status IN ('pending', 'running')")
             if jobs:
-                await self.world.fetch(
+                await self.installation.fetch(
                     "DELETE FROM clay.procrastinate_jobs WHERE args ->> 'job_id' = CAST(:id AS text)",
                     id=str(jobs[which % len(jobs)].id),
                 )
@@ -286,8 +286,8 @@ class Deliveries(RuleBasedStateMachine):
         async def act() -> None:
             jobs = await self._jobs("status IN ('pending', 'running')")
             if jobs:
-                async with self.world.database.transaction() as connection:
-                    await cancel(connection, Actor(self.world.org_id, "user:test"), jobs[which % len(jobs)].id)
+                async with self.installation.database.transaction() as connection:
+                    await cancel(connection, Actor(self.installation.org_id, "user:test"), jobs[which % len(jobs)].id)
 
         self.do(act())
 
@@ -298,12 +298,12 @@ class Deliveries(RuleBasedStateMachine):
             if not jobs:
                 return
             job_id = jobs[which % len(jobs)].id
-            rows = [row for row in await self.world.deliveries(job_id) if row.status == "failed"]
+            rows = [row for row in await self.installation.deliveries(job_id) if row.status == "failed"]
             leads = [row.contributor_id for row in rows] if named else None
-            async with self.world.database.transaction() as connection:
-                tables = await self.world.host.tables(connection)
+            async with self.installation.database.transaction() as connection:
+                tables = await self.installation.host_tables.tables(connection)
                 await retry(
-                    connection, tables, Actor(self.world.org_id, "user:test"), job_id, RetryBody(lead_ids=leads)
+                    connection, tables, Actor(self.installation.org_id, "user:test"), job_id, RetryBody(lead_ids=leads)
                 )
             self.asked_again.update(leads or [])
 
@@ -319,16 +319,18 @@ class Deliveries(RuleBasedStateMachine):
             return
 
         async def act() -> None:
-            async with self.world.database.transaction() as connection:
-                tables = await self.world.host.tables(connection)
-                await erase(connection, tables, self.world.org_id, "user:test", [self.world.lead_ids[lead]])
+            async with self.installation.database.transaction() as connection:
+                tables = await self.installation.host_tables.tables(connection)
+                await erase(
+                    connection, tables, self.installation.org_id, "user:test", [self.installation.lead_ids[lead]]
+                )
 
         self.do(act())
-        self.erased.add(self.world.lead_ids[lead])
+        self.erased.add(self.installation.lead_ids[lead])
 
     @rule()
     def change_url(self) -> None:
-        self.do(self.world.configure(f"{URL}{uuid4().hex}"))
+        self.do(self.installation.configure(f"{URL}{uuid4().hex}"))
 
     @rule(
         change=st.sampled_from(
@@ -345,15 +347,15 @@ class Deliveries(RuleBasedStateMachine):
         """In mid-push: another token is another version of the same webhook, and an earlier URL may come back."""
 
         async def act() -> None:
-            w = self.world
+            w = self.installation
             async with w.database.transaction() as connection:
-                current = await read_destination(connection, w.box, w.org_id, lock=True)
+                current = await read_destination(connection, w.secret_box, w.org_id, lock=True)
                 assert current is not None
                 assert current.webhook is not None
                 url = change.webhook_url if isinstance(change.webhook_url, str) else current.webhook.url
                 checked = check_url(url or "", Policy.of(w.settings))
                 await SaveConfig(
-                    connection, w.box, w.org_id, "user:test", "api", change, current, checked,
+                    connection, w.secret_box, w.org_id, "user:test", "api", change, current, checked,
                     written_out=url == change.webhook_url, internal=False,
                 ).run()  # fmt: skip
 
@@ -366,20 +368,20 @@ class Deliveries(RuleBasedStateMachine):
             return
 
         async def act() -> None:
-            async with self.world.database.transaction() as connection:
-                await remove_destination(connection, self.world.org_id, "user:test")
-            await self.world.configure(URL)
+            async with self.installation.database.transaction() as connection:
+                await remove_destination(connection, self.installation.org_id, "user:test")
+            await self.installation.configure(URL)
 
         self.do(act())
 
     @rule()
     def time_passes(self) -> None:
-        self.do(self.world.fetch("UPDATE clay.clay_push_log SET due_at = now() WHERE due_at > now()"))
+        self.do(self.installation.fetch("UPDATE clay.clay_push_log SET due_at = now() WHERE due_at > now()"))
 
     @invariant()
     def what_verify_says(self) -> None:
         async def act() -> list[Any]:
-            async with self.world.database.transaction() as connection:
+            async with self.installation.database.transaction() as connection:
                 return await verify(connection, NOBODY_WAITS)
 
         assert self.do(act()) == []
@@ -391,23 +393,23 @@ class Deliveries(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Every worker dies, the queue forgets, time passes, and an ordinary worker comes: everything ends."""
-        self.do(self.world.fetch("DELETE FROM clay.procrastinate_jobs"))
+        self.do(self.installation.fetch("DELETE FROM clay.procrastinate_jobs"))
         self.sweep(expired=True)
 
         async def act() -> None:
             for _ in range(6):  # suspects are claimed alone, and poison after three more losses
-                await self.world.fetch(EXPIRE)
-                async with self.world.database.transaction() as connection:
+                await self.installation.fetch(EXPIRE)
+                async with self.installation.database.transaction() as connection:
                     await sweep(connection)
             for job in await self._jobs("status IN ('pending', 'running')"):
-                async with self.world.database.transaction() as connection:
+                async with self.installation.database.transaction() as connection:
                     row = await lock_job(connection, job.id)
                     assert row is not None
-                    await open_job(connection, row, self.world.box, self.rules_of_opening, available=True)
+                    await open_job(connection, row, self.installation.secret_box, self.rules_of_opening, available=True)
                 for suspects in (False, True):
                     token = uuid4()
-                    await self.world.fetch("UPDATE clay.clay_push_log SET due_at = now() WHERE due_at > now()")
-                    async with self.world.database.transaction() as connection:
+                    await self.installation.fetch("UPDATE clay.clay_push_log SET due_at = now() WHERE due_at > now()")
+                    async with self.installation.database.transaction() as connection:
                         claims = await claim(connection, job.id, token, 100, LEASE, suspects=suspects)
                         await mark_sending(connection, token, [each.delivery_id for each in claims], LEASE)
                         taken = outcome_of(ANSWERS["rejected"], 1, datetime.now(UTC))
@@ -427,7 +429,7 @@ class Deliveries(RuleBasedStateMachine):
                             30.0,
                         )
             assert await self._jobs("status IN ('pending', 'running')") == []
-            assert await self.world.fetch("SELECT 1 FROM clay.clay_push_log WHERE state <> 'done'") == []
+            assert await self.installation.fetch("SELECT 1 FROM clay.clay_push_log WHERE state <> 'done'") == []
 
         self.do(act())
         self.what_verify_says()
@@ -436,10 +438,10 @@ class Deliveries(RuleBasedStateMachine):
 @pytest.fixture
 def machine(database_url: str) -> Iterator[type[Deliveries]]:
     with asyncio.Runner() as runner:
-        made = world(database_url, leads=LEADS, billing_enabled=False, database_pool_size=2)
+        made = install(database_url, leads=LEADS, billing_enabled=False, database_pool_size=2)
         Deliveries.runner = runner
-        Deliveries.world = runner.run(made.__aenter__())
-        Deliveries.rules_of_opening = Rules(Policy.of(Deliveries.world.settings), 30.0, 1800.0)
+        Deliveries.installation = runner.run(made.__aenter__())
+        Deliveries.rules_of_opening = Rules(Policy.of(Deliveries.installation.settings), 30.0, 1800.0)
         yield Deliveries
         runner.run(made.__aexit__(None, None, None))
 

@@ -14,9 +14,9 @@ from clay_push_service.clay.response import (
     Response,
 )
 from clay_push_service.clay.webhook_client import Attempt, ClayClient
-from tests.clay.conftest import ReceiverOf
+from tests.clay.handlers import answering, in_one_packet, stay
+from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, Names, Sender, target
-from tests.clay.test_odd_answers import answering, in_one_packet, stay
 
 BEGUN = {
     "status line": (b"HTTP/1.1 200 OK\r\n", 200),

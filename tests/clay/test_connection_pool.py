@@ -3,7 +3,6 @@
 import asyncio
 import random
 import socket
-import struct
 from collections.abc import Callable
 
 import pytest
@@ -11,13 +10,9 @@ import pytest
 from clay_push_service.clay import connection_pool as connections
 from clay_push_service.clay import keep_alive as patience
 from clay_push_service.clay.response import NoResponse, NoResponseKind, NotConnected, NotConnectedKind, Responded
-from tests.clay.conftest import OK, ReceiverOf, read_request
+from tests.clay.handlers import reset
+from tests.clay.receivers import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 @pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])

@@ -43,9 +43,9 @@ from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.states import DestinationState
-from tests.support.app import FixedResolver
+from tests.harness.api import FixedResolver
+from tests.harness.installation import Installation, install
 from tests.support.receiver import OK, Receiver, receiving, status
-from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEADS = 12
@@ -60,7 +60,7 @@ UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
 class Scene:
     """A finished push job whose leads failed, and a live one with waiting leads, in-flight leads and expired leases."""
 
-    w: World
+    w: Installation
     ended: UUID = field(default_factory=uuid4)
     live: UUID = field(default_factory=uuid4)
     version_id: UUID = field(default_factory=uuid4)
@@ -114,7 +114,7 @@ async def accepts(scene: Scene) -> None:
 
 async def retries(scene: Scene) -> None:
     async with scene.w.database.transaction() as connection:
-        tables = await scene.w.host.tables(connection)
+        tables = await scene.w.host_tables.tables(connection)
         await retry(connection, tables, scene.actor, scene.ended, RetryBody())
 
 
@@ -126,7 +126,7 @@ async def cancels(scene: Scene) -> None:
 async def erases(scene: Scene) -> None:
     async with scene.w.database.transaction() as connection:
         await erase(
-            connection, await scene.w.host.tables(connection), scene.w.org_id, "user:test", scene.w.lead_ids[2:]
+            connection, await scene.w.host_tables.tables(connection), scene.w.org_id, "user:test", scene.w.lead_ids[2:]
         )
 
 
@@ -134,7 +134,7 @@ async def saves_settings(scene: Scene) -> None:
     change = ConfigChange(webhook_url=f"{WEBHOOK}-{uuid4()}", rate_limit_ms=random.randint(100, 200))
     policy = Policy.of(scene.w.settings)
     names = FixedResolver({"api.clay.com": ["93.184.216.34"]})
-    await configure(scene.w.database, scene.w.box, policy, names, scene.w.org_id, "user:test", change)
+    await configure(scene.w.database, scene.w.secret_box, policy, names, scene.w.org_id, "user:test", change)
 
 
 async def removes_destination(scene: Scene) -> None:
@@ -206,7 +206,7 @@ async def sweeps(scene: Scene) -> None:
 
 async def exports(scene: Scene) -> None:
     async with scene.w.database.transaction() as connection:
-        tables = await scene.w.host.tables(connection)
+        tables = await scene.w.host_tables.tables(connection)
         await auto_export.run_rule(connection, tables, scene.actor, scene.w.project_id, uuid4(), scene.w.settings)
 
 
@@ -217,7 +217,9 @@ async def takes_over(scene: Scene) -> None:
         org_id=scene.w.org_id, name=uuid4().hex,
     )  # fmt: skip
     async with scene.w.database.transaction() as connection:
-        await sync_host_settings(connection, await scene.w.host.tables(connection), scene.w.org_id, scene.w.settings)
+        await sync_host_settings(
+            connection, await scene.w.host_tables.tables(connection), scene.w.org_id, scene.w.settings
+        )
 
 
 async def empties_old(scene: Scene) -> None:
@@ -236,7 +238,7 @@ COMMANDS: list[Command] = [
 
 
 @contextmanager
-def pauses(w: World, seed: int) -> Iterator[None]:
+def pauses(w: Installation, seed: int) -> Iterator[None]:
     """Pause before each statement, so that the statements of two transactions interleave in many orders."""
     chosen = random.Random(seed)
 
@@ -252,7 +254,7 @@ def pauses(w: World, seed: int) -> Iterator[None]:
 
 @pytest.fixture
 async def scene(database_url: str) -> AsyncIterator[Scene]:
-    async with receiving() as clay, world(database_url, leads=LEADS * 2, **PATIENT) as w:
+    async with receiving() as clay, install(database_url, leads=LEADS * 2, **PATIENT) as w:
         await w.fetch("UPDATE public.projects SET auto_export_clay_enabled = true")
         yield Scene(w, clay=clay)
 

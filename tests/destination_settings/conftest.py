@@ -1,5 +1,13 @@
 """Fixtures of the tests of destination settings: receivers on real loopback sockets, as the tests of the client use them."""
 
-from tests.clay.conftest import receiver_of
+from collections.abc import AsyncIterator
 
-__all__ = ["receiver_of"]
+import pytest
+
+from tests.clay.receivers import ReceiverOf, receivers
+
+
+@pytest.fixture
+async def receiver_of() -> AsyncIterator[ReceiverOf]:
+    async with receivers() as make:
+        yield make

@@ -15,11 +15,11 @@ from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_f
 from clay_push_service.host.lead_row import GithubStats
 from clay_push_service.host.leads import select_by_id, unknown_leads
 from clay_push_service.host.read_lead_rows import read_lead_rows
-from tests.support.nexusleads import MiniatureHost
+from tests.harness.nexusleads import NexusLeads
 
 
 async def chosen(
-    connection: AsyncConnection, host: MiniatureHost, org_id: UUID, ids: Sequence[UUID], project_id: UUID | None = None
+    connection: AsyncConnection, host: NexusLeads, org_id: UUID, ids: Sequence[UUID], project_id: UUID | None = None
 ) -> dict[UUID, UUID]:
     rows = (await connection.execute(select_by_id(host.tables, org_id, ids, project_id))).all()
     found = {row.lead_id: row.project_id for row in rows}
@@ -27,7 +27,7 @@ async def chosen(
     return found
 
 
-async def test_selected_leads_are_the_organizations_only(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_selected_leads_are_the_organizations_only(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     mine, theirs, personal = await host.project(acme), await host.project(globex), await host.project(None)
     lead, foreign, nobodys = await host.lead(mine), await host.lead(theirs), await host.lead(personal)
@@ -48,7 +48,7 @@ async def test_selected_leads_are_the_organizations_only(host: MiniatureHost, co
 
 
 async def test_lead_counts_for_the_project_where_its_score_is_highest(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id, other_org = await host.organization(), await host.organization()
     low, high, unscored = [await host.project(org_id) for _ in range(3)]
@@ -61,7 +61,7 @@ async def test_lead_counts_for_the_project_where_its_score_is_highest(
     assert await chosen(connection, host, org_id, [lead], unscored) == {lead: unscored}
 
 
-async def test_equal_scores_go_to_the_lower_project_id(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_equal_scores_go_to_the_lower_project_id(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     projects = [await host.project(org_id) for _ in range(4)]
     lead = await host.lead()
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[LeadCriteria, str]] = {
 
 
 @pytest.fixture
-async def four(host: MiniatureHost) -> tuple[UUID, UUID, dict[str, UUID]]:
+async def four(host: NexusLeads) -> tuple[UUID, UUID, dict[str, UUID]]:
     """Three leads of whom much is known, and `nil`, of whom nothing is."""
     org_id = await host.organization()
     project_id = await host.project(org_id)
@@ -122,7 +122,7 @@ async def four(host: MiniatureHost) -> tuple[UUID, UUID, dict[str, UUID]]:
 
 
 async def test_filters_find_exactly_whom_they_name(
-    host: MiniatureHost, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
+    host: NexusLeads, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
 ) -> None:
     org_id, project_id, leads = four
     names = {lead_id: name for name, lead_id in leads.items()}
@@ -137,7 +137,7 @@ async def test_filters_find_exactly_whom_they_name(
 
 
 async def test_another_organizations_project_has_no_leads(
-    host: MiniatureHost, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
+    host: NexusLeads, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
 ) -> None:
     _, project_id, leads = four
     stranger = await host.organization("Stranger")
@@ -150,9 +150,7 @@ async def test_another_organizations_project_has_no_leads(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-async def test_pages_show_each_lead_once_best_first(
-    host: MiniatureHost, connection: AsyncConnection, size: int
-) -> None:
+async def test_pages_show_each_lead_once_best_first(host: NexusLeads, connection: AsyncConnection, size: int) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     for score in (10, 50, 50, 50, 90, None, None):
@@ -168,7 +166,7 @@ async def test_pages_show_each_lead_once_best_first(
     assert len({lead_id for _, lead_id in seen}) == 7
 
 
-async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id, "Quiet")
     lead_id = await host.lead(project_id, score=None, qualified=None, priority=None, username="quiet")
@@ -177,7 +175,7 @@ async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: MiniatureHost, c
     assert known == {"lead_id": lead_id, "project_id": project_id, "project_name": "Quiet", "username": "quiet"}
 
 
-async def test_today_a_member_need_not_be_on_github(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_today_a_member_need_not_be_on_github(host: NexusLeads, connection: AsyncConnection) -> None:
     if host.vintage is not Vintage.TODAY:
         pytest.skip("in the document's vintage every contributor has a GitHub name")
     org_id = await host.organization()
@@ -187,7 +185,7 @@ async def test_today_a_member_need_not_be_on_github(host: MiniatureHost, connect
 
 
 async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
     project_id, elsewhere = await host.project(org_id), await host.project(org_id)
@@ -215,7 +213,7 @@ async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
     assert (row.source_id, row.source_name) == (sources[3], "acme/b")  # 40 commits, as acme/c; the name decides
 
 
-async def test_stats_of_one_source(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_stats_of_one_source(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id)
@@ -230,7 +228,7 @@ async def test_stats_of_one_source(host: MiniatureHost, connection: AsyncConnect
 
 
 async def test_without_activity_the_source_it_was_found_in_is_named(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
     project_id, elsewhere = await host.project(org_id), await host.project(org_id)
@@ -243,7 +241,7 @@ async def test_without_activity_the_source_it_was_found_in_is_named(
 
 
 async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
@@ -264,7 +262,7 @@ async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
     assert math.isnan(row.overall_score)
 
 
-async def test_column_the_host_has_not_is_null(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_column_the_host_has_not_is_null(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id, full_name="Known")
@@ -276,7 +274,7 @@ async def test_column_the_host_has_not_is_null(host: MiniatureHost, connection: 
     assert row.skills is None
 
 
-async def test_scores_that_are_no_numbers_count_as_no_score(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_scores_that_are_no_numbers_count_as_no_score(host: NexusLeads, connection: AsyncConnection) -> None:
     """NaN and the infinities: in every order, filter, page and choice of a project, whatever the host's column holds them in."""
     for kind in ("numeric", "double precision"):
         await host.connection.execute(f"ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE {kind}")

@@ -18,25 +18,26 @@ from clay_push_service.host.columns import Vintage
 from clay_push_service.migrations import head
 from clay_push_service.ops.page import age
 from clay_push_service.ops.scrape import Scrape
-from tests.support.app import WEBHOOK, AppClient, app_settings, running_app
-from tests.support.nexusleads import miniature_host
-from tests.support.runtime import runtime_role
+from tests.harness.api import WEBHOOK, Api, run_api
+from tests.harness.nexusleads import open_nexusleads
+from tests.harness.runtime import runtime_role
+from tests.harness.settings import make_settings
 
 
 @pytest.fixture
-async def app(database_url: str) -> AsyncIterator[AppClient]:
-    async with running_app(database_url, ops_open=True) as client:
+async def app(database_url: str) -> AsyncIterator[Api]:
+    async with run_api(database_url, ops_open=True) as client:
         yield client
 
 
-async def run(app: AppClient, *statements: str) -> None:
+async def run(app: Api, *statements: str) -> None:
     """As the owner of the database."""
     async with app.owner.transaction() as connection:
         for statement in statements:
             await connection.execute(text(statement), {"org": app.org_id})
 
 
-async def worker(app: AppClient, seconds_ago: int = 1) -> None:
+async def worker(app: Api, seconds_ago: int = 1) -> None:
     await run(
         app,
         "INSERT INTO clay.workers (id, hostname, pid, version, seen_at)"
@@ -44,7 +45,7 @@ async def worker(app: AppClient, seconds_ago: int = 1) -> None:
     )
 
 
-async def due_leads(app: AppClient, minutes_ago: int = 5) -> None:
+async def due_leads(app: Api, minutes_ago: int = 5) -> None:
     await app.put("/api/clay/config", "owner", {"webhook_url": WEBHOOK, "table_name": "<b>Inbound</b>"})
     job = uuid4()
     await run(
@@ -59,14 +60,14 @@ async def due_leads(app: AppClient, minutes_ago: int = 5) -> None:
     )
 
 
-async def status(app: AppClient, code: int = 200) -> dict[str, object]:
+async def status(app: Api, code: int = 200) -> dict[str, object]:
     answer = await app.get("/status")
     assert answer.status_code == code, answer.text
     said: dict[str, object] = answer.json()
     return said
 
 
-async def test_healthy_instance_has_nothing_to_do(app: AppClient) -> None:
+async def test_healthy_instance_has_nothing_to_do(app: Api) -> None:
     await worker(app)
     said = await status(app)
     assert (said["status"], said["advice"]) == ("ok", [])
@@ -76,13 +77,13 @@ async def test_healthy_instance_has_nothing_to_do(app: AppClient) -> None:
     }  # fmt: skip
 
 
-async def test_idle_instance_without_a_worker_is_degraded(app: AppClient) -> None:
+async def test_idle_instance_without_a_worker_is_degraded(app: Api) -> None:
     said = await status(app)
     assert said["status"] == "degraded"
     assert "clay-push worker" in str(said["advice"])
 
 
-async def test_due_leads_without_a_live_worker_are_a_failure(app: AppClient) -> None:
+async def test_due_leads_without_a_live_worker_are_a_failure(app: Api) -> None:
     await worker(app, seconds_ago=31)
     await due_leads(app)
     said = await status(app, 503)
@@ -94,7 +95,7 @@ async def test_due_leads_without_a_live_worker_are_a_failure(app: AppClient) -> 
     assert 299 < queue["oldest_due_seconds"] < 310
 
 
-async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
+async def test_leads_that_nobody_works_on_are_said(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     said = await status(app)
@@ -111,7 +112,7 @@ async def test_leads_that_nobody_works_on_are_said(app: AppClient) -> None:
     ],
     ids=["backoff", "pace", "outage"],
 )
-async def test_what_waits_is_not_due(app: AppClient, not_due: str) -> None:
+async def test_what_waits_is_not_due(app: Api, not_due: str) -> None:
     await worker(app)
     await due_leads(app)
     await run(app, not_due)
@@ -121,7 +122,7 @@ async def test_what_waits_is_not_due(app: AppClient, not_due: str) -> None:
     assert (queue["pending"], queue["due"], queue["oldest_due_seconds"]) == (3, 0, None)
 
 
-async def test_waiting_and_closed_destinations_are_named_without_their_urls(app: AppClient) -> None:
+async def test_waiting_and_closed_destinations_are_named_without_their_urls(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(
@@ -135,13 +136,13 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
     assert "clay.com" not in answer.text
 
 
-async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: AppClient) -> None:
+async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: Api) -> None:
     await due_leads(app)
     await run(app, "UPDATE clay.workspaces SET next_slot_at = now() + interval '1 min'")
     assert "1 push job has not finished and no worker is running." in str((await status(app, 503))["advice"])
 
 
-async def more_destinations(app: AppClient, number: int, state: str, reason: str, hours_ago: int) -> None:
+async def more_destinations(app: Api, number: int, state: str, reason: str, hours_ago: int) -> None:
     """Of organizations that nobody else knows."""
     await run(
         app,
@@ -158,7 +159,7 @@ async def more_destinations(app: AppClient, number: int, state: str, reason: str
     )
 
 
-async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
+async def test_many_closed_destinations_hide_no_outage(app: Api) -> None:
     await worker(app)
     await more_destinations(app, 25, "closed", "quota_exhausted", hours_ago=1)
     await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
@@ -181,7 +182,7 @@ async def test_many_closed_destinations_hide_no_outage(app: AppClient) -> None:
     ],
 )
 async def test_closed_destination_says_why_and_who_acts(
-    app: AppClient, reason: str, code: int, sentence: str, who: str
+    app: Api, reason: str, code: int, sentence: str, who: str
 ) -> None:
     await worker(app)
     await more_destinations(app, 1, "closed", reason, hours_ago=1)
@@ -192,7 +193,7 @@ async def test_closed_destination_says_why_and_who_acts(
     assert said["unwell_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
 
 
-async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: AppClient) -> None:
+async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: Api) -> None:
     plain = app_client.credentials[await app_client.key(Scope.OPS, orgs=[])]
     await run(app_client, f'REVOKE SELECT ON ALL TABLES IN SCHEMA clay FROM "{runtime_role()}"')
     answer = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}"})
@@ -209,7 +210,7 @@ async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(
     assert "grants" in (await app_client.get("/readyz")).json()["detail"]
 
 
-async def test_last_hour_is_counted_by_cause(app: AppClient) -> None:
+async def test_last_hour_is_counted_by_cause(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(
@@ -226,7 +227,7 @@ async def test_last_hour_is_counted_by_cause(app: AppClient) -> None:
 
 
 async def test_loosened_settings_are_said(database_url: str) -> None:
-    async with running_app(database_url, ops_open=True, allow_plain_http=True, encryption_keys="") as app:
+    async with run_api(database_url, ops_open=True, allow_plain_http=True, encryption_keys="") as app:
         await worker(app)
         said = await status(app)
         assert said["status"] == "degraded"
@@ -234,7 +235,7 @@ async def test_loosened_settings_are_said(database_url: str) -> None:
         assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(said["advice"])
 
 
-async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
+async def test_page_escapes_and_carries_its_own_policy(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
@@ -246,7 +247,7 @@ async def test_page_escapes_and_carries_its_own_policy(app: AppClient) -> None:
     assert "quota exhausted" in answer.text
 
 
-async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) -> None:
+async def test_page_can_be_made_to_stand_still_and_read_aloud(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(
@@ -269,7 +270,7 @@ async def test_page_can_be_made_to_stand_still_and_read_aloud(app: AppClient) ->
     assert "Next try (UTC)" in still
 
 
-async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: AppClient) -> None:
+async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: Api) -> None:
     ops, reader = await app_client.key(Scope.OPS, orgs=[]), await app_client.key(Scope.READ)
     for path in ("/status", "/metrics"):
         assert (await app_client.get(path)).status_code == 401
@@ -280,7 +281,7 @@ async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: AppCli
         assert (await app_client.get(path)).status_code == 200
 
 
-async def test_browser_may_give_the_key_as_a_password(app_client: AppClient) -> None:
+async def test_browser_may_give_the_key_as_a_password(app_client: Api) -> None:
     answer = await app_client.get("/status", headers={"Accept": "text/html"})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
@@ -293,7 +294,7 @@ async def test_browser_may_give_the_key_as_a_password(app_client: AppClient) -> 
     assert answer.status_code == 401
 
 
-async def test_metrics_tell_the_queue(app: AppClient) -> None:
+async def test_metrics_tell_the_queue(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     said = (await app.get("/metrics")).text
@@ -320,7 +321,7 @@ def test_what_only_the_web_process_asks_is_not_served_by_workers() -> None:
 async def test_database_that_is_down_is_a_failure_and_the_process_lives(database_url: str) -> None:
     gone = Database("postgresql://nobody:nothing@127.0.0.1:1/none", pool_size=1)
     for ops_open in (True, False):
-        app = create_app(app_settings(database_url, ops_open=ops_open, allow_plain_http=True), database=gone)
+        app = create_app(make_settings(database_url, ops_open=ops_open, allow_plain_http=True), database=gone)
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
@@ -344,8 +345,8 @@ async def test_database_that_is_down_is_a_failure_and_the_process_lives(database
 
 
 async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None:
-    async with miniature_host(empty_database_url, Vintage.DOCUMENT):
-        app = create_app(app_settings(empty_database_url, ops_open=True))
+    async with open_nexusleads(empty_database_url, Vintage.DOCUMENT):
+        app = create_app(make_settings(empty_database_url, ops_open=True))
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
@@ -357,13 +358,13 @@ async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None
             assert "clay-push migrate" in answer.text
 
 
-async def test_database_of_a_newer_release_is_ready(app: AppClient) -> None:
+async def test_database_of_a_newer_release_is_ready(app: Api) -> None:
     await run(app, "UPDATE clay.alembic_version SET version_num = '9999'")
     assert (await app.get("/readyz")).status_code == 200
 
 
 async def test_database_without_nexusleads_is_not_ready(database_url: str) -> None:
-    app = create_app(app_settings(database_url, ops_open=True))
+    app = create_app(make_settings(database_url, ops_open=True))
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as http:
         answer = await http.get("/readyz")

@@ -11,7 +11,7 @@ from pathlib import Path
 from clay_push_service.demo import postgres
 from clay_push_service.demo.home import port_for
 from clay_push_service.demo.postgres_home import Home, binaries, prepare_home
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A world attached to its miniature NexusLeads, with manual runs of mirror and inbox, and a double of the host's processor."""
+"""An installation that is attached to NexusLeads, with manual passes of mirror and inbox, and NexusLeads' own job processor."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from clay_push_service.database.database import Database
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
 from clay_push_service.host.table_cache import HostTableCache
@@ -19,41 +18,28 @@ from clay_push_service.host_integration.attach.plan import AttachRequest, Plan
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror, PassResult
 from clay_push_service.sending.drainer import Drainer
+from tests.harness.installation import Part, install_with_drainer
+from tests.harness.runtime import runtime_role
 from tests.support.receiver import Receiver
-from tests.support.runtime import runtime_role as role_of_tests
-from tests.support.world import World, draining
 
 
 @dataclass
-class Attached:
-    """`connection` is the host's own."""
-
-    world: World
+class Attached(Part):
     drainer: Drainer
-    clay: Receiver
-    vintage: Vintage
-    connection: asyncpg.Connection
+    receiver: Receiver
     mirror: Mirror
     inbox: Inbox
 
-    @property
-    def owner(self) -> Database:
-        """Of the database: attaches and detaches."""
-        assert self.world.owner is not None
-        return self.world.owner
-
-    async def attach(
-        self, level: Level, *, dry_run: bool = False, runtime_role: str | None = None, **wishes: bool
-    ) -> Plan:
-        """By the database's owner, for the role that the tests run as."""
+    async def attach(self, level: Level, *, dry_run: bool = False, role: str | None = None, **wishes: bool) -> Plan:
+        """Attach by the database's owner, for the role that the tests run as."""
         async with self.owner.transaction() as connection:
             tables = await detect(connection)
-            request = AttachRequest(level, runtime_role or role_of_tests(), **wishes)
+            request = AttachRequest(level, role or runtime_role(), **wishes)
             return await attaching.attach(connection, tables, request, dry_run=dry_run)
 
     async def detach(self) -> None:
         async with self.owner.transaction() as connection:
-            await attaching.detach(connection, await detect(connection), role_of_tests(), dry_run=False)
+            await attaching.detach(connection, await detect(connection), runtime_role(), dry_run=False)
 
     async def mirror_now(self) -> PassResult:
         passed = await self.mirror.run_pass()
@@ -61,53 +47,55 @@ class Attached:
         return passed
 
     async def check_now(self) -> PassResult:
-        """As a pass that also looks at rows whose end is written."""
+        """A pass that also checks rows whose end is written."""
         self.mirror._checked_at = float("-inf")
         return await self.mirror_now()
 
     async def push_all(self, lead_ids: Sequence[UUID] | None = None) -> UUID:
-        accepted = await self.world.push(lead_ids)
-        await self.world.drain_all(self.drainer)
+        accepted = await self.installation.push(lead_ids)
+        await self.installation.drain_all(self.drainer)
         return accepted.job_id
 
     async def row(self, host_job_id: UUID) -> asyncpg.Record | None:
-        return await self.connection.fetchrow("SELECT * FROM sourcing_jobs WHERE id = $1", host_job_id)
+        return await self.host.connection.fetchrow("SELECT * FROM sourcing_jobs WHERE id = $1", host_job_id)
 
     async def status(self, host_job_id: UUID) -> str:
-        return str(await self.connection.fetchval("SELECT status FROM sourcing_jobs WHERE id = $1", host_job_id))
+        return str(await self.host.connection.fetchval("SELECT status FROM sourcing_jobs WHERE id = $1", host_job_id))
 
     async def metadata(self, host_job_id: UUID) -> dict[str, Any]:
-        found = await self.connection.fetchval("SELECT metadata::text FROM sourcing_jobs WHERE id = $1", host_job_id)
+        found = await self.host.connection.fetchval(
+            "SELECT metadata::text FROM sourcing_jobs WHERE id = $1", host_job_id
+        )
         read: dict[str, Any] = json.loads(found)
         return read
 
     async def steps(self, host_job_id: UUID) -> list[tuple[int, str, str, str | None]]:
-        rows = await self.connection.fetch(
+        rows = await self.host.connection.fetch(
             "SELECT step_number, step_name, status, message FROM job_progress WHERE job_id = $1 ORDER BY 1", host_job_id
         )
         return [tuple(row) for row in rows]
 
     async def marks(self) -> list[asyncpg.Record]:
-        return await self.connection.fetch("SELECT * FROM clay_push_log ORDER BY pushed_at, id")
+        return await self.host.connection.fetch("SELECT * FROM clay_push_log ORDER BY pushed_at, id")
 
     async def auto_export_on(self, min_score: float | None = None) -> None:
-        await self.connection.execute(
+        await self.host.connection.execute(
             "UPDATE projects SET auto_export_clay_enabled = true, auto_export_clay_min_score = $1", min_score
         )
 
     async def host_queues(
         self, lead_ids: Sequence[UUID], *, mode: str = "auto", in_project: UUID | None = None
     ) -> UUID:
-        """A push as the host's own backend queues it."""
-        host_job_id, project_id = uuid4(), in_project or self.world.project_id
+        """Queue a push as NexusLeads' own backend does."""
+        host_job_id, project_id = uuid4(), in_project or self.installation.project_id
         metadata = {
             "lead_ids": [str(each) for each in lead_ids],
             "project_id": str(project_id),
-            "org_id": str(self.world.org_id),
+            "org_id": str(self.installation.org_id),
             "clay_webhook_url": "https://api.clay.com/v3/sources/webhook/secret",
             "push_mode": mode,
         }
-        await self.connection.execute(
+        await self.host.connection.execute(
             "INSERT INTO sourcing_jobs (id, project_id, job_type, status, metadata) VALUES ($1, $2, 'clay_push', 'pending', $3)",
             host_job_id,
             project_id,
@@ -117,39 +105,32 @@ class Attached:
 
 
 @asynccontextmanager
-async def attached(
+async def install_attached(
     database_url: str, level: Level | None = Level.INBOX, *, vintage: Vintage | None = None, **changes: Any
 ) -> AsyncIterator[Attached]:
-    async with draining(database_url, vintage=vintage, **changes) as (w, drainer, clay):
-        connection = await asyncpg.connect(database_url)
-        try:
-            made = Attached(
-                w,
-                drainer,
-                clay,
-                w.vintage,
-                connection,
-                Mirror(w.database, HostTableCache()),
-                Inbox(w.database, HostTableCache(), w.settings),
-            )
-            if level is not None:
-                await made.attach(level)
-            yield made
-        finally:
-            await connection.close()
+    """Attached at this level by the database's owner; without a level, not yet."""
+    async with install_with_drainer(database_url, vintage=vintage, **changes) as (made, drainer, receiver):
+        mirror, inbox = (
+            Mirror(made.database, HostTableCache()),
+            Inbox(made.database, HostTableCache(), made.settings),
+        )
+        part = Attached(made, drainer, receiver, mirror, inbox)
+        if level is not None:
+            await part.attach(level)
+        yield part
 
 
 @dataclass
 class HostProcessor:
-    """The host's job processor, as the facts describe it: polls, claims every pending row, knows no `clay_push`."""
+    """NexusLeads' own job processor: it polls, claims every pending row, and has no handler for `clay_push`."""
 
     connection: asyncpg.Connection
     would_push: list[str] = field(default_factory=list)
-    """Leads it would have pushed itself, had it been left to."""
+    """Leads of `clay_push` rows that it claimed."""
     in_hand: list[asyncpg.Record] = field(default_factory=list)
 
     async def start(self) -> None:
-        """At its start every running row is turned back to pending, and its progress deleted."""
+        """Turn every running row back to pending and delete its progress, as it does when it starts."""
         rows = await self.connection.fetch("SELECT id FROM sourcing_jobs WHERE status = 'running'")
         ids = [row["id"] for row in rows]
         await self.connection.execute("DELETE FROM job_progress WHERE job_id = ANY($1)", ids)

@@ -20,7 +20,7 @@ from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.host_schema import read_host_schema
 from clay_push_service.host_integration.attach.plan import AttachRequest, make_plan
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
 
 MAY_NOT = "The role of TEST_DATABASE_URL may not create roles, and the tests run the service as a role of least rights."
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from clay_push_service import migrations
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from clay_push_service.settings import PREFIX, Settings
-from tests.support.runtime import runtime_url
+from tests.harness.runtime import runtime_url
+from tests.harness.settings import environment_of
 
 SECONDS = 60
 
@@ -32,18 +31,9 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | {"COLUMNS": "200"} | {PREFIX + name.upper(): value for name, value in variables.items()}
 
 
-def of_settings(settings: Settings) -> dict[str, str]:
-    """The environment in which a process has a test's settings, as far as they matter to a command."""
-    secret: SecretStr | None = settings.jwt_secret
-    return environment(
-        database_url=settings.database_url,
-        jwt_secret=secret.get_secret_value() if secret else "",
-        encryption_keys=",".join(key.get_secret_value() for key in settings.encryption_keys),
-        allowed_webhook_hosts=",".join(settings.allowed_webhook_hosts),
-        allowed_webhook_networks=",".join(settings.allowed_webhook_networks),
-        allow_plain_http=str(settings.allow_plain_http),
-        log_format="console",
-    ) | {"BILLING_ENABLED": str(settings.billing_enabled)}
+def command_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a command with these settings: it prints its log as text, in wide lines."""
+    return environment_of(settings) | {f"{PREFIX}LOG_FORMAT": "console", "COLUMNS": "200"}
 
 
 async def start(directory: Path, *arguments: str, env: dict[str, str]) -> asyncio.subprocess.Process:

@@ -1,4 +1,4 @@
-"""A receiver that answers at random, in odd forms too, on a thread of its own; remembers what it answered to each delivery."""
+"""A receiver that answers at random, in unusual forms too, on a thread of its own; remembers what it answered to each delivery."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, Stall, receiving, status
 
 LONG_HEADER = f"x-policy: {'a' * 9000}\r\n"
-ODD = (
+UNUSUAL = (
     status(200, headers=LONG_HEADER),
     status(422, headers=LONG_HEADER),
     status(200, headers="bad header name: 1\r\n"),
@@ -20,7 +20,7 @@ ODD = (
 )
 
 
-class OddClay(Receiver):
+class RandomReceiver(Receiver):
     """Answers at random, and remembers what each POST of each delivery was answered."""
 
     def __init__(self, seed: int, *, throttles: Sequence[int], delay_seconds: float) -> None:
@@ -46,7 +46,7 @@ class OddClay(Receiver):
             return status(422)
         if kind < 0.94:
             return Reset()
-        return Stall() if kind < 0.945 else self._chance.choice(ODD)
+        return Stall() if kind < 0.945 else self._chance.choice(UNUSUAL)
 
     def by_delivery(self) -> dict[str, list[str]]:
         """What became of each POST, in order: `taken` (2xx), `refused`, `throttled`, `failed` (5xx), `none`."""
@@ -76,7 +76,7 @@ def meaning(answer: Behaviour) -> str:
 
 
 @contextmanager
-def own_thread(receiver: OddClay) -> Iterator[OddClay]:
+def own_thread(receiver: RandomReceiver) -> Iterator[RandomReceiver]:
     """Run the receiver on an event loop of its own, so that its clock does not wait for the test's."""
     loop = asyncio.new_event_loop()
     started, stop = threading.Event(), asyncio.Event()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from tests.support.shell import CommandResult
+from tests.harness.shell import CommandResult
 
 LOOK_SECONDS = 0.02
 """Between two looks for children that have ended."""
@@ -89,7 +89,7 @@ class WarmShell:
 @contextmanager
 def warm_shell(directory: Path) -> Iterator[WarmShell]:
     with subprocess.Popen(
-        (sys.executable, "-m", "tests.support.warm_shell"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        (sys.executable, "-m", "tests.harness.warm_shell"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         yield WarmShell(process, directory)
         assert process.stdin is not None

@@ -11,7 +11,7 @@ import httpx
 
 from clay_push_service.demo.home import port_for
 from clay_push_service.settings import PREFIX, Settings
-from tests.support.shell import of_settings, start
+from tests.harness.shell import command_environment, start
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -44,7 +44,7 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Ready to take requests. `variables`: further settings, by their names without the prefix."""
     port = port_for(0)
-    env = of_settings(settings) | {f"{PREFIX}PORT": str(port)}
+    env = command_environment(settings) | {f"{PREFIX}PORT": str(port)}
     env |= {PREFIX + name.upper(): value for name, value in variables.items()}
     process = await start(directory, "serve", *arguments, env=env)
     log = directory / "serve.log"

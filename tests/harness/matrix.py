@@ -1,6 +1,6 @@
-"""Which NexusLeads a test meets where it does not choose one: vintage and billing alternate over the tests.
+"""Chooses NexusLeads' table names (vintage) and billing for tests that do not choose them: both alternate over the tests.
 
-A hash of the test's id decides, so that a test meets the same NexusLeads in every run. TEST_VINTAGE (`2026-02` or `today`)
+A hash of the test's id decides, so that a test gets the same combination in every run. TEST_VINTAGE (`2026-02` or `today`)
 and TEST_BILLING (`on` or `off`) override it; `make test-matrix` runs all four combinations.
 """
 
@@ -14,15 +14,15 @@ BILLING = {"on": True, "off": False}
 
 def chosen_vintage() -> Vintage:
     given = os.environ.get("TEST_VINTAGE")
-    return Vintage(given) if given else list(Vintage)[_hash() & 1]
+    return Vintage(given) if given else list(Vintage)[_hash_of_test() & 1]
 
 
 def chosen_billing() -> bool:
     """Whether BILLING_ENABLED is on; every organization of the test is then on the Enterprise plan."""
     given = os.environ.get("TEST_BILLING")
-    return BILLING[given] if given else bool(_hash() & 2)
+    return BILLING[given] if given else bool(_hash_of_test() & 2)
 
 
-def _hash() -> int:
-    """Of the running test's id, as pytest tells it: `tests/a.py::test_b[c] (setup)`."""
+def _hash_of_test() -> int:
+    """Of the running test's id in pytest's variable: `tests/a.py::test_b[c] (setup)`."""
     return zlib.crc32(os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].encode())

@@ -1,7 +1,6 @@
 """A status that has arrived counts: nothing that follows it, in no packets, makes the outcome unknown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -10,18 +9,10 @@ from clay_push_service.clay import connection
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import outcome_of
 from clay_push_service.clay.response import NoResponse, NoResponseKind, Responded, Response
-from tests.clay.conftest import OK, Handler, ReceiverOf, read_request
-from tests.clay.odd_answers import ODD, THROTTLED
+from tests.clay.handlers import End, Write, answering, in_one_packet, reset, stay
+from tests.clay.receivers import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
-from tests.clay.test_connection_pool import reset
-
-Write = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
-End = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-async def in_one_packet(writer: asyncio.StreamWriter, answer: bytes) -> None:
-    writer.write(answer)
-    await writer.drain()
+from tests.clay.unusual_responses import THROTTLED, UNUSUAL
 
 
 async def byte_by_byte(writer: asyncio.StreamWriter, answer: bytes) -> None:
@@ -50,10 +41,6 @@ async def cut(writer: asyncio.StreamWriter) -> None:
     reset(writer)
 
 
-async def stay(_: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
-
-
 WAYS = {
     "one packet, closed": (in_one_packet, close),
     "one packet, reset": (in_one_packet, cut),
@@ -63,15 +50,6 @@ WAYS = {
     "slow, open": (slowly, stay),
     "slow, reset": (slowly, cut),
 }
-
-
-def answering(answer: bytes, write: Write, end: End) -> Handler:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        await write(writer, answer)
-        await end(writer)
-
-    return handle
 
 
 @pytest.mark.parametrize(("write", "end"), WAYS.values(), ids=WAYS)
@@ -91,17 +69,17 @@ async def statuses_arrive(receiver_of: ReceiverOf, sender: Sender, write: Write,
         assert receiver.accepted == 1
         return got.status if isinstance(got, Responded) else got
 
-    got = await asyncio.gather(*(status(answer) for _, answer in ODD.values()))
-    wanted = {name: status for name, (status, _) in ODD.items()}
-    assert dict(zip(ODD, got, strict=True)) == wanted
+    got = await asyncio.gather(*(status(answer) for _, answer in UNUSUAL.values()))
+    wanted = {name: status for name, (status, _) in UNUSUAL.items()}
+    assert dict(zip(UNUSUAL, got, strict=True)) == wanted
 
 
-@pytest.mark.parametrize("name", ODD)
-async def test_odd_answer_is_not_taken_for_the_next_one(
+@pytest.mark.parametrize("name", UNUSUAL)
+async def test_unusual_response_is_not_taken_for_the_next_one(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The connection is used again only when the response has plainly ended."""
-    status, answer = ODD[name]
+    status, answer = UNUSUAL[name]
 
     async def answer_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -131,7 +109,7 @@ async def test_wait_of_a_429_is_read_beside_odd_headers(
 
 
 async def test_used_up_quota_is_known_behind_a_long_header(receiver_of: ReceiverOf, sender: Sender) -> None:
-    receiver = await receiver_of(answering(ODD["a limit behind a long header"][1], in_one_packet, close))
+    receiver = await receiver_of(answering(UNUSUAL["a limit behind a long header"][1], in_one_packet, close))
     answer = await sender.client().post(target(receiver.port), BODY)
     assert outcome_of(answer, attempts=1, now=datetime.now(UTC)).cause is Cause.QUOTA_EXHAUSTED
 

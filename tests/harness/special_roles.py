@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import pytest
 
-from tests.support.databases import TestServer, name_of
+from tests.harness.databases import TestServer, name_of
 
 
 def quoted(name: str) -> str:
@@ -17,7 +17,7 @@ def quoted(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class OddRole:
+class SpecialRole:
     """`admin_url`: the superuser's, in the same database."""
 
     role: str
@@ -32,9 +32,9 @@ def url_of(role: str, password: str, place: str, database: str) -> str:
 
 
 @asynccontextmanager
-async def odd_role(
+async def special_role(
     postgres: TestServer, database_url: str, role: str, password: str, database: str
-) -> AsyncIterator[OddRole]:
+) -> AsyncIterator[SpecialRole]:
     """A role that owns everything in a database of its own, which is the test's, renamed. Skips without a superuser."""
     if postgres.embedded is None:
         pytest.skip("needs a superuser")
@@ -48,7 +48,7 @@ async def odd_role(
         await admin.execute(f"CREATE ROLE {quoted(role)} LOGIN SUPERUSER PASSWORD {literal}")
         await admin.execute(f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(database)}")
         admin_url = urlsplit(postgres.embedded.admin_url)._replace(path="/" + quote(database, safe="")).geturl()
-        yield OddRole(role, password, database, url_of(role, password, place, database), admin_url)
+        yield SpecialRole(role, password, database, url_of(role, password, place, database), admin_url)
     finally:
         await admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database, timeout=30

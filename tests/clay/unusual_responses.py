@@ -15,7 +15,7 @@ def _sane(*headers: bytes, status: bytes = b"200 OK") -> bytes:
     return _with(*headers, b"content-length: 2", status=status)
 
 
-ODD: dict[str, tuple[int, bytes]] = {
+UNUSUAL: dict[str, tuple[int, bytes]] = {
     "a header of 9,000 bytes": (200, _sane(b"content-security-policy: " + LONG)),
     "the same with 401": (401, _sane(b"content-security-policy: " + LONG, status=b"401 Unauthorized")),
     "the same with 422": (422, _sane(b"content-security-policy: " + LONG, status=b"422 Unprocessable")),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from clay_push_service.callers.caller import Scope
-from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
     return found
 
 
-async def furnish(app: AppClient, org_id: UUID, owner: str) -> Ids:
+async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     """A project with leads, a webhook, a rule, a scan, a push job that has not begun, and an erasure."""
     host = app.host
     project_id = await host.project(org_id)
@@ -130,7 +130,7 @@ async def furnish(app: AppClient, org_id: UUID, owner: str) -> Ids:
     scan_id = uuid4()
 
     async def call(method: str, path: str, body: object) -> dict[str, object]:
-        answer = await app.call(method, path, owner, org=org_id, json=body)
+        answer = await app.send(method, path, owner, org=org_id, json=body)
         assert answer.is_success, answer.text
         found: dict[str, object] = answer.json()
         return found

@@ -1,6 +1,6 @@
-"""A miniature NexusLeads for tests: an empty schema of either vintage, filled row by row in our words; asserts nothing itself."""
+"""NexusLeads' tables in a test's database, with either vintage's names, filled row by row or in bulk in this service's words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,15 +17,16 @@ from clay_push_service.host.tables import HostTables, host_tables
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.plan import AttachRequest
-from tests.support.matrix import chosen_billing
-from tests.support.runtime import open_host, runtime_role
+from tests.harness.bulk_leads import add_bulk_leads
+from tests.harness.matrix import chosen_billing
+from tests.harness.runtime import open_host, runtime_role
 
 Cell = str | int | float | bool | Decimal | UUID | date | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class MiniatureHost:
-    """`connection` is the host's own: it owns the tables, commits each statement, and may do what the host may."""
+class NexusLeads:
+    """`connection` is by the tables' owner, commits each statement, and has NexusLeads' own privileges."""
 
     url: str
     vintage: Vintage
@@ -38,10 +39,11 @@ class MiniatureHost:
         return host_tables(self.vintage)
 
     def name(self, word: str) -> str:
+        """NexusLeads' name of a table or column, from this service's word for it."""
         return name_in(word, self.vintage)
 
     async def add(self, word: str, **values: Cell) -> UUID:
-        """One row, by our names of table and columns; returns its id, a fresh one unless it was given."""
+        """Add one row, by this service's words for table and columns; returns its id, a fresh one unless it is given."""
         row: dict[str, Cell] = {"id": uuid4(), **values}
         columns = ", ".join(self.name(key) for key in row)
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
@@ -51,7 +53,7 @@ class MiniatureHost:
         return row_id
 
     async def attach(self, level: Level) -> None:
-        """As `clay-push attach` does for the role of least rights."""
+        """Attach as `clay-push attach` does, for the role of least rights."""
         owner = Database(self.url, pool_size=1)
         try:
             async with owner.transaction() as connection:
@@ -82,7 +84,7 @@ class MiniatureHost:
         priority: str | None = "medium",
         **values: Cell,
     ) -> UUID:
-        """A contributor; with a project, a lead of it. Nothing is known of it but what is given."""
+        """A person; with a project, a lead of it. Only the given columns have values."""
         made = lead_id or uuid4()
         known: dict[str, Cell] = {"username": f"user-{made.hex[:12]}", **values}
         if self.vintage is Vintage.DOCUMENT:
@@ -110,6 +112,14 @@ class MiniatureHost:
             priority=priority,
         )
 
+    async def bulk_leads(self, project_id: UUID, count: int) -> Sequence[UUID]:
+        """Add so many leads with varied values in one statement. Returns the ids of all leads of the project, sorted."""
+        await add_bulk_leads(self.connection, self.vintage, project_id, count)
+        rows = await self.connection.fetch(
+            f"SELECT {self.name('lead_id')} AS lead_id FROM lead_scores WHERE project_id = $1 ORDER BY 1", project_id
+        )
+        return [row["lead_id"] for row in rows]
+
     async def member(self, org_id: UUID, username: str, role: str = "member", *, is_active: bool | None = True) -> UUID:
         user_id = await self.add("users", username=username, email=f"{username}@example.com", is_active=is_active)
         await self.add("org_members", org_id=org_id, user_id=user_id, role=role)
@@ -117,8 +127,8 @@ class MiniatureHost:
 
 
 @asynccontextmanager
-async def miniature_host(url: str, vintage: Vintage, *, enterprise: bool | None = None) -> AsyncIterator[MiniatureHost]:
-    """Make the host's tables in the database at `url` (its owner's) and hold a connection as the host would.
+async def open_nexusleads(url: str, vintage: Vintage, *, enterprise: bool | None = None) -> AsyncIterator[NexusLeads]:
+    """Make NexusLeads' tables in the database at `url` (its owner's), and hold a connection as NexusLeads does.
 
     The role of least rights gets what `attach --level read` grants. `enterprise`: None if the test does not choose.
     """
@@ -126,7 +136,6 @@ async def miniature_host(url: str, vintage: Vintage, *, enterprise: bool | None 
     try:
         await create_schema(connection, vintage)
         await open_host(connection, url, vintage)
-        is_enterprise = chosen_billing() if enterprise is None else enterprise
-        yield MiniatureHost(url, vintage, connection, is_enterprise)
+        yield NexusLeads(url, vintage, connection, chosen_billing() if enterprise is None else enterprise)
     finally:
         await connection.close()
