@@ -14,8 +14,8 @@ import uvloop
 from bench import accept, expansion, fairness, host_reads, idle_connections, pace, retention, scaling, speed, transport
 from bench.stage import embedded
 from clay_push_service import migrations
-from clay_push_service.demo import postgres
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.postgres import Server
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -25,9 +25,9 @@ from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.eligibility import Resend
-from clay_push_service.demo.postgres import Server
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.local_database.postgres import Server
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
 from clay_push_service.states import PushMode

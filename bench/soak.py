@@ -21,7 +21,7 @@ from bench.receiver import Arrival, Notes, noting_receiver
 from bench.soak_verdict import PACE_MS, Incarnation, Logged, Soak, account, table
 from bench.stage import Stage, WorkerProcess, checkpoint, embedded, memory_mb, stage
 from clay_push_service.deliveries.invariants import verify
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 MINUTES = 30.0
 ORGANIZATIONS = 20

@@ -15,10 +15,10 @@ from bench.stage import Organization, Stage, WorkerProcess, checkpoint, stage, v
 from bench.transport import loopback_policy
 from clay_push_service.clay.response import Responded
 from clay_push_service.clay.webhook_client import ClayClient, Target
-from clay_push_service.demo.postgres import Server
 from clay_push_service.destinations.guard import check_url
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.leads.payload import build
+from clay_push_service.local_database.postgres import Server
 
 IN_FLIGHT = 16
 LEADS = 10_000

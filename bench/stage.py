@@ -22,11 +22,10 @@ from tests.harness.settings import KEY, make_local_settings
 from clay_push_service import migrations
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.counters import CHANNEL
-from clay_push_service.demo import postgres
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.nexusleads_tables import create_schema
 
 LOOK_SECONDS = 1.0
 """Maximum time between two checks without a notification."""
@@ -76,13 +75,12 @@ class Stage:
     async def organizations(self, number: int, leads: int) -> list[Organization]:
         connection = await asyncpg.connect(self.url)
         try:
-            projects = await load_bulk(connection, Vintage.TODAY, number, leads)
+            host = NexusLeads(self.url, Vintage.TODAY, connection)
             made = []
-            for each in projects:
-                rows = await connection.fetch(
-                    "SELECT member_id FROM lead_scores WHERE project_id = $1 ORDER BY 1", each.project_id
-                )
-                made.append(Organization(each.org_id, each.project_id, [row[0] for row in rows]))
+            for _ in range(number):
+                org_id = await host.organization("Bench")
+                project_id = await host.project(org_id)
+                made.append(Organization(org_id, project_id, list(await host.bulk_leads(project_id, leads))))
             return made
         finally:
             await connection.close()

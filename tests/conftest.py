@@ -15,7 +15,7 @@ NOT_UNIT_FIXTURES = frozenset({"postgres", "sandbox", "receiver_of"})
 NOT_UNIT_MODULES = frozenset(
     {
         "subprocess",
-        "clay_push_service.demo.postgres",
+        "clay_push_service.local_database.postgres",
         "tests.clay.receivers",
         "tests.clay.sender",
         *(f"tests.harness.{name}" for name in ("served", "service", "shell", "supervisor", "warm_shell")),

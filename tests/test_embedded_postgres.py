@@ -13,14 +13,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clay_push_service.demo import postgres, postgres_home
+from clay_push_service.local_database import home as postgres_home
+from clay_push_service.local_database import postgres
 
 STRANGER = 65534
 """`nobody`'s number on the systems where tests run as root."""
 RUN_ONCE = """
 import sys, time
 from pathlib import Path
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 with postgres.start(Path(sys.argv[1]), durable=False) as server:
     print(server.pid, server.url, flush=True)
     time.sleep(float(sys.argv[2]))

@@ -10,14 +10,14 @@ import asyncpg
 import httpx
 import pytest
 
-from clay_push_service.demo.home import port_for
-from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.demo.sample_leads import load_samples
 from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.columns import Vintage
+from clay_push_service.local_database.nexusleads_tables import create_schema
 from tests.harness.databases import TestServer
+from tests.harness.nexusleads import NexusLeads
 from tests.harness.shell import CommandResult, environment, shell, start
 from tests.harness.special_roles import SpecialRole, special_role
+from tests.support.programs import free_port
 from tests.support.special_names import DATABASES, PASSWORDS, ROLES
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url
     async with special_role(
         postgres, database_url, ROLES[number % 12], PASSWORDS[number], DATABASES[number % 12]
     ) as made:
-        host = await asyncpg.connect(made.admin_url)
-        await create_schema(host, Vintage.TODAY)
-        await load_samples(host, Vintage.TODAY)
-        await host.close()
+        connection = await asyncpg.connect(made.admin_url)
+        await create_schema(connection, Vintage.TODAY)
+        await NexusLeads(made.admin_url, Vintage.TODAY, connection).add("organizations", name="Acme", slug=ORGANIZATION)
+        await connection.close()
         yield made
 
 
@@ -65,7 +65,7 @@ def env_of(odd: SpecialRole) -> dict[str, str]:
         admin_database_url=url,
         encryption_keys=generate_key(),
         jwt_secret="0123456789abcdef-0123456789ABCDEF",
-        port=str(port_for(0)),
+        port=str(free_port()),
         log_format="console",
     )
 

@@ -14,7 +14,6 @@ import pytest
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.demo.home import port_for
 from tests.harness.databases import TestServer
 from tests.harness.installation import Installation, install
 from tests.harness.runtime import runtime_role, runtime_url
@@ -22,6 +21,7 @@ from tests.harness.served import first_answer
 from tests.harness.settings import KEY
 from tests.harness.shell import CommandResult, environment, shell
 from tests.harness.warm_shell import Running, WarmShell, warm_shell
+from tests.support.programs import free_port
 from tests.support.proxy import Cut, proxying
 from tests.support.standby import standby
 
@@ -269,7 +269,7 @@ async def test_every_command_ends_with_a_sentence(
     async with install(database_url, leads=3) as w:
         given = await commands(w)
         async with CONDITIONS[condition](Scene(w, database_url, postgres)) as url:
-            port = port_for(0)
+            port = free_port()
             admin = {"admin_database_url": runtime_url(url)} if condition == "right" else {}
             env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
             env |= {"COLUMNS": "1000"}  # tables do not break their lines

@@ -13,16 +13,16 @@ import httpx
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.demo.home import port_for
 from tests.harness.installation import Installation, install
 from tests.harness.shell import command_environment, shell, start
+from tests.support.programs import free_port
 
 
 @asynccontextmanager
 async def serving(
     w: Installation, directory: Path, *arguments: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    port = port_for(0)
+    port = free_port()
     env = command_environment(w.settings) | {"CLAY_PUSH_PORT": str(port)}
     process = await start(directory, "serve", *arguments, env=env)
     url = f"http://127.0.0.1:{port}"

@@ -5,7 +5,7 @@ import json
 import stat
 from pathlib import Path
 
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 from tests.harness.shell import shell
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,18 +15,12 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 from tests.faults.customers import Customer
 from tests.harness.fault_run import UNAVAILABLE, FaultRun
 from tests.harness.supervisor import Supervisor
+from tests.support.programs import free_port
 from tests.support.proxy import Cut
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

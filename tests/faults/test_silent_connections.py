@@ -22,9 +22,9 @@ from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database import pool_guard
-from clay_push_service.demo.home import port_for
 from tests.harness.installation import Installation, install
 from tests.harness.shell import command_environment, start
+from tests.support.programs import free_port
 from tests.support.proxy import Proxy, proxying
 
 
@@ -176,7 +176,7 @@ async def test_the_queues_listen_hears_again_after_it_went_deaf(
 
 async def test_serve_and_its_worker_end_though_the_database_is_cut_off(database_url: str, tmp_path: Path) -> None:
     async with proxying(make_url(database_url).port or 5432) as proxy, install(database_url, leads=1) as w:
-        port = port_for(0)
+        port = free_port()
         theirs = w.settings.model_copy(update={"database_url": through(database_url, proxy)})
         env = command_environment(theirs) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_WATCHDOG_SECONDS": "600"}
         process = await start(tmp_path, "serve", "--with-worker", env=env)

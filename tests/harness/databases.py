@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 
 STRATEGY = "file_copy"
 """16 ms against 27 for `wal_log`: without fsync its two checkpoints cost next to nothing."""

@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host.detect import detect
 from clay_push_service.host.tables import HostTables, host_tables
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.plan import AttachRequest
+from clay_push_service.local_database.nexusleads_tables import create_schema
 from tests.harness.bulk_leads import add_bulk_leads
 from tests.harness.matrix import chosen_billing
 from tests.harness.runtime import open_host, runtime_role

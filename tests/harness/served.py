@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from clay_push_service.demo.home import port_for
 from clay_push_service.settings import PREFIX, Settings
 from tests.harness.shell import command_environment, start
+from tests.support.programs import free_port
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -43,7 +43,7 @@ async def served(
     settings: Settings, directory: Path, *arguments: str, seconds: float = 120.0, **variables: str
 ) -> AsyncIterator[Served]:
     """Ready to take requests. `variables`: further settings, by their names without the prefix."""
-    port = port_for(0)
+    port = free_port()
     env = command_environment(settings) | {f"{PREFIX}PORT": str(port)}
     env |= {PREFIX + name.upper(): value for name, value in variables.items()}
     process = await start(directory, "serve", *arguments, env=env)

@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import SETTINGS_TABLES, Vintage
 from clay_push_service.host.detect import HostMissingError, detect
 from clay_push_service.host.missing import find_missing
 from clay_push_service.host.tables import HostTables, host_tables
+from clay_push_service.local_database.nexusleads_tables import create_schema
 from tests.harness.nexusleads import NexusLeads
 from tests.harness.runtime import runtime_role
 

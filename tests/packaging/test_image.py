@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clay_push_service.demo.home import port_for
 from clay_push_service.host.columns import Vintage
 from tests.harness.nexusleads import open_nexusleads
 from tests.harness.settings import KEY
 from tests.harness.shell import environment
+from tests.support.programs import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n", " ", (REPOSITORY / "Dockerfile").read_text())
@@ -122,7 +122,7 @@ def test_it_does_not_run_as_root() -> None:
 async def test_installed_release_migrates_serves_and_passes_its_health_check(
     image: Image, empty_database_url: str
 ) -> None:
-    port = port_for(0)
+    port = free_port()
     env = image.variables(empty_database_url, port)
     clay_push = (sys.executable, "-m", "clay_push_service.cli")
     where = "import clay_push_service as c; print(c.__file__)"

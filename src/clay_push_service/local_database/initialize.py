@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from clay_push_service.demo.postgres_home import Home, PostgresError, binaries
+from clay_push_service.local_database.home import Home, PostgresError, binaries
 
 BUILTIN_LOCALE_SINCE = 17
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from clay_push_service.demo.postgres_home import Home, PostgresError, binaries, prepare_home, remove
-from clay_push_service.demo.postgres_initialize import initialize_cluster
-from clay_push_service.demo.postgres_leftovers import end_leftover
+from clay_push_service.local_database.home import Home, PostgresError, binaries, prepare_home, remove
+from clay_push_service.local_database.initialize import initialize_cluster
+from clay_push_service.local_database.leftovers import end_leftover
 
 __all__ = ["PostgresError", "Server", "create_database", "drop_database", "remove", "start"]
 
