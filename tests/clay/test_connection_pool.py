@@ -4,7 +4,9 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
+from typing import Any
 
+import aiohappyeyeballs
 import pytest
 
 from clay_push_service.clay import connection_pool as connections
@@ -61,17 +63,17 @@ async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = 0
-        original = connections.ConnectionPool._dial
+        start_connection = aiohappyeyeballs.start_connection
 
-        async def connect_then_hang_up(*arguments: object) -> object:
+        async def connect_then_hang_up(*arguments: Any, **named: Any) -> socket.socket:
             nonlocal accepted
-            protocol = await original(*arguments)  # type: ignore[arg-type]  # handed through
+            connected = await start_connection(*arguments, **named)
             peer, _ = listener.accept()
             accepted += 1
             peer.close()
-            return protocol
+            return connected
 
-        monkeypatch.setattr(connections.ConnectionPool, "_dial", connect_then_hang_up)
+        monkeypatch.setattr(aiohappyeyeballs, "start_connection", connect_then_hang_up)
         answer = await sender.client().post(target(listener.getsockname()[1]), BODY)
     assert isinstance(answer, NotConnected)
     assert answer.kind is NotConnectedKind.CLOSED

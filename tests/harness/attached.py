@@ -48,7 +48,7 @@ class Attached(Part):
 
     async def check_now(self) -> PassResult:
         """A pass that also checks rows whose end is written."""
-        self.mirror._checked_at = float("-inf")
+        self.mirror = Mirror(self.installation.database, HostTableCache())  # the first pass of a mirror checks them
         return await self.mirror_now()
 
     async def push_all(self, lead_ids: Sequence[UUID] | None = None) -> UUID:

@@ -1,6 +1,7 @@
 """Several workers on one inbox: each entry is dealt with once, none waits for another's, and a failed one waits for its time."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -62,11 +63,11 @@ async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
     async with install_attached(database_url, leads=2) as a:
         await a.host_queues(a.installation.lead_ids, mode="selected")
 
-        async def failing(*_: object) -> UUID:
+        async def failing(*_: object, **__: object) -> Sequence[UUID]:
             raise OSError("the database is away")
 
         with monkeypatch.context() as patched:
-            patched.setattr(inbox, "_find_organization", failing)
+            patched.setattr(inbox, "unknown_leads", failing)
             assert await another(a).process_due() == 1, "it was tried once"
         [entry] = await a.installation.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
         assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)

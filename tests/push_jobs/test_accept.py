@@ -1,17 +1,19 @@
 """Accepting: rows and wake-up commit together, identical pushes at once send each lead once, refusals queue nothing."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import CTE, text
 from structlog.testing import capture_logs
 
 from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
-from clay_push_service.deliveries import eligibility
-from clay_push_service.deliveries.eligibility import Resend
+from clay_push_service.deliveries import enqueue
+from clay_push_service.deliveries.eligibility import Resend, eligibility
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.errors import ConflictError, NotFoundError
+from clay_push_service.host.leads import PushableLeads
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_ids
 from clay_push_service.sending.drainer import Drainer
@@ -89,8 +91,11 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
     async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
-        skip_cause = eligibility._skip_cause
-        monkeypatch.setattr(eligibility, "_skip_cause", lambda history, _resend: skip_cause(history, Resend.all()))
+
+        def sees_nothing(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, _resend: Resend) -> CTE:
+            return eligibility(leads, org_id, clay_table, Resend.all())
+
+        monkeypatch.setattr(enqueue, "eligibility", sees_nothing)
         second = await w.push()
         assert (second.lead_count, second.skipped_count) == (5, 5)
         assert {row.cause for row in await w.deliveries(second.job_id)} == {"already_in_clay"}

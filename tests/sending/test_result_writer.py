@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ import pytest
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict
+from clay_push_service.database.database import Database
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.results import Recorded, Result, record
 from clay_push_service.sending import result_writer
@@ -118,22 +120,29 @@ async def test_results_of_a_commit_whose_response_was_lost_count_once(
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     async with install(database_url, leads=3) as w:
         results = await sent(w, 3)
-        writer = ResultWriter(w.database, 30.0)
-        write, lost = writer._write, [1]
-
-        async def losing(batch: list[Result]) -> None:
-            await write(batch)
-            if lost:
-                lost.pop()
-                raise ConnectionResetError
-
-        monkeypatch.setattr(writer, "_write", losing)
+        losing = LosesFirstResponse(w.settings.database_url, pool_size=1)
+        writer = ResultWriter(losing, 30.0)
         for result in results:
             writer.add(result)
         await writer.flush()
         assert await successes(w, results[0].job_id) == 3
         [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
-        assert meter.used == 3
+        assert (meter.used, losing.connections) == (3, 2)
+        await losing.close()
+
+
+class LosesFirstResponse(Database):
+    """Reports a lost connection after the first transaction is committed."""
+
+    connections = 0
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        async with super().driver() as connection:
+            yield connection
+        self.connections += 1
+        if self.connections == 1:
+            raise ConnectionResetError
 
 
 async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str) -> None:

@@ -100,12 +100,12 @@ async def test_lead_without_a_connection_waits_again_when_the_worker_stops(
     """No byte of it was sent, so the next worker sends it."""
     dialling = asyncio.Event()
 
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         dialling.set()
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr("clay_push_service.clay.connection_pool.ConnectionPool._dial", never)
+        patched.setattr("aiohappyeyeballs.start_connection", never)
         async with begun(database_url, Receiver(), patched) as (w, drainer, job_id):
             await dialling.wait()
             await drainer.stop(0.0)
