@@ -1,52 +1,19 @@
 """The Clay settings: versions, masks, roles' traces in the audit log, the guard at save, the pace, removal."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.read import Quota, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.states import DestinationState
+from tests.destination_settings.config_calls import CONFIG, TOKEN, close, rows, versions
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
-
-CONFIG = "/api/clay/config"
-TOKEN = "s3cret-token-of-the-webhook"
-
-
-@pytest.fixture
-async def app(app_client: Api) -> Api:
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN, "quota_used": 7})
-    assert answer.status_code == 200, answer.text
-    return app_client
-
-
-async def rows(app: Api, statement: str) -> Sequence[Row[tuple[object, ...]]]:
-    async with app.database.transaction() as connection:
-        return (await connection.execute(text(statement))).all()
-
-
-async def versions(app: Api) -> Sequence[Row[tuple[object, ...]]]:
-    return await rows(app, "SELECT * FROM clay.destination_versions ORDER BY number")
-
-
-async def close(app: Api, reason: str = "unauthorized") -> None:
-    async with app.database.transaction() as connection:
-        await connection.execute(
-            text(
-                "UPDATE clay.destination_versions SET state = 'closed', state_reason = :reason, refusals = 3"
-                " WHERE id IN (SELECT version_id FROM clay.destinations)"
-            ),
-            {"reason": reason},
-        )
 
 
 async def test_nothing_is_configured_at_first(app_client: Api) -> None:
@@ -163,131 +130,6 @@ async def test_every_change_is_audited_without_secrets(app: Api) -> None:
     }
     for row in found:
         assert not any(secret in row.said for secret in (TOKEN, "another-secret", "clay.com", "950e"))
-
-
-REFUSED = {
-    "http://169.254.169.254/": "not_https",
-    "https://169.254.169.254/latest/meta-data": "ip_literal",
-    "https://127.0.0.1/": "ip_literal",
-    "https://clay.com.evil.io/v3": "host_not_allowed",
-    "https://evilclay.com/": "host_not_allowed",
-    "https://user:secret-word@api.clay.com/": "userinfo",
-    "https://api.clay.com:8443/v3": "host_not_allowed",
-    "not a url": "url_characters",
-}
-
-
-@pytest.mark.parametrize(("url", "reason"), REFUSED.items())
-async def test_guard_refuses_at_save_and_does_not_repeat_the_url(app_client: Api, url: str, reason: str) -> None:
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": url})
-    problem = answer.json()
-    assert (answer.status_code, problem["code"], problem["reason"]) == (422, "webhook_blocked", reason)
-    assert url not in answer.text
-    assert "secret-word" not in answer.text
-    assert await versions(app_client) == []
-
-
-async def test_name_that_leads_inside_is_refused_at_save(app_client: Api) -> None:
-    app_client.resolver.addresses["api.clay.com"] = ["93.184.215.14", "10.0.0.8"]
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
-    assert (answer.status_code, answer.json()["reason"]) == (422, "address_not_public")
-    assert app_client.resolver.asked == ["api.clay.com"]
-    assert await versions(app_client) == []
-
-
-async def test_name_that_nobody_knows_now_is_saved(app_client: Api) -> None:
-    app_client.resolver.addresses["api.clay.com"] = []
-    assert (await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).status_code == 200
-
-
-BAD: dict[str, list[object]] = {
-    "rate_limit_ms": [-1, 60_001, 0, 1, 99, "200", 1.5, None, True],
-    "quota_used": [-1, 10**12, None],
-    "quota_limit": [-1, "many"],
-    "table_name": ["x" * 201, "two\nlines", 5],
-    "webhook_token": ["two\nlines", "schlüssel", "x" * 513, ""],
-    "webhook_url": [None, "", 5, "https://api.clay.com/" + "x" * 3000],
-    "new_table": ["yes", 1],
-    "unknown_word": [1],
-}
-
-
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
-async def test_bad_values_are_refused_and_change_nothing(app: Api, field: str, value: object) -> None:
-    answer = await app.put(CONFIG, "owner", {field: value})
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["field"] == field
-    assert len(await versions(app)) == 1
-
-
-async def test_no_pace_is_for_internal_networks_only(database_url: str) -> None:
-    loose: dict[str, Any] = {
-        "allowed_webhook_hosts": "*.clay.com,10.1.2.3,sandbox.test",
-        "allowed_webhook_networks": "10.1.2.0/24",
-    }
-    async with run_api(database_url, **loose) as app:
-        app.resolver.addresses["sandbox.test"] = ["10.1.2.9"]
-        answer = await app.put(CONFIG, "owner", {"webhook_url": "https://10.1.2.3/in", "rate_limit_ms": 0})
-        assert (answer.status_code, answer.json()["rate_limit_ms"]) == (200, 0)
-        answer = await app.put(CONFIG, "owner", {"webhook_url": "https://sandbox.test/in"})
-        assert answer.json()["rate_limit_ms"] == 0
-        answer = await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
-        assert answer.json()["rate_limit_ms"] == 200
-        assert (await app.put(CONFIG, "owner", {"rate_limit_ms": 0})).status_code == 422
-
-
-async def test_a_delay_that_is_too_short_for_clay_is_refused_with_the_reason(app: Api) -> None:
-    answer = (await app.put(CONFIG, "owner", {"rate_limit_ms": 99})).json()
-    assert "10 requests/s per workspace" in answer["detail"]
-    assert answer["errors"][0]["message"] == "must be at least 100"
-
-
-@pytest.mark.parametrize("stored", [1, 99])
-async def test_a_delay_that_an_earlier_release_saved_is_raised_with_the_next_save(app: Api, stored: int) -> None:
-    await rows(app, f"UPDATE clay.workspaces SET rate_limit_ms = {stored} RETURNING 1")
-    assert (await app.put(CONFIG, "owner", {"table_name": "Other"})).json()["rate_limit_ms"] == 100
-
-
-async def test_no_save_moves_a_slot_that_is_given_out(app: Api) -> None:
-    """70 saves in 10 s made 36 POSTs a second at a pace of 10. Whatever is saved, two slots are never closer than the pace."""
-    changes: list[dict[str, object]] = [
-        {"table_name": "A"}, {"rate_limit_ms": 100}, {"rate_limit_ms": 400}, {"table_name": "B"},
-        {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"quota_used": 3}, {"new_table": True},
-        {"webhook_url": OTHER_WEBHOOK}, {"rate_limit_ms": 100},
-    ]  # fmt: skip
-    async with app.database.transaction() as connection:
-        workspace_id = (await connection.execute(text("SELECT id FROM clay.workspaces"))).scalar_one()
-    workspace = WorkspaceKey(app.org_id, workspace_id)
-    slots: list[datetime] = []
-    for change in changes * 2:
-        given = len(slots)
-        while len(slots) == given:
-            async with app.database.transaction() as connection:
-                reservation, _ = await reserve_slots(connection, workspace, 3)
-            slots += reservation.slots
-            await asyncio.sleep(min(reservation.wait.total_seconds(), 0.05))
-        assert (await app.put(CONFIG, "owner", change)).status_code == 200
-    gaps = [later - earlier for earlier, later in pairwise(slots)]
-    assert min(gaps) >= timedelta(milliseconds=100)
-
-
-async def test_shorter_delay_holds_soon_but_not_before_a_pause_of_clays_ends(app: Api) -> None:
-    async def ahead() -> float:
-        (row,) = await rows(app, "SELECT extract(epoch FROM next_slot_at - now()) AS ahead FROM clay.workspaces")
-        return float(row.ahead)
-
-    async with app.database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
-    await app.put(CONFIG, "owner", {"rate_limit_ms": 100})
-    assert await ahead() < 1.2, "slots are given out up to a second ahead; the next one comes after them"
-    async with app.database.transaction() as connection:
-        await connection.execute(
-            text(
-                "UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s', throttled_ms = 400, throttled_at = now()"
-            )
-        )
-    await app.put(CONFIG, "owner", {"rate_limit_ms": 150})
-    assert await ahead() > 50
 
 
 async def test_organizations_do_not_see_each_other(app: Api) -> None:
