@@ -27,8 +27,8 @@ from bench import (
 )
 from bench.stage import embedded
 from clay_push_service import migrations
-from clay_push_service.demo import postgres
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.postgres import Server
 
 RESULTS = Path(__file__).parent / "results"
 

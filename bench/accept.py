@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import uvloop
-from tests.support.world import KEY
+from tests.harness.settings import KEY
 
 from bench.stage import Organization, Stage, checkpoint, memory_mb, stage, vacuum
 from clay_push_service.callers.actor import Actor
@@ -25,9 +25,9 @@ from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.eligibility import Resend
-from clay_push_service.demo.postgres import Server
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.local_database.postgres import Server
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
 from clay_push_service.states import PushMode
@@ -153,11 +153,11 @@ async def _served(at: Stage) -> AsyncIterator[tuple[str, int]]:
 
 
 async def _http(at: Stage, organization: Organization) -> list[Accepted]:
-    async with at.world.database.transaction() as connection:
+    async with at.installation.database.transaction() as connection:
         key = await create_key(connection, "bench", [organization.org_id], [Scope.PUSH, Scope.READ], "bench")
 
     async def empty() -> None:
-        await at.world.fetch(EMPTY)
+        await at.installation.fetch(EMPTY)
 
     async with _served(at) as (url, pid):
         headers = {"Authorization": f"Bearer {key.plain}", "X-Org-Id": str(organization.org_id)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.receiver import Notes, noting_receiver
 from bench.stage import Organization, Stage, checkpoint, stage
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 LEADS = 20_000
 SINGLES = 5
@@ -31,7 +31,7 @@ async def _watched(at: Stage, notes: Notes, who: Organization, lead_number: int)
     job_id = await at.push(who, [who.lead_ids[lead_number]])
     committed = time.monotonic()
     await at.ended([job_id], 30)
-    [row] = await at.world.fetch("SELECT id FROM clay.clay_push_log WHERE job_id = :id", id=job_id)
+    [row] = await at.installation.fetch("SELECT id FROM clay.clay_push_log WHERE job_id = :id", id=job_id)
     while True:
         for arrival in notes.take():
             if arrival.delivery == str(row.id):
@@ -52,7 +52,7 @@ async def _one(at: Stage, notes: Notes, rate_limit_ms: int, workers: int, leads:
         for number in range(SINGLES):
             waits["B"].append(await _watched(at, notes, b, number))
             waits["A"].append(await _watched(at, notes, a, number))
-        [job] = await at.world.fetch("SELECT status FROM clay.push_jobs WHERE id = :id", id=many)
+        [job] = await at.installation.fetch("SELECT status FROM clay.push_jobs WHERE id = :id", id=many)
         assert job.status == "running", "the 20,000 were gone before the last single lead: nothing was measured"
     notes.take()
     return [Fair(rate_limit_ms, workers, who, statistics.median(each), max(each)) for who, each in waits.items()]

@@ -13,10 +13,9 @@ from uuid import UUID, uuid4
 import asyncpg
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.harness.nexusleads import NexusLeads
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.bulk_leads import BulkProject, load_bulk
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
 from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered, select_page
@@ -24,12 +23,19 @@ from clay_push_service.host.leads import select_by_id, unknown_leads
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import build
+from clay_push_service.local_database.nexusleads_tables import create_schema
 
 LEADS = 200_000
 ROUNDS = 11
 """More than five: PostgreSQL may switch to a generic plan at the sixth execution of a prepared statement."""
 
 Read = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    org_id: UUID
+    project_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +63,22 @@ async def run(database_url: str, vintage: Vintage = Vintage.TODAY, leads: int = 
     return readings
 
 
-async def _fill(database_url: str, vintage: Vintage, leads: int) -> BulkProject:
+async def _fill(database_url: str, vintage: Vintage, leads: int) -> Project:
     connection = await asyncpg.connect(database_url)
     try:
         await create_schema(connection, vintage)
-        (project,) = await load_bulk(connection, vintage, 1, leads)
-        await load_bulk(connection, vintage, 5, 1_000)
+        host = NexusLeads(database_url, vintage, connection)
+        projects = []
+        for number in (leads, *[1_000] * 5):
+            org_id = await host.organization()
+            projects.append(Project(org_id, await host.project(org_id)))
+            await host.bulk_leads(projects[-1].project_id, number)
     finally:
         await connection.close()
-    return project
+    return projects[0]
 
 
-async def _reads(connection: AsyncConnection, project: BulkProject) -> list[tuple[str, Read, float | None]]:
+async def _reads(connection: AsyncConnection, project: Project) -> list[tuple[str, Read, float | None]]:
     tables = await detect(connection)
     org_id, project_id = project.org_id, project.project_id
     everything = (await connection.execute(select_filtered(tables, org_id, project_id, LeadCriteria()))).all()
@@ -138,7 +148,7 @@ def _unknown(connection: AsyncConnection, tables: HostTables, org_id: UUID, ids:
 
 
 def _payloads(
-    connection: AsyncConnection, tables: HostTables, project: BulkProject, ids: list[UUID], *, with_bodies: bool
+    connection: AsyncConnection, tables: HostTables, project: Project, ids: list[UUID], *, with_bodies: bool
 ) -> Read:
     async def read() -> int:
         rows = await read_lead_rows(connection, tables, project.org_id, project.project_id, ids)

@@ -13,7 +13,7 @@ from tests.support.destination_rows import add_destination, add_version
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.sweep import sweep
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 ROUNDS = 20
 LEADS_A_JOB = 10_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.receiver import Notes, noting_receiver
 from bench.stage import Stage, checkpoint, stage
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 LEADS = 300
 MANY = 50

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from tests.support.destination_rows import add_destination, add_version
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
+from clay_push_service.local_database.nexusleads_tables import create_schema
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import BATCH_ROWS, empty_old_jobs
 

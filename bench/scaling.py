@@ -14,8 +14,8 @@ from bench.receiver import noting_receiver
 from bench.speed import one_push
 from bench.stage import Stage, checkpoint, stage, vacuum
 from clay_push_service import migrations
-from clay_push_service.demo import postgres
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.postgres import Server
 
 WORKERS = (1, 2, 4)
 RECEIVERS = ((0.0, 20_000, 0), (0.1, 0, 3_000))

@@ -21,7 +21,7 @@ from bench.receiver import Arrival, Notes, noting_receiver
 from bench.soak_verdict import PACE_MS, Incarnation, Logged, Soak, account, table
 from bench.stage import Stage, WorkerProcess, checkpoint, embedded, memory_mb, stage
 from clay_push_service.deliveries.invariants import verify
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 MINUTES = 30.0
 ORGANIZATIONS = 20
@@ -82,7 +82,7 @@ class Workers:
             self.kills.append(time.monotonic())
             await asyncio.sleep(2.0)
             lease = timedelta(seconds=LEASE_SECONDS)
-            self.at_kills |= {str(row.id) for row in await self._at.world.fetch(LEFT_SENDING, lease=lease)}
+            self.at_kills |= {str(row.id) for row in await self._at.installation.fetch(LEFT_SENDING, lease=lease)}
         else:
             process.terminate()
             try:
@@ -137,18 +137,18 @@ async def _drained(at: Stage, notes: Notes, jobs: list[UUID], arrivals: list[Arr
     while time.monotonic() < until:
         await asyncio.sleep(2)
         arrivals += notes.take()
-        async with at.world.database.transaction() as connection:
+        async with at.installation.database.transaction() as connection:
             if not (await connection.execute(LIVE, {"ids": jobs})).first():
                 return
 
 
 async def _logged(at: Stage) -> list[Logged]:
-    rows = await at.world.fetch("SELECT id, org_id, contributor_id, status, cause FROM clay.clay_push_log")
+    rows = await at.installation.fetch("SELECT id, org_id, contributor_id, status, cause FROM clay.clay_push_log")
     return [Logged(str(row.id), str(row.org_id), str(row.contributor_id), row.status, row.cause) for row in rows]
 
 
 async def _violations(at: Stage) -> list[str]:
-    async with at.world.database.transaction() as connection:
+    async with at.installation.database.transaction() as connection:
         return [found.check.name for found in await verify(connection, timedelta(minutes=2))]
 
 

@@ -15,10 +15,10 @@ from bench.stage import Organization, Stage, WorkerProcess, checkpoint, stage, v
 from bench.transport import loopback_policy
 from clay_push_service.clay.response import Responded
 from clay_push_service.clay.webhook_client import ClayClient, Target
-from clay_push_service.demo.postgres import Server
 from clay_push_service.destinations.guard import check_url
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.leads.payload import build
+from clay_push_service.local_database.postgres import Server
 
 IN_FLIGHT = 16
 LEADS = 10_000
@@ -77,7 +77,7 @@ async def one_push(
     job_id = await at.push(organization, lead_ids)
     postgres_cpu, committed = at.postgres_cpu_seconds(), time.monotonic()
     ended = await at.ended([job_id], 120)
-    [row] = await at.world.fetch(
+    [row] = await at.installation.fetch(
         """SELECT count(*) AS leads FROM clay.clay_push_log WHERE job_id = :id AND status = 'success'""", id=job_id
     )
     return Run(
@@ -106,8 +106,8 @@ async def bodies_of(at: Stage, organization: Organization) -> list[bytes]:
     made: list[bytes] = []
     for first in range(0, len(organization.lead_ids), 500):
         ids = organization.lead_ids[first : first + 500]
-        async with at.world.database.transaction() as connection:
-            tables = await at.world.host.tables(connection)
+        async with at.installation.database.transaction() as connection:
+            tables = await at.installation.host_tables.tables(connection)
             rows = await read_lead_rows(connection, tables, organization.org_id, organization.project_id, ids)
         made += [build(row, uuid4(), datetime.now(UTC)).body for row in rows.values()]
     return made

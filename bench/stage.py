@@ -15,17 +15,17 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
-from tests.support.world import KEY, World, settings_of_tests
+from tests.harness.installation import Installation
+from tests.harness.nexusleads import NexusLeads
+from tests.harness.settings import KEY, make_local_settings
 
 from clay_push_service import migrations
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.counters import CHANNEL
-from clay_push_service.demo import postgres
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.nexusleads_tables import create_schema
 
 LOOK_SECONDS = 1.0
 """Maximum time between two checks without a notification."""
@@ -58,13 +58,16 @@ class WorkerProcess:
         return memory_mb(self.process.pid, "VmHWM")
 
 
+NO_ORGANIZATION = UUID(int=0)
+
+
 @dataclass
 class Stage:
     """A database of its own with migrated schemas; organizations are added by `organizations`."""
 
     server: postgres.Server
     url: str
-    world: World
+    installation: Installation
     log: Path
     """The log of the workers."""
     listener: asyncpg.Connection
@@ -72,24 +75,23 @@ class Stage:
     async def organizations(self, number: int, leads: int) -> list[Organization]:
         connection = await asyncpg.connect(self.url)
         try:
-            projects = await load_bulk(connection, Vintage.TODAY, number, leads)
+            host = NexusLeads(self.url, Vintage.TODAY, connection)
             made = []
-            for each in projects:
-                rows = await connection.fetch(
-                    "SELECT member_id FROM lead_scores WHERE project_id = $1 ORDER BY 1", each.project_id
-                )
-                made.append(Organization(each.org_id, each.project_id, [row[0] for row in rows]))
+            for _ in range(number):
+                org_id = await host.organization("Bench")
+                project_id = await host.project(org_id)
+                made.append(Organization(org_id, project_id, list(await host.bulk_leads(project_id, leads))))
             return made
         finally:
             await connection.close()
 
     async def configure(self, organization: Organization, port: int, rate_limit_ms: int) -> None:
         url = f"http://127.0.0.1:{port}/v3/sources/webhook/{organization.webhook}"
-        await self.world.configure(url, org_id=organization.org_id, rate_limit_ms=rate_limit_ms)
+        await self.installation.configure(url, org_id=organization.org_id, rate_limit_ms=rate_limit_ms)
 
     async def push(self, organization: Organization, lead_ids: list[UUID] | None = None) -> UUID:
         """Accept a push of these leads, or of all. Returns the push job's id; it is committed then."""
-        accepted = await self.world.push(
+        accepted = await self.installation.push(
             lead_ids, again=True, org_id=organization.org_id, project_id=organization.project_id
         )
         return accepted.job_id
@@ -114,7 +116,7 @@ class Stage:
         finally:
             await self.listener.remove_listener(CHANNEL, hear)
         seen = time.monotonic()
-        for row in await self.world.fetch(
+        for row in await self.installation.fetch(
             "SELECT status, success_count, lead_count FROM clay.push_jobs WHERE id = ANY(:ids)", ids=job_ids
         ):
             if (row.status, row.success_count) != ("completed", row.lead_count):
@@ -158,7 +160,7 @@ class Stage:
             while True:
                 if ended := [process.returncode for process in processes if process.poll() is not None]:
                     raise RuntimeError(f"a worker ended with {ended}")
-                seen = await self.world.fetch(
+                seen = await self.installation.fetch(
                     "SELECT 1 FROM clay.procrastinate_workers WHERE last_heartbeat > now() - interval '20 seconds'"
                 )
                 if len(seen) >= len(processes):
@@ -208,21 +210,20 @@ async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
             await create_schema(connection, Vintage.TODAY)
         finally:
             await connection.close()
-        settings = settings_of_tests(url)
+        settings = make_local_settings(url)
         database = Database.of(settings)
-        nobody = UUID(int=0)
-        world = World(
+        listener = await asyncpg.connect(url)
+        installation = Installation(
             settings,
+            NexusLeads(url, Vintage.TODAY, listener),
+            database,
             database,
             HostTableCache(settings.host_schema),
-            SecretBox(settings.encryption_keys),
-            nobody,
-            nobody,
-            [],
+            NO_ORGANIZATION,
+            NO_ORGANIZATION,
         )
-        listener = await asyncpg.connect(url)
         try:
-            yield Stage(server, url, world, server.data_directory.parent / "workers.log", listener)
+            yield Stage(server, url, installation, server.data_directory.parent / "workers.log", listener)
         finally:
             await listener.close()
             await database.close()

@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from clay_push_service.database.database import Database
-from tests.support.app import AppClient, running_app
-from tests.support.databases import TestServer, name_of, run_server
-from tests.support.roles import Roles, least_rights
-from tests.support.runtime import make_runtime_role, runtime_role, runtime_url
+from tests.harness.api import Api, run_api
+from tests.harness.databases import TestServer, name_of, run_server
+from tests.harness.roles import Roles, least_rights
+from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
 
 NOT_UNIT_FIXTURES = frozenset({"postgres", "sandbox", "receiver_of"})
 NOT_UNIT_MODULES = frozenset(
     {
         "subprocess",
-        "clay_push_service.demo.postgres",
-        "tests.clay.conftest",
+        "clay_push_service.local_database.postgres",
+        "tests.clay.receivers",
         "tests.clay.sender",
-        *(
-            f"tests.support.{name}"
-            for name in ("receiver", "sandbox", "serving", "shell", "stage", "supervisor", "warm_shell")
-        ),
+        *(f"tests.harness.{name}" for name in ("served", "service", "shell", "supervisor", "warm_shell")),
+        *(f"tests.support.{name}" for name in ("receiver", "sandbox")),
     }
 )
 """Modules that start processes, databases, servers or real connections. A test module that imports one of them, or from one, is not a unit test."""
@@ -91,7 +89,7 @@ async def roles(postgres: TestServer, database_url: str) -> AsyncIterator[Roles]
 
 
 @pytest.fixture
-async def app_client(database_url: str) -> AsyncIterator[AppClient]:
-    """The HTTP application over a miniature NexusLeads of its own."""
-    async with running_app(database_url) as client:
+async def app_client(database_url: str) -> AsyncIterator[Api]:
+    """The HTTP application over its own installation, with production settings."""
+    async with run_api(database_url) as client:
         yield client

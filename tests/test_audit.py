@@ -12,30 +12,30 @@ from clay_push_service import migrations
 from clay_push_service.callers.api_keys import create_key, revoke_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
-from tests.support.roles import Roles
-from tests.support.stage import Stage, stage
+from tests.harness.roles import Roles
+from tests.harness.service import Service, run_service
 
 
 @pytest.fixture
-async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     """Without a worker: what is queued stays queued."""
-    async with stage(database_url, tmp_path, workers=0) as made:
+    async with run_service(database_url, tmp_path, workers=0) as made:
         yield made
 
 
-async def new_rows(service: Stage, after: int) -> Sequence[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await service.host.fetch(
+async def new_rows(service: Service, after: int) -> Sequence[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await service.host.connection.fetch(
         "SELECT * FROM clay.audit_log WHERE id > $1 ORDER BY id", after
     )
     return rows
 
 
-async def test_every_act_leaves_its_row(idle: Stage, database: Database) -> None:
+async def test_every_act_leaves_its_row(idle: Service, database: Database) -> None:
     seen: list[asyncpg.Record] = []
-    org_id = idle.samples.orgs[0]
-    leads = list(idle.project.lead_ids)
+    org_id = idle.org_id
+    leads = list(idle.lead_ids)
 
-    async def left(*actions: str, actor: str = "user:acme-owner") -> None:
+    async def left(*actions: str, actor: str = "user:owner") -> None:
         """What has been written since the last look."""
         rows = await new_rows(idle, seen[-1]["id"] if seen else 0)
         assert [row["action"] for row in rows] == list(actions)
@@ -43,24 +43,26 @@ async def test_every_act_leaves_its_row(idle: Stage, database: Database) -> None
         seen.extend(rows)
 
     async def call(method: str, path: str, body: Any = None) -> Any:
-        return await idle.call(method, f"/api/clay/{path}", body)
+        return await idle.api.call(method, f"/api/clay/{path}", body)
 
     await idle.configure()
     await left("config.changed")
     await call("POST", "test")
     await left("config.tested")
-    pushed = await idle.push(leads[:3])
+    pushed = await idle.api.push(leads[:3])
     await left("push_job.accepted")
     assert json.loads(seen[-1]["details"])["job_id"] == pushed["job_id"]
-    await call("POST", "push-filtered", {"project_id": str(idle.project.project_id), "filters": {}, "push_mode": "all"})
+    await call("POST", "push-filtered", {"project_id": str(idle.project_id), "filters": {}, "push_mode": "all"})
     await left("push_job.accepted")
     await call("POST", f"jobs/{pushed['job_id']}/cancel")
     await left("push_job.cancelled")
-    await idle.host.execute("UPDATE clay.clay_push_log SET status = 'failed', cause = 'rejected' WHERE state = 'done'")
+    await idle.host.connection.execute(
+        "UPDATE clay.clay_push_log SET status = 'failed', cause = 'rejected' WHERE state = 'done'"
+    )
     ids = {"lead_ids": [str(leads[0])]}
     await call("POST", f"jobs/{pushed['job_id']}/retry", ids)
     await left("push_job.retried")
-    await call("PUT", f"projects/{idle.project.project_id}/auto-export", {"enabled": True, "min_score": 70})
+    await call("PUT", f"projects/{idle.project_id}/auto-export", {"enabled": True, "min_score": 70})
     await left("auto_export.changed")
     await call("POST", "erasures", {"lead_ids": [str(leads[1])]})
     await left("leads.erased")

@@ -13,11 +13,11 @@ from prometheus_client import generate_latest
 
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import generate_key
+from tests.harness.databases import TestServer
+from tests.harness.service import Service, run_service
 from tests.support.canary import EMAIL, NAME, SOURCE, WORDS, Heard, copying_arguments, logging_everything, sung
 from tests.support.canary_story import Echo, Story
-from tests.support.databases import TestServer
 from tests.support.receiver import receiving
-from tests.support.stage import Stage, stage
 
 SHOWS_LEADS = re.compile(r"^(GET /api/clay/leads\?|POST /api/clay/preview|POST /api/clay/push\?dry_run)")
 """Answers whose purpose is to show a lead's e-mail to the organization it belongs to."""
@@ -27,7 +27,7 @@ SHOWS_NAMES = re.compile(
 STORES_NAMES = re.compile(r"^clay_push_log: ")
 
 
-async def scraped(service: Stage) -> str:
+async def scraped(service: Service) -> str:
     async with httpx.AsyncClient(trust_env=False) as http:
         return (await http.get(f"http://127.0.0.1:{service.settings.metrics_port}/metrics")).text
 
@@ -38,19 +38,19 @@ async def test_no_secret_and_no_email_is_said_or_stored_anywhere(
     key, heard, echo = generate_key(), Heard(), Echo()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    async with receiving(echo), stage(
+    async with receiving(echo), run_service(
         database_url, tmp_path, encryption_keys=(key,), log_level="DEBUG", ops_open=True, request_timeout_seconds=1.0,
         lease_seconds=2.5, metrics_port=port, other_hosts=(f"127.0.0.1:{httpx.URL(echo.url).port}",),
     ) as service:  # fmt: skip
         database = Database(database_url, pool_size=1)
         story = Story(service, echo, database)
-        await service.host.execute(
-            f"UPDATE {service.name('leads')} SET email = $1, full_name = $2 WHERE id = $3", EMAIL, NAME, story.lead
+        await service.host.connection.execute(
+            f"UPDATE {service.host.name('leads')} SET email = $1, full_name = $2 WHERE id = $3", EMAIL, NAME, story.lead
         )
-        service.api.event_hooks["response"].append(heard.hear)
+        service.api.http.event_hooks["response"].append(heard.hear)
         try:
             with logging_everything() as api_log:
-                async with copying_arguments(service.host) as arguments:
+                async with copying_arguments(service.host.connection) as arguments:
                     for chapter in story.chapters:
                         await chapter()
         finally:

@@ -10,8 +10,7 @@ import yaml
 from clay_push_service.callers.caller import Scope
 from clay_push_service.commands.openapi import as_yaml
 from clay_push_service.problem_codes import PROBLEM_CODES
-from tests.support.app import AppClient
-from tests.support.pushing import pushing
+from tests.harness.api import Api, run_api_with_leads
 
 DESCRIBED = yaml.safe_load(as_yaml())
 SCHEMAS = DESCRIBED["components"]["schemas"]
@@ -79,22 +78,22 @@ def test_what_makes_something_says_where_it_is() -> None:
 
 
 async def test_described_headers_are_sent(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
-        app = p.connected.app
+    async with run_api_with_leads(database_url, leads=1) as p:
+        app = p
         body = {"lead_ids": [str(p.lead_ids[0])]}
-        pushed = await app.call("POST", "/api/clay/push", "owner", json=body)
+        pushed = await app.send("POST", "/api/clay/push", "owner", json=body)
         job = pushed.headers["location"]
         assert (await app.get(job, "owner")).json()["id"] == pushed.json()["job_id"]
-        await app.call("POST", f"{job}/cancel", "owner")
-        retried = await app.call("POST", f"{job}/retry", "owner")
+        await app.send("POST", f"{job}/cancel", "owner")
+        retried = await app.send("POST", f"{job}/retry", "owner")
         assert retried.headers["location"] == f"/api/clay/jobs/{retried.json()['job_id']}"
-        erased = await app.call("POST", "/api/clay/erasures", "owner", json=body)
+        erased = await app.send("POST", "/api/clay/erasures", "owner", json=body)
         assert (await app.get(erased.headers["location"], "owner")).status_code == 200
         for answer in (pushed, retried, erased):
             assert answer.headers["x-request-id"]
 
 
-async def test_every_503_and_429_says_when_to_come_back(app_client: AppClient) -> None:
+async def test_every_503_and_429_says_when_to_come_back(app_client: Api) -> None:
     who = await app_client.key(Scope.OPS, Scope.READ)
     await app_client.host.connection.execute("DROP SCHEMA clay CASCADE")
     for path in ("/readyz", "/api/clay/config", "/status"):

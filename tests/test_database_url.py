@@ -8,7 +8,7 @@ import pytest
 
 from clay_push_service.database_url import DEFAULT_HOSTS, DatabaseUrlError, parse
 from clay_push_service.settings import SettingsError, load
-from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
+from tests.support.special_names import DATABASES, PASSWORDS, ROLES
 
 SECRET = "hunter2-in-clear"
 

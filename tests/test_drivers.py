@@ -16,40 +16,13 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.drivers import Client, DatabaseUnreachableError, connect, connect_psycopg
 from clay_push_service.database_url import parse
 from clay_push_service.session_settings import PINNED, SINCE
-from tests.support.databases import TestServer, name_of
-from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
-from tests.support.odd_roles import odd_role
+from tests.harness.databases import TestServer, name_of
+from tests.harness.special_roles import special_role
 from tests.support.proxy import proxying
+from tests.support.session_defaults import UNUSUAL_DEFAULTS
+from tests.support.special_names import DATABASES, PASSWORDS, ROLES
 
 SHOW = "SELECT current_user::text, current_database()::text, current_setting('application_name')"
-UNUSUAL = {
-    "client_encoding": "LATIN1",
-    "datestyle": "German, DMY",
-    "intervalstyle": "iso_8601",
-    "timezone": "Asia/Kathmandu",
-    "bytea_output": "escape",
-    "extra_float_digits": "-15",
-    "search_path": "pg_temp",
-    "standard_conforming_strings": "off",
-    "escape_string_warning": "off",
-    "transform_null_equals": "on",
-    "array_nulls": "off",
-    "quote_all_identifiers": "on",
-    "check_function_bodies": "off",
-    "row_security": "off",
-    "exit_on_error": "on",
-    "default_transaction_isolation": "serializable",
-    "default_transaction_read_only": "on",
-    "default_transaction_deferrable": "on",
-    "synchronous_commit": "off",
-    "statement_timeout": "5s",
-    "lock_timeout": "1ms",
-    "idle_in_transaction_session_timeout": "3s",
-    "idle_session_timeout": "3s",
-    "transaction_timeout": "5s",
-    "jit": "on",
-}
-"""What an administrator may have made a default, of each that the service sets itself."""
 
 
 async def several(url: str) -> list[tuple[str, Any]]:
@@ -85,7 +58,7 @@ async def test_no_default_of_the_database_or_the_role_changes_a_connection(datab
     admin = await asyncpg.connect(database_url)
     name = name_of(database_url)
     major = admin.get_server_version().major
-    for number, (setting, value) in enumerate(sorted(UNUSUAL.items())):
+    for number, (setting, value) in enumerate(sorted(UNUSUAL_DEFAULTS.items())):
         if SINCE.get(setting, 0) <= major:
             of = f"DATABASE {name}" if number % 2 else f"ROLE CURRENT_USER IN DATABASE {name}"
             await admin.execute(f"ALTER {of} SET {setting} = '{value}'")
@@ -99,7 +72,7 @@ async def test_no_default_of_the_database_or_the_role_changes_a_connection(datab
 
 
 def test_every_pinned_setting_is_tried() -> None:
-    assert PINNED.keys() - UNUSUAL.keys() == {
+    assert PINNED.keys() - UNUSUAL_DEFAULTS.keys() == {
         "lc_monetary",
         "lc_numeric",
         "lc_time",
@@ -107,10 +80,10 @@ def test_every_pinned_setting_is_tried() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 4, 5, 12, 14, 18, 19])
-async def test_odd_role_password_and_database_are_the_same_for_both_drivers(
+async def test_unusual_role_password_and_database_are_the_same_for_both_drivers(
     postgres: TestServer, database_url: str, number: int
 ) -> None:
-    async with odd_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as odd:
+    async with special_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as odd:
         client = Client(odd.url, "both")
         one = await connect(client, command_seconds=20)
         assert tuple(await one.fetchrow(SHOW) or ()) == (odd.role, odd.database, "both")

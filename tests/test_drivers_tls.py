@@ -17,7 +17,7 @@ from clay_push_service import queue
 from clay_push_service.commands import cli_errors
 from clay_push_service.database.database import Database
 from clay_push_service.database.drivers import Client, connect, connect_psycopg
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 
 WITH_TLS = Path("/usr/lib/postgresql/15/bin")
 ENCRYPTED = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

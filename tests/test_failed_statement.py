@@ -15,8 +15,8 @@ from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
 from clay_push_service.host.members import memberships
 from clay_push_service.host.table_cache import HostTableCache
-from tests.support.nexusleads import miniature_host
-from tests.support.runtime import runtime_role
+from tests.harness.nexusleads import open_nexusleads
+from tests.harness.runtime import runtime_role
 
 CANARY = "canary-in-a-parameter"
 
@@ -32,7 +32,7 @@ async def _caught(act: Callable[[], Awaitable[object]]) -> dict[str, str]:
 
 
 async def test_a_right_that_is_lacking_is_named_with_its_statement(database_url: str, database: Database) -> None:
-    async with miniature_host(database_url, Vintage.TODAY) as host:
+    async with open_nexusleads(database_url, Vintage.TODAY) as host:
         await host.connection.execute(f'REVOKE ALL ON org_members FROM "{runtime_role()}"')
 
         async def read() -> None:
@@ -62,7 +62,7 @@ async def test_the_drivers_own_error_is_described_alike(database: Database) -> N
 
 async def test_what_the_host_read_runs_is_named(database_url: str, database: Database) -> None:
     """On the driver's own connection, through two layers."""
-    async with miniature_host(database_url, Vintage.TODAY):
+    async with open_nexusleads(database_url, Vintage.TODAY):
         found = await _caught(
             lambda: HostTableCache().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
         )

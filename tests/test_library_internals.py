@@ -28,7 +28,7 @@ SOURCES = ROOT / "src" / "clay_push_service"
 ALLOWED = {("database/drivers.py", "connection._transport")}
 """Private attributes of libraries, by file."""
 OTHERS = {
-    ("demo/postgres.py", "server._durable"),
+    ("local_database/postgres.py", "server._durable"),
     ("deliveries/destination_health.py", "health._after_one"),
     ("worker/watchdog.py", "os._exit"),
 }

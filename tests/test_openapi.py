@@ -31,10 +31,10 @@ from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.commands.openapi import as_yaml
-from tests.support.app import FixedResolver
-from tests.support.databases import TestServer
+from tests.harness.api import FixedResolver
+from tests.harness.databases import TestServer
+from tests.harness.installation import install
 from tests.support.receiver import receiving
-from tests.support.world import world
 
 COMMITTED = Path(__file__).parents[1] / "openapi.yaml"
 OPEN = {"/healthz", "/readyz"}
@@ -168,7 +168,7 @@ def service(postgres: TestServer, migrated_template: str) -> Iterator[Service]:
     async def serve() -> None:
         async with receiving() as clay:
             allowed = (f"127.0.0.1:{httpx.URL(clay.url).port}",)
-            async with world(database_url, leads=20, allowed_webhook_hosts=allowed) as w:
+            async with install(database_url, leads=20, allowed_webhook_hosts=allowed) as w:
                 await w.configure(clay.url)
                 async with w.drainer() as drainer:
                     job = await w.push(w.lead_ids[:5])

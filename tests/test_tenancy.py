@@ -18,8 +18,9 @@ import pytest
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.host.columns import Vintage
-from tests.support.app import JWT_SECRET, AppClient, running_app, token
-from tests.support.routes import Ids, Route, furnish, routes
+from tests.harness.api import Api, run_api
+from tests.harness.routes import Ids, Route, furnish, routes
+from tests.harness.settings import JWT_SECRET, access_token
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TABLES = (
@@ -32,7 +33,7 @@ TABLES = (
 class Town:
     """Acme, whose people call, and Other, whose things they must not reach."""
 
-    app: AppClient
+    app: Api
     own: Ids
     other: Ids
     routes: Mapping[str, Route]
@@ -53,7 +54,7 @@ class Town:
         """Each route called with our own ids, by name: the status and the problem's code."""
         said = {}
         for name, route in chosen.items():
-            answer = await self.app.call(
+            answer = await self.app.send(
                 route.method, route.own.path, who, None if org is None else str(org), route.own.body, headers
             )
             assert answer.headers["content-type"].startswith("application/problem+json"), (name, answer.text)
@@ -81,7 +82,7 @@ class Town:
 
 @pytest.fixture(params=list(Vintage), ids=str)
 async def town(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Town]:
-    async with running_app(database_url, vintage=Vintage(request.param)) as app:
+    async with run_api(database_url, vintage=Vintage(request.param)) as app:
         own = await furnish(app, app.org_id, "owner")
         other = await furnish(app, app.other_org_id, "stranger")
         await app.host.add("users", username="nobody", email="nobody@example.com", is_active=True)
@@ -110,7 +111,7 @@ async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes
     tried = 0
     for name, route in town.of_organizations.items():
         for call in route.foreign:
-            answer = await town.app.call(route.method, call.path, "owner", town.own.org_id, call.body)
+            answer = await town.app.send(route.method, call.path, "owner", town.own.org_id, call.body)
             assert answer.status_code == 404, (name, call, answer.text)
             tried += 1
     assert tried >= 20
@@ -121,15 +122,15 @@ async def test_what_one_organization_does_shows_and_changes_nothing_of_another(t
     before = await town.others_rows()
     for name, route in town.of_organizations.items():
         if route.scope is Scope.READ and name != "watch_job":  # which lasts as long as its job
-            answer = await town.app.call(route.method, route.own.path, "owner", town.own.org_id, route.own.body)
+            answer = await town.app.send(route.method, route.own.path, "owner", town.own.org_id, route.own.body)
             assert answer.status_code == 200, (name, answer.text)
             town.tells_nothing(name, answer.text)
     for path in ("/api/clay/config", "/api/integrations/clay/config"):
         await town.app.put(path, "owner", {"webhook_url": "https://api.clay.com/v3/another-webhook-of-ours"})
-    await town.app.call("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(town.other.lead_id)]})
+    await town.app.send("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(town.other.lead_id)]})
     await town.app.put(f"/api/clay/projects/{town.own.project_id}/auto-export", "owner", {"enabled": False})
-    await town.app.call("POST", f"/api/clay/jobs/{town.own.job_id}/cancel", "owner")
-    await town.app.call("DELETE", "/api/clay/config", "owner")
+    await town.app.send("POST", f"/api/clay/jobs/{town.own.job_id}/cancel", "owner")
+    await town.app.send("DELETE", "/api/clay/config", "owner")
     after = await town.others_rows()
     assert after == before  # the host's projects, too: at level `read` our rule is kept in a table of ours
 
@@ -154,7 +155,7 @@ async def test_a_plain_member_may_not_what_an_owner_may(town: Town) -> None:
     }
     assert len(guarded) >= 9
     button = guarded.pop("frontend_test")  # the host's page shows a refusal only as a 200 with `status` and `message`
-    said = (await town.app.call(button.method, button.own.path, "member", town.own.org_id)).json()
+    said = (await town.app.send(button.method, button.own.path, "member", town.own.org_id)).json()
     assert (said["status"], "owner" in said["message"]) == ("error", True)
     assert set((await town.answers(guarded, "member")).values()) == {(403, "role_required")}
     erasing = {name: route for name, route in guarded.items() if route.scope is Scope.ERASE}
@@ -163,7 +164,11 @@ async def test_a_plain_member_may_not_what_an_owner_may(town: Town) -> None:
 
 async def test_without_a_token_nothing_is_told(town: Town) -> None:
     assert {status for status, _ in (await town.answers(town.closed, None)).values()} == {401}
-    for headers in ({"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"Authorization": token("owner")}):
+    for headers in (
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic eDp5"},
+        {"Authorization": access_token("owner")},
+    ):
         said = await town.answers(town.closed, None, headers=headers)
         assert {status for status, _ in said.values()} == {401}, headers
 
@@ -228,8 +233,8 @@ def raw_exp(written: str) -> str:
 
 
 TOKENS: Mapping[str, str] = {
-    "a refresh token": token("owner", type="refresh"),
-    "no type": token("owner", type=None),
+    "a refresh token": access_token("owner", type="refresh"),
+    "no type": access_token("owner", type=None),
     "alg none": jwt.encode(GOOD, "", algorithm="none"),
     "alg none, signed": signed(json.dumps(GOOD), '{"alg":"none"}'),
     "alg nOnE": signed(json.dumps(GOOD), '{"alg":"nOnE"}'),
@@ -238,7 +243,7 @@ TOKENS: Mapping[str, str] = {
     "RS256 over the secret": signed(json.dumps(GOOD), '{"alg":"RS256"}'),
     "ES256 over the secret": signed(json.dumps(GOOD), '{"alg":"ES256"}'),
     "another secret": signed(json.dumps(GOOD), secret="your-secret-key-change-in-production"),
-    "no exp": token("owner", exp=None),
+    "no exp": access_token("owner", exp=None),
     "exp a string": signed(json.dumps({**GOOD, "exp": str(LATER)})),
     "exp a date": signed(json.dumps({**GOOD, "exp": "2099-01-01T00:00:00Z"})),
     "exp true": signed(json.dumps({**GOOD, "exp": True})),
@@ -252,9 +257,9 @@ TOKENS: Mapping[str, str] = {
     "exp over": raw_exp(str(int(time.time()) - 1)),
     "exp zero": raw_exp("0"),
     "not valid yet": signed(json.dumps({**GOOD, "nbf": LATER})),
-    "a user who never was": token("never-was"),
-    "a user by another case": token("OWNER"),
-    "sub with NUL": token("owner\0"),
+    "a user who never was": access_token("never-was"),
+    "a user by another case": access_token("OWNER"),
+    "sub with NUL": access_token("owner\0"),
     "sub a lone surrogate": signed('{"sub":"\\ud800","type":"access","exp":' + str(LATER) + "}"),
     "sub a list": signed(json.dumps({**GOOD, "sub": ["owner"]})),
     "sub empty": signed(json.dumps({**GOOD, "sub": ""})),

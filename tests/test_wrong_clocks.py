@@ -19,9 +19,10 @@ from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.worker.worker import Worker
-from tests.support.app import AppClient, running_app, token
+from tests.harness.api import Api, run_api
+from tests.harness.installation import Installation, install_with_drainer
+from tests.harness.settings import access_token, make_local_settings
 from tests.support.receiver import Receiver, status
-from tests.support.world import World, draining, settings_of_tests
 
 HOUR = 3600.0
 MINUTE = timedelta(minutes=1)
@@ -111,24 +112,24 @@ def seconds(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture
-async def app(database_url: str, seconds: float) -> AsyncIterator[AppClient]:
+async def app(database_url: str, seconds: float) -> AsyncIterator[Api]:
     """Its clock is an hour ahead or behind."""
-    async with running_app(database_url, ops_open=True, clock=DatabaseClock(off_by(seconds))) as client:
+    async with run_api(database_url, ops_open=True, clock=DatabaseClock(off_by(seconds))) as client:
         yield client
 
 
-async def test_tokens_are_judged_by_the_databases_clock(app: AppClient) -> None:
+async def test_tokens_are_judged_by_the_databases_clock(app: Api) -> None:
     """An hour ahead, the good token looks expired. An hour behind, the expired one looks good, and `nbf` in the future."""
     now = int(time.time())
     for claims, code in (
         ({"exp": now + 600}, 200), ({"exp": now - 600}, 401),
         ({"nbf": now - 600}, 200), ({"nbf": now + 600, "exp": now + 2 * int(HOUR)}, 401),
     ):  # fmt: skip
-        app.credentials["owner"] = token("owner", **claims)
+        app.credentials["owner"] = access_token("owner", **claims)
         assert (await app.get("/api/clay/config", "owner")).status_code == code, claims
 
 
-async def test_status_names_the_web_process_whose_clock_is_wrong(app: AppClient, seconds: float) -> None:
+async def test_status_names_the_web_process_whose_clock_is_wrong(app: Api, seconds: float) -> None:
     said = (await app.get("/status")).json()
     assert said["clock_offset_seconds"] == pytest.approx(seconds, abs=60)
     [advice] = [each for each in said["advice"] if "clock" in each["what"]]
@@ -141,8 +142,8 @@ async def test_status_names_the_web_process_whose_clock_is_wrong(app: AppClient,
 
 
 async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_worker(database_url: str) -> None:
-    async with running_app(database_url, ops_open=True) as app:
-        worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
+    async with run_api(database_url, ops_open=True) as app:
+        worker = Worker(make_local_settings(database_url), DatabaseClock(off_by(HOUR)))
         await worker._heartbeat.beat()
         said = (await app.get("/status")).json()
         [seen] = said["workers"]
@@ -165,7 +166,7 @@ async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_w
 
 
 async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database_url: str) -> None:
-    worker = Worker(settings_of_tests(database_url), DatabaseClock(off_by(HOUR)))
+    worker = Worker(make_local_settings(database_url), DatabaseClock(off_by(HOUR)))
     assert await worker._queue_worker._database_responds()
     assert is_now(worker._context.clock.now())
     await worker._database.close()
@@ -173,7 +174,7 @@ async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database
 
 
 async def test_a_payload_carries_the_databases_time(database_url: str, seconds: float) -> None:
-    async with draining(database_url, leads=2) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=2) as (w, drainer, clay):
         drainer.context.clock = await learned(w.database, seconds)
         await w.push()
         await w.drain_all(drainer)
@@ -187,7 +188,7 @@ def pushed_at(body: bytes) -> str:
     return str(found, "ascii")
 
 
-async def next_slot_seconds(w: World) -> float:
+async def next_slot_seconds(w: Installation) -> float:
     [row] = await w.fetch("SELECT extract(epoch FROM next_slot_at - now())::float AS seconds FROM clay.workspaces")
     found: float = row.seconds
     return found
@@ -197,7 +198,7 @@ async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: s
     """An hour ahead it would be over (1 s), an hour behind it would be cut to the longest pause (900 s)."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
     clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
-    async with draining(database_url, clay, leads=1) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, _):
         drainer.context.clock = await learned(w.database, seconds)
         accepted = await w.push()
         await drainer.drain(accepted.job_id)
@@ -208,9 +209,9 @@ async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: s
 async def test_a_test_of_the_webhook_works_by_the_databases_clock(database_url: str, seconds: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
     clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
-    async with draining(database_url, clay, leads=1) as (w, _, _):
+    async with install_with_drainer(database_url, clay, leads=1) as (w, _, _):
         async with w.database.transaction() as connection:
-            stored = await read_destination(connection, w.box, w.org_id)
+            stored = await read_destination(connection, w.secret_box, w.org_id)
         assert stored is not None
         assert stored.webhook is not None
         client = ClayClient.create(w.settings)

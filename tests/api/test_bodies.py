@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 
 from clay_push_service.api.app import ROUTERS
 from clay_push_service.callers.guarded_route import GuardedRoute
-from tests.support.app import AppClient, running_app, token
+from tests.harness.api import Api, run_api
+from tests.harness.settings import access_token
 
 CONFIG = "/api/clay/config"
 PUSH = "/api/clay/push"
@@ -52,10 +53,10 @@ class Sent:
 
 
 def bearer(who: str) -> str:
-    return f"Bearer {token(who)}"
+    return f"Bearer {access_token(who)}"
 
 
-async def test_nothing_of_a_strangers_body_is_read(app_client: AppClient) -> None:
+async def test_nothing_of_a_strangers_body_is_read(app_client: Api) -> None:
     for method, path in (("PUT", CONFIG), ("POST", PUSH), ("POST", "/nothing/here"), ("GET", "/healthz")):
         sent = Sent(app_client.app)
         status, headers = await sent.request(method, path)
@@ -64,13 +65,13 @@ async def test_nothing_of_a_strangers_body_is_read(app_client: AppClient) -> Non
         assert headers["connection"] == "close", "what follows is no next request"
 
 
-async def test_nothing_is_read_of_the_body_of_a_caller_who_may_not(app_client: AppClient) -> None:
+async def test_nothing_is_read_of_the_body_of_a_caller_who_may_not(app_client: Api) -> None:
     sent = Sent(app_client.app)
     status, headers = await sent.request("PUT", CONFIG, authorization=bearer("member"))
     assert (status, sent.read, headers["connection"]) == (403, 0, "close")
 
 
-async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(app_client: AppClient) -> None:
+async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(app_client: Api) -> None:
     settings = Sent(app_client.app)
     assert (await settings.request("PUT", CONFIG, authorization=bearer("owner")))[0] == 413
     assert settings.read == 2, "16 KB"
@@ -80,7 +81,7 @@ async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(
 
 
 async def test_a_declared_length_over_the_routes_limit_is_refused_before_anything_is_read(
-    app_client: AppClient,
+    app_client: Api,
 ) -> None:
     sent = Sent(app_client.app)
     headers = {"authorization": bearer("owner"), "content-length": "20000", "transfer-encoding": ""}
@@ -89,13 +90,13 @@ async def test_a_declared_length_over_the_routes_limit_is_refused_before_anythin
 
 
 async def test_a_body_that_does_not_end_is_given_up_in_time(database_url: str) -> None:
-    async with running_app(database_url, body_timeout_seconds=0.2) as app:
+    async with run_api(database_url, body_timeout_seconds=0.2) as app:
         sent = Sent(app.app, pieces=1)
         status, headers = await sent.request("PUT", CONFIG, authorization=bearer("owner"))
         assert (status, headers["connection"]) == (408, "close")
 
 
-async def test_rights_that_end_while_the_body_is_sent_are_gone(app_client: AppClient) -> None:
+async def test_rights_that_end_while_the_body_is_sent_are_gone(app_client: Api) -> None:
     """A body may take half a minute; the rights that count are those at its end."""
     sent = Sent(app_client.app)
     ended = asyncio.Event()

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from clay_push_service import pagination as cursor
 from clay_push_service.errors import BadRequestError
-from tests.support.app import AppClient
-from tests.support.pushing import pushing
+from tests.harness.api import Api, run_api_with_leads
 
 ID = str(UUID("0192f0c1-aaaa-4bbb-8ccc-ddddeeeeffff"))
 
@@ -35,14 +34,14 @@ ODD = [
 
 @pytest.mark.parametrize("path", ["jobs", f"jobs/{ID}/leads", "leads", "audit", "auto-export"])
 async def test_an_odd_cursor_is_400_on_every_list(database_url: str, path: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         project = p.project_id
         place = {
             "leads": f"leads?project_id={project}&", "auto-export": f"projects/{project}/auto-export/preview?",
-            f"jobs/{ID}/leads": f"jobs/{await p.push()}/leads?",
+            f"jobs/{ID}/leads": f"jobs/{await p.queue()}/leads?",
         }.get(path, f"{path}?")  # fmt: skip
         for odd in [*ODD, "\0", "a\0"]:
-            answer = await p.connected.app.get(f"/api/clay/{place}cursor={quote(odd)}", "owner")
+            answer = await p.get(f"/api/clay/{place}cursor={quote(odd)}", "owner")
             assert answer.status_code == 400 or _is_ours(path, odd), f"{odd!r}: {answer.status_code} {answer.text}"
 
 
@@ -81,7 +80,7 @@ def test_a_moment_outside_utc_is_none_of_ours(text: str) -> None:
         cursor.moment(text)
 
 
-async def test_a_cursor_given_out_is_taken(app_client: AppClient) -> None:
+async def test_a_cursor_given_out_is_taken(app_client: Api) -> None:
     for name in "ab":
         await app_client.put(
             "/api/clay/config", "owner", {"webhook_url": "https://api.clay.com/v3/x", "table_name": name}

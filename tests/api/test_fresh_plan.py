@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from clay_push_service.host.columns import Vintage
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 
 CHANGES = (
     "ALTER TABLE users ALTER COLUMN username TYPE varchar(300)",
@@ -45,12 +45,12 @@ def events(lines: Lines) -> set[str]:
 
 
 @pytest.fixture
-async def running(database_url: str) -> AsyncIterator[Pushing]:
-    async with pushing(database_url, vintage=Vintage.TODAY, database_pool_size=2) as made:
+async def running(database_url: str) -> AsyncIterator[Api]:
+    async with run_api_with_leads(database_url, vintage=Vintage.TODAY, database_pool_size=2) as made:
         yield made
 
 
-async def migrate(running: Pushing, *, callers: bool = True, width: int = 300) -> int:
+async def migrate(running: Api, *, callers: bool = True, width: int = 300) -> int:
     """Change what is there of the columns above; `callers`: also of what says who calls. Returns how many were changed."""
     changed = 0
     for statement in CHANGES:
@@ -58,19 +58,19 @@ async def migrate(running: Pushing, *, callers: bool = True, width: int = 300) -
             continue
         _, _, table, _, _, column, *_ = statement.split()
         schema, _, name = table.rpartition(".")
-        there = await running.database.fetchval(
+        there = await running.host.connection.fetchval(
             "SELECT count(*) FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2"
             " AND column_name = $3",
             schema or "public", name, column,
         )  # fmt: skip
         if there:
-            await running.database.execute(statement.replace("varchar(300", f"varchar({width}"))
+            await running.host.connection.execute(statement.replace("varchar(300", f"varchar({width}"))
             changed += 1
     return changed
 
 
-async def test_requests_are_answered_as_before(running: Pushing, lines: Lines) -> None:
-    job_id = await running.pushed(running.lead_ids[:1])
+async def test_requests_are_answered_as_before(running: Api, lines: Lines) -> None:
+    job_id = await running.push_and_drain(running.lead_ids[:1])
     reads = [
         "/api/clay/config",
         "/api/clay/status",
@@ -93,16 +93,16 @@ async def test_requests_are_answered_as_before(running: Pushing, lines: Lines) -
     assert events(lines) & REPEATED, "no plan was stale, so this test proves nothing"
 
 
-async def test_a_push_in_a_repeated_request_is_queued_once(running: Pushing, lines: Lines) -> None:
+async def test_a_push_in_a_repeated_request_is_queued_once(running: Api, lines: Lines) -> None:
     """Repeated until a plan was stale: the request may meet a connection that has no plan yet."""
     for width in range(300, 305):
         for _ in range(6):  # so that each connection of the pool has its plans
             await running.call("POST", "/api/clay/preview", {"project_id": str(running.project_id)})
-            await running.pushed(running.lead_ids[:1], push_again=True)
+            await running.push_and_drain(running.lead_ids[:1], push_again=True)
         await migrate(running, callers=False, width=width)
         lines.clear()
         before = len((await running.call("GET", "/api/clay/jobs?limit=100"))["jobs"])
-        job_id = await running.push(running.lead_ids[1:], push_again=True)
+        job_id = await running.queue(running.lead_ids[1:], push_again=True)
         is_repeated = "request.repeated" in events(lines)
         jobs = (await running.call("GET", "/api/clay/jobs?limit=100"))["jobs"]
         assert len(jobs) == before + 1
@@ -113,21 +113,21 @@ async def test_a_push_in_a_repeated_request_is_queued_once(running: Pushing, lin
     pytest.fail("no plan was stale, so this test proves nothing")
 
 
-async def test_a_test_row_is_sent_once(running: Pushing) -> None:
+async def test_a_test_row_is_sent_once(running: Api) -> None:
     for _ in range(2):
         assert (await running.call("POST", "/api/clay/test"))["success"]
-    sent = len(running.clay.posts)
+    sent = len(running.receiver.posts)
     await migrate(running)
     assert (await running.call("POST", "/api/clay/test"))["success"]
-    assert len(running.clay.posts) == sent + 1
+    assert len(running.receiver.posts) == sent + 1
 
 
-async def test_a_file_of_deliveries_is_whole(running: Pushing) -> None:
-    job = await running.pushed()
+async def test_a_file_of_deliveries_is_whole(running: Api) -> None:
+    job = await running.push_and_drain()
     path = f"/api/clay/jobs/{job['id']}/leads.csv"
     for _ in range(2):
-        await running.connected.app.get(path, "owner")
-    before = (await running.connected.app.get(path, "owner")).text
+        await running.get(path, "owner")
+    before = (await running.get(path, "owner")).text
     await migrate(running)
-    answer = await running.connected.app.get(path, "owner")
+    answer = await running.get(path, "owner")
     assert (answer.status_code, answer.text) == (200, before)

@@ -9,8 +9,8 @@ import httpx
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from tests.support.serving import served
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.harness.served import served
 
 PUSHES = 24
 IDS = 50_000
@@ -19,14 +19,14 @@ LEADS = 2_000
 MEGABYTE = 1_000_000
 
 
-async def headers_of(w: World, org_id: UUID) -> dict[str, str]:
+async def headers_of(w: Installation, org_id: UUID) -> dict[str, str]:
     async with w.database.transaction() as connection:
         key = await create_key(connection, "busy", [org_id], {Scope.READ, Scope.PUSH}, "test")
     return {"Authorization": f"Bearer {key.plain}"}
 
 
 async def test_24_pushes_at_once_give_no_503_and_others_read_on(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=LEADS) as w:
+    async with install(database_url, leads=LEADS) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234")
         ids = [str(each) for each in w.lead_ids]
         body = {"lead_ids": ids * (IDS // LEADS), "project_id": str(w.project_id)}

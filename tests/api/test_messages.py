@@ -8,7 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.support.app import WEBHOOK, AppClient, token
+from tests.harness.api import WEBHOOK, Api
+from tests.harness.settings import access_token
 
 ID = str(UUID(int=1))
 CONFIG, PUSH, FILTERED = "/api/clay/config", "/api/clay/push", "/api/clay/push-filtered"
@@ -17,10 +18,10 @@ RULE = f"/api/clay/projects/{ID}/auto-export"
 
 
 async def sent(
-    app: AppClient, content: bytes, headers: Mapping[str, str], method: str = "PUT", path: str = CONFIG
+    app: Api, content: bytes, headers: Mapping[str, str], method: str = "PUT", path: str = CONFIG
 ) -> httpx.Response:
     return await app.http.request(
-        method, path, content=content, headers={"Authorization": f"Bearer {token('owner')}", **headers}
+        method, path, content=content, headers={"Authorization": f"Bearer {access_token('owner')}", **headers}
     )
 
 
@@ -57,9 +58,9 @@ async def sent(
     ],
 )  # fmt: skip
 async def test_a_bad_field_is_named_in_plain_words(
-    app_client: AppClient, method: str, path: str, body: Any, said: str
+    app_client: Api, method: str, path: str, body: Any, said: str
 ) -> None:
-    answer = await app_client.call(method, path, "owner", json=body)
+    answer = await app_client.send(method, path, "owner", json=body)
     assert (answer.status_code, answer.json()["detail"]) == (422, said)
 
 
@@ -77,7 +78,7 @@ async def test_a_bad_field_is_named_in_plain_words(
         ("limit=0", "limit: must be at least 1.", ""),
     ],
 )
-async def test_a_bad_parameter_says_what_is_allowed(app_client: AppClient, query: str, start: str, end: str) -> None:
+async def test_a_bad_parameter_says_what_is_allowed(app_client: Api, query: str, start: str, end: str) -> None:
     answer = await app_client.get(f"/api/clay/jobs/{ID}/leads?{query}", "owner")
     detail = answer.json()["detail"]
     assert answer.status_code == 422
@@ -85,8 +86,8 @@ async def test_a_bad_parameter_says_what_is_allowed(app_client: AppClient, query
     assert detail.endswith(end)
 
 
-async def test_an_unknown_cause_of_a_retry_says_what_is_allowed(app_client: AppClient) -> None:
-    answer = await app_client.call("POST", RETRY, "owner", json={"causes": ["server-error"]})
+async def test_an_unknown_cause_of_a_retry_says_what_is_allowed(app_client: Api) -> None:
+    answer = await app_client.send("POST", RETRY, "owner", json={"causes": ["server-error"]})
     assert answer.json()["detail"].startswith("causes.0: must be one of `already_in_clay`")
     assert answer.json()["detail"].endswith("; did you mean `server_error`?")
 
@@ -103,7 +104,7 @@ async def test_an_unknown_cause_of_a_retry_says_what_is_allowed(app_client: AppC
         ";",
     ],
 )
-async def test_a_body_that_is_not_named_json_is_415(app_client: AppClient, content_type: str) -> None:
+async def test_a_body_that_is_not_named_json_is_415(app_client: Api, content_type: str) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     for method, path in (("PUT", CONFIG), ("POST", RETRY), ("POST", "/api/integrations/clay/push")):
         answer = await sent(app_client, b"{}", headers, method, path)
@@ -113,20 +114,20 @@ async def test_a_body_that_is_not_named_json_is_415(app_client: AppClient, conte
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "GZIP", "identity, gzip"])
-async def test_a_compressed_body_is_415(app_client: AppClient, encoding: str) -> None:
+async def test_a_compressed_body_is_415(app_client: Api, encoding: str) -> None:
     answer = await sent(app_client, b"{}", {"Content-Type": "application/json", "Content-Encoding": encoding})
     assert (answer.status_code, answer.json()["code"]) == (415, "media_type_unsupported")
     assert "Content-Encoding" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json;"])
-async def test_json_with_a_byte_order_mark_is_accepted(app_client: AppClient, content_type: str) -> None:
+async def test_json_with_a_byte_order_mark_is_accepted(app_client: Api, content_type: str) -> None:
     body = b"\xef\xbb\xbf" + json.dumps({"webhook_url": WEBHOOK, "table_name": "Žluťoučký"}).encode()
     answer = await sent(app_client, body, {"Content-Type": content_type})
     assert (answer.status_code, answer.json()["table_name"]) == (200, "Žluťoučký")
 
 
-async def test_no_body_needs_no_content_type(app_client: AppClient) -> None:
+async def test_no_body_needs_no_content_type(app_client: Api) -> None:
     assert (await sent(app_client, b"", {}, "POST", RETRY)).status_code != 415
 
 
@@ -138,9 +139,9 @@ async def test_no_body_needs_no_content_type(app_client: AppClient) -> None:
         "/nothing", "/api/clay/config?nonsense=1", PUSH,
     ],
 )  # fmt: skip
-async def test_head_is_answered_as_get_without_the_body(app_client: AppClient, path: str) -> None:
+async def test_head_is_answered_as_get_without_the_body(app_client: Api, path: str) -> None:
     got = await app_client.get(path, "owner")
-    head = await app_client.call("HEAD", path, "owner")
+    head = await app_client.send("HEAD", path, "owner")
     assert (head.status_code, head.content) == (got.status_code, b"")
     changing = {"x-request-id", "content-length"}  # the id of the request is in a problem's body
     assert {name for name in head.headers if name not in changing} == {
@@ -148,5 +149,5 @@ async def test_head_is_answered_as_get_without_the_body(app_client: AppClient, p
     }
 
 
-async def test_head_needs_a_caller_as_get_does(app_client: AppClient) -> None:
-    assert (await app_client.call("HEAD", CONFIG)).status_code == 401
+async def test_head_needs_a_caller_as_get_does(app_client: Api) -> None:
+    assert (await app_client.send("HEAD", CONFIG)).status_code == 401

@@ -10,8 +10,8 @@ import yaml
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.commands.openapi import as_yaml
-from tests.support.app import AppClient, token
-from tests.support.pushing import pushing
+from tests.harness.api import Api, run_api_with_leads
+from tests.harness.settings import access_token
 
 SEGMENT = re.compile(r"\{\w+\}")
 SOME_ID = str(UUID(int=1))
@@ -34,10 +34,10 @@ def message(answer: httpx.Response) -> str:
 
 @pytest.mark.parametrize(("method", "path"), list(routes()))
 async def test_every_route_refuses_a_parameter_that_it_does_not_declare(
-    app_client: AppClient, method: str, path: str
+    app_client: Api, method: str, path: str
 ) -> None:
     who = await app_client.key(*Scope)
-    answer = await app_client.call(method, f"{SEGMENT.sub(SOME_ID, path)}?nonsense=1", who)
+    answer = await app_client.send(method, f"{SEGMENT.sub(SOME_ID, path)}?nonsense=1", who)
     if path.startswith(IGNORING):
         assert "nonsense" not in answer.text
     else:
@@ -56,39 +56,39 @@ async def test_every_route_refuses_a_parameter_that_it_does_not_declare(
     ],
 )
 async def test_a_push_with_a_misspelled_parameter_queues_nothing(database_url: str, query: str, said: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         body = {"lead_ids": [str(p.lead_ids[0])]}
-        assert message(await p.connected.app.call("POST", f"/api/clay/push?{query}", "owner", json=body)) == said
-        assert await p.database.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
+        assert message(await p.send("POST", f"/api/clay/push?{query}", "owner", json=body)) == said
+        assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
 async def test_an_unknown_filter_of_a_list_is_named(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         query = f"project_id={p.project_id}&min_skore=1&classifications=A&classifications=B"
-        said = message(await p.connected.app.get(f"/api/clay/leads?{query}", "owner"))
+        said = message(await p.get(f"/api/clay/leads?{query}", "owner"))
         assert said == "min_skore: is not a query parameter of this request; did you mean `min_score`?"
         good = await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&companies=A&companies=B")
         assert good["leads"] == []
 
 
-async def test_a_single_header_that_is_given_twice_is_refused(app_client: AppClient) -> None:
+async def test_a_single_header_that_is_given_twice_is_refused(app_client: Api) -> None:
     org_ids = [("X-Org-Id", str(app_client.org_id)), ("X-Org-Id", str(app_client.other_org_id))]
-    headers = [("Authorization", f"Bearer {token('both')}"), *org_ids]
+    headers = [("Authorization", f"Bearer {access_token('both')}"), *org_ids]
     answer = await app_client.http.get("/api/clay/config", headers=headers)
     assert message(answer) == "X-Org-Id: is sent more than once, but accepts one value."
 
 
-async def test_a_stranger_is_refused_before_the_parameters_are_looked_at(app_client: AppClient) -> None:
+async def test_a_stranger_is_refused_before_the_parameters_are_looked_at(app_client: Api) -> None:
     assert (await app_client.get("/api/clay/config?nonsense=1")).status_code == 401
 
 
 @pytest.mark.parametrize("name", ["=", "x" * 5000, "dry_run[]", "%ff", "DRY_RUN%20"])
-async def test_odd_names_are_refused_in_a_short_answer(app_client: AppClient, name: str) -> None:
-    answer = await app_client.call("POST", f"/api/clay/push?{name}=1", "owner", json={"lead_ids": [SOME_ID]})
+async def test_unusual_names_are_refused_in_a_short_answer(app_client: Api, name: str) -> None:
+    answer = await app_client.send("POST", f"/api/clay/push?{name}=1", "owner", json={"lead_ids": [SOME_ID]})
     message(answer)
     assert len(answer.content) < 1000
 
 
-async def test_many_unknown_names_make_a_short_answer(app_client: AppClient) -> None:
+async def test_many_unknown_names_make_a_short_answer(app_client: Api) -> None:
     crowd = "&".join(f"name{number}=1" for number in range(2000))
     assert len((await app_client.get(f"/api/clay/config?{crowd}", "owner")).content) < 5000

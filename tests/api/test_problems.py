@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from clay_push_service.api.app import create_app
 from clay_push_service.database.database import Database
-from tests.support.app import AppClient, app_settings, token
+from tests.harness.api import Api
+from tests.harness.settings import access_token, make_settings
 
 CONFIG = "/api/clay/config"
 JSON = {"Content-Type": "application/json"}
@@ -27,14 +28,14 @@ def problem_of(answer: httpx.Response) -> dict[str, object]:
     return problem
 
 
-async def put_raw(app: AppClient, body: bytes) -> httpx.Response:
-    sent = JSON | {"Authorization": f"Bearer {token('owner')}"}
+async def put_raw(app: Api, body: bytes) -> httpx.Response:
+    sent = JSON | {"Authorization": f"Bearer {access_token('owner')}"}
     return await app.http.put(CONFIG, content=body, headers=sent)
 
 
-async def test_unknown_route_and_wrong_method(app_client: AppClient) -> None:
+async def test_unknown_route_and_wrong_method(app_client: Api) -> None:
     assert problem_of(await app_client.get("/api/clay/nothing-here"))["code"] == "route_not_found"
-    answer = await app_client.call("PATCH", CONFIG)
+    answer = await app_client.send("PATCH", CONFIG)
     assert problem_of(answer)["code"] == "method_not_allowed"
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PUT"
     assert problem_of(await app_client.get(CONFIG + "/"))["status"] == 404
@@ -64,7 +65,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-async def test_bad_bodies_are_the_callers_mistake(app_client: AppClient, body: bytes) -> None:
+async def test_bad_bodies_are_the_callers_mistake(app_client: Api, body: bytes) -> None:
     answer = await put_raw(app_client, body)
     assert answer.status_code == 422, answer.text
     problem = problem_of(answer)
@@ -72,7 +73,7 @@ async def test_bad_bodies_are_the_callers_mistake(app_client: AppClient, body: b
     assert len(answer.content) < 5000
 
 
-async def test_escaped_backslash_before_u0000_is_no_nul(app_client: AppClient) -> None:
+async def test_escaped_backslash_before_u0000_is_no_nul(app_client: Api) -> None:
     answer = await put_raw(
         app_client, json.dumps({"table_name": "a\\u0000", "webhook_url": "https://api.clay.com/v3/x"}).encode()
     )
@@ -80,17 +81,17 @@ async def test_escaped_backslash_before_u0000_is_no_nul(app_client: AppClient) -
     assert answer.json()["table_name"] == "a\\u0000"
 
 
-async def test_body_of_20_mb_is_refused_before_it_is_read(app_client: AppClient) -> None:
+async def test_body_of_20_mb_is_refused_before_it_is_read(app_client: Api) -> None:
     answer = await put_raw(app_client, b" " * 20_000_000)
     assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("path", ["/api/clay/config?a=%00", "/api/clay/%00"])
-async def test_nul_in_the_address_is_refused(app_client: AppClient, path: str) -> None:
+async def test_nul_in_the_address_is_refused(app_client: Api, path: str) -> None:
     assert problem_of(await app_client.get(path))["status"] == 400
 
 
-async def test_bad_fields_are_named_without_their_values(app_client: AppClient) -> None:
+async def test_bad_fields_are_named_without_their_values(app_client: Api) -> None:
     answer = await app_client.put(CONFIG, "owner", {"rate_limit_ms": -5, "webhook_token": "geheim\x01secret"})
     problem = problem_of(answer)
     assert (
@@ -103,7 +104,7 @@ async def test_bad_fields_are_named_without_their_values(app_client: AppClient) 
     assert "secret" not in answer.text
 
 
-async def test_request_id_is_taken_over_if_it_is_sane(app_client: AppClient) -> None:
+async def test_request_id_is_taken_over_if_it_is_sane(app_client: Api) -> None:
     answer = await app_client.get(CONFIG, headers={"X-Request-Id": "abc-123"})
     assert answer.headers["x-request-id"] == problem_of(answer)["request_id"] == "abc-123"
     for bad in ("a b", "x" * 65, 'a"b', ""):
@@ -112,7 +113,7 @@ async def test_request_id_is_taken_over_if_it_is_sane(app_client: AppClient) -> 
         assert len(made) == 32
 
 
-async def test_answers_carry_safe_headers(app_client: AppClient) -> None:
+async def test_answers_carry_safe_headers(app_client: Api) -> None:
     for path in ("/healthz", "/nothing"):
         headers = (await app_client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -124,7 +125,7 @@ class Echo(BaseModel):
     text: str
 
 
-async def test_unexpected_error_is_logged_and_not_told(app_client: AppClient) -> None:
+async def test_unexpected_error_is_logged_and_not_told(app_client: Api) -> None:
     router = APIRouter()
 
     @router.get("/broken")
@@ -141,7 +142,7 @@ async def test_unexpected_error_is_logged_and_not_told(app_client: AppClient) ->
 
 async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
     gone = Database("postgresql://nobody:nothing@127.0.0.1:1/none", pool_size=1)
-    app = create_app(app_settings(database_url), database=gone)
+    app = create_app(make_settings(database_url), database=gone)
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as http:
         answer = await http.get(CONFIG, headers={"Authorization": "Bearer cps_00000000_" + "A" * 43})
@@ -151,7 +152,7 @@ async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
     await gone.close()
 
 
-async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: AppClient) -> None:
+async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
     same_role = await asyncpg.connect(app_client.app.state.settings.database_url)
     await same_role.execute(
@@ -164,7 +165,7 @@ async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: Ap
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
 
-async def test_tables_that_the_host_renamed_cost_one_503(app_client: AppClient) -> None:
+async def test_tables_that_the_host_renamed_cost_one_503(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
     await app_client.host.connection.execute("ALTER TABLE users RENAME TO people")
     answer = await app_client.get(CONFIG, "owner")
@@ -173,7 +174,7 @@ async def test_tables_that_the_host_renamed_cost_one_503(app_client: AppClient) 
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
 
-async def test_failing_commit_is_no_success(app_client: AppClient) -> None:
+async def test_failing_commit_is_no_success(app_client: Api) -> None:
     """The transaction ends before the answer begins: a deferred constraint that fails at commit must not answer 200."""
     await app_client.put(CONFIG, "owner", {"webhook_url": "https://api.clay.com/v3/x"})
     await app_client.host.connection.execute(
@@ -184,23 +185,23 @@ async def test_failing_commit_is_no_success(app_client: AppClient) -> None:
             FOR EACH ROW EXECUTE FUNCTION public.fail();
         """
     )
-    answer = await app_client.call("DELETE", CONFIG, "owner")
+    answer = await app_client.send("DELETE", CONFIG, "owner")
     assert answer.status_code == 503
     await app_client.host.connection.execute("DROP FUNCTION public.fail() CASCADE")
     assert (await app_client.get(CONFIG, "owner")).json()["configured"] is True
 
 
-async def test_requests_are_measured_by_route_and_not_by_path(app_client: AppClient) -> None:
+async def test_requests_are_measured_by_route_and_not_by_path(app_client: Api) -> None:
     await app_client.get(CONFIG, "owner")
     await app_client.get("/wp-admin/setup.php")
-    await app_client.call("BREW", "/healthz")
+    await app_client.send("BREW", "/healthz")
     said = generate_latest().decode()
     assert 'clay_push_request_seconds_count{method="GET",route="/api/clay/config",status="200"}' in said
     assert "wp-admin" not in said
     assert "BREW" not in said
 
 
-async def test_openapi_documents_every_problem(app_client: AppClient) -> None:
+async def test_openapi_documents_every_problem(app_client: Api) -> None:
     assert (await app_client.get("/openapi.json")).status_code == 404, "open to all are liveness and readiness alone"
     document = app_client.app.openapi()
     assert "Problem" in document["components"]["schemas"]

@@ -11,8 +11,8 @@ import pytest
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from tests.support.serving import Served, served
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.harness.served import Served, served
 
 MEGABYTE = 1_000_000
 BODY_BYTES = 3_900_000
@@ -24,8 +24,8 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture
-async def w(database_url: str) -> AsyncIterator[World]:
-    async with world(database_url, leads=1) as made:
+async def w(database_url: str) -> AsyncIterator[Installation]:
+    async with install(database_url, leads=1) as made:
         yield made
 
 
@@ -60,7 +60,7 @@ async def until_closed(client: Client) -> bytes:
     return came
 
 
-async def test_a_stranger_is_refused_by_the_header_and_the_body_stays_unread(w: World, tmp_path: Path) -> None:
+async def test_a_stranger_is_refused_by_the_header_and_the_body_stays_unread(w: Installation, tmp_path: Path) -> None:
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [client]:
         client[1].write(f"{PUSH}Content-Length: {BODY_BYTES}\r\nExpect: 100-continue\r\n\r\n".encode())
         answer = await answer_to(client)  # complete, although no byte of the body was sent
@@ -69,7 +69,7 @@ async def test_a_stranger_is_refused_by_the_header_and_the_body_stays_unread(w: 
         assert b"100 Continue" not in answer
 
 
-async def test_150_unfinished_bodies_cost_no_memory(w: World, tmp_path: Path) -> None:
+async def test_150_unfinished_bodies_cost_no_memory(w: Installation, tmp_path: Path) -> None:
     async with served(w.settings, tmp_path) as service:
         assert await is_healthy(service)
         before = service.resident_bytes
@@ -82,7 +82,7 @@ async def test_150_unfinished_bodies_cost_no_memory(w: World, tmp_path: Path) ->
             assert await is_healthy(service)
 
 
-async def test_unfinished_bodies_of_a_caller_end_in_time(w: World, tmp_path: Path) -> None:
+async def test_unfinished_bodies_of_a_caller_end_in_time(w: Installation, tmp_path: Path) -> None:
     async with w.database.transaction() as connection:
         key = await create_key(connection, "slow", [w.org_id], {Scope.PUSH}, "test")
     header = f"{PUSH}Authorization: Bearer {key.plain}\r\n"
@@ -94,7 +94,7 @@ async def test_unfinished_bodies_of_a_caller_end_in_time(w: World, tmp_path: Pat
             assert b"request_timeout" in answer
 
 
-async def test_silent_connections_make_room_for_others(w: World, tmp_path: Path) -> None:
+async def test_silent_connections_make_room_for_others(w: Installation, tmp_path: Path) -> None:
     """One of a thousand silent ones is closed for each new one."""
     async with served(w.settings, tmp_path, header_timeout_seconds="300") as service:
         assert await is_healthy(service)
@@ -106,7 +106,7 @@ async def test_silent_connections_make_room_for_others(w: World, tmp_path: Path)
         assert await is_healthy(service)
 
 
-async def test_a_connection_without_a_complete_header_is_closed_in_time(w: World, tmp_path: Path) -> None:
+async def test_a_connection_without_a_complete_header_is_closed_in_time(w: Installation, tmp_path: Path) -> None:
     async with served(w.settings, tmp_path, header_timeout_seconds="1") as service, clients(service, 3) as made:
         _, slow, used = made
         slow[1].write(b"GET /healthz HTTP/1.1\r\nHost:")
@@ -117,7 +117,9 @@ async def test_a_connection_without_a_complete_header_is_closed_in_time(w: World
         assert await is_healthy(service)
 
 
-async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throughout(w: World, tmp_path: Path) -> None:
+async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throughout(
+    w: Installation, tmp_path: Path
+) -> None:
     """Each sends its header a few bytes at a time, then its body; nothing of them is ever finished."""
     header = f"{PUSH}Authorization: Bearer cps_00000000_none\r\nContent-Length: {BODY_BYTES}\r\n".encode()
     async with served(w.settings, tmp_path, header_timeout_seconds="300") as service:
@@ -137,7 +139,7 @@ async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throug
             assert service.resident_bytes - before < 60 * MEGABYTE
 
 
-async def test_a_header_that_is_too_long_is_answered_and_not_only_cut_off(w: World, tmp_path: Path) -> None:
+async def test_a_header_that_is_too_long_is_answered_and_not_only_cut_off(w: Installation, tmp_path: Path) -> None:
     """A client that still sends must be able to read why it was refused."""
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [(reader, writer)]:
         writer.write(b"GET /healthz?" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")

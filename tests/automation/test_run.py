@@ -5,19 +5,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.automation.conftest import Project
-from tests.support.app import AppClient, running_app
+from tests.automation.project import Project
+from tests.harness.api import Api, run_api
 
 
 async def job_rows(project: Project) -> list[dict[str, object]]:
-    rows = await project.app.host.connection.fetch(
+    rows = await project.api.host.connection.fetch(
         "SELECT *, filters::text AS said FROM clay.push_jobs WHERE push_mode = 'auto' ORDER BY created_at"
     )
     return [dict(row) for row in rows]
 
 
 async def pushed(project: Project, job_id: object) -> set[UUID]:
-    rows = await project.app.host.connection.fetch(
+    rows = await project.api.host.connection.fetch(
         "SELECT contributor_id FROM clay.clay_push_log WHERE job_id = $1 AND status <> 'skipped'", UUID(str(job_id))
     )
     return {row[0] for row in rows}
@@ -33,9 +33,9 @@ async def test_new_leads_that_meet_the_rule_are_pushed_and_no_others(project: Pr
     [job] = await job_rows(project)
     assert (job["source_job_id"], job["status"], job["created_by"]) == (scan, "pending", "user:member")
     assert job["said"] == '{"min_score": 70.0, "classifications": ["DECISION_MAKER", "CHAMPION"]}'
-    await project.connected.drain()
-    assert set(project.connected.clay.leads) == {str(project.best), str(project.champion)}
-    assert set(project.connected.clay.leads.values()) == {1}
+    await project.api.drain()
+    assert set(project.api.receiver.leads) == {str(project.best), str(project.champion)}
+    assert set(project.api.receiver.leads.values()) == {1}
 
 
 async def test_the_same_scan_runs_once_and_gets_its_first_answer_again(project: Project) -> None:
@@ -43,8 +43,8 @@ async def test_the_same_scan_runs_once_and_gets_its_first_answer_again(project: 
     await project.rule()
     scan = uuid4()
     first = await project.run(scan)
-    await project.connected.drain()
-    await project.app.host.lead(project.id, score=99)
+    await project.api.drain()
+    await project.api.host.lead(project.id, score=99)
     assert await project.run(scan) == first | {"again": True}
     assert len(await job_rows(project)) == 1
 
@@ -77,7 +77,7 @@ async def test_twenty_calls_for_one_scan_at_once_make_one_job(project: Project) 
     scan = uuid4()
     body = {"source_job_id": str(scan)}
     answers = await asyncio.gather(
-        *(project.app.call("POST", f"{project.path}/run", "member", json=body) for _ in range(20))
+        *(project.api.send("POST", f"{project.path}/run", "member", json=body) for _ in range(20))
     )
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["job_id"] for answer in answers}) == 1
@@ -90,13 +90,13 @@ async def test_twenty_scans_at_once_push_each_lead_once_and_make_no_empty_job(pr
     await project.rule()
     answers = await asyncio.gather(
         *(
-            project.app.call("POST", f"{project.path}/run", "member", json={"source_job_id": str(uuid4())})
+            project.api.send("POST", f"{project.path}/run", "member", json={"source_job_id": str(uuid4())})
             for _ in range(20)
         )
     )
     outcomes = [answer.json()["outcome"] for answer in answers]
     assert set(outcomes) <= {"queued", "nothing_new"}
-    live = await project.app.host.connection.fetch(
+    live = await project.api.host.connection.fetch(
         "SELECT contributor_id FROM clay.clay_push_log WHERE state <> 'done'"
     )
     assert sorted(row[0] for row in live) == sorted([project.best, project.champion])
@@ -107,9 +107,9 @@ async def test_only_what_came_since_is_pushed_by_the_next_scan(project: Project)
     await project.configure()
     await project.rule(classifications=None)
     await project.run(uuid4())
-    await project.connected.drain()
+    await project.api.drain()
     assert (await project.run(uuid4(), 200))["outcome"] == "nothing_new"
-    new = await project.app.host.lead(project.id, score=71)
+    new = await project.api.host.lead(project.id, score=71)
     result = await project.run(uuid4())
     assert await pushed(project, result["job_id"]) == {new}
 
@@ -118,12 +118,12 @@ async def test_a_scan_does_not_send_what_somebody_cancelled_and_a_retry_does(pro
     await project.configure()
     await project.rule()
     job_id = (await project.run(uuid4()))["job_id"]
-    assert (await project.app.call("POST", f"/api/clay/jobs/{job_id}/cancel", "member")).status_code == 200
+    assert (await project.api.send("POST", f"/api/clay/jobs/{job_id}/cancel", "member")).status_code == 200
     assert (await project.run(uuid4(), 200))["outcome"] == "nothing_new"
-    preview = (await project.app.get(f"{project.path}/preview", "member")).json()
+    preview = (await project.api.get(f"{project.path}/preview", "member")).json()
     by_lead = {lead["id"]: lead["left_out_by"] for lead in preview["leads"]}
     assert by_lead[str(project.best)] == by_lead[str(project.champion)] == "failed_before"
-    again = await project.app.call("POST", f"/api/clay/jobs/{job_id}/retry", "member", json={})
+    again = await project.api.send("POST", f"/api/clay/jobs/{job_id}/retry", "member", json={})
     assert await pushed(project, again.json()["job_id"]) == {project.best, project.champion}
 
 
@@ -139,8 +139,8 @@ async def test_a_scan_of_another_project_is_refused(project: Project) -> None:
     await project.rule()
     scan = uuid4()
     await project.run(scan)
-    other = await project.app.host.project(project.app.org_id, "Other")
-    answer = await project.app.call(
+    other = await project.api.host.project(project.api.org_id, "Other")
+    answer = await project.api.send(
         "POST", f"/api/clay/projects/{other}/auto-export/run", "member", json={"source_job_id": str(scan)}
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "source_job_reused")
@@ -153,7 +153,7 @@ async def test_nothing_is_pushed_while_off_or_not_configured_or_closed(project: 
     assert result["outcome"] == "clay_not_configured"
     assert result["message"] == "Configure your Clay webhook URL in Settings → Integrations"
     await project.configure()
-    await project.app.host.connection.execute(
+    await project.api.host.connection.execute(
         "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'"
     )
     assert (await project.run(uuid4(), 200))["outcome"] == "destination_closed"
@@ -161,16 +161,16 @@ async def test_nothing_is_pushed_while_off_or_not_configured_or_closed(project: 
 
 
 async def test_nothing_is_pushed_for_who_may_not_use_clay(database_url: str) -> None:
-    async with running_app(database_url, billing_enabled=True) as app:
+    async with run_api(database_url, billing_enabled=True) as app:
         path = f"/api/clay/projects/{await _project_with_a_lead(app)}/auto-export"
         assert (await app.put(path, "owner", {"enabled": True})).status_code == 200
-        answer = (await app.call("POST", f"{path}/run", "member", json={})).json()
+        answer = (await app.send("POST", f"{path}/run", "member", json={})).json()
         assert (answer["outcome"], answer["job_id"]) == ("enterprise_required", None)
         preview = (await app.get(f"{path}/preview", "member")).json()
         assert (preview["blocked"], preview["to_send"]) == ("enterprise_required", 1)
 
 
-async def _project_with_a_lead(app: AppClient) -> UUID:
+async def _project_with_a_lead(app: Api) -> UUID:
     project_id = await app.host.project(app.org_id)
     await app.host.lead(project_id)
     return project_id
@@ -187,15 +187,15 @@ async def test_the_log_says_why_nothing_was_pushed(project: Project, capsys: pyt
 
 async def test_settings_of_the_host_are_taken_over_by_a_run(project: Project) -> None:
     await project.rule()
-    await project.app.host.add(
-        "org_settings", org_id=project.app.org_id, key="CLAY_WEBHOOK_URL", value=project.connected.clay.url
+    await project.api.host.add(
+        "org_settings", org_id=project.api.org_id, key="CLAY_WEBHOOK_URL", value=project.api.receiver.url
     )
     assert (await project.run(uuid4()))["outcome"] == "queued"
 
 
 async def test_preview_names_the_clause_that_leaves_each_other_lead_out(project: Project) -> None:
     await project.rule()
-    preview = (await project.app.get(f"{project.path}/preview", "member")).json()
+    preview = (await project.api.get(f"{project.path}/preview", "member")).json()
     assert (preview["blocked"], preview["lead_count"], preview["to_send"]) == ("clay_not_configured", 6, 2)
     assert {each["clause"]: each["count"] for each in preview["left_out"]} == {"min_score": 2, "classification": 2}
     by_lead = {lead["id"]: lead["left_out_by"] for lead in preview["leads"]}
@@ -217,8 +217,8 @@ async def test_preview_says_what_is_known_of_leads_that_were_pushed(project: Pro
         project.best, project.champion, project.low, project.unscored, project.other_class, project.unclassified,
     ]  # fmt: skip
     body = {"lead_ids": [str(each) for each in everybody]}
-    answer = await project.app.call("POST", "/api/clay/push", "member", json=body)
-    connection = project.app.host.connection
+    answer = await project.api.send("POST", "/api/clay/push", "member", json=body)
+    connection = project.api.host.connection
     job_id = UUID(answer.json()["job_id"])
     ends = [
         (project.best, "success", None), (project.champion, "failed", "unknown"), (project.low, "failed", "rejected"),
@@ -230,7 +230,7 @@ async def test_preview_says_what_is_known_of_leads_that_were_pushed(project: Pro
             " WHERE contributor_id = $1 AND job_id = $4",
             lead_id, status, cause, job_id,
         )  # fmt: skip
-    preview = (await project.app.get(f"{project.path}/preview", "member")).json()
+    preview = (await project.api.get(f"{project.path}/preview", "member")).json()
     assert {lead["id"]: lead["left_out_by"] for lead in preview["leads"]} == {
         str(project.best): "already_in_clay",
         str(project.champion): "maybe_in_clay",
@@ -245,13 +245,13 @@ async def test_preview_says_what_is_known_of_leads_that_were_pushed(project: Pro
 
 async def test_preview_in_pages_shows_every_lead_once(project: Project) -> None:
     await project.rule()
-    await project.app.host.connection.execute(
-        f"UPDATE lead_scores SET overall_score = 'NaN' WHERE {project.app.host.name('lead_id')} = $1", project.low
+    await project.api.host.connection.execute(
+        f"UPDATE lead_scores SET overall_score = 'NaN' WHERE {project.api.host.name('lead_id')} = $1", project.low
     )
     seen: list[str] = []
     cursor = ""
     while True:
-        page = (await project.app.get(f"{project.path}/preview?limit=1{cursor}", "member")).json()
+        page = (await project.api.get(f"{project.path}/preview?limit=1{cursor}", "member")).json()
         seen += [lead["id"] for lead in page["leads"]]
         if page["next_cursor"] is None:
             break
@@ -262,7 +262,7 @@ async def test_preview_in_pages_shows_every_lead_once(project: Project) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "WyJhIiwiYiIsImMiXQ", "WzAsIk5hTiIsIngiXQ", "WzUsIjEiLCJ4Il0"])
 async def test_a_cursor_of_another_making_is_refused(database_url: str, cursor: str) -> None:
-    async with running_app(database_url) as app:
+    async with run_api(database_url) as app:
         path = f"/api/clay/projects/{await _project_with_a_lead(app)}/auto-export/preview?cursor={cursor}"
         answer = await app.get(path, "member")
         assert (answer.status_code, answer.json()["code"]) == (400, "cursor_invalid")

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from clay_push_service.callers.api_keys import list_keys, revoke_key
 from clay_push_service.callers.caller import Scope
-from tests.support.app import JWT_SECRET, AppClient, running_app, token
+from tests.harness.api import Api, run_api
+from tests.harness.settings import JWT_SECRET, access_token
 
 SOME_ID = "6f1d2a4e-8f0b-4d0e-9d53-0f6f6a1a7f10"
 CONFIG = "/api/clay/config"
@@ -42,10 +43,10 @@ FORGED = {
     "another scheme": "Basic b3duZXI6cGFzc3dvcmQ=",
     "nothing behind Bearer": "Bearer ",
     "garbage": "Bearer not.a.token",
-    "a refresh token": f"Bearer {token('owner', type='refresh')}",
-    "no type": f"Bearer {token('owner', type=None)}",
-    "expired": f"Bearer {token('owner', exp=int(time.time()) - 1)}",
-    "no expiry": f"Bearer {token('owner', exp=None)}",
+    "a refresh token": f"Bearer {access_token('owner', type='refresh')}",
+    "no type": f"Bearer {access_token('owner', type=None)}",
+    "expired": f"Bearer {access_token('owner', exp=int(time.time()) - 1)}",
+    "no expiry": f"Bearer {access_token('owner', exp=None)}",
     "algorithm none": f"Bearer {unsigned('owner')}",
     "signed by another": "Bearer " + jwt.encode(
         {"sub": "owner", "exp": int(time.time()) + 600, "type": "access"}, "another secret, long enough for PyJWT", "HS256"
@@ -53,53 +54,53 @@ FORGED = {
     "HS512 with our secret": "Bearer " + jwt.encode(
         {"sub": "owner", "exp": int(time.time()) + 600, "type": "access"}, JWT_SECRET * 2, "HS512"
     ),
-    "an unknown user": f"Bearer {token('nobody')}",
-    "no user": f"Bearer {token('')}",
+    "an unknown user": f"Bearer {access_token('nobody')}",
+    "no user": f"Bearer {access_token('')}",
     "a key that nobody made": "Bearer cps_00000000_" + "A" * 43,
     "a key far too long": "Bearer cps_" + "A" * 5000,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("header", FORGED.values(), ids=FORGED.keys())
-async def test_whoever_cannot_be_identified_is_refused(app_client: AppClient, header: str | None) -> None:
+async def test_whoever_cannot_be_identified_is_refused(app_client: Api, header: str | None) -> None:
     answer = await app_client.get(CONFIG, headers={} if header is None else {"Authorization": header})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     code_of(answer)
 
 
-async def test_members_are_let_in_with_their_only_organization(app_client: AppClient) -> None:
+async def test_members_are_let_in_with_their_only_organization(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "member")).status_code == 200
     assert (await app_client.get(CONFIG, "member", org=app_client.org_id)).status_code == 200
 
 
-async def test_user_of_several_organizations_must_name_one(app_client: AppClient) -> None:
+async def test_user_of_several_organizations_must_name_one(app_client: Api) -> None:
     answer = await app_client.get(CONFIG, "both")
     assert (answer.status_code, code_of(answer)) == (400, "organization_required")
     assert (await app_client.get(CONFIG, "both", org=app_client.other_org_id)).status_code == 200
 
 
-async def test_another_organization_is_refused(app_client: AppClient) -> None:
+async def test_another_organization_is_refused(app_client: Api) -> None:
     answer = await app_client.get(CONFIG, "member", org=app_client.other_org_id)
     assert (answer.status_code, code_of(answer)) == (403, "not_a_member")
     assert (await app_client.get(CONFIG, "member", org=uuid4())).status_code == 403
 
 
 @pytest.mark.parametrize("header", ["nonsense", f"urn:uuid:{SOME_ID}", SOME_ID.replace("-", ""), f"{{{SOME_ID}}}"])
-async def test_malformed_organization_is_said_so(app_client: AppClient, header: str) -> None:
+async def test_malformed_organization_is_said_so(app_client: Api, header: str) -> None:
     answer = await app_client.get(CONFIG, "member", org=header)
     assert (answer.status_code, code_of(answer)) == (400, "organization_invalid")
 
 
-async def test_user_of_no_organization_is_told(app_client: AppClient) -> None:
+async def test_user_of_no_organization_is_told(app_client: Api) -> None:
     await app_client.host.add("users", username="loner", email="loner@example.com", is_active=True)
     answer = await app_client.get(CONFIG, "loner")
     assert (answer.status_code, code_of(answer)) == (400, "organization_required")
     assert (await app_client.get(CONFIG, "loner", org=app_client.org_id)).status_code == 403
 
 
-async def test_token_outlives_neither_the_account_nor_the_membership(app_client: AppClient) -> None:
-    kept = token("member")
+async def test_token_outlives_neither_the_account_nor_the_membership(app_client: Api) -> None:
+    kept = access_token("member")
     app_client.credentials["member"] = kept
     await app_client.host.connection.execute("UPDATE users SET is_active = false WHERE username = 'member'")
     answer = await app_client.get(CONFIG, "member")
@@ -109,23 +110,23 @@ async def test_token_outlives_neither_the_account_nor_the_membership(app_client:
 
 
 @pytest.mark.parametrize(("who", "status"), [("owner", 200), ("admin", 200), ("member", 403), ("both", 200)])
-async def test_settings_are_for_owners_and_admins(app_client: AppClient, who: str, status: int) -> None:
-    answer = await app_client.call("DELETE", CONFIG, who, org=app_client.org_id)
+async def test_settings_are_for_owners_and_admins(app_client: Api, who: str, status: int) -> None:
+    answer = await app_client.send("DELETE", CONFIG, who, org=app_client.org_id)
     assert answer.status_code == status
     if status == 403:
         assert code_of(answer) == "role_required"
         assert "owner or admin" in answer.json()["detail"]
 
 
-async def test_role_counts_in_its_own_organization_only(app_client: AppClient) -> None:
-    answer = await app_client.call("DELETE", CONFIG, "both", org=app_client.other_org_id)
+async def test_role_counts_in_its_own_organization_only(app_client: Api) -> None:
+    answer = await app_client.send("DELETE", CONFIG, "both", org=app_client.other_org_id)
     assert code_of(answer) == "role_required"
 
 
 async def test_without_a_secret_tokens_are_refused_and_keys_are_not(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running_app(database_url, jwt_secret=None) as app:
+    async with run_api(database_url, jwt_secret=None) as app:
         answer = await app.get(CONFIG, "owner")
         assert (answer.status_code, code_of(answer)) == (401, "tokens_not_accepted")
         assert answer.json()["detail"].endswith("The NexusLeads operator must complete the setup.")
@@ -134,7 +135,7 @@ async def test_without_a_secret_tokens_are_refused_and_keys_are_not(
         assert (await app.get(CONFIG, await app.key(Scope.READ))).status_code == 200
 
 
-async def test_key_acts_for_its_organizations_only(app_client: AppClient) -> None:
+async def test_key_acts_for_its_organizations_only(app_client: Api) -> None:
     one = await app_client.key(Scope.READ)
     assert (await app_client.get(CONFIG, one)).status_code == 200
     answer = await app_client.get(CONFIG, one, org=app_client.other_org_id)
@@ -146,17 +147,17 @@ async def test_key_acts_for_its_organizations_only(app_client: AppClient) -> Non
     assert code_of(await app_client.get(CONFIG, none, org=app_client.org_id)) == "organization_forbidden"
 
 
-async def test_key_has_its_scopes_and_no_others(app_client: AppClient) -> None:
+async def test_key_has_its_scopes_and_no_others(app_client: Api) -> None:
     key = await app_client.key(Scope.PUSH, Scope.OPS)
     answer = await app_client.get(CONFIG, key)
     assert (answer.status_code, code_of(answer)) == (403, "scope_required")
     assert "read" in answer.json()["detail"]
     reader = await app_client.key(Scope.READ)
-    assert code_of(await app_client.call("DELETE", CONFIG, reader)) == "scope_required"
-    assert (await app_client.call("DELETE", CONFIG, await app_client.key(Scope.CONFIG))).status_code == 200
+    assert code_of(await app_client.send("DELETE", CONFIG, reader)) == "scope_required"
+    assert (await app_client.send("DELETE", CONFIG, await app_client.key(Scope.CONFIG))).status_code == 200
 
 
-async def test_revoked_key_is_refused_at_once(app_client: AppClient) -> None:
+async def test_revoked_key_is_refused_at_once(app_client: Api) -> None:
     key = await app_client.key(Scope.READ)
     assert (await app_client.get(CONFIG, key)).status_code == 200
     async with app_client.database.transaction() as connection:
@@ -165,7 +166,7 @@ async def test_revoked_key_is_refused_at_once(app_client: AppClient) -> None:
     assert (answer.status_code, code_of(answer)) == (401, "invalid_key")
 
 
-async def test_key_is_stored_as_a_hash_and_its_use_is_noted_once_a_minute(app_client: AppClient) -> None:
+async def test_key_is_stored_as_a_hash_and_its_use_is_noted_once_a_minute(app_client: Api) -> None:
     key = await app_client.key(Scope.READ)
     plain = app_client.credentials[key]
     await app_client.get(CONFIG, key)

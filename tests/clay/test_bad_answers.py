@@ -7,7 +7,7 @@ import pytest
 
 from clay_push_service.clay import connection
 from clay_push_service.clay.response import MAX_RESPONSE_BYTES, NoResponse, NoResponseKind
-from tests.clay.conftest import OK, ReceiverOf, read_request
+from tests.clay.receivers import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
 
 

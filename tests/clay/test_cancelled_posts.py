@@ -14,9 +14,9 @@ from clay_push_service.clay.response import (
     Response,
 )
 from clay_push_service.clay.webhook_client import Attempt, ClayClient
-from tests.clay.conftest import ReceiverOf
+from tests.clay.handlers import answering, in_one_packet, stay
+from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, Names, Sender, target
-from tests.clay.test_odd_answers import answering, in_one_packet, stay
 
 BEGUN = {
     "status line": (b"HTTP/1.1 200 OK\r\n", 200),
@@ -64,13 +64,13 @@ async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
 ) -> None:
     """The event loop reads the response and cancels the task before the task runs again."""
     tasks: list[asyncio.Task[Response]] = []
-    received = connection.Connection._received
+    read = connection.Connection.buffer_updated
 
-    def received_and_cancelled(self: connection.Connection, data: bytes) -> None:
-        received(self, data)
+    def read_and_cancel(self: connection.Connection, nbytes: int) -> None:
+        read(self, nbytes)
         tasks[0].cancel()
 
-    monkeypatch.setattr(connection.Connection, "_received", received_and_cancelled)
+    monkeypatch.setattr(connection.Connection, "buffer_updated", read_and_cancel)
     receiver = await receiver_of()
     client, attempt = sender.client(seconds=60), Attempt()
     tasks.append(asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt)))

@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from clay_push_service.clay.response import NotConnected, NotConnectedKind
-from tests.clay.conftest import OK, ReceiverOf
+from tests.clay.receivers import OK, ReceiverOf
 from tests.clay.sender import BODY, Names, Sender, responded, target
 
 

@@ -3,21 +3,18 @@
 import asyncio
 import random
 import socket
-import struct
 from collections.abc import Callable
+from typing import Any
 
+import aiohappyeyeballs
 import pytest
 
 from clay_push_service.clay import connection_pool as connections
 from clay_push_service.clay import keep_alive as patience
 from clay_push_service.clay.response import NoResponse, NoResponseKind, NotConnected, NotConnectedKind, Responded
-from tests.clay.conftest import OK, ReceiverOf, read_request
+from tests.clay.handlers import reset
+from tests.clay.receivers import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 @pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])
@@ -66,17 +63,17 @@ async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = 0
-        original = connections.ConnectionPool._dial
+        start_connection = aiohappyeyeballs.start_connection
 
-        async def connect_then_hang_up(*arguments: object) -> object:
+        async def connect_then_hang_up(*arguments: Any, **named: Any) -> socket.socket:
             nonlocal accepted
-            protocol = await original(*arguments)  # type: ignore[arg-type]  # handed through
+            connected = await start_connection(*arguments, **named)
             peer, _ = listener.accept()
             accepted += 1
             peer.close()
-            return protocol
+            return connected
 
-        monkeypatch.setattr(connections.ConnectionPool, "_dial", connect_then_hang_up)
+        monkeypatch.setattr(aiohappyeyeballs, "start_connection", connect_then_hang_up)
         answer = await sender.client().post(target(listener.getsockname()[1]), BODY)
     assert isinstance(answer, NotConnected)
     assert answer.kind is NotConnectedKind.CLOSED

@@ -6,7 +6,7 @@ import pytest
 from clay_push_service.clay.response import Blocked
 from clay_push_service.clay.webhook_client import Target
 from clay_push_service.destinations.guard import CheckedUrl, Policy
-from tests.clay.conftest import ReceiverOf
+from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, ONLY_OUTSIDE, Names, Sender, responded, target
 
 

@@ -1,7 +1,5 @@
 """The contract's table "What an answer from Clay means", row by row."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
@@ -23,8 +21,8 @@ from clay_push_service.clay.response import (
     Responded,
     Response,
 )
+from tests.support.moments import NOW
 
-NOW = datetime(2026, 2, 11, 12, 0, 0, tzinfo=UTC)
 CAP = b'{"message":"Record limit reached for webhook"}'
 
 

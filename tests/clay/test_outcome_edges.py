@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from clay_push_service.clay.outcome import Streaks, outcome_of
 from clay_push_service.clay.response import Responded
-from tests.clay.test_outcome import NOW
+from tests.support.moments import NOW
 
 
 def test_a_refusal_ends_the_outages_and_an_outage_leaves_the_refusals() -> None:

@@ -10,9 +10,10 @@ from tests.clay import test_bad_answers as bad_answers
 from tests.clay import test_connecting as connecting
 from tests.clay import test_connection_pool as connections
 from tests.clay import test_dialling as dialling
-from tests.clay import test_odd_answers as odd_answers
+from tests.clay import test_unusual_responses as unusual_responses
 from tests.clay import test_webhook_client as clay_client
-from tests.clay.conftest import ReceiverOf, receivers
+from tests.clay.handlers import reset
+from tests.clay.receivers import ReceiverOf, receivers
 from tests.clay.sender import Sender, senders
 
 
@@ -25,9 +26,7 @@ from tests.clay.sender import Sender, senders
         connecting.test_unknown_names_and_closed_ports_are_not_connected,
         bad_answers.test_head_that_drips_ends_at_the_deadline_as_no_answer,
         bad_answers.test_huge_body_is_cut_and_its_connection_closed,
-        partial(
-            connections.test_connection_lost_after_sending_is_no_answer_and_never_sent_again, how=connections.reset
-        ),
+        partial(connections.test_connection_lost_after_sending_is_no_answer_and_never_sent_again, how=reset),
         partial(
             connections.test_connection_lost_after_sending_is_no_answer_and_never_sent_again,
             how=lambda writer: writer.close(),
@@ -35,7 +34,10 @@ from tests.clay.sender import Sender, senders
         connections.test_connection_is_reused_while_fresh,
         connections.test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer,
         partial(connections.test_server_that_closes_idle_connections_makes_no_unknown, patience=0.3),
-        *(partial(odd_answers.statuses_arrive, write=write, end=end) for write, end in odd_answers.WAYS.values()),
+        *(
+            partial(unusual_responses.statuses_arrive, write=write, end=end)
+            for write, end in unusual_responses.WAYS.values()
+        ),
         clay_client.test_answer_before_the_body_is_read_is_the_answer,
         partial(dialling.test_one_internal_address_refuses_them_all, answers=("127.0.0.2", "127.0.0.1")),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from clay_push_service.clay.response_reader import MAX_LINE_BYTES, ResponseReader
-from tests.clay.odd_answers import ODD, THROTTLED
+from tests.clay.unusual_responses import THROTTLED, UNUSUAL
 
 Read = tuple[int | None, str | None, str | None, bytes, bool, bool, bool]
 
@@ -17,7 +17,7 @@ def read(*parts: bytes) -> Read:
     return reader.status, reader.retry_after, reader.keep_alive, reader.body, reader.garbled, *done
 
 
-ANSWERS = {name: answer for name, (_, answer) in ODD.items()} | THROTTLED
+ANSWERS = {name: answer for name, (_, answer) in UNUSUAL.items()} | THROTTLED
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -7,7 +7,7 @@ import pytest
 
 from clay_push_service.clay import webhook_client as clay_client
 from clay_push_service.clay.response import Blocked
-from tests.clay.conftest import ReceiverOf
+from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, Sender, responded, target
 
 

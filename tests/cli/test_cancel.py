@@ -5,22 +5,22 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.shell import CommandResult, of_settings, shell
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.harness.shell import CommandResult, command_environment, shell
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 
-async def cancel(w: World, directory: Path, *arguments: str) -> CommandResult:
-    return await shell(directory, "cancel", *arguments, env=of_settings(w.settings))
+async def cancel(w: Installation, directory: Path, *arguments: str) -> CommandResult:
+    return await shell(directory, "cancel", *arguments, env=command_environment(w.settings))
 
 
-async def statuses(w: World) -> list[str]:
+async def statuses(w: Installation) -> list[str]:
     return [row.status for row in await w.fetch("SELECT status FROM clay.push_jobs ORDER BY created_at")]
 
 
 async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=6) as w:
+    async with install(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[each : each + 2]) for each in (0, 2, 4)]
         result = await cancel(w, tmp_path, "--job", str(jobs[1].job_id))
@@ -45,7 +45,7 @@ async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_p
 async def test_what_is_not_plainly_said_cancels_nothing(
     database_url: str, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         await w.push()
         result = await cancel(w, tmp_path, *arguments)

@@ -10,8 +10,9 @@ import pytest
 
 from clay_push_service.commands import cli_errors
 from clay_push_service.database.database import Database
-from tests.support.shell import environment, of_settings, shell
-from tests.support.world import KEY, world
+from tests.harness.installation import install
+from tests.harness.settings import KEY
+from tests.harness.shell import command_environment, environment, shell
 
 REFUSALS = {
     "lock timeout": ("55P03", "Nothing was changed: a lock was not available in time"),
@@ -105,12 +106,12 @@ async def test_a_connection_that_breaks_under_a_statement_is_one_sentence(
 
 @pytest.mark.parametrize("command", ["attach", "detach"])
 async def test_attach_and_detach_behind_a_lock_say_so(database_url: str, tmp_path: Path, command: str) -> None:
-    async with world(database_url, leads=1) as made:
+    async with install(database_url, leads=1) as made:
         blocker = await asyncpg.connect(database_url)
         try:
             async with blocker.transaction():
                 await blocker.execute("LOCK TABLE sourcing_jobs IN ACCESS EXCLUSIVE MODE")
-                env = of_settings(made.settings) | environment(admin_database_url=database_url)
+                env = command_environment(made.settings) | environment(admin_database_url=database_url)
                 result = await shell(tmp_path, *COMMANDS[command], env=env)
         finally:
             await blocker.close()

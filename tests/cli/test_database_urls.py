@@ -10,15 +10,15 @@ import asyncpg
 import httpx
 import pytest
 
-from clay_push_service.demo.home import port_for
-from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.demo.sample_leads import load_samples
 from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.columns import Vintage
-from tests.support.databases import TestServer
-from tests.support.odd_names import DATABASES, PASSWORDS, ROLES
-from tests.support.odd_roles import OddRole, odd_role
-from tests.support.shell import CommandResult, environment, shell, start
+from clay_push_service.local_database.nexusleads_tables import create_schema
+from tests.harness.databases import TestServer
+from tests.harness.nexusleads import NexusLeads
+from tests.harness.shell import CommandResult, environment, shell, start
+from tests.harness.special_roles import SpecialRole, special_role
+from tests.support.programs import free_port
+from tests.support.special_names import DATABASES, PASSWORDS, ROLES
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -46,30 +46,32 @@ UNREACHED = ("Traceback", "cannot be reached", "not usable", "Error:")
 
 
 @pytest.fixture(params=[3, 19], ids=["per%cent", "everything"])
-async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url: str) -> AsyncIterator[OddRole]:
+async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url: str) -> AsyncIterator[SpecialRole]:
     number: int = request.param
-    async with odd_role(postgres, database_url, ROLES[number % 12], PASSWORDS[number], DATABASES[number % 12]) as made:
-        host = await asyncpg.connect(made.admin_url)
-        await create_schema(host, Vintage.TODAY)
-        await load_samples(host, Vintage.TODAY)
-        await host.close()
+    async with special_role(
+        postgres, database_url, ROLES[number % 12], PASSWORDS[number], DATABASES[number % 12]
+    ) as made:
+        connection = await asyncpg.connect(made.admin_url)
+        await create_schema(connection, Vintage.TODAY)
+        await NexusLeads(made.admin_url, Vintage.TODAY, connection).add("organizations", name="Acme", slug=ORGANIZATION)
+        await connection.close()
         yield made
 
 
-def env_of(odd: OddRole) -> dict[str, str]:
+def env_of(odd: SpecialRole) -> dict[str, str]:
     url = odd.url + PARAMETERS
     return environment(
         database_url=url,
         admin_database_url=url,
         encryption_keys=generate_key(),
         jwt_secret="0123456789abcdef-0123456789ABCDEF",
-        port=str(port_for(0)),
+        port=str(free_port()),
         log_format="console",
     )
 
 
 @pytest.mark.timeout(600)
-async def test_every_command_reaches_the_database(odd: OddRole, tmp_path: Path) -> None:
+async def test_every_command_reaches_the_database(odd: SpecialRole, tmp_path: Path) -> None:
     env = env_of(odd)
     for command in COMMANDS:
         shown = await shell(tmp_path, *command, env=env, seconds=120)
@@ -80,7 +82,7 @@ async def test_every_command_reaches_the_database(odd: OddRole, tmp_path: Path) 
 
 
 @pytest.mark.timeout(600)
-async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: OddRole, tmp_path: Path) -> None:
+async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: SpecialRole, tmp_path: Path) -> None:
     env = env_of(odd) | {"CLAY_PUSH_LOG_LEVEL": "DEBUG"}
     process: Process = await start(tmp_path, "serve", "--with-worker", env=env)
     reading = asyncio.create_task(process.communicate())

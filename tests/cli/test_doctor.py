@@ -7,17 +7,18 @@ import asyncpg
 import pytest
 
 from clay_push_service.destinations.secret_box import generate_key
-from tests.support.runtime import runtime_role
-from tests.support.shell import environment, of_settings, shell
-from tests.support.world import JWT_SECRET, KEY, World, world
+from tests.harness.installation import Installation, install
+from tests.harness.runtime import runtime_role
+from tests.harness.settings import JWT_SECRET, KEY
+from tests.harness.shell import command_environment, environment, shell
 
 URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 
 @pytest.fixture
-async def sound(database_url: str) -> AsyncIterator[World]:
+async def sound(database_url: str) -> AsyncIterator[Installation]:
     """Ready to work: configured, and with a worker alive."""
-    async with world(database_url, leads=2, allowed_webhook_networks=(), allow_plain_http=False) as made:
+    async with install(database_url, leads=2, allowed_webhook_networks=(), allow_plain_http=False) as made:
         await made.configure(URL)
         await made.fetch(
             "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'here', 1, '0.1.0')"
@@ -25,8 +26,8 @@ async def sound(database_url: str) -> AsyncIterator[World]:
         yield made
 
 
-async def test_a_sound_database_is_all_ok(sound: World, tmp_path: Path) -> None:
-    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+async def test_a_sound_database_is_all_ok(sound: Installation, tmp_path: Path) -> None:
+    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
     assert result.exit_code == 0, result.out
     for check in ("database", "migrations", "grants", "NexusLeads", "secrets", "workers"):
         assert any(line.split()[:2] == [check, "ok"] for line in result.out.splitlines()), check
@@ -57,37 +58,39 @@ async def test_an_empty_database_lacks_migrations_and_nexusleads(tmp_path: Path,
     assert "has no NexusLeads" in result.out
 
 
-async def test_a_key_that_is_missing_from_the_ring_is_named(sound: World, tmp_path: Path) -> None:
+async def test_a_key_that_is_missing_from_the_ring_is_named(sound: Installation, tmp_path: Path) -> None:
     other = generate_key()
-    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other})
+    result = await shell(
+        tmp_path, "doctor", env=command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other}
+    )
     assert result.exit_code == 1
     key_id = KEY.partition(":")[0]
     assert f"'{key_id}' is not in the ring" in result.out
 
 
-async def test_a_key_that_is_due_for_rotation_is_a_warning(sound: World, tmp_path: Path) -> None:
-    env = of_settings(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
+async def test_a_key_that_is_due_for_rotation_is_a_warning(sound: Installation, tmp_path: Path) -> None:
+    env = command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
     result = await shell(tmp_path, "doctor", env=env)
     assert result.exit_code == 0
     assert "clay-push secrets rotate" in result.out
 
 
-async def test_work_without_a_worker_is_broken(sound: World, tmp_path: Path) -> None:
+async def test_work_without_a_worker_is_broken(sound: Installation, tmp_path: Path) -> None:
     await sound.push()
     await sound.fetch("DELETE FROM clay.workers")
-    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
     assert result.exit_code == 1
     assert "no worker is running" in result.out
     assert "clay-push worker" in result.out
 
 
 async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_be_written_are_named(
-    sound: World, tmp_path: Path
+    sound: Installation, tmp_path: Path
 ) -> None:
     """By exact columns, with the command that grants them: a grant on a whole table would open what is in it besides."""
     await sound.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
     await sound.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
-    result = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"COLUMNS": "400"})
+    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings) | {"COLUMNS": "400"})
     assert result.exit_code == 1
     assert "may not SELECT is_active of public.users" in result.out
     assert "`clay-push attach --level read --dry-run`" in result.out
@@ -96,23 +99,25 @@ async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_
 
 
 @pytest.mark.parametrize("billing", ["true", "false"])
-async def test_the_billing_table_is_checked_where_billing_is_on(sound: World, tmp_path: Path, billing: str) -> None:
+async def test_the_billing_table_is_checked_where_billing_is_on(
+    sound: Installation, tmp_path: Path, billing: str
+) -> None:
     await sound.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')
-    env = of_settings(sound.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
+    env = command_environment(sound.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
     result = await shell(tmp_path, "doctor", env=env)
     assert ("may not SELECT org_id, is_enterprise of public.org_billing" in result.out) is (billing == "true")
     assert result.exit_code == (1 if billing == "true" else 0)
 
 
 async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as loosened:
-        result = await shell(tmp_path, "doctor", env=of_settings(loosened.settings))
+    async with install(database_url, leads=1) as loosened:
+        result = await shell(tmp_path, "doctor", env=command_environment(loosened.settings))
     assert result.exit_code == 0
     assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in result.out
     assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in result.out
 
 
-async def test_doctor_changes_nothing(sound: World, tmp_path: Path, database_url: str) -> None:
+async def test_doctor_changes_nothing(sound: Installation, tmp_path: Path, database_url: str) -> None:
     async def counts() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(database_url)
         try:
@@ -127,5 +132,5 @@ async def test_doctor_changes_nothing(sound: World, tmp_path: Path, database_url
             await connection.close()
 
     before = await counts()
-    await shell(tmp_path, "doctor", env=of_settings(sound.settings))
+    await shell(tmp_path, "doctor", env=command_environment(sound.settings))
     assert await counts() == before

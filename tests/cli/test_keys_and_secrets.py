@@ -10,8 +10,9 @@ from sqlalchemy import text
 from clay_push_service.callers.api_keys import find_key
 from clay_push_service.destinations.reseal import Resealed, reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from tests.support.shell import of_settings, shell
-from tests.support.world import KEY, World, world
+from tests.harness.installation import Installation, install
+from tests.harness.settings import KEY
+from tests.harness.shell import command_environment, shell
 
 URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
@@ -19,9 +20,9 @@ URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revocation(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         [org] = await w.fetch("SELECT name, slug FROM public.organizations")
-        env = of_settings(w.settings)
+        env = command_environment(w.settings)
         made = await shell(
             tmp_path, "api-keys", "create", "--name", "nightly", "--scope", "push", "--scope", "read", "--org", org.name,
             env=env,
@@ -49,8 +50,8 @@ async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revoc
 async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_made(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with world(database_url, leads=1) as w:
-        env = of_settings(w.settings)
+    async with install(database_url, leads=1) as w:
+        env = command_environment(w.settings)
         create = ("api-keys", "create", "--name", "n")
         unknown_org = await shell(tmp_path, *create, "--scope", "push", "--org", "nobody", env=env)
         unknown_scope = await shell(tmp_path, *create, "--scope", "everything", "--org", str(w.org_id), env=env)
@@ -63,11 +64,11 @@ async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_mad
 async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         first = await w.configure(URL, token="t-1")
         second = await w.configure(f"{URL}5")
         ring = (new := generate_key(), KEY)
-        env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": ",".join(ring)}
+        env = command_environment(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": ",".join(ring)}
         result = await shell(tmp_path, "secrets", "rotate", env=env)
         assert result.exit_code == 0, result.err
         assert "2 webhooks stored: 2 re-encrypted" in result.out
@@ -83,10 +84,10 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
 
 
 async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(URL)
         before = await w.fetch("SELECT sealed_url FROM clay.destination_versions")
-        env = of_settings(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": generate_key()}
+        env = command_environment(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": generate_key()}
         result = await shell(tmp_path, "secrets", "rotate", env=env)
         assert result.exit_code == 1
         assert "1 cannot be decrypted" in result.out
@@ -95,7 +96,7 @@ async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, 
 
 async def test_rotation_waits_for_no_sender_and_comes_back(database_url: str) -> None:
     """A sender holds the version's row; the pass goes round it, and the next one finds it."""
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version = await w.configure(URL)
         box = SecretBox((SecretStr(generate_key()), SecretStr(KEY)))
         async with w.database.transaction() as sender:
@@ -108,7 +109,7 @@ async def test_rotation_waits_for_no_sender_and_comes_back(database_url: str) ->
         assert row.refusals == 1
 
 
-async def _opened(w: World, box: SecretBox) -> dict[object, tuple[str, str | None]]:
+async def _opened(w: Installation, box: SecretBox) -> dict[object, tuple[str, str | None]]:
     return {
         row.id: (
             box.open(row.sealed_url, row.org_id, row.id),

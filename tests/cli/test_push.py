@@ -3,18 +3,18 @@
 import asyncio
 from pathlib import Path
 
+from tests.harness.installation import Installation, install_with_drainer
+from tests.harness.shell import command_environment, shell
 from tests.support.receiver import Receiver, status
-from tests.support.shell import of_settings, shell
-from tests.support.world import World, draining
 
 
-async def named(w: World) -> tuple[str, ...]:
+async def named(w: Installation) -> tuple[str, ...]:
     [org] = await w.fetch("SELECT name FROM public.organizations WHERE id = :id", id=w.org_id)
     [project] = await w.fetch("SELECT name FROM public.projects WHERE id = :id", id=w.project_id)
     return "push", "--org", org.name.upper(), "--project", project.name
 
 
-async def until_queued(w: World, jobs: int) -> None:
+async def until_queued(w: Installation, jobs: int) -> None:
     async with asyncio.timeout(30):
         while len(await w.fetch("SELECT 1 FROM clay.push_jobs")) < jobs:  # noqa: ASYNC110 - another process has no event
             await asyncio.sleep(0.05)
@@ -23,8 +23,8 @@ async def until_queued(w: World, jobs: int) -> None:
 async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_time(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with draining(database_url, leads=12) as (w, drainer, clay):
-        push, env = await named(w), of_settings(w.settings)
+    async with install_with_drainer(database_url, leads=12) as (w, drainer, clay):
+        push, env = await named(w), command_environment(w.settings)
         dry = await shell(tmp_path, *push, "--dry-run", env=env)
         assert dry.exit_code == 0, dry.err
         assert "Of 12 leads 12 would be sent" in dry.out
@@ -47,8 +47,10 @@ async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_tim
 
 async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str, tmp_path: Path) -> None:
     clay = Receiver(answer=lambda _number, _body: status(422))
-    async with draining(database_url, clay, leads=2) as (w, drainer, _):
-        watching = asyncio.create_task(shell(tmp_path, *(await named(w)), "--watch", env=of_settings(w.settings)))
+    async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
+        watching = asyncio.create_task(
+            shell(tmp_path, *(await named(w)), "--watch", env=command_environment(w.settings))
+        )
         await until_queued(w, 1)
         await w.drain_all(drainer)
         result = await watching
@@ -57,15 +59,15 @@ async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str,
 
 
 async def test_an_organization_that_is_not_there_is_one_line(database_url: str, tmp_path: Path) -> None:
-    async with draining(database_url, leads=1) as (w, _, _):
-        result = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=of_settings(w.settings))
+    async with install_with_drainer(database_url, leads=1) as (w, _, _):
+        result = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=command_environment(w.settings))
         assert result.exit_code == 1
         assert result.err == "There is no organization with the id or name 'nobody'.\n"
 
 
 async def test_a_dry_run_of_what_would_be_refused_says_so_and_exits_1(database_url: str, tmp_path: Path) -> None:
-    async with draining(database_url, leads=1) as (w, _, _):
+    async with install_with_drainer(database_url, leads=1) as (w, _, _):
         await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
-        dry = await shell(tmp_path, *(await named(w)), "--dry-run", env=of_settings(w.settings))
+        dry = await shell(tmp_path, *(await named(w)), "--dry-run", env=command_environment(w.settings))
         assert dry.exit_code == 1
         assert "would be refused now: Your Clay table takes no leads now" in dry.out

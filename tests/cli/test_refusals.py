@@ -14,15 +14,16 @@ import pytest
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.demo.home import port_for
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
+from tests.harness.installation import Installation, install
+from tests.harness.runtime import runtime_role, runtime_url
+from tests.harness.served import first_answer
+from tests.harness.settings import KEY
+from tests.harness.shell import CommandResult, environment, shell
+from tests.harness.warm_shell import Running, WarmShell, warm_shell
+from tests.support.programs import free_port
 from tests.support.proxy import Cut, proxying
-from tests.support.runtime import runtime_role, runtime_url
-from tests.support.serving import first_answer
-from tests.support.shell import CommandResult, environment, shell
 from tests.support.standby import standby
-from tests.support.warm_shell import Running, WarmShell, warm_shell
-from tests.support.world import KEY, World, world
 
 SECONDS = 100.0
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
@@ -97,7 +98,7 @@ REVOKED = (
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    world: World
+    installation: Installation
     url: str
     """As the owner of the database."""
     server: TestServer
@@ -160,7 +161,7 @@ async def replica(scene: Scene) -> AsyncIterator[str]:
 @asynccontextmanager
 async def right(scene: Scene) -> AsyncIterator[str]:
     for each in REVOKED:
-        await scene.world.fetch(f"REVOKE {each} FROM {runtime_role()}")
+        await scene.installation.fetch(f"REVOKE {each} FROM {runtime_role()}")
     yield scene.url
 
 
@@ -196,8 +197,8 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmShell]:
         yield made
 
 
-async def commands(w: World) -> Mapping[str, tuple[str, ...]]:
-    """Each has something to do in this world."""
+async def commands(w: Installation) -> Mapping[str, tuple[str, ...]]:
+    """Each has something to do in this installation."""
     await w.configure(WEBHOOK)
     await w.push(w.lead_ids[:1])
     async with w.database.transaction() as connection:
@@ -265,10 +266,10 @@ async def test_every_command_ends_with_a_sentence(
     database_url: str, postgres: TestServer, warm: WarmShell, tmp_path: Path, condition: str
 ) -> None:
     cells = CELLS[condition]
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         given = await commands(w)
         async with CONDITIONS[condition](Scene(w, database_url, postgres)) as url:
-            port = port_for(0)
+            port = free_port()
             admin = {"admin_database_url": runtime_url(url)} if condition == "right" else {}
             env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
             env |= {"COLUMNS": "1000"}  # tables do not break their lines

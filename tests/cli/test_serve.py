@@ -13,15 +13,17 @@ import httpx
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from clay_push_service.demo.home import port_for
-from tests.support.shell import of_settings, shell, start
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.harness.shell import command_environment, shell, start
+from tests.support.programs import free_port
 
 
 @asynccontextmanager
-async def serving(w: World, directory: Path, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    port = port_for(0)
-    env = of_settings(w.settings) | {"CLAY_PUSH_PORT": str(port)}
+async def serving(
+    w: Installation, directory: Path, *arguments: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    port = free_port()
+    env = command_environment(w.settings) | {"CLAY_PUSH_PORT": str(port)}
     process = await start(directory, "serve", *arguments, env=env)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -40,7 +42,7 @@ async def serving(w: World, directory: Path, *arguments: str) -> AsyncIterator[t
         await process.communicate()
 
 
-async def worker_pid(w: World, suits: Callable[[int], bool] = lambda _pid: True) -> int:
+async def worker_pid(w: Installation, suits: Callable[[int], bool] = lambda _pid: True) -> int:
     """The newest worker's that suits, as soon as it beats."""
     async with asyncio.timeout(30):
         while True:
@@ -67,7 +69,7 @@ async def until_gone(pid: int) -> None:
 async def test_a_worker_that_dies_is_begun_again_and_the_api_lives_on_until_sigterm_ends_both(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with world(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, url):
+    async with install(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, url):
         first = await worker_pid(w)
         os.kill(first, signal.SIGKILL)
         second = await worker_pid(w, lambda pid: pid != first)
@@ -86,7 +88,7 @@ async def test_a_worker_that_dies_is_begun_again_and_the_api_lives_on_until_sigt
 
 
 async def test_the_worker_ends_when_serve_is_killed(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, _):
+    async with install(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, _):
         pid = await worker_pid(w)
         process.kill()
         await until_gone(pid)
@@ -96,8 +98,8 @@ async def test_the_worker_ends_when_serve_is_killed(database_url: str, tmp_path:
 async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with world(database_url, leads=1) as w:
-            env = of_settings(w.settings) | {"CLAY_PUSH_PORT": str(port)}
+        async with install(database_url, leads=1) as w:
+            env = command_environment(w.settings) | {"CLAY_PUSH_PORT": str(port)}
             result = await shell(tmp_path, "serve", "--with-worker", env=env)
             assert result.exit_code == 1
             assert result.err.startswith(f"Cannot listen on 127.0.0.1:{port}")
@@ -106,7 +108,7 @@ async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: s
 
 
 async def test_an_open_event_stream_ends_in_order_when_serve_is_told_to_end(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234")
         job = await w.push()  # no worker: it stays pending
         async with w.database.transaction() as connection:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from clay_push_service.commands import cli_errors
-from tests.support.shell import environment, shell
+from tests.harness.shell import environment, shell
 
 REPOSITORY = Path(__file__).parents[2]
 NOWHERE = "postgresql://nobody:pass-word@127.0.0.1:1/nowhere"

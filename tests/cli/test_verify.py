@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from tests.support.shell import of_settings, shell
-from tests.support.world import draining
+from tests.harness.installation import install_with_drainer
+from tests.harness.shell import command_environment, shell
 
 
 async def test_sound_data_is_0_and_a_broken_counter_is_1(database_url: str, tmp_path: Path) -> None:
-    async with draining(database_url, leads=3) as (w, drainer, _clay):
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, _clay):
         accepted = await w.push()
         await w.drain_all(drainer)
-        env = of_settings(w.settings)
+        env = command_environment(w.settings)
         sound = await shell(tmp_path, "verify", env=env)
         assert sound.exit_code == 0, sound.out
         await w.fetch("UPDATE clay.push_jobs SET success_count = 2")

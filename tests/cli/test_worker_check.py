@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from clay_push_service.database.database import Database
-from tests.support.shell import environment, shell
+from tests.harness.shell import environment, shell
 
 
 @pytest.mark.parametrize(

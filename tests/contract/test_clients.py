@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.stage import REPOSITORY, access_token, environment, stage
+from tests.harness.service import REPOSITORY, run_service
+from tests.harness.settings import access_token, environment_of
 
 HERE = Path(__file__).parent
 LEADS = 3
@@ -55,23 +56,23 @@ COMMANDS: Mapping[str, Sequence[str | Path]] = {
 
 @pytest.mark.parametrize("language", COMMANDS)
 async def test_a_generated_client_pushes_watches_and_retries(database_url: str, tmp_path: Path, language: str) -> None:
-    async with stage(database_url, tmp_path) as service:
+    async with run_service(database_url, tmp_path) as service:
         await service.configure()
         await service.sandbox.faults({"kind": "status", "status": 422, "next": LEADS})
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         api = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "clay_push_service.cli", "serve", cwd=REPOSITORY,
-            env=environment(service.settings) | {"CLAY_PUSH_PORT": str(port)},
+            env=environment_of(service.settings) | {"CLAY_PUSH_PORT": str(port)},
         )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
             await until_ready(url)
             story = {
                 "url": url,
-                "token": access_token("acme-owner"),
-                "project_id": str(service.project.project_id),
-                "lead_ids": [str(each) for each in service.project.lead_ids[:LEADS]],
+                "token": access_token("owner"),
+                "project_id": str(service.project_id),
+                "lead_ids": [str(each) for each in service.lead_ids[:LEADS]],
             }
             await run(COMMANDS[language], {"STORY": json.dumps(story), "PYTHONPATH": str(HERE / "generated")})
         finally:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.claim import MARK_SENDING, RELEASE
-from tests.support.world import draining
+from tests.harness.installation import install_with_drainer
 
 KINDS = {"ids": "uuid[]", "token": "uuid", "lease": "interval"}
 VALUES = {"ids": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
@@ -19,7 +19,7 @@ async def test_claimed_rows_are_found_by_id_and_not_by_an_index_of_all_claims(
     database_url: str, statement: Statement[Any]
 ) -> None:
     """The partial indexes of live deliveries keep entries of ended ones until they are vacuumed."""
-    async with draining(database_url, leads=300) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=300) as (w, drainer, _):
         await w.push()
         await w.drain_all(drainer)
         async with w.database.transaction() as connection:

@@ -6,24 +6,24 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.deliveries.claim import Claimed, claim, mark_sending, release, seconds_to_next_delivery
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEASE = timedelta(minutes=5)
 SHORT = timedelta(seconds=20)
 
 
-async def claimed(w: World, job_id: UUID, wanted: int = 100, *, suspects: bool = False) -> list[Claimed]:
+async def claimed(w: Installation, job_id: UUID, wanted: int = 100, *, suspects: bool = False) -> list[Claimed]:
     async with w.database.driver() as connection:
         return await claim(connection, job_id, uuid4(), wanted, LEASE, suspects=suspects)
 
 
-async def states(w: World, job_id: UUID) -> list[str]:
+async def states(w: Installation, job_id: UUID) -> list[str]:
     return [row.state for row in await w.deliveries(job_id)]
 
 
 async def test_due_waiting_deliveries_are_claimed_in_order(database_url: str) -> None:
-    async with world(database_url, leads=6) as w:
+    async with install(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         mine, other = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])
         rows = await w.deliveries(mine.job_id)
@@ -39,7 +39,7 @@ async def test_due_waiting_deliveries_are_claimed_in_order(database_url: str) ->
 
 
 async def test_deliveries_being_sent_are_not_claimed(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         taken = await claimed(w, accepted.job_id)
@@ -50,7 +50,7 @@ async def test_deliveries_being_sent_are_not_claimed(database_url: str) -> None:
 
 
 async def test_suspects_are_claimed_separately(database_url: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         rows = await w.deliveries(accepted.job_id)
@@ -60,7 +60,7 @@ async def test_suspects_are_claimed_separately(database_url: str) -> None:
 
 
 async def test_only_suspects_are_claimed_as_suspects(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         assert await claimed(w, accepted.job_id, suspects=True) == []
@@ -68,7 +68,7 @@ async def test_only_suspects_are_claimed_as_suspects(database_url: str) -> None:
 
 async def test_two_workers_claim_different_leads_concurrently(database_url: str) -> None:
     """The first has not committed, so its rows are locked; the second skips them instead of waiting."""
-    async with world(database_url, leads=4) as w:
+    async with install(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.driver() as first, first.transaction():
@@ -81,7 +81,7 @@ async def test_two_workers_claim_different_leads_concurrently(database_url: str)
 
 
 async def test_a_claim_updates_the_jobs_drained_at(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         assert (await w.job(accepted.job_id)).drained_at is None
@@ -94,7 +94,7 @@ async def test_a_claim_updates_the_jobs_drained_at(database_url: str) -> None:
 
 @pytest.mark.parametrize("holder", [True, False])
 async def test_only_the_holder_of_a_claim_marks_and_releases_it(database_url: str, holder: bool) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         taken = await claimed(w, accepted.job_id)
@@ -107,7 +107,7 @@ async def test_only_the_holder_of_a_claim_marks_and_releases_it(database_url: st
 
 
 async def test_a_lead_is_marked_once_and_its_lease_begins_then(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         [taken] = await claimed(w, accepted.job_id)
@@ -131,7 +131,7 @@ async def test_a_lead_is_marked_once_and_its_lease_begins_then(database_url: str
 async def test_the_next_due_lead_decides_when_a_job_continues(
     database_url: str, due: tuple[str, str], seconds: tuple[float, float]
 ) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         for row, due_at in zip(await w.deliveries(accepted.job_id), due, strict=True):
@@ -143,7 +143,7 @@ async def test_the_next_due_lead_decides_when_a_job_continues(
 
 
 async def test_a_job_without_waiting_leads_has_no_next_delivery(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         await claimed(w, accepted.job_id)

@@ -9,18 +9,18 @@ from sqlalchemy.exc import DBAPIError
 
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.counters import Counts
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def add(w: World, **counts: Counts) -> None:
+async def add(w: Installation, **counts: Counts) -> None:
     async with w.database.transaction() as connection:
         await counters.add(connection, {UUID(job_id): each for job_id, each in counts.items()})
 
 
 async def test_a_job_finishes_with_its_last_delivery_and_not_with_that_of_another_job(database_url: str) -> None:
-    async with world(database_url, leads=5) as w:
+    async with install(database_url, leads=5) as w:
         await w.configure(WEBHOOK)
         first, second = await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])
         await add(w, **{str(first.job_id): Counts(success=2), str(second.job_id): Counts(failed=2, unknown=1)})
@@ -30,7 +30,7 @@ async def test_a_job_finishes_with_its_last_delivery_and_not_with_that_of_anothe
 
 
 async def test_a_job_finishes_once(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         await add(w, **{str(accepted.job_id): Counts(failed=2)})
@@ -55,7 +55,7 @@ async def test_a_job_finishes_once(database_url: str) -> None:
 async def test_a_job_finishes_with_the_status_of_its_deliveries(
     database_url: str, counted: Counts, status: str
 ) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         await add(w, **{str(accepted.job_id): counted})
@@ -64,7 +64,7 @@ async def test_a_job_finishes_with_the_status_of_its_deliveries(
 
 async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> None:
     """The job with the larger id comes first in the table, so a scan without ORDER BY locks it first."""
-    async with world(database_url, leads=4) as w:
+    async with install(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         pushed = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]
         low, high = sorted(each.job_id for each in pushed)
@@ -89,7 +89,7 @@ async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> N
         await waiting
 
 
-async def blocked(w: World) -> None:
+async def blocked(w: Installation) -> None:
     """Return when a connection waits for a lock."""
     statement = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with asyncio.timeout(30):
@@ -98,7 +98,7 @@ async def blocked(w: World) -> None:
 
 
 async def test_a_locked_job_cannot_be_locked_by_another_transaction(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as first, w.database.transaction() as second:

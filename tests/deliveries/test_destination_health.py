@@ -7,7 +7,7 @@ from clay_push_service.clay.outcome import Outcome, Streaks, outcome_of
 from clay_push_service.clay.response import NoResponse, NoResponseKind, Responded
 from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.states import DestinationState
-from tests.clay.test_outcome import NOW
+from tests.support.moments import NOW
 
 OPEN, WAITING, CLOSED = DestinationState.OPEN, DestinationState.WAITING, DestinationState.CLOSED
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clay_push_service.deliveries.invariants import CHECKS, verify
-from tests.support.world import World, draining
+from tests.harness.installation import Installation, install_with_drainer
 
 SOON = timedelta(seconds=0)
 
@@ -48,14 +48,14 @@ def test_every_check_is_damaged() -> None:
     assert {*DAMAGE, "wake_ups"} == {check.name for check in CHECKS}
 
 
-async def found(w: World) -> set[str]:
+async def found(w: Installation) -> set[str]:
     async with w.database.transaction() as connection:
         return {violation.check.name for violation in await verify(connection, SOON)}
 
 
 @pytest.mark.parametrize("check", DAMAGE)
 async def test_damage_is_found_and_reported(database_url: str, check: str) -> None:
-    async with draining(database_url, leads=4) as (w, drainer, _clay):
+    async with install_with_drainer(database_url, leads=4) as (w, drainer, _clay):
         for again in (False, True):
             await w.push(again=again)
             await w.drain_all(drainer)
@@ -66,7 +66,7 @@ async def test_damage_is_found_and_reported(database_url: str, check: str) -> No
 
 
 async def test_deliveries_without_worker_or_wake_up_are_found(database_url: str) -> None:
-    async with draining(database_url, leads=2) as (w, _drainer, _clay):
+    async with install_with_drainer(database_url, leads=2) as (w, _drainer, _clay):
         await w.push()
         assert await found(w) == set()
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
@@ -92,7 +92,7 @@ VALUES (now() + CAST(:after AS interval), :org_id, 'user:owner', 'config.changed
 async def test_the_meter_is_checked_from_its_last_manual_setting(
     database_url: str, hours_after: int, details: str, quota_used: int, *, is_broken: bool
 ) -> None:
-    async with draining(database_url, leads=4) as (w, drainer, _clay):
+    async with install_with_drainer(database_url, leads=4) as (w, drainer, _clay):
         await w.push()
         await w.drain_all(drainer)
         await w.fetch("UPDATE clay.destination_versions SET created_at = now() - interval '1 day'")
@@ -102,7 +102,7 @@ async def test_the_meter_is_checked_from_its_last_manual_setting(
 
 
 async def test_a_meter_set_for_another_webhook_does_not_count(database_url: str) -> None:
-    async with draining(database_url, leads=4) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=4) as (w, drainer, clay):
         await w.fetch(SET_BY_HAND, after=timedelta(seconds=-1), org_id=w.org_id, details='{"quota_used": 2}')
         await w.configure(clay.url)
         await w.push()

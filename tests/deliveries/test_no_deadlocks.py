@@ -15,7 +15,7 @@ from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.errors import ConflictError
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.sending.result_writer import ResultWriter
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 LEASE = timedelta(seconds=30)
 TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
@@ -25,7 +25,7 @@ REFUSED = Outcome(Verdict.FAILED, Cause.UNAUTHORIZED, 401, counts_toward=Streak.
 
 
 async def work(
-    w: World,
+    w: Installation,
     job_id: UUID,
     version_id: UUID,
     outcomes: Iterable[Outcome] = (TAKEN, UNSENDABLE),
@@ -52,27 +52,27 @@ async def work(
             await release(connection, token, claims)
 
 
-async def cancelled(w: World, job_id: UUID, after_seconds: float = 0.01) -> None:
+async def cancelled(w: Installation, job_id: UUID, after_seconds: float = 0.01) -> None:
     await asyncio.sleep(after_seconds)
     with contextlib.suppress(ConflictError):  # the job has finished
         async with w.database.transaction() as connection:
             await cancel(connection, Actor(w.org_id, "user:test"), job_id)
 
 
-async def swept(w: World, times: int = 1) -> None:
+async def swept(w: Installation, times: int = 1) -> None:
     for _ in range(times):
         async with w.database.transaction() as connection:
             await sweep(connection)
         await asyncio.sleep(0.005)
 
 
-async def forget(w: World) -> None:
+async def forget(w: Installation) -> None:
     await w.fetch("DELETE FROM clay.clay_push_log")
     await w.fetch("DELETE FROM clay.push_jobs")
 
 
 async def test_a_cancel_and_three_workers_never_deadlock(database_url: str) -> None:
-    async with world(database_url, leads=800) as w:
+    async with install(database_url, leads=800) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         for _ in range(12):
             job_id = (await w.push()).job_id
@@ -84,7 +84,7 @@ async def test_a_cancel_and_three_workers_never_deadlock(database_url: str) -> N
 
 
 async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: str) -> None:
-    async with world(database_url, leads=800) as w:
+    async with install(database_url, leads=800) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         for _ in range(8):
             job_id = (await w.push()).job_id
@@ -99,7 +99,7 @@ async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: 
 
 async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url: str) -> None:
     """Each worker records refusals of its own job that close the common destination, and both jobs end."""
-    async with world(database_url, leads=600) as w:
+    async with install(database_url, leads=600) as w:
         for _ in range(8):
             version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
             jobs = [(await w.push(w.lead_ids[:300])).job_id, (await w.push(w.lead_ids[300:])).job_id]
@@ -116,7 +116,7 @@ async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url
 
 async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> None:
     """A 5xx that arrives after the cancel is not retried: a cancelled job has no wake-ups and sends nothing."""
-    async with world(database_url, leads=10) as w:
+    async with install(database_url, leads=10) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
         async with w.database.driver() as connection:
@@ -135,7 +135,7 @@ async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> Non
 
 async def test_a_result_that_makes_a_lead_wait_queues_a_wake_up(database_url: str) -> None:
     """The slice that sent it may have ended, and the next one as well."""
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
         async with w.database.driver() as connection:

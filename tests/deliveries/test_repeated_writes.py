@@ -5,9 +5,9 @@ import asyncio
 import orjson
 from sqlalchemy import make_url
 
+from tests.harness.installation import install_with_drainer
 from tests.support.proxy import Cut, proxying
 from tests.support.receiver import OK, Behaviour, Receiver, status
-from tests.support.world import draining
 
 RECORD = b"status = kind.status"
 """Occurs only in the statement that writes results."""
@@ -33,7 +33,9 @@ async def test_a_repeated_result_does_not_match_the_next_claim_of_its_lead(datab
     async with proxying(url.port or 5432) as proxy:
         through_proxy = url.set(port=proxy.port).render_as_string(hide_password=False)
         clay = Receiver(answer=refuses_the_first)
-        async with draining(through_proxy, clay, leads=3, rate_limit_ms=RATE_LIMIT_MS, lease_seconds=60.0) as (
+        async with install_with_drainer(
+            through_proxy, clay, leads=3, rate_limit_ms=RATE_LIMIT_MS, lease_seconds=60.0
+        ) as (
             w,
             drainer,
             _,

@@ -15,8 +15,8 @@ from clay_push_service.clay.response import Responded
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.results import Result, record
 from clay_push_service.destinations.state import LOCK_HEALTH
-from tests.clay.test_outcome import NOW
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.support.moments import NOW
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEASE = timedelta(minutes=5)
@@ -24,7 +24,9 @@ PROBE_SECONDS = 30.0
 UNSENDABLE = Outcome(Verdict.FAILED, Cause.TOO_LARGE, uses_attempt=False)
 
 
-async def recorded(w: World, version_id: UUID, job_id: UUID, outcomes: Sequence[Outcome], *, sent: bool = True) -> None:
+async def recorded(
+    w: Installation, version_id: UUID, job_id: UUID, outcomes: Sequence[Outcome], *, sent: bool = True
+) -> None:
     """Claim one lead per outcome, mark them, and record the outcomes in one batch."""
     token = uuid4()
     async with w.database.driver() as connection:
@@ -43,13 +45,13 @@ def answers(*statuses: int) -> list[Outcome]:
     return [outcome_of(Responded(status), 4, NOW) for status in statuses]
 
 
-async def version(w: World, version_id: UUID) -> Any:
+async def version(w: Installation, version_id: UUID) -> Any:
     [row] = await w.fetch("SELECT * FROM clay.destination_versions WHERE id = :id", id=version_id)
     return row
 
 
 async def test_an_outage_keeps_its_start_time_and_its_probe_time(database_url: str) -> None:
-    async with world(database_url, leads=12) as w:
+    async with install(database_url, leads=12) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await recorded(w, version_id, accepted.job_id, answers(*[500] * 10))
@@ -70,7 +72,7 @@ async def test_an_outage_keeps_its_start_time_and_its_probe_time(database_url: s
 
 
 async def test_a_success_ends_the_streaks_and_does_not_open_a_closed_destination(database_url: str) -> None:
-    async with world(database_url, leads=6) as w:
+    async with install(database_url, leads=6) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await recorded(w, version_id, accepted.job_id, answers(401, 401))
@@ -86,7 +88,7 @@ async def test_a_success_ends_the_streaks_and_does_not_open_a_closed_destination
 
 
 async def test_unsent_deliveries_do_not_affect_the_destination(database_url: str) -> None:
-    async with world(database_url, leads=4) as w:
+    async with install(database_url, leads=4) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await recorded(w, version_id, accepted.job_id, answers(401, 401))
@@ -98,7 +100,7 @@ async def test_unsent_deliveries_do_not_affect_the_destination(database_url: str
 
 
 async def test_a_suspect_with_a_response_is_no_longer_a_suspect(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await w.fetch("UPDATE clay.clay_push_log SET lost_claims = 2")
@@ -115,7 +117,7 @@ async def test_a_suspect_with_a_response_is_no_longer_a_suspect(database_url: st
 
 async def test_results_of_one_destination_are_counted_one_batch_after_another(database_url: str) -> None:
     """Two concurrent workers: without the lock, each would read two refusals and miss the other's."""
-    async with world(database_url, leads=4) as w:
+    async with install(database_url, leads=4) as w:
         version_id = await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]
         await asyncio.gather(*(recorded(w, version_id, each.job_id, answers(401)) for each in jobs))
@@ -131,7 +133,7 @@ async def test_results_of_one_destination_are_counted_one_batch_after_another(da
 
 
 async def test_versions_are_locked_in_the_order_of_their_ids(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         ids = sorted([await w.configure(WEBHOOK), await w.configure(WEBHOOK + "y"), await w.configure(WEBHOOK + "z")])
         for _ in range(5):
             async with w.database.driver() as connection, connection.transaction():
@@ -139,7 +141,7 @@ async def test_versions_are_locked_in_the_order_of_their_ids(database_url: str) 
             assert [row.id for row in rows] == ids
 
 
-async def blocked(w: World) -> None:
+async def blocked(w: Installation) -> None:
     """Return when a connection waits for a lock."""
     statement = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with asyncio.timeout(30):
@@ -149,7 +151,7 @@ async def blocked(w: World) -> None:
 
 @pytest.mark.parametrize("state", ["waiting", "closed"])
 async def test_the_meter_counts_in_every_state(database_url: str, state: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         reason = "server_error" if state == "waiting" else "unauthorized"

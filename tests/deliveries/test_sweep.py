@@ -9,19 +9,19 @@ import pytest
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.sweep import Swept, sweep
 from clay_push_service.sending.drainer import Drainer
+from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.receiver import OK, Receiver, Stall
-from tests.support.world import World, draining, world
 
 SHORT = timedelta(milliseconds=1)
 
 
-async def swept(w: World) -> Swept:
+async def swept(w: Installation) -> Swept:
     await asyncio.sleep(0.01)
     async with w.database.transaction() as connection:
         return await sweep(connection)
 
 
-async def die_with_claims(w: World, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
+async def die_with_claims(w: Installation, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
     """Leave rows as a killed worker does: claimed or sending, with a lease that expires."""
     token = uuid4()
     async with w.database.transaction() as connection:
@@ -30,7 +30,7 @@ async def die_with_claims(w: World, job_id: UUID, *, sending: int, claimed: int,
 
 
 async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str) -> None:
-    async with world(database_url, leads=10) as w:
+    async with install(database_url, leads=10) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await die_with_claims(w, accepted.job_id, sending=3, claimed=4)
@@ -51,7 +51,7 @@ async def test_unknown_and_poison_deliveries_are_logged(database_url: str, monke
             logged.append((event, values))
 
     monkeypatch.setattr("clay_push_service.deliveries.sweep.log", Log())
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await die_with_claims(w, accepted.job_id, sending=2, claimed=1)
@@ -68,7 +68,7 @@ async def test_unknown_and_poison_deliveries_are_logged(database_url: str, monke
 
 
 async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_url: str) -> None:
-    async with draining(database_url, leads=5) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         accepted = await w.push()
         await die_with_claims(w, accepted.job_id, sending=0, claimed=5)
         await swept(w)
@@ -84,7 +84,7 @@ async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_
 
 
 async def test_a_push_job_that_no_worker_drains_is_woken(database_url: str) -> None:
-    async with draining(database_url, leads=3) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
         accepted = await w.push()
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
         await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
@@ -101,7 +101,7 @@ async def test_a_waiting_push_job_is_woken_only_if_its_next_wake_up_is_late(
     database_url: str, scheduled_at: str, woken: int
 ) -> None:
     """An outage is probed at its own time; but a wait of 15 minutes may end sooner, after a change of webhook or pace."""
-    async with draining(database_url, leads=3) as (w, _, _):
+    async with install_with_drainer(database_url, leads=3) as (w, _, _):
         await w.push()
         await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
         await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
@@ -109,7 +109,7 @@ async def test_a_waiting_push_job_is_woken_only_if_its_next_wake_up_is_late(
 
 
 async def test_a_stuck_queue_job_is_removed_and_changes_no_delivery(database_url: str) -> None:
-    async with draining(database_url, leads=3) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
         accepted = await w.push()
         await w.fetch("UPDATE clay.procrastinate_jobs SET status = 'doing'")
         await w.fetch("UPDATE clay.procrastinate_events SET at = at - interval '10 minutes'")
@@ -128,7 +128,7 @@ async def test_a_worker_that_resumes_after_its_lease_changes_nothing(database_ur
     one, and hide a fence that is missing.
     """
     clay = Receiver(answer=lambda number, _body: OK if number == 0 else Stall(), delay_seconds=1.0)
-    async with draining(database_url, clay, leads=3, request_timeout_seconds=30.0, lease_seconds=90.0) as (
+    async with install_with_drainer(database_url, clay, leads=3, request_timeout_seconds=30.0, lease_seconds=90.0) as (
         w,
         drainer,
         clay,

@@ -8,19 +8,19 @@ from sqlalchemy import text
 
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.sweep import Swept, sweep
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LONG = timedelta(minutes=5)
 
 
-async def swept(w: World) -> Swept:
+async def swept(w: Installation) -> Swept:
     async with w.database.transaction() as connection:
         return await sweep(connection)
 
 
 async def test_a_valid_lease_is_unchanged_when_another_has_expired(database_url: str) -> None:
-    async with world(database_url, leads=6) as w:
+    async with install(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as connection:
@@ -41,7 +41,7 @@ async def test_a_valid_lease_is_unchanged_when_another_has_expired(database_url:
 
 
 async def test_an_attempt_without_a_response_counts_as_an_attempt(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as connection:
@@ -66,7 +66,7 @@ async def test_an_attempt_without_a_response_counts_as_an_attempt(database_url: 
 async def test_a_job_is_woken_only_when_leads_are_due_and_no_slice_runs(
     database_url: str, due_at: str, drained_at: str, woken: int
 ) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         await w.push()
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
@@ -76,7 +76,7 @@ async def test_a_job_is_woken_only_when_leads_are_due_and_no_slice_runs(
 
 
 async def test_a_finished_job_is_not_woken(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         await w.push()
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
@@ -90,7 +90,7 @@ async def test_a_finished_job_is_not_woken(database_url: str) -> None:
 async def test_only_drain_jobs_that_have_run_for_minutes_are_removed(
     database_url: str, minutes: int, task: str | None, removed: int
 ) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         await w.push()
         await w.fetch(
@@ -102,7 +102,7 @@ async def test_only_drain_jobs_that_have_run_for_minutes_are_removed(
 
 
 async def test_keys_are_kept_for_a_day_and_workers_for_an_hour(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         for hours in (23, 25):
             await w.fetch(
                 "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, response, created_at)"
@@ -121,7 +121,7 @@ async def test_keys_are_kept_for_a_day_and_workers_for_an_hour(database_url: str
 
 
 async def test_one_worker_sweeps_at_a_time(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         async with w.database.transaction() as connection:

@@ -14,14 +14,14 @@ from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.sending.drainer import Drainer
+from tests.harness.installation import Installation, install
 from tests.support.destination_rows import add_second_destination, add_version
 from tests.support.receiver import OK, Receiver, receiving, status
-from tests.support.world import World, world
 
 
 @dataclass(frozen=True, slots=True)
 class TwoDestinations:
-    w: World
+    w: Installation
     drainer: Drainer
     first: Receiver
     second: Receiver
@@ -35,12 +35,12 @@ class TwoDestinations:
 async def two_destinations(database_url: str, *, rate_limit_ms: int = 0) -> AsyncIterator[TwoDestinations]:
     async with receiving() as first, receiving() as second:
         hosts = tuple(f"127.0.0.1:{httpx.URL(each.url).port}" for each in (first, second))
-        async with world(database_url, leads=3, allowed_webhook_hosts=hosts) as w, w.drainer() as drainer:
+        async with install(database_url, leads=3, allowed_webhook_hosts=hosts) as w, w.drainer() as drainer:
             await w.configure(first.url, rate_limit_ms=rate_limit_ms)
             async with w.database.transaction() as connection:
                 destination_id = await add_second_destination(connection, w.org_id)
                 version_id = uuid4()
-                sealed = w.box.seal(second.url, w.org_id, version_id)
+                sealed = w.secret_box.seal(second.url, w.org_id, version_id)
                 await add_version(connection, w.org_id, destination_id, version_id=version_id, sealed_url=sealed)
             yield TwoDestinations(w, drainer, first, second, destination_id)
 
@@ -86,7 +86,7 @@ async def test_retry_sends_to_the_destination_of_its_push_job(database_url: str)
         await two.drain()
         two.second.answer = lambda _number, _body: OK
         async with two.w.database.transaction() as connection:
-            tables = await two.w.host.tables(connection)
+            tables = await two.w.host_tables.tables(connection)
             actor = Actor(two.w.org_id, "user:test")
             await retry(connection, tables, actor, failed.job_id, RetryBody(causes=[Cause.REJECTED]))
         await two.drain()

@@ -5,8 +5,8 @@ import json
 import stat
 from pathlib import Path
 
-from clay_push_service.demo import postgres
-from tests.support.shell import shell
+from clay_push_service.local_database import postgres
+from tests.harness.shell import shell
 
 
 async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(tmp_path: Path) -> None:

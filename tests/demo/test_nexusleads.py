@@ -1,4 +1,4 @@
-"""The miniature NexusLeads: by an ordinary role, in either vintage, always the same leads."""
+"""NexusLeads' tables and the sample leads of the demo: made by an ordinary role, in either vintage, always the same leads."""
 
 import json
 from collections import Counter
@@ -9,9 +9,7 @@ import asyncpg
 import pytest
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.demo.nexusleads_schema import create_schema
-from clay_push_service.demo.sample_leads import SampleWorld, load_samples
+from clay_push_service.demo.sample_leads import SampleData, load_samples
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
@@ -20,6 +18,7 @@ from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.members import memberships
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.leads.payload import build
+from clay_push_service.local_database.nexusleads_tables import create_schema
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
@@ -27,32 +26,32 @@ def vintage(request: pytest.FixtureRequest) -> Vintage:
     return Vintage(request.param)
 
 
-async def loaded(url: str, vintage: Vintage, seed: int = 7) -> tuple[SampleWorld, list[LeadRow]]:
+async def loaded(url: str, vintage: Vintage, seed: int = 7) -> tuple[SampleData, list[LeadRow]]:
     raw = await asyncpg.connect(url)
     await create_schema(raw, vintage)
-    world = await load_samples(raw, vintage, seed)
+    data = await load_samples(raw, vintage, seed)
     await raw.close()
     database = Database(url, pool_size=1)
     rows: list[LeadRow] = []
     async with database.transaction() as connection:
         tables = await detect(connection)
-        for project in world.projects:
+        for project in data.projects:
             found = await read_lead_rows(connection, tables, project.org_id, project.project_id, project.lead_ids)
             assert await count_filtered(connection, tables, project.org_id, project.project_id, LeadCriteria()) == len(
                 found
             )
             rows += found.values()
-        for username, (user_id, org_id, role) in world.users.items():
+        for username, (user_id, org_id, role) in data.users.items():
             (member,) = await memberships(connection, tables, username)
             assert (member.user_id, member.org_id, member.role) == (user_id, org_id, role)
-        assert [await is_enterprise(connection, tables, org_id) for org_id in world.orgs] == [True, False]
+        assert [await is_enterprise(connection, tables, org_id) for org_id in data.orgs] == [True, False]
     await database.close()
-    return world, rows
+    return data, rows
 
 
 async def test_samples_look_like_contributors(empty_database_url: str, vintage: Vintage) -> None:
-    world, rows = await loaded(empty_database_url, vintage)
-    assert [len(project.lead_ids) for project in world.projects] == [200, 50]
+    data, rows = await loaded(empty_database_url, vintage)
+    assert [len(project.lead_ids) for project in data.projects] == [200, 50]
     assert len(rows) == 250
     assert all(row.email is None or row.email.endswith("@example.com") for row in rows)
     assert 60 < sum(row.email is None for row in rows) < 190
@@ -88,25 +87,8 @@ async def test_same_seed_same_leads(empty_database_url: str) -> None:
     made = []
     for schema, seed in (("a", 7), ("b", 7), ("c", 8)):
         await create_schema(raw, Vintage.TODAY, schema)
-        world = await load_samples(raw, Vintage.TODAY, seed, schema)
-        made.append((world, await raw.fetch(f"SELECT * FROM {schema}.members ORDER BY id")))
+        data = await load_samples(raw, Vintage.TODAY, seed, schema)
+        made.append((data, await raw.fetch(f"SELECT * FROM {schema}.members ORDER BY id")))
     await raw.close()
     assert made[0] == made[1]
     assert made[0][0].orgs != made[2][0].orgs
-
-
-async def test_bulk_makes_projects_of_leads_and_may_be_called_again(empty_database_url: str, vintage: Vintage) -> None:
-    raw = await asyncpg.connect(empty_database_url)
-    await create_schema(raw, vintage)
-    projects = await load_bulk(raw, vintage, organizations=2, leads_per_project=30)
-    projects += await load_bulk(raw, vintage, leads_per_project=5)
-    await raw.close()
-    database = Database(empty_database_url, pool_size=1)
-    async with database.transaction() as connection:
-        tables = await detect(connection)
-        counts = [
-            await count_filtered(connection, tables, made.org_id, made.project_id, LeadCriteria()) for made in projects
-        ]
-    await database.close()
-    assert counts == [30, 30, 5]
-    assert len({made.org_id for made in projects}) == 3

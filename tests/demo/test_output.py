@@ -12,7 +12,7 @@ from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.demo.output import DemoOutput
 from clay_push_service.demo.sandbox_check import ArrivalCounts
 from clay_push_service.host.columns import Vintage
-from tests.support.app import AppClient
+from tests.harness.api import Api
 
 LEAD = uuid4()
 PROJECT = DemoProject(uuid4(), uuid4(), "Acme", "Platform", [LEAD], Vintage.TODAY, all_leads=1, is_new=True)
@@ -39,7 +39,7 @@ def test_what_was_pushed_again_on_request_is_reported_and_no_failure() -> None:
     assert "1 of them repeatedly, as requested earlier" in printed(output)
 
 
-async def test_every_link_it_prints_leads_somewhere(app_client: AppClient) -> None:
+async def test_every_link_it_prints_leads_somewhere(app_client: Api) -> None:
     output = DemoOutput(Console(file=io.StringIO()))
     output.where("http://api", "http://sandbox", "token", PROJECT, Path(".data"))
     paths = re.findall(r"http://api(/\S+)", printed(output))

@@ -12,7 +12,7 @@ from clay_push_service import settings
 from clay_push_service.cli import app
 from clay_push_service.commands.serve.command import END_SECONDS
 from clay_push_service.sandbox.__main__ import _parser as sandbox_parser
-from tests.support.world import JWT_SECRET, KEY
+from tests.harness.settings import JWT_SECRET, KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy"
 SECRETS = {

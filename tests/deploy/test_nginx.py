@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.harness.served import served
+from tests.harness.service import run_service
 from tests.support.programs import free_port, open_to_all, program
-from tests.support.serving import served
-from tests.support.stage import stage
 
 pytestmark = pytest.mark.deploy
 FILE = Path(__file__).resolve().parents[2] / "deploy/nginx.conf"
@@ -50,7 +50,7 @@ def proxied(directory: Path, web_ports: tuple[int, int]) -> Iterator[str]:
     (directory / "clay-push.conf").write_text(text)
     open_to_all(directory)
     main = directory / "nginx.conf"
-    main.write_text(MAIN.format(directory=directory, user="user root;" if os.geteuid() == 0 else ""))
+    main.write_text(MAIN.format(directory=directory, who="user root;" if os.geteuid() == 0 else ""))
     checked = subprocess.run([binary, "-t", "-c", str(main)], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr, checked.stderr
@@ -78,13 +78,13 @@ async def test_two_web_processes_share_requests_and_events_arrive_while_their_st
     folders = [tmp_path / name for name in ("nginx", "first", "second", "stage")]
     for folder in folders:
         folder.mkdir()
-    async with stage(database_url, folders[3], workers=0) as service:
+    async with run_service(database_url, folders[3], workers=0) as service:
         await service.configure()
-        accepted = await service.push(list(service.project.lead_ids[:2]))
+        accepted = await service.api.push(list(service.lead_ids[:2]))
         async with served(service.settings, folders[1]) as first, served(service.settings, folders[2]) as second:
             with proxied(folders[0], (first.port, second.port)) as url:
                 async with httpx.AsyncClient(
-                    base_url=url, headers=service.as_user(), trust_env=False, timeout=30
+                    base_url=url, headers=service.api.headers(), trust_env=False, timeout=30
                 ) as client:
                     job = f"/api/clay/jobs/{accepted['job_id']}"
                     answers = await asyncio.gather(*(client.get(job) for _ in range(8)))

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.harness.runtime import runtime_url
+from tests.harness.service import run_service
 from tests.support.programs import free_port, open_to_all, program
-from tests.support.runtime import runtime_url
-from tests.support.stage import stage
 
 RECIPE = Path(__file__).resolve().parents[2] / "deploy/pgbouncer.ini"
 pytestmark = pytest.mark.deploy
@@ -58,8 +58,8 @@ def pooled_url(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 
 async def test_api_and_worker_push_through_the_recipe(pooled_url: str, tmp_path: Path) -> None:
-    async with stage(pooled_url, tmp_path) as service:
+    async with run_service(pooled_url, tmp_path) as service:
         await service.configure()
-        accepted = await service.push(list(service.project.lead_ids[:20]))
-        job = await service.ended(accepted["job_id"], seconds=90)
+        accepted = await service.api.push(list(service.lead_ids[:20]))
+        job = await service.api.finished(accepted["job_id"], seconds=90)
         assert (job["status"], job["success_count"]) == ("completed", 20)

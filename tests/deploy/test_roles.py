@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from clay_push_service import migrations
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
 from tests.support.schema import pg_dump
 
 FILE = Path(__file__).resolve().parents[2] / "deploy/roles.sql"

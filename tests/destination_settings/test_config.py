@@ -1,62 +1,29 @@
 """The Clay settings: versions, masks, roles' traces in the audit log, the guard at save, the pace, removal."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.read import Quota, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.states import DestinationState
-from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
-
-CONFIG = "/api/clay/config"
-TOKEN = "s3cret-token-of-the-webhook"
+from tests.destination_settings.config_calls import CONFIG, TOKEN, close, rows, versions
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
 
 
-@pytest.fixture
-async def app(app_client: AppClient) -> AppClient:
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN, "quota_used": 7})
-    assert answer.status_code == 200, answer.text
-    return app_client
-
-
-async def rows(app: AppClient, statement: str) -> Sequence[Row[tuple[object, ...]]]:
-    async with app.database.transaction() as connection:
-        return (await connection.execute(text(statement))).all()
-
-
-async def versions(app: AppClient) -> Sequence[Row[tuple[object, ...]]]:
-    return await rows(app, "SELECT * FROM clay.destination_versions ORDER BY number")
-
-
-async def close(app: AppClient, reason: str = "unauthorized") -> None:
-    async with app.database.transaction() as connection:
-        await connection.execute(
-            text(
-                "UPDATE clay.destination_versions SET state = 'closed', state_reason = :reason, refusals = 3"
-                " WHERE id IN (SELECT version_id FROM clay.destinations)"
-            ),
-            {"reason": reason},
-        )
-
-
-async def test_nothing_is_configured_at_first(app_client: AppClient) -> None:
+async def test_nothing_is_configured_at_first(app_client: Api) -> None:
     answer = (await app_client.get(CONFIG, "member")).json()
     assert answer["configured"] is False
     assert answer["webhook_url"] is None
     assert (answer["rate_limit_ms"], answer["quota_limit"]) == (200, 50_000)
 
 
-async def test_url_and_token_go_in_and_never_come_out(app: AppClient) -> None:
+async def test_url_and_token_go_in_and_never_come_out(app: Api) -> None:
     answer = await app.get(CONFIG, "member")
     seen = answer.json()
     assert seen["configured"]
@@ -70,7 +37,7 @@ async def test_url_and_token_go_in_and_never_come_out(app: AppClient) -> None:
     assert TOKEN not in stored
 
 
-async def test_masked_values_sent_back_change_nothing(app: AppClient) -> None:
+async def test_masked_values_sent_back_change_nothing(app: Api) -> None:
     seen = (await app.get(CONFIG, "owner")).json()
     before = await rows(app, "SELECT * FROM clay.destinations")
     answer = await app.put(CONFIG, "admin", {"webhook_url": seen["webhook_url"], "webhook_token": "••••••••"})
@@ -80,13 +47,13 @@ async def test_masked_values_sent_back_change_nothing(app: AppClient) -> None:
     assert len(await rows(app, "SELECT * FROM clay.audit_log")) == 1
 
 
-async def test_masked_url_of_another_webhook_is_refused(app: AppClient) -> None:
+async def test_masked_url_of_another_webhook_is_refused(app: Api) -> None:
     answer = await app.put(CONFIG, "owner", {"webhook_url": "https://api.clay.com/v3/…/••••0000"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "webhook_url"
 
 
-async def test_another_url_is_another_version_with_its_own_quota(app: AppClient) -> None:
+async def test_another_url_is_another_version_with_its_own_quota(app: Api) -> None:
     answer = await app.put(CONFIG, "admin", {"webhook_url": OTHER_WEBHOOK})
     assert (answer.json()["version"], answer.json()["quota_used"], answer.json()["has_token"]) == (2, 0, True)
     old, new = await versions(app)
@@ -97,7 +64,7 @@ async def test_another_url_is_another_version_with_its_own_quota(app: AppClient)
     assert [row.version_id for row in await rows(app, "SELECT version_id FROM clay.destinations")] == [new.id]
 
 
-async def test_another_token_is_another_version_with_the_same_quota(app: AppClient) -> None:
+async def test_another_token_is_another_version_with_the_same_quota(app: Api) -> None:
     answer = await app.put(CONFIG, "owner", {"webhook_token": "another"})
     assert (answer.json()["version"], answer.json()["quota_used"]) == (2, 7)
     answer = await app.put(CONFIG, "owner", {"webhook_token": None})
@@ -105,26 +72,26 @@ async def test_another_token_is_another_version_with_the_same_quota(app: AppClie
 
 
 async def test_token_is_not_shown_to_another_host(database_url: str) -> None:
-    async with running_app(database_url, allowed_webhook_hosts="*.clay.com,hooks.example.org") as app:
+    async with run_api(database_url, allowed_webhook_hosts="*.clay.com,hooks.example.org") as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN})
         answer = await app.put(CONFIG, "owner", {"webhook_url": "https://hooks.example.org/in"})
         assert answer.json()["has_token"] is False
 
 
-async def test_what_is_not_named_stays(app: AppClient) -> None:
+async def test_what_is_not_named_stays(app: Api) -> None:
     await app.put(CONFIG, "owner", {"table_name": "Inbound", "rate_limit_ms": 500, "quota_limit": None})
     seen = (await app.put(CONFIG, "owner", {"quota_used": 9})).json()
     assert (seen["table_name"], seen["rate_limit_ms"], seen["quota_limit"]) == ("Inbound", 500, None)
     assert (seen["quota_used"], seen["version"]) == (9, 1)
 
 
-async def test_new_table_counts_up_and_keeps_the_version(app: AppClient) -> None:
+async def test_new_table_counts_up_and_keeps_the_version(app: Api) -> None:
     seen = (await app.put(CONFIG, "owner", {"new_table": True})).json()
     assert (seen["table_epoch"], seen["version"]) == (2, 1)
 
 
 @pytest.mark.parametrize("change", [{"webhook_url": WEBHOOK}, {"webhook_token": TOKEN}])
-async def test_saving_the_same_secret_again_opens_a_closed_destination(app: AppClient, change: dict[str, str]) -> None:
+async def test_saving_the_same_secret_again_opens_a_closed_destination(app: Api, change: dict[str, str]) -> None:
     await close(app)
     assert (await app.get(CONFIG, "owner")).json()["state"] == "closed"
     seen = (await app.put(CONFIG, "owner", change)).json()
@@ -133,7 +100,7 @@ async def test_saving_the_same_secret_again_opens_a_closed_destination(app: AppC
     assert (version.refusals, version.outages) == (0, 0)
 
 
-async def test_change_of_something_else_leaves_a_closed_destination_closed(app: AppClient) -> None:
+async def test_change_of_something_else_leaves_a_closed_destination_closed(app: Api) -> None:
     await close(app)
     seen = (
         await app.put(CONFIG, "owner", {"table_name": "Other", "webhook_url": "https://api.clay.com/v3/…/••••950e"})
@@ -141,11 +108,11 @@ async def test_change_of_something_else_leaves_a_closed_destination_closed(app: 
     assert (seen["state"], seen["reason"]) == ("closed", "unauthorized")
 
 
-async def test_every_change_is_audited_without_secrets(app: AppClient) -> None:
+async def test_every_change_is_audited_without_secrets(app: Api) -> None:
     await app.put(
         CONFIG, "admin", {"webhook_url": OTHER_WEBHOOK, "webhook_token": "another-secret", "rate_limit_ms": 300}
     )
-    await app.call("DELETE", CONFIG, "owner")
+    await app.send("DELETE", CONFIG, "owner")
     found = await rows(
         app, "SELECT org_id, actor, action, details, details::text AS said FROM clay.audit_log ORDER BY id"
     )
@@ -165,139 +132,14 @@ async def test_every_change_is_audited_without_secrets(app: AppClient) -> None:
         assert not any(secret in row.said for secret in (TOKEN, "another-secret", "clay.com", "950e"))
 
 
-REFUSED = {
-    "http://169.254.169.254/": "not_https",
-    "https://169.254.169.254/latest/meta-data": "ip_literal",
-    "https://127.0.0.1/": "ip_literal",
-    "https://clay.com.evil.io/v3": "host_not_allowed",
-    "https://evilclay.com/": "host_not_allowed",
-    "https://user:secret-word@api.clay.com/": "userinfo",
-    "https://api.clay.com:8443/v3": "host_not_allowed",
-    "not a url": "url_characters",
-}
-
-
-@pytest.mark.parametrize(("url", "reason"), REFUSED.items())
-async def test_guard_refuses_at_save_and_does_not_repeat_the_url(app_client: AppClient, url: str, reason: str) -> None:
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": url})
-    problem = answer.json()
-    assert (answer.status_code, problem["code"], problem["reason"]) == (422, "webhook_blocked", reason)
-    assert url not in answer.text
-    assert "secret-word" not in answer.text
-    assert await versions(app_client) == []
-
-
-async def test_name_that_leads_inside_is_refused_at_save(app_client: AppClient) -> None:
-    app_client.resolver.addresses["api.clay.com"] = ["93.184.215.14", "10.0.0.8"]
-    answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
-    assert (answer.status_code, answer.json()["reason"]) == (422, "address_not_public")
-    assert app_client.resolver.asked == ["api.clay.com"]
-    assert await versions(app_client) == []
-
-
-async def test_name_that_nobody_knows_now_is_saved(app_client: AppClient) -> None:
-    app_client.resolver.addresses["api.clay.com"] = []
-    assert (await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).status_code == 200
-
-
-BAD: dict[str, list[object]] = {
-    "rate_limit_ms": [-1, 60_001, 0, 1, 99, "200", 1.5, None, True],
-    "quota_used": [-1, 10**12, None],
-    "quota_limit": [-1, "many"],
-    "table_name": ["x" * 201, "two\nlines", 5],
-    "webhook_token": ["two\nlines", "schlüssel", "x" * 513, ""],
-    "webhook_url": [None, "", 5, "https://api.clay.com/" + "x" * 3000],
-    "new_table": ["yes", 1],
-    "unknown_word": [1],
-}
-
-
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
-async def test_bad_values_are_refused_and_change_nothing(app: AppClient, field: str, value: object) -> None:
-    answer = await app.put(CONFIG, "owner", {field: value})
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["field"] == field
-    assert len(await versions(app)) == 1
-
-
-async def test_no_pace_is_for_internal_networks_only(database_url: str) -> None:
-    loose: dict[str, Any] = {
-        "allowed_webhook_hosts": "*.clay.com,10.1.2.3,sandbox.test",
-        "allowed_webhook_networks": "10.1.2.0/24",
-    }
-    async with running_app(database_url, **loose) as app:
-        app.resolver.addresses["sandbox.test"] = ["10.1.2.9"]
-        answer = await app.put(CONFIG, "owner", {"webhook_url": "https://10.1.2.3/in", "rate_limit_ms": 0})
-        assert (answer.status_code, answer.json()["rate_limit_ms"]) == (200, 0)
-        answer = await app.put(CONFIG, "owner", {"webhook_url": "https://sandbox.test/in"})
-        assert answer.json()["rate_limit_ms"] == 0
-        answer = await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
-        assert answer.json()["rate_limit_ms"] == 200
-        assert (await app.put(CONFIG, "owner", {"rate_limit_ms": 0})).status_code == 422
-
-
-async def test_a_delay_that_is_too_short_for_clay_is_refused_with_the_reason(app: AppClient) -> None:
-    answer = (await app.put(CONFIG, "owner", {"rate_limit_ms": 99})).json()
-    assert "10 requests/s per workspace" in answer["detail"]
-    assert answer["errors"][0]["message"] == "must be at least 100"
-
-
-@pytest.mark.parametrize("stored", [1, 99])
-async def test_a_delay_that_an_earlier_release_saved_is_raised_with_the_next_save(app: AppClient, stored: int) -> None:
-    await rows(app, f"UPDATE clay.workspaces SET rate_limit_ms = {stored} RETURNING 1")
-    assert (await app.put(CONFIG, "owner", {"table_name": "Other"})).json()["rate_limit_ms"] == 100
-
-
-async def test_no_save_moves_a_slot_that_is_given_out(app: AppClient) -> None:
-    """70 saves in 10 s made 36 POSTs a second at a pace of 10. Whatever is saved, two slots are never closer than the pace."""
-    changes: list[dict[str, object]] = [
-        {"table_name": "A"}, {"rate_limit_ms": 100}, {"rate_limit_ms": 400}, {"table_name": "B"},
-        {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"quota_used": 3}, {"new_table": True},
-        {"webhook_url": OTHER_WEBHOOK}, {"rate_limit_ms": 100},
-    ]  # fmt: skip
-    async with app.database.transaction() as connection:
-        workspace_id = (await connection.execute(text("SELECT id FROM clay.workspaces"))).scalar_one()
-    workspace = WorkspaceKey(app.org_id, workspace_id)
-    slots: list[datetime] = []
-    for change in changes * 2:
-        given = len(slots)
-        while len(slots) == given:
-            async with app.database.transaction() as connection:
-                reservation, _ = await reserve_slots(connection, workspace, 3)
-            slots += reservation.slots
-            await asyncio.sleep(min(reservation.wait.total_seconds(), 0.05))
-        assert (await app.put(CONFIG, "owner", change)).status_code == 200
-    gaps = [later - earlier for earlier, later in pairwise(slots)]
-    assert min(gaps) >= timedelta(milliseconds=100)
-
-
-async def test_shorter_delay_holds_soon_but_not_before_a_pause_of_clays_ends(app: AppClient) -> None:
-    async def ahead() -> float:
-        (row,) = await rows(app, "SELECT extract(epoch FROM next_slot_at - now()) AS ahead FROM clay.workspaces")
-        return float(row.ahead)
-
-    async with app.database.transaction() as connection:
-        await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
-    await app.put(CONFIG, "owner", {"rate_limit_ms": 100})
-    assert await ahead() < 1.2, "slots are given out up to a second ahead; the next one comes after them"
-    async with app.database.transaction() as connection:
-        await connection.execute(
-            text(
-                "UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s', throttled_ms = 400, throttled_at = now()"
-            )
-        )
-    await app.put(CONFIG, "owner", {"rate_limit_ms": 150})
-    assert await ahead() > 50
-
-
-async def test_organizations_do_not_see_each_other(app: AppClient) -> None:
+async def test_organizations_do_not_see_each_other(app: Api) -> None:
     assert (await app.get(CONFIG, "stranger")).json()["configured"] is False
     await app.put(CONFIG, "stranger", {"webhook_url": OTHER_WEBHOOK})
-    await app.call("DELETE", CONFIG, "stranger")
+    await app.send("DELETE", CONFIG, "stranger")
     assert (await app.get(CONFIG, "owner")).json()["configured"] is True
 
 
-async def test_two_changes_at_once_make_one_version_each(app_client: AppClient) -> None:
+async def test_two_changes_at_once_make_one_version_each(app_client: Api) -> None:
     answers = await asyncio.gather(
         *(app_client.put(CONFIG, "owner", {"webhook_url": f"{WEBHOOK}{number}"}) for number in range(6))
     )
@@ -310,7 +152,7 @@ async def test_two_changes_at_once_make_one_version_each(app_client: AppClient) 
 async def test_without_encryption_keys_settings_are_read_and_not_written(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running_app(database_url, encryption_keys="") as app:
+    async with run_api(database_url, encryption_keys="") as app:
         assert (await app.get(CONFIG, "owner")).status_code == 200
         answer = await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
         assert (answer.status_code, answer.json()["code"]) == (503, "encryption_keys_missing")
@@ -318,7 +160,7 @@ async def test_without_encryption_keys_settings_are_read_and_not_written(
         assert "clay-push secrets new" in capsys.readouterr().out
 
 
-async def queue_leads(app: AppClient, number: int) -> UUID:
+async def queue_leads(app: Api, number: int) -> UUID:
     """A pending push job with so many waiting deliveries for the current version."""
     job_id = uuid4()
     async with app.database.transaction() as connection:
@@ -341,11 +183,11 @@ async def queue_leads(app: AppClient, number: int) -> UUID:
     return job_id
 
 
-async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: AppClient) -> None:
+async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: Api) -> None:
     await queue_leads(app, 3)
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     await queue_leads(app, 2)
-    answer = await app.call("DELETE", CONFIG, "owner")
+    answer = await app.send("DELETE", CONFIG, "owner")
     assert answer.json() == {"removed": True, "ended_count": 5, "message": "The Clay webhook was removed."}
     for version in await versions(app):
         assert (version.sealed_url, version.sealed_token) == (None, None)
@@ -354,12 +196,12 @@ async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: AppClie
     assert {row.status for row in await rows(app, "SELECT status FROM clay.push_jobs")} == {"failed"}
     seen = (await app.get(CONFIG, "owner")).json()
     assert (seen["configured"], seen["state"], seen["changed_by"]) == (False, None, "user:owner")
-    assert (await app.call("DELETE", CONFIG, "owner")).json()["removed"] is False
+    assert (await app.send("DELETE", CONFIG, "owner")).json()["removed"] is False
     assert (await app.put(CONFIG, "owner", {"table_name": "x"})).status_code == 422
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["version"] == 3
 
 
-async def test_view_tells_pace_health_and_quota(app: AppClient) -> None:
+async def test_view_tells_pace_health_and_quota(app: Api) -> None:
     await app.put(CONFIG, "owner", {"quota_used": 40_000})
     async with app.database.transaction() as connection:
         await connection.execute(
@@ -390,14 +232,14 @@ def test_quota_warns_at_80_and_95_percent(used: int, limit: int | None, warning:
     assert Quota(used, limit).warning_percent == warning
 
 
-async def test_a_url_that_comes_back_has_gone_on_counting(app: AppClient) -> None:
+async def test_a_url_that_comes_back_has_gone_on_counting(app: Api) -> None:
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     seen = (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()
     assert (seen["version"], seen["quota_used"]) == (3, 7)
 
 
-async def test_a_url_that_was_removed_has_gone_on_counting(app: AppClient) -> None:
-    await app.call("DELETE", CONFIG, "owner")
+async def test_a_url_that_was_removed_has_gone_on_counting(app: Api) -> None:
+    await app.send("DELETE", CONFIG, "owner")
     assert (await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})).json()["quota_used"] == 0
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 7
     kept = [row.url_fingerprint for row in await versions(app)]
@@ -407,9 +249,7 @@ async def test_a_url_that_was_removed_has_gone_on_counting(app: AppClient) -> No
     assert len({row.url_fingerprint for row in await versions(app)}) == 3, "and looks like no other organization's"
 
 
-async def test_setting_the_limit_leaves_the_meter_to_the_worker(
-    app: AppClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_setting_the_limit_leaves_the_meter_to_the_worker(app: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lead is counted between the moment the settings were read and the moment they are written."""
 
     async def and_a_lead_is_sent(connection: AsyncConnection, box: SecretBox, org_id: UUID, **more: bool) -> Any:

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.metrics import SECRETS_UNREADABLE
-from tests.clay.conftest import ReceiverOf
-from tests.support.app import WEBHOOK, AppClient, running_app
+from tests.clay.receivers import ReceiverOf
+from tests.harness.api import WEBHOOK, Api, run_api
 from tests.support.dump import dump
 from tests.support.sandbox import SandboxProcess
 
@@ -27,8 +27,8 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[SandboxProcess]:
 
 
 @pytest.fixture
-async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[AppClient]:
-    async with running_app(
+async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[Api]:
+    async with run_api(
         database_url,
         allowed_webhook_hosts=f"127.0.0.1:{sandbox.port}",
         allowed_webhook_networks="127.0.0.0/8",
@@ -40,8 +40,8 @@ async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[AppCl
         yield client
 
 
-async def tried(app: AppClient) -> dict[str, object]:
-    answer = await app.call("POST", TEST, "admin")
+async def tried(app: Api) -> dict[str, object]:
+    answer = await app.send("POST", TEST, "admin")
     assert answer.status_code == 200, answer.text
     said: dict[str, object] = answer.json()
     assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
@@ -49,12 +49,12 @@ async def tried(app: AppClient) -> dict[str, object]:
     return said
 
 
-async def config(app: AppClient) -> dict[str, object]:
+async def config(app: Api) -> dict[str, object]:
     answer: dict[str, object] = (await app.get(CONFIG, "member")).json()
     return answer
 
 
-async def close(app: AppClient, state: str = "closed") -> None:
+async def close(app: Api, state: str = "closed") -> None:
     async with app.database.transaction() as connection:
         await connection.execute(
             text("UPDATE clay.destination_versions SET state = :state, state_reason = 'unauthorized', refusals = 3"),
@@ -62,7 +62,7 @@ async def close(app: AppClient, state: str = "closed") -> None:
         )
 
 
-async def test_good_test_is_one_row_and_one_submission(app: AppClient, sandbox: SandboxProcess) -> None:
+async def test_good_test_is_one_row_and_one_submission(app: Api, sandbox: SandboxProcess) -> None:
     said = await tried(app)
     assert (said["success"], said["clay_response_status"], said["cause"], said["remedy"]) == (True, 200, None, None)
     assert isinstance(said["duration_ms"], int)
@@ -73,14 +73,14 @@ async def test_good_test_is_one_row_and_one_submission(app: AppClient, sandbox: 
 
 
 @pytest.mark.parametrize("state", ["closed", "waiting"])
-async def test_good_test_opens_the_destination(app: AppClient, state: str) -> None:
+async def test_good_test_opens_the_destination(app: Api, state: str) -> None:
     await close(app, state)
     assert (await tried(app))["success"] is True
     now = await config(app)
     assert (now["state"], now["reason"]) == ("open", None)
 
 
-async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: AppClient, sandbox: SandboxProcess) -> None:
+async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.change_source(token="secret")
     for _ in range(4):
         said = await tried(app)
@@ -120,13 +120,13 @@ ANSWERS = {
 async def test_clays_answer_is_never_repeated(database_url: str, receiver_of: ReceiverOf, name: str) -> None:
     """Neither to who tests nor in the audit log; not in our own log either, which is asked by the canary's test."""
     receiver = await receiver_of(ANSWERS[name])
-    async with running_app(
+    async with run_api(
         database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
         allow_plain_http=True, request_timeout_seconds=1,
     ) as app:  # fmt: skip
         saved = await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
         assert saved.status_code == 200
-        answer = await app.call("POST", TEST, "owner")
+        answer = await app.send("POST", TEST, "owner")
         assert (answer.status_code, len(receiver.requests)) == (200, 1)
         for path in ("/api/clay/audit", CONFIG, "/api/clay/status"):
             assert "canary" not in (await app.get(path, "owner")).text
@@ -142,13 +142,13 @@ PAGE = "\ufeff\n<!DOCTYPE html><title>Clay</title>"
 async def test_web_page_is_no_webhook_and_opens_nothing(database_url: str, receiver_of: ReceiverOf, path: str) -> None:
     length = len(PAGE.encode())
     receiver = await receiver_of(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{PAGE}".encode())
-    async with running_app(
+    async with run_api(
         database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
         allow_plain_http=True,
     ) as app:  # fmt: skip
         await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
         await close(app)
-        said = (await app.call("POST", path, "owner")).json()
+        said = (await app.send("POST", path, "owner")).json()
         if path == TEST:
             assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "not_a_webhook", 200)
             assert "webhook source" in said["remedy"]
@@ -168,29 +168,27 @@ async def test_certificate_error_is_named_as_one(
     authority.issue_cert("localhost").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     receiver = await receiver_of(tls=server)
-    async with running_app(
+    async with run_api(
         database_url, allowed_webhook_hosts=f"localhost:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
         ca_file=str(tmp_path / "ca.pem") if trusted else None,
     ) as app:  # fmt: skip
         app.resolver.addresses["localhost"] = ["127.0.0.1"]
         await app.put(CONFIG, "owner", {"webhook_url": f"https://localhost:{receiver.port}/x"})
-        said = (await app.call("POST", TEST, "owner")).json()
+        said = (await app.send("POST", TEST, "owner")).json()
         assert said["cause"] == cause
         assert cause is None or ("certificate" in said["message"] and "CLAY_PUSH_CA_FILE" in said["remedy"])
 
 
-async def test_nobody_listening_is_a_network_error(app: AppClient, sandbox: SandboxProcess) -> None:
+async def test_nobody_listening_is_a_network_error(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.kill()
     said = await tried(app)
     assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
     assert (await config(app))["quota_used"] == 10
 
 
-async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
-    app: AppClient, sandbox: SandboxProcess
-) -> None:
+async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.faults({"kind": "slow", "ms": 3000, "next": 1})
-    trying = asyncio.create_task(app.call("POST", TEST, "admin"))
+    trying = asyncio.create_task(app.send("POST", TEST, "admin"))
     while not (await sandbox.counts())["faults"]:  # noqa: ASYNC110 - another process has no event
         await asyncio.sleep(0.01)
     assert app.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of the pool's own class
@@ -199,7 +197,7 @@ async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(
     assert (await config(app))["quota_used"] == 11
 
 
-async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox: SandboxProcess) -> None:
+async def test_throttled_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.limit(rate=1, burst=1)
     await sandbox.admin.post(sandbox.webhook_url(), json={})
     said = await tried(app)
@@ -210,43 +208,43 @@ async def test_throttled_test_slows_the_destination_down(app: AppClient, sandbox
     assert throttled == 250
 
 
-async def test_test_waits_for_no_distant_slot(app: AppClient, sandbox: SandboxProcess) -> None:
+async def test_test_waits_for_no_distant_slot(app: Api, sandbox: SandboxProcess) -> None:
     async with app.database.transaction() as connection:
         await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
-    answer = await app.call("POST", TEST, "owner")
+    answer = await app.send("POST", TEST, "owner")
     assert (answer.status_code, answer.json()["code"]) == (429, "pace_busy")
     assert 50 < int(answer.headers["retry-after"]) <= 60
     assert await sandbox.arrivals() == []
 
 
-async def test_without_a_webhook_there_is_nothing_to_test(app_client: AppClient) -> None:
-    answer = await app_client.call("POST", TEST, "owner")
+async def test_without_a_webhook_there_is_nothing_to_test(app_client: Api) -> None:
+    answer = await app_client.send("POST", TEST, "owner")
     assert (answer.status_code, answer.json()["code"]) == (409, "clay_not_configured")
     assert answer.json()["detail"] == "Configure your Clay webhook URL in Settings → Integrations"
 
 
-async def test_testing_is_for_owners_admins_and_keys_for_settings(app: AppClient) -> None:
-    assert (await app.call("POST", TEST, "member")).json()["code"] == "role_required"
-    assert (await app.call("POST", TEST, await app.key(Scope.PUSH, Scope.READ))).json()["code"] == "scope_required"
-    assert (await app.call("POST", TEST, await app.key(Scope.CONFIG))).status_code == 200
+async def test_testing_is_for_owners_admins_and_keys_for_settings(app: Api) -> None:
+    assert (await app.send("POST", TEST, "member")).json()["code"] == "role_required"
+    assert (await app.send("POST", TEST, await app.key(Scope.PUSH, Scope.READ))).json()["code"] == "scope_required"
+    assert (await app.send("POST", TEST, await app.key(Scope.CONFIG))).status_code == 200
 
 
 async def test_gate_is_before_the_test(database_url: str) -> None:
-    async with running_app(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as app:
+    async with run_api(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
-        answer = await app.call("POST", TEST, "owner")
+        answer = await app.send("POST", TEST, "owner")
         assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
         assert answer.json()["upgrade_url"] == "https://nexusleads.example/upgrade"
 
 
-async def test_guard_is_asked_again_at_the_test(app_client: AppClient) -> None:
+async def test_guard_is_asked_again_at_the_test(app_client: Api) -> None:
     await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
     said = await tried(app_client)
     assert (said["success"], said["cause"]) == (False, "blocked")
 
 
-async def test_unreadable_secret_is_said_so(app: AppClient) -> None:
+async def test_unreadable_secret_is_said_so(app: Api) -> None:
     async with app.database.transaction() as connection:
         await connection.execute(
             text(

@@ -6,8 +6,8 @@ from sqlalchemy import text
 from clay_push_service.destination_settings.webhook_form import PAGE_REMEDY, Form, PageError, check_new_url, form_of
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.settings import Settings
-from tests.host_integration.test_take_over import config, say
-from tests.support.app import WEBHOOK, AppClient
+from tests.harness.api import WEBHOOK, Api
+from tests.host_integration.host_settings import config, write_host_settings
 
 CLAY = Policy.of(Settings(database_url="postgresql://x", allowed_webhook_hosts=("clay.com", "*.clay.com", "gate.test")))
 CONFIG, FRONTEND = "/api/clay/config", "/api/integrations/clay/config"
@@ -50,21 +50,21 @@ def test_what_is_no_page_may_be_saved(url: str, form: Form) -> None:
 
 @pytest.mark.parametrize("url", PAGES[:6:5])
 @pytest.mark.parametrize("path", [CONFIG, FRONTEND])
-async def test_page_is_refused_at_save(app_client: AppClient, path: str, url: str) -> None:
+async def test_page_is_refused_at_save(app_client: Api, path: str, url: str) -> None:
     answer = await app_client.put(path, "owner", {"webhook_url": url})
     assert (answer.status_code, answer.json()["code"]) == (422, "webhook_blocked")
     assert (answer.json()["detail"], answer.json()["reason"]) == (PAGE_REMEDY, "page_address")
     assert (await app_client.get(CONFIG, "owner")).json()["configured"] is False
 
 
-async def test_page_in_the_hosts_settings_is_not_taken_over(app_client: AppClient) -> None:
-    await say(app_client, webhook_url=PAGES[0])
+async def test_page_in_the_hosts_settings_is_not_taken_over(app_client: Api) -> None:
+    await write_host_settings(app_client, webhook_url=PAGES[0])
     seen = await config(app_client)
     assert seen["configured"] is False
     assert seen["problem"] == f"The webhook URL in NexusLeads' settings is not used: {PAGE_REMEDY}"
 
 
-async def test_other_form_is_saved_with_a_warning_until_another_is_saved(app_client: AppClient) -> None:
+async def test_other_form_is_saved_with_a_warning_until_another_is_saved(app_client: Api) -> None:
     saved = (await app_client.put(CONFIG, "owner", {"webhook_url": ODD[0]})).json()
     [warning] = saved["warnings"]
     assert "does not have the form" in warning
@@ -73,7 +73,7 @@ async def test_other_form_is_saved_with_a_warning_until_another_is_saved(app_cli
     assert (await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["warnings"] == []
 
 
-async def test_stored_page_stays_in_use(app_client: AppClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stored_page_stays_in_use(app_client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved by a release that did not look at the form: other settings, and the URL itself, can still be saved."""
     with monkeypatch.context() as earlier:
         earlier.setattr("clay_push_service.destination_settings.webhook_form.form_of", lambda _: Form.OTHER)
@@ -87,7 +87,7 @@ async def test_stored_page_stays_in_use(app_client: AppClient, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("token", ["x-clay-webhook-auth: s3cret", "X-Clay-Webhook-Auth s3cret", "x-clay-webhook-auth"])
-async def test_token_with_the_headers_name_is_refused(app_client: AppClient, token: str) -> None:
+async def test_token_with_the_headers_name_is_refused(app_client: Api, token: str) -> None:
     answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": token})
     assert answer.status_code == 422
     assert "without the header's name" in answer.text

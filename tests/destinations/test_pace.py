@@ -1,16 +1,11 @@
 """The pace's arithmetic as a table, with the time as an argument."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from clay_push_service.destinations.pace import Pace, reserve
-
-NOW = datetime(2026, 2, 11, tzinfo=UTC)
-
-
-def ms(milliseconds: float) -> timedelta:
-    return timedelta(milliseconds=milliseconds)
+from tests.destinations.moments import NOW, ms
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clay_push_service.destinations.pace import Pace, Reservation, reserve
-from tests.destinations.test_pace import NOW, ms
+from tests.destinations.moments import NOW, ms
 
 NO_WAIT = timedelta(0)
 

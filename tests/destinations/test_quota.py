@@ -18,15 +18,14 @@ from clay_push_service.destination_settings.save_config import SaveConfig
 from clay_push_service.destinations.guard import Policy, check_url
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
-from tests.support.app import WEBHOOK, running_app
-from tests.support.pushing import Pushing, pushing
-from tests.support.world import World, world
+from tests.harness.api import WEBHOOK, Api, run_api, run_api_with_leads
+from tests.harness.installation import Installation, install
 
 CONFIG = "/api/clay/config"
 LEADS = 12
 
 
-async def used(p: Pushing) -> int:
+async def used(p: Api) -> int:
     """What both pages show."""
     status = await p.call("GET", "/api/clay/status")
     assert status["quota"]["used"] == (await p.call("GET", CONFIG))["quota_used"]
@@ -36,38 +35,38 @@ async def used(p: Pushing) -> int:
 
 async def test_a_token_saved_in_mid_push_divides_no_count(database_url: str) -> None:
     """The push goes on with the version it was accepted for; both versions are of one webhook."""
-    async with pushing(database_url, leads=LEADS) as p:
-        await p.push()
+    async with run_api_with_leads(database_url, leads=LEADS) as p:
+        await p.queue()
         await p.call("PUT", CONFIG, {"webhook_token": "saved-in-mid-push"})
         await p.drain()
         assert await used(p) == LEADS
-        await p.pushed(push_again=True)
-        assert await used(p) == 2 * LEADS == len(p.clay.posts)
+        await p.push_and_drain(push_again=True)
+        assert await used(p) == 2 * LEADS == len(p.receiver.posts)
 
 
 async def test_a_url_that_comes_back_goes_on_where_it_was_and_counts_what_was_queued_for_it(database_url: str) -> None:
-    async with pushing(database_url, leads=LEADS) as p:
-        url = p.clay.url
-        await p.push()
+    async with run_api_with_leads(database_url, leads=LEADS) as p:
+        url = p.receiver.url
+        await p.queue()
         await p.call("PUT", CONFIG, {"webhook_url": f"{url}-b"})
         assert await used(p) == 0
         await p.call("PUT", CONFIG, {"webhook_url": url})
         await p.drain()
         assert await used(p) == LEADS
         await p.call("PUT", CONFIG, {"webhook_url": f"{url}-b"})
-        await p.pushed(push_again=True)
+        await p.push_and_drain(push_again=True)
         assert await used(p) == LEADS
         await p.call("PUT", CONFIG, {"webhook_url": url, "webhook_token": "another"})
-        await p.pushed(push_again=True)
+        await p.push_and_drain(push_again=True)
         assert await used(p) == 2 * LEADS
         await p.call("POST", "/api/clay/test")
         assert await used(p) == 2 * LEADS + 1
 
 
 async def test_a_preview_counts_what_is_queued_for_the_webhook_in_all_its_versions(database_url: str) -> None:
-    async with pushing(database_url, leads=LEADS) as p:
+    async with run_api_with_leads(database_url, leads=LEADS) as p:
         await p.call("PUT", CONFIG, {"quota_limit": 100})
-        await p.push(p.lead_ids[:5])
+        await p.queue(p.lead_ids[:5])
         await p.call("PUT", CONFIG, {"webhook_token": "another"})
         body = {"lead_ids": [str(each) for each in p.lead_ids[5:]], "project_id": str(p.project_id)}
         preview = await p.call("POST", "/api/clay/preview", body)
@@ -75,8 +74,8 @@ async def test_a_preview_counts_what_is_queued_for_the_webhook_in_all_its_versio
 
 
 async def test_what_is_set_by_hand_holds_for_the_webhook_in_all_its_versions(database_url: str) -> None:
-    async with pushing(database_url, leads=LEADS) as p:
-        await p.push()
+    async with run_api_with_leads(database_url, leads=LEADS) as p:
+        await p.queue()
         await p.call("PUT", CONFIG, {"webhook_token": "another", "quota_used": 500, "quota_limit": 600})
         await p.drain()
         assert await used(p) == 500 + LEADS
@@ -84,7 +83,7 @@ async def test_what_is_set_by_hand_holds_for_the_webhook_in_all_its_versions(dat
 
 
 async def test_two_organizations_with_one_url_have_a_meter_each(database_url: str) -> None:
-    async with running_app(database_url) as app:
+    async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
         assert (await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})).json()["quota_used"] == 0
     assert fingerprint(app.org_id, WEBHOOK) != fingerprint(app.other_org_id, WEBHOOK)
@@ -188,9 +187,9 @@ async def test_the_migration_adds_up_the_counters_of_a_webhooks_versions(
 @pytest.mark.parametrize("kept", ["salted", "none"])
 async def test_a_meter_of_before_the_migration_is_found_by_its_url(database_url: str, kept: str) -> None:
     """By the salted fingerprint of one of its versions, or where none was kept by the end of the URL."""
-    async with running_app(database_url) as app:
+    async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
-        await app.call("DELETE", CONFIG, "owner")
+        await app.send("DELETE", CONFIG, "owner")
         salted = b"saltsaltsaltsalt" + digest(WEBHOOK, b"saltsaltsaltsalt")
         assert is_salted_of(WEBHOOK, salted)
         assert not is_salted_of(f"{WEBHOOK}x", salted)
@@ -229,21 +228,30 @@ def digest(url: str, salt: bytes) -> bytes:
     return hmac.digest(salt, url.encode(), hashlib.sha256)
 
 
-async def save_token(w: World, token: str) -> None:
+async def save_token(w: Installation, token: str) -> None:
     async with w.database.transaction() as connection:
-        current = await read_destination(connection, w.box, w.org_id, lock=True)
+        current = await read_destination(connection, w.secret_box, w.org_id, lock=True)
         assert current is not None
         assert current.webhook is not None
         checked = check_url(current.webhook.url or "", Policy.of(w.settings))
         change = ConfigChange(webhook_token=token)
         await SaveConfig(
-            connection, w.box, w.org_id, "user:test", "api", change, current, checked, written_out=False, internal=False
+            connection,
+            w.secret_box,
+            w.org_id,
+            "user:test",
+            "api",
+            change,
+            current,
+            checked,
+            written_out=False,
+            internal=False,
         ).run()
 
 
 async def test_meter_that_an_earlier_release_added_for_a_known_url_is_merged(database_url: str) -> None:
     """During a rolling upgrade a web process of a release before 0010 saves a URL that has a meter already."""
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         for used_before in (2, 3):
             await w.configure(WEBHOOK)  # as an earlier release saves it: the version has no fingerprint
             await w.fetch("UPDATE clay.quota_meters SET used = :used WHERE url_fingerprint IS NULL", used=used_before)

@@ -19,15 +19,17 @@ from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.sending.drainer import Drainer
+from tests.harness.installation import Installation, install_with_drainer
 from tests.support.receiver import Receiver
-from tests.support.world import World, draining
 
 OLD, NEW, STRANGE = (SecretStr(generate_key()) for _ in range(3))
 
 
 async def test_rotation_under_load_fails_no_send(database_url: str) -> None:
     """Resealed without a pause, back and forth, while slice after slice opens the webhook anew."""
-    async with draining(database_url, leads=400, token="token-of-the-webhook", encryption_keys=(OLD, NEW)) as (
+    async with install_with_drainer(
+        database_url, leads=400, token="token-of-the-webhook", encryption_keys=(OLD, NEW)
+    ) as (
         w,
         drainer,
         clay,
@@ -59,27 +61,27 @@ async def test_rotation_under_load_fails_no_send(database_url: str) -> None:
         assert (destination.webhook.url, destination.webhook.token) == (clay.url, "token-of-the-webhook")
 
 
-async def wrong_key(_: World, drainer: Drainer) -> None:
+async def wrong_key(_: Installation, drainer: Drainer) -> None:
     drainer.context.box = SecretBox((STRANGE,))
 
 
-async def same_id_other_key(w: World, drainer: Drainer) -> None:
+async def same_id_other_key(w: Installation, drainer: Drainer) -> None:
     drainer.context.box = SecretBox(
-        (SecretStr(f"{w.box.first_key_id}:{STRANGE.get_secret_value().partition(':')[2]}"),)
+        (SecretStr(f"{w.secret_box.first_key_id}:{STRANGE.get_secret_value().partition(':')[2]}"),)
     )
 
 
-async def cut(w: World, _: Drainer) -> None:
+async def cut(w: Installation, _: Drainer) -> None:
     await w.fetch("UPDATE clay.destination_versions SET sealed_url = substring(sealed_url FOR length(sealed_url) - 1)")
 
 
-async def altered_token(w: World, _: Drainer) -> None:
+async def altered_token(w: Installation, _: Drainer) -> None:
     await w.fetch(
         "UPDATE clay.destination_versions SET sealed_token = set_byte(sealed_token, 40, get_byte(sealed_token, 40) # 1)"
     )
 
 
-async def moved_from_another_row(w: World, _: Drainer) -> None:
+async def moved_from_another_row(w: Installation, _: Drainer) -> None:
     """The same organization's, and just as readable where it was."""
     [current] = await w.fetch("SELECT version_id FROM clay.destinations")
     await w.configure("https://api.clay.com/v3/sources/webhook/another", token="other")
@@ -91,13 +93,13 @@ async def moved_from_another_row(w: World, _: Drainer) -> None:
     await w.fetch("UPDATE clay.destinations SET version_id = :id", id=current.version_id)
 
 
-async def moved_to_another_organization(w: World, _: Drainer) -> None:
+async def moved_to_another_organization(w: Installation, _: Drainer) -> None:
     """Sealed for the same row of another organization."""
     [version] = await w.fetch("SELECT id FROM clay.destination_versions")
     other = w.project_id
     await w.fetch(
         "UPDATE clay.destination_versions SET sealed_url = :sealed",
-        sealed=w.box.seal("http://127.0.0.1:1/v3/x", other, version.id),
+        sealed=w.secret_box.seal("http://127.0.0.1:1/v3/x", other, version.id),
     )
 
 
@@ -108,7 +110,7 @@ def alarms() -> float:
     return REGISTRY.get_sample_value("clay_push_secrets_unreadable_total") or 0.0
 
 
-async def tried(w: World, drainer: Drainer) -> str | None:
+async def tried(w: Installation, drainer: Drainer) -> str | None:
     async with w.database.transaction() as connection:
         destination = await read_destination(connection, drainer.context.box, w.org_id)
     assert destination is not None
@@ -125,9 +127,9 @@ async def tried(w: World, drainer: Drainer) -> str | None:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 async def test_secret_that_cannot_be_read_closes_the_destination_and_sends_nothing(
-    database_url: str, attack: Callable[[World, Drainer], asyncio.Future[None]]
+    database_url: str, attack: Callable[[Installation, Drainer], asyncio.Future[None]]
 ) -> None:
-    async with draining(database_url, leads=5, token="token-of-the-webhook") as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=5, token="token-of-the-webhook") as (w, drainer, clay):
         accepted = await w.push()
         before = alarms()
         await attack(w, drainer)
@@ -148,13 +150,13 @@ async def test_secret_that_cannot_be_read_closes_the_destination_and_sends_nothi
 
 async def test_good_test_opens_it_again_once_the_ring_is_repaired(database_url: str) -> None:
     clay = Receiver()
-    async with draining(database_url, clay, leads=3) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, _):
         await w.push()
         await wrong_key(w, drainer)
         await w.drain_all(drainer)
         assert await tried(w, drainer) == "secret_unreadable"
         assert clay.connections == 0
-        drainer.context.box = w.box
+        drainer.context.box = w.secret_box
         assert await tried(w, drainer) is None
         again = await w.push()
         await w.drain_all(drainer)

@@ -1,6 +1,6 @@
 """One guard for save, test and send: the whole table of attacks through the API and a drainer, while somebody listens inside.
 
-Who listens inside counts connections, on every local address, and every address that is dialled is heard. There must be none,
+Who listens inside counts connections, on every local address, and every address that is recorded_connections is heard. There must be none,
 whichever way was taken.
 """
 
@@ -24,13 +24,13 @@ from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.destinations import resolve as look_up
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import HOST_RULE
-from tests.clay.conftest import read_request, receivers
-from tests.destinations.test_guard import INTERNAL, ODD_SPELLINGS
-from tests.support.app import FixedResolver
-from tests.support.dials import dialled
+from tests.clay.receivers import read_request, receivers
+from tests.destinations.addresses import INTERNAL, UNUSUAL_SPELLINGS
+from tests.harness.api import FixedResolver
+from tests.harness.installation import Installation, install
+from tests.support.connections import recorded_connections
 from tests.support.name_server import name_server
 from tests.support.receiver import Receiver, receiving
-from tests.support.world import World, world
 
 SECRET_PATH = "/v3/sources/webhook/the-secret-of-this-test"
 FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
@@ -60,7 +60,7 @@ def connections(inside: socket.socket) -> int:
 class Ways:
     """The three ways to a webhook, with one policy and one resolver."""
 
-    world: World
+    installation: Installation
     api: httpx.AsyncClient
     drainer: Drainer
 
@@ -73,7 +73,7 @@ class Ways:
 
     async def test(self, url: str) -> str:
         """As if it had been saved when the policy, or the name, was another."""
-        await self.world.configure(url)
+        await self.installation.configure(url)
         answer = await self.api.post("/api/clay/test")
         said = answer.json()
         assert (answer.status_code, said.keys(), said["success"]) == (200, FINDING, False), (url, answer.text)
@@ -83,10 +83,10 @@ class Ways:
         return str(said["cause"])
 
     async def send(self, url: str) -> tuple[str, str]:
-        await self.world.configure(url)
-        accepted = await self.world.push()
-        await self.world.drain_all(self.drainer)
-        [delivery] = await self.world.deliveries(accepted.job_id)
+        await self.installation.configure(url)
+        accepted = await self.installation.push()
+        await self.installation.drain_all(self.drainer)
+        [delivery] = await self.installation.deliveries(accepted.job_id)
         return delivery.status, delivery.cause
 
 
@@ -98,7 +98,7 @@ async def three_ways(
     hosts = tuple(f"{host}:{port}" for host in ("*.clay.com", "localhost", *more_hosts))
     resolver = resolver or FixedResolver()
     settings = {"allowed_webhook_hosts": hosts, "allowed_webhook_networks": ()} | changes
-    async with world(database_url, leads=1, **settings) as w:
+    async with install(database_url, leads=1, **settings) as w:
         async with w.database.transaction() as connection:
             key = await create_key(connection, "attacker", [w.org_id], set(Scope), "test")
         client = ClayClient.create(w.settings, resolver=resolver)
@@ -119,8 +119,8 @@ async def three_ways(
 
 
 REASONS = {
-    **dict.fromkeys([*INTERNAL, *ODD_SPELLINGS], "ip_literal"),
-    **{host: "host_invalid" for host in (*INTERNAL, *ODD_SPELLINGS) if "%" in host},
+    **dict.fromkeys([*INTERNAL, *UNUSUAL_SPELLINGS], "ip_literal"),
+    **{host: "host_invalid" for host in (*INTERNAL, *UNUSUAL_SPELLINGS) if "%" in host},
     **dict.fromkeys(["0177.0.0.1", "127.0.0.01", "127.00.0.1", "１２７.0.0.1", "①②⑦.0.0.1"], "url_invalid"),
 }
 """Never `host_not_allowed`: each of these hosts that can be on the list is on the list of this test."""
@@ -135,9 +135,9 @@ def port_of(database_url: str) -> int:
 async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
     spellings = {
         host: f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
-        for host in (*INTERNAL, *ODD_SPELLINGS)
+        for host in (*INTERNAL, *UNUSUAL_SPELLINGS)
     }
-    with listening_inside() as inside, dialled(but=(port_of(database_url),)) as dials:
+    with listening_inside() as inside, recorded_connections(but=(port_of(database_url),)) as dials:
         port = inside.getsockname()[1]
         # What the settings do not take for a host cannot be freed by a mistake there either.
         freed = [place for place in spellings.values() if HOST_RULE.fullmatch(f"{place}:{port}".lower())]
@@ -156,7 +156,7 @@ async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(databas
     """Also one bad address among good ones, in either order. A refusal by policy never looks like a network error."""
     answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
     answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
-    with listening_inside() as inside, dialled(but=(port_of(database_url),)) as dials:
+    with listening_inside() as inside, recorded_connections(but=(port_of(database_url),)) as dials:
         port = inside.getsockname()[1]
         url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
         resolver = FixedResolver()
@@ -183,7 +183,7 @@ async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted
         url = f"http://hooks.clay.com:{port}{SECRET_PATH}"
         with (
             socket.create_server(("127.0.0.1", port)) as inside,
-            dialled(but=(port_of(database_url), resolver.port)) as dials,
+            recorded_connections(but=(port_of(database_url), resolver.port)) as dials,
         ):
             inside.setblocking(False)
             async with three_ways(
@@ -194,7 +194,7 @@ async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted
                     saved = await ways.api.put("/api/clay/config", json={"webhook_url": url})
                     tested = (await ways.api.post("/api/clay/test")).json() if saved.is_success else {}
                     said.append((saved.status_code, tested.get("cause")))
-                    await ways.world.configure(url)
+                    await ways.installation.configure(url)
                     tested = (await ways.api.post("/api/clay/test")).json()
                     said.append((0, tested["cause"]))
             assert connections(inside) == 0
@@ -250,7 +250,7 @@ async def test_network_error_is_told_apart_from_a_refusal(database_url: str) -> 
         port = server.getsockname()[1]
     hosts = (f"hooks.clay.com:{port}",)
     resolver = FixedResolver({"hooks.clay.com": []})
-    async with world(database_url, leads=1, allowed_webhook_hosts=hosts) as w:
+    async with install(database_url, leads=1, allowed_webhook_hosts=hosts) as w:
         async with w.database.transaction() as connection:
             key = await create_key(connection, "config", [w.org_id], {Scope.CONFIG}, "test")
         app = create_app(

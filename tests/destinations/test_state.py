@@ -7,28 +7,28 @@ import pytest
 
 from clay_push_service.destinations.state import close_version, read_version, take_probe
 from clay_push_service.states import DestinationState
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 
 @pytest.fixture
-async def w(database_url: str) -> AsyncIterator[World]:
-    async with world(database_url, leads=1) as made:
+async def w(database_url: str) -> AsyncIterator[Installation]:
+    async with install(database_url, leads=1) as made:
         yield made
 
 
-async def probed(w: World, version_id: UUID) -> bool:
+async def probed(w: Installation, version_id: UUID) -> bool:
     async with w.database.transaction() as connection:
         return await take_probe(connection, version_id, 30.0)
 
 
-async def put(w: World, state: str, probe_at: str) -> None:
+async def put(w: Installation, state: str, probe_at: str) -> None:
     reason = "NULL" if state == "open" else "'server_error'"
     await w.fetch(
         f"UPDATE clay.destination_versions SET state = '{state}', state_reason = {reason}, probe_at = {probe_at}"
     )
 
 
-async def test_one_worker_probes_every_probe_seconds(w: World) -> None:
+async def test_one_worker_probes_every_probe_seconds(w: Installation) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     await put(w, "waiting", "now() - interval '1 second'")
     assert await probed(w, version_id)
@@ -41,13 +41,13 @@ async def test_one_worker_probes_every_probe_seconds(w: World) -> None:
     ("state", "probe_at"),
     [("waiting", "now() + interval '10 seconds'"), ("open", "now() - interval '1 second'"), ("closed", "now()")],
 )
-async def test_what_does_not_wait_or_was_just_probed_is_not_probed(w: World, state: str, probe_at: str) -> None:
+async def test_what_does_not_wait_or_was_just_probed_is_not_probed(w: Installation, state: str, probe_at: str) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     await put(w, state, probe_at)
     assert not await probed(w, version_id)
 
 
-async def test_what_is_closed_keeps_its_first_reason_and_time(w: World) -> None:
+async def test_what_is_closed_keeps_its_first_reason_and_time(w: Installation) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     for reason in ("webhook_gone", "blocked"):
         async with w.database.transaction() as connection:
@@ -58,7 +58,7 @@ async def test_what_is_closed_keeps_its_first_reason_and_time(w: World) -> None:
         assert (found.state, found.state_reason) == (DestinationState.CLOSED, "webhook_gone")
 
 
-async def test_a_version_of_another_organization_does_not_exist(w: World) -> None:
+async def test_a_version_of_another_organization_does_not_exist(w: Installation) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     async with w.database.transaction() as connection:
         assert await read_version(connection, uuid4(), version_id) is None

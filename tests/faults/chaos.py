@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,31 +15,25 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from clay_push_service.demo import postgres
+from clay_push_service.local_database import postgres
 from tests.faults.customers import Customer
-from tests.faults.field import AWAY, Field
+from tests.harness.fault_run import UNAVAILABLE, FaultRun
+from tests.harness.supervisor import Supervisor
+from tests.support.programs import free_port
 from tests.support.proxy import Cut
-from tests.support.supervisor import Supervisor
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
-async def web_processes(ground: Field, number: int) -> AsyncIterator[tuple[list[Supervisor], list[str]]]:
+async def web_processes(run: FaultRun, number: int) -> AsyncIterator[tuple[list[Supervisor], list[str]]]:
     """`clay-push serve`, each on a port of its own and kept running. Yields their supervisors and addresses."""
     ports = [free_port() for _ in range(number)]
     async with contextlib.AsyncExitStack() as stack:
         supervisors = []
         for port in ports:
-            web = Supervisor(ground.workers.settings, ground.workers.log, ("clay_push_service.cli", "serve"))
+            web = Supervisor(run.workers.settings, run.workers.log, ("clay_push_service.cli", "serve"))
             stack.push_async_callback(web.close)
             web.change(PORT=str(port))
-            await web.keep(1)
+            await web.keep_running(1)
             supervisors.append(web)
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         for url in urls:
@@ -62,7 +55,7 @@ async def answering(url: str, seconds: float = 120.0) -> None:
 class Chaos:
     """Draws one act after another. `done` counts them by name."""
 
-    ground: Field
+    fault_run: FaultRun
     webs: Sequence[Supervisor]
     customers: Sequence[Customer]
     server: postgres.Server
@@ -76,8 +69,8 @@ class Chaos:
             for each in self.customers:
                 group.create_task(self._act(each, until))
             group.create_task(self._break(until))
-        self.ground.proxy.heal()
-        for supervisor in (self.ground.workers, *self.webs):
+        self.fault_run.proxy.heal()
+        for supervisor in (self.fault_run.workers, *self.webs):
             for index in range(len(supervisor.processes)):
                 supervisor.send(signal.SIGCONT, index)
 
@@ -93,7 +86,7 @@ class Chaos:
         ]
         while time.monotonic() < until:
             [(name, act, _)] = self.chance.choices(acts, [weight for *_, weight in acts])
-            if name.startswith(("push", "retry")) and await pending(self.ground, actor.org_id) > actor.most_pending:
+            if name.startswith(("push", "retry")) and await pending(self.fault_run, actor.org_id) > actor.most_pending:
                 name, act = "look", actor.look
             await act()
             self.done[name] += 1
@@ -101,9 +94,9 @@ class Chaos:
 
     async def _break(self, until: float) -> None:
         faults: list[tuple[str, Callable[[], Awaitable[None]], int]] = [
-            ("kill a worker", lambda: self._signal(self.ground.workers, signal.SIGKILL), 3),
-            ("stop a worker", lambda: self._freeze(self.ground.workers), 4),
-            ("end a worker", lambda: self._signal(self.ground.workers, signal.SIGTERM), 2),
+            ("kill a worker", lambda: self._signal(self.fault_run.workers, signal.SIGKILL), 3),
+            ("stop a worker", lambda: self._freeze(self.fault_run.workers), 4),
+            ("end a worker", lambda: self._signal(self.fault_run.workers, signal.SIGTERM), 2),
             ("kill a web process", lambda: self._signal(self.chance.choice(self.webs), signal.SIGKILL), 2),
             ("stop a web process", lambda: self._freeze(self.chance.choice(self.webs)), 2),
             ("end a web process", lambda: self._signal(self.chance.choice(self.webs), signal.SIGTERM), 1),
@@ -133,16 +126,16 @@ class Chaos:
             process.send_signal(signal.SIGCONT)
 
     async def _reset(self) -> None:
-        self.ground.proxy.reset_all()
+        self.fault_run.proxy.reset_all()
 
     async def _silence(self) -> None:
-        self.ground.proxy.partition()
+        self.fault_run.proxy.partition()
         await asyncio.sleep(self.chance.uniform(0.5, 4.0))
-        self.ground.proxy.heal()
+        self.fault_run.proxy.heal()
 
     async def _lose_commit(self) -> None:
         pattern = self.chance.choice((b"AS result (id, kind", b"AS delivery SET state = 'sending'", b"clay.push_jobs"))
-        self.ground.proxy.cuts[:] = [Cut(b"COMMIT", after=pattern, delivered=True)]
+        self.fault_run.proxy.cuts[:] = [Cut(b"COMMIT", after=pattern, delivered=True)]
 
     async def _crash(self) -> None:
         await asyncio.to_thread(self.server.stop, self.chance.choice(("immediate", "fast")))
@@ -150,30 +143,30 @@ class Chaos:
         await asyncio.to_thread(self.server.start_again)
 
 
-async def rows(ground: Field, statement: str, *values: Any) -> list[asyncpg.Record]:
+async def rows(run: FaultRun, statement: str, *values: Any) -> list[asyncpg.Record]:
     """On a connection of the test's own, past the proxy; waits while PostgreSQL is away."""
     while True:
         try:
-            connection = await asyncpg.connect(ground.world.settings.database_url, timeout=10)
+            connection = await asyncpg.connect(run.installation.settings.database_url, timeout=10)
             try:
                 return list(await connection.fetch(statement, *values))
             finally:
                 await connection.close(timeout=5)
-        except AWAY:
+        except UNAVAILABLE:
             await asyncio.sleep(0.2)
 
 
-async def pending(ground: Field, org_id: UUID) -> int:
+async def pending(run: FaultRun, org_id: UUID) -> int:
     """Deliveries of the organization that are not done."""
     [row] = await rows(
-        ground, "SELECT count(*) AS left FROM clay.clay_push_log WHERE org_id = $1 AND state <> 'done'", org_id
+        run, "SELECT count(*) AS left FROM clay.clay_push_log WHERE org_id = $1 AND state <> 'done'", org_id
     )
     left: int = row["left"]
     return left
 
 
-async def settled(ground: Field, seconds: float) -> None:
+async def settled(run: FaultRun, seconds: float) -> None:
     """Return when no push job is live."""
     async with asyncio.timeout(seconds):
-        while await rows(ground, "SELECT 1 FROM clay.push_jobs WHERE status IN ('pending', 'running') LIMIT 1"):  # noqa: ASYNC110 - another process has no event
+        while await rows(run, "SELECT 1 FROM clay.push_jobs WHERE status IN ('pending', 'running') LIMIT 1"):  # noqa: ASYNC110 - another process has no event
             await asyncio.sleep(0.5)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.faults.field import REPORT, Line
+from tests.harness.fault_run import REPORTS, FaultReport
 
 FAULT = "fault"
 
@@ -16,15 +16,15 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What a test has accounted goes with its report, which also comes from another process."""
     if call.when == "call":
-        item.user_properties += [(FAULT, asdict(line)) for line in REPORT]
-        REPORT.clear()
+        item.user_properties += [(FAULT, asdict(line)) for line in REPORTS]
+        REPORTS.clear()
     return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     lines = [
-        Line(**said)
+        FaultReport(**said)
         for report in sorted(reports, key=lambda report: report.location[:2])
         if report.when == "call"
         for name, said in report.user_properties

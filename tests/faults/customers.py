@@ -11,8 +11,8 @@ import httpx
 
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
-from tests.faults.field import Field
-from tests.faults.odd_clay import OddClay
+from tests.faults.random_receiver import RandomReceiver
+from tests.harness.fault_run import FaultRun
 
 ANSWERED = frozenset({200, 201, 202, 404, 409, 422, 429, 503})
 """What the API may answer while everything around it fails. Never 500."""
@@ -25,7 +25,7 @@ class Customer:
     org_id: UUID
     project_id: UUID
     lead_ids: list[UUID]
-    clay: OddClay
+    clay: RandomReceiver
     rates_ms: Sequence[int]
     most_pending: int
     key: str
@@ -82,13 +82,13 @@ class Customer:
 
 
 async def customer(
-    ground: Field, project: tuple[UUID, UUID, list[UUID]], clay: OddClay, rates_ms: Sequence[int], *,
+    run: FaultRun, project: tuple[UUID, UUID, list[UUID]], clay: RandomReceiver, rates_ms: Sequence[int], *,
     most_pending: int, urls: Sequence[str], chance: random.Random,
 ) -> Customer:  # fmt: skip
     """An organization with a destination and a key."""
     org_id, project_id, lead_ids = project
-    await ground.world.configure(clay.url, org_id=org_id, rate_limit_ms=rates_ms[0])
+    await run.installation.configure(clay.url, org_id=org_id, rate_limit_ms=rates_ms[0])
     scopes = [Scope.PUSH, Scope.READ, Scope.CONFIG, Scope.ERASE]
-    async with ground.world.database.transaction() as connection:
+    async with run.installation.database.transaction() as connection:
         made = await create_key(connection, "chaos", [org_id], scopes, "operator")
     return Customer(org_id, project_id, lead_ids, clay, rates_ms, most_pending, made.plain, urls, chance)

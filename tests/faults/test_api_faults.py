@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.support.databases import TestServer
-from tests.support.stage import Stage, stage
+from tests.harness.databases import TestServer
+from tests.harness.service import Service, run_service
 
 REQUESTS = 8
 CUT_LISTENERS = """
@@ -20,15 +20,15 @@ WHERE application_name = 'clay-push-listen' AND datname = current_database()
 LEADS_EACH = 10
 
 
-async def _ask_until_accepted(service: Stage, number: int) -> tuple[str, Counter[int]]:
+async def _ask_until_accepted(service: Service, number: int) -> tuple[str, Counter[int]]:
     """As a client does that was told 503 or lost its answer: the same request with the same key again. Returns the job."""
-    lead_ids = service.project.lead_ids[number * LEADS_EACH :][:LEADS_EACH]
-    body = {"lead_ids": [str(each) for each in lead_ids], "project_id": str(service.project.project_id)}
+    lead_ids = service.lead_ids[number * LEADS_EACH :][:LEADS_EACH]
+    body = {"lead_ids": [str(each) for each in lead_ids], "project_id": str(service.project_id)}
     answers: Counter[int] = Counter()
     async with asyncio.timeout(60):
         while True:
-            answer = await service.api.post(
-                "/api/clay/push", json=body, headers=service.as_user() | {"Idempotency-Key": f"request-{number}"}
+            answer = await service.api.http.post(
+                "/api/clay/push", json=body, headers=service.api.headers() | {"Idempotency-Key": f"request-{number}"}
             )
             answers[answer.status_code] += 1
             if answer.status_code == 503:
@@ -45,7 +45,7 @@ async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_
     server = postgres.embedded
     if server is None:
         pytest.skip("needs a PostgreSQL that it may stop")
-    async with stage(database_url, tmp_path) as service:
+    async with run_service(database_url, tmp_path) as service:
         await service.configure()
         await asyncio.to_thread(server.stop, "immediate")
         asking = [asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2)]
@@ -62,20 +62,20 @@ async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_
         assert len({job_id for job_id, _ in accepted}) == REQUESTS
         for number, (job_id, _) in enumerate(accepted):
             assert (await _ask_until_accepted(service, number))[0] == job_id, "the same request is the same push job"
-            job = await service.ended(job_id, 60.0)
+            job = await service.api.finished(job_id, 60.0)
             assert job["lead_count"] == LEADS_EACH == job["success_count"] + job["failed_count"]
             assert job["failed_count"] == job["unknown_count"], "a crash makes uncertain, and nothing else fails"
-        jobs = await service.call("GET", "/api/clay/jobs?limit=100")
+        jobs = await service.api.call("GET", "/api/clay/jobs?limit=100")
         assert len(jobs["jobs"]) == REQUESTS
         assert (await service.sandbox.counts())["repeated_leads"] == 0
 
 
 async def test_who_watches_a_push_job_sees_its_end_though_the_listen_is_lost(database_url: str, tmp_path: Path) -> None:
-    async with stage(database_url, tmp_path) as service:
+    async with run_service(database_url, tmp_path) as service:
         await service.configure(rate_limit_ms=50)
-        answer = await service.push(list(service.project.lead_ids[:80]))
+        answer = await service.api.push(list(service.lead_ids[:80]))
         watching = asyncio.create_task(
-            service.api.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.as_user())
+            service.api.http.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.api.headers())
         )
         same_role = await asyncpg.connect(service.settings.database_url)
         for _ in range(2):  # it listens again after it was cut off
@@ -83,7 +83,7 @@ async def test_who_watches_a_push_job_sees_its_end_though_the_listen_is_lost(dat
                 while not await same_role.fetchval(CUT_LISTENERS):  # noqa: ASYNC110 - the server has no event
                     await asyncio.sleep(0.05)
         await same_role.close()
-        job = await service.ended(answer["job_id"], 60.0)
+        job = await service.api.finished(answer["job_id"], 60.0)
         response = await asyncio.wait_for(watching, 60.0)
         snapshots = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
         assert (snapshots[-1]["status"], snapshots[-1]["success_count"]) == ("completed", job["success_count"])

@@ -10,7 +10,7 @@ import pytest
 
 from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host.read_lead_rows import COUNTS, FLAGS, LEAD_COLUMNS, SCORE_COLUMNS, SOCIAL_COLUMNS
-from tests.support import world
+from tests.harness.installation import install_with_drainer
 
 TEXTS = (
     "repeat('x', 200000)",
@@ -107,7 +107,7 @@ async def spoil(host: asyncpg.Connection, vintage: Vintage, case: Case, lead_id:
 @pytest.mark.parametrize("vintage", Vintage)
 async def test_one_bad_lead_never_stops_another(database_url: str, vintage: Vintage) -> None:
     """Every column that a payload reads of a lead is given its worst values, one lead each; ten others are fine."""
-    async with world.draining(database_url, leads=600, vintage=vintage) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=600, vintage=vintage) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:
             tried = await cases(host, vintage, OF_A_LEAD)
@@ -143,7 +143,7 @@ async def test_bad_name_of_a_project_or_repository_ends_every_lead_of_it(
     database_url: str, vintage: Vintage, table: str
 ) -> None:
     """It is in the payload of each of its leads; not one of them may be left over, whatever it is."""
-    async with world.draining(database_url, leads=5, vintage=vintage) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=5, vintage=vintage) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:
             number = count(1)

@@ -6,40 +6,27 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from clay_push_service.deliveries.invariants import verify
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.columns import Vintage, name_in
 from tests.faults.chaos import Chaos, rows, settled, web_processes
 from tests.faults.customers import Customer, customer
-from tests.faults.field import REPORT, Field, Line, broken_ground, place_of
-from tests.faults.odd_clay import OddClay, own_thread
-from tests.support.databases import TestServer
+from tests.faults.random_receiver import RandomReceiver, own_thread
+from tests.harness.databases import TestServer
+from tests.harness.fault_run import REPORTS, FaultReport, FaultRun, run_with_faults
+from tests.harness.installation import address_of
+from tests.harness.nexusleads import NexusLeads
 
 SEED = 20_261_130
 PATIENCE = timedelta(seconds=30)
 FAST_IN_FLIGHT = 8
 
 
-async def second_project(database_url: str, leads: int) -> tuple[UUID, UUID, list[UUID]]:
-    """Another organization with a project of its own. Returns organization, project, leads."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        today = await connection.fetchval("SELECT to_regclass('public.members') IS NOT NULL")
-        vintage = Vintage.TODAY if today else Vintage.DOCUMENT
-        [project] = await load_bulk(connection, vintage, organizations=1, leads_per_project=leads)
-        lead_id = name_in("lead_id", vintage)
-        found = await connection.fetch(
-            f"SELECT {lead_id} FROM lead_scores WHERE project_id = $1 ORDER BY 1", project.project_id
-        )
-        await connection.execute(
-            "INSERT INTO org_billing (org_id, is_enterprise) VALUES ($1, true) ON CONFLICT DO NOTHING", project.org_id
-        )
-    finally:
-        await connection.close()
-    return project.org_id, project.project_id, [row[0] for row in found]
+async def second_project(host: NexusLeads, leads: int) -> tuple[UUID, UUID, list[UUID]]:
+    """Another organization with its own project. Returns organization, project, leads."""
+    org_id = await host.organization("Second")
+    project_id = await host.project(org_id)
+    return org_id, project_id, list(await host.bulk_leads(project_id, leads))
 
 
 @pytest.mark.timeout(900)
@@ -49,25 +36,23 @@ async def test_chaos(database_url: str, tmp_path: Path, postgres: TestServer, se
         pytest.skip("needs a PostgreSQL that it may crash")
     chance = random.Random(SEED)
     with (
-        own_thread(OddClay(SEED, throttles=(40,), delay_seconds=0.02)) as slow_clay,
-        own_thread(OddClay(SEED + 1, throttles=(), delay_seconds=0.2)) as fast_clay,
+        own_thread(RandomReceiver(SEED, throttles=(40,), delay_seconds=0.02)) as slow_clay,
+        own_thread(RandomReceiver(SEED + 1, throttles=(), delay_seconds=0.2)) as fast_clay,
     ):
-        hosts = (place_of(slow_clay), place_of(fast_clay))
+        hosts = (address_of(slow_clay), address_of(fast_clay))
         async with (
-            broken_ground(
+            run_with_faults(
                 database_url, tmp_path, leads=1500, workers=2, other_hosts=hosts, watchdog_seconds=5.0,
                 in_flight_per_destination=FAST_IN_FLIGHT, shutdown_grace_seconds=3.0, retry_delays_seconds=(0.1, 0.3, 1.0),
-            ) as ground,
-            web_processes(ground, 2) as (webs, urls),
+            ) as run,
+            web_processes(run, 2) as (webs, urls),
         ):  # fmt: skip
-            w = ground.world
+            w = run.installation
             first = (w.org_id, w.project_id, list(w.lead_ids))
-            paced = await customer(
-                ground, first, slow_clay, (100, 100, 150), most_pending=150, urls=urls, chance=chance
-            )
+            paced = await customer(run, first, slow_clay, (100, 100, 150), most_pending=150, urls=urls, chance=chance)
             unpaced = await customer(
-                ground,
-                await second_project(database_url, 1500),
+                run,
+                await second_project(run.host, 1500),
                 fast_clay,
                 (0,),
                 most_pending=600,
@@ -77,22 +62,22 @@ async def test_chaos(database_url: str, tmp_path: Path, postgres: TestServer, se
             for actor in (paced, unpaced):
                 await actor.push(size=60)
                 assert actor.answers == {202: 1}
-            chaos = Chaos(ground, webs, (paced, unpaced), postgres.embedded, chance)
+            chaos = Chaos(run, webs, (paced, unpaced), postgres.embedded, chance)
             await chaos.run(seconds)
             ended = time.monotonic()
-            await settled(ground, 300.0)
+            await settled(run, 300.0)
             await w.database.engine.dispose()  # its connections may be from before a crash
             async with w.database.transaction() as connection:
                 assert await verify(connection, PATIENCE) == []
             for actor in (paced, unpaced):
-                await account(ground, actor, f"chaos for {seconds:.0f} s", time.monotonic() - ended)
+                await account(run, actor, f"chaos for {seconds:.0f} s", time.monotonic() - ended)
             assert slow_clay.most_in_a_second() <= 11, "10 a second, and one for the network's jitter"
 
 
-async def account(ground: Field, actor: Customer, fault: str, recovery_seconds: float) -> None:
+async def account(run: FaultRun, actor: Customer, fault: str, recovery_seconds: float) -> None:
     """Hold every delivery of an organization against every POST that its receiver has seen."""
     found = await rows(
-        ground,
+        run,
         "SELECT id::text AS id, status, state, cause FROM clay.clay_push_log WHERE org_id = $1",
         actor.org_id,
     )
@@ -108,12 +93,12 @@ async def account(ground: Field, actor: Customer, fault: str, recovery_seconds: 
     # Sent again: only after a 5xx, which is tried again, and a 429, which Clay has dropped.
     doubled = {each: answers for each, answers in posts.items() if not set(answers[:-1]) <= {"failed", "throttled"}}
     used = sum(row["status"] == "success" or (row["status"], row["cause"]) == ("failed", "unknown") for row in found)
-    [meter] = await rows(ground, QUOTA_USED, actor.org_id)
+    [meter] = await rows(run, QUOTA_USED, actor.org_id)
     uncertain = sum(row["cause"] == "unknown" for row in found) + sum(
         answers.count("failed") for answers in posts.values()
     )
     repeated = sum(len(answers) - 1 for answers in posts.values())
-    REPORT.append(Line(fault, len(found), len(lost), repeated, uncertain, recovery_seconds))
+    REPORTS.append(FaultReport(fault, len(found), len(lost), repeated, uncertain, recovery_seconds))
     assert lost == []
     assert doubled == {}
     assert meter["used"] == used, "the quota meter counts what Clay took, or may have taken"

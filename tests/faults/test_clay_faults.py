@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.faults.field import broken_ground, faulty
+from tests.harness.fault_run import faulty, run_with_faults
 from tests.support.receiver import OK, Behaviour, status
 
 RETRY_AFTERS = (
@@ -30,16 +30,16 @@ async def test_every_spelling_of_retry_after_is_waited_out_and_nothing_is_lost(
     def answer(number: int, _body: bytes) -> Behaviour:
         return status(429, headers=RETRY_AFTERS[number]) if number < len(RETRY_AFTERS) else OK
 
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=30, answer=answer, in_flight_per_destination=len(RETRY_AFTERS)
-    ) as field:
-        accepted = await field.world.push()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account(f"429 with {len(RETRY_AFTERS)} kinds of Retry-After", accepted.job_id)
+    ) as run:
+        accepted = await run.installation.push()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost(f"429 with {len(RETRY_AFTERS)} kinds of Retry-After", accepted.job_id)
         assert (line.uncertain, line.doubled) == (0, 0)
-        job = await field.world.job(accepted.job_id)
+        job = await run.installation.job(accepted.job_id)
         assert job.success_count == 30
-        assert {row.attempts for row in await field.world.deliveries(accepted.job_id)} == {1}
+        assert {row.attempts for row in await run.installation.deliveries(accepted.job_id)} == {1}
 
 
 def in_seconds(seconds: float) -> str:
@@ -61,19 +61,19 @@ async def test_nothing_is_sent_before_the_moment_that_clay_named(
         moments.extend((time.monotonic(), time.monotonic() + seconds))
         return status(429, headers=f"Retry-After: {said}\r\n")
 
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=35, answer=answer, workers=2, rate_limit_ms=50, delay_seconds=0.0
-    ) as field:
-        accepted = await field.world.push()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account("429 with a moment to come", accepted.job_id)
+    ) as run:
+        accepted = await run.installation.push()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost("429 with a moment to come", accepted.job_id)
         asked, moment = moments
         assert moment - asked > 2
-        too_early = [post.at - asked for post in field.clay.posts if asked + 0.7 < post.at < moment - 0.02]
+        too_early = [post.at - asked for post in run.receiver.posts if asked + 0.7 < post.at < moment - 0.02]
         assert too_early == []
-        assert sum(post.at > moment - 0.02 for post in field.clay.posts) > 10, "and then it goes on"
+        assert sum(post.at > moment - 0.02 for post in run.receiver.posts) > 10, "and then it goes on"
         assert line.uncertain == 0
-        assert {row.attempts for row in await field.world.deliveries(accepted.job_id)} == {1}
+        assert {row.attempts for row in await run.installation.deliveries(accepted.job_id)} == {1}
 
 
 PAUSED = """
@@ -87,26 +87,28 @@ async def test_no_pause_is_longer_than_15_minutes(database_url: str, tmp_path: P
     def answer(number: int, _body: bytes) -> Behaviour:
         return OK if number else status(429, headers=f"Retry-After: {after}\r\n")
 
-    async with broken_ground(database_url, tmp_path, leads=30, answer=answer, rate_limit_ms=100) as field:
-        await field.world.push()
-        await field.clay.until(1, 30.0)
-        while not await field.world.fetch(PAUSED):  # noqa: ASYNC110 - a row in the database
+    async with run_with_faults(database_url, tmp_path, leads=30, answer=answer, rate_limit_ms=100) as run:
+        await run.installation.push()
+        await run.receiver.until(1, 30.0)
+        while not await run.installation.fetch(PAUSED):  # noqa: ASYNC110 - a row in the database
             await asyncio.sleep(0.1)
-        sent = len(field.clay.posts)
+        sent = len(run.receiver.posts)
         await asyncio.sleep(1.0)
-        assert len(field.clay.posts) == sent
-        [row] = await field.world.fetch("SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.workspaces")
+        assert len(run.receiver.posts) == sent
+        [row] = await run.installation.fetch(
+            "SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.workspaces"
+        )
         assert 600 < row.pause < 900  # the test itself may be slow
-        assert set(await field.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
+        assert set(await run.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
 
 
 async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=300, workers=2, answer=faulty(0.2), delay_seconds=0.0
-    ) as field:
-        accepted = await field.world.push()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account("20 % resets, stalls, 5xx", accepted.job_id, "unknown", "server_error")
+    ) as run:
+        accepted = await run.installation.push()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost("20 % resets, stalls, 5xx", accepted.job_id, "unknown", "server_error")
         assert line.uncertain > 0
 
 
@@ -146,20 +148,20 @@ async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, t
     port = server.sockets[0].getsockname()[1]
     async with (
         server,
-        broken_ground(
+        run_with_faults(
             database_url, tmp_path, leads=2, workers=0, allowed_webhook_hosts=(f"localhost:{port}", "127.0.0.1"),
             ca_file=str(tmp_path / "ca.pem"), connect_timeout_seconds=10,
-        ) as field,
+        ) as run,
     ):  # fmt: skip
-        await field.world.configure(f"https://localhost:{port}/v3/sources/webhook/x")
-        accepted = await field.world.push()
-        await field.workers.keep(1)
-        await field.ended(accepted.job_id, 30.0)
+        await run.installation.configure(f"https://localhost:{port}/v3/sources/webhook/x")
+        accepted = await run.installation.push()
+        await run.workers.keep_running(1)
+        await run.wait_until_finished(accepted.job_id, 30.0)
         if kind == "good":
-            assert await field.statuses() == {"done": 2}
+            assert await run.statuses() == {"done": 2}
             assert len(received) == 2
         else:
-            assert await field.statuses() == {"certificate_error": 2}
+            assert await run.statuses() == {"certificate_error": 2}
             assert received == []
 
 
@@ -172,7 +174,7 @@ async def test_clay_answers_5xx_for_two_minutes(database_url: str, tmp_path: Pat
     def answer(_number: int, _body: bytes) -> Behaviour:
         return status(chance.choice((500, 502, 503, 504))) if time.monotonic() < over else OK
 
-    async with broken_ground(
+    async with run_with_faults(
         database_url,
         tmp_path,
         leads=300,
@@ -180,11 +182,11 @@ async def test_clay_answers_5xx_for_two_minutes(database_url: str, tmp_path: Pat
         workers=2,
         outage_probe_seconds=2.0,
         retry_delays_seconds=(1.0, 2.0, 4.0),
-    ) as field:
-        accepted = await field.world.push()
+    ) as run:
+        accepted = await run.installation.push()
         await asyncio.sleep(120)
-        field.fault_over()
-        await field.ended(accepted.job_id, 60.0)
-        await field.account("Clay answers 5xx for 2 minutes", accepted.job_id)
-        assert (await field.world.job(accepted.job_id)).success_count == 300
-        assert len(field.clay.posts) < 300 + 200, "an outage is probed with one lead, not pushed to with all"
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        await run.assert_nothing_lost("Clay answers 5xx for 2 minutes", accepted.job_id)
+        assert (await run.installation.job(accepted.job_id)).success_count == 300
+        assert len(run.receiver.posts) < 300 + 200, "an outage is probed with one lead, not pushed to with all"

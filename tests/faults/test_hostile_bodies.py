@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from clay_push_service.host.columns import Vintage
-from tests.support import world
-from tests.support.nexusleads import miniature_host
-from tests.support.stage import REPOSITORY, access_token, environment
+from tests.harness.nexusleads import open_nexusleads
+from tests.harness.service import REPOSITORY
+from tests.harness.settings import access_token, environment_of, make_local_settings
 
 CALLS = (
     ("POST", "/api/clay/push"), ("POST", "/api/clay/push-filtered"), ("PUT", "/api/clay/config"),
@@ -96,11 +96,11 @@ def port() -> int:
 @asynccontextmanager
 async def serving(database_url: str, port: int) -> AsyncIterator[Api]:
     """The API as a process of its own, and a token of an owner: whatever is behind the door is open to it."""
-    async with miniature_host(database_url, Vintage.TODAY) as host:
+    async with open_nexusleads(database_url, Vintage.TODAY) as host:
         await host.member(await host.organization(), "owner", "owner")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "clay_push_service.cli", "serve", cwd=REPOSITORY,
-        env=environment(world.settings_of_tests(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
+        env=environment_of(make_local_settings(database_url)) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_LOG_LEVEL": "ERROR"},
     )  # fmt: skip
     headers = {"Authorization": f"Bearer {access_token('owner')}", "Content-Type": "application/json"}
     try:

@@ -9,30 +9,30 @@ import pytest
 from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
 from clay_push_service.sending.pacing import WINDOW_LEADS
 from clay_push_service.sending.slice import FIRST_BATCH
-from tests.faults.field import Field, broken_ground, faulty
-from tests.support.databases import TestServer
+from tests.harness.databases import TestServer
+from tests.harness.fault_run import FaultRun, faulty, run_with_faults
 
 
-async def kill_at_random(field: Field, kills: int, chance: random.Random, *, apart: int) -> None:
+async def kill_at_random(run: FaultRun, kills: int, chance: random.Random, *, apart: int) -> None:
     """Each after some more POSTs, so that all of them hit workers at work; whichever runs longest."""
     for _ in range(kills):
-        wanted = len(field.clay.posts) + chance.randint(1, apart)
-        await field.clay.until(wanted, 60.0)
+        wanted = len(run.receiver.posts) + chance.randint(1, apart)
+        await run.receiver.until(wanted, 60.0)
         await asyncio.sleep(chance.random() * 0.1)
-        while not field.workers.kill():  # noqa: ASYNC110 - a test looks, it need not be told
+        while not run.workers.kill():  # noqa: ASYNC110 - a test looks, it need not be told
             await asyncio.sleep(0.05)
 
 
 async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(database_url, tmp_path, leads=300, workers=2) as field:
-        accepted = await field.world.push()
-        await kill_at_random(field, 10, random.Random(11), apart=10)
-        field.fault_over()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account("10 kill -9 at random", accepted.job_id, "unknown")
+    async with run_with_faults(database_url, tmp_path, leads=300, workers=2) as run:
+        accepted = await run.installation.push()
+        await kill_at_random(run, 10, random.Random(11), apart=10)
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost("10 kill -9 at random", accepted.job_id, "unknown")
         assert line.doubled == 0
-        assert field.workers.ended.count(-9) == 10
-        statuses = await field.statuses()
+        assert run.workers.ended.count(-9) == 10
+        statuses = await run.statuses()
         assert statuses["poison"] == 0, "none of these leads is to blame"
 
 
@@ -44,19 +44,21 @@ async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing
     server = postgres.embedded
     if server is None:
         pytest.skip("needs a PostgreSQL that it may stop")
-    async with broken_ground(database_url, tmp_path, leads=2000, workers=2, answer=faulty(0.2)) as field:
-        accepted = await field.world.push()
+    async with run_with_faults(database_url, tmp_path, leads=2000, workers=2, answer=faulty(0.2)) as run:
+        accepted = await run.installation.push()
         chance = random.Random(12)
         for part in (9, 8, 8):
-            await kill_at_random(field, part, chance, apart=60)
+            await kill_at_random(run, part, chance, apart=60)
             if part == 8:
                 await asyncio.to_thread(server.stop, "immediate")
                 await asyncio.to_thread(server.start_again)
-        field.fault_over()
-        await field.ended(accepted.job_id, 300.0)
-        await field.account("25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id, "unknown", "server_error")
-        assert field.workers.ended.count(-9) == 25
-        assert 0 not in field.workers.ended
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 300.0)
+        await run.assert_nothing_lost(
+            "25 kill -9, 2 PostgreSQL crashes, 20 % faults", accepted.job_id, "unknown", "server_error"
+        )
+        assert run.workers.ended.count(-9) == 25
+        assert 0 not in run.workers.ended
 
 
 @pytest.mark.faults
@@ -69,20 +71,20 @@ async def test_a_lead_that_kills_whoever_builds_it_is_poison_and_its_neighbours_
     A neighbour of the first time that was being sent just then is unknown: nobody recorded what Clay said of it. When it
     is tried alone, nobody else is on the way.
     """
-    async with broken_ground(database_url, tmp_path, leads=leads, workers=0) as field:
-        victim = field.world.lead_ids[place]
-        field.workers._command = ("tests.faults.dying", "poison", str(victim))
-        accepted = await field.world.push()
-        await field.workers.keep(1)
-        await field.ended(accepted.job_id, 60.0)
-        await field.account(f"1 poison among {leads}", accepted.job_id, "poison", "unknown")
-        assert field.workers.ended == [-9] * LOST_CLAIMS_TO_POISON
-        rows = {row.contributor_id: row for row in await field.world.deliveries(accepted.job_id)}
+    async with run_with_faults(database_url, tmp_path, leads=leads, workers=0) as run:
+        victim = run.installation.lead_ids[place]
+        run.workers.command = ("tests.faults.dying", "poison", str(victim))
+        accepted = await run.installation.push()
+        await run.workers.keep_running(1)
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        await run.assert_nothing_lost(f"1 poison among {leads}", accepted.job_id, "poison", "unknown")
+        assert run.workers.ended == [-9] * LOST_CLAIMS_TO_POISON
+        rows = {row.contributor_id: row for row in await run.installation.deliveries(accepted.job_id)}
         assert rows.pop(victim).cause == "poison"
         assert {row.cause for row in rows.values()} <= {None, "unknown"}
         assert sum(row.cause == "unknown" for row in rows.values()) <= (0 if leads <= FIRST_BATCH else 2 * WINDOW_LEADS)
-        assert set(field.clay.leads.values()) == {1}
-        assert str(victim) not in field.clay.leads
+        assert set(run.receiver.leads.values()) == {1}
+        assert str(victim) not in run.receiver.leads
         assert {row.lost_claims for row in rows.values() if row.status == "success"} == {0}, (
             "suspicion ends with success"
         )
@@ -90,10 +92,10 @@ async def test_a_lead_that_kills_whoever_builds_it_is_poison_and_its_neighbours_
 
 @pytest.mark.parametrize("pushes", [20])
 async def test_identical_pushes_at_once_send_each_lead_once(database_url: str, tmp_path: Path, pushes: int) -> None:
-    async with broken_ground(database_url, tmp_path, leads=100, workers=2, delay_seconds=0.005) as field:
-        accepted = await asyncio.gather(*(field.world.push() for _ in range(pushes)))
+    async with run_with_faults(database_url, tmp_path, leads=100, workers=2, delay_seconds=0.005) as run:
+        accepted = await asyncio.gather(*(run.installation.push() for _ in range(pushes)))
         for each in accepted:
-            await field.ended(each.job_id, 30.0)
-        assert set(field.clay.leads.values()) == {1}
-        assert len(field.clay.posts) == 100
+            await run.wait_until_finished(each.job_id, 30.0)
+        assert set(run.receiver.leads.values()) == {1}
+        assert len(run.receiver.posts) == 100
         assert sum(each.lead_count - each.skipped_count for each in accepted) == 100

@@ -22,10 +22,10 @@ from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database import pool_guard
-from clay_push_service.demo.home import port_for
+from tests.harness.installation import Installation, install
+from tests.harness.shell import command_environment, start
+from tests.support.programs import free_port
 from tests.support.proxy import Proxy, proxying
-from tests.support.shell import of_settings, start
-from tests.support.world import World, world
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +47,7 @@ LISTENING = (
 class Behind:
     """The application reaches PostgreSQL through the proxy, the test does not."""
 
-    world: World
+    installation: Installation
     proxy: Proxy
     http: httpx.AsyncClient
 
@@ -60,7 +60,7 @@ class Behind:
     async def listener(self, *, other_than: int = 0) -> int:
         async with asyncio.timeout(60):
             while True:
-                for row in await self.world.fetch(LISTENING):
+                for row in await self.installation.fetch(LISTENING):
                     if row.pid != other_than:
                         return int(row.pid)
                 await asyncio.sleep(0.05)
@@ -72,7 +72,7 @@ def through(database_url: str, proxy: Proxy) -> str:
 
 @pytest.fixture
 async def behind(database_url: str) -> AsyncIterator[Behind]:
-    async with proxying(make_url(database_url).port or 5432) as proxy, world(database_url, leads=1) as w:
+    async with proxying(make_url(database_url).port or 5432) as proxy, install(database_url, leads=1) as w:
         async with w.database.transaction() as connection:
             key = await create_key(connection, "test", [w.org_id], {Scope.READ}, "test")
         theirs = {"database_url": through(database_url, proxy), "database_pool_size": POOL}
@@ -175,10 +175,10 @@ async def test_the_queues_listen_hears_again_after_it_went_deaf(
 
 
 async def test_serve_and_its_worker_end_though_the_database_is_cut_off(database_url: str, tmp_path: Path) -> None:
-    async with proxying(make_url(database_url).port or 5432) as proxy, world(database_url, leads=1) as w:
-        port = port_for(0)
+    async with proxying(make_url(database_url).port or 5432) as proxy, install(database_url, leads=1) as w:
+        port = free_port()
         theirs = w.settings.model_copy(update={"database_url": through(database_url, proxy)})
-        env = of_settings(theirs) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_WATCHDOG_SECONDS": "600"}
+        env = command_environment(theirs) | {"CLAY_PUSH_PORT": str(port), "CLAY_PUSH_WATCHDOG_SECONDS": "600"}
         process = await start(tmp_path, "serve", "--with-worker", env=env)
         reading = asyncio.create_task(process.communicate())
         try:

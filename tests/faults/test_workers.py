@@ -14,27 +14,28 @@ from clay_push_service.destination_settings.configure import configure
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.resolve import default_resolver
-from tests.faults.field import Field, broken_ground, place_of
+from tests.harness.fault_run import FaultRun, run_with_faults
+from tests.harness.installation import address_of
 from tests.support.receiver import OK, Receiver, Stall, receiving
 
 
 async def test_a_frozen_worker_wakes_after_its_lease_and_changes_nothing(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(database_url, tmp_path, leads=300, delay_seconds=0.05) as field:
-        accepted = await field.world.push()
-        await field.clay.until(40, 30.0)
-        frozen = field.workers.processes[0].pid
+    async with run_with_faults(database_url, tmp_path, leads=300, delay_seconds=0.05) as run:
+        accepted = await run.installation.push()
+        await run.receiver.until(40, 30.0)
+        frozen = run.workers.processes[0].pid
         os.kill(frozen, signal.SIGSTOP)
-        await field.workers.keep(1)  # another one goes on
+        await run.workers.keep_running(1)  # another one goes on
         await asyncio.sleep(3.5)
-        sent = len(field.clay.posts)
-        await field.clay.until(sent + 10, 30.0)
+        sent = len(run.receiver.posts)
+        await run.receiver.until(sent + 10, 30.0)
         os.kill(frozen, signal.SIGCONT)
-        field.fault_over()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account("a worker frozen past its lease", accepted.job_id, "unknown")
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost("a worker frozen past its lease", accepted.job_id, "unknown")
         assert line.doubled == 0
         async with asyncio.timeout(10):
-            while "claims.lost" not in field.workers.log.read_text():  # noqa: ASYNC110 - another process has no event
+            while "claims.lost" not in run.workers.log.read_text():  # noqa: ASYNC110 - another process has no event
                 await asyncio.sleep(0.05)
 
 
@@ -47,16 +48,16 @@ async def test_a_blocked_event_loop_ends_the_process(
     database_url: str, tmp_path: Path, how: str, code: int, limit: float
 ) -> None:
     command = ("tests.faults.dying", how, "0")
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=50, workers=0, command=command, watchdog_seconds=limit, lease_seconds=60.0
-    ) as field:
-        await field.world.push()
-        process = await field.workers.start_one()
-        await field.claimed(20.0)
+    ) as run:
+        await run.installation.push()
+        process = await run.workers.start_one()
+        await run.wait_until_claimed(20.0)
         started = time.monotonic()
-        assert await field.workers.end_of(process, 2 * limit + 15) == code
+        assert await run.workers.wait_for_exit(process, 2 * limit + 15) == code
         assert limit - 1.5 < time.monotonic() - started < 1.5 * limit + 5
-        said = field.workers.log.read_text()
+        said = run.workers.log.read_text()
         assert "build_payloads" in said.partition("most recent call first")[2], "it says where"
 
 
@@ -65,56 +66,56 @@ async def test_sigterm_ends_in_its_time_while_the_receiver_stalls(
     database_url: str, tmp_path: Path, grace: float
 ) -> None:
     """Unsent leads wait again; what has no answer when the grace is over is unknown. Within 25 s with the grace of 20 s."""
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=100, answer=lambda _number, _body: Stall(), workers=0,
         request_timeout_seconds=30.0, lease_seconds=75.0, shutdown_grace_seconds=grace,
-    ) as field:  # fmt: skip
-        accepted = await field.world.push()
-        process = await field.workers.start_one()
-        await field.clay.until(8, 20.0)
+    ) as run:  # fmt: skip
+        accepted = await run.installation.push()
+        process = await run.workers.start_one()
+        await run.receiver.until(8, 20.0)
         process.terminate()
         started = time.monotonic()
-        assert await field.workers.end_of(process, 30) == 0
+        assert await run.workers.wait_for_exit(process, 30) == 0
         assert grace - 0.5 < time.monotonic() - started < grace + 4.5
-        found = await field.statuses()
+        found = await run.statuses()
         assert found == {"unknown": 8, "waiting": 92}
-        field.clay.behaving = lambda _number, _body: OK
-        await field.workers.keep(1)
-        field.fault_over()
-        await field.ended(accepted.job_id, 30.0)
-        line = await field.account("SIGTERM while the receiver stalls", accepted.job_id, "unknown")
+        run.receiver.behaviour = lambda _number, _body: OK
+        await run.workers.keep_running(1)
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 30.0)
+        line = await run.assert_nothing_lost("SIGTERM while the receiver stalls", accepted.job_id, "unknown")
         assert line.uncertain == 8
 
 
 @pytest.mark.faults
 async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(
+    async with run_with_faults(
         database_url, tmp_path, leads=200, workers=0, shutdown_grace_seconds=2.0, delay_seconds=0.05
-    ) as field:
-        accepted = await field.world.push()
-        process = await field.workers.start_one()
-        await field.clay.until(20, 20.0)
-        field.proxy.partition()
+    ) as run:
+        accepted = await run.installation.push()
+        process = await run.workers.start_one()
+        await run.receiver.until(20, 20.0)
+        run.proxy.partition()
         process.terminate()
         started = time.monotonic()
-        await field.workers.end_of(process, 20)
+        await run.workers.wait_for_exit(process, 20)
         assert time.monotonic() - started < 2.0 + 4.5 + 1.5
-        found = await field.statuses()
+        found = await run.statuses()
         assert found["sending"] < 100, "little is marked ahead of a slow receiver"
-        field.proxy.heal()
-        await field.workers.keep(1)
-        field.fault_over()
-        await field.ended(accepted.job_id, 60.0)
-        line = await field.account("SIGTERM while the database is silent", accepted.job_id, "unknown")
+        run.proxy.heal()
+        await run.workers.keep_running(1)
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 60.0)
+        line = await run.assert_nothing_lost("SIGTERM while the database is silent", accepted.job_id, "unknown")
         assert line.doubled == 0
 
 
-async def change(field: Field, **changes: Any) -> None:
+async def change(run: FaultRun, **changes: Any) -> None:
     """As the config endpoint does."""
-    w, resolver = field.world, default_resolver()
+    w, resolver = run.installation, default_resolver()
     policy = Policy.of(w.settings)
     await configure(
-        w.database, w.box, policy, resolver, w.org_id, "user:test", ConfigChange(rate_limit_ms=0, **changes)
+        w.database, w.secret_box, policy, resolver, w.org_id, "user:test", ConfigChange(rate_limit_ms=0, **changes)
     )
     await resolver.close()
 
@@ -126,47 +127,47 @@ def with_token(clay: Receiver, token: str) -> int:
 @pytest.mark.faults
 async def test_the_webhook_is_changed_while_a_thousand_leads_are_queued(database_url: str, tmp_path: Path) -> None:
     """A push job keeps the webhook and the token it began with; the next one takes the new."""
-    async with receiving(Receiver()) as new, broken_ground(
-        database_url, tmp_path, leads=1100, workers=2, other_hosts=(place_of(new),)
-    ) as field:  # fmt: skip
-        old, leads = field.clay, field.world.lead_ids
-        await change(field, webhook_url=f"{old.url}-old", webhook_token="old-token")
-        accepted = await field.world.push(leads[:1000])
+    async with receiving(Receiver()) as new, run_with_faults(
+        database_url, tmp_path, leads=1100, workers=2, other_hosts=(address_of(new),)
+    ) as run:  # fmt: skip
+        old, leads = run.receiver, run.installation.lead_ids
+        await change(run, webhook_url=f"{old.url}-old", webhook_token="old-token")
+        accepted = await run.installation.push(leads[:1000])
         await old.until(50, 30.0)
-        await change(field, webhook_url=new.url, webhook_token="new-token")
+        await change(run, webhook_url=new.url, webhook_token="new-token")
         assert len(old.posts) < 900, "or nothing was queued any more"
-        later = await field.world.push(leads)
+        later = await run.installation.push(leads)
         for job in (accepted, later):
-            await field.ended(job.job_id, 60.0)
+            await run.wait_until_finished(job.job_id, 60.0)
         assert (with_token(old, "old-token"), len(old.posts)) == (1000, 1000)
         assert (with_token(new, "new-token"), len(new.posts)) == (100, 100)
         assert set((old.leads + new.leads).values()) == {1}
-        again = await field.world.push(leads[:600], again=True)
+        again = await run.installation.push(leads[:600], again=True)
         await new.until(150, 30.0)
-        await change(field, webhook_token="third-token")
+        await change(run, webhook_token="third-token")
         assert len(new.posts) < 650, "or nothing was queued any more"
-        await field.ended(again.job_id, 60.0)
-        last = await field.world.push(leads[:1], again=True)
-        await field.ended(last.job_id, 30.0)
+        await run.wait_until_finished(again.job_id, 60.0)
+        last = await run.installation.push(leads[:1], again=True)
+        await run.wait_until_finished(last.job_id, 30.0)
         assert (with_token(new, "new-token"), with_token(new, "third-token")) == (700, 1)
-        await field.account("the webhook changes under 1,000 queued leads", accepted.job_id)
+        await run.assert_nothing_lost("the webhook changes under 1,000 queued leads", accepted.job_id)
 
 
 async def test_the_webhook_is_removed_while_a_thousand_leads_are_queued(database_url: str, tmp_path: Path) -> None:
-    async with broken_ground(database_url, tmp_path, leads=1000) as field:
-        accepted = await field.world.push()
-        await field.clay.until(50, 30.0)
-        async with field.world.database.transaction() as connection:
-            ended = await remove_destination(connection, field.world.org_id, "user:test")
-        sent = len(field.clay.posts)
-        field.fault_over()
-        await field.ended(accepted.job_id, 30.0)
-        line = await field.account(
+    async with run_with_faults(database_url, tmp_path, leads=1000) as run:
+        accepted = await run.installation.push()
+        await run.receiver.until(50, 30.0)
+        async with run.installation.database.transaction() as connection:
+            ended = await remove_destination(connection, run.installation.org_id, "user:test")
+        sent = len(run.receiver.posts)
+        run.start_recovery_timer()
+        await run.wait_until_finished(accepted.job_id, 30.0)
+        line = await run.assert_nothing_lost(
             "the webhook is removed under 1,000 queued leads", accepted.job_id, "destination_removed"
         )
         assert ended is not None
         assert ended > 500
         assert (line.uncertain, line.doubled) == (0, 0)
-        assert len(field.clay.posts) <= sent + 150, "only what was marked already is still sent"
-        found = await field.statuses()
+        assert len(run.receiver.posts) <= sent + 150, "only what was marked already is still sent"
+        found = await run.statuses()
         assert found["destination_removed"] == ended

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
 from clay_push_service.host.columns import Vintage
-from tests.support.nexusleads import MiniatureHost, miniature_host
-from tests.support.runtime import runtime_url
+from tests.harness.nexusleads import NexusLeads, open_nexusleads
+from tests.harness.runtime import runtime_url
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
@@ -17,13 +17,13 @@ def vintage(request: pytest.FixtureRequest) -> Vintage:
 
 
 @pytest.fixture
-async def host(database_url: str, vintage: Vintage) -> AsyncIterator[MiniatureHost]:
-    async with miniature_host(database_url, vintage) as made:
+async def host(database_url: str, vintage: Vintage) -> AsyncIterator[NexusLeads]:
+    async with open_nexusleads(database_url, vintage) as made:
         yield made
 
 
 @pytest.fixture
-async def connection(host: MiniatureHost) -> AsyncIterator[AsyncConnection]:
+async def connection(host: NexusLeads) -> AsyncIterator[AsyncConnection]:
     database = Database(runtime_url(host.url), pool_size=1)
     async with database.engine.connect() as opened:
         # Each statement sees what the host has committed meanwhile.

@@ -13,13 +13,11 @@ from clay_push_service.host.members import Role, memberships, user_exists
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.projects import Project, find_project
 from clay_push_service.host.tables import SettingsAccess
-from tests.support.nexusleads import MiniatureHost
-from tests.support.runtime import runtime_role
+from tests.harness.nexusleads import NexusLeads
+from tests.harness.runtime import runtime_role
 
 
-async def test_memberships_name_each_organization_with_its_role(
-    host: MiniatureHost, connection: AsyncConnection
-) -> None:
+async def test_memberships_name_each_organization_with_its_role(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     user_id = await host.member(acme, "johndoe", "owner")
     await host.add("org_members", org_id=globex, user_id=user_id, role="auditor")
@@ -31,22 +29,20 @@ async def test_memberships_name_each_organization_with_its_role(
 
 
 @pytest.mark.parametrize("is_active", [False, None])
-async def test_inactive_user_is_nobody(
-    host: MiniatureHost, connection: AsyncConnection, is_active: bool | None
-) -> None:
+async def test_inactive_user_is_nobody(host: NexusLeads, connection: AsyncConnection, is_active: bool | None) -> None:
     await host.member(await host.organization(), "gone", "owner", is_active=is_active)
     assert await memberships(connection, host.tables, "gone") == []
     assert not await user_exists(connection, host.tables, "gone")
 
 
-async def test_user_without_organization_exists_all_the_same(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_user_without_organization_exists_all_the_same(host: NexusLeads, connection: AsyncConnection) -> None:
     await host.add("users", username="loner")
     assert await memberships(connection, host.tables, "loner") == []
     assert await user_exists(connection, host.tables, "loner")
     assert not await user_exists(connection, host.tables, "LONER")
 
 
-async def test_enterprise_is_what_the_billing_row_says(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_enterprise_is_what_the_billing_row_says(host: NexusLeads, connection: AsyncConnection) -> None:
     enterprise = await host.organization()
     for says, expected, org_id in (
         (True, True, enterprise),
@@ -60,7 +56,7 @@ async def test_enterprise_is_what_the_billing_row_says(host: MiniatureHost, conn
     assert not await is_enterprise(connection, await detect(connection), enterprise)
 
 
-async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_clay_settings_are_the_organizations_own(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     for key, value in (("CLAY_WEBHOOK_URL", " https://api.clay.com/x "), ("CLAY_TABLE_NAME", "  "), ("OTHER", "1")):
         await host.add("org_settings", org_id=acme, key=key, value=value)
@@ -71,7 +67,7 @@ async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, conn
 
 
 async def test_only_the_rate_falls_back_to_the_whole_installations(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
     await host.connection.execute(
@@ -85,7 +81,7 @@ async def test_only_the_rate_falls_back_to_the_whole_installations(
     assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms is None
 
 
-async def test_the_settings_of_other_services_stay_closed(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_the_settings_of_other_services_stay_closed(host: NexusLeads, connection: AsyncConnection) -> None:
     """Also those about Clay cannot be read but through the function."""
     acme = await host.organization("Acme")
     for key in ("OPENAI_API_KEY", "CLAY_API_KEY", "CLAY_WEBHOOK_URL", "CLAY_WEBHOOK_URL_OLD"):
@@ -99,7 +95,7 @@ async def test_the_settings_of_other_services_stay_closed(host: MiniatureHost, c
 
 
 async def test_without_the_function_the_tables_are_read_where_they_may_be(
-    host: MiniatureHost, connection: AsyncConnection
+    host: NexusLeads, connection: AsyncConnection
 ) -> None:
     """An attachment of an earlier release, until `attach` is run again; and a role that may read neither."""
     acme = await host.organization("Acme")
@@ -115,7 +111,7 @@ async def test_without_the_function_the_tables_are_read_where_they_may_be(
     assert await clay_settings(connection, tables, acme) == ClaySettings("https://api.clay.com/x", None, "350")
 
 
-async def test_project_belongs_to_its_organization_only(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_project_belongs_to_its_organization_only(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     project_id = await host.project(acme, "Platform Leads")
     personal = await host.project(None, "Nobody's")

@@ -6,22 +6,22 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import SETTINGS_TABLES, Vintage
 from clay_push_service.host.detect import HostMissingError, detect
 from clay_push_service.host.missing import find_missing
 from clay_push_service.host.tables import HostTables, host_tables
-from tests.support.nexusleads import MiniatureHost
-from tests.support.runtime import runtime_role
+from clay_push_service.local_database.nexusleads_tables import create_schema
+from tests.harness.nexusleads import NexusLeads
+from tests.harness.runtime import runtime_role
 
 
-async def test_vintage_is_found_and_nothing_is_missing(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_vintage_is_found_and_nothing_is_missing(host: NexusLeads, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.vintage is host.vintage
     assert await find_missing(connection, tables) == []
 
 
-async def test_every_column_we_name_is_there_by_that_name(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_every_column_we_name_is_there_by_that_name(host: NexusLeads, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.leads.name == host.name("leads")
     for word in set(tables.NAMES) - SETTINGS_TABLES:
@@ -73,9 +73,7 @@ async def test_host_may_live_in_another_schema(empty_database_url: str) -> None:
     await database.close()
 
 
-async def test_missing_names_table_and_column_by_the_hosts_names(
-    host: MiniatureHost, connection: AsyncConnection
-) -> None:
+async def test_missing_names_table_and_column_by_the_hosts_names(host: NexusLeads, connection: AsyncConnection) -> None:
     await host.connection.execute(f"ALTER TABLE {host.name('leads')} DROP COLUMN bio")
     await host.connection.execute("DROP TABLE social_context")
     found = await find_missing(connection, await detect(connection))
@@ -85,7 +83,7 @@ async def test_missing_names_table_and_column_by_the_hosts_names(
     ]
 
 
-async def test_optional_tables_may_be_absent(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_optional_tables_may_be_absent(host: NexusLeads, connection: AsyncConnection) -> None:
     await host.connection.execute("DROP TABLE app_settings; DROP TABLE org_billing")
     tables = await detect(connection)
     assert await find_missing(connection, tables) == []
@@ -93,7 +91,7 @@ async def test_optional_tables_may_be_absent(host: MiniatureHost, connection: As
     assert not tables.has("org_billing")
 
 
-async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connection: AsyncConnection) -> None:
+async def test_missing_names_what_may_not_be_read(host: NexusLeads, connection: AsyncConnection) -> None:
     role = runtime_role()
     leads = host.name("leads")
     await host.connection.execute(
@@ -108,9 +106,7 @@ async def test_missing_names_what_may_not_be_read(host: MiniatureHost, connectio
     assert not (await detect(connection)).has("org_billing")
 
 
-async def test_the_billing_table_is_needed_where_billing_is_on(
-    host: MiniatureHost, connection: AsyncConnection
-) -> None:
+async def test_the_billing_table_is_needed_where_billing_is_on(host: NexusLeads, connection: AsyncConnection) -> None:
     role = runtime_role()
     await host.connection.execute(f'REVOKE ALL ON org_billing FROM "{role}"')
     tables = await detect(connection)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
 from clay_push_service.host.text_search import contains, fold, pattern
-from tests.support.databases import TestServer, name_of
+from tests.harness.databases import TestServer, name_of
 
 LOCALES = ("C", "C.UTF-8")
 FOUND = [

@@ -4,7 +4,7 @@ import pytest
 
 from clay_push_service.errors import UnauthorizedError
 from clay_push_service.host.tokens import MAX_TOKEN_CHARACTERS, username_of
-from tests.host.test_tokens import NOW, SECRET, raw_exp, with_claims, without
+from tests.host.token_examples import NOW, SECRET, raw_exp, with_claims, without
 
 LAST_SECOND = 253_402_300_799
 

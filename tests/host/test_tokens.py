@@ -1,8 +1,5 @@
 """A table of tokens that must not be let in, and the few that must."""
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 
@@ -13,29 +10,7 @@ from hypothesis import strategies as st
 
 from clay_push_service.errors import UnauthorizedError
 from clay_push_service.host.tokens import username_of
-
-SECRET = "a-secret-of-the-host"  # shorter than 32 bytes, as the host's may be
-NOW = 1_770_000_000
-GOOD = {"sub": "johndoe", "exp": NOW + 900, "type": "access"}
-
-
-def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = SECRET) -> str:
-    """By hand: a library would refuse to make most of these."""
-    parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, claims)]
-    signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
-    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-
-
-def with_claims(**changed: object) -> str:
-    return signed(json.dumps({**GOOD, **changed}))
-
-
-def without(claim: str) -> str:
-    return signed(json.dumps({key: value for key, value in GOOD.items() if key != claim}))
-
-
-def raw_exp(text: str) -> str:
-    return signed('{"sub":"johndoe","type":"access","exp":' + text + "}")
+from tests.host.token_examples import GOOD, NOW, SECRET, raw_exp, signed, with_claims, without
 
 
 def test_access_token_names_its_user() -> None:

@@ -1,30 +1,19 @@
 """`clay-push attach` and `detach`: what they say, what they change and what never; and that least rights are enough."""
 
-from uuid import uuid4
-
-import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from clay_push_service.commands import attach as command
-from clay_push_service.database.database import Database
 from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host.detect import detect
-from clay_push_service.host.missing import find_missing
-from clay_push_service.host.read_lead_rows import read_lead_rows
-from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attach import NotAttachableError, NotMigratedError
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.drift import find_drift
 from clay_push_service.host_integration.attach.plan import AttachRequest
-from clay_push_service.host_integration.inbox.inbox import Inbox
-from clay_push_service.host_integration.mirror.mirror import Mirror
-from tests.support.attached import Attached, HostProcessor, attached
-from tests.support.roles import Roles
-from tests.support.world import settings_of_tests as settings_for
-from tests.support.world import world
+from tests.harness.attached import HostProcessor, install_attached
+from tests.harness.installation import install
+from tests.harness.roles import Roles
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
@@ -45,12 +34,12 @@ WHERE pronamespace = 'clay'::regnamespace AND proname IN ('clay_guard_mirror', '
 async def test_a_dry_run_says_it_all_and_changes_nothing(
     database_url: str, roles: Roles, level: Level, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with attached(database_url, None, leads=2) as a:
-        before = await a.connection.fetch(CATALOGUE)
-        plan = await a.attach(level, dry_run=True, runtime_role=roles.runtime)
-        assert await a.connection.fetch(CATALOGUE) == before
-        assert await a.connection.fetch(OURS) == []
-        assert await a.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
+    async with install_attached(database_url, None, leads=2) as a:
+        before = await a.host.connection.fetch(CATALOGUE)
+        plan = await a.attach(level, dry_run=True, role=roles.runtime)
+        assert await a.host.connection.fetch(CATALOGUE) == before
+        assert await a.host.connection.fetch(OURS) == []
+        assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
         command._show(plan, dry_run=True)
         said = capsys.readouterr().out
         assert f'GRANT SELECT ("id", "username", "is_active") ON "public"."users" TO "{roles.runtime}"' in said
@@ -61,30 +50,33 @@ async def test_a_dry_run_says_it_all_and_changes_nothing(
 
 @BOTH
 async def test_attaching_twice_changes_nothing_the_second_time(database_url: str, vintage: Vintage) -> None:
-    async with attached(database_url, Level.INBOX, vintage=vintage, leads=2) as a:
-        before = await a.connection.fetch(CATALOGUE), await a.connection.fetch("SELECT * FROM clay.attachment")
+    async with install_attached(database_url, Level.INBOX, vintage=vintage, leads=2) as a:
+        before = (
+            await a.host.connection.fetch(CATALOGUE),
+            await a.host.connection.fetch("SELECT * FROM clay.attachment"),
+        )
         plan = await a.attach(Level.INBOX)
         assert plan.steps == []
         assert (
-            await a.connection.fetch(CATALOGUE),
-            await a.connection.fetch("SELECT * FROM clay.attachment"),
+            await a.host.connection.fetch(CATALOGUE),
+            await a.host.connection.fetch("SELECT * FROM clay.attachment"),
         ) == before
-        await a.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
+        await a.host.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
         assert [step.description[:14] for step in (await a.attach(Level.INBOX)).steps] == ["create trigger"]
 
 
 async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_url: str, roles: Roles) -> None:
-    async with attached(database_url, None, leads=2) as a:
-        columns = [(row[0], row[3]) for row in await a.connection.fetch(CATALOGUE)]
-        await a.attach(Level.INBOX, runtime_role=roles.runtime)
-        after = await a.connection.fetch(CATALOGUE)
+    async with install_attached(database_url, None, leads=2) as a:
+        columns = [(row[0], row[3]) for row in await a.host.connection.fetch(CATALOGUE)]
+        await a.attach(Level.INBOX, role=roles.runtime)
+        after = await a.host.connection.fetch(CATALOGUE)
         assert [(row[0], row[3]) for row in after] == columns
         assert {row[0]: row[4] for row in after if row[4]} == {
             "sourcing_jobs": "{clay_guard_mirror,clay_note_scans,clay_take_pushes}"
         }
-        views = await a.connection.fetchval("SELECT count(*) FROM pg_views WHERE schemaname IN ('clay', 'public')")
+        views = await a.host.connection.fetchval("SELECT count(*) FROM pg_views WHERE schemaname IN ('clay', 'public')")
         assert views == 0
-        for config, is_definer in await a.connection.fetch(
+        for config, is_definer in await a.host.connection.fetch(
             "SELECT proconfig, prosecdef FROM pg_proc WHERE proname IN ('clay_guard_mirror', 'clay_note_scans', 'clay_take_pushes')"
         ):
             assert is_definer
@@ -92,24 +84,24 @@ async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_u
 
 
 async def test_detaching_takes_everything_away_but_finished_rows(database_url: str) -> None:
-    async with attached(database_url, Level.INBOX, leads=6) as a:
-        done = await a.push_all(a.world.lead_ids[:3])
+    async with install_attached(database_url, Level.INBOX, leads=6) as a:
+        done = await a.push_all(a.installation.lead_ids[:3])
         await a.mirror_now()
-        live = (await a.world.push(a.world.lead_ids[3:])).job_id
+        live = (await a.installation.push(a.installation.lead_ids[3:])).job_id
         await a.mirror_now()
-        queued = await a.host_queues(a.world.lead_ids)
+        queued = await a.host_queues(a.installation.lead_ids)
         await a.detach()
-        assert await a.connection.fetch(OURS) == []
-        assert await a.connection.fetchval("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'clay%'") == 0
+        assert await a.host.connection.fetch(OURS) == []
+        assert await a.host.connection.fetchval("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'clay%'") == 0
         assert (await a.status(done), await a.status(live), await a.status(queued)) == ("completed", "failed", "failed")
         assert "detached" in (await a.row(live))["error_message"]  # type: ignore[index]  # the row is there
         assert await a.mirror.run_pass() is None
-        processor = HostProcessor(a.connection)
+        processor = HostProcessor(a.host.connection)
         await processor.start()
         await processor.poll()
         assert processor.would_push == []
-        await a.world.drain_all(a.drainer)
-        assert len(a.clay.posts) == 6
+        await a.installation.drain_all(a.drainer)
+        assert len(a.receiver.posts) == 6
         await a.attach(Level.MIRROR)
         await a.mirror_now()
         assert await a.status(live) == "completed"
@@ -117,25 +109,25 @@ async def test_detaching_takes_everything_away_but_finished_rows(database_url: s
 
 
 async def test_a_lower_level_takes_the_higher_ones_triggers_away(database_url: str) -> None:
-    async with attached(database_url, Level.INBOX, leads=2) as a:
+    async with install_attached(database_url, Level.INBOX, leads=2) as a:
         await a.attach(Level.MIRROR)
-        assert [row[0] for row in await a.connection.fetch(OURS)] == ["clay_guard_mirror"]
+        assert [row[0] for row in await a.host.connection.fetch(OURS)] == ["clay_guard_mirror"]
         await a.attach(Level.MIRROR, with_trigger=False)
-        assert await a.connection.fetch(OURS) == []
+        assert await a.host.connection.fetch(OURS) == []
         await a.attach(Level.READ)
         assert await a.mirror.run_pass() is None
 
 
 async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str, empty_database_url: str) -> None:
-    async with attached(database_url, None, leads=2) as a:
-        await a.connection.execute("ALTER TABLE lead_scores RENAME priority TO urgency")
-        await a.connection.execute("ALTER TABLE job_progress DROP COLUMN message")
+    async with install_attached(database_url, None, leads=2) as a:
+        await a.host.connection.execute("ALTER TABLE lead_scores RENAME priority TO urgency")
+        await a.host.connection.execute("ALTER TABLE job_progress DROP COLUMN message")
         with pytest.raises(NotAttachableError) as refused:
             await a.attach(Level.MIRROR)
         assert "column public.lead_scores.priority does not exist" in refused.value.detail
         assert "column public.job_progress.message does not exist" in refused.value.detail
-        assert await a.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
-    async with world(empty_database_url, leads=1) as w, w.database.transaction() as connection:
+        assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
+    async with install(empty_database_url, leads=1) as w, w.database.transaction() as connection:
         with pytest.raises(NotMigratedError, match="migrate"):
             await attaching.attach(
                 connection, await detect(connection), AttachRequest(Level.READ, "nobody"), dry_run=True
@@ -145,8 +137,8 @@ async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str
 async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with attached(database_url, None, leads=3) as a:
-        waiting = await a.host_queues(a.world.lead_ids, mode="selected")
+    async with install_attached(database_url, None, leads=3) as a:
+        waiting = await a.host_queues(a.installation.lead_ids, mode="selected")
         plan = await a.attach(Level.INBOX, dry_run=True)
         command._show(plan, dry_run=True)
         assert f"1 pushes are already queued by NexusLeads: {waiting}" in capsys.readouterr().out
@@ -156,124 +148,62 @@ async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
         assert await a.status(waiting) == "running"
         assert "clay_webhook_url" not in await a.metadata(waiting)
         await a.inbox.process_due()
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(waiting) == "completed"
-        assert len(a.clay.posts) == 3
-
-
-@BOTH
-async def test_least_rights_are_enough(database_url: str, roles: Roles, vintage: Vintage) -> None:
-    """The service runs as a role with the printed grants alone, the host as one that may not even enter our schema."""
-    async with attached(database_url, None, vintage=vintage, leads=5) as a:
-        await a.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
-        await a.connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles.host}")
-        await a.auto_export_on()
-        runtime = Database(roles.runtime_url, pool_size=2)
-        host = await asyncpg.connect(roles.host_url)
-        try:
-            plan = await a.attach(Level.READ, runtime_role=roles.runtime)
-            assert len(plan.missing) == len(plan.grants)
-            await a.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.runtime}")
-            for grant in plan.grants:
-                await a.connection.execute(grant.statement("public", roles.runtime))
-            async with runtime.transaction() as connection:
-                tables = await detect(connection)
-                assert await find_missing(connection, tables) == []
-                rows = await read_lead_rows(connection, tables, a.world.org_id, a.world.project_id, a.world.lead_ids)
-                assert len(rows) == 5
-            async with runtime.transaction() as connection:
-                with pytest.raises(Exception, match="permission denied"):
-                    await connection.execute(text("UPDATE public.sourcing_jobs SET status = 'failed'"))
-            await a.attach(Level.INBOX, runtime_role=roles.runtime)
-            settings = settings_for(
-                roles.runtime_url,
-                encryption_keys=a.world.settings.encryption_keys,
-                allowed_webhook_hosts=a.world.settings.allowed_webhook_hosts,
-            )
-            mirror, inbox = Mirror(runtime, HostTableCache()), Inbox(runtime, HostTableCache(), settings)
-            host_job_id = uuid4()
-            await host.execute(
-                "INSERT INTO sourcing_jobs (id, project_id, job_type, status, metadata) VALUES ($1, $2, 'clay_push',"
-                " 'pending', '{\"push_mode\": \"auto\", \"lead_ids\": []}')",
-                host_job_id, a.world.project_id,
-            )  # fmt: skip
-            assert await a.status(host_job_id) == "running"
-            await inbox.process_due()
-            passed = await mirror.run_pass()
-            assert passed is not None
-            assert (passed.written, passed.failed) == (1, 0)
-            await a.world.drain_all(a.drainer)
-            await mirror.run_pass()
-            assert await a.status(host_job_id) == "completed"
-            assert len(await a.marks()) == 5
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await host.execute("SELECT * FROM clay.inbox")
-            assert await _revokes(a, roles.host) == set()
-            revokes = await _revokes(a, roles.runtime)
-            assert revokes >= {("SELECT", "users"), ("INSERT", "sourcing_jobs"), ("UPDATE", "clay_push_log")}
-        finally:
-            await runtime.close()
-            await host.close()
-
-
-async def _revokes(a: Attached, role: str) -> set[tuple[str, str]]:
-    """What `detach` says may be taken from the role."""
-    async with a.owner.transaction() as connection:
-        _, _, grants = await attaching.detach(connection, await detect(connection), role, dry_run=True)
-    return {(grant.privilege, grant.table) for grant in grants}
+        assert len(a.receiver.posts) == 3
 
 
 async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_url: str) -> None:
     """The rename that NexusLeads once did, and columns that change their type."""
-    async with attached(database_url, Level.INBOX, vintage=Vintage.DOCUMENT, leads=9) as a:
+    async with install_attached(database_url, Level.INBOX, vintage=Vintage.DOCUMENT, leads=9) as a:
         await a.auto_export_on()
-        await a.push_all(a.world.lead_ids[:3])
+        await a.push_all(a.installation.lead_ids[:3])
         await a.mirror_now()
-        live = (await a.world.push(a.world.lead_ids[3:6])).job_id
+        live = (await a.installation.push(a.installation.lead_ids[3:6])).job_id
         await a.mirror_now()
-        async with a.connection.transaction():
+        async with a.host.connection.transaction():
             for word in ("leads", "sources", "source_leads", "stats"):
                 old, new = name_in(word, Vintage.DOCUMENT), name_in(word, Vintage.TODAY)
-                await a.connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+                await a.host.connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
             for table in ("community_members", "member_activity", "social_context", "lead_scores", "clay_push_log"):
-                await a.connection.execute(f"ALTER TABLE {table} RENAME contributor_id TO member_id")
+                await a.host.connection.execute(f"ALTER TABLE {table} RENAME contributor_id TO member_id")
             for table in ("community_members", "member_activity", "sourcing_jobs"):
-                await a.connection.execute(f"ALTER TABLE {table} RENAME repository_id TO source_id")
-            await a.connection.execute(
+                await a.host.connection.execute(f"ALTER TABLE {table} RENAME repository_id TO source_id")
+            await a.host.connection.execute(
                 "ALTER TABLE sourcing_jobs ALTER status TYPE text, ALTER job_type TYPE varchar(80), ALTER status SET"
                 " DEFAULT 'pending', ALTER progress_percentage TYPE numeric(6,2), ALTER error_message TYPE varchar(2000)"
             )
-            await a.connection.execute("ALTER TABLE job_progress ALTER message TYPE varchar(2000)")
-            await a.connection.execute("ALTER TABLE clay_push_log ALTER status TYPE text")
-            await a.connection.execute("ALTER TABLE projects ALTER name TYPE text")
-        await a.world.drain_all(a.drainer)
+            await a.host.connection.execute("ALTER TABLE job_progress ALTER message TYPE varchar(2000)")
+            await a.host.connection.execute("ALTER TABLE clay_push_log ALTER status TYPE text")
+            await a.host.connection.execute("ALTER TABLE projects ALTER name TYPE text")
+        await a.installation.drain_all(a.drainer)
         for _ in range(3):  # the first may find a plan or a name of before
             try:
                 await a.mirror_now()
             except SQLAlchemyError:
                 a.mirror._invalidate()
         assert await a.status(live) == "completed"
-        queued = await a.host_queues(a.world.lead_ids)
+        queued = await a.host_queues(a.installation.lead_ids)
         assert await a.status(queued) == "running"
         await a.inbox.process_due()
-        await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
+        await a.installation.fetch("UPDATE clay.inbox SET due_at = now()")
         await a.inbox.process_due()
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
         assert len(await a.marks()) == 9
-        assert sorted(a.clay.leads.values()) == [1] * 9
+        assert sorted(a.receiver.leads.values()) == [1] * 9
         assert (await a.attach(Level.INBOX)).steps == []
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", live)
+        await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", live)
         assert await a.status(live) == "completed"
 
 
 async def test_doctor_names_what_a_migration_took_away(database_url: str) -> None:
-    async with attached(database_url, None, leads=1) as a:
+    async with install_attached(database_url, None, leads=1) as a:
 
         async def amiss() -> tuple[Level | None, list[str]]:
-            async with a.world.database.transaction() as connection:
+            async with a.installation.database.transaction() as connection:
                 level, said = await find_drift(connection, await detect(connection))
             return level, list(said)
 
@@ -282,10 +212,10 @@ async def test_doctor_names_what_a_migration_took_away(database_url: str) -> Non
         assert await amiss() == (Level.MIRROR, [])
         await a.attach(Level.INBOX)
         assert await amiss() == (Level.INBOX, [])
-        await a.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
-        await a.connection.execute("ALTER TABLE sourcing_jobs DISABLE TRIGGER clay_guard_mirror")
+        await a.host.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
+        await a.host.connection.execute("ALTER TABLE sourcing_jobs DISABLE TRIGGER clay_guard_mirror")
         job_id = await a.push_all()
-        await a.world.fetch(
+        await a.installation.fetch(
             "UPDATE clay.push_jobs SET finished_at = now() - interval '2 minutes' WHERE id = :j", j=job_id
         )
         _, said = await amiss()

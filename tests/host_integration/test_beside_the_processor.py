@@ -6,19 +6,18 @@ from uuid import UUID
 
 import asyncpg
 
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host_integration.attach.attachment import Level
-from tests.support.attached import Attached, HostProcessor, attached
+from tests.harness.attached import Attached, HostProcessor, install_attached
+from tests.harness.nexusleads import NexusLeads
 
 PUSHES, EXPORTS, LEADS = 100, 20, 3
 
 
 async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(database_url: str) -> None:
-    async with attached(database_url, Level.INBOX, leads=PUSHES * LEADS) as a:
+    async with install_attached(database_url, Level.INBOX, leads=PUSHES * LEADS) as a:
         host = await asyncpg.connect(database_url)
         processor = HostProcessor(host)
-        projects = await _projects(a.connection, a.world.org_id, a.vintage)
+        projects = await _projects(a.host, a.org_id)
         exports, pushes, stop = [], [], asyncio.Event()
 
         async def of_the_host() -> None:
@@ -42,14 +41,14 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
 
         async def drains() -> None:
             while not stop.is_set():
-                await a.world.drain_all(a.drainer, seconds=40)
+                await a.installation.drain_all(a.drainer, seconds=40)
                 await asyncio.sleep(0.05)
 
         around = [asyncio.create_task(each()) for each in (of_the_host, of_ours, drains)]
         try:
             for number in range(PUSHES):
-                ids = a.world.lead_ids[number * LEADS : (number + 1) * LEADS]
-                pushes.append((await a.world.push(ids)).job_id)
+                ids = a.installation.lead_ids[number * LEADS : (number + 1) * LEADS]
+                pushes.append((await a.installation.push(ids)).job_id)
                 if number % 5 == 0:
                     project_id, lead_ids = projects[number // 5]
                     exports.append(await a.host_queues(lead_ids[:1], in_project=project_id))
@@ -61,9 +60,9 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
             await host.close()
         await a.check_now()
 
-        everyone = {str(each) for each in a.world.lead_ids} | {str(each) for _, ids in projects for each in ids}
-        assert set(a.clay.leads) == everyone
-        assert set(a.clay.leads.values()) == {1}
+        everyone = {str(each) for each in a.installation.lead_ids} | {str(each) for _, ids in projects for each in ids}
+        assert set(a.receiver.leads) == everyone
+        assert set(a.receiver.leads.values()) == {1}
         assert processor.would_push == []
         await _ended_right_on_both_sides(a, {*pushes, *exports})
         assert len(await a.marks()) == len(everyone)
@@ -72,7 +71,7 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
 async def _all_shown(a: Attached, jobs: int) -> None:
     async with asyncio.timeout(40):
         while True:
-            ended = await a.connection.fetchval(
+            ended = await a.host.connection.fetchval(
                 "SELECT count(*) FROM sourcing_jobs WHERE status IN ('completed', 'failed')"
             )
             if ended == jobs and len(await a.marks()) == jobs * LEADS:
@@ -81,27 +80,23 @@ async def _all_shown(a: Attached, jobs: int) -> None:
 
 
 async def _ended_right_on_both_sides(a: Attached, host_job_ids: set[UUID]) -> None:
-    ours = await a.world.fetch("SELECT status, push_mode FROM clay.push_jobs")
+    ours = await a.installation.fetch("SELECT status, push_mode FROM clay.push_jobs")
     assert [row.status for row in ours] == ["completed"] * (PUSHES + EXPORTS)
     assert sum(row.push_mode == "auto" for row in ours) == EXPORTS
-    theirs = await a.connection.fetch("SELECT id, status, error_message, progress_percentage FROM sourcing_jobs")
+    theirs = await a.host.connection.fetch("SELECT id, status, error_message, progress_percentage FROM sourcing_jobs")
     assert {row["id"] for row in theirs} == host_job_ids
     ends = {(row["status"], row["error_message"], row["progress_percentage"]) for row in theirs}
     assert ends == {("completed", None, 100)}
-    steps = await a.connection.fetchval("SELECT count(*) FROM job_progress WHERE status = 'completed'")
+    steps = await a.host.connection.fetchval("SELECT count(*) FROM job_progress WHERE status = 'completed'")
     assert steps == 3 * len(theirs)
 
 
-async def _projects(connection: asyncpg.Connection, org_id: UUID, vintage: Vintage) -> list[tuple[UUID, list[UUID]]]:
+async def _projects(host: NexusLeads, org_id: UUID) -> list[tuple[UUID, list[UUID]]]:
     """One project an auto-export, all of the same organization, with the rule on."""
-    made = await load_bulk(connection, vintage, organizations=EXPORTS, leads_per_project=LEADS)
     found = []
-    for project in made:
-        await connection.execute(
-            "UPDATE projects SET org_id = $1, auto_export_clay_enabled = true WHERE id = $2", org_id, project.project_id
-        )
-        rows = await connection.fetch(
-            f"SELECT {name_in('lead_id', vintage)} FROM lead_scores WHERE project_id = $1", project.project_id
-        )
-        found.append((project.project_id, [row[0] for row in rows]))
+    for number in range(EXPORTS):
+        project_id = await host.project(org_id, f"Project {number}")
+        found.append((project_id, list(await host.bulk_leads(project_id, LEADS))))
+    ids = [project_id for project_id, _ in found]
+    await host.connection.execute("UPDATE projects SET auto_export_clay_enabled = true WHERE id = ANY($1)", ids)
     return found

@@ -10,9 +10,9 @@ from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.drift import find_drift
 from clay_push_service.host_integration.attach.triggers import SCANS
-from tests.support.attached import Attached, HostProcessor, attached
+from tests.harness.attached import Attached, HostProcessor, install_attached
+from tests.harness.roles import Roles
 from tests.support.receiver import Receiver, status
-from tests.support.roles import Roles
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 END = "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1"
@@ -20,9 +20,9 @@ END = "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1"
 
 async def begin_scan(a: Attached, job_type: str = SCANS[0], **values: object) -> UUID:
     """As the host's scheduler makes it: `created_by` null."""
-    row = {"id": uuid4(), "project_id": a.world.project_id, "job_type": job_type, "status": "running", **values}
+    row = {"id": uuid4(), "project_id": a.installation.project_id, "job_type": job_type, "status": "running", **values}
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-    await a.connection.execute(f"INSERT INTO sourcing_jobs ({', '.join(row)}) VALUES ({places})", *row.values())
+    await a.host.connection.execute(f"INSERT INTO sourcing_jobs ({', '.join(row)}) VALUES ({places})", *row.values())
     scan_id = row["id"]
     assert isinstance(scan_id, UUID)
     return scan_id
@@ -30,33 +30,33 @@ async def begin_scan(a: Attached, job_type: str = SCANS[0], **values: object) ->
 
 async def finish_scan(a: Attached, job_type: str = SCANS[0], end: str = "completed", **values: object) -> UUID:
     scan_id = await begin_scan(a, job_type, **values)
-    await a.connection.execute(END, scan_id, end)
+    await a.host.connection.execute(END, scan_id, end)
     return scan_id
 
 
 async def work(a: Attached) -> None:
     await a.inbox.process_due()
     await a.mirror_now()
-    await a.world.drain_all(a.drainer)
+    await a.installation.drain_all(a.drainer)
     await a.mirror_now()
 
 
 async def runs(a: Attached) -> dict[UUID, str]:
-    rows = await a.world.fetch("SELECT source_job_id, outcome FROM clay.auto_export_runs")
+    rows = await a.installation.fetch("SELECT source_job_id, outcome FROM clay.auto_export_runs")
     return {row.source_job_id: row.outcome for row in rows}
 
 
 @BOTH
 @pytest.mark.parametrize("job_type", SCANS)
 async def test_a_scan_that_the_host_finishes_runs_our_rule(database_url: str, vintage: Vintage, job_type: str) -> None:
-    async with attached(database_url, vintage=vintage, leads=3) as a:
+    async with install_attached(database_url, vintage=vintage, leads=3) as a:
         await a.auto_export_on()
         scan_id = await finish_scan(a, job_type)
         await work(a)
         assert await runs(a) == {scan_id: "queued"}
-        assert set(a.clay.leads.values()) == {1}
-        assert len(a.clay.leads) == 3
-        [job] = await a.world.fetch("SELECT * FROM clay.push_jobs")
+        assert set(a.receiver.leads.values()) == {1}
+        assert len(a.receiver.leads) == 3
+        [job] = await a.installation.fetch("SELECT * FROM clay.push_jobs")
         assert (job.push_mode, job.source_job_id, job.created_by, job.created_by_user_id) == (
             "auto", scan_id, "host", None,
         )  # fmt: skip
@@ -65,17 +65,17 @@ async def test_a_scan_that_the_host_finishes_runs_our_rule(database_url: str, vi
 
 
 async def test_a_scan_of_a_person_names_that_person(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
-        user_id = await a.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
+        user_id = await a.host.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
         await finish_scan(a, created_by=user_id)
         await work(a)
-        [job] = await a.world.fetch("SELECT created_by_user_id FROM clay.push_jobs")
+        [job] = await a.installation.fetch("SELECT created_by_user_id FROM clay.push_jobs")
         assert job.created_by_user_id == user_id
 
 
 async def test_what_is_no_finished_scan_of_a_project_starts_nothing(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         for end in ("failed", "cancelled", "pending"):
             await finish_scan(a, end=end)
@@ -85,27 +85,27 @@ async def test_what_is_no_finished_scan_of_a_project_starts_nothing(database_url
         await begin_scan(a, status="completed")  # a table that is restored
         await work(a)
         assert await runs(a) == {}
-        assert a.clay.posts == []
+        assert a.receiver.posts == []
 
 
 async def test_a_scan_runs_once_however_often_it_is_completed(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
+    async with install_attached(database_url, leads=2) as a:
         await a.auto_export_on()
         scan_id = await finish_scan(a)
         await work(a)
         for state in ("completed", "running", "completed"):
-            await a.connection.execute(END, scan_id, state)
-        await a.world.fetch("UPDATE clay.clay_push_log SET status = 'failed', cause = 'server_error'")
+            await a.host.connection.execute(END, scan_id, state)
+        await a.installation.fetch("UPDATE clay.clay_push_log SET status = 'failed', cause = 'server_error'")
         await work(a)
-        assert len(await a.world.fetch("SELECT 1 FROM clay.push_jobs")) == 1
-        assert len(a.clay.posts) == 2
+        assert len(await a.installation.fetch("SELECT 1 FROM clay.push_jobs")) == 1
+        assert len(a.receiver.posts) == 2
 
 
 @pytest.mark.parametrize("level", [None, Level.MIRROR])
 async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
     database_url: str, level: Level | None
 ) -> None:
-    async with attached(database_url, level, leads=1) as a:
+    async with install_attached(database_url, level, leads=1) as a:
         await a.auto_export_on()
         await finish_scan(a)
         await a.attach(Level.INBOX)
@@ -117,7 +117,7 @@ async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
 
 
 async def test_a_scan_that_waits_at_detach_starts_nothing_at_the_next_attach(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         await finish_scan(a)
         await a.detach()
@@ -137,17 +137,17 @@ async def test_the_hosts_own_export_of_the_same_scan_does_not_double_it(
 ) -> None:
     """All leads fail in a way that another run would send again: the export runs once."""
     clay = Receiver(answer=lambda _number, _body: status(500))
-    async with attached(database_url, leads=3, clay=clay, retry_delays_seconds=(0.01,)) as a:
+    async with install_attached(database_url, leads=3, receiver=clay, retry_delays_seconds=(0.01,)) as a:
         await a.auto_export_on()
         scan_id = await finish_scan(a)
         if worked_off_between:
             await work(a)
-        queued = await a.host_queues(a.world.lead_ids)
-        processor = HostProcessor(a.connection)
+        queued = await a.host_queues(a.installation.lead_ids)
+        processor = HostProcessor(a.host.connection)
         await processor.poll()
         await work(a)
         assert await runs(a) == {scan_id: "queued"}
-        [job] = await a.world.fetch("SELECT id, status, lead_count FROM clay.push_jobs")
+        [job] = await a.installation.fetch("SELECT id, status, lead_count FROM clay.push_jobs")
         assert (job.status, job.lead_count) == ("failed", 3)
         row = await a.row(queued)
         assert row is not None
@@ -161,32 +161,32 @@ async def test_the_hosts_own_export_of_the_same_scan_does_not_double_it(
 
 
 async def test_an_export_of_the_host_long_after_the_scan_runs_by_itself(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
+    async with install_attached(database_url, leads=2) as a:
         await finish_scan(a)
         await a.inbox.process_due()  # the rule is off
-        await a.world.fetch("UPDATE clay.finished_scans SET finished_at = now() - interval '1 hour'")
+        await a.installation.fetch("UPDATE clay.finished_scans SET finished_at = now() - interval '1 hour'")
         await a.auto_export_on()
-        queued = await a.host_queues(a.world.lead_ids)
+        queued = await a.host_queues(a.installation.lead_ids)
         await work(a)
         assert await a.status(queued) == "completed"
-        assert len(a.clay.leads) == 2
+        assert len(a.receiver.leads) == 2
 
 
 async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_other_up(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
-        lonely = await a.connection.fetchval(
+        lonely = await a.host.connection.fetchval(
             "INSERT INTO projects (name, auto_export_clay_enabled) VALUES ('x', true) RETURNING id"
         )
         for project_id in (lonely, uuid4()):
-            await a.world.fetch(
+            await a.installation.fetch(
                 "INSERT INTO clay.finished_scans (source_job_id, project_id) VALUES (gen_random_uuid(), :p)",
                 p=project_id,
             )
         scan_id = await finish_scan(a)
         await a.inbox.process_due()
         assert await runs(a) == {scan_id: "queued"}
-        assert await a.world.fetch("SELECT 1 FROM clay.finished_scans WHERE done_at IS NULL") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.finished_scans WHERE done_at IS NULL") == []
 
 
 @pytest.mark.parametrize(
@@ -201,19 +201,19 @@ async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_o
     ],
 )
 async def test_whatever_is_broken_the_hosts_scan_is_completed(database_url: str, broken: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         scan_id = await begin_scan(a)
-        await a.connection.execute(broken)
-        async with a.connection.transaction():
-            await a.connection.execute(END, scan_id, "completed")
+        await a.host.connection.execute(broken)
+        async with a.host.connection.transaction():
+            await a.host.connection.execute(END, scan_id, "completed")
         assert await a.status(scan_id) == "completed"
 
 
 async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str, roles: Roles) -> None:
-    async with attached(database_url, leads=2) as a:
+    async with install_attached(database_url, leads=2) as a:
         await a.auto_export_on()
-        await a.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
-        await a.connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles.host}")
+        await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
+        await a.host.connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles.host}")
         scan_id = await begin_scan(a)
         host = await asyncpg.connect(roles.host_url)
         try:
@@ -227,13 +227,13 @@ async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str
 
 
 async def test_a_lock_on_our_table_delays_the_hosts_scan_by_a_moment_only(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         scan_id = await begin_scan(a)
         blocker = await asyncpg.connect(database_url)
         try:
             async with blocker.transaction():
                 await blocker.execute("LOCK TABLE clay.finished_scans IN ACCESS EXCLUSIVE MODE")
-                await a.connection.execute(END, scan_id, "completed", timeout=30)
+                await a.host.connection.execute(END, scan_id, "completed", timeout=30)
                 assert await a.status(scan_id) == "completed"
         finally:
             await blocker.close()
@@ -242,14 +242,16 @@ async def test_a_lock_on_our_table_delays_the_hosts_scan_by_a_moment_only(databa
 async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_completed_by_attach(
     database_url: str,
 ) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
 
         async def amiss() -> list[str]:
-            async with a.world.database.transaction() as connection:
+            async with a.installation.database.transaction() as connection:
                 _, said = await find_drift(connection, await detect(connection))
             return list(said)
 
-        await a.connection.execute("DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans")
+        await a.host.connection.execute(
+            "DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans"
+        )
         assert await amiss() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
         assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == [
             "create",
@@ -257,13 +259,13 @@ async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_comple
             "create",
         ]
         assert await amiss() == []
-        await a.connection.execute(
+        await a.host.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
         )
         assert await amiss() == ["function clay.clay_note_scans differs from this release"]
         await a.attach(Level.INBOX)
         assert await amiss() == []
-        await a.world.fetch(
+        await a.installation.fetch(
             "INSERT INTO clay.finished_scans (source_job_id, project_id, finished_at)"
             " VALUES (gen_random_uuid(), gen_random_uuid(), now() - interval '2 minutes')"
         )

@@ -8,67 +8,52 @@ import pytest
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.host.columns import Vintage
-from tests.support.app import OTHER_WEBHOOK, WEBHOOK, running_app
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api, run_local_api
+from tests.host_integration.frontend_calls import BASE, push, save
 from tests.support.receiver import OK, Receiver, status
-from tests.support.vintages import Connected, connected_app
 
-BASE = "/api/integrations"
 MASKED = "https://api.clay.com/v3/…/••••950e"
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
-async def page(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Connected]:
-    async with connected_app(database_url, Vintage(request.param)) as connected:
+async def page(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Api]:
+    async with run_local_api(database_url, Vintage(request.param)) as connected:
         yield connected
 
 
-async def save(page: Connected, url: str, who: str = "owner", expect: int = 200) -> dict[str, object]:
-    answer = await page.app.put(f"{BASE}/clay/config", who, {"webhook_url": url})
-    assert answer.status_code == expect, answer.text
-    found: dict[str, object] = answer.json()
-    return found
-
-
-async def config(page: Connected) -> tuple[object, object]:
-    said = (await page.app.get(f"{BASE}/clay/config", "member")).json()
+async def config(page: Api) -> tuple[object, object]:
+    said = (await page.get(f"{BASE}/clay/config", "member")).json()
     return said["webhook_url"], said["connected"]
 
 
-async def versions(page: Connected) -> int:
-    found: int = await page.app.host.connection.fetchval("SELECT count(*) FROM clay.destination_versions")
+async def versions(page: Api) -> int:
+    found: int = await page.host.connection.fetchval("SELECT count(*) FROM clay.destination_versions")
     return found
 
 
-async def push(page: Connected, **body: object) -> dict[str, object]:
-    answer = await page.app.call("POST", f"{BASE}/clay/push", "member", json=body)
-    assert answer.status_code == 202, answer.text
-    found: dict[str, object] = answer.json()
-    return found
-
-
-async def refused(page: Connected, body: object, expect: int, code: str) -> str:
-    answer = await page.app.call("POST", f"{BASE}/clay/push", "member", json=body)
+async def refused(page: Api, body: object, expect: int, code: str) -> str:
+    answer = await page.send("POST", f"{BASE}/clay/push", "member", json=body)
     assert (answer.status_code, answer.json()["code"]) == (expect, code)
     detail = answer.json()["detail"]
     assert isinstance(detail, str)
     return detail
 
 
-async def refused_button(page: Connected, who: str) -> str:
+async def refused_button(page: Api, who: str) -> str:
     """What the page shows when the button is refused: it shows `message` of a 200 and nothing of an error."""
-    answer = await page.app.call("POST", f"{BASE}/clay/test", who)
+    answer = await page.send("POST", f"{BASE}/clay/test", who)
     assert answer.status_code == 200, answer.text
     said = answer.json()
     assert (said.keys(), said["status"]) == ({"status", "message"}, "error")
     return str(said["message"])
 
 
-async def test_page_before_anything_is_configured(page: Connected) -> None:
+async def test_page_before_anything_is_configured(page: Api) -> None:
     assert await config(page) == ("", False)
-    assert (await page.app.get(f"{BASE}/clay/stats", "member")).json() == {"total": 0, "success": 0, "failed": 0}
-    assert (await page.app.get(f"{BASE}/clay/activity?limit=20", "member")).json() == []
-    billing = page.app.app.state.settings.billing_enabled  # with billing on, the tests' organizations are on Enterprise
-    assert (await page.app.get(f"{BASE}/status", "member")).json() == {
+    assert (await page.get(f"{BASE}/clay/stats", "member")).json() == {"total": 0, "success": 0, "failed": 0}
+    assert (await page.get(f"{BASE}/clay/activity?limit=20", "member")).json() == []
+    billing = page.app.state.settings.billing_enabled  # with billing on, the tests' organizations are on Enterprise
+    assert (await page.get(f"{BASE}/status", "member")).json() == {
         "integrations": {
             "clay": {"configured": False, "last_push_at": None, "total_pushed": 0, "success_rate": 0.0},
             "salesforce": {"configured": False},
@@ -79,7 +64,7 @@ async def test_page_before_anything_is_configured(page: Connected) -> None:
     }
 
 
-async def test_saving_replaces_keeps_what_is_masked_and_removes_what_is_empty(page: Connected) -> None:
+async def test_saving_replaces_keeps_what_is_masked_and_removes_what_is_empty(page: Api) -> None:
     await save(page, f"  {WEBHOOK} ")
     assert await config(page) == (MASKED, True)
     await save(page, MASKED)
@@ -91,13 +76,13 @@ async def test_saving_replaces_keeps_what_is_masked_and_removes_what_is_empty(pa
     await save(page, "")
     assert await config(page) == ("", False)
     await save(page, " ")
-    stored = await page.app.host.connection.fetchval(
+    stored = await page.host.connection.fetchval(
         "SELECT count(*) FROM clay.destination_versions WHERE sealed_url IS NOT NULL"
     )
     assert stored == 0
 
 
-async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Connected) -> None:
+async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Api) -> None:
     await save(page, WEBHOOK)
     for url in (
         "https://api.clay.com/v3/…/••••0000",
@@ -111,45 +96,45 @@ async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Connected) -
     assert await config(page) == (MASKED, True)
 
 
-async def test_a_plain_member_may_look_and_push_and_no_more(page: Connected) -> None:
+async def test_a_plain_member_may_look_and_push_and_no_more(page: Api) -> None:
     # The page reports any 200 of a save as success, so a refused one stays an error.
-    answer = await page.app.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK})
+    answer = await page.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK})
     assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
     assert isinstance(answer.json()["detail"], str)
     assert "owner" in await refused_button(page, "member")
 
 
-async def test_without_an_organization_it_is_the_users_first(page: Connected) -> None:
-    first = min(page.app.org_id, page.app.other_org_id)
-    await page.app.put("/api/clay/config", "both", {"webhook_url": WEBHOOK}, org=page.app.org_id)
-    seen = (await page.app.get(f"{BASE}/clay/config", "both")).json()
-    assert seen["connected"] is (first == page.app.org_id)
-    named = await page.app.get(f"{BASE}/clay/config", "both", org=page.app.org_id)
+async def test_without_an_organization_it_is_the_users_first(page: Api) -> None:
+    first = min(page.org_id, page.other_org_id)
+    await page.put("/api/clay/config", "both", {"webhook_url": WEBHOOK}, org=page.org_id)
+    seen = (await page.get(f"{BASE}/clay/config", "both")).json()
+    assert seen["connected"] is (first == page.org_id)
+    named = await page.get(f"{BASE}/clay/config", "both", org=page.org_id)
     assert named.json()["connected"] is True
     # Our own endpoints want to be told.
-    assert (await page.app.get("/api/clay/config", "both")).json()["code"] == "organization_required"
+    assert (await page.get("/api/clay/config", "both")).json()["code"] == "organization_required"
 
 
 async def test_the_test_button(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number == 0 else status(401))
-    async with connected_app(database_url, clay=clay) as page:
+    async with run_local_api(database_url, receiver=clay) as page:
         path = f"{BASE}/clay/test"
-        said = (await page.app.call("POST", path, "owner")).json()
+        said = (await page.send("POST", path, "owner")).json()
         assert said == {"status": "error", "message": "Configure your Clay webhook URL in Settings → Integrations"}
         await save(page, clay.url)
-        assert (await page.app.call("POST", path, "owner")).json()["status"] == "ok"
-        assert (await page.app.get("/api/clay/status", "member")).json()["connected"] is True
-        answer = await page.app.call("POST", path, "owner")
+        assert (await page.send("POST", path, "owner")).json()["status"] == "ok"
+        assert (await page.get("/api/clay/status", "member")).json()["connected"] is True
+        answer = await page.send("POST", path, "owner")
         assert (answer.status_code, answer.json()["status"]) == (200, "error")
         assert answer.json()["message"].startswith("Clay rejected the auth token of the webhook. Copy")
 
 
 async def test_the_test_button_says_every_refusal(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(401))
-    async with connected_app(database_url, clay=clay) as page:
+    async with run_local_api(database_url, receiver=clay) as page:
         assert "Configure your Clay webhook URL" in await refused_button(page, "owner")
         await save(page, clay.url)
-        await page.app.host.connection.execute(
+        await page.host.connection.execute(
             "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized', state_since = now()"
         )
         assert "token" in await refused_button(page, "admin")
@@ -157,14 +142,14 @@ async def test_the_test_button_says_every_refusal(database_url: str) -> None:
 
 
 async def test_the_test_button_says_that_no_key_is_set(database_url: str) -> None:
-    async with connected_app(database_url, encryption_keys="") as page:
+    async with run_local_api(database_url, encryption_keys="") as page:
         assert "operator" in await refused_button(page, "owner")
 
 
-async def test_a_push_without_a_project_makes_one_job_for_each(page: Connected) -> None:
-    await save(page, page.clay.url)
-    host = page.app.host
-    one, two = await host.project(page.app.org_id, "One"), await host.project(page.app.org_id, "Two")
+async def test_a_push_without_a_project_makes_one_job_for_each(page: Api) -> None:
+    await save(page, page.receiver.url)
+    host = page.host
+    one, two = await host.project(page.org_id, "One"), await host.project(page.org_id, "Two")
     leads = [await host.lead(one, score=80, full_name="Ada"), await host.lead(two), await host.lead(two)]
     await host.scored(leads[0], two, score=10)
     answer = await push(page, contributor_ids=[str(each) for each in leads])
@@ -180,15 +165,15 @@ async def test_a_push_without_a_project_makes_one_job_for_each(page: Connected) 
 
 async def test_stats_and_activity_after_a_push(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 2 else status(422))
-    async with connected_app(database_url, clay=clay) as page:
-        await page.app.put("/api/clay/config", "owner", {"webhook_url": clay.url, "rate_limit_ms": 0})
-        project_id = await page.app.host.project(page.app.org_id)
-        leads = [await page.app.host.lead(project_id, full_name="Ada Lovelace") for _ in range(3)]
+    async with run_local_api(database_url, receiver=clay) as page:
+        await page.put("/api/clay/config", "owner", {"webhook_url": clay.url, "rate_limit_ms": 0})
+        project_id = await page.host.project(page.org_id)
+        leads = [await page.host.lead(project_id, full_name="Ada Lovelace") for _ in range(3)]
         await push(page, contributor_ids=[str(each) for each in leads])
         await page.drain()
         await push(page, contributor_ids=[str(leads[0]), str(leads[1])])
-        assert (await page.app.get(f"{BASE}/clay/stats", "member")).json() == {"total": 3, "success": 2, "failed": 1}
-        items = (await page.app.get(f"{BASE}/clay/activity?limit=20", "member")).json()
+        assert (await page.get(f"{BASE}/clay/stats", "member")).json() == {"total": 3, "success": 2, "failed": 1}
+        items = (await page.get(f"{BASE}/clay/activity?limit=20", "member")).json()
         assert {item["contributor_id"] for item in items} == {str(each) for each in leads}
         assert len({item["id"] for item in items}) == 3
         assert sorted(item["status"] for item in items) == ["failed", "success", "success"]
@@ -196,44 +181,44 @@ async def test_stats_and_activity_after_a_push(database_url: str) -> None:
         assert all(item["member_id"] == item["contributor_id"] for item in items)
         moments = [datetime.fromisoformat(item["pushed_at"]) for item in items]
         assert moments == sorted(moments, reverse=True)
-        assert len((await page.app.get(f"{BASE}/clay/activity?limit=2", "member")).json()) == 2
-        clay_status = (await page.app.get(f"{BASE}/status", "member")).json()["integrations"]["clay"]
+        assert len((await page.get(f"{BASE}/clay/activity?limit=2", "member")).json()) == 2
+        clay_status = (await page.get(f"{BASE}/status", "member")).json()["integrations"]["clay"]
         assert (clay_status["configured"], clay_status["total_pushed"]) == (True, 2)
         assert clay_status["success_rate"] == pytest.approx(2 / 3, abs=1e-4)
         assert datetime.fromisoformat(clay_status["last_push_at"]).tzinfo is not None
 
 
-async def test_a_push_that_cannot_be_is_refused_in_words(page: Connected) -> None:
-    lead = await page.app.host.lead(await page.app.host.project(page.app.org_id))
+async def test_a_push_that_cannot_be_is_refused_in_words(page: Api) -> None:
+    lead = await page.host.lead(await page.host.project(page.org_id))
     body = {"contributor_ids": [str(lead)]}
     said = await refused(page, body, 409, "clay_not_configured")
     assert said == "Configure your Clay webhook URL in Settings → Integrations"
-    await save(page, page.clay.url)
+    await save(page, page.receiver.url)
     assert "Select at least one lead" in await refused(page, {"contributor_ids": []}, 422, "nothing_selected")
     await refused(page, {}, 422, "invalid_request")
     await refused(page, {"contributor_ids": ["x"]}, 422, "invalid_request")
     unknown = str(uuid4())
     assert unknown in await refused(page, {"contributor_ids": [str(lead), unknown]}, 404, "lead_not_found")
     await refused(page, {**body, "project_id": unknown}, 404, "project_not_found")
-    assert await page.app.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
+    assert await page.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
 async def test_who_may_not_use_clay_is_told_in_words(database_url: str) -> None:
-    async with running_app(database_url, billing_enabled=True) as app:
+    async with run_api(database_url, billing_enabled=True) as app:
         body = {"contributor_ids": [str(UUID(int=7))]}
-        answer = await app.call("POST", f"{BASE}/clay/push", "member", json=body)
+        answer = await app.send("POST", f"{BASE}/clay/push", "member", json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
         assert answer.json()["detail"].startswith("Clay integration is available on the Enterprise plan.")
-        said = (await app.call("POST", f"{BASE}/clay/test", "owner")).json()
+        said = (await app.send("POST", f"{BASE}/clay/test", "owner")).json()
         assert said["status"] == "error"
         assert said["message"].startswith("Clay integration is available on the Enterprise plan.")
         await app.host.add("org_billing", org_id=app.org_id, is_enterprise=True)
         said = (await app.get(f"{BASE}/status", "member")).json()
         assert (said["billing_enabled"], said["is_enterprise"]) == (True, True)
-        assert (await app.call("POST", f"{BASE}/clay/push", "member", json=body)).status_code == 409
+        assert (await app.send("POST", f"{BASE}/clay/push", "member", json=body)).status_code == 409
 
 
-async def test_a_service_key_may_call_them_too(page: Connected) -> None:
-    key = await page.app.key(Scope.READ)
-    assert (await page.app.get(f"{BASE}/clay/stats", key)).status_code == 200
-    assert (await page.app.call("POST", f"{BASE}/clay/push", key, json={"contributor_ids": []})).status_code == 403
+async def test_a_service_key_may_call_them_too(page: Api) -> None:
+    key = await page.key(Scope.READ)
+    assert (await page.get(f"{BASE}/clay/stats", key)).status_code == 200
+    assert (await page.send("POST", f"{BASE}/clay/push", key, json={"contributor_ids": []})).status_code == 403

@@ -13,7 +13,7 @@ from clay_push_service.host_integration.attach.drift import find_drift
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.states import JobStatus
-from tests.support.attached import Attached, attached
+from tests.harness.attached import Attached, install_attached
 from tests.support.host_models import HostJob, HostMark, HostStep
 from tests.support.receiver import OK, Receiver, status
 
@@ -22,19 +22,19 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
 async def check(a: Attached) -> None:
     """All rows of ours in the three mirrored tables."""
-    jobs = await a.connection.fetch("SELECT *, metadata::text AS written FROM sourcing_jobs")
+    jobs = await a.host.connection.fetch("SELECT *, metadata::text AS written FROM sourcing_jobs")
     assert jobs
     for row in jobs:
         HostJob.model_validate(dict(row) | {"metadata": await a.metadata(row["id"]) if row["written"] else None})
-    for row in await a.connection.fetch("SELECT * FROM job_progress"):
+    for row in await a.host.connection.fetch("SELECT * FROM job_progress"):
         HostStep.model_validate(dict(row))
     for row in await a.marks():
         HostMark.model_validate(dict(row))
 
 
 async def cancel_push(a: Attached, job_id: UUID) -> None:
-    async with a.world.database.transaction() as connection:
-        await cancel(connection, Actor(a.world.org_id, "user:test"), job_id)
+    async with a.installation.database.transaction() as connection:
+        await cancel(connection, Actor(a.installation.org_id, "user:test"), job_id)
 
 
 async def shown(a: Attached, job_id: UUID) -> dict[str, Any]:
@@ -62,35 +62,37 @@ async def test_what_is_mirrored_fits_the_hosts_models_at_every_moment(
     database_url: str, vintage: Vintage, answer: Callable[[int, Any], Any], ends: JobStatus
 ) -> None:
     clay = Receiver(answer=answer)
-    async with attached(database_url, vintage=vintage, leads=6, clay=clay, retry_delays_seconds=(0.01,)) as a:
-        job_id = (await a.world.push()).job_id
+    async with install_attached(
+        database_url, vintage=vintage, leads=6, receiver=clay, retry_delays_seconds=(0.01,)
+    ) as a:
+        job_id = (await a.installation.push()).job_id
         await a.mirror_now()
         await check(a)
-        await a.world.fetch("UPDATE clay.push_jobs SET status = 'running', started_at = now()")
+        await a.installation.fetch("UPDATE clay.push_jobs SET status = 'running', started_at = now()")
         await a.mirror_now()
         await check(a)
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         await check(a)
         assert await a.status(job_id) == ends
         await a.host_queues([], mode="selected")  # fails with a sentence
-        cancelled = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", cancelled)
+        cancelled = await a.host_queues(a.installation.lead_ids, mode="selected")
+        await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", cancelled)
         await a.inbox.process_due()
         await check(a)
 
 
 async def test_a_cancelled_job_counts_what_was_to_be_sent(database_url: str) -> None:
     """13 of 20 were sent when it was cancelled: neither the text nor the bar says that all is done."""
-    async with attached(database_url, leads=25) as a:
-        await a.push_all(a.world.lead_ids[:5])
-        job_id = (await a.world.push()).job_id
-        await a.world.fetch(
+    async with install_attached(database_url, leads=25) as a:
+        await a.push_all(a.installation.lead_ids[:5])
+        job_id = (await a.installation.push()).job_id
+        await a.installation.fetch(
             "UPDATE clay.clay_push_log SET status = 'success', state = 'done', finished_at = now() WHERE id IN"
             " (SELECT id FROM clay.clay_push_log WHERE job_id = :j AND state = 'waiting' LIMIT 13)",
             j=job_id,
         )
-        await a.world.fetch("UPDATE clay.push_jobs SET success_count = 13 WHERE id = :j", j=job_id)
+        await a.installation.fetch("UPDATE clay.push_jobs SET success_count = 13 WHERE id = :j", j=job_id)
         await cancel_push(a, job_id)
         await a.mirror_now()
         assert await shown(a, job_id) == {
@@ -103,14 +105,14 @@ async def test_a_cancelled_job_counts_what_was_to_be_sent(database_url: str) -> 
         }
         assert (await a.steps(job_id))[0][3] == "25 leads, 5 skipped"
         await check(a)
-        async with a.world.database.transaction() as connection:
-            job = await read_job(connection, a.world.org_id, job_id)
+        async with a.installation.database.transaction() as connection:
+            job = await read_job(connection, a.installation.org_id, job_id)
         assert (job.progress, job.progress_percent) == ("Pushed 13 of 20 leads to Clay", 65)
 
 
 async def test_a_partial_failure_says_its_main_cause_where_the_page_shows_it(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 4 else status(422))
-    async with attached(database_url, leads=6, clay=clay) as a:
+    async with install_attached(database_url, leads=6, receiver=clay) as a:
         job_id = await a.push_all()
         await a.mirror_now()
         said = "4 pushed, 2 failed, 0 skipped. Main cause of the failures: Clay rejected the row."
@@ -127,17 +129,17 @@ async def test_a_partial_failure_says_its_main_cause_where_the_page_shows_it(dat
 
 async def test_the_bar_counts_the_leads_that_the_text_counts(database_url: str) -> None:
     """Of 10 leads 7 are in Clay already: a new push of 3 starts at 0 %."""
-    async with attached(database_url, leads=10) as a:
-        await a.push_all(a.world.lead_ids[:7])
-        job_id = (await a.world.push()).job_id
+    async with install_attached(database_url, leads=10) as a:
+        await a.push_all(a.installation.lead_ids[:7])
+        job_id = (await a.installation.push()).job_id
         await a.mirror_now()
         now = await shown(a, job_id)
         assert (now["percent"], now["pushed"]) == (0, "Pushed 0 of 3 leads to Clay")
 
 
 async def test_doctor_names_fractions_that_an_earlier_release_left_in_the_hosts_column(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
-        await a.connection.execute("UPDATE projects SET auto_export_clay_min_score = 72.5")
-        async with a.world.database.transaction() as connection:
+    async with install_attached(database_url, leads=1) as a:
+        await a.host.connection.execute("UPDATE projects SET auto_export_clay_min_score = 72.5")
+        async with a.installation.database.transaction() as connection:
             _, said = await find_drift(connection, await detect(connection))
         assert [each[:40] for each in said] == ["1 projects have a fraction in auto_expor"]

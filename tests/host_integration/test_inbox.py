@@ -7,7 +7,7 @@ import pytest
 
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host_integration.attach.attachment import Level
-from tests.support.attached import HostProcessor, attached
+from tests.harness.attached import HostProcessor, install_attached
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
@@ -16,59 +16,59 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 async def test_the_hosts_auto_export_becomes_a_run_of_our_rule_in_its_own_row(
     database_url: str, vintage: Vintage
 ) -> None:
-    async with attached(database_url, vintage=vintage, leads=10) as a:
+    async with install_attached(database_url, vintage=vintage, leads=10) as a:
         await a.auto_export_on(min_score=40)
         wanted = {
             str(row[0])
-            for row in await a.connection.fetch(
+            for row in await a.host.connection.fetch(
                 f"SELECT {'member_id' if vintage is Vintage.TODAY else 'contributor_id'} FROM lead_scores"
                 " WHERE overall_score >= 40"
             )
         }
         assert 0 < len(wanted) < 10
-        queued = await a.host_queues(a.world.lead_ids[:1])  # a hint only
-        processor = HostProcessor(a.connection)
+        queued = await a.host_queues(a.installation.lead_ids[:1])  # a hint only
+        processor = HostProcessor(a.host.connection)
         await processor.poll()
         assert await a.status(queued) == "running"
         metadata = await a.metadata(queued)
         assert "clay_webhook_url" not in metadata
         assert "lead_ids" not in metadata
-        stored = await a.connection.fetchval("SELECT metadata::text FROM clay.inbox")
+        stored = await a.host.connection.fetchval("SELECT metadata::text FROM clay.inbox")
         assert "clay_webhook_url" not in stored
         await a.inbox.process_due()
         await a.mirror_now()
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
-        assert set(a.clay.leads) == wanted
+        assert set(a.receiver.leads) == wanted
         assert await a.status(queued) == "completed"
         assert (await a.metadata(queued))["push_mode"] == "auto"
-        assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs") == 1
+        assert await a.host.connection.fetchval("SELECT count(*) FROM sourcing_jobs") == 1
         assert processor.would_push == []
 
 
 async def test_nothing_to_send_makes_no_push_job_and_the_row_says_why(database_url: str) -> None:
-    async with attached(database_url, leads=3) as a:
-        off = await a.host_queues(a.world.lead_ids)
+    async with install_attached(database_url, leads=3) as a:
+        off = await a.host_queues(a.installation.lead_ids)
         await a.inbox.process_due()
         row = await a.row(off)
         assert row is not None
         assert (row["status"], row["error_message"]) == ("completed", None)
         assert (await a.steps(off))[-1] == (3, "Completing", "completed", "Auto-export is off for this project.")
-        assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
 async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
-    async with attached(database_url, leads=5) as a:
-        user_id = await a.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
-        queued = await a.host_queues(a.world.lead_ids[:2], mode="selected")
-        await a.connection.execute("UPDATE clay.inbox SET created_by = $1", user_id)
+    async with install_attached(database_url, leads=5) as a:
+        user_id = await a.host.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
+        queued = await a.host_queues(a.installation.lead_ids[:2], mode="selected")
+        await a.host.connection.execute("UPDATE clay.inbox SET created_by = $1", user_id)
         await a.inbox.process_due()
-        [job] = await a.world.fetch("SELECT * FROM clay.push_jobs")
+        [job] = await a.installation.fetch("SELECT * FROM clay.push_jobs")
         assert (job.push_mode, job.created_by, job.created_by_user_id) == ("selected", "host", user_id)
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
-        assert set(a.clay.leads) == {str(each) for each in a.world.lead_ids[:2]}
+        assert set(a.receiver.leads) == {str(each) for each in a.installation.lead_ids[:2]}
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
     ],
 )
 async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, metadata: str | None, says: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        host_job_id = await a.connection.fetchval(
+    async with install_attached(database_url, leads=2) as a:
+        host_job_id = await a.host.connection.fetchval(
             "INSERT INTO sourcing_jobs (project_id, job_type, metadata) VALUES ($1, 'clay_push', $2) RETURNING id",
-            a.world.project_id, metadata,
+            a.installation.project_id, metadata,
         )  # fmt: skip
         assert await a.status(host_job_id) == "running"
         await a.inbox.process_due()
@@ -98,89 +98,91 @@ async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, met
 
 
 async def test_somebody_who_is_gone_keeps_nobody_else_from_being_pushed(database_url: str) -> None:
-    async with attached(database_url, leads=3) as a:
-        queued = await a.host_queues([*a.world.lead_ids, uuid4()], mode="selected")
+    async with install_attached(database_url, leads=3) as a:
+        queued = await a.host_queues([*a.installation.lead_ids, uuid4()], mode="selected")
         await a.inbox.process_due()
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
-        [job] = await a.world.fetch("SELECT lead_count, success_count FROM clay.push_jobs")
+        [job] = await a.installation.fetch("SELECT lead_count, success_count FROM clay.push_jobs")
         assert tuple(job) == (3, 3)
 
 
 async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         queued = await a.host_queues(
-            [*a.world.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
+            [*a.installation.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
         )
         await a.inbox.process_due()
         assert "Push them in several parts" in (await a.row(queued))["error_message"]  # type: ignore[index]  # the row is there
-        assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
 async def test_a_gated_or_unconfigured_organization_is_told_so(database_url: str) -> None:
-    async with attached(database_url, leads=2, billing_enabled=True) as a:
-        gated = await a.host_queues(a.world.lead_ids, mode="selected")
+    async with install_attached(database_url, leads=2, billing_enabled=True) as a:
+        gated = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.inbox.process_due()
         assert "Enterprise" in (await a.row(gated))["error_message"]  # type: ignore[index]  # the row is there
-        await a.connection.execute("INSERT INTO org_billing (org_id, is_enterprise) VALUES ($1, true)", a.world.org_id)
-        await a.world.fetch("UPDATE clay.destinations SET version_id = NULL")
-        bare = await a.host_queues(a.world.lead_ids, mode="selected")
+        await a.host.connection.execute(
+            "INSERT INTO org_billing (org_id, is_enterprise) VALUES ($1, true)", a.installation.org_id
+        )
+        await a.installation.fetch("UPDATE clay.destinations SET version_id = NULL")
+        bare = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.inbox.process_due()
         assert "Configure your Clay webhook URL" in (await a.row(bare))["error_message"]  # type: ignore[index]
 
 
 async def test_a_job_of_another_type_or_state_is_left_alone(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         for job_type, state in (
             ("repository_sourcing", "pending"),
             ("clay_push", "failed"),
             ("clay_push", "completed"),
         ):
-            await a.connection.execute(
+            await a.host.connection.execute(
                 "INSERT INTO sourcing_jobs (job_type, status, metadata) VALUES ($1, $2, '{\"lead_ids\": [\"x\"]}')",
                 job_type, state,
             )  # fmt: skip
-        rows = await a.connection.fetch("SELECT status, metadata::text FROM sourcing_jobs ORDER BY status")
+        rows = await a.host.connection.fetch("SELECT status, metadata::text FROM sourcing_jobs ORDER BY status")
         assert [row[0] for row in rows] == ["completed", "failed", "pending"]
         assert {row[1] for row in rows} == {'{"lead_ids": ["x"]}'}
-        assert await a.world.fetch("SELECT 1 FROM clay.inbox") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.inbox") == []
 
 
 async def test_cancelled_before_we_came_is_not_pushed(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        queued = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", queued)
-        deleted = await a.host_queues(a.world.lead_ids, mode="selected")
-        await a.connection.execute("DELETE FROM sourcing_jobs WHERE id = $1", deleted)
+    async with install_attached(database_url, leads=2) as a:
+        queued = await a.host_queues(a.installation.lead_ids, mode="selected")
+        await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", queued)
+        deleted = await a.host_queues(a.installation.lead_ids, mode="selected")
+        await a.host.connection.execute("DELETE FROM sourcing_jobs WHERE id = $1", deleted)
         await a.inbox.process_due()
         assert await a.status(queued) == "cancelled"
-        assert await a.world.fetch("SELECT 1 FROM clay.push_jobs") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
 async def test_what_the_host_takes_back_was_never_queued(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        transaction = a.connection.transaction()
+    async with install_attached(database_url, leads=2) as a:
+        transaction = a.host.connection.transaction()
         await transaction.start()
-        await a.host_queues(a.world.lead_ids)
+        await a.host_queues(a.installation.lead_ids)
         await transaction.rollback()
-        assert await a.world.fetch("SELECT 1 FROM clay.inbox") == []
+        assert await a.installation.fetch("SELECT 1 FROM clay.inbox") == []
 
 
 async def test_a_row_that_ended_and_is_tried_again_is_taken_again(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        await a.world.fetch("UPDATE clay.destinations SET version_id = NULL")
-        queued = await a.host_queues(a.world.lead_ids, mode="selected")
+    async with install_attached(database_url, leads=2) as a:
+        await a.installation.fetch("UPDATE clay.destinations SET version_id = NULL")
+        queued = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.inbox.process_due()
         assert await a.status(queued) == "failed"
-        await a.world.configure(a.clay.url)
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", queued)
+        await a.installation.configure(a.receiver.url)
+        await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'pending' WHERE id = $1", queued)
         assert await a.status(queued) == "running"
         await a.inbox.process_due()
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(queued) == "completed"
-        assert len(a.clay.posts) == 2
+        assert len(a.receiver.posts) == 2
 
 
 @pytest.mark.parametrize(
@@ -196,29 +198,29 @@ async def test_a_row_that_ended_and_is_tried_again_is_taken_again(database_url: 
 )
 async def test_whatever_is_broken_the_hosts_statements_go_through(database_url: str, broken: str) -> None:
     """The row is left as the host wrote it: its own processor deals with it as before."""
-    async with attached(database_url, leads=1) as a:
-        job_id = (await a.world.push()).job_id
+    async with install_attached(database_url, leads=1) as a:
+        job_id = (await a.installation.push()).job_id
         await a.mirror_now()
-        await a.connection.execute(broken)
+        await a.host.connection.execute(broken)
         key = "job_id" if "job_id" in broken else "id"
         queued = uuid4()
-        async with a.connection.transaction():
-            await a.connection.execute(
+        async with a.host.connection.transaction():
+            await a.host.connection.execute(
                 f"INSERT INTO sourcing_jobs ({key}, job_type, status) VALUES ($1, 'clay_push', 'pending')", queued
             )
-            await a.connection.execute(f"UPDATE sourcing_jobs SET status = 'pending' WHERE {key} = $1", job_id)
-        found = await a.connection.fetchval(f"SELECT status FROM sourcing_jobs WHERE {key} = $1", queued)
+            await a.host.connection.execute(f"UPDATE sourcing_jobs SET status = 'pending' WHERE {key} = $1", job_id)
+        found = await a.host.connection.fetchval(f"SELECT status FROM sourcing_jobs WHERE {key} = $1", queued)
         assert found == ("running" if "metadata" in broken else "pending")
 
 
 async def test_a_lock_on_our_tables_delays_the_host_by_a_moment_only(database_url: str) -> None:
-    async with attached(database_url, leads=1) as a:
+    async with install_attached(database_url, leads=1) as a:
         blocker = await asyncpg.connect(database_url)
         try:
             async with blocker.transaction():
                 await blocker.execute("LOCK TABLE clay.inbox, clay.mirror IN ACCESS EXCLUSIVE MODE")
-                await a.connection.execute("SET statement_timeout = '900ms'")
-                queued = await a.host_queues(a.world.lead_ids)
+                await a.host.connection.execute("SET statement_timeout = '900ms'")
+                queued = await a.host_queues(a.installation.lead_ids)
                 assert await a.status(queued) == "pending"
         finally:
             await blocker.close()
@@ -226,36 +228,36 @@ async def test_a_lock_on_our_tables_delays_the_host_by_a_moment_only(database_ur
 
 async def test_objects_of_the_same_names_elsewhere_are_not_called(database_url: str) -> None:
     """A definer's function that looked names up by the caller's path could be made to run the caller's code."""
-    async with attached(database_url, leads=1) as a:
-        await a.connection.execute(
+    async with install_attached(database_url, leads=1) as a:
+        await a.host.connection.execute(
             "CREATE SCHEMA evil; CREATE TABLE evil.called (by text);"
             "CREATE FUNCTION evil.read(jsonb, text) RETURNS text LANGUAGE plpgsql AS"
             " $$ BEGIN INSERT INTO evil.called VALUES (current_user); RETURN jsonb_extract_path_text($1, $2); END $$;"
             "CREATE OPERATOR evil.->> (leftarg = jsonb, rightarg = text, function = evil.read);"
             "SET search_path = evil, public, pg_catalog"
         )
-        queued = await a.host_queues(a.world.lead_ids)
+        queued = await a.host_queues(a.installation.lead_ids)
         assert await a.status(queued) == "running"
-        assert await a.connection.fetch("SELECT * FROM evil.called") == []
+        assert await a.host.connection.fetch("SELECT * FROM evil.called") == []
 
 
 async def test_an_entry_that_fails_again_and_again_ends_and_holds_no_other_up(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        stubborn = await a.host_queues(a.world.lead_ids[:1], mode="selected")
-        await a.world.fetch("UPDATE clay.inbox SET attempts = 10")
-        other = await a.host_queues(a.world.lead_ids[1:], mode="selected")
+    async with install_attached(database_url, leads=2) as a:
+        stubborn = await a.host_queues(a.installation.lead_ids[:1], mode="selected")
+        await a.installation.fetch("UPDATE clay.inbox SET attempts = 10")
+        other = await a.host_queues(a.installation.lead_ids[1:], mode="selected")
         await a.inbox.process_due()
         assert await a.status(stubborn) == "failed"
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.status(other) == "completed"
 
 
 async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
+    async with install_attached(database_url, leads=2) as a:
         stubborn = await a.host_queues([], mode="selected")
         other = await a.host_queues([], mode="selected")
-        await a.connection.execute(
+        await a.host.connection.execute(
             f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF NEW.id = '{stubborn}' AND NEW.status = 'failed' THEN RAISE EXCEPTION 'not this one'; END IF;
                 RETURN NEW; END $$;
@@ -263,14 +265,14 @@ async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url
         )
         await a.inbox.process_due()
         assert (await a.status(stubborn), await a.status(other)) == ("running", "failed")
-        await a.connection.execute("DROP TRIGGER refuse ON sourcing_jobs")
-        await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
+        await a.host.connection.execute("DROP TRIGGER refuse ON sourcing_jobs")
+        await a.installation.fetch("UPDATE clay.inbox SET due_at = now()")
         await a.inbox.process_due()
         assert await a.status(stubborn) == "failed"
 
 
 async def test_below_level_inbox_the_host_is_left_its_pushes(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=1) as a:
-        queued = await a.host_queues(a.world.lead_ids)
+    async with install_attached(database_url, Level.MIRROR, leads=1) as a:
+        queued = await a.host_queues(a.installation.lead_ids)
         assert await a.status(queued) == "pending"
         assert (await a.metadata(queued))["lead_ids"]

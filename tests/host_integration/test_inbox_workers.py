@@ -1,6 +1,7 @@
 """Several workers on one inbox: each entry is dealt with once, none waits for another's, and a failed one waits for its time."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -8,39 +9,39 @@ import pytest
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox import inbox
 from clay_push_service.host_integration.inbox.inbox import Inbox
-from tests.support.attached import Attached, attached
+from tests.harness.attached import Attached, install_attached
 
 PENDING = "SELECT count(*) FROM clay.inbox WHERE done_at IS NULL"
 
 
 def another(a: Attached) -> Inbox:
-    return Inbox(a.world.database, HostTableCache(), a.world.settings)
+    return Inbox(a.installation.database, HostTableCache(), a.installation.settings)
 
 
 async def jobs(a: Attached) -> int:
-    [row] = await a.world.fetch("SELECT count(*) AS jobs FROM clay.push_jobs")
+    [row] = await a.installation.fetch("SELECT count(*) AS jobs FROM clay.push_jobs")
     made: int = row.jobs
     return made
 
 
 async def test_two_workers_deal_with_each_entry_once(database_url: str) -> None:
-    async with attached(database_url, leads=12) as a:
+    async with install_attached(database_url, leads=12) as a:
         for number in range(6):
-            await a.host_queues(a.world.lead_ids[2 * number :][:2], mode="selected")
+            await a.host_queues(a.installation.lead_ids[2 * number :][:2], mode="selected")
         dealt = await asyncio.gather(*(another(a).process_due() for _ in range(3)))
         assert sum(dealt) == 6
         assert await jobs(a) == 6
-        [left] = await a.world.fetch(PENDING)
+        [left] = await a.installation.fetch(PENDING)
         assert left[0] == 0
 
 
 async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: str) -> None:
-    async with attached(database_url, leads=4) as a:
-        await a.host_queues(a.world.lead_ids[:2], mode="selected")
-        await a.host_queues(a.world.lead_ids[2:], mode="selected")
-        async with a.world.database.transaction() as first:
+    async with install_attached(database_url, leads=4) as a:
+        await a.host_queues(a.installation.lead_ids[:2], mode="selected")
+        await a.host_queues(a.installation.lead_ids[2:], mode="selected")
+        async with a.installation.database.transaction() as first:
             held = (await first.execute(inbox.NEXT)).one()
-            async with a.world.database.transaction() as second:
+            async with a.installation.database.transaction() as second:
                 other = (await second.execute(inbox.NEXT)).one()
             assert other.id != held.id
             assert await asyncio.wait_for(another(a).process_due(), 60) == 1
@@ -50,8 +51,8 @@ async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: s
 
 
 async def test_an_entry_that_was_dealt_with_is_not_dealt_with_again(database_url: str) -> None:
-    async with attached(database_url, leads=2) as a:
-        await a.host_queues(a.world.lead_ids, mode="selected")
+    async with install_attached(database_url, leads=2) as a:
+        await a.host_queues(a.installation.lead_ids, mode="selected")
         assert await another(a).process_due() == 1
         assert await another(a).process_due() == 0
 
@@ -59,18 +60,18 @@ async def test_an_entry_that_was_dealt_with_is_not_dealt_with_again(database_url
 async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with attached(database_url, leads=2) as a:
-        await a.host_queues(a.world.lead_ids, mode="selected")
+    async with install_attached(database_url, leads=2) as a:
+        await a.host_queues(a.installation.lead_ids, mode="selected")
 
-        async def failing(*_: object) -> UUID:
+        async def failing(*_: object, **__: object) -> Sequence[UUID]:
             raise OSError("the database is away")
 
         with monkeypatch.context() as patched:
-            patched.setattr(inbox, "_find_organization", failing)
+            patched.setattr(inbox, "unknown_leads", failing)
             assert await another(a).process_due() == 1, "it was tried once"
-        [entry] = await a.world.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
+        [entry] = await a.installation.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
         assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)
         assert await another(a).process_due() == 0
-        await a.world.fetch("UPDATE clay.inbox SET due_at = now()")
+        await a.installation.fetch("UPDATE clay.inbox SET due_at = now()")
         assert await another(a).process_due() == 1
         assert await jobs(a) == 1

@@ -1,7 +1,6 @@
 """The mirror: what NexusLeads' pages show of push jobs, that it can hold no push up, and that it puts right what is undone."""
 
 import asyncio
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from clay_push_service.host.columns import Vintage, name_in
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.mirror.mirror import Mirror
-from tests.support.attached import HostProcessor, attached
+from tests.harness.attached import install_attached
 from tests.support.receiver import OK, Receiver, status
 
 BOTH = pytest.mark.parametrize("vintage", list(Vintage))
@@ -17,8 +16,8 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
 @BOTH
 async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, vintage: Vintage) -> None:
-    async with attached(database_url, Level.MIRROR, vintage=vintage, leads=12) as a:
-        job_id = (await a.world.push()).job_id
+    async with install_attached(database_url, Level.MIRROR, vintage=vintage, leads=12) as a:
+        job_id = (await a.installation.push()).job_id
         await a.mirror_now()
         row = await a.row(job_id)
         assert row is not None
@@ -28,7 +27,7 @@ async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, 
             3,
             1,
         )
-        assert row["project_id"] == a.world.project_id
+        assert row["project_id"] == a.installation.project_id
         metadata = await a.metadata(job_id)
         assert (metadata["managed_by"], metadata["push_mode"], metadata["lead_count"]) == ("clay-push", "all", 12)
         assert "lead_ids" not in metadata
@@ -37,7 +36,7 @@ async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, 
             (2, "Pushing to Clay", "pending", "Pushed 0 of 12 leads to Clay"),
             (3, "Completing", "pending", None),
         ]
-        await a.world.drain_all(a.drainer)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         row = await a.row(job_id)
         assert row is not None
@@ -56,12 +55,12 @@ async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, 
 async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(database_url: str, vintage: Vintage) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number % 2 else OK)
     lead_id = name_in("lead_id", vintage)
-    async with attached(database_url, Level.MIRROR, vintage=vintage, leads=10, clay=clay) as a:
+    async with install_attached(database_url, Level.MIRROR, vintage=vintage, leads=10, receiver=clay) as a:
         job_id = await a.push_all()
         await a.mirror_now()
         marks = await a.marks()
         assert {mark["status"] for mark in marks} == {"success"}
-        sent = {row.contributor_id for row in await a.world.deliveries(job_id) if row.status == "success"}
+        sent = {row.contributor_id for row in await a.installation.deliveries(job_id) if row.status == "success"}
         assert {mark[lead_id] for mark in marks} == sent
         assert len(marks) == len(sent) == 5
         assert {mark["job_id"] for mark in marks} == {job_id}
@@ -72,23 +71,23 @@ async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(databas
 @BOTH
 async def test_marks_fit_whatever_unique_key_there_is(database_url: str, vintage: Vintage, unique: str | None) -> None:
     lead_id = name_in("lead_id", vintage)
-    async with attached(database_url, Level.MIRROR, vintage=vintage, leads=4) as a:
-        await a.connection.execute(
+    async with install_attached(database_url, Level.MIRROR, vintage=vintage, leads=4) as a:
+        await a.host.connection.execute(
             f"ALTER TABLE clay_push_log DROP CONSTRAINT clay_push_log_org_id_{lead_id}_project_id_key"
         )
         if unique:
-            await a.connection.execute(f"ALTER TABLE clay_push_log ADD UNIQUE ({unique.format(lead=lead_id)})")
-        await a.connection.execute(  # what a push of the host's own, that failed, left behind
+            await a.host.connection.execute(f"ALTER TABLE clay_push_log ADD UNIQUE ({unique.format(lead=lead_id)})")
+        await a.host.connection.execute(  # what a push of the host's own, that failed, left behind
             f"INSERT INTO clay_push_log (org_id, {lead_id}, project_id, status, error_message)"
             " VALUES ($1, $2, $3, 'failed', 'old')",
-            a.world.org_id, a.world.lead_ids[0], a.world.project_id,
+            a.installation.org_id, a.installation.lead_ids[0], a.installation.project_id,
         )  # fmt: skip
         await a.push_all()
         await a.mirror_now()
         first = [mark["pushed_at"] for mark in await a.marks() if mark["status"] == "success"]
         assert len(first) == 4
-        await a.world.push(a.world.lead_ids, again=True)
-        await a.world.drain_all(a.drainer)
+        await a.installation.push(a.installation.lead_ids, again=True)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         again = [mark["pushed_at"] for mark in await a.marks() if mark["status"] == "success"]
         assert len(again) == 4
@@ -97,12 +96,12 @@ async def test_marks_fit_whatever_unique_key_there_is(database_url: str, vintage
 
 async def test_a_later_failure_does_not_undo_a_mark(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 3 else status(422))
-    async with attached(database_url, Level.MIRROR, leads=3, clay=clay) as a:
+    async with install_attached(database_url, Level.MIRROR, leads=3, receiver=clay) as a:
         await a.push_all()
         await a.mirror_now()
         before = await a.marks()
-        failed = await a.world.push(a.world.lead_ids, again=True)
-        await a.world.drain_all(a.drainer)
+        failed = await a.installation.push(a.installation.lead_ids, again=True)
+        await a.installation.drain_all(a.drainer)
         await a.mirror_now()
         assert await a.marks() == before
         row = await a.row(failed.job_id)
@@ -113,8 +112,8 @@ async def test_a_later_failure_does_not_undo_a_mark(database_url: str) -> None:
 
 async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 3 else status(422))
-    async with attached(database_url, Level.MIRROR, leads=4, clay=clay) as a:
-        await a.push_all(a.world.lead_ids[:3])
+    async with install_attached(database_url, Level.MIRROR, leads=4, receiver=clay) as a:
+        await a.push_all(a.installation.lead_ids[:3])
         job_id = await a.push_all()
         await a.mirror_now()
         row = await a.row(job_id)
@@ -124,9 +123,9 @@ async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_
 
 async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clay_push_service.host_integration.mirror.marks.BATCH", 7)
-    async with attached(database_url, Level.MIRROR, leads=40, rate_limit_ms=10) as a:
-        job_id = (await a.world.push()).job_id
-        draining = asyncio.create_task(a.world.drain_all(a.drainer))
+    async with install_attached(database_url, Level.MIRROR, leads=40, rate_limit_ms=10) as a:
+        job_id = (await a.installation.push()).job_id
+        draining = asyncio.create_task(a.installation.drain_all(a.drainer))
         halfway = 0
         while not draining.done():
             await a.mirror_now()
@@ -140,17 +139,17 @@ async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, m
 
 
 async def test_a_lock_of_the_hosts_holds_no_push_up_and_is_caught_up_with(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=30) as a:
+    async with install_attached(database_url, Level.MIRROR, leads=30) as a:
         blocker = await asyncpg.connect(database_url)
         try:
             transaction = blocker.transaction()
             await transaction.start()
             await blocker.execute("LOCK TABLE sourcing_jobs, job_progress, clay_push_log IN ACCESS EXCLUSIVE MODE")
-            job_id = (await a.world.push()).job_id
+            job_id = (await a.installation.push()).job_id
             mirroring = asyncio.create_task(a.mirror.run_pass())
             # To its end while the lock is held: a push that waited for the host's tables would never get there.
-            await a.world.drain_all(a.drainer, 300.0)
-            assert (await a.world.job(job_id)).status == "completed"
+            await a.installation.drain_all(a.drainer, 300.0)
+            assert (await a.installation.job(job_id)).status == "completed"
             with pytest.raises(Exception, match="lock timeout"):
                 await mirroring
             await transaction.rollback()
@@ -162,13 +161,13 @@ async def test_a_lock_of_the_hosts_holds_no_push_up_and_is_caught_up_with(databa
 
 
 async def test_one_row_the_host_holds_does_not_stop_the_others(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=10) as a:
-        held = (await a.world.push(a.world.lead_ids[:5])).job_id
-        free = (await a.world.push(a.world.lead_ids[5:])).job_id
+    async with install_attached(database_url, Level.MIRROR, leads=10) as a:
+        held = (await a.installation.push(a.installation.lead_ids[:5])).job_id
+        free = (await a.installation.push(a.installation.lead_ids[5:])).job_id
         await a.mirror_now()
-        async with a.connection.transaction():
-            await a.connection.execute("SELECT 1 FROM sourcing_jobs WHERE id = $1 FOR UPDATE", held)
-            await a.world.drain_all(a.drainer)
+        async with a.host.connection.transaction():
+            await a.host.connection.execute("SELECT 1 FROM sourcing_jobs WHERE id = $1 FOR UPDATE", held)
+            await a.installation.drain_all(a.drainer)
             passed = await a.mirror_now()
             assert (passed.failed, passed.written) == (1, 1)
         assert await a.status(free) == "completed"
@@ -178,7 +177,7 @@ async def test_one_row_the_host_holds_does_not_stop_the_others(database_url: str
 
 
 async def test_what_was_pushed_before_attaching_is_shown_too(database_url: str) -> None:
-    async with attached(database_url, None, leads=5) as a:
+    async with install_attached(database_url, None, leads=5) as a:
         job_id = await a.push_all()
         assert await a.mirror.run_pass() is None
         await a.attach(Level.READ)
@@ -190,138 +189,31 @@ async def test_what_was_pushed_before_attaching_is_shown_too(database_url: str) 
         assert len(await a.marks()) == 5
 
 
-@pytest.mark.parametrize("with_trigger", [True, False])
-async def test_the_hosts_restart_does_not_fail_our_rows(database_url: str, with_trigger: bool) -> None:
-    async with attached(database_url, None, leads=8) as a:
-        await a.attach(Level.MIRROR, with_trigger=with_trigger)
-        job_id = (await a.world.push()).job_id
-        await a.mirror_now()
-        processor = HostProcessor(a.connection)
-        await processor.start()
-        assert await a.steps(job_id) == []
-        await processor.poll()
-        assert await a.status(job_id) == ("running" if with_trigger else "failed")
-        await a.mirror_now()
-        row = await a.row(job_id)
-        assert row is not None
-        assert (row["status"], row["error_message"], row["completed_at"]) == ("running", None, None)
-        assert len(await a.steps(job_id)) == 3
-        assert processor.would_push == []
-        await a.world.drain_all(a.drainer)
-        await a.mirror_now()
-        assert await a.status(job_id) == "completed"
-
-
-async def test_a_row_the_hosts_processor_had_in_hand_is_put_right_after_its_end(database_url: str) -> None:
-    async with attached(database_url, None, leads=3) as a:
-        await a.attach(Level.MIRROR, with_trigger=False)
-        job_id = (await a.world.push()).job_id
-        await a.mirror_now()
-        processor = HostProcessor(a.connection)
-        await processor.start()
-        await processor.claim()
-        await a.world.drain_all(a.drainer)
-        await a.mirror_now()
-        await processor.finish()
-        assert await a.status(job_id) == "failed"
-        await a.check_now()
-        assert await a.status(job_id) == "completed"
-        await a.connection.execute("DELETE FROM job_progress")  # of what it had found running, just before the end
-        await a.check_now()
-        assert len(await a.steps(job_id)) == 3
-        assert await a.status(job_id) == "completed"
-        assert (await a.row(job_id))["error_message"] is None  # type: ignore[index]  # the row is there
-
-
-@pytest.mark.parametrize("with_trigger", [True, False])
-async def test_cancelling_on_the_hosts_side_cancels_the_push_job(database_url: str, with_trigger: bool) -> None:
-    async with attached(database_url, None, leads=6) as a:
-        await a.attach(Level.MIRROR, with_trigger=with_trigger)
-        job_id = (await a.world.push()).job_id
-        await a.mirror_now()
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", job_id)
-        assert (await a.mirror_now()).cancelled == 1
-        job = await a.world.job(job_id)
-        assert (job.status, job.skipped_count) == ("cancelled", 6)
-        await a.mirror_now()
-        assert await a.status(job_id) == "cancelled"
-        assert a.clay.posts == []
-        [audited] = await a.world.fetch("SELECT actor FROM clay.audit_log WHERE action = 'push_job.cancelled'")
-        assert audited.actor == "host"
-
-
-async def test_the_trigger_keeps_what_the_mirror_wrote_and_lets_the_rest_pass(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=3) as a:
-        user_id = await a.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
-        job_id = (await a.world.push()).job_id
-        await a.world.fetch("UPDATE clay.push_jobs SET created_by_user_id = :u WHERE id = :j", u=user_id, j=job_id)
-        await a.mirror_now()
-        before = await a.row(job_id)
-        assert before is not None
-        assert before["created_by"] == user_id
-        said = await a.connection.execute(
-            "UPDATE sourcing_jobs SET status = 'failed', error_message = 'x', metadata = '{\"lead_ids\": [\"1\"]}',"
-            " progress_percentage = 7, completed_at = now(), job_type = 'other' WHERE id = $1",
-            job_id,
-        )
-        assert said == "UPDATE 1"  # an ORM takes a count of 0 for an error
-        assert await a.row(job_id) == before
-        await a.connection.execute("UPDATE sourcing_jobs SET created_by = NULL WHERE id = $1", job_id)
-        assert (await a.row(job_id))["created_by"] is None  # type: ignore[index]  # the row is there
-        await a.connection.execute("INSERT INTO sourcing_jobs (id, job_type) VALUES ($1, 'clay_push')", uuid4())
-        await a.connection.execute("UPDATE sourcing_jobs SET status = 'failed' WHERE id <> $1", job_id)
-        assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs WHERE status = 'failed'") == 1
-
-
-async def test_what_the_host_deletes_stays_deleted(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=3) as a:
-        job_id = (await a.world.push()).job_id
-        await a.mirror_now()
-        await a.connection.execute("DELETE FROM sourcing_jobs WHERE id = $1", job_id)
-        await a.world.drain_all(a.drainer)
-        await a.mirror_now()
-        await a.check_now()
-        assert await a.row(job_id) is None
-        assert (await a.world.job(job_id)).status == "completed"
-
-
-async def test_a_project_or_lead_that_is_gone_stops_nothing(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=4) as a:
-        gone = await a.push_all(a.world.lead_ids[:3])
-        await a.connection.execute(f"DELETE FROM {a.world.name('leads')} WHERE id = $1", a.world.lead_ids[0])
-        await a.mirror_now()
-        assert await a.status(gone) == "completed"
-        assert len(await a.marks()) == 2
-        last = await a.push_all(a.world.lead_ids[3:])
-        await a.connection.execute("DELETE FROM projects WHERE id = $1", a.world.project_id)
-        passed = await a.mirror_now()
-        assert passed.failed == 0
-        assert await a.row(last) is None
-
-
 async def test_two_workers_write_once(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=20) as a:
-        other = Mirror(a.world.database, a.world.host)
-        jobs = [(await a.world.push([lead_id])).job_id for lead_id in a.world.lead_ids]
-        await a.world.drain_all(a.drainer)
+    async with install_attached(database_url, Level.MIRROR, leads=20) as a:
+        other = Mirror(a.installation.database, a.installation.host_tables)
+        jobs = [(await a.installation.push([lead_id])).job_id for lead_id in a.installation.lead_ids]
+        await a.installation.drain_all(a.drainer)
         for _ in range(20):
             first, second = await asyncio.gather(a.mirror.run_pass(), other.run_pass())
             assert first is not None
             assert second is not None
             assert (first.failed, second.failed) == (0, 0)
-        assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs WHERE status = 'completed'") == len(jobs)
-        assert await a.connection.fetchval("SELECT count(*) FROM job_progress") == 3 * len(jobs)
+        assert await a.host.connection.fetchval("SELECT count(*) FROM sourcing_jobs WHERE status = 'completed'") == len(
+            jobs
+        )
+        assert await a.host.connection.fetchval("SELECT count(*) FROM job_progress") == 3 * len(jobs)
         assert len(await a.marks()) == 20
 
 
 async def test_a_long_backlog_is_worked_off_pass_by_pass(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with attached(database_url, None, leads=7) as a:
-        for lead_id in a.world.lead_ids:
+    async with install_attached(database_url, None, leads=7) as a:
+        for lead_id in a.installation.lead_ids:
             await a.push_all([lead_id])
-        await a.world.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 day'")
+        await a.installation.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 day'")
         await a.attach(Level.MIRROR)
         monkeypatch.setattr("clay_push_service.host_integration.mirror.read.BATCH", 3)
         for shown in (3, 6, 7):
             await a.mirror_now()
-            assert await a.connection.fetchval("SELECT count(*) FROM sourcing_jobs") == shown
+            assert await a.host.connection.fetchval("SELECT count(*) FROM sourcing_jobs") == shown
         assert len(await a.marks()) == 7

@@ -4,21 +4,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.host_integration.test_frontend import BASE, push, save
-from tests.host_integration.test_take_over import CONFIG, acts, config, say
-from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient
-from tests.support.vintages import Connected, connected_app
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_local_api
+from tests.host_integration.frontend_calls import BASE, push, save
+from tests.host_integration.host_settings import CONFIG, audited_actions, config, write_host_settings
 
 NEW_TABLE = f"{CONFIG}/new-table"
 
 
 @pytest.fixture
-async def page(database_url: str) -> AsyncIterator[Connected]:
-    async with connected_app(database_url) as connected:
+async def page(database_url: str) -> AsyncIterator[Api]:
+    async with run_local_api(database_url) as connected:
         yield connected
 
 
-async def offered(app: AppClient) -> bool:
+async def offered(app: Api) -> bool:
     """The same in every answer that shows it."""
     said = {
         path: (await app.get(path, "member")).json() for path in (CONFIG, "/api/clay/status", f"{BASE}/clay/config")
@@ -28,21 +27,21 @@ async def offered(app: AppClient) -> bool:
     return bool(found.pop())
 
 
-async def declare(app: AppClient, version: int, who: str = "owner", status: int = 200) -> dict[str, object]:
-    answer = await app.call("POST", NEW_TABLE, who, json={"version": version})
+async def declare(app: Api, version: int, who: str = "owner", status: int = 200) -> dict[str, object]:
+    answer = await app.send("POST", NEW_TABLE, who, json={"version": version})
     assert answer.status_code == status, answer.text
     found: dict[str, object] = answer.json()
     return found
 
 
-async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_table(page: Connected) -> None:
-    app = page.app
-    await save(page, page.clay.url)
+async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_table(page: Api) -> None:
+    app = page
+    await save(page, page.receiver.url)
     assert not await offered(app)
     lead = await app.host.lead(await app.host.project(app.org_id))
     assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 0
     await page.drain()
-    await save(page, page.clay.url + "-other")
+    await save(page, page.receiver.url + "-other")
     assert await offered(app)
     assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 1
     seen = await declare(app, 2)
@@ -50,13 +49,13 @@ async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_t
     assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 0
 
 
-async def test_it_is_declared_once_per_url_and_audited(page: Connected) -> None:
-    app = page.app
+async def test_it_is_declared_once_per_url_and_audited(page: Api) -> None:
+    app = page
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     for _ in range(3):
         assert (await declare(app, 2, "admin"))["table_epoch"] == 2
-    assert (await acts(app)).count(("user:admin", "config.changed")) == 1
+    assert (await audited_actions(app)).count(("user:admin", "config.changed")) == 1
     await app.put(CONFIG, "owner", {"webhook_token": "s3cret"})  # the same URL in another version
     assert not await offered(app)
     assert (await declare(app, 3))["table_epoch"] == 2
@@ -65,16 +64,16 @@ async def test_it_is_declared_once_per_url_and_audited(page: Connected) -> None:
     assert (await declare(app, 4))["table_epoch"] == 3
 
 
-async def test_what_the_save_itself_declares_is_not_offered(page: Connected) -> None:
-    app = page.app
+async def test_what_the_save_itself_declares_is_not_offered(page: Api) -> None:
+    app = page
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK, "new_table": True})
     assert not await offered(app)
     assert (await declare(app, 2))["table_epoch"] == 2
 
 
-async def test_another_version_than_the_one_that_was_seen_is_refused(page: Connected) -> None:
-    app = page.app
+async def test_another_version_than_the_one_that_was_seen_is_refused(page: Api) -> None:
+    app = page
     assert (await declare(app, 1, status=409))["code"] == "config_changed"
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
@@ -83,27 +82,27 @@ async def test_another_version_than_the_one_that_was_seen_is_refused(page: Conne
     assert (await config(app))["table_epoch"] == 1
 
 
-async def test_it_is_offered_for_a_change_that_was_found_in_the_hosts_settings(page: Connected) -> None:
-    app = page.app
-    await say(app, webhook_url=WEBHOOK)
+async def test_it_is_offered_for_a_change_that_was_found_in_the_hosts_settings(page: Api) -> None:
+    app = page
+    await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)
-    await say(app, webhook_url=OTHER_WEBHOOK)
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     pending = (await config(app))["pending"]
     assert isinstance(pending, dict)
     assert not await offered(app)
     path = f"{CONFIG}/pending/{pending['id']}/confirm"
-    seen = (await app.call("POST", path, "owner", json={})).json()
+    seen = (await app.send("POST", path, "owner", json={})).json()
     assert (seen["table_epoch"], seen["offers_new_table"]) == (1, True)
     assert (await declare(app, 2))["table_epoch"] == 2
 
 
-async def test_a_confirmation_may_say_it_at_once(page: Connected) -> None:
-    app = page.app
-    await say(app, webhook_url=WEBHOOK)
+async def test_a_confirmation_may_say_it_at_once(page: Api) -> None:
+    app = page
+    await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)
-    await say(app, webhook_url=OTHER_WEBHOOK)
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     pending = (await config(app))["pending"]
     assert isinstance(pending, dict)
     path = f"{CONFIG}/pending/{pending['id']}/confirm"
-    seen = (await app.call("POST", path, "owner", json={"new_table": True})).json()
+    seen = (await app.send("POST", path, "owner", json={"new_table": True})).json()
     assert (seen["table_epoch"], seen["offers_new_table"]) == (2, False)

@@ -10,36 +10,34 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.host.columns import Vintage
-from tests.host_integration.test_take_over import CONFIG, acts, config, push, say, versions
-from tests.support.app import OTHER_WEBHOOK, WEBHOOK, AppClient, running_app
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
+from tests.host_integration.host_settings import CONFIG, audited_actions, config, push, versions, write_host_settings
 
 FIRST, SECOND = "https://api.clay.com/v3/…/••••950e", "https://api.clay.com/v3/…/••••0ae7"
 FRONTEND = "/api/integrations/clay/config"
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
-async def app(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[AppClient]:
+async def app(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Api]:
     """Set up from the host's settings."""
-    async with running_app(database_url, vintage=Vintage(request.param)) as made:
-        await say(made, webhook_url=WEBHOOK, table_name="One")
+    async with run_api(database_url, vintage=Vintage(request.param)) as made:
+        await write_host_settings(made, webhook_url=WEBHOOK, table_name="One")
         assert (await config(made))["source"] == "host"
         yield made
 
 
-async def pending(app: AppClient) -> dict[str, object]:
+async def pending(app: Api) -> dict[str, object]:
     found = (await config(app))["pending"]
     assert isinstance(found, dict)
     return found
 
 
-async def decide(
-    app: AppClient, what: str, who: str = "owner", change: object = None, **body: object
-) -> httpx.Response:
+async def decide(app: Api, what: str, who: str = "owner", change: object = None, **body: object) -> httpx.Response:
     change = change or (await pending(app))["id"]
-    return await app.call("POST", f"{CONFIG}/pending/{change}/{what}", who, json=body or None)
+    return await app.send("POST", f"{CONFIG}/pending/{change}/{what}", who, json=body or None)
 
 
-async def sent_to(app: AppClient) -> set[int]:
+async def sent_to(app: Api) -> set[int]:
     """The versions that the accepted push jobs refer to."""
     rows = await app.host.connection.fetch(
         "SELECT version.number FROM clay.push_jobs AS job"
@@ -48,8 +46,8 @@ async def sent_to(app: AppClient) -> set[int]:
     return {row["number"] for row in rows}
 
 
-async def test_another_url_there_waits_and_pushes_go_on_to_the_confirmed_one(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
+async def test_another_url_there_waits_and_pushes_go_on_to_the_confirmed_one(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     assert await push(app) == 202
     seen = await config(app)
     assert (seen["webhook_url"], seen["table_name"], seen["version"]) == (FIRST, "One", 1)
@@ -60,12 +58,12 @@ async def test_another_url_there_waits_and_pushes_go_on_to_the_confirmed_one(app
         said = (await app.get(path, "member")).json()
         assert said["pending"] == await pending(app), path
         assert SECOND in said["problem"], path
-    assert (await acts(app)).count(("host:org_settings", "config.pending_found")) == 1
+    assert (await audited_actions(app)).count(("host:org_settings", "config.pending_found")) == 1
 
 
 @pytest.mark.parametrize("who", ["owner", "admin"])
-async def test_an_owner_or_admin_confirms_it(app: AppClient, who: str) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
+async def test_an_owner_or_admin_confirms_it(app: Api, who: str) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     answer = await decide(app, "confirm", who)
     assert answer.status_code == 200, answer.text
     seen = answer.json()
@@ -73,22 +71,22 @@ async def test_an_owner_or_admin_confirms_it(app: AppClient, who: str) -> None:
     assert (seen["pending"], seen["problem"], seen["changed_by"]) == (None, None, f"user:{who}")
     assert await push(app) == 202
     assert await sent_to(app) == {2}
-    assert (f"user:{who}", "config.pending_confirmed") in await acts(app)
+    assert (f"user:{who}", "config.pending_confirmed") in await audited_actions(app)
 
 
-async def test_rejecting_it_keeps_everything_until_it_changes_there_again(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
+async def test_rejecting_it_keeps_everything_until_it_changes_there_again(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     assert (await decide(app, "reject")).json()["pending"] is None
     for _ in range(2):
         seen = await config(app)
         assert (seen["webhook_url"], seen["table_name"], seen["pending"], seen["problem"]) == (FIRST, "One", None, None)
-    assert ("user:owner", "config.pending_rejected") in await acts(app)
-    await say(app, webhook_url=OTHER_WEBHOOK + "1")
+    assert ("user:owner", "config.pending_rejected") in await audited_actions(app)
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK + "1")
     assert (await pending(app))["webhook_url"] is not None
 
 
-async def test_a_plain_member_and_other_scopes_decide_nothing(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_a_plain_member_and_other_scopes_decide_nothing(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     key = await app.key(*(scope for scope in Scope if scope is not Scope.CONFIG))
     for what in ("confirm", "reject"):
         assert (await decide(app, what, "member")).json()["code"] == "role_required"
@@ -98,10 +96,10 @@ async def test_a_plain_member_and_other_scopes_decide_nothing(app: AppClient) ->
     assert (await decide(app, "confirm", key)).status_code == 200
 
 
-async def test_what_is_confirmed_is_what_was_seen(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_what_is_confirmed_is_what_was_seen(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     seen = (await pending(app))["id"]
-    await say(app, webhook_url="https://api.clay.com/v3/sources/webhook/written-a-moment-later")
+    await write_host_settings(app, webhook_url="https://api.clay.com/v3/sources/webhook/written-a-moment-later")
     for change in (seen, uuid4()):
         for what in ("confirm", "reject"):
             answer = await decide(app, what, change=change)
@@ -111,25 +109,25 @@ async def test_what_is_confirmed_is_what_was_seen(app: AppClient) -> None:
 
 
 @pytest.mark.parametrize("url", [OTHER_WEBHOOK, WEBHOOK, "https://api.clay.com/v3/sources/webhook/a-third"])
-async def test_a_url_that_is_saved_here_settles_it(app: AppClient, url: str) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_a_url_that_is_saved_here_settles_it(app: Api, url: str) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     assert (await config(app))["pending"]
     seen = (await app.put(CONFIG, "admin", {"webhook_url": url})).json()
     assert (seen["pending"], seen["problem"]) == (None, None)
-    assert ("user:admin", "config.pending_settled") in await acts(app)
+    assert ("user:admin", "config.pending_settled") in await audited_actions(app)
 
 
-async def test_a_save_that_names_no_url_settles_nothing(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_a_save_that_names_no_url_settles_nothing(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await app.put(CONFIG, "owner", {"table_name": "Named here"})
     await app.put(FRONTEND, "owner", {"webhook_url": FIRST})  # as the page sends back what it shows
     seen = await config(app)
     assert (seen["webhook_url"], seen["pending"] is not None) == (FIRST, True)
 
 
-async def test_removing_it_there_waits_too(app: AppClient) -> None:
+async def test_removing_it_there_waits_too(app: Api) -> None:
     assert await push(app) == 202
-    await say(app, webhook_url=None)
+    await write_host_settings(app, webhook_url=None)
     assert (await pending(app))["webhook_url"] is None
     seen = await config(app)
     assert (seen["configured"], "was removed" in str(seen["problem"])) == (True, True)
@@ -138,62 +136,62 @@ async def test_removing_it_there_waits_too(app: AppClient) -> None:
     causes = await app.host.connection.fetch("SELECT DISTINCT cause FROM clay.clay_push_log")
     assert [row["cause"] for row in causes] == ["destination_removed"]
     assert await push(app) == 409
-    await say(app, webhook_url=WEBHOOK)  # also what comes back: an owner had agreed to its removal
+    await write_host_settings(app, webhook_url=WEBHOOK)  # also what comes back: an owner had agreed to its removal
     assert await push(app) == 409
     assert (await decide(app, "confirm")).json()["webhook_url"] == FIRST
 
 
-async def test_what_was_set_here_is_not_removed_by_a_removal_there(app: AppClient) -> None:
+async def test_what_was_set_here_is_not_removed_by_a_removal_there(app: Api) -> None:
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
-    await say(app, webhook_url=None)
+    await write_host_settings(app, webhook_url=None)
     seen = await config(app)
     assert (seen["webhook_url"], seen["pending"]) == (SECOND, None)
 
 
 @pytest.mark.parametrize("then", [WEBHOOK, "https://evil.example/x"])
-async def test_what_does_not_stand_there_any_more_waits_no_longer(app: AppClient, then: str) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_what_does_not_stand_there_any_more_waits_no_longer(app: Api, then: str) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
-    await say(app, webhook_url=then)
+    await write_host_settings(app, webhook_url=then)
     seen = await config(app)
     assert (seen["webhook_url"], seen["pending"], seen["version"]) == (FIRST, None, 1)
-    assert ("host:org_settings", "config.pending_withdrawn") in await acts(app)
+    assert ("host:org_settings", "config.pending_withdrawn") in await audited_actions(app)
 
 
-async def test_removing_the_webhook_here_forgets_what_waits(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_removing_the_webhook_here_forgets_what_waits(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
-    await app.call("DELETE", CONFIG, "owner")
+    await app.send("DELETE", CONFIG, "owner")
     seen = await config(app)
     assert (seen["configured"], seen["pending"]) == (False, None)
-    await say(app, webhook_url=WEBHOOK)
+    await write_host_settings(app, webhook_url=WEBHOOK)
     assert (await push(app), (await pending(app))["webhook_url"]) == (409, FIRST)
 
 
-async def test_pace_and_name_of_the_present_table_are_taken_over_at_once(app: AppClient) -> None:
-    await say(app, table_name="Renamed", rate_limit_ms="350")
+async def test_pace_and_name_of_the_present_table_are_taken_over_at_once(app: Api) -> None:
+    await write_host_settings(app, table_name="Renamed", rate_limit_ms="350")
     seen = await config(app)
     assert (seen["table_name"], seen["rate_limit_ms"], seen["pending"]) == ("Renamed", 350, None)
-    await say(app, webhook_url=OTHER_WEBHOOK)
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
-    await say(app, table_name="Of the other", rate_limit_ms="400")
+    await write_host_settings(app, table_name="Of the other", rate_limit_ms="400")
     seen = await config(app)
     assert (seen["table_name"], seen["rate_limit_ms"]) == ("Renamed", 400)
     assert (await decide(app, "confirm")).json()["table_name"] == "Of the other"
 
 
-async def test_a_closed_destination_is_not_opened_from_there(app: AppClient) -> None:
+async def test_a_closed_destination_is_not_opened_from_there(app: Api) -> None:
     await app.host.connection.execute(
         "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized', state_since = now()"
     )
-    await say(app, webhook_url=OTHER_WEBHOOK)
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
-    await say(app, webhook_url=WEBHOOK)
+    await write_host_settings(app, webhook_url=WEBHOOK)
     assert (await config(app))["state"] == "closed"
 
 
-async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: AppClient) -> None:
-    await say(app, webhook_url=OTHER_WEBHOOK)
+async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: Api) -> None:
+    await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
     for table in ("pending_webhooks", "audit_log", "destinations"):
         rows = await app.host.connection.fetch(f"SELECT * FROM clay.{table}")
@@ -209,7 +207,7 @@ async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: AppClie
     assert ours.key_id_of(header) == ours.first_key_id
 
 
-async def test_an_organization_that_had_none_is_set_up_from_there_as_before(app: AppClient) -> None:
+async def test_an_organization_that_had_none_is_set_up_from_there_as_before(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
     seen = (await app.get(CONFIG, "stranger")).json()
     assert (seen["configured"], seen["source"], seen["pending"]) == (True, "host", None)

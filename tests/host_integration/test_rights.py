@@ -8,11 +8,11 @@ from clay_push_service.host.detect import detect
 from clay_push_service.host.tables import SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.drift import find_drift, find_missing_rights
-from tests.support.attached import attached
-from tests.support.roles import Roles
-from tests.support.runtime import runtime_role
-from tests.support.shell import environment, shell
-from tests.support.world import world
+from tests.harness.attached import install_attached
+from tests.harness.installation import install
+from tests.harness.roles import Roles
+from tests.harness.runtime import runtime_role
+from tests.harness.shell import environment, shell
 
 MAY_READ = """
 SELECT has_table_privilege($1, 'public.users', 'SELECT'), has_column_privilege($1, 'public.users', 'username', 'SELECT'),
@@ -27,15 +27,15 @@ WHERE pronamespace = 'clay'::regnamespace AND proname = 'host_settings'
 async def test_read_gives_the_columns_and_the_settings_function(
     database_url: str, roles: Roles, tmp_path: Path
 ) -> None:
-    async with attached(database_url, None, leads=1) as a:
-        await a.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
+    async with install_attached(database_url, None, leads=1) as a:
+        await a.host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
         env = environment(database_url=roles.runtime_url, admin_database_url=database_url, encryption_keys="")
         done = await shell(tmp_path, "attach", "--level", "read", env=env)
         assert done.exit_code == 0, done.err
         assert "Attached at level read." in done.out
-        [found] = await a.connection.fetch(MAY_READ, roles.runtime)
+        [found] = await a.host.connection.fetch(MAY_READ, roles.runtime)
         assert tuple(found) == (False, True, False, False)
-        [found] = await a.connection.fetch(FUNCTION)
+        [found] = await a.host.connection.fetch(FUNCTION)
         assert tuple(found) == (True, ["search_path=pg_catalog, pg_temp"], False)
         again = await shell(tmp_path, "attach", "--level", "read", env=env)
         assert "nothing: everything is in place" in again.out
@@ -46,45 +46,45 @@ async def test_who_may_not_grant_changes_nothing_and_says_so(
     database_url: str, roles: Roles, tmp_path: Path, level: Level
 ) -> None:
     """A GRANT without the right to give it is a warning to PostgreSQL, and looked like success."""
-    async with attached(database_url, None, leads=1) as a:
-        await a.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.runtime}")
+    async with install_attached(database_url, None, leads=1) as a:
+        await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.runtime}")
         env = environment(database_url=roles.runtime_url, admin_database_url=roles.runtime_url)
         done = await shell(tmp_path, "attach", "--level", level, env=env)
         assert done.exit_code == 1
         assert "Attached" not in done.out
         assert f'GRANT SELECT ("id", "username", "is_active") ON "public"."users" TO "{roles.runtime}"' in done.err
         assert "Traceback" not in done.err
-        assert await a.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
+        assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
 
 
 async def test_an_older_attachment_works_on_and_loses_the_settings_tables_when_attached_again(
     database_url: str,
 ) -> None:
-    async with attached(database_url, Level.MIRROR, leads=1) as a:
-        await a.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
+    async with install_attached(database_url, Level.MIRROR, leads=1) as a:
+        await a.host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
         for table in ("org_settings", "app_settings"):
-            await a.connection.execute(f'GRANT SELECT (key, value) ON {table} TO "{runtime_role()}"')
-        await a.connection.execute(f'GRANT SELECT (org_id) ON org_settings TO "{runtime_role()}"')
-        async with a.world.database.transaction() as connection:
+            await a.host.connection.execute(f'GRANT SELECT (key, value) ON {table} TO "{runtime_role()}"')
+        await a.host.connection.execute(f'GRANT SELECT (org_id) ON org_settings TO "{runtime_role()}"')
+        async with a.installation.database.transaction() as connection:
             tables = await detect(connection)
             _, amiss = await find_drift(connection, tables)
             assert tables.settings is SettingsAccess.TABLE
             assert [each for each in amiss if "public.org_settings" in each]
             assert await find_missing_rights(connection, tables) == []
         await a.attach(Level.MIRROR)
-        [found] = await a.connection.fetch(MAY_READ, runtime_role())
+        [found] = await a.host.connection.fetch(MAY_READ, runtime_role())
         assert tuple(found)[2:] == (False, False)
-        async with a.world.database.transaction() as connection:
+        async with a.installation.database.transaction() as connection:
             tables = await detect(connection)
             assert tables.settings is SettingsAccess.FUNCTION
             assert (await find_drift(connection, tables))[1] == []
 
 
 async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=1) as a:
-        await a.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
-        await a.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
-        async with a.world.database.transaction() as connection:
+    async with install_attached(database_url, Level.MIRROR, leads=1) as a:
+        await a.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
+        await a.host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
+        async with a.installation.database.transaction() as connection:
             assert await find_missing_rights(connection, await detect(connection)) == [
                 f"role {runtime_role()} may not UPDATE status of public.sourcing_jobs",
                 f"role {runtime_role()} may not call function clay.host_settings(uuid), which reads the settings for Clay",
@@ -92,7 +92,7 @@ async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> 
 
 
 async def test_detach_drops_the_function_and_prints_each_revoke(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         env = environment(database_url=database_url)
         assert (await shell(tmp_path, "attach", "--level", "inbox", env=env)).exit_code == 0
         done = await shell(tmp_path, "detach", env=env)

@@ -12,23 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clay_push_service.host.lead_row import GithubStats, LeadRow
-from clay_push_service.leads.payload import MAX_PAYLOAD_BYTES, Payload, build, is_comparable
+from clay_push_service.leads.payload import MAX_PAYLOAD_BYTES, build, is_comparable
 from clay_push_service.leads.payload_fields import LEAD_FIELDS, STATS_FIELDS, PayloadError
 from clay_push_service.leads.sample_payload import build_sample
+from tests.leads.payload_examples import DELIVERY, JOHN, LEAD, PROJECT, THEN, Json, built, read
 
-DELIVERY = UUID("00000000-0000-4000-8000-0000000000dd")
-LEAD, PROJECT, SOURCE = (UUID(int=number) for number in (1, 2, 3))
-THEN = datetime(2026, 2, 11, tzinfo=UTC)
-
-JOHN = LeadRow(
-    LEAD, PROJECT, "Acme Platform Leads", SOURCE, "acme/platform", "johndoe", "John Doe", "john@example.com",
-    "https://github.com/johndoe", "https://avatars.githubusercontent.com/u/1", "Acme Corp", "San Francisco, CA",
-    "Senior Engineer at Acme", 45, 230, 120, "https://linkedin.com/in/johndoe", "Senior Software Engineer at Acme Corp",
-    "Acme Corp", "Senior Software Engineer", "Senior", "Technology", 8, ["Python", "Kubernetes", "Go"], "DECISION_MAKER",
-    Decimal("0.87"), "Senior engineer with 8 years experience...", Decimal("82.5"), Decimal("75.0"), Decimal("88.0"),
-    Decimal("90.0"), Decimal("70.0"), "high", True,
-    GithubStats(342, 45, 98, 210, 67, 23, 18, Decimal(89), True, False, date(2024, 3, 15), date(2026, 2, 10)),
-)  # fmt: skip
 DOCUMENT = """{
   "_meta": {"source": "nexusleads", "nexusleads_project": "Acme Platform Leads",
     "nexusleads_project_id": "00000000-0000-0000-0000-000000000002", "nexusleads_repository": "acme/platform",
@@ -49,23 +37,6 @@ DOCUMENT = """{
     "commits_last_year": 210, "pull_requests": 67, "issues_opened": 23, "issues_closed": 18, "code_reviews": 89,
     "is_maintainer": true, "is_core_team": false, "first_commit_date": "2024-03-15", "last_commit_date": "2026-02-10"}
 }"""
-
-Json = dict[str, object]
-
-
-def read(payload: Payload) -> Json:
-    """As a strict reader does: no NaN, and UTF-8 or nothing."""
-
-    def refuse(word: str) -> object:
-        raise AssertionError(word)
-
-    found = json.loads(payload.body.decode("utf-8", "strict"), parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
-
-
-def built(row: LeadRow) -> Json:
-    return read(build(row, DELIVERY, THEN))
 
 
 def keys(payload: Json) -> list[object]:

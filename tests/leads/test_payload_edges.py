@@ -11,7 +11,7 @@ from clay_push_service.host.lead_row import GithubStats
 from clay_push_service.leads.payload import build, content_hash
 from clay_push_service.leads.payload_fields import PayloadError
 from clay_push_service.leads.sample_payload import build_sample
-from tests.leads.test_payload import DELIVERY, JOHN, THEN, built, read
+from tests.leads.payload_examples import DELIVERY, JOHN, THEN, built, read
 
 LARGEST = 2**63 - 1
 SMALLEST = -(2**63)

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from tests.support.app import AppClient, running_app
+from tests.harness.api import Api, run_api
+from tests.harness.runtime import runtime_role
 from tests.support.destination_rows import add_destination
-from tests.support.runtime import runtime_role
 
 OLD, NEW = generate_key(), generate_key()
 OLD_ID, NEW_ID = (entry.partition(":")[0] for entry in (OLD, NEW))
@@ -20,18 +20,18 @@ WORKER = "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_rand
 
 
 @pytest.fixture
-async def app(database_url: str) -> AsyncIterator[AppClient]:
-    async with running_app(database_url, ops_open=True, encryption_keys=NEW) as client:
+async def app(database_url: str) -> AsyncIterator[Api]:
+    async with run_api(database_url, ops_open=True, encryption_keys=NEW) as client:
         await run(client, WORKER)
         yield client
 
 
-async def run(app: AppClient, statement: str, **values: object) -> None:
+async def run(app: Api, statement: str, **values: object) -> None:
     async with app.owner.transaction() as connection:
         await connection.execute(text(statement), values)
 
 
-async def destination(app: AppClient, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
+async def destination(app: Api, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
     """One version for each entry of a ring, the last one in use; all on one meter."""
     meter_id, version_id = uuid4(), uuid4()
     async with app.database.transaction() as connection:
@@ -62,18 +62,18 @@ def app_ring(entry: str) -> list[SecretStr]:
     return [SecretStr(entry)]
 
 
-async def status(app: AppClient, code: int = 200) -> dict[str, Any]:
+async def status(app: Api, code: int = 200) -> dict[str, Any]:
     answer = await app.get("/status")
     assert answer.status_code == code, answer.text
     said: dict[str, Any] = answer.json()
     return said
 
 
-async def page(app: AppClient) -> str:
+async def page(app: Api) -> str:
     return html.unescape((await app.get("/status", headers={"Accept": "text/html"})).text)
 
 
-async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: AppClient) -> None:
+async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: Api) -> None:
     await destination(app, app.org_id, NEW)
     said = await status(app)
     assert (said["status"], said["advice"]) == ("ok", [])
@@ -85,7 +85,7 @@ async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: AppC
 
 
 async def test_a_missing_key_is_named_with_its_destinations_and_the_remedy_before_a_push_needs_it(
-    app: AppClient,
+    app: Api,
 ) -> None:
     await destination(app, app.org_id, OLD)
     await destination(app, app.other_org_id, OLD, NEW)
@@ -104,7 +104,7 @@ async def test_a_missing_key_is_named_with_its_destinations_and_the_remedy_befor
     assert "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS" in shown
 
 
-async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_service_at_work(app: AppClient) -> None:
+async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_service_at_work(app: Api) -> None:
     await destination(app, app.org_id, OLD, NEW)
     pending = uuid4()
     sealed = SecretBox(app_ring(OLD)).seal("https://api.clay.com/v3/y", app.other_org_id, pending)
@@ -119,7 +119,7 @@ async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_se
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x02\x02k1" + bytes(40), b"\x01\xffk1", b"\x01\x03\x00\x00\x00"])
-async def test_values_of_no_known_form_are_counted_and_break_nothing(app: AppClient, value: bytes) -> None:
+async def test_values_of_no_known_form_are_counted_and_break_nothing(app: Api, value: bytes) -> None:
     version = await destination(app, app.org_id, NEW)
     await run(app, "UPDATE clay.destination_versions SET sealed_token = :value WHERE id = :id", value=value, id=version)
     said = await status(app)
@@ -128,7 +128,7 @@ async def test_values_of_no_known_form_are_counted_and_break_nothing(app: AppCli
 
 
 async def test_a_process_without_keys_says_that_it_cannot_check(database_url: str) -> None:
-    async with running_app(database_url, ops_open=True, encryption_keys="") as app:
+    async with run_api(database_url, ops_open=True, encryption_keys="") as app:
         await run(app, WORKER)
         await destination(app, app.org_id, OLD)
         said = await status(app)
@@ -145,7 +145,7 @@ async def test_a_process_without_keys_says_that_it_cannot_check(database_url: st
     ],
 )  # fmt: skip
 async def test_quota_is_warned_of_from_80_percent_and_urgently_from_95(
-    app: AppClient, used: int, limit: int | None, level: str | None
+    app: Api, used: int, limit: int | None, level: str | None
 ) -> None:
     await destination(app, app.org_id, NEW, used=used, limit=limit)
     said = await status(app)
@@ -161,19 +161,19 @@ async def test_quota_is_warned_of_from_80_percent_and_urgently_from_95(
         assert f">{level}<" in shown
 
 
-async def test_a_webhook_that_was_replaced_is_no_longer_warned_of(app: AppClient) -> None:
+async def test_a_webhook_that_was_replaced_is_no_longer_warned_of(app: Api) -> None:
     await destination(app, app.org_id, NEW, used=49_000)
     await run(app, "UPDATE clay.destinations SET version_id = NULL")
     assert (await status(app))["quota_warnings"] == []
 
 
-async def closed(app: AppClient) -> str | None:
+async def closed(app: Api) -> str | None:
     said = await status(app)
     found: str | None = said["unwell_destinations"][0]["organization"]
     return found
 
 
-async def test_organizations_are_named_by_name_and_by_id_where_the_name_cannot_be_read(app: AppClient) -> None:
+async def test_organizations_are_named_by_name_and_by_id_where_the_name_cannot_be_read(app: Api) -> None:
     await destination(app, app.org_id, NEW, used=48_000)
     await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
     assert await closed(app) == "Acme"

@@ -3,8 +3,8 @@
 import pytest
 
 from clay_push_service.host_integration.attach.attachment import Level
-from tests.support.app import running_app
-from tests.support.runtime import runtime_role
+from tests.harness.api import run_api
+from tests.harness.runtime import runtime_role
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from tests.support.runtime import runtime_role
     [("users", "is_active"), ("org_members", "role"), ("lead_scores", "priority"), ("org_billing", "is_enterprise")],
 )
 async def test_a_column_that_may_not_be_read_makes_it_not_ready(database_url: str, table: str, column: str) -> None:
-    async with running_app(database_url, billing_enabled=True, ops_open=True) as app:
+    async with run_api(database_url, billing_enabled=True, ops_open=True) as app:
         assert (await app.get("/readyz")).status_code == 200
         await app.host.connection.execute(f'REVOKE SELECT ({column}) ON {table} FROM "{runtime_role()}"')
         answer = await app.get("/readyz")
@@ -26,14 +26,14 @@ async def test_a_column_that_may_not_be_read_makes_it_not_ready(database_url: st
 
 
 async def test_billing_that_is_off_needs_no_right_on_its_table(database_url: str) -> None:
-    async with running_app(database_url, billing_enabled=False) as app:
+    async with run_api(database_url, billing_enabled=False) as app:
         await app.host.connection.execute(f'REVOKE ALL ON org_billing FROM "{runtime_role()}"')
         assert (await app.get("/readyz")).status_code == 200
 
 
 async def test_a_right_to_write_that_is_lacking_is_advice(database_url: str) -> None:
     """Requests are answered without it: taking the instance out of service would help nothing."""
-    async with running_app(database_url, ops_open=True) as app:
+    async with run_api(database_url, ops_open=True) as app:
         await app.host.attach(Level.MIRROR)
         await app.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
         assert (await app.get("/readyz")).status_code == 200

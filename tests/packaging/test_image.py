@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clay_push_service.demo.home import port_for
 from clay_push_service.host.columns import Vintage
-from tests.support.nexusleads import miniature_host
-from tests.support.shell import environment
-from tests.support.world import KEY
+from tests.harness.nexusleads import open_nexusleads
+from tests.harness.settings import KEY
+from tests.harness.shell import environment
+from tests.support.programs import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n", " ", (REPOSITORY / "Dockerfile").read_text())
@@ -122,12 +122,12 @@ def test_it_does_not_run_as_root() -> None:
 async def test_installed_release_migrates_serves_and_passes_its_health_check(
     image: Image, empty_database_url: str
 ) -> None:
-    port = port_for(0)
+    port = free_port()
     env = image.variables(empty_database_url, port)
     clay_push = (sys.executable, "-m", "clay_push_service.cli")
     where = "import clay_push_service as c; print(c.__file__)"
     assert (await image.run(sys.executable, "-c", where, env=env))[1].startswith(str(image.root)), "not the checkout's"
-    async with miniature_host(empty_database_url, Vintage.TODAY):
+    async with open_nexusleads(empty_database_url, Vintage.TODAY):
         code, said = await image.run(*clay_push, "migrate", env=env)
         assert code == 0, said
         code, said = await image.run(*clay_push, "attach", "--level", "read", env=env)

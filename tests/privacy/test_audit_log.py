@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.support.app import AppClient
+from tests.harness.api import Api
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def test_audit_log_is_read_by_owners_page_by_page_and_cannot_be_changed(app_client: AppClient) -> None:
+async def test_audit_log_is_read_by_owners_page_by_page_and_cannot_be_changed(app_client: Api) -> None:
     for number in range(5):
-        answer = await app_client.call(
+        answer = await app_client.send(
             "POST", "/api/clay/erasures", "owner", json={"contributor_id": str(UUID(int=number))}
         )
         assert answer.status_code == 201, answer.text

@@ -18,17 +18,17 @@ from clay_push_service.privacy.erase import ErasedId, erase
 from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
-from tests.support.app import AppClient
+from tests.harness.api import Api
+from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.dump import dump
 from tests.support.receiver import OK, Receiver, Reset, status
-from tests.support.world import World, draining, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def forget(w: World, *lead_ids: UUID) -> Receipt:
+async def forget(w: Installation, *lead_ids: UUID) -> Receipt:
     async with w.database.transaction() as connection:
-        tables = await w.host.tables(connection)
+        tables = await w.host_tables.tables(connection)
         erasure_id, people = await erase(connection, tables, w.org_id, "user:owner", lead_ids)
         return await read_receipt(
             connection, w.org_id, erasure_id, {person.reference: person.lead_id for person in people}
@@ -36,7 +36,7 @@ async def forget(w: World, *lead_ids: UUID) -> Receipt:
 
 
 async def test_what_is_queued_is_stopped_and_its_neighbours_go_on(database_url: str) -> None:
-    async with draining(database_url, leads=6) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=6) as (w, drainer, clay):
         accepted = await w.push()
         receipt = await forget(w, *w.lead_ids[:2])
         assert (receipt.lead_count, receipt.stopped_count, receipt.emptied_count) == (2, 2, 2)
@@ -49,7 +49,7 @@ async def test_what_is_queued_is_stopped_and_its_neighbours_go_on(database_url: 
 
 
 async def test_a_push_job_of_nobody_else_ends(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
         await forget(w, *w.lead_ids)
@@ -58,7 +58,7 @@ async def test_a_push_job_of_nobody_else_ends(database_url: str) -> None:
 
 async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
-    async with draining(database_url, clay, leads=3) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, _):
         accepted = await w.push(w.lead_ids[:1])
         await w.drain_all(drainer)
         await w.push(w.lead_ids, again=True)
@@ -91,7 +91,7 @@ async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
 
 async def test_another_organizations_push_of_the_same_person_stays_its_own(database_url: str) -> None:
     """Ids of people are the host's, and two organizations may have found the same person; each erases for itself."""
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         entry = (
             "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:said AS jsonb))"
         )
@@ -112,7 +112,7 @@ async def test_another_organizations_push_of_the_same_person_stays_its_own(datab
 
 
 async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
         async with w.database.driver() as connection:
@@ -128,7 +128,7 @@ async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(d
         assert (row.status, row.payload_hash) == ("success", None)
 
 
-async def skipped(w: World, job_id: UUID) -> list[Any]:
+async def skipped(w: Installation, job_id: UUID) -> list[Any]:
     return await w.fetch(
         "SELECT contributor_id, cause FROM clay.clay_push_log WHERE job_id = :id AND status = 'skipped'", id=job_id
     )
@@ -137,7 +137,7 @@ async def skipped(w: World, job_id: UUID) -> list[Any]:
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("by_id", [False, True])
 async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by_id: bool) -> None:
-    async with draining(database_url, leads=3) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
         await forget(w, w.lead_ids[1], uuid4())
         accepted = await w.push(w.lead_ids if by_id else None, again=again)
         assert (accepted.lead_count, accepted.skipped_count) == (3, 1)
@@ -156,7 +156,7 @@ async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by
 
 
 async def test_what_is_left_of_them_keeps_the_promises_of_the_data(database_url: str) -> None:
-    async with draining(database_url, leads=4) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=4) as (w, drainer, _):
         await w.push(w.lead_ids[:3])
         await w.drain_all(drainer)
         await w.push(w.lead_ids, again=True)
@@ -168,21 +168,21 @@ async def test_what_is_left_of_them_keeps_the_promises_of_the_data(database_url:
 
 
 async def test_another_organization_is_not_touched(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         async with w.database.transaction() as connection:
-            await erase(connection, await w.host.tables(connection), uuid4(), "user:stranger", w.lead_ids)
+            await erase(connection, await w.host_tables.tables(connection), uuid4(), "user:stranger", w.lead_ids)
         assert (await w.push()).skipped_count == 0
 
 
 async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 2 else OK)
-    async with draining(database_url, clay, leads=2) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
         accepted = await w.push()
         await w.drain_all(drainer)
         await forget(w, w.lead_ids[0])
         async with w.database.transaction() as connection:
-            tables = await w.host.tables(connection)
+            tables = await w.host_tables.tables(connection)
             again = await retry(connection, tables, Actor(w.org_id, "user:test"), accepted.job_id, RetryBody())
         assert (again.lead_count, again.skipped_count) == (2, 1)
         await w.drain_all(drainer)
@@ -191,7 +191,11 @@ async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str)
 
 async def test_what_is_in_flight_is_recorded_and_its_retry_is_not_sent(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(503) if number == 0 else OK, delay_seconds=0.3)
-    async with draining(database_url, clay, leads=1, retry_delays_seconds=(0.3, 0.3, 0.3)) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=1, retry_delays_seconds=(0.3, 0.3, 0.3)) as (
+        w,
+        drainer,
+        _,
+    ):
         accepted = await w.push()
         draining_it = asyncio.create_task(w.drain_all(drainer))
         await clay.until(1)
@@ -206,7 +210,7 @@ async def test_what_is_in_flight_is_recorded_and_its_retry_is_not_sent(database_
 
 async def test_receipt_lists_what_had_gone_and_is_read_again_without_the_ids(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: Reset() if number == 1 else OK)
-    async with draining(database_url, clay, leads=1) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, _):
         await w.push()
         await w.drain_all(drainer)
         await w.push(again=True)
@@ -228,7 +232,7 @@ async def test_receipt_lists_what_had_gone_and_is_read_again_without_the_ids(dat
 
 async def test_a_push_that_is_just_being_accepted_is_caught(database_url: str) -> None:
     """The erasure waits for the push's commit, or the push for the erasure's; either way nothing of the person is queued."""
-    async with world(database_url, leads=8) as w:
+    async with install(database_url, leads=8) as w:
         await w.configure(WEBHOOK)
 
         async def push() -> None:
@@ -250,15 +254,15 @@ def test_reference_needs_the_salt() -> None:
     assert one.reference != other.reference != lead
 
 
-async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: AppClient) -> None:
+async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: Api) -> None:
     body = {"lead_ids": [str(uuid4())]}
     path = "/api/clay/erasures"
     for who in ("admin", "member"):
-        assert (await app_client.call("POST", path, who, json=body)).json()["code"] == "role_required"
+        assert (await app_client.send("POST", path, who, json=body)).json()["code"] == "role_required"
     limited = await app_client.key(Scope.PUSH, Scope.READ, Scope.CONFIG)
-    assert (await app_client.call("POST", path, limited, json=body)).json()["code"] == "scope_required"
+    assert (await app_client.send("POST", path, limited, json=body)).json()["code"] == "scope_required"
     for who in ("owner", await app_client.key(Scope.ERASE)):
-        answer = await app_client.call("POST", path, who, json=body)
+        answer = await app_client.send("POST", path, who, json=body)
         assert answer.status_code == 201, answer.text
         again = await app_client.get(answer.headers["location"], who)
         assert again.json()["lead_count"] == 1
@@ -269,5 +273,5 @@ async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: AppClie
 @pytest.mark.parametrize(
     "body", [{}, {"lead_ids": []}, {"lead_id": "x"}, {"lead_ids": [str(uuid4())] * 1001}, {"who": 1}]
 )
-async def test_bad_bodies_are_refused(app_client: AppClient, body: dict[str, object]) -> None:
-    assert (await app_client.call("POST", "/api/clay/erasures", "owner", json=body)).status_code == 422
+async def test_bad_bodies_are_refused(app_client: Api, body: dict[str, object]) -> None:
+    assert (await app_client.send("POST", "/api/clay/erasures", "owner", json=body)).status_code == 422

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from uuid import uuid4
 
-from tests.support.shell import of_settings, shell
-from tests.support.world import draining
+from tests.harness.installation import install_with_drainer
+from tests.harness.shell import command_environment, shell
 
 
 async def test_people_are_forgotten_and_the_receipt_is_printed(database_url: str, tmp_path: Path) -> None:
-    async with draining(database_url, leads=3) as (w, drainer, clay):
-        env = of_settings(w.settings)
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
+        env = command_environment(w.settings)
         await w.push(w.lead_ids[:1])
         await w.drain_all(drainer)
         leads = ("--lead", str(w.lead_ids[0]), "--lead", str(w.lead_ids[1]))
@@ -27,8 +27,8 @@ async def test_people_are_forgotten_and_the_receipt_is_printed(database_url: str
 
 
 async def test_what_is_no_lead_or_no_organization_erases_nothing(database_url: str, tmp_path: Path) -> None:
-    async with draining(database_url, leads=1) as (w, _, _clay):
-        env = of_settings(w.settings)
+    async with install_with_drainer(database_url, leads=1) as (w, _, _clay):
+        env = command_environment(w.settings)
         for org, lead, named in ((str(w.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):
             said = await shell(tmp_path, "erase", "--org", org, "--lead", lead, env=env)
             assert said.exit_code == 1

@@ -9,8 +9,8 @@ import pytest
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import empty_old_jobs
+from tests.harness.installation import Installation, install
 from tests.support.dump import dump
-from tests.support.world import World, world
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 NOW = {
@@ -23,7 +23,7 @@ FORMER = ["zz.former@oldmail.example", "Zoë Quixwell", "quixwell-gh", "Quixwell
 OTHERS = "somebody else entirely"
 
 
-async def plant(w: World, lead_id: UUID) -> list[str]:
+async def plant(w: Installation, lead_id: UUID) -> list[str]:
     """A delivery with the names, and a push job for each value: as a search, in both company lists; the inbox; refusals."""
     await w.fetch(
         f"UPDATE public.{w.name('leads')} SET username = :username, full_name = :full_name, email = :email, company = :company"
@@ -59,7 +59,7 @@ async def plant(w: World, lead_id: UUID) -> list[str]:
     return [*values, str(lead_id), "Held Company"]
 
 
-async def add_job(w: World, like: UUID, filters: dict[str, object]) -> None:
+async def add_job(w: Installation, like: UUID, filters: dict[str, object]) -> None:
     await w.fetch(
         "INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, filters, status,"
         " finished_at) SELECT gen_random_uuid(), org_id, project_id, destination_id, destination_version_id, table_epoch, 'filtered',"
@@ -75,9 +75,9 @@ def left_of(stored: str, values: list[str]) -> list[str]:
     return [value for value in values if plain(value) in plain(stored)]
 
 
-async def forget(w: World, lead_id: UUID, former: list[str] | None) -> None:
+async def forget(w: Installation, lead_id: UUID, former: list[str] | None) -> None:
     async with w.database.transaction() as connection:
-        tables = await w.host.tables(connection)
+        tables = await w.host_tables.tables(connection)
         await erase(connection, tables, w.org_id, "user:owner", [lead_id], former)
 
 
@@ -86,7 +86,7 @@ async def forget(w: World, lead_id: UUID, former: list[str] | None) -> None:
 async def test_no_value_of_the_person_is_left(
     database_url: str, former: list[str] | None, host_deleted_first: bool
 ) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         lead_id = w.lead_ids[0]
         values = await plant(w, lead_id)
         await add_job(w, (await w.fetch("SELECT id FROM clay.push_jobs LIMIT 1"))[0].id, {"search": OTHERS})
@@ -103,7 +103,7 @@ async def test_no_value_of_the_person_is_left(
 
 
 async def test_a_search_for_another_person_stays_where_former_values_are_given(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await plant(w, w.lead_ids[0])
         [job, *_] = await w.fetch("SELECT id FROM clay.push_jobs WHERE filters ->> 'search' = :said", said=NOW["email"])
         await w.fetch(
@@ -114,7 +114,7 @@ async def test_a_search_for_another_person_stays_where_former_values_are_given(d
 
 
 async def test_retention_reaches_searches_company_lists_and_the_inbox(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         values = await plant(w, w.lead_ids[0])
         await w.fetch("UPDATE clay.clay_push_log SET state = 'done', status = 'success', finished_at = now()")
         await w.fetch("UPDATE clay.push_jobs SET status = 'completed', finished_at = now() - interval '400 days'")

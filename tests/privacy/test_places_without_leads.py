@@ -4,9 +4,9 @@ import unicodedata
 
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.mirror.mirror import Mirror
-from tests.support.attached import attached
+from tests.harness.api import run_api_with_leads
+from tests.harness.attached import install_attached
 from tests.support.dump import dump
-from tests.support.pushing import pushing
 
 EMAIL, NAME, COMPANY = "zoe@zorblatt.example", "Zoë Zorblatt", "Zorblatt Labs"
 KEY = f"push-of-{EMAIL}"
@@ -25,48 +25,47 @@ def places(stored: str) -> str:
 async def test_requests_that_name_a_person_leave_no_name_in_the_audit_log_the_queue_and_the_keys(
     database_url: str,
 ) -> None:
-    async with pushing(database_url, leads=2) as p:
-        await p.database.execute(
-            f"UPDATE {p.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+    async with run_api_with_leads(database_url, leads=2) as p:
+        await p.host.connection.execute(
+            f"UPDATE {p.host.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
             NAME, EMAIL, COMPANY, p.lead_ids[0],
         )  # fmt: skip
-        app = p.connected.app
         body = {"project_id": str(p.project_id), "filters": {"search": EMAIL, "companies": [COMPANY]}}
 
         async def pushed() -> str:
-            answer = await app.call(
+            answer = await p.send(
                 "POST", "/api/clay/push-filtered", "owner", json=body, headers={"Idempotency-Key": KEY}
             )
             assert answer.status_code == 202, answer.text
             return str(answer.json()["job_id"])
 
         job_id = await pushed()
-        queued = await dump(app.database)
+        queued = await dump(p.database)
         assert told(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job has its filters until the erasure"
         assert told(places(queued), NAME, COMPANY, str(p.lead_ids[0])) == []
         await p.drain()
         await p.call("POST", "/api/clay/preview", body)
-        await p.push(p.lead_ids, push_again=True)
+        await p.queue(p.lead_ids, push_again=True)
         await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"lead_ids": [str(p.lead_ids[0])]}, status=404)
         await p.call("POST", "/api/clay/erasures", {"lead_ids": [str(p.lead_ids[0])]})
-        assert told(await dump(app.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
+        assert told(await dump(p.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
         assert await pushed() == job_id, "the key still answers"
 
 
 async def test_rows_of_the_mirror_name_no_lead(database_url: str) -> None:
-    async with attached(database_url, Level.MIRROR, leads=3) as a:
-        lead_id = a.world.lead_ids[0]
-        await a.connection.execute(
-            f"UPDATE {a.world.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+    async with install_attached(database_url, Level.MIRROR, leads=3) as a:
+        lead_id = a.installation.lead_ids[0]
+        await a.host.connection.execute(
+            f"UPDATE {a.installation.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
             NAME, EMAIL, COMPANY, lead_id,
         )  # fmt: skip
         job_id = await a.push_all([lead_id])
-        await a.world.fetch(
+        await a.installation.fetch(
             "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:said AS text)) WHERE id = :id",
             said=EMAIL, id=job_id,
         )  # fmt: skip
-        await Mirror(a.world.database, a.world.host).run_pass()
-        rows = await a.connection.fetch(
+        await Mirror(a.installation.database, a.installation.host_tables).run_pass()
+        rows = await a.host.connection.fetch(
             "SELECT CAST(j AS text) FROM sourcing_jobs AS j UNION ALL SELECT CAST(p AS text) FROM job_progress AS p"
         )
         assert len(rows) == 4

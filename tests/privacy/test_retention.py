@@ -6,11 +6,11 @@ from sqlalchemy import text
 
 from clay_push_service.database.database import Database
 from clay_push_service.privacy.retention import BATCH_ROWS, empty_old_jobs
+from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.receiver import OK, Receiver, status
-from tests.support.world import World, draining, world
 
 
-async def age(w: World, days: int) -> None:
+async def age(w: Installation, days: int) -> None:
     await w.fetch(
         "UPDATE clay.push_jobs SET finished_at = finished_at - :days * interval '1 day' WHERE finished_at IS NOT NULL",
         days=days,
@@ -19,7 +19,7 @@ async def age(w: World, days: int) -> None:
 
 async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
-    async with draining(database_url, clay, leads=10) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=10) as (w, drainer, _):
         accepted = await w.push()
         await w.drain_all(drainer)
         await w.fetch("""UPDATE clay.push_jobs SET filters = '{"search": "ada@example.org", "min_score": 50}'""")
@@ -44,7 +44,7 @@ async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> Non
 
 
 async def test_what_is_live_is_left_alone(database_url: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '400 days'")
@@ -53,7 +53,7 @@ async def test_what_is_live_is_left_alone(database_url: str) -> None:
 
 
 async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         await w.fetch("""

@@ -19,7 +19,7 @@ from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.queries.leads import read_leads
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LEASE = timedelta(seconds=30)
@@ -34,7 +34,7 @@ GONE_FROM_HOST = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 class OneDelivery:
     """One lead of one push job, moved by hand as a worker moves it."""
 
-    def __init__(self, w: World, version_id: UUID, job_id: UUID) -> None:
+    def __init__(self, w: Installation, version_id: UUID, job_id: UUID) -> None:
         self.w = w
         self.version_id = version_id
         self.job_id = job_id
@@ -74,7 +74,7 @@ class OneDelivery:
 
     async def erase(self) -> Receipt:
         async with self.w.database.transaction() as connection:
-            tables = await self.w.host.tables(connection)
+            tables = await self.w.host_tables.tables(connection)
             erasure_id, _ = await erase(connection, tables, self.w.org_id, "user:owner", self.w.lead_ids)
             return await read_receipt(connection, self.w.org_id, erasure_id)
 
@@ -152,7 +152,7 @@ ENDS = [
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 async def test_every_report_says_that_it_may_be_in_clay(database_url: str, end: End) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
         await w.fetch("UPDATE clay.clay_push_log SET due_at = now()")
@@ -161,7 +161,7 @@ async def test_every_report_says_that_it_may_be_in_clay(database_url: str, end: 
         assert (row.state, row.uncertain_attempts) == ("done", 1)
         assert "may already be in Clay" in row.error_message
         async with w.database.transaction() as connection:
-            tables = await w.host.tables(connection)
+            tables = await w.host_tables.tables(connection)
             job = await read_job(connection, w.org_id, one.job_id)
             [lead] = (await read_leads(connection, tables, w.org_id, w.project_id, LeadFilters())).leads
         assert any("1 lead may already be in Clay" in each for each in job.warnings)
@@ -172,7 +172,7 @@ async def test_every_report_says_that_it_may_be_in_clay(database_url: str, end: 
 
 
 async def test_erased_in_flight_and_answered_with_a_server_error_stays_maybe(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
         await one.send()
@@ -187,7 +187,7 @@ async def test_erased_in_flight_and_answered_with_a_server_error_stays_maybe(dat
 
 
 async def test_erased_after_a_server_error_says_so_in_its_message(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
         await one.try_once(SERVER_ERROR)
@@ -199,7 +199,7 @@ async def test_erased_after_a_server_error_says_so_in_its_message(database_url: 
 
 
 async def test_taken_after_a_server_error_counts_the_attempt_that_may_be_a_second_row(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
         await one.try_once(SERVER_ERROR)
@@ -209,7 +209,7 @@ async def test_taken_after_a_server_error_counts_the_attempt_that_may_be_a_secon
 
 
 async def test_what_surely_did_not_arrive_is_not_reported(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
         await one.try_once(NOT_CONNECTED)

@@ -1,30 +1,32 @@
 """Accepting: rows and wake-up commit together, identical pushes at once send each lead once, refusals queue nothing."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import CTE, text
 from structlog.testing import capture_logs
 
 from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
-from clay_push_service.deliveries import eligibility
-from clay_push_service.deliveries.eligibility import Resend
+from clay_push_service.deliveries import enqueue
+from clay_push_service.deliveries.eligibility import Resend, eligibility
+from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.errors import ConflictError, NotFoundError
+from clay_push_service.host.leads import PushableLeads
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_ids
 from clay_push_service.sending.drainer import Drainer
-from tests.support.world import World, draining, world
+from tests.harness.installation import Installation, install, install_with_drainer
 
 
-async def wake_ups(w: World) -> int:
+async def wake_ups(w: Installation) -> int:
     [row] = await w.fetch("SELECT count(*) AS n FROM clay.procrastinate_jobs WHERE status = 'todo'")
     return int(row.n)
 
 
 async def test_a_rollback_leaves_neither_rows_nor_wake_up(database_url: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
 
         async def die_before_the_commit() -> None:
@@ -40,7 +42,7 @@ async def test_a_rollback_leaves_neither_rows_nor_wake_up(database_url: str) -> 
 
 
 async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         job_id = uuid4()
         async with w.database.transaction() as connection:
             for _ in range(5):
@@ -51,7 +53,7 @@ async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> Non
 
 
 async def test_a_push_job_is_shared_by_no_more_workers_than_there_are(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         for seconds_ago, workers in ((1, 2), (60, 3)):
             await w.fetch(
                 "INSERT INTO clay.workers (id, hostname, pid, version, seen_at)"
@@ -66,7 +68,7 @@ async def test_a_push_job_is_shared_by_no_more_workers_than_there_are(database_u
 
 async def test_twenty_identical_pushes_at_once_send_each_lead_once(database_url: str) -> None:
     """While a worker drains them: what the first push has sent already is no longer live, and must not be sent again."""
-    async with draining(database_url, leads=200) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=200) as (w, drainer, clay):
         draining_on = asyncio.create_task(keep_draining(w, drainer))
         accepted = await asyncio.gather(*(w.push() for _ in range(20)))
         await w.drain_all(drainer)
@@ -76,7 +78,7 @@ async def test_twenty_identical_pushes_at_once_send_each_lead_once(database_url:
         assert sum(job.lead_count - job.skipped_count for job in accepted) == 200
 
 
-async def keep_draining(w: World, drainer: Drainer) -> None:
+async def keep_draining(w: Installation, drainer: Drainer) -> None:
     while True:
         await w.drain_all(drainer)
         await asyncio.sleep(0.01)
@@ -86,11 +88,14 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first look sees nothing, as it would a moment too early; the second, after the insert, must find it."""
-    async with draining(database_url, leads=5) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
-        skip_cause = eligibility._skip_cause
-        monkeypatch.setattr(eligibility, "_skip_cause", lambda history, _resend: skip_cause(history, Resend.all()))
+
+        def sees_nothing(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, _resend: Resend) -> CTE:
+            return eligibility(leads, org_id, clay_table, Resend.all())
+
+        monkeypatch.setattr(enqueue, "eligibility", sees_nothing)
         second = await w.push()
         assert (second.lead_count, second.skipped_count) == (5, 5)
         assert {row.cause for row in await w.deliveries(second.job_id)} == {"already_in_clay"}
@@ -98,7 +103,7 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
 
 
 async def test_a_new_table_forgets_what_is_in_the_old_one(database_url: str) -> None:
-    async with draining(database_url, leads=4) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=4) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
         await w.fetch("UPDATE clay.destinations SET table_epoch = table_epoch + 1")
@@ -108,7 +113,7 @@ async def test_a_new_table_forgets_what_is_in_the_old_one(database_url: str) -> 
 
 
 async def test_a_lead_of_two_projects_is_one_lead_to_clay(database_url: str) -> None:
-    async with draining(database_url, leads=2) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=2) as (w, drainer, clay):
         other = uuid4()
         await w.fetch(
             "INSERT INTO public.projects (id, org_id, name) VALUES (:id, :org, 'Other')", id=other, org=w.org_id
@@ -126,7 +131,7 @@ async def test_a_lead_of_two_projects_is_one_lead_to_clay(database_url: str) -> 
 
 
 async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         strangers = [uuid4() for _ in range(12)]
         with pytest.raises(NotFoundError) as refused:
@@ -138,7 +143,7 @@ async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) 
 
 
 async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str) -> None:
-    async with world(database_url, leads=1) as w:
+    async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
         with pytest.raises(ConflictError) as refused:
@@ -148,7 +153,7 @@ async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str
 
 
 async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> None:
-    async with world(database_url, leads=1) as w, w.database.transaction() as connection:
+    async with install(database_url, leads=1) as w, w.database.transaction() as connection:
         found = await connection.execute(
             text("SELECT pg_get_function_arguments('clay.procrastinate_defer_jobs_v1'::regproc)")
         )
@@ -163,7 +168,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
     database_url: str, meanwhile: str
 ) -> None:
     """Scoring commits between the choice and the insert; the better project has no job, or the lead is in none any more."""
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         other = uuid4()
         await w.fetch(
@@ -175,7 +180,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
             id=other,
         )
         async with w.database.transaction() as connection:
-            tables = await w.host.tables(connection)
+            tables = await w.host_tables.tables(connection)
             destination = await require_destination(connection, w.org_id)
             choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, None, Resend())
             await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
@@ -184,7 +189,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
 
 
 async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         new = uuid4()
         async with w.database.transaction() as connection:
@@ -204,7 +209,7 @@ async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(datab
 
 
 async def test_the_queue_holds_ids_and_nothing_else(database_url: str) -> None:
-    async with draining(database_url, leads=3, token="a-secret") as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=3, token="a-secret") as (w, drainer, _):
         queued: list[dict[str, str]] = []
         job_ids = []
         for lead_ids, again in ((None, False), (w.lead_ids[:1], True)):
@@ -215,9 +220,9 @@ async def test_the_queue_holds_ids_and_nothing_else(database_url: str) -> None:
 
 
 async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(database_url: str) -> None:
-    async with draining(database_url, leads=1) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=1) as (w, drainer, _):
         async with w.database.transaction() as connection:
-            tables = await w.host.tables(connection)
+            tables = await w.host_tables.tables(connection)
             destination = await require_destination(connection, w.org_id)
             choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, w.project_id, Resend())
             actor = Actor(w.org_id, "user:test", request_id="request-17")

@@ -4,38 +4,37 @@ from uuid import uuid4
 
 import pytest
 
-from clay_push_service.demo.bulk_leads import load_bulk
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 
 
 async def test_more_than_a_webhook_takes_in_its_life_is_refused_with_the_count(database_url: str) -> None:
-    async with pushing(database_url, leads=0) as p:
-        [big] = await load_bulk(p.database, p.host.vintage, organizations=1, leads_per_project=1)
-        await p.database.execute("UPDATE projects SET org_id = $1", p.connected.app.org_id)
-        await p.database.execute(f"INSERT INTO {p.name('leads')} (id, github_id, username) SELECT gen_random_uuid(), -n, 'n-' || n"
+    async with run_api_with_leads(database_url, leads=0) as p:
+        big = await p.host.project(p.org_id)
+        await p.host.bulk_leads(big, 1)
+        await p.host.connection.execute(f"INSERT INTO {p.host.name('leads')} (id, github_id, username) SELECT gen_random_uuid(), -n, 'n-' || n"
                                  " FROM generate_series(1, 50000) AS n")  # fmt: skip
-        await p.database.execute(
-            f"INSERT INTO lead_scores (project_id, {p.name('lead_id')}, overall_score)"
-            f" SELECT $1, id, 50 FROM {p.name('leads')} WHERE github_id < 0",
-            big.project_id,
+        await p.host.connection.execute(
+            f"INSERT INTO lead_scores (project_id, {p.host.name('lead_id')}, overall_score)"
+            f" SELECT $1, id, 50 FROM {p.host.name('leads')} WHERE github_id < 0",
+            big,
         )
-        body = {"project_id": str(big.project_id)}
+        body = {"project_id": str(big)}
         refused = await p.call("POST", "/api/clay/push-filtered", body, status=422)
         assert (refused["code"], refused["count"], refused["limit"]) == ("too_many_leads", 50_001, 50_000)
         assert "50,001" in refused["detail"]
-        assert await p.database.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
+        assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
-async def pushed_with(p: Pushing, key: str) -> tuple[str, str]:
+async def pushed_with(p: Api, key: str) -> tuple[str, str]:
     """The answer's job and its Location."""
     body = {"lead_ids": [str(each) for each in p.lead_ids]}
-    answer = await p.connected.app.call("POST", "/api/clay/push", "owner", json=body, headers={"Idempotency-Key": key})
+    answer = await p.send("POST", "/api/clay/push", "owner", json=body, headers={"Idempotency-Key": key})
     assert answer.status_code == 202, answer.text
     return answer.json()["job_id"], answer.headers["Location"]
 
 
 async def test_location_names_the_job_and_does_so_again(database_url: str) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         job_id, location = await pushed_with(p, "once")
         assert (await p.call("GET", location))["id"] == job_id
         assert await pushed_with(p, "once") == (job_id, location)
@@ -43,9 +42,9 @@ async def test_location_names_the_job_and_does_so_again(database_url: str) -> No
 
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (24, True)])
 async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new: bool) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         first, _ = await pushed_with(p, "once")
-        await p.database.execute(
+        await p.host.connection.execute(
             "UPDATE clay.idempotency_keys SET created_at = created_at - $1 * interval '1 hour'", hours
         )
         second, _ = await pushed_with(p, "once")
@@ -54,5 +53,5 @@ async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new
 
 
 async def test_a_job_of_another_id_has_no_file(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         await p.call("GET", f"/api/clay/jobs/{uuid4()}/leads.csv", status=404)

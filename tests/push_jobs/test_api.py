@@ -11,27 +11,27 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.stage import Stage, stage
+from tests.harness.service import Service, run_service
 
 
 @pytest.fixture
-async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     """Configured, with a worker; the sandbox takes everything at once."""
-    async with stage(database_url, tmp_path) as made:
+    async with run_service(database_url, tmp_path) as made:
         await made.configure()
         yield made
 
 
 @pytest.fixture
-async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     """Configured, without a worker: what is queued stays queued."""
-    async with stage(database_url, tmp_path, workers=0) as made:
+    async with run_service(database_url, tmp_path, workers=0) as made:
         await made.configure()
         yield made
 
 
-async def queued(service: Stage) -> int:
-    return int(await service.host.fetchval("SELECT count(*) FROM clay.push_jobs"))
+async def queued(service: Service) -> int:
+    return int(await service.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs"))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ async def queued(service: Stage) -> int:
     ],
 )
 async def test_bad_input_queues_nothing_and_says_what_to_do(
-    idle: Stage, body: dict[str, Any], status: int, code: str
+    idle: Service, body: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = await idle.api.post("/api/clay/push", json=body, headers=idle.as_user())
+    answer = await idle.api.http.post("/api/clay/push", json=body, headers=idle.api.headers())
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -63,60 +63,67 @@ async def test_bad_input_queues_nothing_and_says_what_to_do(
 @pytest.mark.parametrize(
     ("ids", "said"), [(0, "lead_ids: must name at least 1."), (50_001, "lead_ids: must name at most 50,000.")]
 )
-async def test_too_few_or_too_many_leads_are_told_how_many_may_be(idle: Stage, ids: int, said: str) -> None:
-    answer = await idle.api.post("/api/clay/push", json={"lead_ids": [str(uuid4())] * ids}, headers=idle.as_user())
+async def test_too_few_or_too_many_leads_are_told_how_many_may_be(idle: Service, ids: int, said: str) -> None:
+    answer = await idle.api.http.post(
+        "/api/clay/push", json={"lead_ids": [str(uuid4())] * ids}, headers=idle.api.headers()
+    )
     assert answer.json()["detail"] == said
 
 
-async def test_another_organizations_project_and_leads_do_not_exist(idle: Stage) -> None:
-    other = idle.samples.projects[1]
+async def test_another_organizations_project_and_leads_do_not_exist(idle: Service) -> None:
+    other_project = await idle.host.project(idle.other_org_id)
+    other_lead = await idle.host.lead(other_project)
     for body in (
-        {"lead_ids": [str(other.lead_ids[0])]},
-        {"lead_ids": [str(idle.project.lead_ids[0])], "project_id": str(other.project_id)},
+        {"lead_ids": [str(other_lead)]},
+        {"lead_ids": [str(idle.lead_ids[0])], "project_id": str(other_project)},
     ):
-        await idle.call("POST", "/api/clay/push", body, status=404)
-    await idle.call("POST", "/api/clay/push-filtered", {"project_id": str(other.project_id)}, status=404)
+        await idle.api.call("POST", "/api/clay/push", body, status=404)
+    await idle.api.call("POST", "/api/clay/push-filtered", {"project_id": str(other_project)}, status=404)
     assert await queued(idle) == 0
 
 
-async def test_a_webhook_inside_is_refused_when_it_is_saved(idle: Stage) -> None:
-    refused = await idle.call(
+async def test_a_webhook_inside_is_refused_when_it_is_saved(idle: Service) -> None:
+    refused = await idle.api.call(
         "PUT", "/api/clay/config", {"webhook_url": "http://169.254.169.254/latest/meta-data"}, status=422
     )
     assert "169.254" not in json.dumps(refused)
 
 
-async def test_without_a_project_there_is_one_job_a_project(idle: Stage) -> None:
-    org_id, lead = idle.project.org_id, idle.project.lead_ids[0]
+async def test_without_a_project_there_is_one_job_a_project(idle: Service) -> None:
+    org_id, lead = idle.org_id, idle.lead_ids[0]
     other = uuid4()
-    await idle.host.execute("INSERT INTO projects (id, org_id, name) VALUES ($1, $2, 'Second')", other, org_id)
-    await idle.host.execute(
-        f"INSERT INTO lead_scores (project_id, {idle.name('lead_id')}, overall_score) VALUES ($1, $2, 100)", other, lead
+    await idle.host.connection.execute(
+        "INSERT INTO projects (id, org_id, name) VALUES ($1, $2, 'Second')", other, org_id
     )
-    body = {"contributor_ids": [str(each) for each in idle.project.lead_ids[:3]]}
-    answer = await idle.call("POST", "/api/clay/push", body)
+    await idle.host.connection.execute(
+        f"INSERT INTO lead_scores (project_id, {idle.host.name('lead_id')}, overall_score) VALUES ($1, $2, 100)",
+        other,
+        lead,
+    )
+    body = {"contributor_ids": [str(each) for each in idle.lead_ids[:3]]}
+    answer = await idle.api.call("POST", "/api/clay/push", body)
     assert answer["lead_count"] == 3
     by_project = {job["project_id"]: job["lead_count"] for job in answer["jobs"]}
-    assert by_project == {str(idle.project.project_id): 2, str(other): 1}
+    assert by_project == {str(idle.project_id): 2, str(other): 1}
     assert answer["job_id"] == answer["jobs"][0]["job_id"]
 
 
-async def test_the_same_key_gives_the_first_answer_and_another_body_is_refused(idle: Stage) -> None:
-    leads = [str(each) for each in idle.project.lead_ids[:2]]
+async def test_the_same_key_gives_the_first_answer_and_another_body_is_refused(idle: Service) -> None:
+    leads = [str(each) for each in idle.lead_ids[:2]]
     key = {"Idempotency-Key": "push-1"}
     body = {"lead_ids": leads}
-    first = await idle.call("POST", "/api/clay/push", body, headers=key)
-    assert await idle.call("POST", "/api/clay/push", body, headers=key) == first
-    refused = await idle.call("POST", "/api/clay/push", {"lead_ids": leads[:1]}, headers=key, status=422)
+    first = await idle.api.call("POST", "/api/clay/push", body, headers=key)
+    assert await idle.api.call("POST", "/api/clay/push", body, headers=key) == first
+    refused = await idle.api.call("POST", "/api/clay/push", {"lead_ids": leads[:1]}, headers=key, status=422)
     assert refused["code"] == "idempotency_key_reused"
     assert await queued(idle) == 1
 
 
-async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Stage) -> None:
-    body = {"lead_ids": [str(each) for each in idle.project.lead_ids[:50]]}
+async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Service) -> None:
+    body = {"lead_ids": [str(each) for each in idle.lead_ids[:50]]}
     answers = await asyncio.gather(
         *(
-            idle.api.post("/api/clay/push", json=body, headers=idle.as_user() | {"Idempotency-Key": "k"})
+            idle.api.http.post("/api/clay/push", json=body, headers=idle.api.headers() | {"Idempotency-Key": "k"})
             for _ in range(8)
         )
     )
@@ -125,57 +132,60 @@ async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Stage) -> N
     assert await queued(idle) == 1
 
 
-async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: Stage) -> None:
-    leads = list(service.project.lead_ids)
-    await service.ended((await service.push(leads[:10]))["job_id"])
-    await service.host.execute(f"UPDATE {service.name('leads')} SET company = 'Changed Inc.' WHERE id = $1", leads[0])
+async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: Service) -> None:
+    leads = list(service.lead_ids)
+    await service.api.finished((await service.api.push(leads[:10]))["job_id"])
+    await service.host.connection.execute(
+        f"UPDATE {service.host.name('leads')} SET company = 'Changed Inc.' WHERE id = $1", leads[0]
+    )
     before = await queued(service)
-    body = {"project_id": str(service.project.project_id)}
-    seen = await service.call("POST", "/api/clay/preview", body)
+    body = {"project_id": str(service.project_id)}
+    seen = await service.api.call("POST", "/api/clay/preview", body)
     assert (seen["lead_count"], seen["to_send"], seen["changed_since"]) == (200, 190, 1)
     assert [(reason["cause"], reason["count"]) for reason in seen["skipped"]] == [("already_in_clay", 10)]
     assert seen["quota_left_after"] == 50_000 - 10 - 190
     assert seen["sample"]["_meta"]["source"] == "nexusleads"
-    without = await service.host.fetchval(
-        f"SELECT count(*) FROM {service.name('leads')} WHERE id = ANY($1) AND (email IS NULL OR email = '')", leads[10:]
+    without = await service.host.connection.fetchval(
+        f"SELECT count(*) FROM {service.host.name('leads')} WHERE id = ANY($1) AND (email IS NULL OR email = '')",
+        leads[10:],
     )
     assert seen["without_email"] == without > 0
-    dry = await service.call("POST", "/api/clay/push-filtered?dry_run=true", body)
+    dry = await service.api.call("POST", "/api/clay/push-filtered?dry_run=true", body)
     assert dry["to_send"] == 190
     assert await queued(service) == before
 
 
-async def test_filters_choose_and_all_takes_none(idle: Stage) -> None:
-    project = {"project_id": str(idle.project.project_id)}
-    want = await idle.host.fetchval(
-        "SELECT count(*) FROM lead_scores WHERE project_id = $1 AND overall_score >= 70", idle.project.project_id
+async def test_filters_choose_and_all_takes_none(idle: Service) -> None:
+    project = {"project_id": str(idle.project_id)}
+    want = await idle.host.connection.fetchval(
+        "SELECT count(*) FROM lead_scores WHERE project_id = $1 AND overall_score >= 70", idle.project_id
     )
-    answer = await idle.call("POST", "/api/clay/push-filtered", project | {"filters": {"min_score": 70}})
+    answer = await idle.api.call("POST", "/api/clay/push-filtered", project | {"filters": {"min_score": 70}})
     assert answer["lead_count"] == want > 0
-    await idle.call(
+    await idle.api.call(
         "POST", "/api/clay/push-filtered", project | {"push_mode": "all", "filters": {"min_score": 70}}, status=422
     )
 
 
-async def test_cancel_stops_within_a_second_and_says_what_had_gone(service: Stage) -> None:
-    await service.call("PUT", "/api/clay/config", {"rate_limit_ms": 50})
-    answer = await service.push(list(service.project.lead_ids))
+async def test_cancel_stops_within_a_second_and_says_what_had_gone(service: Service) -> None:
+    await service.api.call("PUT", "/api/clay/config", {"rate_limit_ms": 50})
+    answer = await service.api.push(list(service.lead_ids))
     await service.sandbox.until_rows(10)
-    said = await service.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel")
+    said = await service.api.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel")
     await asyncio.sleep(1.0)
     at_one_second = len(await service.sandbox.rows())
-    job = await service.ended(answer["job_id"])
+    job = await service.api.finished(answer["job_id"])
     assert job["status"] == "cancelled"
     assert job["skipped_count"] >= said["cancelled_count"] > 100
     await asyncio.sleep(0.5)
     assert len(await service.sandbox.rows()) == at_one_second == job["success_count"]
-    await service.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel", status=409)
+    await service.api.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel", status=409)
 
 
-async def test_a_job_is_watched_until_it_ends(service: Stage) -> None:
-    await service.call("PUT", "/api/clay/config", {"rate_limit_ms": 20})
-    answer = await service.push(list(service.project.lead_ids[:60]))
-    response = await service.api.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.as_user())
+async def test_a_job_is_watched_until_it_ends(service: Service) -> None:
+    await service.api.call("PUT", "/api/clay/config", {"rate_limit_ms": 20})
+    answer = await service.api.push(list(service.lead_ids[:60]))
+    response = await service.api.http.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.api.headers())
     assert response.headers["content-type"].startswith("text/event-stream")
     snapshots = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
     assert snapshots[-1]["status"] == "completed"
@@ -184,57 +194,59 @@ async def test_a_job_is_watched_until_it_ends(service: Stage) -> None:
     assert 3 <= len(done) <= 12, "on every change, at most 4 a second: it took about 1.2 s"
 
 
-async def test_no_cell_of_the_csv_is_a_formula(service: Stage) -> None:
-    lead = service.project.lead_ids[0]
+async def test_no_cell_of_the_csv_is_a_formula(service: Service) -> None:
+    lead = service.lead_ids[0]
     name = '=HYPERLINK("http://evil.example.com")'
-    await service.host.execute(f"UPDATE {service.name('leads')} SET full_name = $2 WHERE id = $1", lead, name)
-    answer = await service.push([lead])
-    await service.ended(answer["job_id"])
-    response = await service.api.get(f"/api/clay/jobs/{answer['job_id']}/leads.csv", headers=service.as_user())
+    await service.host.connection.execute(
+        f"UPDATE {service.host.name('leads')} SET full_name = $2 WHERE id = $1", lead, name
+    )
+    answer = await service.api.push([lead])
+    await service.api.finished(answer["job_id"])
+    response = await service.api.http.get(f"/api/clay/jobs/{answer['job_id']}/leads.csv", headers=service.api.headers())
     [row] = csv.DictReader(io.StringIO(response.content.decode("utf-8-sig")))
     assert row["full_name"] == "'" + name
     assert row["status"] == "success"
 
 
-async def test_deliveries_come_page_by_page_and_by_status(service: Stage) -> None:
+async def test_deliveries_come_page_by_page_and_by_status(service: Service) -> None:
     await service.sandbox.faults({"kind": "status", "status": 422, "next": 3})
-    answer = await service.push(list(service.project.lead_ids[:25]))
-    await service.ended(answer["job_id"])
+    answer = await service.api.push(list(service.lead_ids[:25]))
+    await service.api.finished(answer["job_id"])
     seen: list[str] = []
     cursor = ""
     while True:
-        page = await service.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?limit=10{cursor}")
+        page = await service.api.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?limit=10{cursor}")
         seen += [each["lead"]["id"] for each in page["leads"]]
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert len(seen) == len(set(seen)) == 25
-    failed = await service.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?status=failed&cause=rejected")
+    failed = await service.api.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?status=failed&cause=rejected")
     assert len(failed["leads"]) == 3
-    await service.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?cursor=nonsense", status=400)
+    await service.api.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?cursor=nonsense", status=400)
 
 
-async def test_unknown_is_retried_only_by_name(service: Stage) -> None:
+async def test_unknown_is_retried_only_by_name(service: Service) -> None:
     await service.sandbox.faults({"kind": "reset_after", "next": 1}, {"kind": "status", "status": 422, "next": 1})
-    answer = await service.push(list(service.project.lead_ids[:4]))
-    job = await service.ended(answer["job_id"])
+    answer = await service.api.push(list(service.lead_ids[:4]))
+    job = await service.api.finished(answer["job_id"])
     assert (job["failed_count"], job["unknown_count"]) == (2, 1)
     path = f"/api/clay/jobs/{job['id']}/retry"
-    first = await service.call("POST", path, {})
-    assert (await service.ended(first["job_id"]))["success_count"] == 1
-    second = await service.call("POST", path, {"causes": ["unknown"]})
-    assert (await service.ended(second["job_id"]))["success_count"] == 1
+    first = await service.api.call("POST", path, {})
+    assert (await service.api.finished(first["job_id"]))["success_count"] == 1
+    second = await service.api.call("POST", path, {"causes": ["unknown"]})
+    assert (await service.api.finished(second["job_id"]))["success_count"] == 1
     counts = await service.sandbox.counts()
     assert counts["repeated_leads"] == 1, (
         "the one whose answer never came had arrived: that is why it is not sent unasked"
     )
 
 
-async def test_status_tells_the_whole_state(service: Stage) -> None:
-    before = await service.call("GET", "/api/clay/status")
+async def test_status_tells_the_whole_state(service: Service) -> None:
+    before = await service.api.call("GET", "/api/clay/status")
     assert (before["configured"], before["connected"], before["last_push"]) == (True, False, None)
-    await service.ended((await service.push(list(service.project.lead_ids[:4])))["job_id"])
-    after = await service.call("GET", "/api/clay/status")
+    await service.api.finished((await service.api.push(list(service.lead_ids[:4])))["job_id"])
+    after = await service.api.call("GET", "/api/clay/status")
     assert after["connected"] is True
     assert after["totals"] == {"pushed": 4, "failed": 0, "skipped": 0, "unknown": 0, "success_rate": 1.0}
     assert (after["quota"]["used"], after["quota"]["remaining"]) == (4, 49_996)
@@ -244,20 +256,20 @@ async def test_status_tells_the_whole_state(service: Stage) -> None:
 
 
 @pytest.mark.parametrize("how", ["saved again", "tested", "another pace"])
-async def test_push_jobs_that_wait_go_on_at_once_when_the_settings_change(idle: Stage, how: str) -> None:
+async def test_push_jobs_that_wait_go_on_at_once_when_the_settings_change(idle: Service, how: str) -> None:
     """The webhook was waited for, or its next slot; neither is worth another half minute."""
-    pushed = await idle.push(list(idle.project.lead_ids)[:2])
+    pushed = await idle.api.push(list(idle.lead_ids)[:2])
     if how != "another pace":
         waiting = "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', outages = 9"
-        await idle.host.execute(waiting)
-    await idle.host.execute("SET search_path = clay, pg_catalog")  # for the trigger of procrastinate's
-    await idle.host.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
+        await idle.host.connection.execute(waiting)
+    await idle.host.connection.execute("SET search_path = clay, pg_catalog")  # for the trigger of procrastinate's
+    await idle.host.connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
     match how:
         case "saved again":
             await idle.configure()
         case "tested":
-            assert (await idle.call("POST", "/api/clay/test"))["success"]
+            assert (await idle.api.call("POST", "/api/clay/test"))["success"]
         case _:
             await idle.configure(rate_limit_ms=100)
     woken = "SELECT args ->> 'job_id' FROM clay.procrastinate_jobs WHERE status = 'todo' AND scheduled_at IS NULL"
-    assert await idle.host.fetchval(woken) == pushed["job_id"]
+    assert await idle.host.connection.fetchval(woken) == pushed["job_id"]

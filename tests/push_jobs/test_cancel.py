@@ -6,15 +6,15 @@ import pytest
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.end_queued import end_queued, end_queued_of_version
-from tests.support.pushing import Pushing, pushing
-from tests.support.world import World, world
+from tests.harness.api import Api, run_api_with_leads
+from tests.harness.installation import Installation, install
 
 CLAIMED = "claim_token = gen_random_uuid(), lease_until = now() + interval '1 minute'"
 
 
-async def claim_one(p: Pushing, job_id: str, state: str) -> UUID:
+async def claim_one(p: Api, job_id: str, state: str) -> UUID:
     """Put the job's first delivery into this state, as a worker does. Returns the delivery's id."""
-    found = await p.database.fetchval(
+    found = await p.host.connection.fetchval(
         f"UPDATE clay.clay_push_log SET state = '{state}', {CLAIMED} WHERE id ="
         " (SELECT id FROM clay.clay_push_log WHERE job_id = $1 ORDER BY seq LIMIT 1) RETURNING id",
         UUID(job_id),
@@ -24,25 +24,25 @@ async def claim_one(p: Pushing, job_id: str, state: str) -> UUID:
 
 
 async def test_a_job_that_has_ended_is_not_cancelled(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url) as p:
+        job = await p.push_and_drain()
         refused = await p.call("POST", f"/api/clay/jobs/{job['id']}/cancel", status=409)
         assert refused["code"] == "job_ended"
         assert (await p.job(job["id"]))["status"] == "completed"
-        assert await p.database.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") is None
+        assert await p.host.connection.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") is None
 
 
 async def test_what_is_claimed_ends_and_what_is_being_sent_is_left_to_its_answer(database_url: str) -> None:
-    async with pushing(database_url, leads=4) as p:
-        job_id = await p.push()
+    async with run_api_with_leads(database_url, leads=4) as p:
+        job_id = await p.queue()
         sending = await claim_one(p, job_id, "sending")
-        await p.database.execute(
+        await p.host.connection.execute(
             f"UPDATE clay.clay_push_log SET state = 'claimed', {CLAIMED} WHERE id ="
             " (SELECT id FROM clay.clay_push_log WHERE state = 'waiting' ORDER BY seq LIMIT 1)"
         )
         answer = await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
         assert (answer["cancelled_count"], answer["in_flight"]) == (3, 1)
-        rows = await p.database.fetch("SELECT id, status, state, cause FROM clay.clay_push_log ORDER BY seq")
+        rows = await p.host.connection.fetch("SELECT id, status, state, cause FROM clay.clay_push_log ORDER BY seq")
         assert [(row["state"], row["cause"]) for row in rows] == [("sending", None)] + [("done", "cancelled")] * 3
         assert {row["status"] for row in rows[1:]} == {"skipped"}
         assert rows[0]["id"] == sending
@@ -51,29 +51,29 @@ async def test_what_is_claimed_ends_and_what_is_being_sent_is_left_to_its_answer
 
 
 async def test_cancelling_twice_keeps_the_first_time(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
         await claim_one(p, job_id, "sending")
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
-        first = await p.database.fetchval("SELECT cancel_requested_at FROM clay.push_jobs")
+        first = await p.host.connection.fetchval("SELECT cancel_requested_at FROM clay.push_jobs")
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
-        assert await p.database.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") == first
+        assert await p.host.connection.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") == first
 
 
 async def test_a_cancelled_job_is_cancelled_and_not_completed(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
         assert (await p.job(job_id))["status"] == "cancelled"
 
 
-async def status_of(w: World, job_id: UUID) -> str:
+async def status_of(w: Installation, job_id: UUID) -> str:
     return str((await w.job(job_id)).status)
 
 
 @pytest.mark.parametrize("started", [False, True])
 async def test_jobs_end_with_their_webhook_and_those_of_another_do_not(database_url: str, started: bool) -> None:
-    async with world(database_url, leads=6) as w:
+    async with install(database_url, leads=6) as w:
         first = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         mine = await w.push(w.lead_ids[:3])
         await w.configure("https://api.clay.com/v3/sources/webhook/y")
@@ -91,7 +91,7 @@ async def test_jobs_end_with_their_webhook_and_those_of_another_do_not(database_
 
 
 async def test_ending_a_job_of_which_nothing_is_queued_changes_no_counter(database_url: str) -> None:
-    async with world(database_url, leads=2) as w:
+    async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
         async with w.database.transaction() as connection:

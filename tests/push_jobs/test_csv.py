@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.queries.deliveries import _lines, escape_cell
-from tests.support.pushing import pushing
+from tests.harness.api import run_api_with_leads
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 SEPARATORS = (",", ";", "\t", "|")
@@ -65,12 +65,12 @@ def test_csv_is_what_accept_prefers(accept: str, is_csv: bool) -> None:
 
 
 async def test_the_list_of_deliveries_is_a_file_for_excel_where_csv_is_accepted(database_url: str) -> None:
-    async with pushing(database_url, leads=3) as p:
-        await p.database.execute(f"UPDATE {p.name('leads')} SET full_name = 'Žofie;=cmd'")
-        job_id = await p.push()
+    async with run_api_with_leads(database_url, leads=3) as p:
+        await p.host.connection.execute(f"UPDATE {p.host.name('leads')} SET full_name = 'Žofie;=cmd'")
+        job_id = await p.queue()
         path = f"/api/clay/jobs/{job_id}/leads"
-        listed = await p.connected.app.get(path, "owner", headers={"Accept": "text/csv"})
-        as_file = await p.connected.app.get(f"{path}.csv", "owner")
+        listed = await p.get(path, "owner", headers={"Accept": "text/csv"})
+        as_file = await p.get(f"{path}.csv", "owner")
         assert listed.content == as_file.content
         assert listed.content.startswith(b"\xef\xbb\xbf" + b"delivery_id,")
         assert listed.headers["content-type"] == "text/csv; charset=utf-8"
@@ -78,7 +78,7 @@ async def test_the_list_of_deliveries_is_a_file_for_excel_where_csv_is_accepted(
         rows = list(csv.DictReader(io.StringIO(listed.content.decode("utf-8-sig"), newline="")))
         assert [row["lead_id"] for row in rows] == [str(each) for each in p.lead_ids]
         assert {row["full_name"] for row in rows} == {"Žofie;'=cmd"}
-        none = await p.connected.app.get(f"{path}?status=failed", "owner", headers={"Accept": "text/csv"})
+        none = await p.get(f"{path}?status=failed", "owner", headers={"Accept": "text/csv"})
         assert len(none.text.splitlines()) == 1
-        refused = await p.connected.app.get(f"{path}?limit=1", "owner", headers={"Accept": "text/csv"})
+        refused = await p.get(f"{path}?limit=1", "owner", headers={"Accept": "text/csv"})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "limit")

@@ -21,10 +21,11 @@ from clay_push_service.push_jobs.dependencies import READ_DETACHED
 from clay_push_service.push_jobs.live.event_streams import EventStreams, JobStream
 from clay_push_service.push_jobs.live.feeds import Feed, Feeds
 from clay_push_service.push_jobs.live.watch import Watch
-from tests.support.app import AppClient, app_settings, token
-from tests.support.routes import furnish
-from tests.support.serving import Served, served
-from tests.support.world import World, world
+from tests.harness.api import Api
+from tests.harness.installation import Installation, install
+from tests.harness.routes import furnish
+from tests.harness.served import Served, served
+from tests.harness.settings import access_token, make_settings
 
 READERS = 20
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
@@ -48,7 +49,7 @@ def test_a_caller_and_a_process_have_a_bounded_number_of_streams() -> None:
 
 
 @asynccontextmanager
-async def feeding(w: World) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
+async def feeding(w: Installation) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
     """A push job that no worker drains, its feeds, and the statements that read it."""
     await w.configure(WEBHOOK)
     job = await w.push()
@@ -69,7 +70,7 @@ async def feeding(w: World) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
         await asyncio.wait([listening])
 
 
-async def count(w: World, job_id: UUID, number: int) -> None:
+async def count(w: Installation, job_id: UUID, number: int) -> None:
     async with w.database.transaction() as connection:
         await connection.execute(
             text("UPDATE clay.push_jobs SET table_name = :name WHERE id = :id"), {"name": f"T{number}", "id": job_id}
@@ -78,7 +79,11 @@ async def count(w: World, job_id: UUID, number: int) -> None:
 
 
 async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -> None:
-    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements), AsyncExitStack() as stack:
+    async with (
+        install(database_url, leads=3) as w,
+        feeding(w) as (feeds, job_id, statements),
+        AsyncExitStack() as stack,
+    ):
         followed = [await stack.enter_async_context(feeds.follow(w.org_id, job_id)) for _ in range(READERS)]
         for number in range(3):
             await count(w, job_id, number)
@@ -92,7 +97,7 @@ async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -
 
 
 async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) -> None:
-    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
+    async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
         async with feeds.follow(w.org_id, job_id) as feed:
             await asyncio.wait_for(feed.news.wait(), 60)
         read = len(statements)
@@ -103,7 +108,7 @@ async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) ->
 
 
 async def test_who_comes_later_gets_the_newest_snapshot_at_once_and_the_end(database_url: str) -> None:
-    async with world(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
+    async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
         async with feeds.follow(w.org_id, job_id) as feed, feeds.follow(w.org_id, job_id) as later:
             await asyncio.wait_for(feed.news.wait(), 60)
             assert later.number == feed.number == 1
@@ -135,8 +140,8 @@ async def test_a_stream_sends_nothing_while_the_rights_cannot_be_read_and_ends_w
     assert asked == [1, 1, 1]
 
 
-async def test_a_stream_ends_when_its_token_expires(app_client: AppClient) -> None:
-    said = token("member", exp=int(time.time()) + 8)
+async def test_a_stream_ends_when_its_token_expires(app_client: Api) -> None:
+    said = access_token("member", exp=int(time.time()) + 8)
     headers = [(b"authorization", f"Bearer {said}".encode())]
     request = Request({"type": "http", "app": app_client.app, "headers": headers, "state": {}})
     feed, who = Feed(), await READ_DETACHED.admit(request)
@@ -169,17 +174,17 @@ async def until_end(service: Served, path: str, headers: dict[str, str], begun: 
 
 
 async def test_streams_end_when_their_callers_lose_the_right_to_read(
-    app_client: AppClient, database_url: str, tmp_path: Path
+    app_client: Api, database_url: str, tmp_path: Path
 ) -> None:
     """The job does not end: there is no worker."""
     host, org_id = app_client.host, app_client.org_id
     path = f"/api/clay/jobs/{(await furnish(app_client, org_id, 'owner')).job_id}/events"
-    settings = app_settings(database_url)
+    settings = make_settings(database_url)
     prefix = await app_client.key(Scope.READ)
     credentials = {
         "revoked key": app_client.credentials[prefix],
-        "deactivated": token("member"),
-        "removed": token("admin"),
+        "deactivated": access_token("member"),
+        "removed": access_token("admin"),
     }
     org = {"X-Org-Id": str(org_id)}
     async with served(settings, tmp_path, event_stream_recheck_seconds="0.2") as service:
@@ -188,7 +193,7 @@ async def test_streams_end_when_their_callers_lose_the_right_to_read(
             asyncio.create_task(until_end(service, path, org | {"Authorization": f"Bearer {each}"}, begun))
             for each in credentials.values()
         ]
-        async with watching(service, path, org | {"Authorization": f"Bearer {token('both')}"}) as kept:
+        async with watching(service, path, org | {"Authorization": f"Bearer {access_token('both')}"}) as kept:
             lines = kept.aiter_lines()
             assert await anext(lines) == "event: job"
             for _ in streams:
@@ -209,12 +214,12 @@ async def test_streams_end_when_their_callers_lose_the_right_to_read(
 
 
 async def test_more_streams_than_allowed_are_429_and_health_is_answered_while_all_connections_stream(
-    app_client: AppClient, database_url: str, tmp_path: Path
+    app_client: Api, database_url: str, tmp_path: Path
 ) -> None:
     ids = await furnish(app_client, app_client.org_id, "owner")
     path = f"/api/clay/jobs/{ids.job_id}/events"
-    settings = app_settings(database_url)
-    headers = {"X-Org-Id": str(app_client.org_id), "Authorization": f"Bearer {token('owner')}"}
+    settings = make_settings(database_url)
+    headers = {"X-Org-Id": str(app_client.org_id), "Authorization": f"Bearer {access_token('owner')}"}
     async with served(settings, tmp_path, max_connections="10") as service, AsyncExitStack() as stack:
         for _ in range(10):
             answer = await stack.enter_async_context(watching(service, path, headers))
@@ -230,5 +235,5 @@ async def test_more_streams_than_allowed_are_429_and_health_is_answered_while_al
         async with watching(service, path, headers) as third:
             assert third.status_code == 429
             assert int(third.headers["retry-after"]) > 0
-        async with watching(service, path, headers | {"Authorization": f"Bearer {token('both')}"}) as others:
+        async with watching(service, path, headers | {"Authorization": f"Bearer {access_token('both')}"}) as others:
             assert others.status_code == 200

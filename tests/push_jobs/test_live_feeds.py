@@ -5,15 +5,15 @@ import pytest
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.push_jobs.summary import no_leads, page_warning, summary, warnings
 from clay_push_service.states import JobStatus
-from tests.support.pushing import pushing
+from tests.harness.api import run_api_with_leads
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, status
 
 
 async def test_the_reason_of_a_failed_job_is_that_of_what_failed(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 9 else status(422))
-    async with pushing(database_url, leads=10, clay=clay) as p:
-        await p.pushed(p.lead_ids[:9])
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, leads=10, receiver=clay) as p:
+        await p.push_and_drain(p.lead_ids[:9])
+        job = await p.push_and_drain()
         assert (job["status"], job["failed_count"], job["skipped_count"]) == ("failed", 1, 9)
         assert job["summary"] == "0 pushed, 1 failed, 9 skipped. Clay rejected the row."
         assert [each["cause"] for each in job["causes"]] == ["rejected", "already_in_clay"]
@@ -29,8 +29,8 @@ def test_a_cause_is_worded_for_one_lead_and_for_many(cause: Cause) -> None:
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if "then retry" in EXPLANATIONS[cause].remedy])
 async def test_who_pushes_to_a_closed_table_is_not_told_to_retry(database_url: str, cause: Cause) -> None:
-    async with pushing(database_url, leads=1) as p:
-        await p.database.execute(
+    async with run_api_with_leads(database_url, leads=1) as p:
+        await p.host.connection.execute(
             "UPDATE clay.destination_versions SET state = 'closed', state_reason = $1", cause.value
         )
         body = {"lead_ids": [str(p.lead_ids[0])]}
@@ -49,7 +49,7 @@ async def test_who_pushes_to_a_closed_table_is_not_told_to_retry(database_url: s
     ],
 )
 async def test_a_push_of_nobody_says_why(database_url: str, mode: str, filters: dict[str, str], said: str) -> None:
-    async with pushing(database_url, leads=0 if mode == "all" else 3) as p:
+    async with run_api_with_leads(database_url, leads=0 if mode == "all" else 3) as p:
         body = {"project_id": str(p.project_id), "push_mode": mode, "filters": filters}
         answer = await p.call("POST", "/api/clay/push-filtered", body)
         assert (answer["lead_count"], answer["message"]) == (0, f"Nothing was queued. {said}")
@@ -77,8 +77,8 @@ def test_a_live_job_warns_of_nothing(live: JobStatus) -> None:
 async def test_leads_that_a_web_page_took_are_successes_with_a_warning(database_url: str) -> None:
     page = status(200, headers="content-type: text/html\r\n", body="\ufeff <!DOCTYPE html><title>Clay</title>")
     clay = Receiver(answer=lambda number, _body: page if number < 2 else OK)
-    async with pushing(database_url, leads=3, clay=clay) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, leads=3, receiver=clay) as p:
+        job = await p.push_and_drain()
         assert (job["status"], job["success_count"], job["failed_count"]) == ("completed", 3, 0)
         assert job["warnings"] == [page_warning(2)]
         assert "test the webhook" in job["warnings"][0]
@@ -86,8 +86,8 @@ async def test_leads_that_a_web_page_took_are_successes_with_a_warning(database_
 
 async def test_a_failed_job_warns_of_what_may_be_in_clay(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: Reset())
-    async with pushing(database_url, leads=1, clay=clay) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, leads=1, receiver=clay) as p:
+        job = await p.push_and_drain()
         assert (job["status"], job["unknown_count"]) == ("failed", 1)
         assert job["warnings"] == ["1 lead may already be in Clay: no clear answer came."]
 
@@ -96,18 +96,18 @@ async def test_cancelling_tells_what_clay_took_from_what_it_may_have(database_ur
     def first_two(number: int, _body: bytes) -> Behaviour:
         return OK if number == 0 else Reset()
 
-    async with pushing(database_url, clay=Receiver(answer=first_two)) as p:
-        await p.pushed(p.lead_ids[:2])
-        job_id = await p.push(push_again=True)
+    async with run_api_with_leads(database_url, receiver=Receiver(answer=first_two)) as p:
+        await p.push_and_drain(p.lead_ids[:2])
+        job_id = await p.queue(push_again=True)
         # As a worker leaves it that got one answer and missed one.
-        await p.database.execute(
+        await p.host.connection.execute(
             "UPDATE clay.clay_push_log SET job_id = $1 WHERE job_id <> $1 AND status IN ('success', 'failed')", job_id
         )
-        await p.database.execute(
+        await p.host.connection.execute(
             "DELETE FROM clay.clay_push_log WHERE job_id = $1 AND contributor_id = ANY($2) AND status = 'pending'",
             job_id, p.lead_ids[:2],
         )  # fmt: skip
-        await p.database.execute(
+        await p.host.connection.execute(
             "UPDATE clay.push_jobs SET success_count = 1, failed_count = 1, unknown_count = 1 WHERE id = $1", job_id
         )
         said = await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")

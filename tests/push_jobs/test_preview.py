@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 
-from clay_push_service.demo.bulk_leads import load_bulk
-from clay_push_service.host.columns import Vintage
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 
 
-async def preview(p: Pushing, **body: object) -> Any:
+async def preview(p: Api, **body: object) -> Any:
     return await p.call("POST", "/api/clay/preview", {"project_id": str(p.project_id)} | body)
 
 
 async def test_a_closed_destination_is_said_as_a_push_would_say_it(database_url: str) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         open_one = await preview(p)
         assert (open_one["blocked"], open_one["message"], open_one["waiting"]) == (None, None, None)
-        await p.database.execute("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
+        await p.host.connection.execute(
+            "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'"
+        )
         body = {"lead_ids": [str(each) for each in p.lead_ids]}
         refused = await p.call("POST", "/api/clay/push", body, status=409)
         for seen in (await preview(p), await p.call("POST", "/api/clay/push?dry_run=true", body)):
@@ -26,8 +26,8 @@ async def test_a_closed_destination_is_said_as_a_push_would_say_it(database_url:
 
 
 async def test_an_outage_is_said_and_blocks_nothing(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        await p.database.execute(
+    async with run_api_with_leads(database_url) as p:
+        await p.host.connection.execute(
             "UPDATE clay.destination_versions"
             " SET state = 'waiting', state_reason = 'clay_unavailable', probe_at = now() + interval '20 seconds'"
         )
@@ -37,10 +37,10 @@ async def test_an_outage_is_said_and_blocks_nothing(database_url: str) -> None:
 
 
 async def test_what_is_queued_before_takes_time_and_quota(database_url: str) -> None:
-    async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
+    async with run_api_with_leads(database_url, leads=30, rate_limit_ms=200) as p:
         alone = await preview(p)
         assert (alone["queued_before"], alone["seconds"], alone["quota_left_after"]) == (0, 6.0, 50_000 - 30)
-        await p.push(p.lead_ids[:10])
+        await p.queue(p.lead_ids[:10])
         seen = await preview(p)
         assert (seen["to_send"], seen["queued_before"]) == (20, 10)
         assert (seen["seconds"], seen["quota_left_after"]) == (6.0, 50_000 - 30)
@@ -48,16 +48,16 @@ async def test_what_is_queued_before_takes_time_and_quota(database_url: str) -> 
 
 
 async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_quota(database_url: str) -> None:
-    async with pushing(database_url, leads=3, rate_limit_ms=200) as p:
-        await p.push(p.lead_ids[:2])
-        await p.call("PUT", "/api/clay/config", {"webhook_url": f"{p.clay.url}-of-another-table"})
+    async with run_api_with_leads(database_url, leads=3, rate_limit_ms=200) as p:
+        await p.queue(p.lead_ids[:2])
+        await p.call("PUT", "/api/clay/config", {"webhook_url": f"{p.receiver.url}-of-another-table"})
         seen = await preview(p)
         assert (seen["queued_before"], seen["quota_left_after"]) == (2, 50_000 - 1)
 
 
 @pytest.mark.parametrize(("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")])
 async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         await p.call("PUT", "/api/clay/config", {"quota_limit": limit})
         seen = await preview(p)
         assert (said in seen["quota_warning"]) if said else seen["quota_warning"] is None
@@ -65,19 +65,23 @@ async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, s
 
 
 async def test_leads_over_clays_size_and_without_an_address_are_counted(database_url: str) -> None:
-    async with pushing(database_url, leads=4) as p:
-        await p.database.execute(f"UPDATE {p.name('leads')} SET bio = repeat('x', 100000) WHERE id = $1", p.lead_ids[0])
-        await p.database.execute(f"UPDATE {p.name('leads')} SET email = 'a@example.com' WHERE id = $1", p.lead_ids[1])
-        await p.database.execute(f"UPDATE {p.name('leads')} SET email = '' WHERE id = $1", p.lead_ids[2])
+    async with run_api_with_leads(database_url, leads=4) as p:
+        await p.host.connection.execute(
+            f"UPDATE {p.host.name('leads')} SET bio = repeat('x', 100000) WHERE id = $1", p.lead_ids[0]
+        )
+        await p.host.connection.execute(
+            f"UPDATE {p.host.name('leads')} SET email = 'a@example.com' WHERE id = $1", p.lead_ids[1]
+        )
+        await p.host.connection.execute(f"UPDATE {p.host.name('leads')} SET email = '' WHERE id = $1", p.lead_ids[2])
         seen = await preview(p)
         assert (seen["too_large"], seen["without_email"], seen["estimated"]) == (1, 3, False)
 
 
 async def test_above_two_thousand_leads_what_must_be_built_is_estimated(database_url: str) -> None:
-    async with pushing(database_url, leads=1, rate_limit_ms=200) as p:
-        [big] = await load_bulk(p.database, Vintage.TODAY, organizations=1, leads_per_project=2500)
-        await p.database.execute("UPDATE projects SET org_id = $1", p.connected.app.org_id)
-        await p.database.execute(f"UPDATE {p.name('leads')} SET email = NULL")
-        seen = await preview(p, project_id=str(big.project_id))
+    async with run_api_with_leads(database_url, leads=1, rate_limit_ms=200) as p:
+        big = await p.host.project(p.org_id)
+        await p.host.bulk_leads(big, 2500)
+        await p.host.connection.execute(f"UPDATE {p.host.name('leads')} SET email = NULL")
+        seen = await preview(p, project_id=str(big))
         assert (seen["lead_count"], seen["to_send"], seen["estimated"]) == (2500, 2500, True)
         assert (seen["without_email"], seen["seconds"]) == (2500, 500.0)

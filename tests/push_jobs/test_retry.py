@@ -7,21 +7,21 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.deliveries.invariants import verify
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 from tests.support.receiver import OK, Receiver, status
 
 
-async def ends(p: Pushing, causes: Mapping[UUID, str]) -> str:
+async def ends(p: Api, causes: Mapping[UUID, str]) -> str:
     """A job whose leads have failed with these causes. Returns its id."""
-    job_id = await p.push(list(causes))
+    job_id = await p.queue(list(causes))
     for lead_id, cause in causes.items():
-        await p.database.execute(
+        await p.host.connection.execute(
             "UPDATE clay.clay_push_log SET status = 'failed', cause = $3, state = 'done', finished_at = now()"
             " WHERE job_id = $1 AND contributor_id = $2",
             UUID(job_id), lead_id, cause,
         )  # fmt: skip
     unknown = sum(cause == "unknown" for cause in causes.values())
-    await p.database.execute(
+    await p.host.connection.execute(
         "UPDATE clay.push_jobs SET status = 'failed', failed_count = lead_count, unknown_count = $2, finished_at = now()"
         " WHERE id = $1",
         UUID(job_id), unknown,
@@ -30,25 +30,25 @@ async def ends(p: Pushing, causes: Mapping[UUID, str]) -> str:
 
 
 async def test_what_was_cancelled_is_sent_by_a_retry(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
         again = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {})
         assert (again["lead_count"], again["skipped_count"]) == (3, 0)
         await p.drain()
-        assert set(p.clay.leads) == {str(each) for each in p.lead_ids}
+        assert set(p.receiver.leads) == {str(each) for each in p.lead_ids}
 
 
 async def test_what_was_cancelled_is_retried_by_its_cause(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
         again = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["cancelled"]})
         assert again["lead_count"] == 3
 
 
 async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: str) -> None:
-    async with pushing(database_url, leads=5) as p:
+    async with run_api_with_leads(database_url, leads=5) as p:
         causes = dict(zip(p.lead_ids, ["rejected", "unknown", "poison", "lead_gone", "server_error"], strict=True))
         job_id = await ends(p, causes)
         shown = {each["cause"]: each["retryable"] for each in (await p.job(job_id))["causes"]}
@@ -56,7 +56,7 @@ async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: s
         await p.drain()
         mended = {cause for cause in causes.values() if shown[cause]}
         assert mended == {"rejected", "server_error"}
-        assert set(p.clay.leads) == {str(lead) for lead, cause in causes.items() if cause in mended}
+        assert set(p.receiver.leads) == {str(lead) for lead, cause in causes.items() if cause in mended}
         assert again["lead_count"] == 2
         by_name = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["poison", "unknown", "lead_gone"]})
         assert (by_name["lead_count"], by_name["skipped_count"]) == (3, 0)
@@ -64,7 +64,7 @@ async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: s
 
 @pytest.mark.parametrize("cause", ["unknown", "poison", "lead_gone"])
 async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url: str, cause: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         job_id = await ends(p, {p.lead_ids[0]: cause})
         refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {}, status=409)
         assert refused["code"] == "nothing_to_retry"
@@ -73,16 +73,16 @@ async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url:
 
 
 async def test_a_job_of_which_all_went_has_nothing_to_retry(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, leads=1) as p:
+        job = await p.push_and_drain()
         refused = await p.call("POST", f"/api/clay/jobs/{job['id']}/retry", {}, status=409)
         assert (refused["code"], "by name" in refused["detail"]) == ("nothing_to_retry", False)
 
 
 async def test_named_leads_are_retried_and_no_others(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
-    async with pushing(database_url, clay=clay) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, receiver=clay) as p:
+        job = await p.push_and_drain()
         assert job["failed_count"] == 3
         await p.call("POST", f"/api/clay/jobs/{job['id']}/retry", {"lead_ids": [str(p.lead_ids[1])]})
         await p.drain()
@@ -90,7 +90,7 @@ async def test_named_leads_are_retried_and_no_others(database_url: str) -> None:
 
 
 async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         job_id = await ends(p, dict.fromkeys(p.lead_ids[:2], "rejected"))
         strangers = [p.lead_ids[2], *(uuid4() for _ in range(11))]
         body = {"lead_ids": [str(each) for each in [p.lead_ids[0], *strangers]]}
@@ -98,24 +98,24 @@ async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) 
         assert refused["code"] == "lead_not_found"
         assert refused["lead_ids"] == [str(each) for each in strangers[:10]]
         assert str(strangers[9]) in refused["detail"]
-        assert await p.database.fetchval("SELECT count(*) FROM clay.push_jobs") == 1
+        assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 1
 
 
 async def test_a_cause_that_does_not_exist_is_refused(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
+    async with run_api_with_leads(database_url, leads=1) as p:
         job_id = await ends(p, {p.lead_ids[0]: "rejected"})
         refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["tired"]}, status=422)
         assert refused["code"] == "invalid_request"
 
 
 async def test_a_job_that_still_runs_is_not_retried(database_url: str) -> None:
-    async with pushing(database_url, leads=1) as p:
-        refused = await p.call("POST", f"/api/clay/jobs/{await p.push()}/retry", {}, status=409)
+    async with run_api_with_leads(database_url, leads=1) as p:
+        refused = await p.call("POST", f"/api/clay/jobs/{await p.queue()}/retry", {}, status=409)
         assert refused["code"] == "job_running"
 
 
 async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) -> None:
-    async with pushing(database_url, leads=2) as p:
+    async with run_api_with_leads(database_url, leads=2) as p:
         job_id = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
         rest = await p.call("GET", f"/api/clay/jobs/{job_id}/leads?status=&cause=&cursor=")
         assert len(rest["leads"]) == 2
@@ -123,60 +123,60 @@ async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) 
         assert len((await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&cursor="))["leads"]) == 2
         assert len((await p.call("GET", "/api/clay/audit?cursor="))["entries"]) == 2
         for query in ("status=tired", "cause=tired", "cursor=tired"):
-            refused = await p.connected.app.get(f"/api/clay/jobs/{job_id}/leads?{query}", "owner")
+            refused = await p.get(f"/api/clay/jobs/{job_id}/leads?{query}", "owner")
             assert refused.status_code in {400, 422}, query
 
 
 async def test_a_retry_sends_again_what_its_job_was_to_send_again(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if 3 <= number < 6 else OK)
-    async with pushing(database_url, clay=clay) as p:
-        await p.pushed()
-        failed = await p.pushed(push_again=True)
+    async with run_api_with_leads(database_url, receiver=clay) as p:
+        await p.push_and_drain()
+        failed = await p.push_and_drain(push_again=True)
         assert failed["failed_count"] == 3
         again = await p.call("POST", f"/api/clay/jobs/{failed['id']}/retry")
         assert (again["lead_count"], again["skipped_count"], again["message"]) == (3, 0, "Clay push job queued")
         await p.drain()
-        assert set(p.clay.leads.values()) == {3}
-        async with p.connected.app.database.transaction() as connection:
+        assert set(p.receiver.leads.values()) == {3}
+        async with p.database.transaction() as connection:
             assert await verify(connection, timedelta(minutes=1)) == []
 
 
 async def test_a_retry_of_a_retry_sends_what_the_first_job_was_to_send(database_url: str) -> None:
     """Of a push again, and of a retry that named what may be in Clay: both stay so through any number of retries."""
     clay = Receiver(answer=lambda number, _body: status(422) if number in {1, 2} else OK)
-    async with pushing(database_url, clay=clay, leads=1) as p:
-        await p.pushed()
-        first = await p.pushed(push_again=True)
+    async with run_api_with_leads(database_url, receiver=clay, leads=1) as p:
+        await p.push_and_drain()
+        first = await p.push_and_drain(push_again=True)
         second = await p.call("POST", f"/api/clay/jobs/{first['id']}/retry")
         await p.drain()
         third = await p.call("POST", f"/api/clay/jobs/{second['job_id']}/retry")
         assert third["skipped_count"] == 0
         await p.drain()
-        assert p.clay.leads == {str(p.lead_ids[0]): 4}
+        assert p.receiver.leads == {str(p.lead_ids[0]): 4}
 
 
 async def test_a_retry_of_a_named_unknown_that_was_refused_is_sent(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
-    async with pushing(database_url, clay=clay, leads=1) as p:
+    async with run_api_with_leads(database_url, receiver=clay, leads=1) as p:
         unknown = await ends(p, {p.lead_ids[0]: "unknown"})
         refused = await p.call("POST", f"/api/clay/jobs/{unknown}/retry", {"causes": ["unknown"]})
         await p.drain()
         again = await p.call("POST", f"/api/clay/jobs/{refused['job_id']}/retry")
         assert again["skipped_count"] == 0
         await p.drain()
-        assert p.clay.leads == {str(p.lead_ids[0]): 2}
+        assert p.receiver.leads == {str(p.lead_ids[0]): 2}
 
 
 @pytest.mark.parametrize("push_again", [False, True])
 async def test_what_another_job_has_delivered_since_is_not_sent_by_a_retry(database_url: str, push_again: bool) -> None:
     refused = range(3, 6) if push_again else range(3)
     clay = Receiver(answer=lambda number, _body: status(422) if number in refused else OK)
-    async with pushing(database_url, clay=clay) as p:
+    async with run_api_with_leads(database_url, receiver=clay) as p:
         if push_again:
-            await p.pushed()
-        failed = await p.pushed(push_again=push_again)
+            await p.push_and_drain()
+        failed = await p.push_and_drain(push_again=push_again)
         assert failed["failed_count"] == 3
-        delivered = await p.pushed(p.lead_ids[:1], push_again=push_again)
+        delivered = await p.push_and_drain(p.lead_ids[:1], push_again=push_again)
         assert delivered["success_count"] == 1
         again = await p.call("POST", f"/api/clay/jobs/{failed['id']}/retry")
         assert (again["lead_count"], again["skipped_count"]) == (3, 1)
@@ -186,9 +186,9 @@ async def test_what_another_job_has_delivered_since_is_not_sent_by_a_retry(datab
 
 
 async def test_a_retry_that_queues_nothing_says_so(database_url: str) -> None:
-    async with pushing(database_url) as p:
+    async with run_api_with_leads(database_url) as p:
         failed = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
-        await p.pushed()
+        await p.push_and_drain()
         again = await p.call("POST", f"/api/clay/jobs/{failed}/retry")
         assert again["skipped_count"] == 3
         assert again["message"] == "Nothing was queued: 3 leads skipped. Already in your Clay table."

@@ -6,22 +6,22 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 
 
 @asynccontextmanager
-async def two_organizations(database_url: str) -> AsyncIterator[tuple[Pushing, UUID]]:
+async def two_organizations(database_url: str) -> AsyncIterator[tuple[Api, UUID]]:
     """The second organization has the same leads in a project of its own. Yields that project's id."""
-    async with pushing(database_url) as p:
-        project_id = await p.host.project(p.connected.app.other_org_id)
+    async with run_api_with_leads(database_url) as p:
+        project_id = await p.host.project(p.other_org_id)
         for lead_id in p.lead_ids:
             await p.host.scored(lead_id, project_id)
-        body = {"webhook_url": p.clay.url, "table_name": "Theirs", "rate_limit_ms": 0}
+        body = {"webhook_url": p.receiver.url, "table_name": "Theirs", "rate_limit_ms": 0}
         await p.call("PUT", "/api/clay/config", body, who="stranger")
         yield p, project_id
 
 
-async def push_theirs(p: Pushing, project_id: UUID) -> dict[str, object]:
+async def push_theirs(p: Api, project_id: UUID) -> dict[str, object]:
     body = {"lead_ids": [str(each) for each in p.lead_ids], "project_id": str(project_id)}
     answer: dict[str, object] = await p.call("POST", "/api/clay/push", body, who="stranger")
     return answer
@@ -29,22 +29,22 @@ async def push_theirs(p: Pushing, project_id: UUID) -> dict[str, object]:
 
 async def test_what_one_organization_pushed_is_pushed_by_the_other_too(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
-        await p.pushed()
+        await p.push_and_drain()
         answer = await push_theirs(p, project_id)
         assert (answer["lead_count"], answer["skipped_count"]) == (3, 0)
         await p.drain()
-        assert set(p.clay.leads.values()) == {2}
+        assert set(p.receiver.leads.values()) == {2}
 
 
 async def test_both_may_have_the_same_lead_on_its_way(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
-        await p.push()
+        await p.queue()
         assert (await push_theirs(p, project_id))["skipped_count"] == 0
 
 
 async def test_a_lead_is_compared_with_what_its_own_organization_pushed(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
-        await p.pushed()
+        await p.push_and_drain()
         await owner_of(p).execute(f"UPDATE {p.host.name('leads')} SET company = 'Elsewhere'")
         await push_theirs(p, project_id)
         await p.drain()
@@ -56,13 +56,13 @@ async def test_a_lead_is_compared_with_what_its_own_organization_pushed(database
 
 async def test_the_rule_of_one_organization_lets_through_what_the_other_pushed(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
-        await p.pushed()
+        await p.push_and_drain()
         path = f"/api/clay/projects/{project_id}/auto-export"
         await p.call("PUT", path, {"enabled": True}, who="stranger")
         answer = await p.call("POST", f"{path}/run", {}, who="stranger")
         assert answer["lead_count"] == 3
 
 
-def owner_of(p: Pushing) -> asyncpg.Connection:
+def owner_of(p: Api) -> asyncpg.Connection:
     """The host's own connection, which may change the host's tables."""
     return p.host.connection

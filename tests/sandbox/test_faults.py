@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from clay_push_service.sandbox.faults import FaultDice, FaultKind, FaultPlan, FaultRule
-from tests.sandbox.conftest import Webhook, payload
+from tests.sandbox.webhook import Webhook, payload
 from tests.support.sandbox import Json, SandboxProcess
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from clay_push_service.sandbox.limits import TokenBucket, WorkspaceLimits
-from tests.sandbox.conftest import Webhook, payload
+from tests.sandbox.webhook import Webhook, payload
 from tests.support.sandbox import SandboxProcess
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from clay_push_service.sandbox import Ready, serve
-from tests.sandbox.conftest import payload
+from tests.sandbox.webhook import payload
 from tests.support.sandbox import SandboxProcess
 
 

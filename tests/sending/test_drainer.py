@@ -10,12 +10,12 @@ from prometheus_client import REGISTRY
 from clay_push_service.clay.cause import Cause
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.open_job import OpenJob
+from tests.harness.installation import install_with_drainer
 from tests.support.receiver import OK, Receiver, Reset, status
-from tests.support.world import draining
 
 
 async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
-    async with draining(database_url, leads=120, token="secret-token") as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=120, token="secret-token") as (w, drainer, clay):
         accepted = await w.push()
         assert (accepted.lead_count, accepted.skipped_count) == (120, 0)
         await w.drain_all(drainer)
@@ -32,7 +32,7 @@ async def test_every_lead_is_sent_once_and_recorded(database_url: str) -> None:
 
 
 async def test_leads_in_clay_are_skipped_and_sent_again_only_on_request(database_url: str) -> None:
-    async with draining(database_url, leads=5) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
         second = await w.push()
@@ -46,7 +46,7 @@ async def test_leads_in_clay_are_skipped_and_sent_again_only_on_request(database
 
 async def test_a_5xx_is_attempted_four_times_and_then_fails(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
-    async with draining(database_url, clay, leads=1) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, clay):
         accepted = await w.push()
         await w.drain_all(drainer)
         [row] = await w.deliveries(accepted.job_id)
@@ -57,7 +57,7 @@ async def test_a_5xx_is_attempted_four_times_and_then_fails(database_url: str) -
 
 async def test_a_throttled_delivery_keeps_its_attempts_and_lowers_the_rate(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 3 else OK)
-    async with draining(database_url, clay, leads=10, rate_limit_ms=20, in_flight_per_destination=1) as (
+    async with install_with_drainer(database_url, clay, leads=10, rate_limit_ms=20, in_flight_per_destination=1) as (
         w,
         drainer,
         clay,
@@ -87,7 +87,7 @@ async def test_a_429_to_every_11th_post_lowers_the_rate_a_little_each_time_and_l
 
 async def test_a_missing_response_is_unknown_and_sent_again_only_on_request(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: Reset() if number == 0 else OK)
-    async with draining(database_url, clay, leads=3) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, clay):
         accepted = await w.push()
         await w.drain_all(drainer)
         job = await w.job(accepted.job_id)
@@ -101,7 +101,7 @@ async def test_a_missing_response_is_unknown_and_sent_again_only_on_request(data
 
 async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(401))
-    async with draining(database_url, clay, leads=500, in_flight_per_destination=2) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=500, in_flight_per_destination=2) as (w, drainer, clay):
         accepted = await w.push()
         await w.drain_all(drainer)
         job = await w.job(accepted.job_id)
@@ -114,7 +114,11 @@ async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: s
 async def test_an_outage_is_probed_and_uses_no_attempts_until_it_ends(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
     patient: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
-    async with draining(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (
+        w,
+        drainer,
+        clay,
+    ):
         accepted = await w.push()
         await w.drain_all(drainer, 300.0)
         job = await w.job(accepted.job_id)
@@ -125,7 +129,7 @@ async def test_an_outage_is_probed_and_uses_no_attempts_until_it_ends(database_u
 
 async def test_a_slice_yields_to_other_jobs_only_when_the_worker_is_full(database_url: str) -> None:
     """A free slice starts other jobs immediately; ending a slice for them would cost every paced job its next slot."""
-    async with draining(database_url, leads=2) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=2) as (w, drainer, _):
         one = await w.push(w.lead_ids[:1])
         other = await w.push(w.lead_ids[1:])
         assert not await drainer.context.other_jobs_are_waiting(one.job_id)
@@ -140,7 +144,7 @@ async def test_a_wake_up_at_the_end_of_a_slice_is_drained_without_delay(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the next slice is queued, its push job must not count as already draining: it would be delayed by a second."""
-    async with draining(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
         accepted = await w.push()
         taken = []
         wake_next_slice = SendingContext.wake_next_slice
@@ -157,7 +161,7 @@ async def test_a_wake_up_at_the_end_of_a_slice_is_drained_without_delay(
 
 
 async def test_in_flight_posts_are_counted_until_their_response(database_url: str) -> None:
-    async with draining(database_url, leads=3, rate_limit_ms=0) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=3, rate_limit_ms=0) as (w, drainer, clay):
         clay.delay_seconds = 0.5
         accepted = await w.push()
         draining_it = asyncio.create_task(drainer.drain(accepted.job_id))
@@ -170,7 +174,7 @@ async def test_in_flight_posts_are_counted_until_their_response(database_url: st
 
 async def test_a_probe_that_opens_the_destination_wakes_its_other_push_jobs(database_url: str) -> None:
     """Each of them is queued for the time of the next probe."""
-    async with draining(database_url, leads=2) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=2) as (w, drainer, _):
         probing, waiting = await w.push(w.lead_ids[:1]), await w.push(w.lead_ids[1:])
         await w.fetch(
             "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', probe_at = now()"

@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.pushing import pushing
+from tests.harness.api import run_api_with_leads
+from tests.harness.installation import install_with_drainer
 from tests.support.receiver import OK, Receiver, status
-from tests.support.world import draining
 
 OUTAGE = """
 UPDATE clay.destination_versions
@@ -25,8 +25,8 @@ async def test_a_webhook_that_accepts_no_more_is_closed_until_another_is_set(
     database_url: str, answer: bytes, cause: str
 ) -> None:
     clay = Receiver(answer=lambda _number, _body: answer)
-    async with pushing(database_url, leads=40, clay=clay, in_flight_per_destination=1) as p:
-        job = await p.pushed()
+    async with run_api_with_leads(database_url, leads=40, receiver=clay, in_flight_per_destination=1) as p:
+        job = await p.push_and_drain()
         assert (job["status"], job["failed_count"]) == ("failed", 40)
         assert [each["cause"] for each in job["causes"]] == [cause]
         assert len(clay.posts) < 10, "closed at the third; the others were not sent"
@@ -43,16 +43,16 @@ async def test_a_webhook_that_accepts_no_more_is_closed_until_another_is_set(
 
 
 async def test_a_lead_deleted_in_nexusleads_fails_as_gone_and_stops_no_other(database_url: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
-        await p.database.execute(f"DELETE FROM lead_scores WHERE {p.name('lead_id')} = $1", p.lead_ids[0])
-        await p.database.execute(f"DELETE FROM {p.name('leads')} WHERE id = $1", p.lead_ids[0])
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
+        await p.host.connection.execute(f"DELETE FROM lead_scores WHERE {p.host.name('lead_id')} = $1", p.lead_ids[0])
+        await p.host.connection.execute(f"DELETE FROM {p.host.name('leads')} WHERE id = $1", p.lead_ids[0])
         await p.drain()
         job = await p.job(job_id)
         assert (job["status"], job["success_count"], job["failed_count"]) == ("completed", 2, 1)
         page = await p.call("GET", f"/api/clay/jobs/{job_id}/leads?status=failed")
         assert [(each["lead"]["id"], each["cause"]) for each in page["leads"]] == [(str(p.lead_ids[0]), "lead_gone")]
-        assert str(p.lead_ids[0]) not in p.clay.leads
+        assert str(p.lead_ids[0]) not in p.receiver.leads
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ async def test_a_lead_deleted_in_nexusleads_fails_as_gone_and_stops_no_other(dat
     ids=["throttled", "retrying", "outage"],
 )
 async def test_a_job_reports_what_it_waits_for(database_url: str, what: str, reason: str) -> None:
-    async with pushing(database_url) as p:
-        job_id = await p.push()
-        await p.database.execute(
+    async with run_api_with_leads(database_url) as p:
+        job_id = await p.queue()
+        await p.host.connection.execute(
             "UPDATE clay.push_jobs SET status = 'running', started_at = now() WHERE id = $1", UUID(job_id)
         )
         assert (await p.job(job_id))["waiting"] is None
-        await p.database.execute(what)
+        await p.host.connection.execute(what)
         job = await p.job(job_id)
         assert job["waiting"]["reason"] == reason
         assert job["waiting"]["until"] is not None
@@ -80,7 +80,7 @@ async def test_a_job_reports_what_it_waits_for(database_url: str, what: str, rea
 
 async def test_an_outage_is_probed_with_one_lead_and_uses_no_attempts(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
-    async with draining(database_url, clay, leads=20, outage_probe_seconds=60.0) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=20, outage_probe_seconds=60.0) as (w, drainer, _):
         accepted = await w.push()
         await w.fetch(OUTAGE.format(since="5 minutes"))
         await drainer.drain(accepted.job_id)
@@ -100,7 +100,7 @@ async def test_after_half_an_hour_of_outage_the_rest_of_the_job_fails(
     database_url: str, minutes: int, *, is_over: bool
 ) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
-    async with draining(database_url, clay, leads=5, outage_probe_seconds=60.0) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=5, outage_probe_seconds=60.0) as (w, drainer, _):
         accepted = await w.push()
         await w.fetch(f"UPDATE clay.push_jobs SET created_at = now() - interval '{minutes} minutes'")
         await w.fetch(OUTAGE.format(since=f"{minutes} minutes"))
@@ -116,7 +116,7 @@ async def test_after_half_an_hour_of_outage_the_rest_of_the_job_fails(
 
 async def test_a_push_accepted_during_an_outage_waits_half_an_hour_from_its_own_start(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(503))
-    async with draining(database_url, clay, leads=2, outage_probe_seconds=60.0) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=2, outage_probe_seconds=60.0) as (w, drainer, _):
         await w.fetch(OUTAGE.format(since="2 hours"))
         accepted = await w.push()
         await drainer.drain(accepted.job_id)
@@ -126,7 +126,7 @@ async def test_a_push_accepted_during_an_outage_waits_half_an_hour_from_its_own_
 async def test_queued_leads_end_when_another_jobs_refusals_close_the_webhook(database_url: str) -> None:
     """The second job is never opened, so only recording the first job's refusals can end it."""
     clay = Receiver(answer=lambda _number, _body: status(401))
-    async with draining(database_url, clay, leads=8) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=8) as (w, drainer, clay):
         first, second = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])
         await drainer.drain(first.job_id)
         await drainer.stop(10.0)

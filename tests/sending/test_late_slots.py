@@ -20,9 +20,9 @@ from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.unsealed import read_destination
-from tests.support.app import FixedResolver
+from tests.harness.api import FixedResolver
+from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.receiver import OK, Receiver, receiving
-from tests.support.world import World, draining, world
 
 FROZEN_SECONDS = 1.2
 
@@ -54,7 +54,9 @@ async def test_a_frozen_process_reserves_new_slots_for_those_that_passed(
             time.sleep(FROZEN_SECONDS)
         return OK
 
-    async with draining(database_url, Receiver(answer=freezes), leads=25, rate_limit_ms=100, lease_seconds=60.0) as (
+    async with install_with_drainer(
+        database_url, Receiver(answer=freezes), leads=25, rate_limit_ms=100, lease_seconds=60.0
+    ) as (
         w,
         drainer,
         clay,
@@ -71,7 +73,7 @@ async def test_a_frozen_process_reserves_new_slots_for_those_that_passed(
 @asynccontextmanager
 async def slow_to_connect(
     database_url: str, seconds: float, rate_limit_ms: int
-) -> AsyncIterator[tuple[World, ClayClient, Receiver]]:
+) -> AsyncIterator[tuple[Installation, ClayClient, Receiver]]:
     """A client whose connections take this long, because resolving the webhook's host name does."""
     async with receiving() as clay:
         hosts = (f"localhost:{httpx.URL(clay.url).port}",)
@@ -80,7 +82,7 @@ async def slow_to_connect(
             "connect_timeout_seconds": 10.0,
             "request_timeout_seconds": 20.0,
         }
-        async with world(database_url, leads=5, allowed_webhook_hosts=hosts, **patient) as w:
+        async with install(database_url, leads=5, allowed_webhook_hosts=hosts, **patient) as w:
             await w.configure(clay.url.replace("127.0.0.1", "localhost"), rate_limit_ms=rate_limit_ms)
             resolver = FixedResolver({"localhost": ["127.0.0.1"]})
             resolver.delay_seconds = seconds
@@ -112,7 +114,7 @@ async def test_a_webhook_test_is_sent_in_its_slot(database_url: str) -> None:
     late_before = metrics.SLOTS_LATE._value.get()
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay):
         async with w.database.transaction() as connection:
-            stored = await read_destination(connection, w.box, w.org_id)
+            stored = await read_destination(connection, w.secret_box, w.org_id)
         assert stored is not None
         assert stored.webhook is not None
         policy = Policy.of(w.settings)

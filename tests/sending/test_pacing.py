@@ -3,21 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 
 
-async def running_since(p: Pushing, minutes: int, done: int) -> Any:
+async def running_since(p: Api, minutes: int, done: int) -> Any:
     """A job of all leads, started `minutes` ago; `done` of them were accepted just now, and a worker is alive."""
-    await p.database.execute(
+    await p.host.connection.execute(
         "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'a', 1, '1')"
     )
-    job_id = await p.push()
-    await p.database.execute(
+    job_id = await p.queue()
+    await p.host.connection.execute(
         "UPDATE clay.push_jobs SET status = 'running', started_at = now() - $2 * interval '1 minute', drained_at = now(), success_count = $3"
         " WHERE id = $1",
         UUID(job_id), minutes, done,
     )  # fmt: skip
-    await p.database.execute(
+    await p.host.connection.execute(
         "UPDATE clay.clay_push_log SET status = 'success', state = 'done', finished_at = now()"
         " WHERE contributor_id = ANY($1)",
         list(p.lead_ids[:done]),
@@ -26,14 +26,14 @@ async def running_since(p: Pushing, minutes: int, done: int) -> Any:
 
 
 async def test_the_estimate_of_a_paced_job_uses_its_pace(database_url: str) -> None:
-    async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
+    async with run_api_with_leads(database_url, leads=30, rate_limit_ms=200) as p:
         job = await running_since(p, minutes=40, done=10)
         assert (job["rate"], job["eta_seconds"]) == (5.0, 4.0)
 
 
 async def test_a_throttled_pace_counts_while_it_is_in_force(database_url: str) -> None:
-    async with pushing(database_url, leads=30, rate_limit_ms=200) as p:
-        await p.database.execute(
+    async with run_api_with_leads(database_url, leads=30, rate_limit_ms=200) as p:
+        await p.host.connection.execute(
             "UPDATE clay.workspaces SET throttled_ms = 400, throttled_at = now() + interval '1 minute'"
         )
         job = await running_since(p, minutes=1, done=10)
@@ -41,19 +41,19 @@ async def test_a_throttled_pace_counts_while_it_is_in_force(database_url: str) -
 
 
 async def test_the_estimate_of_an_unpaced_job_uses_its_recent_speed(database_url: str) -> None:
-    async with pushing(database_url, leads=30) as p:
+    async with run_api_with_leads(database_url, leads=30) as p:
         job = await running_since(p, minutes=40, done=20)
         assert (job["rate"], job["eta_seconds"]) == (2.0, 5.0)
 
 
 async def test_an_unpaced_job_without_recent_results_has_no_estimate(database_url: str) -> None:
-    async with pushing(database_url, leads=3) as p:
+    async with run_api_with_leads(database_url, leads=3) as p:
         job = await running_since(p, minutes=1, done=0)
         assert (job["rate"], job["eta_seconds"]) == (None, None)
 
 
 async def test_a_job_without_a_worker_has_no_estimate_and_reports_it(database_url: str) -> None:
-    async with pushing(database_url, leads=3, rate_limit_ms=200) as p:
+    async with run_api_with_leads(database_url, leads=3, rate_limit_ms=200) as p:
         job = await running_since(p, minutes=5, done=1)
         assert (job["eta_seconds"], job["warnings"]) == (0.4, [])
         for statement, text in (
@@ -64,8 +64,8 @@ async def test_a_job_without_a_worker_has_no_estimate_and_reports_it(database_ur
             ("UPDATE clay.workers SET seen_at = now() - interval '31 s'", "No worker is running"),
             ("DELETE FROM clay.workers", "No worker is running"),
         ):
-            await p.database.execute("UPDATE clay.clay_push_log SET due_at = now() - interval '10 minutes'")
-            await p.database.execute(statement)
+            await p.host.connection.execute("UPDATE clay.clay_push_log SET due_at = now() - interval '10 minutes'")
+            await p.host.connection.execute(statement)
             job = await p.job(job["id"])
             assert (job["rate"], job["eta_seconds"]) == (None, None)
             [warning] = job["warnings"]
@@ -73,8 +73,8 @@ async def test_a_job_without_a_worker_has_no_estimate_and_reports_it(database_ur
 
 
 async def test_a_job_that_waits_for_its_first_worker_reports_it(database_url: str) -> None:
-    async with pushing(database_url, leads=3) as p:
-        job = await p.job(await p.push())
+    async with run_api_with_leads(database_url, leads=3) as p:
+        job = await p.job(await p.queue())
         assert (job["status"], job["eta_seconds"]) == ("pending", None)
         [warning] = job["warnings"]
         assert warning.startswith("No worker is running, so nothing is sent.")

@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,17 +13,18 @@ import pytest
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict
+from clay_push_service.database.database import Database
 from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.results import Recorded, Result, record
 from clay_push_service.sending import result_writer
 from clay_push_service.sending.result_writer import ResultWriter
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
 
 LEASE = timedelta(seconds=30)
 TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 
 
-async def sent(w: World, number: int) -> list[Result]:
+async def sent(w: Installation, number: int) -> list[Result]:
     """Results of `number` POSTs, ready to be written."""
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     accepted = await w.push()
@@ -33,13 +35,13 @@ async def sent(w: World, number: int) -> list[Result]:
     return [Result(each.delivery_id, accepted.job_id, version_id, token, TAKEN) for each in claims]
 
 
-async def successes(w: World, job_id: UUID) -> int:
+async def successes(w: Installation, job_id: UUID) -> int:
     count: int = (await w.job(job_id)).success_count
     return count
 
 
 async def test_one_result_that_cannot_be_written_does_not_block_the_others(database_url: str) -> None:
-    async with world(database_url, leads=9) as w:
+    async with install(database_url, leads=9) as w:
         results = await sent(w, 9)
         bad = Outcome(Verdict.FAILED, Cause.REJECTED, 400)
         results[4] = Result(
@@ -77,7 +79,7 @@ async def test_results_survive_an_unavailable_database(
             raise failures.pop()
         return await record(connection, results, probe_seconds)
 
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         results = await sent(w, 3)
         monkeypatch.setattr(result_writer, "record", failing)
         writer = ResultWriter(w.database, 30.0)
@@ -90,7 +92,7 @@ async def test_results_survive_an_unavailable_database(
 async def test_a_flush_that_is_cancelled_leaves_its_results_to_the_next(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         results = await sent(w, 3)
         writer = ResultWriter(w.database, 30.0)
         for result in results:
@@ -116,28 +118,35 @@ async def test_results_of_a_commit_whose_response_was_lost_count_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         results = await sent(w, 3)
-        writer = ResultWriter(w.database, 30.0)
-        write, lost = writer._write, [1]
-
-        async def losing(batch: list[Result]) -> None:
-            await write(batch)
-            if lost:
-                lost.pop()
-                raise ConnectionResetError
-
-        monkeypatch.setattr(writer, "_write", losing)
+        losing = LosesFirstResponse(w.settings.database_url, pool_size=1)
+        writer = ResultWriter(losing, 30.0)
         for result in results:
             writer.add(result)
         await writer.flush()
         assert await successes(w, results[0].job_id) == 3
         [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
-        assert meter.used == 3
+        assert (meter.used, losing.connections) == (3, 2)
+        await losing.close()
+
+
+class LosesFirstResponse(Database):
+    """Reports a lost connection after the first transaction is committed."""
+
+    connections = 0
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        async with super().driver() as connection:
+            yield connection
+        self.connections += 1
+        if self.connections == 1:
+            raise ConnectionResetError
 
 
 async def test_a_result_of_an_earlier_attempt_matches_nothing(database_url: str) -> None:
-    async with world(database_url, leads=3) as w:
+    async with install(database_url, leads=3) as w:
         results = await sent(w, 3)
         others = [dataclasses.replace(result, attempts=1) for result in results]
         async with w.database.transaction() as connection:

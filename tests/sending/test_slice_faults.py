@@ -8,8 +8,8 @@ import pytest
 from clay_push_service.deliveries.claim import mark_sending, release
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.sending import slice as slice_module
+from tests.harness.installation import install_with_drainer
 from tests.support.receiver import OK, Receiver, Stall, status
-from tests.support.world import draining
 
 
 async def test_a_slice_that_cannot_mark_ends_and_the_next_one_continues(
@@ -25,7 +25,7 @@ async def test_a_slice_that_cannot_mark_ends_and_the_next_one_continues(
 
     monkeypatch.setattr(slice_module, "mark_sending", failing)
     monkeypatch.setattr("clay_push_service.sending.drainer.FAILED_SECONDS", 0.0)
-    async with draining(database_url, leads=30) as (w, drainer, clay):
+    async with install_with_drainer(database_url, leads=30) as (w, drainer, clay):
         accepted = await w.push()
         async with asyncio.timeout(10):
             await drainer.drain(accepted.job_id)
@@ -47,7 +47,7 @@ async def test_claims_that_cannot_be_released_are_released_later_and_not_counted
     async def never(*_: Any) -> Any:
         raise OSError("away")
 
-    async with draining(database_url, leads=30) as (w, drainer, _clay):
+    async with install_with_drainer(database_url, leads=30) as (w, drainer, _clay):
         accepted = await w.push()
         with monkeypatch.context() as patched:
             patched.setattr(slice_module, "mark_sending", never)
@@ -62,7 +62,7 @@ async def test_claims_that_cannot_be_released_are_released_later_and_not_counted
 async def test_leads_marked_too_long_ago_are_released_and_not_sent(database_url: str) -> None:
     """Four stalled POSTs fill the concurrency limit; a lead that waits for it must not be sent when its lease has nearly ended."""
     clay = Receiver(answer=lambda number, _body: Stall() if number < 4 else OK)
-    async with draining(
+    async with install_with_drainer(
         database_url, clay, leads=12, in_flight_per_destination=4, request_timeout_seconds=4.0, lease_seconds=10.0
     ) as (w, drainer, clay):
         accepted = await w.push()
@@ -81,7 +81,7 @@ async def test_leads_marked_too_long_ago_are_released_and_not_sent(database_url:
 async def test_no_claim_of_a_live_worker_outlives_its_lease_at_a_slow_pace(database_url: str) -> None:
     """Claimed without a pace, a hundred at a time; then a 429 sets a pace of 100 ms, and they wait longer than a lease."""
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number == 0 else OK)
-    async with draining(database_url, clay, leads=60, request_timeout_seconds=0.5, lease_seconds=2.0) as (
+    async with install_with_drainer(database_url, clay, leads=60, request_timeout_seconds=0.5, lease_seconds=2.0) as (
         w,
         drainer,
         clay,

@@ -16,8 +16,8 @@ from clay_push_service.sending import drainer as drainer_module
 from clay_push_service.sending import in_flight
 from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.drainer import Drainer
+from tests.harness.installation import Installation, install_with_drainer
 from tests.support.receiver import Receiver, Stall
-from tests.support.world import World, draining
 
 BEGUN = {
     b"HTTP/1.1 200 OK\r\n": ("success", None, 1),
@@ -32,12 +32,12 @@ BEGUN = {
 @asynccontextmanager
 async def begun(
     database_url: str, clay: Receiver, monkeypatch: pytest.MonkeyPatch, **changes: Any
-) -> AsyncIterator[tuple[World, Drainer, UUID]]:
+) -> AsyncIterator[tuple[Installation, Drainer, UUID]]:
     """A push of one lead that is being drained; at the end the worker stops without grace."""
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
     monkeypatch.setattr(drainer_module, "LAST_WRITE_SECONDS", 60)
     patient = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0} | changes
-    async with draining(database_url, clay, leads=2, **patient) as (w, drainer, _):
+    async with install_with_drainer(database_url, clay, leads=2, **patient) as (w, drainer, _):
         accepted = await w.push(w.lead_ids[:1])
         task = asyncio.create_task(drainer.drain(accepted.job_id))
         async with asyncio.timeout(60):
@@ -100,12 +100,12 @@ async def test_lead_without_a_connection_waits_again_when_the_worker_stops(
     """No byte of it was sent, so the next worker sends it."""
     dialling = asyncio.Event()
 
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         dialling.set()
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr("clay_push_service.clay.connection_pool.ConnectionPool._dial", never)
+        patched.setattr("aiohappyeyeballs.start_connection", never)
         async with begun(database_url, Receiver(), patched) as (w, drainer, job_id):
             await dialling.wait()
             await drainer.stop(0.0)
@@ -153,7 +153,7 @@ async def test_claims_that_are_added_during_a_release_are_released_too(
         await release(*values)
 
     monkeypatch.setattr(drainer_module, "release", release_later)
-    async with draining(database_url, Receiver(), leads=2) as (w, drainer, _):
+    async with install_with_drainer(database_url, Receiver(), leads=2) as (w, drainer, _):
         accepted = await w.push(w.lead_ids)
         claims: list[Claimed] = []
         for _ in w.lead_ids:

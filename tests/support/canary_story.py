@@ -6,10 +6,10 @@ from uuid import UUID
 
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox
+from tests.harness.service import Service
 from tests.support.canary import BAD_URL, EMAIL, NAME, SOURCE, TOKEN
 from tests.support.dump import dump
 from tests.support.receiver import OK, Behaviour, Receiver, status
-from tests.support.stage import Stage
 
 FAILING_ROW = "ALTER TABLE clay.clay_push_log ADD CONSTRAINT no_row_is_good CHECK ({}) NOT VALID"
 GOOD_ROWS = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT no_row_is_good"
@@ -43,9 +43,9 @@ class Echo(Receiver):
 class Story:
     """`chapters`, in their order; what the database held is remembered before it goes."""
 
-    def __init__(self, service: Stage, echo: Echo, database: Database) -> None:
+    def __init__(self, service: Service, echo: Echo, database: Database) -> None:
         self.service, self.echo, self._database = service, echo, database
-        self.leads = list(service.project.lead_ids)
+        self.leads = list(service.lead_ids)
         self.lead: UUID = self.leads.pop(0)
         self.stored: list[str] = []
         self.url = service.sandbox.webhook_url(SOURCE)
@@ -61,7 +61,7 @@ class Story:
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         if method == "DELETE":
             await self.remember()
-        return await self.service.call(method, path, body, **more)
+        return await self.service.api.call(method, path, body, **more)
 
     async def remember(self) -> None:
         self.stored.append(await dump(self._database))
@@ -72,10 +72,10 @@ class Story:
         return await self.pushed([self.lead, *(self.leads.pop() for _ in range(number))])
 
     async def pushed(self, lead_ids: Sequence[UUID]) -> Any:
-        job = await self.service.ended((await self.service.push(list(lead_ids), push_again=True))["job_id"])
+        job = await self.service.api.finished((await self.service.api.push(list(lead_ids), push_again=True))["job_id"])
         await self.call("GET", f"/api/clay/jobs/{job['id']}/leads")
         for ending in ("leads.csv", "events"):
-            await self.service.api.get(f"/api/clay/jobs/{job['id']}/{ending}", headers=self.service.as_user())
+            await self.service.api.http.get(f"/api/clay/jobs/{job['id']}/{ending}", headers=self.service.api.headers())
         return job
 
     async def set(self, **changes: Any) -> None:
@@ -93,7 +93,7 @@ class Story:
             {"webhook_url": BAD_URL, "webhook_token": f"{TOKEN}\n"},
         ):
             await self.call("PUT", "/api/clay/config", bad, status=422)
-        await self.call("PUT", "/api/clay/config", self.good, user="acme-member", status=403)
+        await self.call("PUT", "/api/clay/config", self.good, who="member", status=403)
         await self.set()
         assert await self.tested() is None
 
@@ -105,9 +105,9 @@ class Story:
         assert (await self.push(1, kind="reset_after"))["failed_count"] == 2
         assert (await self.push(1, kind="slow", ms=3000))["causes"][0]["cause"] == "unknown"
         await self.service.sandbox.faults(source=SOURCE)
-        await self.service.ended((await self.call("POST", f"/api/clay/jobs/{failed['id']}/retry", {}))["job_id"])
+        await self.service.api.finished((await self.call("POST", f"/api/clay/jobs/{failed['id']}/retry", {}))["job_id"])
         await self.call("POST", "/api/clay/preview", {"lead_ids": [str(self.lead)], "push_again": True})
-        path = f"/api/clay/leads?project_id={self.service.project.project_id}"
+        path = f"/api/clay/leads?project_id={self.service.project_id}"
         for search in (EMAIL, EMAIL.replace("@", "%40"), NAME):
             assert len((await self.call("GET", f"{path}&search={search}"))["leads"]) == 1
 
@@ -142,20 +142,22 @@ class Story:
         """Nobody works: what is queued lies there for everybody to read."""
         worker = self.service.workers[0]
         assert (await worker.terminate())[0] == 0
-        queued = await self.service.push([self.lead, self.leads.pop()], push_again=True)
-        [jobs] = await self.service.host.fetch("SELECT count(*) FROM clay.procrastinate_jobs WHERE status = 'todo'")
+        queued = await self.service.api.push([self.lead, self.leads.pop()], push_again=True)
+        [jobs] = await self.service.host.connection.fetch(
+            "SELECT count(*) FROM clay.procrastinate_jobs WHERE status = 'todo'"
+        )
         assert jobs["count"] > 0
         await self.remember()
         await worker.start()
-        await self.service.ended(queued["job_id"])
+        await self.service.api.finished(queued["job_id"])
         await self.set(rate_limit_ms=5000)
-        slow = await self.service.push([self.leads.pop() for _ in range(5)])
+        slow = await self.service.api.push([self.leads.pop() for _ in range(5)])
         await self.call("POST", f"/api/clay/jobs/{slow['job_id']}/cancel")
         await self.set()
 
     async def breaking(self) -> None:
         """PostgreSQL refuses the lead's row and quotes it: to the API, and to the worker that writes a result."""
-        host = self.service.host
+        host = self.service.host.connection
         await host.execute(FAILING_ROW.format("status <> 'pending'"))
         body = {"lead_ids": [str(self.lead)], "push_again": True}
         await self.call("POST", "/api/clay/push", body, status=500)
@@ -167,14 +169,14 @@ class Story:
 
     async def misconfigured(self) -> None:
         """As if it had been saved under another policy, or with another key."""
-        [row] = await self.service.host.fetch("SELECT org_id, version_id FROM clay.destinations")
+        [row] = await self.service.host.connection.fetch("SELECT org_id, version_id FROM clay.destinations")
         sealed = SecretBox(self.service.settings.encryption_keys).seal(BAD_URL, row["org_id"], row["version_id"])
         change = "UPDATE clay.destination_versions SET sealed_url = $1 WHERE id = $2"
-        await self.service.host.execute(change, sealed, row["version_id"])
+        await self.service.host.connection.execute(change, sealed, row["version_id"])
         assert (await self.pushed([self.lead]))["causes"][0]["cause"] == "blocked"
         assert await self.tested() == "blocked"
         await self.set()
-        await self.service.host.execute(
+        await self.service.host.connection.execute(
             "UPDATE clay.destination_versions SET sealed_url = substring(sealed_url FOR 60)"
         )
         assert (await self.pushed([self.lead]))["causes"][0]["cause"] == "secret_unreadable"
@@ -184,17 +186,17 @@ class Story:
     async def asking(self) -> None:
         await self.call("POST", "/api/clay/push", {"lead_ids": [EMAIL]}, status=422)
         await self.call("POST", "/api/clay/push", {"lead_ids": [str(UUID(int=1))]}, status=404)
-        await self.service.api.request(
-            "POST", "/api/clay/push", content=b"{" + TOKEN.encode(), headers=self.service.as_user()
+        await self.service.api.http.request(
+            "POST", "/api/clay/push", content=b"{" + TOKEN.encode(), headers=self.service.api.headers()
         )
         await self.call("GET", f"/api/clay/jobs?cursor={TOKEN}", status=400)
-        await self.service.api.get(
+        await self.service.api.http.get(
             f"/api/clay/{TOKEN}", headers={"Authorization": f"Bearer {TOKEN}", "X-Org-Id": TOKEN}
         )
         for path in ("clay/status", "clay/config", "clay/jobs", "clay/audit?limit=200"):
             await self.call("GET", f"/api/{path}")
         for path in ("/status", "/metrics", "/healthz", "/readyz"):
-            await self.service.api.get(path, headers=self.service.as_user())
+            await self.service.api.http.get(path, headers=self.service.api.headers())
 
     async def through_nexusleads(self) -> None:
         """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""
@@ -207,8 +209,8 @@ class Story:
         for path in ("clay/config", "clay/stats", "clay/activity?limit=20", "status"):
             await self.call("GET", f"/api/integrations/{path}")
         await self.call("DELETE", "/api/clay/config")
-        [org] = await self.service.host.fetch("SELECT org_id FROM clay.destinations")
-        await self.service.host.execute(
+        [org] = await self.service.host.connection.fetch("SELECT org_id FROM clay.destinations")
+        await self.service.host.connection.execute(
             "INSERT INTO org_settings (org_id, key, value) VALUES ($1, 'CLAY_WEBHOOK_URL', $2)"
             " ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value",
             org["org_id"], self.url,

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clay_push_service import migrations
-from tests.support.databases import run_server
+from tests.harness.databases import run_server
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/schema.sql"
 HEADER = """\

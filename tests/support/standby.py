@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from clay_push_service.demo import postgres
-from clay_push_service.demo.home import port_for
-from clay_push_service.demo.postgres_home import Home, binaries, prepare_home
-from tests.support.databases import TestServer
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.home import Home, binaries, prepare_home
+from tests.harness.databases import TestServer
+from tests.support.programs import free_port
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def standby(primary: TestServer) -> Iterator[postgres.Server]:
                 os.chown(path, home.account.uid, home.account.gid)
         _back_up(home, server.admin_url)
         (home.data / "standby.signal").touch()
-        made = postgres.Server(home, port_for(0), durable=False)
+        made = postgres.Server(home, free_port(), durable=False)
         try:
             made.start_again()
             yield made

@@ -21,9 +21,9 @@ from typing import Any
 import clay_push_service
 from clay_push_service.host.columns import Vintage
 from clay_push_service.migrations import upgrade
-from tests.support.databases import run_server
-from tests.support.pushing import pushing
-from tests.support.runtime import make_runtime_role, runtime_role
+from tests.harness.api import run_api_with_leads
+from tests.harness.databases import run_server
+from tests.harness.runtime import make_runtime_role, runtime_role
 
 PACKAGE = str(Path(clay_push_service.__file__).parent) + os.sep
 TRANSPARENT = (
@@ -98,15 +98,15 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
     """Push three leads through the HTTP application and drain the job, twice, and trace the second time: caches are warm then."""
     trips: dict[str, Trip] = {}
     async with (
-        pushing(database_url, leads=6, vintage=Vintage.TODAY, billing_enabled=False) as pushed,
-        pushed.connected.drainer() as (world, drainer),
+        run_api_with_leads(database_url, leads=6, vintage=Vintage.TODAY, billing_enabled=False) as pushed,
+        pushed.installation.drainer() as drainer,
     ):
-        await pushed.push(pushed.lead_ids[:3])
-        await world.drain_all(drainer)
+        await pushed.queue(pushed.lead_ids[:3])
+        await pushed.installation.drain_all(drainer)
         with traced() as trips["push"]:
-            job_id = await pushed.push(pushed.lead_ids[3:])
+            job_id = await pushed.queue(pushed.lead_ids[3:])
         with traced() as trips["drain"]:
-            await world.drain_all(drainer)
+            await pushed.installation.drain_all(drainer)
         assert (await pushed.job(job_id))["success_count"] == 3
     # Background tasks of the other process, which share the thread here.
     for trip in trips.values():

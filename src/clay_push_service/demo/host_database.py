@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 
 from clay_push_service.demo.home import DemoError, DemoHome
-from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.demo.sample_leads import load_samples
 from clay_push_service.host.columns import Vintage, name_in
+from clay_push_service.local_database.nexusleads_tables import create_schema
 
 ORGANIZATION = "acme"
 OWNER = "acme-owner"

@@ -15,14 +15,15 @@ from rich.console import Console
 from clay_push_service import migrations
 from clay_push_service.clay.cause import Cause
 from clay_push_service.commands.progress import job_bar, print_result
-from clay_push_service.demo import host_database, postgres, service
+from clay_push_service.demo import host_database, service
 from clay_push_service.demo.demo_user import DemoUser, access_token
 from clay_push_service.demo.home import DemoError, DemoHome, port_for
 from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.demo.output import DemoOutput
-from clay_push_service.demo.postgres import PostgresError
 from clay_push_service.demo.sandbox_check import count_arrivals
 from clay_push_service.demo.service import Service
+from clay_push_service.local_database import postgres
+from clay_push_service.local_database.postgres import PostgresError
 from clay_push_service.push_jobs.summary import ENDED
 from clay_push_service.push_jobs.views import JobView
 from clay_push_service.sandbox.server import running as sandbox_running

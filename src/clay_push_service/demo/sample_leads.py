@@ -40,7 +40,7 @@ class SampleProject:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleWorld:
+class SampleData:
     """Two organizations with a project each; `users` maps a username to (user id, organization, role)."""
 
     orgs: tuple[UUID, ...]
@@ -153,7 +153,7 @@ class _Samples:
 
 async def load_samples(
     connection: asyncpg.Connection, vintage: Vintage, seed: int = 7, schema: str = "public"
-) -> SampleWorld:
+) -> SampleData:
     """Fills the empty tables of `create_schema`: 200 leads in Acme's project, 50 in Globex's, and five users."""
     samples = _Samples(vintage, seed)
     orgs: dict[str, UUID] = {}
@@ -178,7 +178,7 @@ async def load_samples(
         samples.add("users", user_id, username, f"{username}@example.com")
         samples.add("org_members", samples.id(), orgs[slug], user_id, role)
     await _copy(connection, vintage, samples.rows, schema)
-    return SampleWorld(tuple(orgs.values()), tuple(projects), users)
+    return SampleData(tuple(orgs.values()), tuple(projects), users)
 
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {

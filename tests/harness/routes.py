@@ -1,0 +1,147 @@
+"""Every route of the API with valid arguments, for tests that call each without permission. A new route without an entry fails."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from clay_push_service.callers.caller import Scope
+from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """One organization's things."""
+
+    org_id: UUID
+    project_id: UUID
+    lead_id: UUID
+    job_id: UUID
+    erasure_id: UUID
+    scan_id: UUID
+    pending_id: UUID
+
+    @property
+    def all(self) -> Sequence[str]:
+        return [
+            str(each)
+            for each in (self.org_id, self.project_id, self.lead_id, self.job_id, self.erasure_id, self.pending_id)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    path: str
+    body: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`scope`: what a caller needs, None where everybody may. `foreign`: the ways to name another organization's things."""
+
+    method: str
+    template: str
+    scope: Scope | None
+    own: Call
+    foreign: Sequence[Call] = field(default=())
+
+
+def routes(own: Ids, other: Ids) -> dict[str, Route]:
+    """By operation id, as in openapi.yaml."""
+    found: dict[str, Route] = {}
+
+    def add(
+        name: str,
+        method: str,
+        template: str,
+        scope: Scope | None,
+        *,
+        body: Mapping[str, object] | None = None,
+        query: str = "",
+        foreign: Sequence[Mapping[str, object]] = (),
+        foreign_query: str | None = None,
+    ) -> None:
+        def path(ids: Ids) -> str:
+            return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
+                                   pending_id=ids.pending_id)  # fmt: skip
+
+        ways = [Call(path(own), each) for each in foreign]
+        if path(own) != path(other):
+            ways.append(Call(path(other) + query, body))
+        if foreign_query is not None:
+            ways.append(Call(path(own) + foreign_query, body))
+        found[name] = Route(method, template, scope, Call(path(own) + query, body), ways)
+
+    lead, others_lead = str(own.lead_id), str(other.lead_id)
+    project, others_project = str(own.project_id), str(other.project_id)
+    add("push", "POST", "/api/clay/push", Scope.PUSH, body={"lead_ids": [lead]},
+        foreign=[{"lead_ids": [others_lead]}, {"lead_ids": [lead, others_lead]},
+                 {"lead_ids": [others_lead], "project_id": others_project},
+                 {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
+    add("push_filtered", "POST", "/api/clay/push-filtered", Scope.PUSH, body={"project_id": project},
+        foreign=[{"project_id": others_project}])  # fmt: skip
+    add("preview", "POST", "/api/clay/preview", Scope.READ, body={"project_id": project},
+        foreign=[{"project_id": others_project}, {"lead_ids": [others_lead]}])  # fmt: skip
+    add("read_integration_status", "GET", "/api/clay/status", Scope.READ)
+    add("list_leads", "GET", "/api/clay/leads", Scope.READ, query=f"?project_id={project}",
+        foreign_query=f"?project_id={others_project}")  # fmt: skip
+    add("list_jobs", "GET", "/api/clay/jobs", Scope.READ)
+    for name, ending in (
+        ("get_job", ""), ("list_deliveries", "/leads"), ("download_deliveries", "/leads.csv"), ("watch_job", "/events"),
+    ):  # fmt: skip
+        add(name, "GET", "/api/clay/jobs/{job_id}" + ending, Scope.READ)
+    add("retry_job", "POST", "/api/clay/jobs/{job_id}/retry", Scope.PUSH, body={})
+    add("cancel_job", "POST", "/api/clay/jobs/{job_id}/cancel", Scope.PUSH)
+    add("read_config", "GET", "/api/clay/config", Scope.READ)
+    add("write_config", "PUT", "/api/clay/config", Scope.CONFIG, body={"webhook_url": WEBHOOK})
+    add("remove_config", "DELETE", "/api/clay/config", Scope.CONFIG)
+    pending = "/api/clay/config/pending/{pending_id}"
+    add("confirm_pending_change", "POST", f"{pending}/confirm", Scope.CONFIG, body={})
+    add("reject_pending_change", "POST", f"{pending}/reject", Scope.CONFIG)
+    add("declare_new_table", "POST", "/api/clay/config/new-table", Scope.CONFIG, body={"version": 1})
+    add("test_connection", "POST", "/api/clay/test", Scope.CONFIG)
+    add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
+    add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
+    add("list_audit_log", "GET", "/api/clay/audit", Scope.CONFIG)
+    rule = "/api/clay/projects/{project_id}/auto-export"
+    add("get_auto_export", "GET", rule, Scope.READ)
+    add("set_auto_export", "PUT", rule, Scope.CONFIG, body={"enabled": True})
+    add("preview_auto_export", "GET", f"{rule}/preview", Scope.READ)
+    add("run_auto_export", "POST", f"{rule}/run", Scope.PUSH, body={"source_job_id": str(other.scan_id)})
+    add("frontend_status", "GET", "/api/integrations/status", Scope.READ)
+    add("frontend_config", "GET", "/api/integrations/clay/config", Scope.READ)
+    add("frontend_save_config", "PUT", "/api/integrations/clay/config", Scope.CONFIG, body={"webhook_url": WEBHOOK})
+    add("frontend_test", "POST", "/api/integrations/clay/test", Scope.CONFIG)
+    add("frontend_stats", "GET", "/api/integrations/clay/stats", Scope.READ)
+    add("frontend_activity", "GET", "/api/integrations/clay/activity", Scope.READ)
+    add("frontend_push", "POST", "/api/integrations/clay/push", Scope.PUSH, body={"contributor_ids": [lead]},
+        foreign=[{"contributor_ids": [others_lead]}, {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
+    add("healthz", "GET", "/healthz", None)
+    add("readyz", "GET", "/readyz", None)
+    add("read_metrics", "GET", "/metrics", Scope.OPS)
+    add("read_status", "GET", "/status", Scope.OPS)
+    return found
+
+
+async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
+    """A project with leads, a webhook, a rule, a scan, a push job that has not begun, and an erasure."""
+    host = app.host
+    project_id = await host.project(org_id)
+    lead_id, erased = await host.lead(project_id, full_name=f"Lead of {owner}"), await host.lead(project_id)
+    scan_id = uuid4()
+
+    async def call(method: str, path: str, body: object) -> dict[str, object]:
+        answer = await app.send(method, path, owner, org=org_id, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, object] = answer.json()
+        return found
+
+    await call("PUT", "/api/clay/config", {"webhook_url": WEBHOOK})
+    await host.add("org_settings", org_id=org_id, key="CLAY_WEBHOOK_URL", value=OTHER_WEBHOOK)
+    pending = (await call("GET", "/api/clay/config", None))["pending"]
+    assert isinstance(pending, dict)
+    erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})
+    path = f"/api/clay/projects/{project_id}/auto-export"
+    await call("PUT", path, {"enabled": True})
+    run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
+    return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
+               UUID(str(pending["id"])))  # fmt: skip

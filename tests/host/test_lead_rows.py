@@ -1,0 +1,158 @@
+"""What is read of a lead: stats over several sources, missing columns, and values that Python cannot hold."""
+
+import math
+from datetime import date
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.host.columns import Vintage
+from clay_push_service.host.detect import detect
+from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, select_filtered, select_page
+from clay_push_service.host.lead_row import GithubStats
+from clay_push_service.host.read_lead_rows import read_lead_rows
+from tests.harness.nexusleads import NexusLeads
+from tests.host.selected_leads import chosen
+
+
+async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: NexusLeads, connection: AsyncConnection) -> None:
+    org_id = await host.organization()
+    project_id = await host.project(org_id, "Quiet")
+    lead_id = await host.lead(project_id, score=None, qualified=None, priority=None, username="quiet")
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id, uuid4()]))[lead_id]
+    known = {name: getattr(row, name) for name in row.__slots__ if getattr(row, name) is not None}
+    assert known == {"lead_id": lead_id, "project_id": project_id, "project_name": "Quiet", "username": "quiet"}
+
+
+async def test_today_a_member_need_not_be_on_github(host: NexusLeads, connection: AsyncConnection) -> None:
+    if host.vintage is not Vintage.TODAY:
+        pytest.skip("in the document's vintage every contributor has a GitHub name")
+    org_id = await host.organization()
+    project_id = await host.project(org_id)
+    lead_id = await host.lead(project_id, username=None)
+    assert (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id].username is None
+
+
+async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
+    host: NexusLeads, connection: AsyncConnection
+) -> None:
+    org_id = await host.organization()
+    project_id, elsewhere = await host.project(org_id), await host.project(org_id)
+    lead_id = await host.lead(project_id)
+    sources = [await host.source(project_id, f"acme/{name}") for name in ("e", "d", "c", "b", "a")]
+    for number, source_id in enumerate(sources):
+        await host.add(
+            "stats", source_id=source_id, lead_id=lead_id, total_commits=(5, None, 40, 40, 1)[number],
+            pull_requests=number, code_reviews=None, issues_closed=None if number else 3, is_maintainer=number == 3,
+            is_core_team=None, first_commit_date=date(2020 + number, 1, 1) if number else None,
+            last_commit_date=date(2026, 1, 5 - number),
+        )  # fmt: skip
+        for word in ("commits_last_3_months", "commits_last_6_months", "commits_last_year", "issues_opened"):
+            await host.connection.execute(f"UPDATE {host.name('stats')} SET {word} = 2")
+    await host.add("stats", source_id=await host.source(elsewhere, "acme/other"), lead_id=lead_id, total_commits=999)
+    await host.add(
+        "stats", source_id=sources[0], lead_id=await host.lead(project_id), total_commits=999
+    )  # another lead's work
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    assert row.stats == GithubStats(
+        total_commits=86, commits_last_3_months=10, commits_last_6_months=10, commits_last_year=10, pull_requests=10,
+        issues_opened=10, issues_closed=3, code_reviews=None, is_maintainer=True, is_core_team=None,
+        first_commit_date=date(2021, 1, 1), last_commit_date=date(2026, 1, 5),
+    )  # fmt: skip
+    assert (row.source_id, row.source_name) == (sources[3], "acme/b")  # 40 commits, as acme/c; the name decides
+
+
+async def test_stats_of_one_source(host: NexusLeads, connection: AsyncConnection) -> None:
+    org_id = await host.organization()
+    project_id = await host.project(org_id)
+    lead_id = await host.lead(project_id)
+    source_id = await host.source(project_id, "acme/only")
+    await host.add("source_leads", source_id=await host.source(project_id, "acme/aaa"), lead_id=lead_id)
+    await host.add("stats", source_id=source_id, lead_id=lead_id, total_commits=7)
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    assert row.stats is not None
+    assert row.stats.total_commits == 7
+    assert row.stats.is_maintainer is False
+    assert row.source_name == "acme/only"
+
+
+async def test_without_activity_the_source_it_was_found_in_is_named(
+    host: NexusLeads, connection: AsyncConnection
+) -> None:
+    org_id = await host.organization()
+    project_id, elsewhere = await host.project(org_id), await host.project(org_id)
+    lead_id = await host.lead(project_id)
+    for project, name in ((project_id, "acme/z"), (project_id, "acme/y"), (elsewhere, "acme/a")):
+        await host.add("source_leads", source_id=await host.source(project, name), lead_id=lead_id)
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    assert row.stats is None
+    assert row.source_name == "acme/y"
+
+
+async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
+    host: NexusLeads, connection: AsyncConnection
+) -> None:
+    org_id = await host.organization()
+    project_id = await host.project(org_id)
+    lead_id = await host.lead(project_id)
+    source_id = await host.source(project_id, "acme/x")
+    await host.add("stats", source_id=source_id, lead_id=lead_id)
+    await host.connection.execute(
+        f"ALTER TABLE {host.name('stats')} ALTER first_commit_date TYPE timestamptz, ALTER total_commits TYPE numeric;"
+        f"UPDATE {host.name('stats')} SET first_commit_date = '-infinity', last_commit_date = '20000-01-01',"
+        " total_commits = 'NaN'; ALTER TABLE lead_scores ALTER overall_score TYPE numeric;"
+        "UPDATE lead_scores SET overall_score = 'NaN'"
+    )
+    row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
+    assert row.stats is not None
+    assert row.stats.first_commit_date is None
+    assert row.stats.last_commit_date is None
+    assert row.overall_score is not None
+    assert math.isnan(row.overall_score)
+
+
+async def test_column_the_host_has_not_is_null(host: NexusLeads, connection: AsyncConnection) -> None:
+    org_id = await host.organization()
+    project_id = await host.project(org_id)
+    lead_id = await host.lead(project_id, full_name="Known")
+    await host.connection.execute(
+        f"ALTER TABLE social_context DROP COLUMN skills; ALTER TABLE {host.name('stats')} DROP COLUMN code_reviews"
+    )
+    row = (await read_lead_rows(connection, await detect(connection), org_id, project_id, [lead_id]))[lead_id]
+    assert row.full_name == "Known"
+    assert row.skills is None
+
+
+async def test_scores_that_are_no_numbers_count_as_no_score(host: NexusLeads, connection: AsyncConnection) -> None:
+    """NaN and the infinities: in every order, filter, page and choice of a project, whatever the host's column holds them in."""
+    for kind in ("numeric", "double precision"):
+        await host.connection.execute(f"ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE {kind}")
+        org_id = await host.organization()
+        project_id, other = await host.project(org_id), await host.project(org_id)
+        scored = {await host.lead(project_id, score=score): Decimal(score) for score in (10, 90)}
+        unscored = [await host.lead(project_id, score=None) for _ in range(4)]
+        for lead_id, score in zip(unscored, ("NaN", "Infinity", "-Infinity", None), strict=True):
+            await host.scored(lead_id, other, score=1)
+            await host.connection.execute(
+                f"UPDATE lead_scores SET overall_score = CAST(CAST($1 AS text) AS {kind}) "
+                f"WHERE {host.name('lead_id')} = $2 AND project_id = $3",
+                score, lead_id, project_id,
+            )  # fmt: skip
+        for criteria in (LeadCriteria(min_score=Decimal(0)), LeadCriteria(max_score=Decimal(100))):
+            assert await count_filtered(connection, host.tables, org_id, project_id, criteria) == 2
+            rows = (await connection.execute(select_filtered(host.tables, org_id, project_id, criteria))).all()
+            assert {row.lead_id for row in rows} == set(scored)
+        seen: list[tuple[Decimal | None, UUID]] = []
+        after = None
+        while page := (
+            await connection.execute(select_page(host.tables, org_id, project_id, LeadCriteria(), after, 1))
+        ).all():
+            seen += [(row.overall_score, row.lead_id) for row in page]
+            after = PageStart(*seen[-1])
+        assert [score for score, _ in seen] == [90, 10, None, None, None, None]
+        assert [lead_id for _, lead_id in seen[2:]] == sorted(unscored)
+        assert set((await chosen(connection, host, org_id, unscored)).values()) == {other}
+        payloads = await read_lead_rows(connection, host.tables, org_id, project_id, unscored)
+        assert all(not math.isfinite(float(row.overall_score or math.nan)) for row in payloads.values())

