@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.rate_receivers import EveryNth, Post, Run, TokenBucket
 from bench.receiver import Notes, throttling_receiver
 from bench.stage import Stage, checkpoint, stage
-from clay_push_service.demo.postgres import Server
+from clay_push_service.local_database.postgres import Server
 
 INTERVAL_MS = 100
 LEADS = 311

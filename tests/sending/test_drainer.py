@@ -75,7 +75,7 @@ async def test_a_throttled_delivery_keeps_its_attempts_and_lowers_the_rate(datab
 async def test_a_429_to_every_11th_post_lowers_the_rate_a_little_each_time_and_loses_no_lead(database_url: str) -> None:
     """20 POSTs at the refused rate restore it, and between two 429 responses here are 10: the earlier half of the interval stays."""
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number % 11 == 10 else OK)
-    async with draining(database_url, clay, leads=33, rate_limit_ms=20) as (w, drainer, clay):
+    async with install_with_drainer(database_url, clay, leads=33, rate_limit_ms=20) as (w, drainer, clay):
         accepted = await w.push()
         await w.drain_all(drainer)
         assert (await w.job(accepted.job_id)).success_count == 33
