@@ -16,7 +16,10 @@ from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
+from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.host.columns import Vintage
+from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.settings import Settings
 from tests.harness.installation import Installation, Part, address_of, install_with_settings
 from tests.harness.settings import access_token, make_local_settings, make_settings
 from tests.support.receiver import Receiver, receiving
@@ -99,6 +102,11 @@ class Api(Part):
 
     async def put(self, path: str, who: str | None, json: object, **more: object) -> httpx.Response:
         return await self.send("PUT", path, who, json=json, **more)  # type: ignore[arg-type]  # likewise
+
+    async def sweep_host_settings(self) -> int:
+        """Store changes of the host's settings page, as a worker does. Returns the number of organizations."""
+        settings: Settings = self.app.state.settings
+        return await HostSettingsSweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
 
     async def call(
         self,
