@@ -19,7 +19,7 @@ from clay_push_service.demo.bulk_leads import BulkProject, load_bulk
 from clay_push_service.demo.nexusleads_schema import create_schema
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
-from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered, select_page
+from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, read_page, select_filtered
 from clay_push_service.host.leads import select_by_id, unknown_leads
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
@@ -86,7 +86,7 @@ async def _reads(connection: AsyncConnection, project: BulkProject) -> list[tupl
 
     def page(criteria: LeadCriteria) -> Read:
         async def read() -> int:
-            return len((await connection.execute(select_page(tables, org_id, project_id, criteria, None, 50))).all())
+            return len(await read_page(connection, tables, org_id, project_id, criteria, None, 50))
 
         return read
 

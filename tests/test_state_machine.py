@@ -354,7 +354,7 @@ class Deliveries(RuleBasedStateMachine):
                 checked = check_url(url or "", Policy.of(w.settings))
                 await SaveConfig(
                     connection, w.box, w.org_id, "user:test", "api", change, current, checked,
-                    written_out=url == change.webhook_url, internal=False,
+                    unmasked=url == change.webhook_url, internal=False,
                 ).run()  # fmt: skip
 
         self.do(act())

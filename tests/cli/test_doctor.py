@@ -90,6 +90,7 @@ async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_
     result = await shell(tmp_path, "doctor", env=of_settings(sound.settings) | {"COLUMNS": "400"})
     assert result.exit_code == 1
     assert "may not SELECT is_active of public.users" in result.out
+    assert "read grants on NexusLeads" not in result.out, "a problem of readiness is reported once, with its details"
     assert "`clay-push attach --level read --dry-run`" in result.out
     assert "GRANT SELECT" not in result.out
     assert "clay.clay_push_log" in result.out
@@ -104,9 +105,9 @@ async def test_the_billing_table_is_checked_where_billing_is_on(sound: World, tm
     assert result.exit_code == (1 if billing == "true" else 0)
 
 
-async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, leads=1) as loosened:
-        result = await shell(tmp_path, "doctor", env=of_settings(loosened.settings))
+async def test_insecure_settings_are_reported(database_url: str, tmp_path: Path) -> None:
+    async with world(database_url, leads=1) as insecure:
+        result = await shell(tmp_path, "doctor", env=of_settings(insecure.settings))
     assert result.exit_code == 0
     assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in result.out
     assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in result.out

@@ -237,7 +237,7 @@ async def save_token(w: World, token: str) -> None:
         checked = check_url(current.webhook.url or "", Policy.of(w.settings))
         change = ConfigChange(webhook_token=token)
         await SaveConfig(
-            connection, w.box, w.org_id, "user:test", "api", change, current, checked, written_out=False, internal=False
+            connection, w.box, w.org_id, "user:test", "api", change, current, checked, unmasked=False, internal=False
         ).run()
 
 

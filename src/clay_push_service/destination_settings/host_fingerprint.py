@@ -1,7 +1,8 @@
-"""Fingerprint of an organization's three host settings: detects a change, without storing a value that can be read.
+"""Fingerprint of an organization's three NexusLeads settings: detects which of them changed without storing readable values.
 
-Each value by itself: a new table name there must not bring back a webhook URL that was replaced here. A random salt a
-time, so that neither equal URLs of two organizations nor guesses made in advance tell anything; a Clay URL is 122 random bits.
+Each value has its own digest: a new table name there must not restore a webhook URL that was replaced here. Each fingerprint has
+a random salt: equal URLs of two organizations have different digests, and digests cannot be computed in advance. A Clay URL
+contains 122 random bits.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ LENGTH = SALT_BYTES + 3 * DIGEST_BYTES + 1
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Which of the values are what they were. `refused`: the URL was seen and not taken."""
+    """Which values are unchanged since the fingerprint was stored. `refused`: the guard refused the URL then."""
 
     webhook_url: bool = False
     table_name: bool = False
@@ -35,24 +36,24 @@ def fingerprint(settings: ClaySettings, *, refused: bool) -> bytes:
     return salt + b"".join(_digests(settings, salt)) + bytes([refused])
 
 
-def compare(settings: ClaySettings, kept: bytes) -> Seen:
-    if len(kept) != LENGTH:
+def compare(settings: ClaySettings, stored: bytes) -> Seen:
+    if len(stored) != LENGTH:
         return Seen()
-    salt = kept[:SALT_BYTES]
+    salt = stored[:SALT_BYTES]
     places = range(SALT_BYTES, LENGTH - 1, DIGEST_BYTES)
     url, table_name, rate = (
-        hmac.compare_digest(digest, kept[start : start + DIGEST_BYTES])
+        hmac.compare_digest(digest, stored[start : start + DIGEST_BYTES])
         for digest, start in zip(_digests(settings, salt), places, strict=True)
     )
-    return Seen(url, table_name, rate, refused=bool(kept[-1]))
+    return Seen(url, table_name, rate, refused=bool(stored[-1]))
 
 
 def _digests(settings: ClaySettings, salt: bytes) -> list[bytes]:
-    named = (("url", settings.webhook_url), ("table", settings.table_name), ("rate", settings.rate_limit_ms))
-    # "surrogatepass": PostgreSQL stores none, and this must not be where one is found out.
+    values = (("url", settings.webhook_url), ("table", settings.table_name), ("rate", settings.rate_limit_ms))
+    # "surrogatepass": PostgreSQL stores no lone surrogates; one from another source must not fail here.
     return [
         hmac.digest(
             salt, f"{name}\0{'' if value is None else '=' + value}".encode("utf-8", "surrogatepass"), hashlib.sha256
         )
-        for name, value in named
+        for name, value in values
     ]

@@ -151,7 +151,7 @@ class _Change:
             await self._save_name_and_rate(replace(seen, table_name=True))
             return waits
         await self._withdraw_pending()
-        await self._save(box, current, checked, seen, written_out=not is_present)
+        await self._save(box, current, checked, seen, unmasked=not is_present)
         return None
 
     async def _put_pending(self, url: str | None) -> str:
@@ -168,7 +168,7 @@ class _Change:
             await audit(self.connection, self.org_id, ACTOR, "config.pending_withdrawn")
 
     async def _save(
-        self, box: SecretBox, current: StoredDestination, checked: CheckedUrl, seen: Seen, *, written_out: bool
+        self, box: SecretBox, current: StoredDestination, checked: CheckedUrl, seen: Seen, *, unmasked: bool
     ) -> None:
         change = ConfigChange(
             webhook_url=self.host.webhook_url or KEEP,
@@ -177,7 +177,7 @@ class _Change:
         )
         save = SaveConfig(
             self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
-            written_out=written_out, internal=is_internal_address(checked, self.settings),
+            unmasked=unmasked, internal=is_internal_address(checked, self.settings),
         )  # fmt: skip
         await save.run()
 

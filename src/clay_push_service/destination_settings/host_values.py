@@ -13,7 +13,7 @@ from clay_push_service.settings import Settings
 MAX_RATE_LIMIT_MS: Final = 60_000
 MAX_TABLE_NAME: Final = 200
 BAD_RATE: Final = (
-    "The delay between leads in NexusLeads' settings is not used: it is no whole number from 1 to 60,000 ms."
+    "The delay between leads in NexusLeads' settings is not used: it is not a whole number from 1 to 60,000 ms."
 )
 SMALL_RATE: Final = (
     "The delay between leads in NexusLeads' settings is shorter than Clay's limit allows (10 requests/s per workspace), so it"

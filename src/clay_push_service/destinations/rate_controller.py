@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 SLOWEST_MS = 1_000.0
-"""The floor: no 429 makes the interval longer than this or the set one. Only a Retry-After asks for a longer pause."""
+"""The floor: no 429 makes the interval longer than this or the set one. Only a Retry-After requires a longer pause."""
 KEPT_SHARE = 0.8
 """Of the refused rate, directly after a 429. Less converges sooner, but costs more after a single 429."""
 RECOVERY_POSTS = 20
@@ -67,7 +67,7 @@ class RateController:
         refused_ms = self.interval_ms(sent_at)
         throttled_ms = refused_ms / KEPT_SHARE if refused_ms > 0 else UNPACED_AFTER_429_MS
         recovery_ms = min(RECOVERY_POSTS * throttled_ms * KEPT_SHARE, LONGEST_RECOVERY_MS)
-        # A POST that is refused directly after the pause says that the pause was short, not that the rate was high: in an
+        # A POST that is refused directly after the pause shows that the pause was short, not that the rate was high: in an
         # outage, the rate must recover within seconds.
         if self.throttled_at is None or sent_at - self.throttled_at >= 2 * timedelta(milliseconds=refused_ms):
             recovery_ms = max(recovery_ms, min(retry_after_seconds * 1000, LONGEST_RECOVERY_FOR_PAUSE_MS))

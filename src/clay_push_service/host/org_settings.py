@@ -5,16 +5,27 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import literal, select, text, union_all
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, SettingsAccess
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
 API_KEY = "CLAY_API_KEY"
 """Not used yet; enrichment will need it."""
 
-BY_FUNCTION = text(f"SELECT key, value, is_global FROM clay.{SETTINGS_FUNCTION}(:org_id) WHERE key <> '{API_KEY}'")
+
+class _Setting(NamedTuple):
+    key: str
+    value: str | None
+    is_global: bool
+    """From `app_settings`, for the whole installation."""
+
+
+BY_FUNCTION = Statement(
+    f"SELECT key, value, is_global FROM clay.{SETTINGS_FUNCTION}(:org_id) WHERE key <> '{API_KEY}'", _Setting
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +38,6 @@ class ClaySettings:
 
     def __repr__(self) -> str:  # the URL is a credential: it must not reach a log through a traceback
         return f"ClaySettings(webhook_url={'***' if self.webhook_url else None}, table_name={self.table_name!r})"
-
-
-class _Setting(NamedTuple):
-    key: str
-    value: str | None
-    is_global: bool
-    """From `app_settings`, for the whole installation."""
 
 
 async def clay_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> ClaySettings:
@@ -56,8 +60,7 @@ async def _rows(connection: AsyncConnection, tables: HostTables, org_id: UUID) -
         case SettingsAccess.NONE:
             return []
         case SettingsAccess.FUNCTION:
-            found = await connection.execute(BY_FUNCTION, {"org_id": org_id})
-            return [_Setting(row.key, row.value, row.is_global) for row in found]
+            return await BY_FUNCTION.rows(connection, {"org_id": org_id})
         case SettingsAccess.TABLE:
             return await _rows_of_tables(connection, tables, org_id)
 
@@ -70,5 +73,4 @@ async def _rows_of_tables(connection: AsyncConnection, tables: HostTables, org_i
     overall = select(everywhere.key, everywhere.value, literal(True).label("is_global")).where(
         everywhere.key == RATE_LIMIT_MS
     )
-    found = await connection.execute(union_all(own, overall) if tables.has("app_settings") else own)
-    return [_Setting(row.key, row.value, row.is_global) for row in found]
+    return await select_rows(connection, union_all(own, overall) if tables.has("app_settings") else own, _Setting)
