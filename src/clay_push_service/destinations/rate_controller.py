@@ -5,10 +5,7 @@ it, and then grows faster and faster up to the set pace. Decision 10 compares it
 
 The state is three values of the workspace's row, so it holds for all workers. A success changes none of them: the recovery is a
 function of the time since the pause, so successes need no statement. To reserve slots of many workspaces in one pass, lock their
-rows in one statement and call `interval_ms` for each; it is arithmetic without I/O. With `slowest` = greatest(1000, rate_limit_ms),
-`refused` = least(greatest(throttled_ms * 0.8, rate_limit_ms, 1), slowest) and
-`x` = milliseconds since throttled_at (not negative) / recovery_ms - 1, the same in SQL is
-`least(slowest, greatest(rate_limit_ms, refused / (1 + (CASE WHEN x > 0 THEN 2.0 ELSE 0.2 END) * x * x * x)))`.
+rows in one statement, call `interval_ms` for each row (arithmetic, no I/O), and write the new slots in one statement.
 """
 
 import math
