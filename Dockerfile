@@ -12,7 +12,8 @@ COPY src src
 RUN /build/bin/python -m hatchling build -t wheel -d /wheel && /app/.venv/bin/python -m pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin clay
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin clay \
+    && install -d -o clay -g clay /var/lib/clay-push/sandbox
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 ENV PATH=/app/.venv/bin:$PATH \

@@ -18,7 +18,7 @@ from tests.harness.nexusleads import NexusLeads
 from clay_push_service.database.database import Database
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
-from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered, select_page
+from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, read_page, select_filtered
 from clay_push_service.host.leads import select_by_id, unknown_leads
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
@@ -96,7 +96,7 @@ async def _reads(connection: AsyncConnection, project: Project) -> list[tuple[st
 
     def page(criteria: LeadCriteria) -> Read:
         async def read() -> int:
-            return len((await connection.execute(select_page(tables, org_id, project_id, criteria, None, 50))).all())
+            return len(await read_page(connection, tables, org_id, project_id, criteria, None, 50))
 
         return read
 

@@ -9,16 +9,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Integer, Uuid, bindparam, false, literal, select
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE, is_about_the_data
-from clay_push_service.database.statement import Statement
+from clay_push_service.database.statement import Statement, select_one, select_one_or_none, select_rows
 
-ADDED = Statement(
-    "SELECT id, number + :more FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS integer[])) AS _ (id, number)"
-)
-PID = Statement("SELECT pg_backend_pid()")
+PID = Statement("SELECT pg_backend_pid()", int)
 
 
 class Numbered(NamedTuple):
@@ -48,18 +46,7 @@ async def one(database_url: str) -> AsyncIterator[Database]:
 
 async def pid(database: Database) -> int:
     async with database.driver() as driver:
-        [[number]] = await PID.rows(driver, {})
-        return int(number)
-
-
-async def test_a_statement_says_the_same_on_either_connection(one: Database) -> None:
-    ids = [uuid4(), uuid4()]
-    values = {"ids": ids, "numbers": [1, 2], "more": 10}
-    async with one.driver() as driver:
-        assert [tuple(row) for row in await ADDED.rows(driver, values)] == [(ids[0], 11), (ids[1], 12)]
-    async with one.transaction() as connection:
-        assert [tuple(row) for row in await ADDED.rows(connection, values)] == [(ids[0], 11), (ids[1], 12)]
-        assert await Statement("SET LOCAL statement_timeout = '1s'").rows(connection, {}) == ()
+        return await PID.one(driver)
 
 
 @pytest.mark.parametrize("record", [Numbered, NumberedValue])
@@ -79,19 +66,70 @@ async def test_a_statement_returns_typed_records_on_either_connection(
 
 
 async def test_a_statement_refuses_columns_that_differ_from_the_fields_of_its_record(one: Database) -> None:
-    statement = Statement("SELECT 1 AS number, CAST(NULL AS uuid) AS id", Numbered)
-    async with one.driver() as driver:
-        with pytest.raises(TypeError, match="columns"):
-            await statement.rows(driver, {})
+    statements = (
+        Statement("SELECT 1 AS number, CAST(NULL AS uuid) AS id", Numbered),
+        Statement("SELECT 1 AS number, CAST(NULL AS uuid) AS id", int),
+    )
+    for statement in statements:
+        async with one.driver() as driver:
+            with pytest.raises(TypeError, match="columns"):
+                await statement.rows(driver)
+        async with one.transaction() as connection:
+            with pytest.raises(TypeError, match="columns"):
+                await statement.rows(connection)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["driver", "SQLAlchemy"])
+async def test_a_statement_returns_one_row_a_value_or_the_number_of_changed_rows(one: Database, own: bool) -> None:
+    numbers = Statement("SELECT number FROM unnest(CAST(:numbers AS integer[])) AS _ (number)", int)
+    counted = Statement("UPDATE clay.counted SET n = 2 WHERE n < :most")
     async with one.transaction() as connection:
+        await connection.exec_driver_sql("CREATE TABLE clay.counted AS SELECT 1 AS n FROM generate_series(1, 3)")
+    async with one.driver() if own else one.transaction() as connection:
+        assert await numbers.rows(connection, {"numbers": [3, 1]}) == [3, 1]
+        assert await numbers.one(connection, {"numbers": [3]}) == 3
+        assert await numbers.one_or_none(connection, {"numbers": []}) is None
+        assert await counted.execute(connection, {"most": 2}) == 3
+        assert await counted.execute(connection, {"most": 2}) == 0
+        with pytest.raises(NoResultFound):
+            await numbers.one(connection, {"numbers": []})
+        for read in (numbers.one, numbers.one_or_none):
+            with pytest.raises(MultipleResultsFound):
+                await read(connection, {"numbers": [1, 2]})
+        with pytest.raises(KeyError, match="most"):
+            await counted.execute(connection)
+
+
+async def test_a_statement_without_a_record_returns_no_rows(one: Database) -> None:
+    async with one.driver() as driver:
+        with pytest.raises(TypeError, match="without a record"):
+            await Statement("SELECT 1").rows(driver)
+
+
+async def test_an_expression_that_is_built_for_each_call_returns_records(one: Database) -> None:
+    number_of_two = literal(2).label("number")
+    async with one.transaction() as connection:
+        lead_id = uuid4()
+        query = select(literal(lead_id, Uuid()).label("id"), number_of_two)
+        assert await select_rows(connection, query, Numbered) == [Numbered(lead_id, 2)]
+        assert await select_one(connection, select(number_of_two), int) == 2
+        assert await select_one_or_none(connection, select(number_of_two).where(false()), int) is None
         with pytest.raises(TypeError, match="columns"):
-            await statement.rows(connection, {})
+            await select_rows(connection, select(number_of_two), Numbered)
+
+
+async def test_an_expression_as_a_statement_holds_its_own_values(one: Database) -> None:
+    statement = Statement(select((bindparam("more", type_=Integer()) + literal(2)).label("number")), int)
+    async with one.driver() as driver:
+        assert await statement.one(driver, {"more": 40}) == 42
+    async with one.transaction() as connection:
+        assert await statement.one(connection, {"more": 40}) == 42
 
 
 async def test_each_statement_of_the_driver_is_its_own_transaction(one: Database) -> None:
     async with one.driver() as driver:
-        [[first]] = await Statement("SELECT pg_current_xact_id()::text").rows(driver, {})
-        [[second]] = await Statement("SELECT pg_current_xact_id()::text").rows(driver, {})
+        transaction_id = Statement("SELECT pg_current_xact_id()::text", str)
+        first, second = await transaction_id.one(driver), await transaction_id.one(driver)
     assert first != second
 
 
@@ -161,5 +199,5 @@ async def test_what_is_the_datas_fault_is_told_apart_on_either(
     connected = one.driver if own else one.transaction
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError) if own else DBAPIError) as caught:
         async with connected() as connection:
-            await Statement(sql).rows(connection, {"value": value})
+            await Statement(sql).execute(connection, {"value": value})
     assert is_about_the_data(caught.value) is data

@@ -109,7 +109,7 @@ def test_ssl_is_another_name_of_sslmode(ssl: str, mode: str) -> None:
         ("sslmod=require", "parameter sslmod: is not supported; did you mean sslmode?"),
         ("sslmode=verify_full", "parameter sslmode: must be disable, allow, prefer, require, verify-ca or verify-full"),
         ("ssl=on", "parameter ssl: must be"),
-        ("sslrootcert=system", "parameter sslrootcert: name a file"),
+        ("sslrootcert=system", "parameter sslrootcert: must name a file"),
         ("connect_timeout=0", "parameter connect_timeout: must be a whole number from 1 to 60"),
         ("connect_timeout=soon", "parameter connect_timeout"),
         ("target_session_attrs=read-only", "parameter target_session_attrs: must be any, read-write or primary"),

@@ -54,7 +54,7 @@ async def test_the_drivers_own_error_is_described_alike(database: Database) -> N
 
     async def read() -> None:
         async with database.driver() as driver:
-            await statement.rows(driver, {"name": CANARY})
+            await statement.execute(driver, {"name": CANARY})
 
     found = await _caught(read)
     assert (found["sqlstate"], found["relation"]) == ("42P01", "clay.no_such_table")

@@ -117,7 +117,7 @@ class Deliveries(DeliveryRules):
                 checked = check_url(url or "", Policy.of(w.settings))
                 await SaveConfig(
                     connection, w.secret_box, w.org_id, "user:test", "api", change, current, checked,
-                    written_out=url == change.webhook_url, internal=False,
+                    unmasked=url == change.webhook_url, internal=False,
                 ).run()  # fmt: skip
 
         self.do(act())

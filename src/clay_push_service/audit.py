@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-INSERT = text("""
+from clay_push_service.database.statement import Statement
+
+INSERT = Statement("""
 INSERT INTO clay.audit_log (org_id, actor, action, details) VALUES (:org_id, :actor, :action, CAST(:details AS jsonb))
 """)
 
@@ -23,4 +24,4 @@ async def audit(
 ) -> None:
     """Call it in the transaction of the change, so that both commit or neither does."""
     values = {"org_id": org_id, "actor": actor, "action": action, "details": json.dumps(dict(details or {}))}
-    await connection.execute(INSERT, values)
+    await INSERT.execute(connection, values)

@@ -54,6 +54,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     **NO_EFFECT,
 })  # fmt: skip
 SUPPORTED = (*PLACE, *TLS, *CHOICES, *NUMBERS, "application_name", "options")
+NOT_A_URL = "not a valid URL (postgresql://user:password@host:port/database)"
 OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=(\S*)", re.ASCII)
 
 
@@ -138,7 +139,7 @@ def _split(rest: str) -> tuple[str, str, str, str]:
     rest, _, query = rest.partition("?")
     place, _, path = rest.partition("/")
     if "@" in place or "@" in path:
-        raise DatabaseUrlError("has an @ too many; in a password write %40 for @ and %2F for /")
+        raise DatabaseUrlError("contains more than one @; in a password write %40 for @ and %2F for /")
     return credentials, place, path, query
 
 
@@ -150,8 +151,7 @@ def _hosts(hosts: Sequence[str], ports: Sequence[str]) -> tuple[tuple[str, int],
     for index, host in enumerate(hosts):
         if host and not host.startswith("/") and not HOST_NAME.fullmatch(host):
             raise DatabaseUrlError(
-                "is no URL: postgresql://user:password@host:port/database; its host is no name or address (in a password"
-                " write %40 for @, %2F for / and %23 for #)"
+                f"is {NOT_A_URL}: the host is no name or address (in a password write %40 for @, %2F for /, %23 for #)"
             )
         found.append((host, _port(ports[index if len(ports) > 1 else 0])))
     if len(found) == 1 and not found[0][0]:
@@ -164,7 +164,7 @@ def _host_and_port(place: str) -> tuple[str, str]:
     if place.startswith("["):
         host, closed, rest = place[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
-            raise DatabaseUrlError("has an IPv6 address that is not closed by ]")
+            raise DatabaseUrlError("has an IPv6 address without the closing ]")
         port = rest[1:]
     else:
         host, _, port = place.partition(":")
@@ -175,7 +175,7 @@ def _port(text: str) -> int:
     if not text:
         return DEFAULT_PORT
     if not (text.isascii() and text.isdigit()) or len(text) > 9:  # noqa: PLR2004 - int() of a long text is slow
-        raise DatabaseUrlError("is no URL: postgresql://user:password@host:port/database, the port a number")
+        raise DatabaseUrlError(f"is {NOT_A_URL}: the port must be a number")
     if not 1 <= int(text) <= HIGHEST_PORT:
         raise DatabaseUrlError(f"has port {int(text)}; a port is 1 to {HIGHEST_PORT}")
     return int(text)
@@ -201,7 +201,7 @@ def _parameters(query: str) -> Mapping[str, str]:
         if not equals or name not in SUPPORTED:
             close = difflib.get_close_matches(name, SUPPORTED, n=1)
             meant = f"; did you mean {close[0]}?" if close and name not in SUPPORTED else ""
-            shown = name if re.fullmatch(r"[A-Za-z_]{1,40}", name) else "one of them"
+            shown = name if re.fullmatch(r"[A-Za-z_]{1,40}", name) else "(name not shown)"
             raise DatabaseUrlError(
                 f"parameter {shown}: has no value" if name in SUPPORTED
                 else f"parameter {shown}: is not supported{meant}"
@@ -211,10 +211,10 @@ def _parameters(query: str) -> Mapping[str, str]:
             value = {"true": "require", "false": "disable"}.get(value, value)
         choices = CHOICES.get(name)
         if choices is not None and value and (value.lower() if name in NO_EFFECT else value) not in choices:
-            raise DatabaseUrlError(f"parameter {name}: must be {', '.join(choices[:-1])} or {choices[-1]} here")
+            raise DatabaseUrlError(f"parameter {name}: must be {', '.join(choices[:-1])} or {choices[-1]}")
         given["sslmode" if name == "ssl" else name] = value
     if given.get("sslrootcert") == "system":
-        raise DatabaseUrlError("parameter sslrootcert: name a file (such as /etc/ssl/certs/ca-certificates.crt)")
+        raise DatabaseUrlError("parameter sslrootcert: must name a file (such as /etc/ssl/certs/ca-certificates.crt)")
     return given
 
 
@@ -247,4 +247,4 @@ def _own_name() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        raise DatabaseUrlError("names no user: postgresql://user:password@host:port/database") from None
+        raise DatabaseUrlError(f"is {NOT_A_URL}: the user is missing") from None

@@ -1,6 +1,7 @@
 """Expected errors: one class per HTTP status, each with a stable code. Independent of the framework."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 UNFINISHED = "The NexusLeads operator must complete the setup."
@@ -76,3 +77,28 @@ class TooManyRequestsError(ClayPushError):
 
 class UnavailableError(ClayPushError):
     status, code, title = 503, "unavailable", "Service unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field or parameter. `suggestion`: the known name or value that is nearest to a misspelled one."""
+
+    field: str
+    message: str
+    suggestion: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.message if self.suggestion is None else f"{self.message}; did you mean `{self.suggestion}`?"
+
+    @property
+    def as_dict(self) -> dict[str, str]:
+        return {"field": self.field, "message": self.text}
+
+
+def invalid_fields(found: Sequence[FieldError], most: int) -> InvalidError:
+    """The 422 for invalid fields: the first in `detail`, up to `most` in `errors`."""
+    first, others = found[0], len(found) - 1
+    more = f" ({others} more)" if others else ""
+    end = "" if first.suggestion is not None and not more else "."
+    return InvalidError(f"{first.field}: {first.text}{more}{end}", errors=[each.as_dict for each in found[:most]])

@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Final
 
+from clay_push_service.errors import FieldError
+
 LIKENESS: Final = 0.7
 """From 0 to 1, as difflib measures it: `min_skore` is near `min_score`, `score` is not near `source`."""
 MAX_CHARACTERS: Final = 64
@@ -17,13 +19,14 @@ def near_match(name: str, known: Iterable[str]) -> str | None:
     return by_plain[found[0]] if found else None
 
 
-def hint(name: str, known: Iterable[str]) -> str:
-    """Return the second half of a message about an unknown name: the near match, or all known names."""
+def unknown_name(field: str, name: str, what: str, known: Iterable[str]) -> FieldError:
+    """The error for an unknown name, with the near match or all known names. `what`: such as "a query parameter"."""
     names = list(known)
     meant = near_match(name, names)
     if meant is not None:
-        return f"did you mean `{meant}`?"
-    return f"known are {', '.join(f'`{each}`' for each in names)}" if names else "there are none"
+        return FieldError(field, f"is not {what} of this request", meant)
+    listed = f"known are {', '.join(f'`{each}`' for each in names)}" if names else "there are none"
+    return FieldError(field, f"is not {what} of this request; {listed}")
 
 
 def _plain(name: str) -> str:

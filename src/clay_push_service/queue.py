@@ -73,7 +73,7 @@ async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0
         "delay": timedelta(seconds=max(delay_seconds, 0.0)),
         "times": times,
     }
-    await WAKE.rows(connection, values)
+    await WAKE.execute(connection, values)
 
 
 async def wake_live(connection: Connection, org_id: UUID) -> None:
@@ -81,7 +81,7 @@ async def wake_live(connection: Connection, org_id: UUID) -> None:
 
     Call it after opening a destination or changing its pace: the jobs may be queued for a later time that no longer applies.
     """
-    await WAKE_LIVE.rows(connection, {"queue": QUEUE, "task": DRAIN, "org_id": org_id})
+    await WAKE_LIVE.execute(connection, {"queue": QUEUE, "task": DRAIN, "org_id": org_id})
 
 
 class Connector(PsycopgConnector):

@@ -10,8 +10,8 @@ SCHEMA = "clay"
 """The schema of this service. Statements qualify every name: NexusLeads has its own `clay_push_log` in `public`."""
 
 PINNED: Mapping[str, str] = MappingProxyType({
-    "quote_all_identifiers": "off",  # first: PostgreSQL also writes the values of later settings by it
-    # Values as text: psycopg reads and writes some as text, and payloads and messages hold what PostgreSQL formats.
+    "quote_all_identifiers": "off",  # first: it changes how PostgreSQL writes the values after it
+    # Text formats: psycopg transfers some values as text, and payloads and messages contain text that PostgreSQL formats.
     "client_encoding": "UTF8",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
@@ -21,7 +21,7 @@ PINNED: Mapping[str, str] = MappingProxyType({
     "lc_monetary": "C",
     "lc_numeric": "C",
     "lc_time": "C",
-    # How statements are read.
+    # Parsing of statements.
     "search_path": f"{SCHEMA}, pg_catalog",  # procrastinate's functions name their tables unqualified
     "standard_conforming_strings": "on",
     "escape_string_warning": "on",
@@ -30,7 +30,7 @@ PINNED: Mapping[str, str] = MappingProxyType({
     "check_function_bodies": "on",
     "row_security": "on",
     "exit_on_error": "off",
-    # Transactions: second looks need the first, "marked before any byte leaves" and "recorded" need synchronous_commit.
+    # Transactions: the second check of a push needs READ COMMITTED; marking before sending, and recording, need synchronous_commit.
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
@@ -38,10 +38,10 @@ PINNED: Mapping[str, str] = MappingProxyType({
     # Timeouts. A statement that needs another value uses SET LOCAL.
     "statement_timeout": "30s",
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "10s",  # only a frozen process is idle here; its locks stop the sweep
+    "idle_in_transaction_session_timeout": "10s",  # only a frozen process stays idle in a transaction, and its locks block the sweep
     "idle_session_timeout": "0",  # pooled connections and LISTEN are idle for long
     "transaction_timeout": "0",
-    "jit": "off",  # compiling a plan costs more than any statement here runs
+    "jit": "off",  # compiling a plan takes longer than any statement of this service
 })  # fmt: skip
 """Name and value. Settings that only tune plans and memory (work_mem, enable_…) are left to the administrator."""
 

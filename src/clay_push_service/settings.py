@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -28,10 +28,11 @@ RetryDelay = Annotated[float, Field(ge=0, le=3600)]
 
 
 class SettingsError(Exception):
-    """The settings are invalid; the message lists every bad variable, one per line."""
+    """The settings are invalid. `lines`: one for each bad variable."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        super().__init__("The settings are invalid:\n" + "\n".join(f"  {line}" for line in lines))
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n  ".join(["The settings are invalid:", *lines]))
+        self.lines = lines
 
 
 class Settings(BaseSettings):
@@ -153,9 +154,7 @@ class Settings(BaseSettings):
             found = HOST_RULE.fullmatch(part.lower())
             port = next(filter(None, found.groups()), None) if found else None
             if found is None or (port is not None and not 1 <= int(port) <= LONGEST_PORT):
-                raise ValueError(
-                    f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port, without https://"
-                )
+                raise ValueError(f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port")
         return value
 
     @field_validator("allowed_webhook_networks")
@@ -230,7 +229,7 @@ def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0]).upper()
             name = name if name == "BILLING_ENABLED" else PREFIX + name
-            message = problem["msg"].removeprefix("Value error, ")
+            message = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else problem["msg"]
             if name == f"{PREFIX}DATABASE_URL" and problem["type"] == "missing":
                 message = "is required (`make demo` runs everything without it)"
             lines.append(f"{name}: {message}")

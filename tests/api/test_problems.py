@@ -96,7 +96,7 @@ async def test_bad_fields_are_named_without_their_values(app_client: Api) -> Non
     problem = problem_of(answer)
     assert (
         problem["detail"]
-        == "webhook_token: must hold printable ASCII characters only, as an HTTP header does (1 more)."
+        == "webhook_token: must contain only printable ASCII characters, because it is sent as an HTTP header (1 more)."
     )
     errors = problem["errors"]
     assert isinstance(errors, list)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from clay_push_service.callers.api_keys import create_key, find_key, note_use, revoke_key
+from clay_push_service.callers.api_keys import create_key, find_key, record_use, revoke_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.errors import InvalidError, NotFoundError
@@ -54,17 +54,17 @@ async def test_a_revoked_key_is_not_found_and_keeps_the_time_of_its_revocation(d
 
 async def test_the_time_of_last_use_is_written_once_a_minute(database: Database) -> None:
     key_id, _, plain = await made(database)
-    await note_use(database, key_id)
+    await record_use(database, key_id)
     first = await value(database, "last_used_at", key_id)
     assert first is not None
-    await note_use(database, key_id)
+    await record_use(database, key_id)
     assert await value(database, "last_used_at", key_id) == first
     async with database.transaction() as connection:
         found = await find_key(connection, plain)
         assert found is not None
-        assert not found.use_is_news
+        assert not found.should_record_use
         await connection.execute(text("UPDATE clay.api_keys SET last_used_at = last_used_at - interval '2 minutes'"))
-    await note_use(database, key_id)
+    await record_use(database, key_id)
     assert await value(database, "last_used_at >= now() - interval '1 minute'", key_id) is True
 
 

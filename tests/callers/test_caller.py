@@ -40,7 +40,7 @@ def test_a_member_is_named_by_the_hosts_user_name() -> None:
     assert caller.kind is CallerKind.MEMBER
     assert caller.actor == "user:alice"
     assert (caller.org_id, caller.user_id, caller.username, caller.role) == (ORG, USER, "alice", Role.ADMIN)
-    assert (caller.key_id, caller.key_use_is_news) == (None, False)
+    assert (caller.key_id, caller.should_record_key_use) == (None, False)
 
 
 def test_a_member_is_told_which_role_is_needed_and_a_service_which_scope() -> None:

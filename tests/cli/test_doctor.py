@@ -93,6 +93,7 @@ async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_
     result = await shell(tmp_path, "doctor", env=command_environment(sound.settings) | {"COLUMNS": "400"})
     assert result.exit_code == 1
     assert "may not SELECT is_active of public.users" in result.out
+    assert "read grants on NexusLeads" not in result.out, "a problem of readiness is reported once, with its details"
     assert "`clay-push attach --level read --dry-run`" in result.out
     assert "GRANT SELECT" not in result.out
     assert "clay.clay_push_log" in result.out
@@ -109,9 +110,9 @@ async def test_the_billing_table_is_checked_where_billing_is_on(
     assert result.exit_code == (1 if billing == "true" else 0)
 
 
-async def test_loosened_settings_are_said(database_url: str, tmp_path: Path) -> None:
-    async with install(database_url, leads=1) as loosened:
-        result = await shell(tmp_path, "doctor", env=command_environment(loosened.settings))
+async def test_insecure_settings_are_reported(database_url: str, tmp_path: Path) -> None:
+    async with install(database_url, leads=1) as insecure:
+        result = await shell(tmp_path, "doctor", env=command_environment(insecure.settings))
     assert result.exit_code == 0
     assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in result.out
     assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in result.out

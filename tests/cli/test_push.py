@@ -70,4 +70,4 @@ async def test_a_dry_run_of_what_would_be_refused_says_so_and_exits_1(database_u
         await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
         dry = await shell(tmp_path, *(await named(w)), "--dry-run", env=command_environment(w.settings))
         assert dry.exit_code == 1
-        assert "would be refused now: Your Clay table takes no leads now" in dry.out
+        assert "would be refused now: Your Clay table does not accept leads now" in dry.out

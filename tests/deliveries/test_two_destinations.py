@@ -9,7 +9,8 @@ import httpx
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import Cause
-from clay_push_service.deliveries.eligibility import ClayState, read_lead_states
+from clay_push_service.deliveries.eligibility import ClayState
+from clay_push_service.deliveries.lead_states import read_lead_states
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody

@@ -55,9 +55,9 @@ async def test_samples_look_like_contributors(empty_database_url: str, vintage: 
     assert len(rows) == 250
     assert all(row.email is None or row.email.endswith("@example.com") for row in rows)
     assert 60 < sum(row.email is None for row in rows) < 190
-    commits = sorted((int(row.stats.total_commits or 0) for row in rows if row.stats), reverse=True)
+    commits = sorted((int(row.total_commits or 0) for row in rows if row.activity_rows), reverse=True)
     assert sum(commits[:25]) > sum(commits[25:])  # a tenth of them wrote more than all the others
-    assert sum(row.stats is None for row in rows) > 20
+    assert sum(not row.activity_rows for row in rows) > 20
     assert sum(row.linkedin_url is None for row in rows) > 80
     assert sum(row.skills is None for row in rows) > 20
     assert max(len(row.bio or "") for row in rows) > 1_000

@@ -78,3 +78,13 @@ def test_build_context_and_mounted_files_exist() -> None:
     mounted = [volume.split(":")[0] for volume in SERVICES["postgres"]["volumes"] if volume.startswith("./")]
     assert mounted
     assert all((FOLDER / path).is_file() for path in mounted)
+
+
+def test_the_sandbox_keeps_its_table_in_a_volume_that_its_user_may_write() -> None:
+    """Docker gives a new volume the owner of the image's directory at its path."""
+    directory = SERVICES["sandbox"]["command"][-1]
+    [volume] = SERVICES["sandbox"]["volumes"]
+    name, _, path = volume.partition(":")
+    assert path == directory
+    assert name in COMPOSE["volumes"]
+    assert f"install -d -o clay -g clay {directory}" in (FOLDER.parent / "Dockerfile").read_text()

@@ -244,7 +244,7 @@ async def save_token(w: Installation, token: str) -> None:
             change,
             current,
             checked,
-            written_out=False,
+            unmasked=False,
             internal=False,
         ).run()
 

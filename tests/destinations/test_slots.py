@@ -187,3 +187,12 @@ async def test_a_limit_that_refuses_everything_slows_down_to_one_per_second(
     assert slowest == 1250
     await resume(database, 30.0)
     assert await interval_seconds(database, workspace) < 0.111
+
+
+async def test_after_a_long_pause_the_rate_returns_over_the_same_time(
+    database: Database, workspace: WorkspaceKey
+) -> None:
+    async with database.transaction() as connection:
+        await throttle(connection, workspace, 60.0, 20)
+    await resume(database, 6.0)  # without the stored time, the set pace is reached after 2 s
+    assert await interval_seconds(database, workspace) > 0.11

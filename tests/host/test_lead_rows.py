@@ -1,5 +1,6 @@
 """What is read of a lead: stats over several sources, missing columns, and values that Python cannot hold."""
 
+import dataclasses
 import math
 from datetime import date
 from decimal import Decimal
@@ -10,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.detect import detect
-from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, select_filtered, select_page
-from clay_push_service.host.lead_row import GithubStats
+from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, read_page, select_filtered
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from tests.harness.nexusleads import NexusLeads
 from tests.host.selected_leads import chosen
@@ -23,6 +23,7 @@ async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: NexusLeads, conn
     lead_id = await host.lead(project_id, score=None, qualified=None, priority=None, username="quiet")
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id, uuid4()]))[lead_id]
     known = {name: getattr(row, name) for name in row.__slots__ if getattr(row, name) is not None}
+    assert known.pop("activity_rows") == 0
     assert known == {"lead_id": lead_id, "project_id": project_id, "project_name": "Quiet", "username": "quiet"}
 
 
@@ -56,7 +57,8 @@ async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
         "stats", source_id=sources[0], lead_id=await host.lead(project_id), total_commits=999
     )  # another lead's work
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
-    assert row.stats == GithubStats(
+    assert row == dataclasses.replace(
+        row, activity_rows=5,
         total_commits=86, commits_last_3_months=10, commits_last_6_months=10, commits_last_year=10, pull_requests=10,
         issues_opened=10, issues_closed=3, code_reviews=None, is_maintainer=True, is_core_team=None,
         first_commit_date=date(2021, 1, 1), last_commit_date=date(2026, 1, 5),
@@ -72,9 +74,9 @@ async def test_stats_of_one_source(host: NexusLeads, connection: AsyncConnection
     await host.add("source_leads", source_id=await host.source(project_id, "acme/aaa"), lead_id=lead_id)
     await host.add("stats", source_id=source_id, lead_id=lead_id, total_commits=7)
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
-    assert row.stats is not None
-    assert row.stats.total_commits == 7
-    assert row.stats.is_maintainer is False
+    assert row.activity_rows == 1
+    assert row.total_commits == 7
+    assert row.is_maintainer is False
     assert row.source_name == "acme/only"
 
 
@@ -87,7 +89,7 @@ async def test_without_activity_the_source_it_was_found_in_is_named(
     for project, name in ((project_id, "acme/z"), (project_id, "acme/y"), (elsewhere, "acme/a")):
         await host.add("source_leads", source_id=await host.source(project, name), lead_id=lead_id)
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
-    assert row.stats is None
+    assert not row.activity_rows
     assert row.source_name == "acme/y"
 
 
@@ -106,9 +108,9 @@ async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
         "UPDATE lead_scores SET overall_score = 'NaN'"
     )
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
-    assert row.stats is not None
-    assert row.stats.first_commit_date is None
-    assert row.stats.last_commit_date is None
+    assert row.activity_rows == 1
+    assert row.first_commit_date is None
+    assert row.last_commit_date is None
     assert row.overall_score is not None
     assert math.isnan(row.overall_score)
 
@@ -146,9 +148,7 @@ async def test_scores_that_are_no_numbers_count_as_no_score(host: NexusLeads, co
             assert {row.lead_id for row in rows} == set(scored)
         seen: list[tuple[Decimal | None, UUID]] = []
         after = None
-        while page := (
-            await connection.execute(select_page(host.tables, org_id, project_id, LeadCriteria(), after, 1))
-        ).all():
+        while page := await read_page(connection, host.tables, org_id, project_id, LeadCriteria(), after, 1):
             seen += [(row.overall_score, row.lead_id) for row in page]
             after = PageStart(*seen[-1])
         assert [score for score, _ in seen] == [90, 10, None, None, None, None]

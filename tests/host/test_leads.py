@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, select_filtered, select_page
+from clay_push_service.host.lead_filters import LeadCriteria, PageStart, count_filtered, read_page, select_filtered
 from clay_push_service.host.leads import unknown_leads
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from tests.harness.nexusleads import NexusLeads
@@ -118,7 +118,7 @@ async def test_filters_find_exactly_whom_they_name(
         assert {row.project_id for row in rows} <= {project_id}
         assert [row.lead_id for row in rows] == sorted(row.lead_id for row in rows)
         assert await count_filtered(connection, host.tables, org_id, project_id, criteria) == len(rows), case
-        page = (await connection.execute(select_page(host.tables, org_id, project_id, criteria, None, 10))).all()
+        page = await read_page(connection, host.tables, org_id, project_id, criteria, None, 10)
         assert {row.lead_id for row in page} == {row.lead_id for row in rows}, case
 
 
@@ -129,9 +129,7 @@ async def test_another_organizations_project_has_no_leads(
     stranger = await host.organization("Stranger")
     assert (await connection.execute(select_filtered(host.tables, stranger, project_id, LeadCriteria()))).all() == []
     assert await count_filtered(connection, host.tables, stranger, project_id, LeadCriteria()) == 0
-    assert (
-        await connection.execute(select_page(host.tables, stranger, project_id, LeadCriteria(), None, 9))
-    ).all() == []
+    assert await read_page(connection, host.tables, stranger, project_id, LeadCriteria(), None, 9) == []
     assert await read_lead_rows(connection, host.tables, stranger, project_id, list(leads.values())) == {}
 
 
@@ -143,9 +141,7 @@ async def test_pages_show_each_lead_once_best_first(host: NexusLeads, connection
         await host.lead(project_id, score=score)
     seen: list[tuple[Decimal | None, UUID]] = []
     after = None
-    while page := (
-        await connection.execute(select_page(host.tables, org_id, project_id, LeadCriteria(), after, size))
-    ).all():
+    while page := await read_page(connection, host.tables, org_id, project_id, LeadCriteria(), after, size):
         seen += [(row.overall_score, row.lead_id) for row in page]
         after = PageStart(*seen[-1])
     assert [score for score, _ in seen] == [90, 50, 50, 50, 10, None, None]

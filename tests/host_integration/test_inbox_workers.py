@@ -40,9 +40,9 @@ async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: s
         await a.host_queues(a.installation.lead_ids[:2], mode="selected")
         await a.host_queues(a.installation.lead_ids[2:], mode="selected")
         async with a.installation.database.transaction() as first:
-            held = (await first.execute(inbox.NEXT)).one()
+            held = await inbox.NEXT.one(first)
             async with a.installation.database.transaction() as second:
-                other = (await second.execute(inbox.NEXT)).one()
+                other = await inbox.NEXT.one(second)
             assert other.id != held.id
             assert await asyncio.wait_for(another(a).process_due(), 60) == 1
         assert await jobs(a) == 1

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.leads.payload import Payload, build
 
 DELIVERY = UUID("00000000-0000-4000-8000-0000000000dd")
@@ -24,7 +24,7 @@ JOHN = LeadRow(
     "Acme Corp", "Senior Software Engineer", "Senior", "Technology", 8, ["Python", "Kubernetes", "Go"], "DECISION_MAKER",
     Decimal("0.87"), "Senior engineer with 8 years experience...", Decimal("82.5"), Decimal("75.0"), Decimal("88.0"),
     Decimal("90.0"), Decimal("70.0"), "high", True,
-    GithubStats(342, 45, 98, 210, 67, 23, 18, Decimal(89), True, False, date(2024, 3, 15), date(2026, 2, 10)),
+    1, 342, 45, 98, 210, 67, 23, 18, Decimal(89), True, False, date(2024, 3, 15), date(2026, 2, 10),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.leads.payload import MAX_PAYLOAD_BYTES, build, is_comparable
 from clay_push_service.leads.payload_fields import LEAD_FIELDS, STATS_FIELDS, PayloadError
 from clay_push_service.leads.sample_payload import build_sample
@@ -51,7 +51,7 @@ def test_unknown_is_null_and_every_key_is_there() -> None:
     empty = built(LeadRow(LEAD, PROJECT))
     assert keys(empty) == keys(built(JOHN))
     assert {value for key, value in empty.items() if key != "_meta"} == {None}
-    nothing_counted = built(dataclasses.replace(JOHN, stats=GithubStats()))["raw_github_stats"]
+    nothing_counted = built(LeadRow(LEAD, PROJECT, activity_rows=1))["raw_github_stats"]
     assert nothing_counted == dict.fromkeys(STATS_FIELDS)
 
 
@@ -65,7 +65,7 @@ def test_hash_answers_whether_the_lead_has_changed() -> None:
         {"email": "new@example.com"},
         {"overall_score": Decimal("82.6")},
         {"skills": ["Go", "Python", "Kubernetes"]},
-        {"stats": None},
+        {"activity_rows": 0},
     ):
         assert build(dataclasses.replace(JOHN, **changed), DELIVERY, THEN).hash != first.hash
 
@@ -143,7 +143,7 @@ def test_what_json_cannot_carry_is_cleaned(field: str, value: object, written: o
     ],
 )
 def test_days_are_iso_and_infinity_is_unknown(value: date, written: str | None) -> None:
-    stats = built(dataclasses.replace(JOHN, stats=GithubStats(first_commit_date=value)))["raw_github_stats"]
+    stats = built(dataclasses.replace(JOHN, first_commit_date=value))["raw_github_stats"]
     assert isinstance(stats, dict)
     assert stats["first_commit_date"] == written
 
@@ -165,7 +165,7 @@ def test_bad_value_in_meta_or_stats_is_named_too() -> None:
     with pytest.raises(PayloadError, match=r"_meta\.nexusleads_repository_id"):
         built(dataclasses.replace(JOHN, source_id="x"))  # type: ignore[arg-type]
     with pytest.raises(PayloadError, match=r"raw_github_stats\.last_commit_date"):
-        built(dataclasses.replace(JOHN, stats=GithubStats(last_commit_date="yesterday")))  # type: ignore[arg-type]
+        built(dataclasses.replace(JOHN, last_commit_date="yesterday"))  # type: ignore[arg-type]
 
 
 def test_largest_body_is_100_000_bytes() -> None:
@@ -195,13 +195,10 @@ any_day = st.dates() | st.datetimes(timezones=st.none() | st.timezones()) | st.n
 any_flag = st.booleans() | st.none()
 texts = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ == "text"} | {"project_name", "source_name"}
 numbers = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ in {"count", "number"}}
-any_stats = st.builds(
-    GithubStats,
-    **{
-        field: {"count": any_number, "flag": any_flag, "day": any_day}[rule.__name__]
-        for field, rule in STATS_FIELDS.values()
-    },
-)
+any_stats = {
+    field: {"count": any_number, "flag": any_flag, "day": any_day}[rule.__name__]
+    for field, rule in STATS_FIELDS.values()
+}
 any_row = st.builds(
     LeadRow,
     lead_id=st.uuids(),
@@ -209,7 +206,8 @@ any_row = st.builds(
     source_id=st.uuids() | st.none(),
     skills=st.lists(any_text) | st.none(),
     is_qualified_lead=any_flag,
-    stats=any_stats | st.none(),
+    activity_rows=st.integers(0, 3),
+    **any_stats,
     **dict.fromkeys(texts, any_text),
     **dict.fromkeys(numbers, any_number),
 )
@@ -228,7 +226,7 @@ def test_whatever_a_host_holds_becomes_strict_json_with_every_key(row: LeadRow, 
 nonsense = st.none() | st.booleans() | any_number | any_text | st.binary() | st.lists(st.binary()) | st.tuples(any_day)
 
 
-@given(st.sampled_from([*texts, *numbers, "skills", "is_qualified_lead", "source_id", "stats"]), nonsense)
+@given(st.sampled_from([*texts, *numbers, "skills", "is_qualified_lead", "source_id", *any_stats]), nonsense)
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_wrong_with_a_lead_stops_only_that_lead(field: str, value: object) -> None:
     try:

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from clay_push_service.host.lead_row import GithubStats
 from clay_push_service.leads.payload import build, content_hash
 from clay_push_service.leads.payload_fields import PayloadError
 from clay_push_service.leads.sample_payload import build_sample
@@ -67,7 +66,7 @@ def test_a_number_is_not_made_of_anything_else(value: object) -> None:
     ],
 )
 def test_a_moment_becomes_its_day_in_utc_and_one_without_a_zone_its_own(moment: date, written: str) -> None:
-    stats = built(dataclasses.replace(JOHN, stats=GithubStats(first_commit_date=moment)))["raw_github_stats"]
+    stats = built(dataclasses.replace(JOHN, first_commit_date=moment))["raw_github_stats"]
     assert stats["first_commit_date"] == written  # type: ignore[index]
 
 
@@ -96,7 +95,7 @@ def test_a_moment_without_a_zone_keeps_its_day_wherever_the_process_runs(monkeyp
             (datetime(2026, 2, 10, 23, 30), "2026-02-10"),  # noqa: DTZ001 - a host column without a zone
             (datetime(2026, 2, 10, 2, 30, tzinfo=UTC), "2026-02-10"),
         ):
-            stats = built(dataclasses.replace(JOHN, stats=GithubStats(first_commit_date=moment)))["raw_github_stats"]
+            stats = built(dataclasses.replace(JOHN, first_commit_date=moment))["raw_github_stats"]
             assert stats["first_commit_date"] == written  # type: ignore[index]
     finally:
         monkeypatch.undo()

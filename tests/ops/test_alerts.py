@@ -35,13 +35,22 @@ CLOSED = ("unauthorized", "quota_exhausted", "webhook_gone", "secret_unreadable"
 
 
 def seen(
-    *, workers: int = 1, due: int = 0, live_jobs: int = 1, idle: float | None = None, unwell: int = 0, failed: int = 0
+    *,
+    workers: int = 1,
+    due: int = 0,
+    live_jobs: int = 1,
+    idle: float | None = None,
+    unhealthy: int = 0,
+    failed: int = 0,
 ) -> Vitals:
-    states = [StateCount("waiting", "server_error", unwell), *(StateCount("closed", each, unwell) for each in CLOSED)]
+    states = [
+        StateCount("waiting", "server_error", unhealthy),
+        *(StateCount("closed", each, unhealthy) for each in CLOSED),
+    ]
     causes = [CauseCount("rejected", "failed", failed), CauseCount("success", "success", 20)]
     return Vitals(
         latency_ms=1, live_jobs=live_jobs, pending=due, due=due, oldest_due_seconds=9.0 if due else None, idle_seconds=idle,
-        workers=[WORKER] * workers, states=states if unwell else [], unwell=[], last_hour=causes,
+        workers=[WORKER] * workers, states=states if unhealthy else [], unhealthy=[], last_hour=causes,
         quota=QuotaLevels(1, 1, 0.9),
     )  # fmt: skip
 
@@ -126,7 +135,7 @@ def test_every_alert_of_the_runbooks_exists() -> None:
 
 
 def test_every_check_of_verify_has_its_row() -> None:
-    section = RUNBOOKS.partition("### `clay-push verify` says BROKEN")[2].partition("\n# ")[0]
+    section = RUNBOOKS.partition("### `clay-push verify` reports BROKEN")[2].partition("\n# ")[0]
     named = set(
         re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
     )
@@ -148,10 +157,10 @@ def test_every_sentence_of_status_has_its_section() -> None:
         for each in judge(fine, seen(), (), has_keys=True, web_offset_seconds=off).advice
     }
     sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
-    for workers, due, jobs, idle, unwell, failed in product(
+    for workers, due, jobs, idle, unhealthy, failed in product(
         (0, 1), (0, 3), (0, 1, 2), (None, 500.0), (0, 1, 2), (0, 30)
     ):
-        vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unwell=unwell, failed=failed)
+        vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unhealthy=unhealthy, failed=failed)
         sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
     for number in (1, 2):
         quotas = Quotas([Quota(UUID(int=1), None, 48_000, 50_000)], urgent=number, warning=number)

@@ -169,7 +169,7 @@ async def test_a_webhook_that_was_replaced_is_no_longer_warned_of(app: Api) -> N
 
 async def closed(app: Api) -> str | None:
     said = await status(app)
-    found: str | None = said["unwell_destinations"][0]["organization"]
+    found: str | None = said["unhealthy_destinations"][0]["organization"]
     return found
 
 
@@ -192,6 +192,6 @@ async def test_organizations_are_named_by_name_and_by_id_where_the_name_cannot_b
     await run(app, f'REVOKE SELECT ON public.organizations FROM "{runtime_role()}"')
     await run(app, f'REVOKE SELECT (id, name) ON public.organizations FROM "{runtime_role()}"')
     answer = await app.get("/status")
-    [unwell] = answer.json()["unwell_destinations"]
-    assert (unwell["organization"], unwell["org_id"]) == (None, str(app.org_id))
+    [unhealthy] = answer.json()["unhealthy_destinations"]
+    assert (unhealthy["organization"], unhealthy["org_id"]) == (None, str(app.org_id))
     assert f"submissions: {app.org_id} (96 %)." in answer.text

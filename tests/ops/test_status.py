@@ -76,7 +76,7 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
     answer = await app.get("/status")
     said = answer.json()
     assert said["closed_destinations"] == 1
-    assert said["unwell_destinations"][0]["reason"] == "unauthorized"
+    assert said["unhealthy_destinations"][0]["reason"] == "unauthorized"
     assert "clay.com" not in answer.text
 
 
@@ -92,10 +92,10 @@ async def test_many_closed_destinations_hide_no_outage(app: Api) -> None:
     await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
     said = await status(app)
     assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
-    assert len(said["unwell_destinations"]) == 20  # type: ignore[arg-type]  # JSON
+    assert len(said["unhealthy_destinations"]) == 20  # type: ignore[arg-type]  # JSON
     assert "3 destinations wait until an outage of Clay ends." in str(said["advice"])
     await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
-    assert (await status(app))["unwell_destinations"][0]["who"] == "none"  # type: ignore[index]  # JSON
+    assert (await status(app))["unhealthy_destinations"][0]["who"] == "none"  # type: ignore[index]  # JSON
     page = await app.get("/status", headers={"Accept": "text/html"})
     assert "The most recent 20 of 28." in page.text
 
@@ -115,9 +115,9 @@ async def test_closed_destination_says_why_and_who_acts(
     await more_destinations(app, 1, "closed", reason, hours_ago=1)
     said = await status(app, code)
     assert f"1 destination is closed, {sentence}" in str(said["advice"])
-    assert said["unwell_destinations"][0]["who"] == who  # type: ignore[index]  # JSON
+    assert said["unhealthy_destinations"][0]["who"] == who  # type: ignore[index]  # JSON
     page = (await app.get("/status", headers={"Accept": "text/html"})).text
-    assert said["unwell_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
+    assert said["unhealthy_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
 
 
 async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: Api) -> None:
@@ -153,10 +153,10 @@ async def test_last_hour_is_counted_by_cause(app: Api) -> None:
     }  # fmt: skip
 
 
-async def test_loosened_settings_are_said(database_url: str) -> None:
+async def test_insecure_settings_are_reported(database_url: str) -> None:
     async with run_api(database_url, ops_open=True, allow_plain_http=True, encryption_keys="") as app:
         await worker(app)
         said = await status(app)
         assert said["status"] == "degraded"
-        assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in str(said["loosened_settings"])
+        assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in str(said["insecure_settings"])
         assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(said["advice"])

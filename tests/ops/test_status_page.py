@@ -11,7 +11,7 @@ from clay_push_service.api.app import create_app
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.host.columns import Vintage
-from clay_push_service.ops.page import age
+from clay_push_service.ops.page import age, clock_offset
 from clay_push_service.ops.scrape import Scrape
 from tests.harness.api import Api
 from tests.harness.nexusleads import open_nexusleads
@@ -166,3 +166,11 @@ async def test_database_without_nexusleads_is_not_ready(database_url: str) -> No
 )  # fmt: skip
 def test_ages_are_written_for_people(seconds: float | None, said: str) -> None:
     assert age(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "–"), (0.0, "0.0 s"), (-0.04, "0.0 s"), (0.04, "0.0 s"), (-6.04, "-6.0 s"), (6.0, "+6.0 s")],
+)
+def test_a_small_clock_offset_is_shown_without_a_sign(seconds: float | None, shown: str) -> None:
+    assert clock_offset(seconds) == shown

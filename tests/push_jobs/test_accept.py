@@ -231,4 +231,4 @@ async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(
             await w.drain_all(drainer)
         said = {each["event"]: each for each in logged}
         assert said["push_job.started"]["job_id"] == str(accepted.job_id)
-        assert said["push_job.finished"]["asked_by_request"] == "request-17"
+        assert said["push_job.finished"]["accepted_by_request"] == "request-17"

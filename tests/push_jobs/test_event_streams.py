@@ -90,7 +90,7 @@ async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -
             async with asyncio.timeout(60):
                 for feed in followed:
                     while f'"T{number}"' not in feed.latest:
-                        await feed.news.wait()
+                        await feed.changed.wait()
         # One at the beginning and one for each change; a wait without news looks again on its own, too.
         assert len(statements) < 3 * READERS
         assert len({id(feed) for feed in followed}) == 1
@@ -99,25 +99,25 @@ async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -
 async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) -> None:
     async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
         async with feeds.follow(w.org_id, job_id) as feed:
-            await asyncio.wait_for(feed.news.wait(), 60)
+            await asyncio.wait_for(feed.changed.wait(), 60)
         read = len(statements)
         async with feeds.follow(w.org_id, job_id) as again:
             assert again is not feed
-            await asyncio.wait_for(again.news.wait(), 60)
+            await asyncio.wait_for(again.changed.wait(), 60)
             assert len(statements) > read
 
 
 async def test_who_comes_later_gets_the_newest_snapshot_at_once_and_the_end(database_url: str) -> None:
     async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
         async with feeds.follow(w.org_id, job_id) as feed, feeds.follow(w.org_id, job_id) as later:
-            await asyncio.wait_for(feed.news.wait(), 60)
+            await asyncio.wait_for(feed.changed.wait(), 60)
             assert later.number == feed.number == 1
             await w.fetch(
                 "UPDATE clay.push_jobs SET status = 'cancelled', finished_at = now() WHERE id = :id", id=job_id
             )
             async with asyncio.timeout(60):
                 while not feed.has_ended:
-                    await feed.news.wait()
+                    await feed.changed.wait()
             assert '"cancelled"' in later.latest
 
 

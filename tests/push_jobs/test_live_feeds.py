@@ -65,7 +65,7 @@ def test_nobody_is_told_from_everybody_skipped() -> None:
 @pytest.mark.parametrize("ended", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 def test_what_may_be_in_clay_is_said_however_the_job_ended(ended: JobStatus) -> None:
     said = warnings(ended, 0, 3, 2, 1)
-    assert "1 lead may already be in Clay: no clear answer came." in said
+    assert "1 lead may already be in Clay: no clear response was received." in said
     assert ("3 leads failed." in said) == (ended is JobStatus.COMPLETED)
 
 
@@ -89,7 +89,7 @@ async def test_a_failed_job_warns_of_what_may_be_in_clay(database_url: str) -> N
     async with run_api_with_leads(database_url, leads=1, receiver=clay) as p:
         job = await p.push_and_drain()
         assert (job["status"], job["unknown_count"]) == ("failed", 1)
-        assert job["warnings"] == ["1 lead may already be in Clay: no clear answer came."]
+        assert job["warnings"] == ["1 lead may already be in Clay: no clear response was received."]
 
 
 async def test_cancelling_tells_what_clay_took_from_what_it_may_have(database_url: str) -> None:
@@ -114,11 +114,11 @@ async def test_cancelling_tells_what_clay_took_from_what_it_may_have(database_ur
         counts = {key: said[key] for key in ("cancelled_count", "already_sent", "maybe_sent", "in_flight")}
         assert counts == {"cancelled_count": 1, "already_sent": 1, "maybe_sent": 1, "in_flight": 0}
         assert said["message"] == (
-            "Cancelled: 1 lead will not be sent; 1 had already gone to Clay; "
-            "1 may already be in Clay, because no clear response came."
+            "Cancelled: 1 lead will not be sent; 1 were already sent to Clay; "
+            "1 may already be in Clay, because no clear response was received."
         )
         job = await p.job(job_id)
         assert (job["status"], job["warnings"]) == (
             "cancelled",
-            ["1 lead may already be in Clay: no clear answer came."],
+            ["1 lead may already be in Clay: no clear response was received."],
         )

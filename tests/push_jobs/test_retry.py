@@ -68,7 +68,7 @@ async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url:
         job_id = await ends(p, {p.lead_ids[0]: cause})
         refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {}, status=409)
         assert refused["code"] == "nothing_to_retry"
-        assert "by name" in refused["detail"]
+        assert "explicitly" in refused["detail"]
         assert "`lead_ids`" in refused["detail"]
 
 

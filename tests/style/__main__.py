@@ -4,14 +4,15 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tests.style.rows import unnamed_rows
 from tests.style.rules import (
-    Violation,
     forbidden_words,
     hidden_cycles,
     module_name,
     oversized_files,
     oversized_folders,
 )
+from tests.style.violation import Violation
 
 ROOT = Path(__file__).parents[2]
 SUFFIXES = frozenset({".py", ".md", ".html", ".js", ".css", ".sql", ".txt", ".json", ".yaml", ".yml", ".toml"})
@@ -35,6 +36,7 @@ def find_violations(files: dict[str, str]) -> list[Violation]:
         *oversized_files(source),
         *oversized_folders(source),
         *hidden_cycles(modules),
+        *unnamed_rows(source),
     ]
 
 

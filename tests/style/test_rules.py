@@ -14,7 +14,9 @@ from tests.style.rules import (
 )
 
 
-@pytest.mark.parametrize("text", ["# Whoever reads", "last_said = 1", "# asked by NOBODY", "unasked.", "(told)"])
+@pytest.mark.parametrize(
+    "text", ["# Whoever reads", "last_said = 1", "# read by NOBODY", "unasked.", "(told)", "has_odd_form"]
+)
 def test_a_forbidden_word_is_found_in_any_case_and_in_names(text: str) -> None:
     [violation] = forbidden_words({"src/a.py": "x = 1\n" + text})
     assert (violation.path, violation.line) == ("src/a.py", 2)

@@ -8,18 +8,24 @@ WORKSPACE = Statement("""
 INSERT INTO clay.workspaces (org_id, rate_limit_ms) VALUES (:org_id, :rate_limit_ms)
 ON CONFLICT (org_id) WHERE is_default DO UPDATE SET rate_limit_ms = excluded.rate_limit_ms
 """)
-DESTINATION = Statement("""
+DESTINATION = Statement(
+    """
 INSERT INTO clay.destinations (id, org_id, workspace_id, table_name)
 SELECT :id, org_id, id, :table_name FROM clay.workspaces WHERE org_id = :org_id AND is_default
 ON CONFLICT (org_id) WHERE is_default DO UPDATE SET table_name = excluded.table_name RETURNING id
-""")
+""",
+    UUID,
+)
 METER = Statement(
     "INSERT INTO clay.quota_meters (id, org_id, used, quota_limit) VALUES (:id, :org_id, :used, :quota_limit)"
 )
-SECOND = Statement("""
+SECOND = Statement(
+    """
 INSERT INTO clay.destinations (id, org_id, workspace_id, table_name, is_default)
 SELECT :id, org_id, id, :table_name, false FROM clay.workspaces WHERE org_id = :org_id AND is_default RETURNING id
-""")
+""",
+    UUID,
+)
 VERSION = Statement("""
 WITH added AS (
     INSERT INTO clay.destination_versions (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, source,
@@ -37,18 +43,14 @@ async def add_destination(
     connection: Connection, org_id: UUID, *, table_name: str | None = "Leads", rate_limit_ms: int = 200
 ) -> UUID:
     """Add the organization's default destination and workspace, or change them. Returns the destination's id."""
-    await WORKSPACE.rows(connection, {"org_id": org_id, "rate_limit_ms": rate_limit_ms})
+    await WORKSPACE.execute(connection, {"org_id": org_id, "rate_limit_ms": rate_limit_ms})
     values = {"id": uuid4(), "org_id": org_id, "table_name": table_name}
-    [[destination_id]] = await DESTINATION.rows(connection, values)
-    found: UUID = destination_id
-    return found
+    return await DESTINATION.one(connection, values)
 
 
 async def add_second_destination(connection: Connection, org_id: UUID, *, table_name: str = "Second") -> UUID:
     """Add another destination to the organization's default workspace. Returns its id."""
-    [[destination_id]] = await SECOND.rows(connection, {"id": uuid4(), "org_id": org_id, "table_name": table_name})
-    found: UUID = destination_id
-    return found
+    return await SECOND.one(connection, {"id": uuid4(), "org_id": org_id, "table_name": table_name})
 
 
 async def add_version(
@@ -70,8 +72,8 @@ async def add_version(
     if meter_id is None:
         meter_id = uuid4()
         values = {"id": meter_id, "org_id": org_id, "used": used, "quota_limit": quota_limit}
-        await METER.rows(connection, values)
-    await VERSION.rows(
+        await METER.execute(connection, values)
+    await VERSION.execute(
         connection,
         {
             "id": version_id, "org_id": org_id, "destination_id": destination_id, "sealed_url": sealed_url,

@@ -149,12 +149,12 @@ def _body_of(request: Request) -> Any:
 
 def _methods(request: Request) -> list[str]:
     """Return the methods of a path over all routers. It matches each method, because an included router does not list its own."""
-    asked = {"type": "http", "path": request.scope["path"], "root_path": request.scope.get("root_path", "")}
+    probe = {"type": "http", "path": request.scope["path"], "root_path": request.scope.get("root_path", "")}
     return [
         method
         for method in METHODS
         if any(
-            route.matches({**asked, "method": "GET" if method == "HEAD" else method})[0] is Match.FULL
+            route.matches({**probe, "method": "GET" if method == "HEAD" else method})[0] is Match.FULL
             for route in request.app.routes
         )
     ]

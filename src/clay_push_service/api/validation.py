@@ -9,13 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
-from clay_push_service.errors import InvalidError
-from clay_push_service.near_match import hint, near_match
+from clay_push_service.errors import FieldError, InvalidError, invalid_fields
+from clay_push_service.near_match import near_match, unknown_name
 
 MAX_ERRORS: Final = 20
 """Maximum errors of one response: 50,000 invalid ids would make megabytes."""
 MAX_FIELD_CHARACTERS: Final = 100
 UNKNOWN: Final = "extra_forbidden"
+OWN_CHECK: Final = "value_error"
+"""Pydantic's type for a ValueError that a validator of this service raised."""
 CHOICES: Final = frozenset({"enum", "literal_error"})
 PLAIN: Final[Mapping[str, str]] = {
     "missing": "is required",
@@ -47,13 +49,11 @@ def refusal(error: RequestValidationError, body: Any) -> InvalidError:
     found = [_finding(place, errors) for place, errors in by_place.items()]
     if not found:
         return InvalidError("The request is not valid.")
-    found.sort(key=lambda each: "did you mean" not in each["message"])  # a misspelled name is also a missing one
-    more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-    first = f"{found[0]['field']}: {found[0]['message'].rstrip('.')}{more}"
-    return InvalidError(first if first.endswith("?") else f"{first}.", errors=found[:MAX_ERRORS])
+    found.sort(key=lambda each: each.suggestion is None)  # a misspelled name is also a missing one
+    return invalid_fields(found, MAX_ERRORS)
 
 
-def _finding(place: Place, errors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _finding(place: Place, errors: Sequence[Mapping[str, Any]]) -> FieldError:
     """Return the error of one field. A union has an error for each of its types; the one with choices is the most useful."""
     field = ".".join(str(part) for part in place[1:] or place)[:MAX_FIELD_CHARACTERS]
     choices = [choice for each in errors if each["type"] in CHOICES for choice in _choices(each) if choice]
@@ -61,19 +61,18 @@ def _finding(place: Place, errors: Sequence[Mapping[str, Any]]) -> dict[str, str
         value = errors[0].get("input")
         meant = near_match(value, choices) if isinstance(value, str) else None
         allowed = ", ".join(f"`{each}`" for each in choices)
-        return {
-            "field": field,
-            "message": f"must be one of {allowed}" + (f"; did you mean `{meant}`?" if meant else ""),
-        }
-    return {"field": field, "message": _message(errors[0], str(place[-1]))}
+        return FieldError(field, f"must be one of {allowed}", meant)
+    if errors[0]["type"] == UNKNOWN:
+        return unknown_name(field, str(place[-1]), "a field", errors[0]["names"])
+    return FieldError(field, _message(errors[0]))
 
 
-def _message(error: Mapping[str, Any], name: str) -> str:
-    if error["type"] == UNKNOWN:
-        return f"is not a field of this request; {hint(name, error['names'])}"
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == OWN_CHECK:
+        return str(error["ctx"]["error"])
     words = PLAIN.get(error["type"])
     if words is None:
-        return str(error["msg"]).removeprefix("Value error, ")
+        return str(error["msg"])
     message = words.format(**{name: _number(value) for name, value in error.get("ctx", {}).items()})
     return f"{message}, not null" if error.get("input", "") is None and error["type"] != "missing" else message
 

@@ -30,9 +30,9 @@ NO_SCAN = RunBody()
 RuleService = Annotated[PushService, Depends(push_service_with(Scope.CONFIG))]
 
 
-@router.get("", summary="A project's auto-export rule", responses=responses(*CALLER, 404))
+@router.get("", summary="Get a project's auto-export rule", responses=responses(*CALLER, 404))
 async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleView:
-    """A rule that was never set is off."""
+    """A project without a rule has auto-export off."""
     await require_project(service.connection, service.tables, service.actor.org_id, project_id)
     stored = await read_rule(service.connection, service.tables, service.actor.org_id, project_id)
     return RuleView.of(project_id, stored)
@@ -43,7 +43,7 @@ async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleVie
     dependencies=[Depends(Takes(BodySize.LISTS))],
 )  # fmt: skip
 async def set_auto_export(project_id: ProjectId, body: RuleBody, service: RuleService) -> RuleView:
-    """For an owner or admin, or a key with scope `config`. Replaces the whole rule; stored in NexusLeads' columns if permitted."""
+    """Requires an owner or admin, or a key with scope `config`. Replaces the whole rule; stored in NexusLeads' columns if permitted."""
     actor = service.actor
     await require_project(service.connection, service.tables, actor.org_id, project_id)
     stored = await write_rule(service.connection, service.tables, actor.org_id, project_id, body.rule(), actor.name)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Numeric, Row, Uuid, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Numeric, Uuid, case, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE
 
@@ -14,6 +14,7 @@ from clay_push_service.automation.rule import read_rule
 from clay_push_service.automation.rule_selection import MESSAGES, Clause, apply_rule
 from clay_push_service.automation.run import Blocked, destination_or_block
 from clay_push_service.automation.schemas import LeftOut, PreviewedLead, RulePreview, RuleView
+from clay_push_service.database.statement import select_rows
 from clay_push_service.destinations.clay_table import NO_TABLE
 from clay_push_service.destinations.read import destination_view
 from clay_push_service.push_jobs.push_service import PushService
@@ -63,14 +64,32 @@ async def preview_rule(service: PushService, project_id: UUID, *, after: str | N
     )
 
 
+class _ClauseCount(NamedTuple):
+    clause: str | None
+    leads: int
+
+
 async def _counts(connection: AsyncConnection, judged: CTE) -> dict[Clause | None, int]:
-    rows = await connection.execute(select(judged.c.clause, func.count()).group_by(judged.c.clause))
-    return {None if clause is None else Clause(clause): count for clause, count in rows}
+    query = select(judged.c.clause, func.count().label("leads")).group_by(judged.c.clause)
+    rows = await select_rows(connection, query, _ClauseCount)
+    return {None if row.clause is None else Clause(row.clause): row.leads for row in rows}
+
+
+class _JudgedLead(NamedTuple):
+    lead_id: UUID
+    project_id: UUID
+    username: str | None
+    full_name: str | None
+    overall_score: Decimal | None
+    classification: str | None
+    clause: str | None
+    group: int
+    rank: Decimal
 
 
 async def _page(
     connection: AsyncConnection, judged: CTE, after: str | None, limit: int
-) -> tuple[Sequence[Row[Any]], str | None]:
+) -> tuple[Sequence[_JudgedLead], str | None]:
     group = case((judged.c.clause.is_(None), FIRST), else_=LAST)
     # Negated, so that best first is ascending, as the row comparison needs.
     rank = -func.coalesce(judged.c.overall_score, literal(NO_SCORE, Numeric()))
@@ -78,7 +97,7 @@ async def _page(
     statement = select(judged, group.label("group"), rank.label("rank")).order_by(*keys).limit(limit + 1)
     if after is not None:
         statement = statement.where(tuple_(*keys) > tuple_(*_position(after)))
-    rows = (await connection.execute(statement)).all()
+    rows = await select_rows(connection, statement, _JudgedLead)
     page = rows[:limit]
     if len(rows) <= limit:
         return page, None

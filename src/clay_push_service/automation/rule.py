@@ -10,38 +10,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, bindparam, select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
+from clay_push_service.database.statement import Statement, select_one_or_none
 from clay_push_service.host.tables import HostTables
 
 ENABLED: Final = "auto_export_clay_enabled"
 MIN_SCORE: Final = "auto_export_clay_min_score"
 CLASSIFICATIONS: Final = "auto_export_clay_classifications"
 COLUMNS: Final = (ENABLED, MIN_SCORE, CLASSIFICATIONS)
-LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
+LOCK_TIMEOUT = Statement("SET LOCAL lock_timeout = '2s'")
 """The host may hold a lock on its row: the request then fails instead of waiting."""
 
-READ_OWN = text("""
+
+class _OwnRule(NamedTuple):
+    enabled: bool
+    min_score: Decimal | None
+    classifications: list[str]
+    host_rule: str
+
+
+READ_OWN = Statement(
+    """
 SELECT enabled, min_score, classifications, host_rule FROM clay.auto_export_rules
 WHERE org_id = :org_id AND project_id = :project_id
-""")
-WRITE_OWN = text("""
+""",
+    _OwnRule,
+)
+WRITE_OWN = Statement("""
 INSERT INTO clay.auto_export_rules (org_id, project_id, enabled, min_score, classifications, host_rule, updated_by)
 VALUES (:org_id, :project_id, :enabled, :min_score, CAST(:classifications AS text[]), :host_rule, :actor)
 ON CONFLICT (org_id, project_id) DO UPDATE
 SET enabled = excluded.enabled, min_score = excluded.min_score, classifications = excluded.classifications,
     host_rule = excluded.host_rule, updated_by = excluded.updated_by, updated_at = now()
 """)
-DELETE_OWN = text("DELETE FROM clay.auto_export_rules WHERE org_id = :org_id AND project_id = :project_id")
-MAY_WRITE = text("""
+DELETE_OWN = Statement("DELETE FROM clay.auto_export_rules WHERE org_id = :org_id AND project_id = :project_id")
+MAY_WRITE = Statement(
+    """
 SELECT coalesce(bool_and(pg_catalog.has_column_privilege(pg_catalog.to_regclass(:name), wanted.name, 'UPDATE')), false)
 FROM unnest(CAST(:columns AS text[])) AS wanted (name)
-""").bindparams(bindparam("columns", type_=ARRAY(Text())))
+""",
+    bool,
+)
 
 
 class RuleStorage(StrEnum):
@@ -89,9 +104,9 @@ class StoredRule:
 async def read_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> StoredRule:
     """The rule in force. The caller must have checked that the project belongs to the organization."""
     host_rule = await _host_rule(connection, tables, org_id, project_id)
-    row = (await connection.execute(READ_OWN, {"org_id": org_id, "project_id": project_id})).one_or_none()
-    if row is not None and row.host_rule == (host_rule or OFF).as_json():
-        return StoredRule(_rule(row.enabled, row.min_score, row.classifications), RuleStorage.OWN)
+    own = await READ_OWN.one_or_none(connection, {"org_id": org_id, "project_id": project_id})
+    if own is not None and own.host_rule == (host_rule or OFF).as_json():
+        return StoredRule(_rule(own.enabled, own.min_score, own.classifications), RuleStorage.OWN)
     if host_rule is not None:
         return StoredRule(host_rule, RuleStorage.HOST)
     return StoredRule(OFF, RuleStorage.NONE)
@@ -108,7 +123,7 @@ async def write_rule(
         host_rule = rule.for_host()
         await _write_host(connection, tables, org_id, project_id, host_rule)
     if may_write and host_rule == rule:
-        await connection.execute(DELETE_OWN, key)
+        await DELETE_OWN.execute(connection, key)
     else:
         values = {
             "enabled": rule.enabled,
@@ -117,7 +132,7 @@ async def write_rule(
             "host_rule": (host_rule or OFF).as_json(),
             "actor": actor,
         }
-        await connection.execute(WRITE_OWN, key | values)
+        await WRITE_OWN.execute(connection, {**key, **values})
     details: dict[str, Detail] = {
         "project_id": str(project_id),
         "enabled": rule.enabled,
@@ -131,7 +146,7 @@ async def write_rule(
 async def _write_host(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule
 ) -> None:
-    await connection.execute(LOCK_TIMEOUT)
+    await LOCK_TIMEOUT.execute(connection)
     projects = tables.projects
     await connection.execute(
         update(projects)
@@ -146,19 +161,24 @@ async def _write_host(
     )
 
 
+class _HostRule(NamedTuple):
+    enabled: bool | None
+    min_score: Decimal | None
+    classifications: list[str | None] | None
+
+
 async def _host_rule(connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID) -> Rule | None:
     """None: this host does not have the columns."""
     if not all(tables.has("projects", column) for column in COLUMNS):
         return None
     projects = tables.projects.c
-    found = await connection.execute(
-        select(*(projects[column] for column in COLUMNS)).where(projects.id == project_id, projects.org_id == org_id)
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    enabled, min_score, classifications = row
-    return _rule(enabled, min_score, classifications)
+    query = select(
+        projects[ENABLED].label("enabled"),
+        projects[MIN_SCORE].label("min_score"),
+        projects[CLASSIFICATIONS].label("classifications"),
+    ).where(projects.id == project_id, projects.org_id == org_id)
+    found = await select_one_or_none(connection, query, _HostRule)
+    return None if found is None else _rule(found.enabled, found.min_score, found.classifications)
 
 
 def _rule(enabled: bool | None, min_score: Decimal | None, classifications: Sequence[str | None] | None) -> Rule:
@@ -171,4 +191,4 @@ def _rule(enabled: bool | None, min_score: Decimal | None, classifications: Sequ
 async def _may_write(connection: AsyncConnection, tables: HostTables) -> bool:
     name = ".".join('"' + part.replace('"', '""') + '"' for part in (tables.schema, tables.host_name("projects")))
     columns = [tables.host_name(column) for column in COLUMNS]
-    return bool((await connection.execute(MAY_WRITE, {"name": name, "columns": columns})).scalar_one())
+    return await MAY_WRITE.one(connection, {"name": name, "columns": columns})

@@ -33,11 +33,11 @@ MESSAGES: Mapping[Clause, str] = MappingProxyType(
     {
         Clause.ERASED: "This person was erased and must not be pushed again.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
-        Clause.ALREADY_QUEUED: "On its way to Clay in another push.",
+        Clause.ALREADY_QUEUED: "Already queued in another push.",
         Clause.MAYBE_IN_CLAY: "An earlier push got no clear response: may already be in Clay.",
-        Clause.FAILED_BEFORE: "An earlier push of it was refused or cancelled: retry that push to send it.",
-        Clause.MIN_SCORE: "Its score is below the rule's minimum, or not known.",
-        Clause.CLASSIFICATION: "Its classification is none of the rule's, or not known.",
+        Clause.FAILED_BEFORE: "An earlier push of the lead failed or was cancelled. Retry that push to send it.",
+        Clause.MIN_SCORE: "The score is below the rule's minimum, or unknown.",
+        Clause.CLASSIFICATION: "The classification is not in the rule, or unknown.",
     }
 )
 

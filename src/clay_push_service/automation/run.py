@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
+from clay_push_service.database.statement import Statement, select_one
 from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
@@ -22,19 +24,35 @@ from clay_push_service.states import PushMode
 
 # Waits for a concurrent run of the same scan to commit; then its row exists, and nothing is inserted. A blocked run does not
 # count as a run: the same scan may run once Clay is configured or open again.
-BEGIN = text("""
+BEGIN = Statement(
+    """
 INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
 VALUES (:org_id, :source_job_id, :project_id, 'running', '')
 ON CONFLICT (org_id, source_job_id) DO UPDATE SET outcome = 'running', message = ''
     WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed')
       AND auto_export_runs.project_id = :project_id
 RETURNING source_job_id
-""")
-READ = text("""
+""",
+    UUID,
+)
+
+
+class _EarlierRun(NamedTuple):
+    project_id: UUID
+    outcome: str
+    message: str
+    job_id: UUID | None
+    lead_count: int
+
+
+READ = Statement(
+    """
 SELECT project_id, outcome, message, job_id, lead_count FROM clay.auto_export_runs
 WHERE org_id = :org_id AND source_job_id = :source_job_id
-""")
-FINISH = text("""
+""",
+    _EarlierRun,
+)
+FINISH = Statement("""
 UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id = :job_id, lead_count = :lead_count
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """)
@@ -85,8 +103,8 @@ async def run_rule(
     project_name = await require_project(connection, tables, actor.org_id, project_id)
     key = {"org_id": actor.org_id, "source_job_id": source_job_id}
     if source_job_id is not None:
-        begun = await connection.execute(BEGIN, {**key, "project_id": project_id})
-        if begun.one_or_none() is None:
+        begun = await BEGIN.one_or_none(connection, {**key, "project_id": project_id})
+        if begun is None:
             return await _first_result(connection, actor.org_id, project_id, source_job_id)
     result = await _push_new_leads(connection, tables, actor, project_id, project_name, source_job_id, settings)
     if source_job_id is not None:
@@ -96,7 +114,7 @@ async def run_rule(
             "job_id": result.job_id,
             "lead_count": result.lead_count,
         }
-        await connection.execute(FINISH, key | values)
+        await FINISH.execute(connection, {**key, **values})
     log.info(
         "auto_export.ran",
         org_id=str(actor.org_id),
@@ -110,11 +128,11 @@ async def run_rule(
 
 
 async def _first_result(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> RunResult:
-    row = (await connection.execute(READ, {"org_id": org_id, "source_job_id": source_job_id})).one()
-    if row.project_id != project_id:
+    first = await READ.one(connection, {"org_id": org_id, "source_job_id": source_job_id})
+    if first.project_id != project_id:
         raise ConflictError("This source_job_id was used for another project.", code="source_job_reused")
     return RunResult(
-        RunOutcome(row.outcome), row.message, project_id, source_job_id, row.job_id, row.lead_count, again=True
+        RunOutcome(first.outcome), first.message, project_id, source_job_id, first.job_id, first.lead_count, again=True
     )
 
 
@@ -151,7 +169,7 @@ async def _push_new_leads(
     nothing = RunResult(
         RunOutcome.NOTHING_NEW, "No new lead of this project passes the rule.", project_id, source_job_id
     )
-    if not (await connection.execute(select(func.count()).select_from(leads.subquery()))).scalar_one():
+    if not await select_one(connection, select(func.count()).select_from(leads.subquery()), int):
         return nothing
     selection = Selection(
         PushMode.AUTO, leads, {project_id: project_name}, filters_json=rule.filters_json(), source_job_id=source_job_id

@@ -26,7 +26,7 @@ class RuleBody(BaseModel):
     enabled: StrictBool = Field(description="Whether each completed scan pushes the leads that pass the rule.")
     min_score: Score | None = Field(
         None,
-        description="Overall score of at least this; two decimals. A lead without a score does not meet it. NexusLeads' page"
+        description="Minimum overall score, with two decimals. A lead without a score does not pass. NexusLeads' page"
         " shows a fraction as the next whole number.",
     )
     classifications: Words | None = Field(None, description="Any of these; empty or null: no condition.")
@@ -40,7 +40,7 @@ class RuleBody(BaseModel):
 class RuleView(BaseModel):
     project_id: UUID = Field(description="The project.")
     enabled: bool = Field(description="Whether each completed scan pushes the leads that pass the rule.")
-    min_score: float | None = Field(description="Overall score of at least this; null: any.", examples=[70])
+    min_score: float | None = Field(description="Minimum overall score; null: no condition.", examples=[70])
     classifications: list[str] = Field(description="Any of these; empty: no condition.", examples=[["DECISION_MAKER"]])
     kept_by: RuleStorage = Field(
         description="`host`: stored in NexusLeads' own columns, and shown on its project page. `own`: stored by this service (if the minimum has"
@@ -97,7 +97,7 @@ class RunAnswer(BaseModel):
 
 class LeftOut(BaseModel):
     clause: Clause = Field(description="The first clause of the rule that excludes them.")
-    count: int = Field(description="How many leads.", examples=[31])
+    count: int = Field(description="Number of leads.", examples=[31])
     message: str = Field(description="The clause in one sentence.", examples=["Already in your Clay table."])
 
 
@@ -115,7 +115,7 @@ class RulePreview(BaseModel):
 
     rule: RuleView = Field(description="The rule in force.")
     blocked: RunOutcome | None = Field(
-        description="Why a run would push nothing, independent of the leads; null: it is not blocked."
+        description="Why a run would push nothing, independent of the leads; null: not blocked."
     )
     message: str | None = Field(description="The reason in one sentence.")
     lead_count: int = Field(description="All leads of the project.", examples=[120])

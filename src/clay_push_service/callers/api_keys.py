@@ -6,10 +6,9 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +17,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import InvalidError, NotFoundError
 
 KEY_PREFIX = "cps_"
@@ -27,19 +27,39 @@ SECRET_BYTES = 32
 MAX_KEY_CHARACTERS = 128
 MAX_NAME_CHARACTERS = 100
 
-INSERT = text("""
+
+class _KeyRow(NamedTuple):
+    """Of `COLUMNS`."""
+
+    id: UUID
+    name: str
+    prefix: str
+    key_hash: bytes
+    org_ids: list[UUID]
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    should_record_use: bool
+
+
+INSERT = Statement(
+    """
 INSERT INTO clay.api_keys (name, prefix, key_hash, org_ids, scopes)
 VALUES (:name, :prefix, :key_hash, CAST(:org_ids AS uuid[]), CAST(:scopes AS text[]))
-RETURNING id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at, true AS use_is_news
-""")
-COLUMNS = """id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at,
-             (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS use_is_news"""
-LIST = text(f"SELECT {COLUMNS} FROM clay.api_keys ORDER BY created_at, id")
-FIND = text(f"SELECT {COLUMNS} FROM clay.api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL")
-REVOKE = text(
-    f"UPDATE clay.api_keys SET revoked_at = now() WHERE prefix = :prefix AND revoked_at IS NULL RETURNING {COLUMNS}"
+RETURNING id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at, true AS should_record_use
+""",
+    _KeyRow,
 )
-USED = text("""
+COLUMNS = """id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at,
+             (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS should_record_use"""
+LIST = Statement(f"SELECT {COLUMNS} FROM clay.api_keys ORDER BY created_at, id", _KeyRow)
+FIND = Statement(f"SELECT {COLUMNS} FROM clay.api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL", _KeyRow)
+REVOKE = Statement(
+    f"UPDATE clay.api_keys SET revoked_at = now() WHERE prefix = :prefix AND revoked_at IS NULL RETURNING {COLUMNS}",
+    _KeyRow,
+)
+USED = Statement("""
 UPDATE clay.api_keys SET last_used_at = now()
 WHERE id = :id AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 """)
@@ -59,7 +79,7 @@ class ApiKey:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
-    use_is_news: bool
+    should_record_use: bool
 
     @property
     def actor(self) -> str:
@@ -100,7 +120,7 @@ async def create_key(
         "org_ids": list(dict.fromkeys(org_ids)),
         "scopes": sorted(scopes),
     }
-    key = _key((await connection.execute(INSERT, values)).one())
+    key = _key(await INSERT.one(connection, values))
     details: dict[str, Detail] = {
         "prefix": prefix,
         "name": key.name,
@@ -113,12 +133,12 @@ async def create_key(
 
 async def list_keys(connection: AsyncConnection) -> Sequence[ApiKey]:
     """Return all keys, including revoked ones, oldest first."""
-    return [_key(row) for row in await connection.execute(LIST)]
+    return [_key(row) for row in await LIST.rows(connection)]
 
 
 async def revoke_key(connection: AsyncConnection, prefix: str, actor: str) -> ApiKey:
     """Revoke a key. Raises 404 if no active key has this prefix."""
-    row = (await connection.execute(REVOKE, {"prefix": prefix.removeprefix(KEY_PREFIX)})).one_or_none()
+    row = await REVOKE.one_or_none(connection, {"prefix": prefix.removeprefix(KEY_PREFIX)})
     if row is None:
         raise NotFoundError("No active service key has this prefix.", code="api_key_not_found")
     key = _key(row)
@@ -132,25 +152,25 @@ async def find_key(connection: AsyncConnection, plain: str) -> ApiKey | None:
     if len(plain) > MAX_KEY_CHARACTERS or not plain.isascii():
         return None
     hashed = _hash(plain)
-    row = (await connection.execute(FIND, {"key_hash": hashed})).one_or_none()
+    row = await FIND.one_or_none(connection, {"key_hash": hashed})
     return _key(row) if row is not None and hmac.compare_digest(bytes(row.key_hash), hashed) else None
 
 
-async def note_use(database: Database, key_id: UUID) -> None:
+async def record_use(database: Database, key_id: UUID) -> None:
     """Record the use after the response, in a separate transaction. A failure loses only the time of last use."""
     try:
         async with database.transaction() as connection:
-            await connection.execute(USED, {"id": key_id})
+            await USED.execute(connection, {"id": key_id})
     except (SQLAlchemyError, OSError) as error:
-        log.warning("api_key.use_not_noted", key_id=str(key_id), **failure(error))
+        log.warning("api_key.use_not_recorded", key_id=str(key_id), **failure(error))
 
 
 def _hash(plain: str) -> bytes:
     return hashlib.sha256(plain.encode()).digest()
 
 
-def _key(row: Row[tuple[Any, ...]]) -> ApiKey:
+def _key(row: _KeyRow) -> ApiKey:
     return ApiKey(
         row.id, row.name, row.prefix, tuple(row.org_ids), frozenset(Scope(scope) for scope in row.scopes),
-        row.created_at, row.last_used_at, row.revoked_at, row.use_is_news,
+        row.created_at, row.last_used_at, row.revoked_at, row.should_record_use,
     )  # fmt: skip

@@ -108,7 +108,7 @@ def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller
     elif org_id not in key.org_ids:
         raise ForbiddenError("This service key does not include this organization.", code="organization_forbidden")
     return Caller(
-        CallerKind.SERVICE, org_id, key.actor, key.scopes, key_id=key.id, key_use_is_news=key.use_is_news
+        CallerKind.SERVICE, org_id, key.actor, key.scopes, key_id=key.id, should_record_key_use=key.should_record_use
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Caller:
     username: str | None = None
     role: Role | None = None
     key_id: UUID | None = None
-    key_use_is_news: bool = False
+    should_record_key_use: bool = False
     """The key's `last_used_at` is more than a minute old."""
 
     @classmethod

@@ -6,7 +6,7 @@ from fastapi import BackgroundTasks, Depends, Header, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.callers.api_keys import note_use
+from clay_push_service.callers.api_keys import record_use
 from clay_push_service.callers.authenticate import OrgDefault, authenticate
 from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.request_state import Database, Settings, Transaction
@@ -41,7 +41,7 @@ class Authorize:
     """A dependency that returns the caller, who must have `scope`.
 
     The guarded route calls `admit` before it reads the body (see `guarded_route`). After a body or a wait, which may take
-    half a minute, it calls `forget`, and the permissions are checked again.
+    half a minute, it calls `discard_admission`, and the permissions are checked again.
     """
 
     is_detached = False
@@ -66,7 +66,7 @@ class Authorize:
         return caller
 
     @staticmethod
-    def forget(request: Request) -> None:
+    def discard_admission(request: Request) -> None:
         request.state.admitted = None
 
     async def _authenticate(
@@ -105,7 +105,7 @@ class AuthorizeInTransaction(Authorize):
         x_org_id: OrgHeader = None,
     ) -> Caller:
         caller = self._admitted(request) or await self._authenticate(connection, request, host, settings, x_org_id)
-        _note_use(caller, database, background)
+        _record_use(caller, database, background)
         return caller
 
 
@@ -131,7 +131,7 @@ class AuthorizeDetached(Authorize):
                     return await self._authenticate(connection, request, host, settings, x_org_id)
 
             caller = await on_fresh_plan(known)
-        _note_use(caller, database, background)
+        _record_use(caller, database, background)
         return caller
 
 
@@ -143,9 +143,9 @@ def detached_caller_with(scope: Scope, *, org_default: OrgDefault = "only") -> A
     return AuthorizeDetached(scope, org_default)
 
 
-def _note_use(caller: Caller, database: Database, background: BackgroundTasks) -> None:
-    if caller.key_id is not None and caller.key_use_is_news:
-        background.add_task(note_use, database, caller.key_id)
+def _record_use(caller: Caller, database: Database, background: BackgroundTasks) -> None:
+    if caller.key_id is not None and caller.should_record_key_use:
+        background.add_task(record_use, database, caller.key_id)
 
 
 Authorized = [Depends(BEARER)]

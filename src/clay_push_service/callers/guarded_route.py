@@ -68,11 +68,11 @@ class GuardedRoute(APIRoute):
                     "fastapi_inner_astack"
                 ]  # FastAPI leaves it after the response was sent
                 if await answered.enter_async_context(turns.turn(lane, caller.org_id)):
-                    authorize.forget(request)
+                    authorize.discard_admission(request)
             if has_body:
                 settings: Settings = request.app.state.settings
                 request = await with_body(request, takes.body.bytes(settings), settings.body_timeout_seconds)
-                authorize.forget(request)
+                authorize.discard_admission(request)
             return await handle(request)
 
         return guarded

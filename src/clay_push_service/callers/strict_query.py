@@ -9,8 +9,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from clay_push_service.errors import InvalidError
-from clay_push_service.near_match import hint
+from clay_push_service.errors import FieldError, invalid_fields
+from clay_push_service.near_match import unknown_name
 
 MAX_NAMED: Final = 20
 MAX_NAME_CHARACTERS: Final = 100
@@ -32,22 +32,19 @@ def require_known_parameters(request: Request) -> None:
     route = request.scope["route"]
     found = list(_findings(request, route.dependant)) if isinstance(route, APIRoute) else []
     if found:
-        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-        first = f"{found[0]['field']}: {found[0]['message']}{more}"
-        raise InvalidError(first if first.endswith("?") else f"{first}.", errors=found[:MAX_NAMED])
+        raise invalid_fields(found, MAX_NAMED)
 
 
-def _findings(request: Request, dependant: Dependant) -> Iterator[dict[str, str]]:
+def _findings(request: Request, dependant: Dependant) -> Iterator[FieldError]:
     declared = dict(_query(dependant))
     for name in request.query_params:
         if name not in declared:
-            message = f"is not a query parameter of this request; {hint(name, declared)}"
-            yield {"field": name[:MAX_NAME_CHARACTERS], "message": message}
+            yield unknown_name(name[:MAX_NAME_CHARACTERS], name, "a query parameter", declared)
         elif not declared[name] and len(request.query_params.getlist(name)) > 1:
-            yield {"field": name, "message": TWICE}
+            yield FieldError(name, TWICE)
     for name in _headers(dependant):
         if len(request.headers.getlist(name)) > 1:
-            yield {"field": name, "message": TWICE}
+            yield FieldError(name, TWICE)
 
 
 def _query(dependant: Dependant) -> Iterator[tuple[str, bool]]:

@@ -42,7 +42,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reader: ResponseReader | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._knows_status = False
+        self._has_status = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
@@ -69,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         assert self._transport is not None  # noqa: S101 - the pool returns connected ones only
         self._reader = reader
-        self._knows_status = False
+        self._has_status = False
         self._waiter = self._loop.create_future()
         self._timer = self._loop.call_at(self.deadline, self._wake)
         try:
@@ -97,8 +97,8 @@ class Connection(asyncio.BufferedProtocol):
         reader.feed(data)
         if reader.done:
             self._wake()
-        elif reader.status is not None and not self._knows_status and self._timer is not None:
-            self._knows_status = True
+        elif reader.status is not None and not self._has_status and self._timer is not None:
+            self._has_status = True
             self._timer.cancel()
             self._timer = self._loop.call_at(min(self.deadline, self._loop.time() + REST_SECONDS), self._wake)
 

@@ -99,7 +99,7 @@ class ConnectionPool:
             self._idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close_idle)
 
     def clear_resolver_cache(self) -> None:
-        """Forget resolved addresses; the next request of each host resolves its name again."""
+        """Drop resolved addresses; the next request of each host resolves its name again."""
         if self._caching_resolver is not None:
             self._caching_resolver.clear()
 

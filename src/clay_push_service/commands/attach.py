@@ -10,7 +10,7 @@ from clay_push_service.errors import InvalidError
 from clay_push_service.host.detect import detect
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, enter_step
+from clay_push_service.host_integration.attach.plan import AttachRequest, Plan, usage_step
 from clay_push_service.settings import Settings
 
 MAX_SHOWN = 10
@@ -97,7 +97,7 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
 def _show_grants(plan: Plan) -> None:
     schema, role = plan.tables.schema, plan.request.runtime_role
     typer.echo("A role with least privileges needs at this level:")
-    typer.echo(f"  {enter_step(schema, role).statement};")
+    typer.echo(f"  {usage_step(schema, role).statement};")
     lacking = {(grant.privilege, grant.table) for grant in plan.missing}
     for grant in plan.grants:
         mark = " -- missing" if (grant.privilege, grant.table) in lacking else ""

@@ -3,26 +3,36 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import typer
-from sqlalchemy import RowMapping, text
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.commands.actor import shell_actor
 from clay_push_service.commands.lookup import find_organization
 from clay_push_service.database.database import Database
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.host.detect import detect
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.settings import Settings
 
-JOBS = text("""
+
+class _JobKey(NamedTuple):
+    id: UUID
+    org_id: UUID
+
+
+JOBS = Statement(
+    """
 SELECT id, org_id FROM clay.push_jobs
 WHERE (CAST(:job_id AS uuid) IS NULL OR id = :job_id) AND (CAST(:org_id AS uuid) IS NULL OR org_id = :org_id)
   AND (CAST(:job_id AS uuid) IS NOT NULL OR status IN ('pending', 'running'))
 ORDER BY created_at
-""")
+""",
+    _JobKey,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ async def _cancel(settings: Settings, target: CancelTarget) -> None:
             try:
                 # One transaction per job: no lock is held while others are cancelled.
                 async with database.transaction() as connection:
-                    done = await cancel(connection, Actor(job["org_id"], shell_actor()), job["id"])
+                    done = await cancel(connection, Actor(job.org_id, shell_actor()), job.id)
             except ConflictError:
                 if target.job is not None:
                     raise
@@ -68,7 +78,7 @@ async def _cancel(settings: Settings, target: CancelTarget) -> None:
         await database.close()
 
 
-async def _jobs(database: Database, settings: Settings, target: CancelTarget) -> Sequence[RowMapping]:
+async def _jobs(database: Database, settings: Settings, target: CancelTarget) -> Sequence[_JobKey]:
     values: dict[str, UUID | None] = {"job_id": None, "org_id": None}
     async with database.transaction() as connection:
         if target.org is not None:
@@ -80,7 +90,7 @@ async def _jobs(database: Database, settings: Settings, target: CancelTarget) ->
                 values["job_id"] = UUID(target.job)
             except ValueError:
                 raise InvalidError(f"{target.job!r} is not a push job id (a UUID).") from None
-        jobs = (await connection.execute(JOBS, values)).mappings().all()
+        jobs = await JOBS.rows(connection, values)
     if target.job is not None and not jobs:
         raise NotFoundError(f"There is no push job {target.job}.", code="job_not_found")
     return jobs

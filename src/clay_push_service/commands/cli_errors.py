@@ -119,12 +119,8 @@ def _is_lost(error: BaseException, cause: BaseException) -> bool:
 
 
 def _is_network(error: OSError) -> bool:
-    """The errno may be missing: asyncio sets none if a host name has several addresses and all of them fail."""
-    return (
-        isinstance(error, socket.gaierror | TimeoutError)
-        or error.errno in NETWORK
-        or str(error).startswith("Multiple exceptions")
-    )
+    """An error without errno is asyncio's, for a host name with several addresses that all failed."""
+    return isinstance(error, socket.gaierror | TimeoutError) or error.errno is None or error.errno in NETWORK
 
 
 def _network_message(error: BaseException) -> str | None:

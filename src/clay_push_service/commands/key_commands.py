@@ -23,7 +23,7 @@ def _load_settings() -> "Settings":
 
 @api_keys.command("create")
 def create_api_key(
-    name: Annotated[str, typer.Option(help="A name that says what the key is for.")],
+    name: Annotated[str, typer.Option(help="A name that describes the purpose of the key.")],
     scope: Annotated[list[str], typer.Option(help="push, read, config, erase or ops (repeat for several).")],
     org: Annotated[
         list[str] | None,

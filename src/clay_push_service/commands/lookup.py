@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_rows
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.host.tables import HostTables
 
@@ -42,8 +43,8 @@ async def _find_matches(
         wanted: ColumnElement[bool] = table.c.id == UUID(given)
     except ValueError:
         wanted = or_(*(func.lower(column) == given.lower() for column in name_columns))
-    rows = await connection.execute(select(table.c.id, table.c.name).where(wanted, *conditions).order_by(table.c.id))
-    return [Match(row.id, row.name) for row in rows]
+    query = select(table.c.id, table.c.name).where(wanted, *conditions).order_by(table.c.id)
+    return await select_rows(connection, query, Match)
 
 
 def _single(what: str, given: str, found: Sequence[Match]) -> Match:

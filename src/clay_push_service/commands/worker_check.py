@@ -2,17 +2,28 @@
 
 import asyncio
 import socket
+from decimal import Decimal
+from typing import NamedTuple
 
 import typer
-from sqlalchemy import text
 
 from clay_push_service.database.database import Database
+from clay_push_service.database.statement import Statement
 from clay_push_service.ops.health import LIVE_SECONDS
 from clay_push_service.settings import Settings
 
-FRESHEST = text("""
-SELECT extract(epoch FROM clock_timestamp() - max(seen_at)) FROM clay.workers WHERE hostname = :hostname
-""")
+
+class _Freshest(NamedTuple):
+    seconds: Decimal | None
+    """Since the newest heartbeat; None: there is none."""
+
+
+FRESHEST = Statement(
+    """
+SELECT extract(epoch FROM clock_timestamp() - max(seen_at)) AS seconds FROM clay.workers WHERE hostname = :hostname
+""",
+    _Freshest,
+)
 
 
 def run(settings: Settings) -> int:
@@ -31,7 +42,7 @@ async def _age(settings: Settings, hostname: str) -> float | None:
     database = Database.for_shell(settings.database_url, "clay-push-check")
     try:
         async with database.transaction() as connection:
-            found = (await connection.execute(FRESHEST, {"hostname": hostname})).scalar_one()
-            return None if found is None else float(found)
+            seconds = (await FRESHEST.one(connection, {"hostname": hostname})).seconds
+            return None if seconds is None else float(seconds)
     finally:
         await database.close()

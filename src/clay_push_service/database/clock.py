@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
+from clay_push_service.database.statement import Statement
 
 KEEP_SECONDS = 60.0
 DRIFT_SECONDS = 0.01
 """Two clocks drift apart by less than this within KEEP_SECONDS (100 parts in a million make 6 ms)."""
 WRONG_SECONDS = 5.0
 """Clocks synchronized by NTP differ by milliseconds. Five seconds are irrelevant for a token or a Retry-After date."""
-NOW = text("SELECT clock_timestamp()")
+NOW = Statement("SELECT clock_timestamp()", datetime)
 
 log = logs.get(__name__)
 
@@ -98,5 +98,5 @@ def _slept_seconds() -> float:
 async def read_clock(connection: AsyncConnection, clock: DatabaseClock) -> None:
     """Read the database's time in one round trip and update `clock`."""
     sent_at = time.monotonic()
-    now = (await connection.execute(NOW)).scalar_one()
+    now = await NOW.one(connection)
     clock.learn(now, sent_at, time.monotonic())

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.eligibility import as_sql, is_in_clay
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
@@ -16,12 +17,23 @@ from clay_push_service.leads.payload import content_hash, is_comparable
 from clay_push_service.leads.payload_fields import PayloadError
 
 BATCH = 500
-ACCEPTED = text(f"""
+
+
+class _AcceptedLead(NamedTuple):
+    contributor_id: UUID
+    project_id: UUID
+    payload_hash: bytes | None
+
+
+ACCEPTED = Statement(
+    f"""
 SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash FROM clay.clay_push_log
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND {as_sql(is_in_clay(LOG))}
   AND destination_id = :destination_id AND table_epoch = :table_epoch
 ORDER BY contributor_id, seq DESC
-""")
+""",
+    _AcceptedLead,
+)
 
 
 async def changed_leads(
@@ -39,7 +51,7 @@ async def changed_leads(
         "lead_ids": list(lead_ids),
     }
     by_project: defaultdict[UUID, dict[UUID, bytes]] = defaultdict(dict)
-    for row in await connection.execute(ACCEPTED, values):
+    for row in await ACCEPTED.rows(connection, values):
         if row.payload_hash is not None and is_comparable(row.payload_hash):
             by_project[row.project_id][row.contributor_id] = row.payload_hash
     found: set[UUID] = set()

@@ -7,10 +7,11 @@ The token fences one claim: each call of `claim` needs a new token. A statement 
 arrives late matches no row, even if the same worker has claimed the delivery again.
 """
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
@@ -32,19 +33,31 @@ SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease A
 FROM due WHERE delivery.id = due.id
 RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts
 """
-CLAIM_FRESH = Statement(CLAIM.format(suspects="= 0"))
-CLAIM_SUSPECT = Statement(CLAIM.format(suspects="> 0"))
+
+
+class ClaimedRow(NamedTuple):
+    seq: int
+    id: UUID
+    contributor_id: UUID
+    attempts: int
+
+
+CLAIM_FRESH = Statement(CLAIM.format(suspects="= 0"), ClaimedRow)
+CLAIM_SUSPECT = Statement(CLAIM.format(suspects="> 0"), ClaimedRow)
 
 # Rows are found by id alone: with a condition on the state the planner may scan a partial index that holds everything ever
 # claimed until it is vacuumed (5 ms per window instead of 2).
-MARK_SENDING = Statement("""
+MARK_SENDING = Statement(
+    """
 WITH ours AS MATERIALIZED (
     SELECT id, state FROM clay.clay_push_log
     WHERE id = ANY(CAST(:ids AS uuid[])) AND claim_token = :token FOR UPDATE SKIP LOCKED)
 UPDATE clay.clay_push_log AS delivery SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
 FROM ours WHERE delivery.id = ours.id AND ours.state = 'claimed'
 RETURNING delivery.id
-""")
+""",
+    UUID,
+)
 
 RELEASE = Statement("""
 WITH ours AS MATERIALIZED (
@@ -54,13 +67,21 @@ UPDATE clay.clay_push_log AS delivery SET state = 'waiting', claim_token = NULL,
 FROM ours WHERE delivery.id = ours.id
 """)
 
+
+class _NextDue(NamedTuple):
+    seconds: Decimal | None
+
+
 # One due delivery decides; only without one must all be read.
-NEXT_DUE = Statement("""
+NEXT_DUE = Statement(
+    """
 SELECT CASE WHEN EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = :job_id AND state = 'waiting' AND due_at <= now())
             THEN 0.0
             ELSE (SELECT extract(epoch FROM min(due_at) - now()) FROM clay.clay_push_log
-                  WHERE job_id = :job_id AND state = 'waiting') END
-""")
+                  WHERE job_id = :job_id AND state = 'waiting') END AS seconds
+""",
+    _NextDue,
+)
 
 
 @dataclass(slots=True)
@@ -82,26 +103,22 @@ async def claim(
     """
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = await (CLAIM_SUSPECT if suspects else CLAIM_FRESH).rows(connection, values)
-    return [
-        Claimed(delivery_id, lead_id, attempts, token)
-        for _, delivery_id, lead_id, attempts in sorted(rows, key=operator.itemgetter(0))
-    ]
+    return [Claimed(row.id, row.contributor_id, row.attempts, token) for row in sorted(rows)]
 
 
 async def mark_sending(
     connection: Connection, token: UUID, delivery_ids: Sequence[UUID], lease: timedelta
 ) -> set[UUID]:
     """Mark claimed deliveries; if the worker dies now they become `unknown`. Returns the marked ones; only they may be sent."""
-    marked = await MARK_SENDING.rows(connection, {"ids": delivery_ids, "token": token, "lease": lease})
-    return {delivery_id for (delivery_id,) in marked}
+    return set(await MARK_SENDING.rows(connection, {"ids": delivery_ids, "token": token, "lease": lease}))
 
 
 async def release(connection: Connection, token: UUID, delivery_ids: Sequence[UUID]) -> None:
     """Release deliveries that were claimed, or marked and certainly not sent."""
-    await RELEASE.rows(connection, {"ids": delivery_ids, "token": token})
+    await RELEASE.execute(connection, {"ids": delivery_ids, "token": token})
 
 
 async def seconds_to_next_delivery(connection: Connection, job_id: UUID) -> float | None:
     """Seconds until the job's next waiting delivery is due (0: now); None: no delivery waits."""
-    [[seconds]] = await NEXT_DUE.rows(connection, {"job_id": job_id})
+    seconds = (await NEXT_DUE.one(connection, {"job_id": job_id})).seconds
     return None if seconds is None else float(seconds)

@@ -19,12 +19,30 @@ CHANNEL = "clay_push_jobs"
 
 log = logs.get(__name__)
 
-LOCK_JOBS = Statement("""
+
+class _LockedJob(NamedTuple):
+    id: UUID
+    cancelled: bool
+
+
+LOCK_JOBS = Statement(
+    """
 SELECT id, cancel_requested_at IS NOT NULL AS cancelled FROM clay.push_jobs
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
-""")
+""",
+    _LockedJob,
+)
+
+
+class _Added(NamedTuple):
+    nothing_left: bool | None
+    """Whether a job has no delivery left; None without a job."""
+    notified: int
+
+
 # One statement: every batch of results runs it.
-ADD = Statement(f"""
+ADD = Statement(
+    f"""
 WITH added AS (
     UPDATE clay.push_jobs AS job
     SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
@@ -33,8 +51,10 @@ WITH added AS (
                 CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown)
     WHERE job.id = moved.id
     RETURNING job.id, success_count + failed_count + skipped_count = lead_count AS nothing_left)
-SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) FROM added
-""")
+SELECT bool_or(nothing_left) AS nothing_left, count(pg_notify('{CHANNEL}', CAST(id AS text))) AS notified FROM added
+""",
+    _Added,
+)
 
 
 class FinishedJob(NamedTuple):
@@ -83,7 +103,7 @@ class Counts:
 async def lock_jobs(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Lock these push jobs, before any of their deliveries. Returns those that are cancelled."""
     rows = await LOCK_JOBS.rows(connection, {"ids": sorted(job_ids)})
-    return frozenset(job_id for job_id, cancelled in rows if cancelled)
+    return frozenset(row.id for row in rows if row.cancelled)
 
 
 async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
@@ -91,7 +111,7 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
     if not counts:
         return
     ids = sorted(counts)
-    [[nothing_left, _]] = await ADD.rows(
+    added = await ADD.one(
         connection,
         {
             "ids": ids,
@@ -101,12 +121,12 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
             "unknown": [counts[job].unknown for job in ids],
         },
     )
-    if not nothing_left:
+    if not added.nothing_left:
         return
     for job in await FINISH.rows(connection, {"ids": ids}):
         # Logged before the commit: a commit that fails and is repeated logs it twice, which is better than never.
         log.info(
-            "push_job.finished", job_id=str(job.id), asked_by_request=job.request_id, status=job.status, leads=job.lead_count,
+            "push_job.finished", job_id=str(job.id), accepted_by_request=job.request_id, status=job.status, leads=job.lead_count,
             success=job.success_count, failed=job.failed_count, skipped=job.skipped_count, unknown=job.unknown_count,
         )  # fmt: skip
 
@@ -114,9 +134,9 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
 async def add_pages(connection: Connection, pages: Mapping[UUID, int]) -> None:
     """Count the POSTs that a web page answered, by push job; the jobs are locked."""
     if pages:
-        await ADD_PAGES.rows(connection, {"ids": list(pages), "pages": list(pages.values())})
+        await ADD_PAGES.execute(connection, {"ids": list(pages), "pages": list(pages.values())})
 
 
 async def notify(connection: Connection, job_ids: Iterable[UUID]) -> None:
     """Notify the live feeds of these jobs when this transaction commits."""
-    await NOTIFY.rows(connection, {"ids": list(job_ids)})
+    await NOTIFY.execute(connection, {"ids": list(job_ids)})

@@ -4,15 +4,12 @@ Accepting a push, its second check after the insert, the preview, the lead list 
 `changed_leads` decides which leads in Clay have changed: that compares payloads, which SQL cannot.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, case, func, literal, null, or_, select, text, true
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, func, literal, null, or_, select, true
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.clay.cause import Cause
@@ -53,8 +50,8 @@ class Resend:
     in_clay: bool = False
     maybe_in_clay: bool = False
     after_job: UUID | None = None
-    """For a retry of this push job: only what happened to a lead after its delivery there counts, because that job meant to
-    send it despite everything before. A lead has one live delivery per destination at a time, so `seq` orders these."""
+    """For a retry of this push job: only later deliveries of a lead count, because that job was to send it regardless of earlier
+    ones. A lead has one live delivery per destination at a time, so `seq` orders them."""
 
     @classmethod
     def all(cls) -> "Resend":
@@ -93,7 +90,7 @@ def as_sql(condition: ColumnElement[bool]) -> str:
 
 def eligibility(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resend: Resend) -> CTE:
     """The selected leads, each with the cause that skips it, or null. Queued leads have none: see `queued_leads`."""
-    selected = leads.cte("asked").prefix_with("MATERIALIZED", dialect="postgresql")
+    selected = leads.cte("selected").prefix_with("MATERIALIZED", dialect="postgresql")
     sent = select(
         LOG.c.contributor_id,
         func.bool_or(is_in_clay(LOG)).label("in_clay"),
@@ -116,7 +113,7 @@ def eligibility(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resen
             selected.c.lead_id, selected.c.project_id,
             func.left(selected.c.username, NAME_LENGTH).label("username"),
             func.left(selected.c.full_name, NAME_LENGTH).label("full_name"),
-            case(  # an erased lead is skipped whatever the request resends
+            case(  # an erased lead is skipped even if the request resends it
                 (is_erased(selected.c.lead_id, org_id), literal(Cause.ERASED.value, Text())),
                 else_=_skip_cause(history, resend),
             ).label("cause"),
@@ -181,58 +178,3 @@ def push_history(leads: CTE, org_id: UUID, clay_table: ClayTable) -> CTE:
         .group_by(LOG.c.contributor_id)
         .cte("past")
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LeadState:
-    """What Clay has of one lead, and the push job that shows it. Never `changed` or `erased`: see `changed_leads`."""
-
-    state: ClayState
-    job_id: UUID | None
-    pushed_at: datetime | None
-    """When Clay last accepted it for this Clay table."""
-    in_clay: bool
-    """True also while the lead is queued again."""
-
-
-def _newest(columns: str, condition: str, name: str) -> str:
-    """The newest delivery of a lead for this Clay table that meets the condition."""
-    return f"""LEFT JOIN LATERAL (SELECT {columns} FROM clay.clay_push_log
-    WHERE org_id = :org_id AND contributor_id = lead.id AND {condition} AND destination_id = :destination_id AND table_epoch = :table_epoch
-    ORDER BY seq DESC LIMIT 1) AS {name} ON true"""
-
-
-STATES = text(f"""
-SELECT lead.id,
-       live.job_id AS live_job_id,
-       success.job_id AS success_job_id, success.pushed_at,
-       unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
-FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
-LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
-    WHERE org_id = :org_id AND destination_id = :destination_id AND contributor_id = lead.id AND {as_sql(is_queued(LOG))} LIMIT 1) AS live ON true
-{_newest("job_id, pushed_at", as_sql(is_in_clay(LOG)), "success")}
-{_newest("job_id", as_sql(is_maybe_in_clay(LOG)), "unsure")}
-{_newest("job_id", "status IN ('success', 'failed')", "last")}
-{_newest("job_id", "uncertain_attempts > 0", "tried")}
-""")
-
-
-async def read_lead_states(
-    connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID], clay_table: ClayTable
-) -> dict[UUID, LeadState]:
-    """One entry for each of `lead_ids`."""
-    values = {"org_id": org_id, "lead_ids": list(lead_ids), "destination_id": clay_table.destination_id,
-              "table_epoch": clay_table.epoch}  # fmt: skip
-    found: dict[UUID, LeadState] = {}
-    for row in await connection.execute(STATES, values):
-        # First match. A lead cancelled after a 5xx was sent, so the last case is `maybe_in_clay`, and not `never`.
-        cases = (
-            (ClayState.QUEUED, row.live_job_id),
-            (ClayState.IN_CLAY, row.success_job_id),
-            (ClayState.MAYBE_IN_CLAY, row.unsure_job_id),
-            (ClayState.FAILED, row.last_job_id),
-            (ClayState.MAYBE_IN_CLAY, row.tried_job_id),
-        )
-        state, job_id = next((each for each in cases if each[1] is not None), (ClayState.NEVER, None))
-        found[row.id] = LeadState(state, job_id, row.pushed_at, row.success_job_id is not None)
-    return found

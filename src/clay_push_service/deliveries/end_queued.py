@@ -5,12 +5,13 @@ finds no row to mark.
 """
 
 from collections import defaultdict
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.states import DeliveryStatus
 
@@ -21,10 +22,20 @@ SET status = :status, state = 'done', cause = :cause, claim_token = NULL, lease_
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state IN ('waiting', 'claimed')
 """
 COUNTED = "WITH ended AS ({end} RETURNING job_id) SELECT job_id, count(*) AS ended FROM ended GROUP BY job_id"
-END_OF_JOBS = text(COUNTED.format(end=END))
-LIVE_JOBS = text("""
+
+
+class _EndedCount(NamedTuple):
+    job_id: UUID
+    ended: int
+
+
+END_OF_JOBS = Statement(COUNTED.format(end=END), _EndedCount)
+LIVE_JOBS = Statement(
+    """
 SELECT id FROM clay.push_jobs WHERE destination_version_id = :version_id AND status IN ('pending', 'running')
-""")
+""",
+    UUID,
+)
 
 
 async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Cause) -> dict[UUID, int]:
@@ -34,8 +45,8 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
     """
     await counters.lock_jobs(connection, job_ids)
     status = DeliveryStatus.SKIPPED if cause is Cause.CANCELLED else DeliveryStatus.FAILED
-    rows = await connection.execute(
-        END_OF_JOBS,
+    rows = await END_OF_JOBS.rows(
+        connection,
         {
             "job_ids": job_ids,
             "status": status,
@@ -44,7 +55,7 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
             "maybe_sent": MAYBE_SENT,
         },
     )
-    ended: dict[UUID, int] = {row.job_id: row.ended for row in rows}
+    ended = {row.job_id: row.ended for row in rows}
     counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     for job_id in job_ids:
         count = ended.get(job_id, 0)
@@ -59,5 +70,5 @@ async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, c
 
     Never call it in a transaction that has locked the version (see the lock order in `deliveries.counters`).
     """
-    jobs = [row.id for row in await connection.execute(LIVE_JOBS, {"version_id": version_id})]
+    jobs = list(await LIVE_JOBS.rows(connection, {"version_id": version_id}))
     return sum((await end_queued(connection, jobs, cause)).values()) if jobs else 0

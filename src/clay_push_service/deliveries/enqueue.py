@@ -7,6 +7,7 @@ the insert, another push's delivery may be inserted and end.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Uuid, case, func, insert, literal, null, select, text
@@ -14,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.eligibility import SENT_MEANWHILE, Resend, eligibility
 from clay_push_service.deliveries.suppression import erased_reference
 from clay_push_service.deliveries.table import LOG
@@ -21,7 +23,7 @@ from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
-SKIP_SENT_MEANWHILE = text(f"""
+SKIP_SENT_MEANWHILE = Statement(f"""
 UPDATE clay.clay_push_log AS delivery
 SET status = 'skipped', state = 'done', cause = history.cause, finished_at = now(),
     error_message = CASE history.cause WHEN 'already_in_clay' THEN :in_clay ELSE :maybe_in_clay END
@@ -29,7 +31,17 @@ FROM ({SENT_MEANWHILE}) AS history
 WHERE delivery.job_id = ANY(CAST(:job_ids AS uuid[])) AND delivery.state = 'waiting'
   AND delivery.contributor_id = history.contributor_id
 """)
-COUNT = text("""
+
+
+class _JobCount(NamedTuple):
+    id: UUID
+    lead_count: int
+    skipped_count: int
+    main_cause: str | None
+
+
+COUNT = Statement(
+    """
 UPDATE clay.push_jobs AS job
 SET lead_count = counted.leads, skipped_count = counted.skipped, updated_at = now()
 FROM (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'skipped') AS skipped,
@@ -37,7 +49,9 @@ FROM (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE status = 'skipped
       FROM clay.clay_push_log WHERE job_id = ANY(CAST(:job_ids AS uuid[])) GROUP BY job_id) AS counted
 WHERE job.id = counted.job_id
 RETURNING job.id, lead_count, skipped_count, counted.main_cause
-""")
+""",
+    _JobCount,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +119,8 @@ async def queue_leads(
     )  # fmt: skip
     await connection.execute(skipped)
     job_ids = list(jobs.values())
-    await connection.execute(
-        SKIP_SENT_MEANWHILE,
+    await SKIP_SENT_MEANWHILE.execute(
+        connection,
         {
             "job_ids": job_ids,
             "destination_id": clay_table.destination_id,
@@ -118,7 +132,7 @@ async def queue_leads(
             "maybe_in_clay": EXPLANATIONS[Cause.MAYBE_IN_CLAY].message,
         },
     )
-    rows = await connection.execute(COUNT, {"job_ids": job_ids})
+    rows = await COUNT.rows(connection, {"job_ids": job_ids})
     return {
         row.id: QueuedCount(
             row.lead_count, row.skipped_count, None if row.main_cause is None else Cause(row.main_cause)

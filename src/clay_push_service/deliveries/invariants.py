@@ -6,17 +6,18 @@ Each check is a statement that returns the ids of rows that violate it; no rows 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
 
 SAMPLE = 3
-READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+READ_ONLY = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 STATEMENT_SECONDS = 600
-NO_TIMEOUT = text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+NO_TIMEOUT = Statement(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +116,23 @@ CHECKS: Sequence[Check] = (
 )  # fmt: skip
 
 
+class _BrokenRow(NamedTuple):
+    broken: int
+    """The number of all rows that violate the check."""
+    id: str
+
+
 async def verify(connection: AsyncConnection, patience: timedelta) -> list[Violation]:
     """Run every check. `patience`: the time of several sweeps, in which another worker takes over a lost worker's leads.
 
     Call it in a new transaction: it makes it read-only with one snapshot, so that nothing changes between two checks.
     """
-    await connection.execute(READ_ONLY)
-    await connection.execute(NO_TIMEOUT)
+    await READ_ONLY.execute(connection)
+    await NO_TIMEOUT.execute(connection)
     found = []
     for check in CHECKS:
-        statement = text(
-            f"SELECT count(*) OVER () AS broken, id::text AS id FROM ({check.breaks}) AS found LIMIT {SAMPLE}"
-        )
-        rows = (
-            await connection.execute(statement, {"patience": patience} if ":patience" in check.breaks else {})
-        ).all()
+        sql = f"SELECT count(*) OVER () AS broken, id::text AS id FROM ({check.breaks}) AS found LIMIT {SAMPLE}"
+        rows = await Statement(sql, _BrokenRow).rows(connection, {"patience": patience})
         if rows:
             found.append(Violation(check, rows[0].broken, tuple(row.id for row in rows)))
     return found

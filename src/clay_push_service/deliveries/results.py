@@ -27,7 +27,8 @@ STATUS_AFTER = {
     Verdict.WAIT: DeliveryStatus.PENDING,
 }
 # The values that many results share are sent once, as a kind: nearly always all results are of one kind.
-WRITE = Statement("""
+WRITE = Statement(
+    """
 UPDATE clay.clay_push_log AS delivery
 SET status = kind.status, state = kind.state, cause = kind.cause,
     uncertain_attempts = delivery.uncertain_attempts + kind.uncertain,
@@ -52,7 +53,9 @@ JOIN unnest(CAST(:tokens AS uuid[]), CAST(:earlier AS integer[]), CAST(:statuses
      ON kind.number = result.kind
 WHERE delivery.id = result.id AND delivery.claim_token = kind.token AND delivery.attempts = kind.earlier
 RETURNING delivery.id
-""")
+""",
+    UUID,
+)
 
 
 @dataclass(slots=True)
@@ -183,7 +186,7 @@ async def _write(
             "maybe_sent": MAYBE_SENT,
         },
     )
-    return {delivery_id for (delivery_id,) in rows}
+    return set(rows)
 
 
 async def _update_destinations(

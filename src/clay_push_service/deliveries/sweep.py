@@ -6,14 +6,14 @@ Every worker sweeps, one at a time. All times are of the database's clock.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.destinations.quota import add_submissions_of_jobs
 
@@ -29,18 +29,40 @@ STUCK_SECONDS = 300
 LOGGED_IDS = 100
 """Delivery ids in one log line; a worker has at most a window of them in flight per push job."""
 
-ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))")
-EXPIRED = text("""
+ONE_AT_A_TIME = Statement("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))", bool)
+EXPIRED = Statement(
+    """
 SELECT DISTINCT job_id FROM clay.clay_push_log WHERE state IN ('sending', 'claimed') AND lease_until < now()
-""")
-UNKNOWN = text("""
+""",
+    UUID,
+)
+
+
+class _EndedDelivery(NamedTuple):
+    id: UUID
+    job_id: UUID
+
+
+UNKNOWN = Statement(
+    """
 UPDATE clay.clay_push_log
 SET status = 'failed', state = 'done', cause = 'unknown', error_message = :message, attempts = attempts + 1,
     uncertain_attempts = uncertain_attempts + 1, claim_token = NULL, lease_until = NULL, finished_at = now()
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'sending' AND lease_until < now()
 RETURNING id, job_id
-""")
-RETURNED = text("""
+""",
+    _EndedDelivery,
+)
+
+
+class _ReturnedDelivery(NamedTuple):
+    id: UUID
+    job_id: UUID
+    status: str
+
+
+RETURNED = Statement(
+    """
 UPDATE clay.clay_push_log
 SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     status = CASE WHEN lost_claims + 1 >= :poison THEN 'failed' ELSE 'pending' END,
@@ -52,24 +74,32 @@ SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
 RETURNING id, job_id, status
-""")
-IDLE = text(f"""
+""",
+    _ReturnedDelivery,
+)
+IDLE = Statement(
+    f"""
 SELECT id FROM clay.push_jobs AS job
 WHERE status IN ('pending', 'running') AND coalesce(drained_at, created_at) < now() - :idle * interval '1 second'
   AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting' AND due_at <= now())
   AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
                   WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND args ->> 'job_id' = CAST(job.id AS text)
                     AND (scheduled_at IS NULL OR scheduled_at <= now() + :soon * interval '1 second'))
-""")
-STUCK = text(f"""
+""",
+    UUID,
+)
+STUCK = Statement(
+    f"""
 DELETE FROM clay.procrastinate_jobs AS job
 WHERE status = 'doing' AND task_name = '{queue.DRAIN}'
   AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_events AS event
                   WHERE event.job_id = job.id AND event.at > now() - :stuck * interval '1 second')
 RETURNING id
-""")
-OLD_KEYS = text("DELETE FROM clay.idempotency_keys WHERE created_at < now() - interval '24 hours'")
-OLD_WORKERS = text("DELETE FROM clay.workers WHERE seen_at < now() - interval '1 hour'")
+""",
+    int,
+)
+OLD_KEYS = Statement("DELETE FROM clay.idempotency_keys WHERE created_at < now() - interval '24 hours'")
+OLD_WORKERS = Statement("DELETE FROM clay.workers WHERE seen_at < now() - interval '1 hour'")
 
 log = logs.get(__name__)
 
@@ -88,40 +118,38 @@ class Swept:
 
 async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> Swept:
     """Run one sweep, in one transaction; does nothing while another worker sweeps."""
-    if not (await connection.execute(ONE_AT_A_TIME)).scalar_one():
+    if not await ONE_AT_A_TIME.one(connection):
         return Swept()
     counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
-    expired = (await connection.execute(EXPIRED)).scalars().all()
+    expired = await EXPIRED.rows(connection)
     await counters.lock_jobs(connection, expired)
     values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
-    lost = (await connection.execute(UNKNOWN, values)).all()
+    lost = await UNKNOWN.rows(connection, values)
     for row in lost:
         counts[row.job_id].failed += 1
         counts[row.job_id].unknown += 1
     posts = {job_id: each.unknown for job_id, each in counts.items()}
-    returned = (
-        await connection.execute(
-            RETURNED,
-            {
-                "job_ids": expired,
-                "poison": LOST_CLAIMS_TO_POISON,
-                "message": EXPLANATIONS[Cause.POISON].message,
-                "maybe_sent": MAYBE_SENT,
-            },
-        )
-    ).all()
+    returned = await RETURNED.rows(
+        connection,
+        {
+            "job_ids": expired,
+            "poison": LOST_CLAIMS_TO_POISON,
+            "message": EXPLANATIONS[Cause.POISON].message,
+            "maybe_sent": MAYBE_SENT,
+        },
+    )
     poison = [row for row in returned if row.status == "failed"]
-    for row in poison:
-        counts[row.job_id].failed += 1
+    for delivery in poison:
+        counts[delivery.job_id].failed += 1
     await counters.add(connection, counts)
     await add_submissions_of_jobs(connection, posts)
-    idle = (await connection.execute(IDLE, {"idle": idle_seconds, "soon": SOON_SECONDS})).scalars()
+    idle = await IDLE.rows(connection, {"idle": idle_seconds, "soon": SOON_SECONDS})
     wakes = {row.job_id for row in returned} | set(idle)
     for job_id in wakes:
         await queue.wake(connection, job_id)
-    stuck = (await connection.execute(STUCK, {"stuck": STUCK_SECONDS})).scalars().all()
-    await connection.execute(OLD_KEYS)
-    await connection.execute(OLD_WORKERS)
+    stuck = await STUCK.rows(connection, {"stuck": STUCK_SECONDS})
+    await OLD_KEYS.execute(connection)
+    await OLD_WORKERS.execute(connection)
     swept = Swept(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
     for kind in ("unknown", "returned", "poison", "woken", "stuck"):
         metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
@@ -133,7 +161,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     return swept
 
 
-def _log_ids(event: str, rows: Sequence[Row[Any]]) -> None:
+def _log_ids(event: str, rows: Sequence[_EndedDelivery | _ReturnedDelivery]) -> None:
     """Log which deliveries are not sent again: one line per push job, with the ids that its page and its CSV show."""
     by_job: defaultdict[UUID, list[str]] = defaultdict(list)
     for row in rows:

@@ -1,11 +1,11 @@
-"""A requested change of an organization's Clay settings: omitted fields and masked secrets are unchanged."""
+"""The requested change of an organization's Clay settings: omitted fields and masked secrets are unchanged."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
 BULLET = "•"
-"""Occurs in masked values only: neither a webhook URL nor a token can contain it."""
+"""Occurs only in masked values: a webhook URL or a token cannot contain it."""
 
 
 class Keep(Enum):
@@ -31,7 +31,7 @@ class ConfigChange:
     new_table: bool = False
 
     def __repr__(self) -> str:
-        return "ConfigChange(…)"  # it holds secrets
+        return "ConfigChange(…)"  # it contains secrets
 
 
 def or_stored(given: Value | Keep, stored: Value) -> Value:

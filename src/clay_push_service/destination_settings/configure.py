@@ -31,14 +31,15 @@ async def configure(
     source: str = "api",
     settles: UUID | None = None,
 ) -> None:
-    """Check, look up and save. Holds no connection while the name is looked up.
+    """Check the change, resolve the host and save. Holds no connection while the host is resolved.
 
-    Raises 422 `webhook_blocked` for what the guard refuses, 422 for what is not valid, 409 `config_changed` when another
-    request has just changed it. Saving the stored URL or token again, written out, opens a closed or waiting destination.
+    Raises 422 `webhook_blocked` if the guard refuses the URL, 422 for an invalid value, 409 `config_changed` if another
+    request has changed the settings meanwhile. Saving the stored URL or token again, unmasked, opens a closed or waiting
+    destination.
     """
     async with database.transaction() as connection:
         seen = await read_destination(connection, box, org_id)
-    checked, written_out = _url_of(change, seen.webhook if seen else None, policy)
+    checked, unmasked = _url_of(change, seen.webhook if seen else None, policy)
     try:
         internal = await is_internal(checked, policy, resolver)
     except BlockedError as error:
@@ -46,8 +47,8 @@ async def configure(
     rate = change.rate_limit_ms
     if not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS and not internal:
         raise InvalidError(
-            "Clay takes 10 requests/s per workspace, so the delay between two leads cannot be shorter than"
-            f" {LEAST_RATE_LIMIT_MS} ms. Only a webhook in an allowed internal network may have less.",
+            "Clay accepts 10 requests/s per workspace, so the delay between two leads cannot be shorter than"
+            f" {LEAST_RATE_LIMIT_MS} ms. Only a webhook in an allowed internal network may have a shorter delay.",
             errors=[
                 {
                     "field": "rate_limit_ms",
@@ -60,16 +61,14 @@ async def configure(
         current = await read_destination(connection, box, org_id, lock=True)
         if current is None or current.version_id != (seen.version_id if seen else None):
             raise ConflictError(
-                "Another request has just changed the Clay settings: read them again.", code="config_changed"
+                "Another request has changed the Clay settings. Read them again.", code="config_changed"
             )
-        save = SaveConfig(
-            connection, box, org_id, actor, source, change, current, checked, written_out, internal, settles
-        )
+        save = SaveConfig(connection, box, org_id, actor, source, change, current, checked, unmasked, internal, settles)
         await save.run()
 
 
 def blocked(error: BlockedError) -> InvalidError:
-    """The guard's refusal as a caller sees it."""
+    """Return the guard's refusal as the 422 for the caller."""
     return InvalidError(
         error.detail,
         code="webhook_blocked",
@@ -79,24 +78,24 @@ def blocked(error: BlockedError) -> InvalidError:
 
 
 def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy) -> tuple[CheckedUrl, bool]:
-    """The URL to be stored, and whether the caller wrote it out."""
+    """Return the URL to store, and whether the caller sent it unmasked."""
     given = change.webhook_url
     masked = not isinstance(given, Keep) and BULLET in given
     if masked and (webhook is None or given != webhook.url_mask):
         raise InvalidError(
-            "This is a masked URL, and not that of the stored one: paste the whole webhook URL from Clay.",
-            errors=[{"field": "webhook_url", "message": "A masked URL other than the stored one"}],
+            "This masked URL does not match the stored webhook. Paste the complete webhook URL from Clay.",
+            errors=[{"field": "webhook_url", "message": "does not match the stored webhook"}],
         )
-    written_out = not isinstance(given, Keep) and not masked
+    unmasked = not isinstance(given, Keep) and not masked
     stored = None if webhook is None else webhook.url
     if isinstance(given, Keep) or masked:
         if webhook is None or webhook.url is None:
             raise InvalidError(
-                "Paste the webhook URL of your Clay table: there is none stored that can be used.",
+                "No usable webhook URL is stored. Paste the webhook URL of your Clay table.",
                 errors=[{"field": "webhook_url", "message": "is required"}],
             )
         given = webhook.url
     try:
-        return check_new_url(given, policy, stored), written_out
+        return check_new_url(given, policy, stored), unmasked
     except BlockedError as error:
         raise blocked(error) from None

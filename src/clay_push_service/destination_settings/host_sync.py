@@ -217,7 +217,7 @@ class _Change:
         )
         save = SaveConfig(
             self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
-            written_out=not decision.is_present, internal=is_internal_address(checked, self.settings),
+            unmasked=not decision.is_present, internal=is_internal_address(checked, self.settings),
         )  # fmt: skip
         await save.run()
 

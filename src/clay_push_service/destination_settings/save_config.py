@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
+from clay_push_service.database.statement import Statement
 from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep, or_stored
 from clay_push_service.destination_settings.pending_webhook import settle_pending
 from clay_push_service.destination_settings.webhook_form import Form, form_of
@@ -26,12 +26,12 @@ CHANGED = "The Clay settings have changed since you read them: read them again."
 DEFAULT_QUOTA_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""
 
-ENSURE = text("""
+ENSURE = Statement("""
 INSERT INTO clay.destinations (org_id, workspace_id)
 SELECT org_id, id FROM clay.workspaces WHERE org_id = :org_id AND is_default
 ON CONFLICT (org_id) WHERE is_default DO NOTHING
 """)
-UPDATE_DESTINATION = text("""
+UPDATE_DESTINATION = Statement("""
 UPDATE clay.destinations
 SET version_id = :version_id, table_name = :table_name, table_epoch = :table_epoch,
     url_since_version = CASE WHEN CAST(:new_url AS boolean) THEN version.number ELSE url_since_version END,
@@ -45,7 +45,7 @@ WHERE destinations.org_id = :org_id AND destinations.id = :id AND version.org_id
 async def ensure_destination(connection: AsyncConnection, org_id: UUID) -> None:
     """Create the organization's default destination with its workspace, if it has none."""
     await ensure_default_workspace(connection, org_id)
-    await connection.execute(ENSURE, {"org_id": org_id})
+    await ENSURE.execute(connection, {"org_id": org_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class _Wanted:
 class SaveConfig:
     """One change of a locked destination, in the caller's transaction.
 
-    `checked`: a URL that the guard has passed, `written_out` by the caller or the stored one; `internal`: it leads into an
-    allowed network.
+    `checked`: a URL that the guard allows. `unmasked`: the caller sent it in full; otherwise it is the stored one. `internal`:
+    it leads into an allowed network.
     """
 
     connection: AsyncConnection
@@ -76,10 +76,10 @@ class SaveConfig:
     change: ConfigChange
     current: StoredDestination
     checked: CheckedUrl
-    written_out: bool
+    unmasked: bool
     internal: bool
     settles: UUID | None = None
-    """The change found in the host's settings that this one confirms; None: a URL that is written out settles whatever waits."""
+    """The change found in the host's settings that this one confirms; None: an unmasked URL deletes any pending change."""
 
     async def run(self) -> None:
         current, old = self.current, self.current.webhook
@@ -91,7 +91,7 @@ class SaveConfig:
             version_id, changed["version"] = await self._new_version(wanted, meter)
         else:
             version_id = old.version_id
-            if self._asks_to_open() and await reopen_saved(self.connection, self.org_id, version_id):
+            if self._reopens_destination() and await reopen_saved(self.connection, self.org_id, version_id):
                 changed["reopened"] = True
         if not changed:
             return
@@ -108,15 +108,15 @@ class SaveConfig:
             "new_url": "webhook_url" in changed,
             "new_table": self.change.new_table,
         }
-        await self.connection.execute(UPDATE_DESTINATION, values)
+        await UPDATE_DESTINATION.execute(self.connection, values)
         if "rate_limit_ms" in changed:
             await set_rate(self.connection, current.workspace, wanted.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
 
     async def _settle(self) -> None:
-        """Raises 409 `config_changed` when another change has taken the place of the one that is confirmed."""
-        if not self.written_out:
+        """Delete the pending change. Raises 409 `config_changed` if the one to be confirmed has been replaced by another."""
+        if not self.unmasked:
             return
         settled = await settle_pending(self.connection, self.org_id, self.settles)
         if self.settles is not None and not settled:
@@ -126,7 +126,7 @@ class SaveConfig:
             await audit(self.connection, self.org_id, self.actor, action)
 
     async def _meter(self) -> Meter | None:
-        """The URL's meter, shared by all its versions; None: the organization never had this URL."""
+        """The URL's meter, shared by all its versions; None if the organization never had this URL."""
         old, url = self.current.webhook, str(self.checked.url)
         if old is not None and old.url == url:
             await adopt(self.connection, self.org_id, old.meter.id, url)
@@ -137,9 +137,8 @@ class SaveConfig:
         known = meter or (old.meter if old else None)
         url = str(self.checked.url)
         rate_limit_ms = or_stored(change.rate_limit_ms, self.current.rate_limit_ms)
-        if (
-            not self.internal
-        ):  # the old URL was internal and the new one is not, or a release before this check saved it
+        # A low rate is stored if the old URL was internal, or an earlier release saved it.
+        if not self.internal:
             rate_limit_ms = max(rate_limit_ms, LEAST_RATE_LIMIT_MS) if rate_limit_ms else DEFAULT_RATE_LIMIT_MS
         return _Wanted(
             url=url,
@@ -162,7 +161,7 @@ class SaveConfig:
             found["table_name"] = wanted.table_name
         if current.rate_limit_ms != wanted.rate_limit_ms:
             found["rate_limit_ms"] = wanted.rate_limit_ms
-        # Only a count that the caller set: `verify` checks the meter from there on.
+        # Only a count that the caller set: `verify` checks the meter from this entry on.
         if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != wanted.quota_used:
             found["quota_used"] = wanted.quota_used
         if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != wanted.quota_limit:
@@ -182,9 +181,9 @@ class SaveConfig:
         now = self.checked.url
         return old.token if (before.scheme, before.host, before.port) == (now.scheme, now.host, now.port) else None
 
-    def _asks_to_open(self) -> bool:
+    def _reopens_destination(self) -> bool:
         token = self.change.webhook_token
-        return self.written_out or (isinstance(token, str) and BULLET not in token)
+        return self.unmasked or (isinstance(token, str) and BULLET not in token)
 
     async def _new_version(self, wanted: "_Wanted", meter: Meter | None) -> tuple[UUID, int]:
         version_id = uuid4()

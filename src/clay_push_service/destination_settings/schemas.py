@@ -19,26 +19,29 @@ from clay_push_service.states import DestinationState
 
 MAX_TOKEN_CHARACTERS = 512
 MAX_VERSION = 2**31 - 1
-ODD_FORM = "The webhook URL does not have the form of Clay's (https://api.clay.com/v3/sources/webhook/…). Test it before you push."
+UNUSUAL_FORM = (
+    "The webhook URL does not have the form of a Clay webhook URL (https://api.clay.com/v3/sources/webhook/…)."
+    " Test it before you push."
+)
 MAX_QUOTA = 1_000_000_000
-"""Far beyond any webhook, and within the column."""
+"""More than any webhook has; fits the column."""
 
 
 def _printable_ascii(value: str) -> str:
     if BULLET not in value and not (value.isascii() and value.isprintable()):
-        raise ValueError("must hold printable ASCII characters only, as an HTTP header does")
+        raise ValueError("must contain only printable ASCII characters, because it is sent as an HTTP header")
     if TOKEN_HEADER in value.lower():
-        raise ValueError(f"must be the token alone, without the header's name {TOKEN_HEADER}")
+        raise ValueError(f"must be the token without the header name {TOKEN_HEADER}")
     return value
 
 
 def _on_one_line(value: str) -> str:
     if any(character < " " or character == "\x7f" for character in value):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return value
 
 
-def _nothing() -> None:
+def _none() -> None:
     return None
 
 
@@ -56,7 +59,7 @@ _MASKED = "https://api.clay.com/v3/…/••••950e"
 
 
 class ConfigUpdate(BaseModel):
-    """Omitted fields are unchanged. A new URL or token makes a new version; queued leads keep the old one."""
+    """Omitted fields are unchanged. A new URL or token creates a new version; queued leads keep the previous one."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -66,34 +69,33 @@ class ConfigUpdate(BaseModel):
 
     webhook_url: Url = Field(
         default_factory=str,  # a factory, here and below: the schema must not show a default for an omitted field
-        description="Write only; needed the first time. The masked value sent back changes nothing. The stored URL, written"
-        " out again, opens a closed destination.",
+        description="Write-only; required the first time. Sending the masked value changes nothing. Sending the stored URL"
+        " unmasked opens a closed destination.",
         examples=[_URL],
     )
     webhook_token: Token | None = Field(
-        default_factory=_nothing,
-        description="Write only: the webhook source's auth token. null removes it, a masked value keeps it. Omitted, it"
-        " is kept while the webhook stays at the same host.",
+        default_factory=_none,
+        description="Write-only: the auth token of the webhook source. null removes it; a masked value keeps it. An omitted"
+        " token is kept while the webhook stays at the same host.",
         examples=["s3cret-token"],
     )
     table_name: TableName | None = Field(
-        default_factory=_nothing, description="For display only.", examples=["Inbound leads"]
+        default_factory=_none, description="For display only.", examples=["Inbound leads"]
     )
     rate_limit_ms: Annotated[StrictInt, Field(ge=0, le=60_000)] = Field(
         default_factory=int,
-        description="Milliseconds between two leads; 200 at first. Less than 100 (Clay takes 10 requests/s per workspace) or 0"
-        " (no pace) only for an allowed internal network.",
+        description="Milliseconds between two leads; initially 200. Values below 100 (Clay accepts 10 requests/s per workspace),"
+        " and 0 (no pace), are allowed only for an internal network.",
         examples=[200],
     )
     quota_used: Quota = Field(
         default_factory=int,
-        description="Submissions that the webhook has had already, if it is not new. Another URL starts at this or at 0.",
+        description="Submissions that the webhook has already used. A new URL starts at this value, or at 0.",
         examples=[1200],
     )
     quota_limit: Quota | None = Field(
-        default_factory=_nothing,
-        description="Submissions that Clay takes in the webhook's lifetime; 50,000 at first; null for tables that delete by"
-        " themselves.",
+        default_factory=_none,
+        description="Submissions that Clay accepts in the webhook's lifetime; initially 50,000; null for auto-deleting tables.",
         examples=[50_000],
     )
     new_table: StrictBool = Field(
@@ -118,7 +120,7 @@ class ConfigUpdate(BaseModel):
 class PendingChange(BaseModel):
     """Another webhook in NexusLeads' own settings, which any member can change: an owner or admin confirms or rejects it."""
 
-    id: UUID = Field(description="Of this very change; a later one has another.")
+    id: UUID = Field(description="Id of this change; a later change has another id.")
     webhook_url: str | None = Field(description="Masked; null: the webhook was removed there.", examples=[_MASKED])
     found_at: datetime = Field(description="When this service found it.")
 
@@ -131,18 +133,20 @@ class Config(BaseModel):
     """The organization's Clay settings."""
 
     configured: bool = Field(description="Whether a webhook is stored.")
-    webhook_url: str | None = Field(description="Masked: enough to tell two apart, not to use.", examples=[_MASKED])
+    webhook_url: str | None = Field(
+        description="Masked: enough to distinguish two URLs, not enough to use one.", examples=[_MASKED]
+    )
     has_token: bool = Field(description="Whether an auth token is stored.")
     table_name: str | None = Field(description="For display only.", examples=["Inbound leads"])
-    table_epoch: int = Field(description="Counts new tables (`new_table`).", examples=[1])
+    table_epoch: int = Field(description="Number of the Clay table; `new_table` increases it.", examples=[1])
     rate_limit_ms: int = Field(description="Milliseconds between two leads.", examples=[200])
-    quota_used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
+    quota_used: int = Field(description="Submissions of the webhook's lifetime that are used.", examples=[1200])
     quota_limit: int | None = Field(description="null: no limit.", examples=[50_000])
-    state: DestinationState | None = Field(description="Of the destination; null without a webhook.")
+    state: DestinationState | None = Field(description="State of the destination; null without a webhook.")
     reason: Cause | None = Field(description="Why it is waiting or closed.", examples=["unauthorized"])
-    version: int | None = Field(description="Counts every other URL or token.", examples=[3])
-    changed_by: str | None = Field(description="Who changed the settings last.", examples=["user:alice"])
-    changed_at: datetime | None = Field(description="And when.")
+    version: int | None = Field(description="Increases with each new URL or token.", examples=[3])
+    changed_by: str | None = Field(description="Actor of the last change.", examples=["user:alice"])
+    changed_at: datetime | None = Field(description="Time of the last change.")
     source: Literal["api", "host"] | None = Field(
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page; null without a webhook."
     )
@@ -152,15 +156,15 @@ class Config(BaseModel):
     )
 
     pending: PendingChange | None = Field(
-        description="A change of the webhook found there, which waits; leads go on to the present webhook."
+        description="A change of the webhook on that page that must be confirmed; until then leads go to the current webhook."
     )
     offers_new_table: bool = Field(
-        description="Whether the present URL replaced another one: if it feeds a new Clay table, declare it with"
-        " `POST /api/clay/config/new-table`, or its earlier leads count as already in Clay."
+        description="Whether the current URL replaced another one. If it feeds a new Clay table, declare that with"
+        " `POST /api/clay/config/new-table`; otherwise leads pushed before count as already in Clay."
     )
     warnings: list[str] = Field(
-        description="What to check about the settings, one sentence each.",
-        examples=[[ODD_FORM]],
+        description="Points to check in the settings, one sentence each.",
+        examples=[[UNUSUAL_FORM]],
     )
 
     @classmethod
@@ -186,7 +190,7 @@ class Config(BaseModel):
             problem=problem,
             pending=PendingChange.of(pending),
             offers_new_table=view.offers_new_table if view else False,
-            warnings=[ODD_FORM] if webhook and webhook.has_unusual_form else [],
+            warnings=[UNUSUAL_FORM] if webhook and webhook.has_unusual_form else [],
         )
 
 
@@ -202,32 +206,32 @@ class NewTableBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 2}]})
 
     version: Annotated[StrictInt, Field(ge=1, le=MAX_VERSION)] = Field(
-        description="`version` of the settings as you read them; 409 when they have changed since."
+        description="`version` of the settings that you read; 409 if they have changed since."
     )
 
 
 class Removal(BaseModel):
-    """What removing the webhook did."""
+    """Result of removing the webhook."""
 
-    removed: bool = Field(description="false: there was none.")
-    ended_count: int = Field(description="Queued leads that will not be sent any more.", examples=[0])
-    message: str = Field(description="The same in one sentence.", examples=["The Clay webhook was removed."])
+    removed: bool = Field(description="false: no webhook was stored.")
+    ended_count: int = Field(description="Queued leads that will not be sent.", examples=[0])
+    message: str = Field(description="The result in one sentence.", examples=["The Clay webhook was removed."])
 
 
 class TestResult(BaseModel):
-    """What Clay made of a sample row."""
+    """Result of sending a sample row to Clay."""
 
     __test__ = False  # keeps pytest from collecting it
 
-    success: bool = Field(description="Whether Clay took the row.")
+    success: bool = Field(description="Whether Clay accepted the row.")
     message: str = Field(
         description="What happened, in one sentence.",
-        examples=["Clay accepted a test row; delete it from your table when you have seen it."],
+        examples=["Clay accepted a test row. Delete it from your table after checking it."],
     )
-    clay_response_status: int | None = Field(description="Clay's HTTP status, if it answered.", examples=[200])
-    cause: str | None = Field(description="Stable, for programs; null on success.", examples=["unauthorized"])
-    remedy: str | None = Field(description="What to do about it; null on success.")
-    duration_ms: int | None = Field(description="Until Clay answered; null when nothing was sent.", examples=[180])
+    clay_response_status: int | None = Field(description="Clay's HTTP status; null without a response.", examples=[200])
+    cause: str | None = Field(description="Stable code for programs; null on success.", examples=["unauthorized"])
+    remedy: str | None = Field(description="What to do next; null on success.")
+    duration_ms: int | None = Field(description="Time until Clay's response; null if nothing was sent.", examples=[180])
 
     @classmethod
     def of(cls, finding: Finding) -> Self:

@@ -114,7 +114,7 @@ class DestinationSettings:
         await on_fresh_plan(synchronise)
 
     async def _settle(self, connection: AsyncConnection, pending_id: UUID, action: str) -> None:
-        await connection.execute(LOCK, {"org_id": self.actor.org_id})
+        await LOCK.execute(connection, {"org_id": self.actor.org_id})
         if not await settle_pending(connection, self.actor.org_id, pending_id):
             raise _no_such_change()
         await audit(connection, self.actor.org_id, self.actor.name, action)
@@ -143,4 +143,4 @@ class DestinationSettings:
 
 
 def _no_such_change() -> NotFoundError:
-    return NotFoundError("No change of the webhook with this id waits.", code="pending_change_not_found")
+    return NotFoundError("No pending change of the webhook has this id.", code="pending_change_not_found")

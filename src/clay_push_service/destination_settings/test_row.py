@@ -32,16 +32,16 @@ MAX_WAIT_SECONDS = 2.0
 """Longest wait for a slot of the pace: a test takes its turn among other submissions, and a person waits for its result."""
 
 THROTTLED = "throttled"
-"""Of a test only: a push waits a 429 out, so it is no cause of a delivery."""
+"""Used by tests only: a push waits after a 429, so no delivery has this cause."""
 NOT_A_WEBHOOK = "not_a_webhook"
-"""Of a test only: in a push such an answer stays a success, because Clay's answer body is undocumented."""
+"""Used by tests only: in a push such a response counts as a success, because Clay's response body is undocumented."""
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`cause` is None when Clay took the row; `duration_ms` is None when nothing was sent."""
+    """The result of a test. `cause` is None if Clay accepted the row; `duration_ms` is None if nothing was sent."""
 
     success: bool
     message: str
@@ -52,20 +52,20 @@ class Finding:
 
 
 AGAIN = "Test again in a minute."
-WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
+FAILURE_TEXTS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
     {
         Cause.REJECTED: (
             "Clay refused the test row.",
             "Look at Clay's status code, and at the webhook source in Clay.",
         ),
-        Cause.SERVER_ERROR: ("Clay has a problem of its own.", AGAIN),
+        Cause.SERVER_ERROR: ("Clay returned a server error.", AGAIN),
         Cause.NETWORK_ERROR: ("Clay could not be reached.", AGAIN),
         Cause.CERTIFICATE_ERROR: (
             "The certificate of the webhook's server is not trusted, so nothing was sent.",
             "Check the webhook URL. If it is right, ask the NexusLeads operator: a proxy's authority belongs in CLAY_PUSH_CA_FILE.",
         ),
         Cause.UNKNOWN: (
-            "Clay gave no clear answer, so the test row may or may not be in your table.",
+            "Clay gave no clear response, so the test row may or may not be in your table.",
             "Look for it in your Clay table; it counts as a submission.",
         ),
         Cause.BLOCKED: (
@@ -81,7 +81,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
             "Create a new webhook source in Clay (for the same table, if you like) and save its URL in Settings.",
         ),
         Cause.WEBHOOK_GONE: (
-            "Clay does not know this webhook.",
+            "This webhook does not exist in Clay.",
             "Copy the webhook URL from your Clay table into Settings → Integrations.",
         ),
         Cause.SECRET_UNREADABLE: (
@@ -90,7 +90,7 @@ WORDS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""Message and remedy of a failed test, where those of a delivery speak of leads and retries."""
+"""Message and remedy of a failed test, where those of a delivery are about leads and retries."""
 
 
 async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: DatabaseClock) -> SlotGate:
@@ -104,10 +104,10 @@ async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: Datab
     async def reserve() -> Slot | None:
         nonlocal wait_seconds
         while True:
-            asked_at = time.monotonic()
+            requested_at = time.monotonic()
             async with database.transaction() as connection:
                 reservation, now = await reserve_slots(connection, workspace, 1, newcomer=True)
-            clock.learn(now, asked_at, time.monotonic())
+            clock.learn(now, requested_at, time.monotonic())
             if reservation.slots or reservation.unpaced:
                 return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
             wait_seconds = max(reservation.wait.total_seconds(), 0.05)
@@ -123,7 +123,7 @@ async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: Datab
 
 def _busy(seconds: float) -> TooManyRequestsError:
     return TooManyRequestsError(
-        "Other leads are being sent to this webhook, or Clay asked for a pause; test again a little later.",
+        "Other leads are being sent to this webhook, or Clay requested a pause. Test again in a few seconds.",
         code="pace_busy",
         headers={"Retry-After": str(int(seconds) + 1)},
     )
@@ -165,7 +165,7 @@ async def _recorded(
     response: Response | None = None,
 ) -> Finding:
     details: dict[str, Detail] = {
-        "success": _is_good(outcome),
+        "success": _is_accepted(outcome),
         "cause": NOT_A_WEBHOOK if outcome.is_page else outcome.cause,
         "status": outcome.status,
         "version_id": str(webhook.version_id),
@@ -185,7 +185,7 @@ async def _recorded(
 async def _record(
     connection: AsyncConnection, webhook: StoredWebhook, outcome: Outcome, duration_ms: int | None
 ) -> None:
-    if _is_good(outcome):
+    if _is_accepted(outcome):
         await reopen_tested(connection, webhook.workspace.org_id, webhook.version_id)
         await queue.wake_live(connection, webhook.workspace.org_id)
     await add_submissions(connection, {webhook.version_id: outcome.submissions})
@@ -193,7 +193,7 @@ async def _record(
         await throttle(connection, webhook.workspace, outcome.retry_after_seconds, duration_ms or 0)
 
 
-def _is_good(outcome: Outcome) -> bool:
+def _is_accepted(outcome: Outcome) -> bool:
     return outcome.verdict is Verdict.SUCCESS and not outcome.is_page
 
 
@@ -203,18 +203,18 @@ def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
         case Verdict.SUCCESS if outcome.is_page:
             return Finding(
                 success=False,
-                message="A web page answered, so this is not a webhook.",
+                message="A web page responded, so this is not a webhook.",
                 status=outcome.status,
                 cause=NOT_A_WEBHOOK,
                 remedy="Copy the webhook URL from the table's webhook source in Clay, and save it in Settings.",
                 duration_ms=duration_ms,
             )
         case Verdict.SUCCESS:
-            message = "Clay accepted a test row; delete it from your table when you have seen it."
+            message = "Clay accepted a test row. Delete it from your table after checking it."
             return Finding(success=True, message=message, status=outcome.status, duration_ms=duration_ms)
         case Verdict.WAIT:
             seconds = round(outcome.retry_after_seconds or 1)
-            message = "Clay is receiving too much at once and took no test row."
+            message = "Clay receives too many requests now and did not accept the test row."
             remedy = f"Test again in {seconds} s."
             return Finding(
                 success=False,
@@ -227,7 +227,7 @@ def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
         case Verdict.FAILED | Verdict.RETRY:
             cause = outcome.cause or Cause.UNKNOWN
             explanation = EXPLANATIONS[cause]
-            message, remedy = WORDS.get(cause, (explanation.message, explanation.remedy))
+            message, remedy = FAILURE_TEXTS.get(cause, (explanation.message, explanation.remedy))
             return Finding(
                 success=False,
                 message=message,

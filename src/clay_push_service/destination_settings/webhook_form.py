@@ -1,4 +1,4 @@
-"""Tells Clay's web pages from webhook URLs when a URL is saved; sending does not depend on it. Pure."""
+"""Distinguishes webhook URLs from addresses of Clay's web pages when a URL is saved; sending does not use it. Pure."""
 
 import re
 from enum import Enum, auto
@@ -18,14 +18,14 @@ PAGE_HOSTS = frozenset(
 
 _PAGE_PATH = re.compile(r"/(?:workspaces|tables|workbooks|login|signup|settings)(?:/|\Z)", re.IGNORECASE)
 _WEBHOOK_PATH = re.compile(r"(?:/[^/]+)*/sources/webhook/[^/]+/?", re.IGNORECASE)
-"""Clay does not guarantee the rest, so no more is asked for."""
+"""Clay does not guarantee the rest, so nothing more is required."""
 
 
 class Form(Enum):
     WEBHOOK = auto()
     PAGE = auto()
     OTHER = auto()
-    """On an allowed host, and neither: saved with a warning."""
+    """Neither; on an allowed host it is saved with a warning."""
 
 
 class PageError(BlockedError):
@@ -40,16 +40,16 @@ def form_of(checked: CheckedUrl) -> Form:
     path = checked.url.path
     if _WEBHOOK_PATH.fullmatch(path):
         return Form.WEBHOOK
-    is_clays = checked.host == CLAY or checked.host.endswith(f".{CLAY}")
-    if checked.host in PAGE_HOSTS or (is_clays and _PAGE_PATH.match(path)):
+    is_clay_host = checked.host == CLAY or checked.host.endswith(f".{CLAY}")
+    if checked.host in PAGE_HOSTS or (is_clay_host and _PAGE_PATH.match(path)):
         return Form.PAGE
     return Form.OTHER
 
 
 def check_new_url(url: str, policy: Policy, stored: str | None = None) -> CheckedUrl:
-    """`check_url` for a URL that is about to be saved. A page that is stored already stays valid.
+    """`check_url` for a URL that is to be saved. The address of a page that is stored already remains valid.
 
-    Raises BlockedError, PageError among them.
+    Raises BlockedError, or its subclass PageError.
     """
     checked = check_url(url, policy)
     if form_of(checked) is Form.PAGE and str(checked.url) != stored:

@@ -5,10 +5,7 @@ it, and then grows faster and faster up to the set pace. Decision 10 compares it
 
 The state is three values of the workspace's row, so it holds for all workers. A success changes none of them: the recovery is a
 function of the time since the pause, so successes need no statement. To reserve slots of many workspaces in one pass, lock their
-rows in one statement and call `interval_ms` for each; it is arithmetic without I/O. With `slowest` = greatest(1000, rate_limit_ms),
-`refused` = least(greatest(throttled_ms * 0.8, rate_limit_ms, 1), slowest) and
-`x` = milliseconds since throttled_at (not negative) / recovery_ms - 1, the same in SQL is
-`least(slowest, greatest(rate_limit_ms, refused / (1 + (CASE WHEN x > 0 THEN 2.0 ELSE 0.2 END) * x * x * x)))`.
+rows in one statement, call `interval_ms` for each row (arithmetic, no I/O), and write the new slots in one statement.
 """
 
 import math
@@ -16,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 SLOWEST_MS = 1_000.0
-"""The floor: no 429 makes the interval longer than this or the set one. Only a Retry-After asks for a longer pause."""
+"""The floor: no 429 makes the interval longer than this or the set one. Only a Retry-After requires a longer pause."""
 KEPT_SHARE = 0.8
 """Of the refused rate, directly after a 429. Less converges sooner, but costs more after a single 429."""
 RECOVERY_POSTS = 20
@@ -67,7 +64,7 @@ class RateController:
         refused_ms = self.interval_ms(sent_at)
         throttled_ms = refused_ms / KEPT_SHARE if refused_ms > 0 else UNPACED_AFTER_429_MS
         recovery_ms = min(RECOVERY_POSTS * throttled_ms * KEPT_SHARE, LONGEST_RECOVERY_MS)
-        # A POST that is refused directly after the pause says that the pause was short, not that the rate was high: in an
+        # A POST that is refused directly after the pause shows that the pause was short, not that the rate was high: in an
         # outage, the rate must recover within seconds.
         if self.throttled_at is None or sent_at - self.throttled_at >= 2 * timedelta(milliseconds=refused_ms):
             recovery_ms = max(recovery_ms, min(retry_after_seconds * 1000, LONGEST_RECOVERY_FOR_PAUSE_MS))

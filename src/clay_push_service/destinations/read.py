@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.pace import Pace
 from clay_push_service.states import DestinationState
@@ -18,12 +18,46 @@ QUOTA_WARNINGS: Final = (95, 80)
 NOT_CONFIGURED: Final = "Configure your Clay webhook URL in Settings → Integrations"
 """Word for word from the feature document, section 7.2."""
 
-READ = text("""
+
+class _ViewRow(NamedTuple):
+    id: UUID
+    table_name: str | None
+    table_epoch: int
+    rate_limit_ms: int
+    next_slot_at: datetime
+    throttled_ms: float | None
+    throttled_at: datetime | None
+    recovery_ms: float | None
+    now: datetime
+    version_id: UUID | None
+    """Null, as the fields up to `has_unusual_form`, without a webhook."""
+    number: int
+    url_mask: str
+    has_token: bool
+    used: int
+    quota_limit: int | None
+    state: str
+    state_reason: str | None
+    state_since: datetime
+    probe_at: datetime | None
+    refusals: int
+    outages: int
+    source: Literal["api", "host"]
+    has_unusual_form: bool
+    url_since_version: int | None
+    new_table_version: int | None
+    changed_by: str | None
+    changed_at: datetime | None
+
+
+READ = Statement(
+    """
 SELECT destination.id, destination.table_name, destination.table_epoch, workspace.rate_limit_ms, workspace.next_slot_at,
        workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms, clock_timestamp() AS now,
        version.id AS version_id, version.number, version.url_mask, version.sealed_token IS NOT NULL AS has_token,
        meter.used, meter.quota_limit, version.state, version.state_reason, version.state_since, version.probe_at,
-       version.refusals, version.outages, version.source, version.has_unusual_form, destination.url_since_version, destination.new_table_version,
+       version.refusals, version.outages, version.source, version.has_unusual_form,
+       destination.url_since_version, destination.new_table_version,
        change.actor AS changed_by, change.at AS changed_at
 FROM clay.destinations AS destination
 JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
@@ -34,7 +68,9 @@ LEFT JOIN LATERAL (SELECT actor, at FROM clay.audit_log
                    WHERE org_id = destination.org_id AND action IN ('config.changed', 'config.removed')
                    ORDER BY id DESC LIMIT 1) AS change ON true
 WHERE destination.org_id = :org_id AND destination.is_default
-""")
+""",
+    _ViewRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +133,7 @@ class DestinationView:
 
 async def destination_view(connection: AsyncConnection, org_id: UUID) -> DestinationView | None:
     """Returns None if the organization never had a destination."""
-    row = (await connection.execute(READ, {"org_id": org_id})).one_or_none()
+    row = await READ.one_or_none(connection, {"org_id": org_id})
     if row is None:
         return None
     pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)

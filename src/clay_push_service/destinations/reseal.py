@@ -1,12 +1,13 @@
 """Seals stored webhooks again with the first key of the ring, a few rows per transaction; skips rows that are locked."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 
 BATCH = 100
@@ -27,6 +28,15 @@ SELECT count(*) FILTER (WHERE substring(sealed_url FROM 1 FOR :length) <> :heade
        count(*) AS stored
 FROM clay.{table} WHERE sealed_url IS NOT NULL OR sealed_token IS NOT NULL
 """
+
+
+class _SealedRow(NamedTuple):
+    id: UUID
+    org_id: UUID
+    sealed_url: bytes | None
+    sealed_token: bytes | None
+
+
 SAVE = "UPDATE clay.{table} SET sealed_url = :url, sealed_token = :token WHERE id = :id"
 
 
@@ -39,17 +49,17 @@ class Resealed:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    stored: int
     due: int
     """Not yet sealed with the first key."""
+    stored: int
 
 
 async def count(connection: AsyncConnection, box: SecretBox) -> Stored:
     stored = due = 0
     for table in TABLES:
-        row = (await connection.execute(text(COUNT.format(table=table)), _header(box))).one()
-        stored, due = stored + row.stored, due + row.due
-    return Stored(stored, due)
+        found = await Statement(COUNT.format(table=table), Stored).one(connection, _header(box))
+        stored, due = stored + found.stored, due + found.due
+    return Stored(due, stored)
 
 
 async def reseal(database: Database, box: SecretBox) -> Resealed:
@@ -59,15 +69,12 @@ async def reseal(database: Database, box: SecretBox) -> Resealed:
 
 
 async def _reseal(database: Database, box: SecretBox, table: str) -> Resealed:
+    due, save = Statement(DUE.format(table=table), _SealedRow), Statement(SAVE.format(table=table))
     resealed = unreadable = 0
     after = UUID(int=0)
     while True:
         async with database.transaction() as connection:
-            rows = (
-                await connection.execute(
-                    text(DUE.format(table=table)), {**_header(box), "after": after, "batch": BATCH}
-                )
-            ).all()
+            rows = await due.rows(connection, {**_header(box), "after": after, "batch": BATCH})
             for row in rows:
                 try:
                     url, token = (
@@ -77,7 +84,7 @@ async def _reseal(database: Database, box: SecretBox, table: str) -> Resealed:
                 except SecretError:
                     unreadable += 1
                     continue
-                await connection.execute(text(SAVE.format(table=table)), {"id": row.id, "url": url, "token": token})
+                await save.execute(connection, {"id": row.id, "url": url, "token": token})
                 resealed += 1
         if not rows:
             return Resealed(resealed, unreadable)

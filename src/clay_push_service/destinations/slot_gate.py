@@ -1,7 +1,7 @@
 """Keeps one POST in its slot of the pace: checks the time when the connection is ready, and again right before the first byte.
 
 A POST that is late by more than half its interval could coincide with the POST of another worker. It leaves its slot unused and
-reserves another one, whatever delayed it: a stopped process, a slow connection or a slow database.
+reserves another one, for any cause of the delay: a stopped process, a slow connection or a slow database.
 """
 
 import asyncio

@@ -11,13 +11,26 @@ from uuid import UUID
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservation, reserve
 
+
+class _LockedPace(NamedTuple):
+    rate_limit_ms: int
+    next_slot_at: datetime
+    throttled_ms: float | None
+    throttled_at: datetime | None
+    recovery_ms: float | None
+    now: datetime
+
+
 # clock_timestamp() instead of now(), and outside the locking query: the statement may have waited for the row.
-LOCK = Statement("""
+LOCK = Statement(
+    """
 WITH locked AS MATERIALIZED (
     SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at, recovery_ms
     FROM clay.workspaces WHERE org_id = :org_id AND id = :id FOR NO KEY UPDATE)
-SELECT *, clock_timestamp() AS now FROM locked
-""")
+SELECT rate_limit_ms, next_slot_at, throttled_ms, throttled_at, recovery_ms, clock_timestamp() AS now FROM locked
+""",
+    _LockedPace,
+)
 MOVE = Statement("UPDATE clay.workspaces SET next_slot_at = :next_slot_at WHERE org_id = :org_id AND id = :id")
 THROTTLE = Statement("""
 UPDATE clay.workspaces
@@ -53,16 +66,16 @@ class WorkspaceKey(NamedTuple):
 
 async def ensure_default_workspace(connection: Connection, org_id: UUID) -> None:
     """Create the organization's default workspace, if it has none."""
-    await ENSURE.rows(connection, {"org_id": org_id})
+    await ENSURE.execute(connection, {"org_id": org_id})
 
 
 async def _lock(connection: Connection, workspace: WorkspaceKey) -> tuple[Pace, datetime]:
     """Returns the pace with the time of the database's clock. Raises LookupError for an unknown workspace."""
-    for rate_limit_ms, next_slot_at, throttled_ms, throttled_at, recovery_ms, now in await LOCK.rows(
-        connection, workspace._asdict()
-    ):
-        return Pace(float(rate_limit_ms), next_slot_at, throttled_ms, throttled_at, recovery_ms), now
-    raise LookupError(f"there is no workspace {workspace.id} of organization {workspace.org_id}")
+    row = await LOCK.one_or_none(connection, workspace._asdict())
+    if row is None:
+        raise LookupError(f"there is no workspace {workspace.id} of organization {workspace.org_id}")
+    pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
+    return pace, row.now
 
 
 async def reserve_slots(
@@ -72,13 +85,13 @@ async def reserve_slots(
     pace, now = await _lock(connection, workspace)
     reservation = reserve(pace, now, wanted, newcomer=newcomer)
     if reservation.slots:
-        await MOVE.rows(connection, {**workspace._asdict(), "next_slot_at": reservation.next_slot_at})
+        await MOVE.execute(connection, {**workspace._asdict(), "next_slot_at": reservation.next_slot_at})
     return reservation, now
 
 
 async def set_rate(connection: Connection, workspace: WorkspaceKey, rate_limit_ms: int) -> None:
     """Set the delay between two leads; a shorter one holds within about a second."""
-    await SET_RATE.rows(connection, {**workspace._asdict(), "rate_limit_ms": rate_limit_ms})
+    await SET_RATE.execute(connection, {**workspace._asdict(), "rate_limit_ms": rate_limit_ms})
 
 
 async def throttle(
@@ -87,7 +100,7 @@ async def throttle(
     """Apply a 429, for every worker: move the next slot and lower the rate. `answered_in_ms`: from the POST to its response."""
     pace, now = await _lock(connection, workspace)
     slower = pace.throttle(now, retry_after_seconds, now - timedelta(milliseconds=answered_in_ms))
-    await THROTTLE.rows(
+    await THROTTLE.execute(
         connection,
         {
             **workspace._asdict(),

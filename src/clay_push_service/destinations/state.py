@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Connection, Statement
@@ -29,7 +28,23 @@ class StoredHealth(NamedTuple):
     outages: int
 
 
-READ = text("""
+class _VersionRow(NamedTuple):
+    id: UUID
+    org_id: UUID
+    sealed_url: bytes | None
+    sealed_token: bytes | None
+    state: str
+    state_reason: str | None
+    state_since: datetime
+    probe_at: datetime | None
+    destination_id: UUID
+    workspace_id: UUID
+    rate_limit_ms: int
+    now: datetime
+
+
+READ = Statement(
+    """
 SELECT version.id, version.org_id, version.sealed_url, version.sealed_token, version.state, version.state_reason,
        version.state_since, version.probe_at, destination.id AS destination_id, workspace.id AS workspace_id,
        workspace.rate_limit_ms, clock_timestamp() AS now
@@ -37,9 +52,12 @@ FROM clay.destination_versions AS version
 JOIN clay.destinations AS destination ON destination.org_id = version.org_id AND destination.id = version.destination_id
 JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 WHERE version.org_id = :org_id AND version.id = :version_id
-""")
+""",
+    _VersionRow,
+)
 # A new version is open: the defaults of its state columns.
-INSERT = text("""
+INSERT = Statement(
+    """
 INSERT INTO clay.destination_versions
     (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
      has_unusual_form)
@@ -47,40 +65,54 @@ SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url,
        :url_fingerprint, :meter_id, :source, :created_by, :has_unusual_form
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
-""")
+""",
+    int,
+)
 # This UPDATE elects the one worker that probes; no other worker sends meanwhile.
-TAKE_PROBE = text("""
+TAKE_PROBE = Statement("""
 UPDATE clay.destination_versions SET probe_at = now() + :probe_seconds * interval '1 second'
 WHERE id = :version_id AND state = 'waiting' AND probe_at <= now()
-RETURNING id
 """)
-CLOSE = text("""
+CLOSE = Statement("""
 UPDATE clay.destination_versions SET state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
 WHERE id = :version_id AND state <> 'closed'
 """)
-REOPEN_SAVED = text("""
+REOPEN_SAVED = Statement("""
 UPDATE clay.destination_versions
 SET state = 'open', state_reason = NULL, refusals = 0, outages = 0, probe_at = NULL, state_since = now()
 WHERE org_id = :org_id AND id = :version_id AND state <> 'open' AND sealed_url IS NOT NULL
-RETURNING id
 """)
 # A webhook that was removed during its test stays closed.
-REOPEN_TESTED = text("""
+REOPEN_TESTED = Statement("""
 UPDATE clay.destination_versions AS version
 SET refusals = 0, outages = 0, probe_at = NULL, state = 'open', state_reason = NULL,
     state_since = CASE WHEN state = 'open' THEN state_since ELSE now() END
 WHERE org_id = :org_id AND id = :version_id AND sealed_url IS NOT NULL
 """)
-LOCK_CLOSED_BY_SERVICE = text("""
+
+
+class ClosedVersion(NamedTuple):
+    """A version that this service closed, locked, with its webhook sealed."""
+
+    id: UUID
+    org_id: UUID
+    sealed_url: bytes
+    sealed_token: bytes | None
+
+
+LOCK_CLOSED_BY_SERVICE = Statement(
+    """
 SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
 WHERE state = 'closed' AND state_reason IN ('secret_unreadable', 'blocked') AND sealed_url IS NOT NULL
 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-""")
-REOPEN_REPAIRED = text("""
+""",
+    ClosedVersion,
+)
+REOPEN_REPAIRED = Statement("""
 UPDATE clay.destination_versions
 SET state = 'open', state_reason = NULL, state_since = now(), refusals = 0, outages = 0 WHERE id = :id
 """)
-REMOVE = text("""
+REMOVE = Statement("""
 UPDATE clay.destination_versions
 SET sealed_url = NULL, sealed_token = NULL, state = 'closed', state_reason = :reason, state_since = now(), probe_at = NULL
 WHERE org_id = :org_id AND destination_id = :destination_id AND sealed_url IS NOT NULL
@@ -89,7 +121,7 @@ WHERE org_id = :org_id AND destination_id = :destination_id AND sealed_url IS NO
 COUNT_ACCEPTED = Statement("""
 WITH healthy AS (
     UPDATE clay.destination_versions SET refusals = 0, outages = 0 WHERE id = :id AND state = 'open' RETURNING meter_id)
-UPDATE clay.quota_meters AS meter SET used = used + :posts FROM healthy WHERE meter.id = healthy.meter_id RETURNING meter.id
+UPDATE clay.quota_meters AS meter SET used = used + :posts FROM healthy WHERE meter.id = healthy.meter_id
 """)
 LOCK_HEALTH = Statement(
     """
@@ -144,17 +176,8 @@ class NewVersion:
     has_unusual_form: bool
 
 
-class ClosedVersion(NamedTuple):
-    """A version that this service closed, locked, with its webhook sealed."""
-
-    id: UUID
-    org_id: UUID
-    sealed_url: bytes
-    sealed_token: bytes | None
-
-
 async def read_version(connection: AsyncConnection, org_id: UUID, version_id: UUID) -> Version | None:
-    row = (await connection.execute(READ, {"org_id": org_id, "version_id": version_id})).one_or_none()
+    row = await READ.one_or_none(connection, {"org_id": org_id, "version_id": version_id})
     if row is None:
         return None
     return Version(
@@ -165,50 +188,48 @@ async def read_version(connection: AsyncConnection, org_id: UUID, version_id: UU
 
 async def insert_version(connection: AsyncConnection, version: NewVersion) -> int:
     """Store an open version. Returns its number within the destination."""
-    number: int = (await connection.execute(INSERT, asdict(version))).scalar_one()
-    return number
+    return await INSERT.one(connection, asdict(version))
 
 
 async def take_probe(connection: AsyncConnection, version_id: UUID, probe_seconds: float) -> bool:
     """True for one worker every `probe_seconds` while the destination waits during an outage."""
     values = {"version_id": version_id, "probe_seconds": probe_seconds}
-    return (await connection.execute(TAKE_PROBE, values)).one_or_none() is not None
+    return await TAKE_PROBE.execute(connection, values) > 0
 
 
 async def close_version(connection: AsyncConnection, version_id: UUID, reason: str) -> None:
     """Stop all sending to it, until its settings are saved again or a test of it succeeds."""
-    await connection.execute(CLOSE, {"version_id": version_id, "reason": reason})
+    await CLOSE.execute(connection, {"version_id": version_id, "reason": reason})
 
 
 async def reopen_saved(connection: AsyncConnection, org_id: UUID, version_id: UUID) -> bool:
     """Open a version whose webhook was saved again. Returns False when it was open or has no webhook."""
-    which = {"org_id": org_id, "version_id": version_id}
-    return (await connection.execute(REOPEN_SAVED, which)).one_or_none() is not None
+    return await REOPEN_SAVED.execute(connection, {"org_id": org_id, "version_id": version_id}) > 0
 
 
 async def reopen_tested(connection: AsyncConnection, org_id: UUID, version_id: UUID) -> None:
     """Open a version whose test succeeded."""
-    await connection.execute(REOPEN_TESTED, {"org_id": org_id, "version_id": version_id})
+    await REOPEN_TESTED.execute(connection, {"org_id": org_id, "version_id": version_id})
 
 
-async def lock_closed_by_service(connection: AsyncConnection) -> list[ClosedVersion]:
+async def lock_closed_by_service(connection: AsyncConnection) -> Sequence[ClosedVersion]:
     """Lock the versions that were closed because their secret was unreadable or their address blocked."""
-    return [ClosedVersion._make(row) for row in await connection.execute(LOCK_CLOSED_BY_SERVICE)]
+    return await LOCK_CLOSED_BY_SERVICE.rows(connection)
 
 
 async def reopen_repaired(connection: AsyncConnection, version_id: UUID) -> None:
     """Open a version that this service closed, once the reason is gone. The caller holds its lock."""
-    await connection.execute(REOPEN_REPAIRED, {"id": version_id})
+    await REOPEN_REPAIRED.execute(connection, {"id": version_id})
 
 
 async def remove_versions(connection: AsyncConnection, org_id: UUID, destination_id: UUID, reason: str) -> None:
     """Close every version of the destination and delete its URL and token."""
-    await connection.execute(REMOVE, {"org_id": org_id, "destination_id": destination_id, "reason": reason})
+    await REMOVE.execute(connection, {"org_id": org_id, "destination_id": destination_id, "reason": reason})
 
 
 async def count_accepted(connection: Connection, version_id: UUID, posts: int) -> bool:
     """Count submissions that Clay accepted and end the version's streaks. Returns False when it is not open: nothing changed."""
-    return bool(await COUNT_ACCEPTED.rows(connection, {"id": version_id, "posts": posts}))
+    return await COUNT_ACCEPTED.execute(connection, {"id": version_id, "posts": posts}) > 0
 
 
 async def lock_health(connection: Connection, version_ids: Collection[UUID]) -> Sequence[StoredHealth]:
@@ -226,4 +247,4 @@ async def update_health(connection: Connection, health: StoredHealth, probe_seco
         "reason": health.state_reason,
         "probe_seconds": probe_seconds,
     }
-    await UPDATE_HEALTH.rows(connection, values)
+    await UPDATE_HEALTH.execute(connection, values)

@@ -1,21 +1,40 @@
 """Reads an organization's default destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.states import DestinationState
 
+
+class _DestinationRow(NamedTuple):
+    id: UUID
+    table_name: str | None
+    table_epoch: int
+    workspace_id: UUID
+    rate_limit_ms: int
+    version_id: UUID | None
+    """Null, as the fields below, without a webhook."""
+    sealed_url: bytes | None
+    sealed_token: bytes | None
+    url_mask: str
+    state: str
+    meter_id: UUID
+    used: int
+    quota_limit: int | None
+
+
 READ = """
 SELECT destination.id, destination.table_name, destination.table_epoch, destination.workspace_id,
-       workspace.rate_limit_ms, version.id AS version_id, version.sealed_url, version.sealed_token, version.url_mask, version.state, meter.id AS meter_id, meter.used,
-       meter.quota_limit
+       workspace.rate_limit_ms, version.id AS version_id, version.sealed_url, version.sealed_token, version.url_mask,
+       version.state, meter.id AS meter_id, meter.used, meter.quota_limit
 FROM clay.destinations AS destination
 JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 LEFT JOIN clay.destination_versions AS version
@@ -23,9 +42,9 @@ LEFT JOIN clay.destination_versions AS version
 LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 WHERE destination.org_id = :org_id AND destination.is_default
 """
-PEEK = text(READ)
+PEEK = Statement(READ, _DestinationRow)
 # FOR UPDATE: accepting a push holds FOR KEY SHARE, so a push uses the old version or the new one, never parts of both.
-LOCK = text(f"{READ} FOR UPDATE OF destination")
+LOCK = Statement(f"{READ} FOR UPDATE OF destination", _DestinationRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,8 @@ class StoredDestination:
 async def read_destination(
     connection: AsyncConnection, box: SecretBox, org_id: UUID, *, lock: bool = False
 ) -> StoredDestination | None:
-    """None: the organization never had one. `lock` keeps it as it is until the transaction ends."""
-    row = (await connection.execute(LOCK if lock else PEEK, {"org_id": org_id})).one_or_none()
+    """Return None if the organization never had one. `lock` prevents changes until the transaction ends."""
+    row = await (LOCK if lock else PEEK).one_or_none(connection, {"org_id": org_id})
     if row is None:
         return None
     workspace = WorkspaceKey(org_id, row.workspace_id)
@@ -73,7 +92,7 @@ async def read_destination(
             url = box.open(row.sealed_url or b"", org_id, row.version_id)
             token = box.open(row.sealed_token, org_id, row.version_id) if row.sealed_token else None
         except SecretError:
-            url = token = None  # neither is of use without the other
+            url = token = None  # one is useless without the other
         webhook = StoredWebhook(
             row.version_id, workspace, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
             DestinationState(row.state),

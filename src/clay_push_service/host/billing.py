@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_one
 from clay_push_service.host.tables import HostTables
 
 
@@ -13,5 +14,4 @@ async def is_enterprise(connection: AsyncConnection, tables: HostTables, org_id:
         return False
     billing = tables.org_billing.c
     is_on = select(billing.org_id).where(billing.org_id == org_id, billing.is_enterprise.is_(True)).exists()
-    found = await connection.execute(select(is_on))
-    return bool(found.scalar_one())
+    return await select_one(connection, select(is_on), bool)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
+from clay_push_service.database.statement import select_one, select_rows
 from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import contains
@@ -61,21 +63,42 @@ def select_filtered(tables: HostTables, org_id: UUID, project_id: UUID, filters:
 async def count_filtered(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria
 ) -> int:
-    found = await connection.execute(
+    query = (
         select(func.count())
         .select_from(_joined_tables(tables, filters))
         .where(_conditions(tables, org_id, project_id, filters))
     )
-    return found.scalar_one()
+    return await select_one(connection, query, int)
 
 
-def select_page(
+class ListedLead(NamedTuple):
+    lead_id: UUID
+    username: str | None
+    full_name: str | None
+    email: str | None
+    company: str | None
+    overall_score: Decimal | None
+    classification: str | None
+    priority: str | None
+    is_qualified: bool | None
+
+
+async def read_page(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    project_id: UUID,
+    filters: LeadCriteria,
+    after: PageStart | None,
+    limit: int,
+) -> Sequence[ListedLead]:
+    """Reads a page of leads, the highest score first, leads without a score last."""
+    return await select_rows(connection, _select_page(tables, org_id, project_id, filters, after, limit), ListedLead)
+
+
+def _select_page(
     tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria, after: PageStart | None, limit: int
 ) -> Select[UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None]:
-    """Selects a page of leads, the highest score first, leads without a score last.
-
-    Columns lead_id, username, full_name, email, company, overall_score, classification, priority, is_qualified.
-    """
     scores, leads = tables.lead_scores.c, tables.leads.c
     score = finite_or_null(scores.overall_score)
     statement = (

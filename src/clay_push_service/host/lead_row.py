@@ -11,26 +11,8 @@ from uuid import UUID
 
 
 @dataclass(slots=True)
-class GithubStats:
-    """A lead's activity rows in one project, summed. A count is None where every row has null."""
-
-    total_commits: int | Decimal | None = None
-    commits_last_3_months: int | Decimal | None = None
-    commits_last_6_months: int | Decimal | None = None
-    commits_last_year: int | Decimal | None = None
-    pull_requests: int | Decimal | None = None
-    issues_opened: int | Decimal | None = None
-    issues_closed: int | Decimal | None = None
-    code_reviews: int | Decimal | None = None
-    is_maintainer: bool | None = None
-    is_core_team: bool | None = None
-    first_commit_date: date | None = None
-    last_commit_date: date | None = None
-
-
-@dataclass(slots=True)
 class LeadRow:
-    """One lead in one project, with the host's values."""
+    """One lead in one project, with the host's values. The fields are the columns of `read_lead_rows`, in order."""
 
     lead_id: UUID
     project_id: UUID
@@ -58,13 +40,26 @@ class LeadRow:
     years_of_experience: int | Decimal | None = None
     skills: Sequence[str | None] | None = None
     classification: str | None = None
-    classification_confidence: Decimal | None = None
+    classification_confidence: float | Decimal | None = None
     classification_reasoning: str | None = None
-    overall_score: Decimal | None = None
-    activity_score: Decimal | None = None
-    influence_score: Decimal | None = None
-    position_score: Decimal | None = None
-    engagement_score: Decimal | None = None
+    overall_score: float | Decimal | None = None
+    activity_score: float | Decimal | None = None
+    influence_score: float | Decimal | None = None
+    position_score: float | Decimal | None = None
+    engagement_score: float | Decimal | None = None
     priority: str | None = None
     is_qualified_lead: bool | None = None
-    stats: GithubStats | None = None
+    activity_rows: int = 0
+    """The number of the lead's activity rows in the project; the fields below are their sums, None where every row has null."""
+    total_commits: int | Decimal | None = None
+    commits_last_3_months: int | Decimal | None = None
+    commits_last_6_months: int | Decimal | None = None
+    commits_last_year: int | Decimal | None = None
+    pull_requests: int | Decimal | None = None
+    issues_opened: int | Decimal | None = None
+    issues_closed: int | Decimal | None = None
+    code_reviews: int | Decimal | None = None
+    is_maintainer: bool | None = None
+    is_core_team: bool | None = None
+    first_commit_date: date | None = None
+    last_commit_date: date | None = None

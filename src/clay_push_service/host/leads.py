@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_rows
 from clay_push_service.host.tables import HostTables
 
 PushableLeads = Select[UUID, UUID, str | None, str | None]
@@ -67,12 +69,17 @@ def select_by_id(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], pro
     )
 
 
+class _LeadProject(NamedTuple):
+    lead_id: UUID
+    project_id: UUID
+
+
 async def best_projects(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]
 ) -> dict[UUID, UUID]:
     """Maps each of `lead_ids` that is a lead of the organization to the project that it counts for now."""
     best = select_by_id(tables, org_id, lead_ids, None).subquery("best")
-    found = await connection.execute(select(best.c.lead_id, best.c.project_id))
+    found = await select_rows(connection, select(best.c.lead_id, best.c.project_id), _LeadProject)
     return {row.lead_id: row.project_id for row in found}
 
 
@@ -114,11 +121,11 @@ async def unknown_leads(
     )
     if project_id is not None:
         leads = leads.where(scores.project_id == project_id)
-    found = await connection.execute(
+    query = (
         select(requested.c.lead_id)
         .where(not_(leads.exists()))
         .group_by(requested.c.lead_id)
         .order_by(func.min(requested.c.position))
         .limit(limit)
     )
-    return list(found.scalars())
+    return await select_rows(connection, query, UUID)

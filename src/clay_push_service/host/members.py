@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_one, select_rows
 from clay_push_service.host.tables import HostTables
 
 
@@ -33,19 +35,25 @@ async def user_exists(connection: AsyncConnection, tables: HostTables, username:
     """Whether an ACTIVE user has this name: a token can outlive its account."""
     users = tables.users.c
     # Not `exists().where()`: it renders SELECT *, which requires rights on every column.
-    found = await connection.execute(
-        select(select(users.id).where(users.username == username, users.is_active.is_(True)).exists())
-    )
-    return bool(found.scalar_one())
+    active = select(users.id).where(users.username == username, users.is_active.is_(True))
+    return await select_one(connection, select(active.exists()), bool)
+
+
+class _Membership(NamedTuple):
+    id: UUID
+    username: str
+    org_id: UUID
+    role: str | None
 
 
 async def memberships(connection: AsyncConnection, tables: HostTables, username: str) -> Sequence[Member]:
     """The memberships of an active user, ordered by organization id; empty for an unknown or inactive user."""
     users, members = tables.users.c, tables.org_members.c
-    rows = await connection.execute(
+    query = (
         select(users.id, users.username, members.org_id, cast(members.role, Text).label("role"))
         .join_from(tables.users, tables.org_members, members.user_id == users.id)
         .where(users.username == username, users.is_active.is_(True))
         .order_by(members.org_id)
     )
+    rows = await select_rows(connection, query, _Membership)
     return [Member(row.id, row.username, row.org_id, role_of(row.role)) for row in rows]

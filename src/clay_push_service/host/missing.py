@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.columns import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES, SETTINGS_TABLES
 from clay_push_service.host.detect import read_catalogue
 from clay_push_service.host.tables import HostTables
+
+ROLE = Statement("SELECT current_user::text", str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ async def find_missing(
     `billing_enabled` adds `org_billing`. Settings tables are excluded: see `tables.settings`.
     """
     found = await read_catalogue(connection, tables.schema, [tables.vintage])
-    role = (await connection.execute(text("SELECT current_user::text"))).scalar_one()
+    role = await ROLE.one(connection)
     lacking = []
     for word, columns in COLUMNS.items():
         name = tables.host_name(word)

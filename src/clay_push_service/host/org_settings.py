@@ -5,21 +5,33 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, null, select, text, union_all
+from sqlalchemy import ARRAY, Uuid, any_, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, SettingsAccess
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
 API_KEY = "CLAY_API_KEY"
 """Not used yet; enrichment will need it."""
 
-BY_FUNCTION = text(f"""
+
+class _FunctionRow(NamedTuple):
+    org_id: UUID
+    key: str
+    value: str | None
+    is_global: bool
+
+
+BY_FUNCTION = Statement(
+    f"""
 SELECT organization.id AS org_id, setting.key, setting.value, setting.is_global
 FROM unnest(CAST(:org_ids AS uuid[])) AS organization (id)
 CROSS JOIN LATERAL clay.{SETTINGS_FUNCTION}(organization.id) AS setting
 WHERE setting.key <> '{API_KEY}'
-""")
+""",
+    _FunctionRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ async def _rows(connection: AsyncConnection, tables: HostTables, org_ids: Sequen
         case SettingsAccess.NONE:
             return []
         case SettingsAccess.FUNCTION:
-            found = await connection.execute(BY_FUNCTION, {"org_ids": org_ids})
+            found = await BY_FUNCTION.rows(connection, {"org_ids": org_ids})
             return [_Setting(None if row.is_global else row.org_id, row.key, row.value) for row in found]
         case SettingsAccess.TABLE:
             return await _rows_of_tables(connection, tables, org_ids)
@@ -83,9 +95,10 @@ async def _rows_of_tables(
         settings.org_id == any_(literal(org_ids, ARRAY(Uuid()))),
         settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS]),
     )
-    overall = select(null().cast(Uuid()), everywhere.key, everywhere.value).where(everywhere.key == RATE_LIMIT_MS)
-    found = await connection.execute(union_all(own, overall) if tables.has("app_settings") else own)
-    return [_Setting(row.org_id, row.key, row.value) for row in found]
+    overall = select(null().cast(Uuid()).label("org_id"), everywhere.key, everywhere.value).where(
+        everywhere.key == RATE_LIMIT_MS
+    )
+    return await select_rows(connection, union_all(own, overall) if tables.has("app_settings") else own, _Setting)
 
 
 async def organizations_after(
@@ -96,4 +109,4 @@ async def organizations_after(
     statement = select(organizations.id).order_by(organizations.id).limit(limit)
     if after is not None:
         statement = statement.where(organizations.id > after)
-    return list((await connection.execute(statement)).scalars())
+    return await select_rows(connection, statement, UUID)

@@ -1,21 +1,28 @@
 """Reads names of organizations for operators. Returns none where NexusLeads' table cannot be read; callers then show ids."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import HostTables
 
 MAX_CHARACTERS = 80
 """Organizations choose their names: a long one must not hide the rest of a sentence."""
-LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
+LOCK_TIMEOUT = Statement("SET LOCAL lock_timeout = '1s'")
 
 log = logs.get(__name__)
+
+
+class _Organization(NamedTuple):
+    id: UUID
+    name: str | None
 
 
 async def organization_names(
@@ -29,8 +36,8 @@ async def organization_names(
     statement = select(organizations.id, organizations.name).where(organizations.id.in_(wanted))
     try:
         async with connection.begin_nested():
-            await connection.execute(LOCK_TIMEOUT)
-            rows = (await connection.execute(statement)).all()
+            await LOCK_TIMEOUT.execute(connection)
+            rows = await select_rows(connection, statement, _Organization)
     except UNAVAILABLE as error:
         log.warning("organizations.names_unreadable", **failure(error))
         return {}

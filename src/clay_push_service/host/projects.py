@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_one_or_none
 from clay_push_service.host.tables import HostTables
 
 
@@ -19,9 +20,5 @@ async def find_project(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, project_id: UUID
 ) -> Project | None:
     projects = tables.projects.c
-    row = (
-        await connection.execute(
-            select(projects.id, projects.name).where(projects.id == project_id, projects.org_id == org_id)
-        )
-    ).one_or_none()
-    return None if row is None else Project(row.id, row.name)
+    query = select(projects.id, projects.name).where(projects.id == project_id, projects.org_id == org_id)
+    return await select_one_or_none(connection, query, Project)

@@ -68,7 +68,7 @@ def _meta(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
 
 def _lead(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
     lead: dict[str, Value | dict[str, Value]] = dict(LEAD.write(row))
-    lead["raw_github_stats"] = None if row.stats is None else STATS.write(row.stats)
+    lead["raw_github_stats"] = STATS.write(row) if row.activity_rows else None
     return lead
 
 

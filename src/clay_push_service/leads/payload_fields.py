@@ -4,7 +4,7 @@ import operator
 from collections.abc import Mapping
 from enum import StrEnum
 
-from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.leads.payload_values import Rule, Value, count, day, flag, identifier, number, text, words
 
 
@@ -71,7 +71,7 @@ class Fields:
         self._read = operator.attrgetter(*(field for field, _ in fields.values()))
         self._prefix = prefix
 
-    def write(self, source: LeadRow | GithubStats) -> dict[str, Value]:
+    def write(self, source: LeadRow) -> dict[str, Value]:
         try:
             values = self._read(source)
             return {
@@ -83,7 +83,7 @@ class Fields:
                 PayloadProblem.INVALID_LEAD, f"The lead's {self._wrong_key(source)} has an invalid value."
             ) from None
 
-    def _wrong_key(self, source: LeadRow | GithubStats) -> str:
+    def _wrong_key(self, source: LeadRow) -> str:
         for key, (field, rule) in self._fields.items():
             try:
                 if (value := getattr(source, field)) is not None:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from clay_push_service.host.lead_row import GithubStats, LeadRow
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.leads.payload import NIL, Payload, build
 
 SAMPLE = LeadRow(
@@ -21,8 +21,9 @@ SAMPLE = LeadRow(
     classification_reasoning="Not a person: sent by NexusLeads to test the connection.", overall_score=Decimal(50),
     activity_score=Decimal(50), influence_score=Decimal(50), position_score=Decimal(50), engagement_score=Decimal(50),
     priority="low", is_qualified_lead=False,
-    stats=GithubStats(1, 1, 1, 1, 1, 1, 1, 1, is_maintainer=False, is_core_team=False,
-                      first_commit_date=date(2026, 1, 1), last_commit_date=date(2026, 1, 1)),
+    activity_rows=1, total_commits=1, commits_last_3_months=1, commits_last_6_months=1, commits_last_year=1,
+    pull_requests=1, issues_opened=1, issues_closed=1, code_reviews=1, is_maintainer=False, is_core_team=False,
+    first_commit_date=date(2026, 1, 1), last_commit_date=date(2026, 1, 1),
 )  # fmt: skip
 """Every key is filled, so that one test row gives Clay every column with its type."""
 

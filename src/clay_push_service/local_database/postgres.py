@@ -112,7 +112,7 @@ class Server:
             else:
                 return
         output = self._home.log.read_bytes()[begun:].decode(errors="replace")
-        if "could not bind" in output:
+        if not _can_bind(self.port):
             raise PortTakenError(
                 f"Port {self.port} of 127.0.0.1 is taken. Choose another port, or omit it to get a free one."
             )
@@ -165,9 +165,7 @@ def drop_database(url: str, name: str) -> None:
         for _ in range(50):
             try:
                 connection.execute(statement)
-            except (
-                psycopg.errors.InsufficientPrivilege
-            ):  # autovacuum is connected; an ordinary role may not terminate it
+            except psycopg.errors.InsufficientPrivilege:  # of autovacuum, which an ordinary role may not terminate
                 time.sleep(0.1)
             else:
                 return
@@ -198,13 +196,19 @@ def _make_role(server: Server, may_create_databases: bool) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
 
 
+def _can_bind(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def _free_port() -> int:
     for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _can_bind(port):
             return port
     raise PostgresError("No free port was found on 127.0.0.1.")
 

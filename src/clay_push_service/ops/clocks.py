@@ -1,10 +1,9 @@
 """Reports processes whose clock differs from the database's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from clay_push_service.database.clock import WRONG_SECONDS
 from clay_push_service.ops.advice import Advice, Level
-from clay_push_service.ops.health import WorkerSeen
 
 DO = (
     "Set the clock of that machine (NTP). If all processes differ by the same time, set the clock of the database server. Until then"
@@ -12,15 +11,12 @@ DO = (
 )
 
 
-def clock_advice(web_offset_seconds: float | None, workers: Iterable[WorkerSeen]) -> Sequence[Advice]:
-    """`web_offset_seconds`: of the process that serves this request; None: not measured."""
-    offsets = [("this web process", web_offset_seconds)]
-    offsets += [(f"worker {each.hostname}:{each.pid}", each.clock_offset_seconds) for each in workers if each.is_live]
-    return [
-        Advice(Level.DEGRADED, f"The clock of {process} is {_describe_offset(offset)} the database's.", DO)
-        for process, offset in offsets
-        if offset is not None and abs(offset) > WRONG_SECONDS
-    ]
+def clock_advice(process: str, offset_seconds: float | None) -> Sequence[Advice]:
+    """`offset_seconds`: the process's clock minus the database's; None: not measured."""
+    if offset_seconds is None or abs(offset_seconds) <= WRONG_SECONDS:
+        return []
+    what = f"The clock of {process} is {_describe_offset(offset_seconds)} the database's."
+    return [Advice(Level.DEGRADED, what, DO)]
 
 
 def _describe_offset(offset: float) -> str:

@@ -63,7 +63,7 @@ async def _require_ops_key(request: Request, settings: Settings, database: Datab
         async with database.transaction() as connection:
             await require_ops(connection, credential)
     except UnauthorizedError as error:
-        if _wants_page(request):
+        if _accepts_html(request):
             raise UnauthorizedError(
                 error.detail,
                 code=error.code,
@@ -100,7 +100,7 @@ def _scrape_of(request: Request) -> Scrape:
 ScrapeOfProcess = Annotated[Scrape, Depends(_scrape_of)]
 
 
-def _wants_page(request: Request) -> bool:
+def _accepts_html(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
@@ -175,7 +175,7 @@ async def read_status(
     status = status_of(ready, found, verdict, insecure, ring, offset)
     code = 200 if verdict.works else 503
     retry = {} if verdict.works else {"Retry-After": "5"}
-    if _wants_page(request):
+    if _accepts_html(request):
         return HTMLResponse(
             render_page(status, clock.now(), refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | retry
         )

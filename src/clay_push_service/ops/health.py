@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.quota import Quotas, read_quotas
@@ -18,15 +19,35 @@ LIVE_SECONDS = 30
 """A worker with an older heartbeat counts as dead; a heartbeat comes every 5 s."""
 SHOWN = 20
 """Destinations listed on the page at most."""
-JOBS = text("""
+
+
+class _Queue(NamedTuple):
+    live_jobs: int
+    pending: int
+
+
+JOBS = Statement(
+    """
 SELECT count(*) AS live_jobs, coalesce(sum(lead_count - success_count - failed_count - skipped_count), 0) AS pending
 FROM clay.push_jobs WHERE status IN ('pending', 'running')
-""")
+""",
+    _Queue,
+)
+
+
+class _Due(NamedTuple):
+    due: int
+    oldest_seconds: float | None
+    idle_seconds: float | None
+
+
 # Due: the delivery's own time has come and its workspace's pace has a slot. Deliveries of a waiting destination are not late.
-DUE = text("""
+DUE = Statement(
+    """
 SELECT count(*) AS due,
-       extract(epoch FROM now() - min(greatest(delivery.due_at, workspace.next_slot_at))) AS oldest_seconds,
-       extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at)))) AS idle_seconds
+       CAST(extract(epoch FROM now() - min(greatest(delivery.due_at, workspace.next_slot_at))) AS float) AS oldest_seconds,
+       CAST(extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at)))) AS float)
+           AS idle_seconds
 FROM clay.push_jobs AS job
 JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
 JOIN clay.destinations AS destination ON destination.org_id = job.org_id AND destination.id = job.destination_id
@@ -34,43 +55,9 @@ JOIN clay.workspaces AS workspace ON workspace.org_id = job.org_id AND workspace
 JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state = 'waiting'
 WHERE job.status IN ('pending', 'running') AND version.state <> 'waiting' AND workspace.next_slot_at <= now()
   AND delivery.due_at <= now()
-""")
-WORKERS = text("""
-SELECT id, hostname, pid, version, started_at, clock_offset_seconds, extract(epoch FROM clock_timestamp() - seen_at) AS age
-FROM clay.workers ORDER BY seen_at DESC LIMIT 50
-""")
-UNWELL = text("""
-SELECT version.org_id, destination.table_name, version.state, version.state_reason, version.state_since, version.probe_at
-FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
-WHERE version.state <> 'open'
-ORDER BY version.state_since DESC LIMIT :shown
-""")
-# Counted separately: the list above is limited, and destinations beyond the limit must not count as 0.
-STATES = text("""
-SELECT version.state, version.state_reason AS reason, count(*) AS number
-FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
-WHERE version.state <> 'open'
-GROUP BY 1, 2 ORDER BY 3 DESC, 2
-""")
-# Of the webhooks in use. Metrics carry no organization; /status lists the organizations (see `quota`).
-QUOTA = text("""
-SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
-       count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
-       max(used::float / nullif(quota_limit, 0)) AS fullest
-FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
-JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
-""")
-# Through the jobs updated in this hour, whose deliveries are found by index; the log has no index by time.
-LAST_HOUR = text("""
-SELECT coalesce(delivery.cause, delivery.status) AS cause, delivery.status, count(*) AS number
-FROM clay.push_jobs AS job JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
-WHERE job.updated_at > now() - interval '1 hour' AND delivery.finished_at > now() - interval '1 hour'
-  AND delivery.status <> 'skipped'
-GROUP BY 1, 2 ORDER BY 3 DESC, 1
-""")
+""",
+    _Due,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +76,39 @@ class WorkerSeen:
         return self.age_seconds <= LIVE_SECONDS
 
 
+WORKERS = Statement(
+    """
+SELECT id, hostname, pid, version, started_at,
+       CAST(extract(epoch FROM clock_timestamp() - seen_at) AS float) AS age_seconds, clock_offset_seconds
+FROM clay.workers ORDER BY seen_at DESC LIMIT 50
+""",
+    WorkerSeen,
+)
+
+
 @dataclass(frozen=True, slots=True)
-class UnwellDestination:
+class UnhealthyDestination:
+    """A destination that waits or is closed."""
+
     org_id: UUID
     table_name: str | None
     state: str
     reason: str | None
     since: datetime
     until: datetime | None
+
+
+UNHEALTHY = Statement(
+    """
+SELECT version.org_id, destination.table_name, version.state, version.state_reason AS reason, version.state_since AS since,
+       version.probe_at AS until
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+WHERE version.state <> 'open'
+ORDER BY version.state_since DESC LIMIT :shown
+""",
+    UnhealthyDestination,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +120,17 @@ class StateCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class CauseCount:
-    cause: str
-    status: str
-    count: int
+# Counted separately: the list above is limited, and destinations beyond the limit must not count as 0.
+STATES = Statement(
+    """
+SELECT version.state, version.state_reason AS reason, count(*) AS count
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+WHERE version.state <> 'open'
+GROUP BY 1, 2 ORDER BY 3 DESC, 2
+""",
+    StateCount,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,40 @@ class QuotaLevels:
     over_80: int = 0
     over_95: int = 0
     fullest: float = 0.0
+
+
+# Of the webhooks in use. Metrics carry no organization; /status lists the organizations (see `quota`).
+QUOTA = Statement(
+    """
+SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
+       count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
+       coalesce(max(used::float / nullif(quota_limit, 0)), 0.0) AS fullest
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
+""",
+    QuotaLevels,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCount:
+    cause: str
+    status: str
+    count: int
+
+
+# Through the jobs updated in this hour, whose deliveries are found by index; the log has no index by time.
+LAST_HOUR = Statement(
+    """
+SELECT coalesce(delivery.cause, delivery.status) AS cause, delivery.status, count(*) AS count
+FROM clay.push_jobs AS job JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id
+WHERE job.updated_at > now() - interval '1 hour' AND delivery.finished_at > now() - interval '1 hour'
+  AND delivery.status <> 'skipped'
+GROUP BY 1, 2 ORDER BY 3 DESC, 1
+""",
+    CauseCount,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +191,7 @@ class Vitals:
     workers: Sequence[WorkerSeen]
     states: Sequence[StateCount]
     """All destinations that are not open."""
-    unwell: Sequence[UnwellDestination]
+    unhealthy: Sequence[UnhealthyDestination]
     """The most recent of them."""
     last_hour: Sequence[CauseCount]
     quota: QuotaLevels
@@ -174,29 +226,20 @@ class Vitals:
 async def read_vitals(connection: AsyncConnection, tables: HostTables | None = None) -> Vitals:
     """Reads everything in one transaction. Raises what the database raises. `tables`: to read the organizations' names."""
     started = time.perf_counter()
-    await connection.execute(STATEMENT_TIMEOUT)
+    await STATEMENT_TIMEOUT.execute(connection)
     latency_ms = round((time.perf_counter() - started) * 1000)
-    jobs = (await connection.execute(JOBS)).one()
-    due = (await connection.execute(DUE)).one()
-    workers = [
-        WorkerSeen(row.id, row.hostname, row.pid, row.version, row.started_at, float(row.age), row.clock_offset_seconds)
-        for row in await connection.execute(WORKERS)
-    ]
-    rows = (await connection.execute(UNWELL, {"shown": SHOWN})).all()
-    states = [StateCount(row.state, row.reason, row.number) for row in await connection.execute(STATES)]
-    unwell = [
-        UnwellDestination(row.org_id, row.table_name, row.state, row.state_reason, row.state_since, row.probe_at)
-        for row in rows
-    ]
-    causes = [CauseCount(row.cause, row.status, row.number) for row in await connection.execute(LAST_HOUR)]
-    quota = (await connection.execute(QUOTA)).one()
+    jobs = await JOBS.one(connection)
+    due = await DUE.one(connection)
+    workers = await WORKERS.rows(connection)
+    unhealthy = await UNHEALTHY.rows(connection, {"shown": SHOWN})
+    states = await STATES.rows(connection)
+    causes = await LAST_HOUR.rows(connection)
+    quota = await QUOTA.one(connection)
     quotas = await read_quotas(connection)
-    listed = [*(each.org_id for each in unwell), *(each.org_id for each in quotas.shown)]
+    listed = [*(each.org_id for each in unhealthy), *(each.org_id for each in quotas.shown)]
     names = await organization_names(connection, tables, listed) if tables else {}
     return Vitals(
-        latency_ms, jobs.live_jobs, int(jobs.pending), due.due,
-        None if due.oldest_seconds is None else float(due.oldest_seconds),
-        None if due.idle_seconds is None else max(float(due.idle_seconds), 0.0),
-        workers, states, unwell, causes,
-        QuotaLevels(quota.over_80, quota.over_95, quota.fullest or 0.0), quotas, names,
+        latency_ms, jobs.live_jobs, jobs.pending, due.due, due.oldest_seconds,
+        None if due.idle_seconds is None else max(due.idle_seconds, 0.0),
+        workers, states, unhealthy, causes, quota, quotas, names,
     )  # fmt: skip

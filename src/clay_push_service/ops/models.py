@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from clay_push_service import __version__, migrations
 from clay_push_service.ops.advice import Level
-from clay_push_service.ops.health import UnwellDestination, Vitals
+from clay_push_service.ops.health import UnhealthyDestination, Vitals
 from clay_push_service.ops.quota import QuotaLevel
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck
@@ -25,7 +25,7 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
                  "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True,
                  "clock_offset_seconds": 0.002}],
     "waiting_destinations": 0, "closed_destinations": 1,
-    "unwell_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
+    "unhealthy_destinations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "table_name": "Platform leads",
                              "state": "closed", "reason": "unauthorized",
                              "message": "Clay rejected the auth token of the webhook.", "who": "the organization's Clay admin",
                              "since": "2026-11-22T05:58:00Z", "until": None}],
@@ -35,7 +35,7 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
                    "sealed_with": [{"key_id": "k1", "destinations": 3, "in_use": 2, "in_ring": False}]},
     "last_hour": {"finished": 1210, "failed": 12, "failed_percent": 1.0,
                   "causes": [{"cause": "unauthorized", "status": "failed", "count": 12}]},
-    "loosened_settings": [], "clock_offset_seconds": -0.001,
+    "insecure_settings": [], "clock_offset_seconds": -0.001,
 }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ class WorkerModel(FromAttributes):
     clock_offset_seconds: float | None = Field(description="Its clock minus the database's; null: unknown.")
 
 
-class UnwellModel(BaseModel):
+class UnhealthyModel(BaseModel):
     org_id: UUID = Field(description="The organization.")
     organization: str | None = Field(description="The organization's name in NexusLeads; null: cannot be read.")
     table_name: str | None = Field(description="Its Clay table.")
@@ -139,7 +139,7 @@ class Status(BaseModel):
     workers: list[WorkerModel] = Field(description="Workers, the latest heartbeat first.")
     waiting_destinations: int | None = Field(description="Destinations that wait until an outage of Clay ends.")
     closed_destinations: int | None = Field(description="Destinations that accept no leads.")
-    unwell_destinations: list[UnwellModel] = Field(
+    unhealthy_destinations: list[UnhealthyModel] = Field(
         description="The 20 destinations that most recently began to wait or closed."
     )
     quota_warnings: list[QuotaModel] = Field(
@@ -154,12 +154,12 @@ class Status(BaseModel):
     clock_offset_seconds: float | None = Field(
         description="This web process's clock minus the database's; null: the database does not respond."
     )
-    loosened_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
+    insecure_settings: list[str] = Field(description="Settings that make this instance unfit for production.")
 
 
-def _unwell(each: UnwellDestination, names: Mapping[UUID, str]) -> UnwellModel:
+def _unhealthy(each: UnhealthyDestination, names: Mapping[UUID, str]) -> UnhealthyModel:
     message, who = explain_state(each.state, each.reason)
-    return UnwellModel(
+    return UnhealthyModel(
         org_id=each.org_id, organization=names.get(each.org_id), table_name=each.table_name, state=each.state, reason=each.reason, message=message, who=who,
         since=each.since, until=each.until,
     )  # fmt: skip
@@ -217,7 +217,7 @@ def status_of(
         workers=[WorkerModel.model_validate(each) for each in vitals.workers] if vitals else [],
         waiting_destinations=vitals.waiting if vitals else None,
         closed_destinations=vitals.closed if vitals else None,
-        unwell_destinations=[_unwell(each, vitals.names) for each in vitals.unwell] if vitals else [],
+        unhealthy_destinations=[_unhealthy(each, vitals.names) for each in vitals.unhealthy] if vitals else [],
         quota_warnings=_quotas(vitals) if vitals else [],
         encryption=_encryption(ring) if ring else None,
         last_hour=vitals
@@ -229,6 +229,6 @@ def status_of(
             else None,
             causes=[CauseModel.model_validate(each) for each in vitals.last_hour],
         ),
-        clock_offset_seconds=None if web_offset_seconds is None else round(web_offset_seconds, 3),
-        loosened_settings=list(insecure),
+        clock_offset_seconds=None if web_offset_seconds is None else round(web_offset_seconds, 3) + 0.0,  # no -0.0
+        insecure_settings=list(insecure),
     )

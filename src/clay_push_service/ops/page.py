@@ -39,6 +39,14 @@ def _two_units(number: int, unit: str, rest: int, rest_unit: str) -> str:
     return f"{number} {unit} {rest} {rest_unit}" if rest else f"{number} {unit}"
 
 
+def clock_offset(seconds: float | None) -> str:
+    """`+0.4 s`, `-12.0 s`; `0.0 s` also for a small negative offset, which would be shown as -0.0."""
+    if seconds is None:
+        return "–"
+    rounded = round(seconds, 1)
+    return f"{rounded:+.1f} s" if rounded else "0.0 s"
+
+
 def _since(moment: datetime, now: datetime) -> str:
     return age((now - moment).total_seconds())
 
@@ -50,6 +58,7 @@ def _mark_code(value: str) -> Markup:
 
 _environment = Environment(loader=PackageLoader("clay_push_service.ops", "."), autoescape=True, trim_blocks=True)
 _environment.filters["age"] = age
+_environment.filters["clock_offset"] = clock_offset
 _environment.filters["code"] = _mark_code
 _environment.filters["since"] = _since
 _environment.filters["number"] = lambda value: f"{value:,}"

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.ops.advice import Advice, Level, counted
 
 WARNING_PERCENT = 80
@@ -17,8 +18,20 @@ SHOWN = 20
 NAMED = 3
 """Organizations named in one sentence; the list has the others."""
 
+
+class _WarnedQuota(NamedTuple):
+    org_id: UUID
+    table_name: str | None
+    used: int
+    quota_limit: int
+    urgent: int
+    """Of all organizations, as `warned`."""
+    warned: int
+
+
 # A meter without a limit (a table that deletes its rows) is never full.
-QUOTAS = text(f"""
+QUOTAS = Statement(
+    f"""
 SELECT destination.org_id, destination.table_name, meter.used, meter.quota_limit,
        count(*) FILTER (WHERE meter.used * 100.0 >= meter.quota_limit * {URGENT_PERCENT}.0) OVER () AS urgent,
        count(*) OVER () AS warned
@@ -27,7 +40,9 @@ JOIN clay.destination_versions AS version ON version.org_id = destination.org_id
 JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
 WHERE meter.quota_limit IS NOT NULL AND meter.used * 100.0 >= meter.quota_limit * {WARNING_PERCENT}.0
 ORDER BY meter.used::float / greatest(meter.quota_limit, 1) DESC, destination.org_id LIMIT :shown
-""")
+""",
+    _WarnedQuota,
+)
 NEW_SOURCE = (
     "Ask each organization to create a new webhook source in Clay (it may feed the same table) and to save its URL in"
     " Settings → Integrations. A webhook source accepts a fixed number of submissions in its lifetime."
@@ -69,7 +84,7 @@ class Quotas:
 
 
 async def read_quotas(connection: AsyncConnection) -> Quotas:
-    rows = (await connection.execute(QUOTAS, {"shown": SHOWN})).all()
+    rows = await QUOTAS.rows(connection, {"shown": SHOWN})
     if not rows:
         return Quotas()
     shown = [Quota(row.org_id, row.table_name, row.used, row.quota_limit) for row in rows]

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from asyncpg import PostgresError
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, migrations
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.missing import find_missing
 from clay_push_service.host.table_cache import HostTableCache
@@ -19,18 +20,38 @@ from clay_push_service.host_integration.attach.drift import find_missing_rights
 
 INSUFFICIENT_PRIVILEGE = "42501"
 TIMEOUT_SECONDS = 5.0
-STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
-REVISION = text("SELECT version_num FROM clay.alembic_version")
-SERVER = text("""
+STATEMENT_TIMEOUT = Statement("SET LOCAL statement_timeout = '5s'")
+REVISION = Statement("SELECT version_num FROM clay.alembic_version", str)
+
+
+class _Server(NamedTuple):
+    version: str
+    read_only: bool
+
+
+SERVER = Statement(
+    """
 SELECT current_setting('server_version') AS version, current_setting('transaction_read_only') = 'on' AS read_only
-""")
+""",
+    _Server,
+)
+
+
+class _SchemaRights(NamedTuple):
+    is_there: bool
+    may_read: bool
+
+
 # From the catalogue, which every role may read; reading a table without grants raises.
-SCHEMA = text("""
+SCHEMA = Statement(
+    """
 SELECT coalesce(bool_or(c.relname = 'alembic_version'), false) AS is_there,
        coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true) AS may_read
 FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
 WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
-""")
+""",
+    _SchemaRights,
+)
 
 log = logs.get(__name__)
 _checks: set[asyncio.Task["Readiness"]] = set()
@@ -102,24 +123,24 @@ async def check_readiness(database: Database, host: HostTableCache, *, billing_e
 async def _read(database: Database, host: HostTableCache, *, billing_enabled: bool) -> Readiness:
     try:
         async with database.transaction() as connection:
-            await connection.execute(STATEMENT_TIMEOUT)
-            version, read_only = (await connection.execute(SERVER)).one()
-            schema = (await connection.execute(SCHEMA)).one()
+            await STATEMENT_TIMEOUT.execute(connection)
+            server = await SERVER.one(connection)
+            schema = await SCHEMA.one(connection)
             if not schema.may_read:
-                return Readiness(reachable=True, reason=NO_GRANTS, database=version, may_read=False)
-            revision = (await connection.execute(REVISION)).scalar_one_or_none() if schema.is_there else None
+                return Readiness(reachable=True, reason=NO_GRANTS, database=server.version, may_read=False)
+            revision = await REVISION.one_or_none(connection) if schema.is_there else None
             if migrations.is_behind(revision):
-                return Readiness(reachable=True, reason=BEHIND, database=version, revision=revision)
-            if read_only:  # every request writes: a push, a setting, the time of a key's last use
+                return Readiness(reachable=True, reason=BEHIND, database=server.version, revision=revision)
+            if server.read_only:  # every request writes: a push, a setting, the time of a key's last use
                 return Readiness(
                     reachable=True,
                     reason=READ_ONLY,
-                    database=version,
+                    database=server.version,
                     revision=revision,
                     is_migrated=True,
                     writable=False,
                 )
-            return await _check_host(connection, host, version, revision, billing_enabled=billing_enabled)
+            return await _check_host(connection, host, server.version, revision, billing_enabled=billing_enabled)
     except (SQLAlchemyError, PostgresError, OSError) as error:  # PostgresError: raised bare while connecting
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:  # not even CONNECT

@@ -5,15 +5,24 @@ One statement reads the first bytes of the sealed values; none is decrypted (`cl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.secret_box import VERSION, SecretBox
 from clay_push_service.ops.advice import Advice, Level, counted
 
+
+class _HeaderCount(NamedTuple):
+    header: bytes | None
+    destinations: int
+    in_use: int
+
+
 # A value that does not begin with a known version and a length has no header. An organization has one destination.
-SEALED = text("""
+SEALED = Statement(
+    """
 WITH sealed AS (
     SELECT version.org_id, destination.id IS NOT NULL AS in_use, each.value
     FROM clay.destination_versions AS version
@@ -28,7 +37,9 @@ SELECT CASE WHEN octet_length(value) < 2 THEN NULL
             ELSE substring(value FROM 1 FOR 2 + get_byte(value, 1)) END AS header,
        count(DISTINCT org_id) AS destinations, count(DISTINCT org_id) FILTER (WHERE in_use) AS in_use
 FROM sealed WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1
-""")
+""",
+    _HeaderCount,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class RingCheck:
 
 async def check_ring(connection: AsyncConnection, box: SecretBox | None) -> RingCheck:
     found: dict[str | None, SealedWith] = {}
-    for row in await connection.execute(SEALED, {"version": VERSION}):
+    for row in await SEALED.rows(connection, {"version": VERSION}):
         key_id = None if row.header is None else SecretBox.key_id_of_header(row.header)
         # Truncated headers share one entry; an organization with two of them counts twice.
         before = found.get(key_id, SealedWith(key_id, 0, 0))

@@ -16,7 +16,7 @@ FRESH_SECONDS = 5.0
 """Several scrapers at the same time cost one read of the queue."""
 
 CLOSED_REASONS = ("unauthorized", "quota_exhausted", "webhook_gone", "blocked", "secret_unreadable")
-"""Always exported, with 0 where none is closed: an alert must tell zero from missing."""
+"""Always exported, with 0 where none is closed: an alert must distinguish zero from missing."""
 
 
 class Scrape:

@@ -1,6 +1,6 @@
 """Turns the facts of readiness, health, keys and clocks into a level and advice for `/status`. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause, Who
@@ -39,7 +39,7 @@ def judge(
     web_offset_seconds: float | None = None,
 ) -> Verdict:
     """Advice is sorted, the most urgent first. `ring` and `web_offset_seconds` (this process's clock) None: not checked."""
-    advice = [*readiness_advice(ready), *_rights_advice(ready), *([] if vitals is None else _vitals_advice(vitals))]
+    advice = [*readiness_advice(ready), *work_advice(ready, vitals)]
     if ready.is_ready and vitals is None:
         advice.append(Advice(Level.FAILING, "The database stopped responding during the check.", _CHECK_DATABASE))
     if not has_keys:
@@ -51,16 +51,25 @@ def judge(
                 "Generate a key with `clay-push secrets new`, set CLAY_PUSH_ENCRYPTION_KEYS and restart the service.",
             )
         )
-    advice += clock_advice(web_offset_seconds, vitals.workers if vitals else ())
+    advice += clock_advice("this web process", web_offset_seconds)
     if ring is not None:
         advice += ring_advice(ring)
     advice += [
         Advice(Level.DEGRADED, f"Insecure setting: {each}.", "Unset it, unless this is a demo or a test.")
         for each in insecure
     ]
-    order = [Level.FAILING, Level.DEGRADED, Level.OK]
-    advice.sort(key=lambda each: order.index(each.level))
+    advice = most_urgent_first(advice)
     return Verdict(advice[0].level if advice else Level.OK, advice)
+
+
+def work_advice(ready: Readiness, vitals: Vitals | None) -> list[Advice]:
+    """What `readiness_advice` does not cover: rights, workers, destinations, quota and clocks. `vitals` None: not read."""
+    return [*_rights_advice(ready), *([] if vitals is None else _vitals_advice(vitals))]
+
+
+def most_urgent_first(advice: Iterable[Advice]) -> list[Advice]:
+    order = [Level.FAILING, Level.DEGRADED, Level.OK]
+    return sorted(advice, key=lambda each: order.index(each.level))
 
 
 GRANT_RIGHTS = (
@@ -175,6 +184,9 @@ def _vitals_advice(vitals: Vitals) -> Sequence[Advice]:
                 " points to its data or its Clay table.",
             )
         )
+    for worker in vitals.workers:
+        if worker.is_live:
+            found += clock_advice(f"worker {worker.hostname}:{worker.pid}", worker.clock_offset_seconds)
     return found
 
 

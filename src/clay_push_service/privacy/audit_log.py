@@ -1,19 +1,32 @@
 """Reads an organization's audit log, newest first. The log is append-only: a database trigger refuses changes."""
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
+from clay_push_service.database.statement import Statement
 
-READ = text("""
+
+class _EntryRow(NamedTuple):
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    details: dict[str, JsonValue]
+
+
+READ = Statement(
+    """
 SELECT id, at, actor, action, details FROM clay.audit_log
 WHERE org_id = :org_id AND (CAST(:before AS bigint) IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit
-""")
+""",
+    _EntryRow,
+)
 
 
 class AuditEntry(BaseModel):
@@ -37,7 +50,7 @@ async def read_audit_log(
     if after is not None:
         [key] = cursor.decode(after, 1)
         before = cursor.serial(key)
-    rows = (await connection.execute(READ, {"org_id": org_id, "before": before, "limit": limit + 1})).all()
+    rows = await READ.rows(connection, {"org_id": org_id, "before": before, "limit": limit + 1})
     page = rows[:limit]
     return AuditPage(
         entries=[

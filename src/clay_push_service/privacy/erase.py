@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
@@ -29,28 +30,32 @@ MAX_LEADS = 1_000
 SALT_BYTES = 32
 
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE); later pushes see the new hashes.
-LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
-CREATE_SALT = text(
+LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
+CREATE_SALT = Statement(
     "INSERT INTO clay.erasure_salts (org_id, salt) VALUES (:org_id, :salt) ON CONFLICT (org_id) DO NOTHING"
 )
-READ_SALT = text("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id")
-CREATE = text("""
+READ_SALT = Statement("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id", bytes)
+CREATE = Statement("""
 INSERT INTO clay.erasures (id, org_id, actor, lead_references, stopped_count, emptied_count)
 VALUES (:id, :org_id, :actor, CAST(:lead_references AS uuid[]), :stopped, :emptied)
 """)
-STORE_HASHES = text("""
+STORE_HASHES = Statement("""
 INSERT INTO clay.erased_leads (org_id, hash, reference, erasure_id)
 SELECT :org_id, person.hash, person.reference, :id
 FROM unnest(CAST(:hashes AS bytea[]), CAST(:lead_references AS uuid[])) AS person (hash, reference)
 ON CONFLICT (org_id, hash) DO NOTHING
 """)
 # Jobs whose rows change below; all are locked before any delivery (see `deliveries.counters`).
-READ_JOBS = text("""
+READ_JOBS = Statement(
+    """
 SELECT DISTINCT job_id FROM clay.clay_push_log
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[]))
-""")
+""",
+    UUID,
+)
 # Locks in the order of ids, as every statement on several deliveries does, to prevent deadlocks. In-flight deliveries finish normally.
-STOP = text("""
+STOP = Statement(
+    """
 WITH queued AS (
     SELECT id FROM clay.clay_push_log
     WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND state IN ('waiting', 'claimed')
@@ -61,8 +66,10 @@ SET status = 'skipped', state = 'done', cause = 'erased', claim_token = NULL, le
         || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 FROM queued WHERE delivery.id = queued.id
 RETURNING delivery.job_id
-""")
-EMPTY = text("""
+""",
+    UUID,
+)
+EMPTY = Statement("""
 UPDATE clay.clay_push_log AS delivery
 SET contributor_id = person.reference, username = NULL, full_name = NULL, payload_hash = NULL,
     error_message = CASE WHEN delivery.cause = 'erased' THEN delivery.error_message END
@@ -71,7 +78,7 @@ WHERE delivery.org_id = :org_id AND delivery.contributor_id = person.lead_id
 """)
 # This organization only: another organization erases the same lead itself. The host's metadata may contain anything; only the keys
 # that a push needs are kept. An end message may contain lead ids.
-EMPTY_INBOX = text("""
+EMPTY_INBOX = Statement("""
 UPDATE clay.inbox
 SET metadata = (
         SELECT coalesce(jsonb_object_agg(key, CASE WHEN key <> 'lead_ids' OR jsonb_typeof(value) <> 'array' THEN value ELSE (
@@ -119,24 +126,22 @@ async def erase(
     await _empty_inbox(
         connection, tables, org_id, ids
     )  # before the destination: the inbox locks in the same order, which prevents deadlocks
-    await connection.execute(LOCK, {"org_id": org_id})
-    await connection.execute(CREATE_SALT, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
-    salt: bytes = (await connection.execute(READ_SALT, {"org_id": org_id})).scalar_one()
+    await LOCK.execute(connection, {"org_id": org_id})
+    await CREATE_SALT.execute(connection, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
+    salt = await READ_SALT.one(connection, {"org_id": org_id})
     erased = [ErasedId.of(salt, lead_id) for lead_id in ids]
     references = [each.reference for each in erased]
-    held = set((await connection.execute(READ_JOBS, {"org_id": org_id, "lead_ids": ids})).scalars())
+    held = set(await READ_JOBS.rows(connection, {"org_id": org_id, "lead_ids": ids}))
     found = await stored_filters.find(connection, tables, org_id, ids, held, former_values)
     await counters.lock_jobs(connection, held | found.jobs)
     await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
-    emptied = (
-        await connection.execute(EMPTY, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
-    ).rowcount
+    emptied = await EMPTY.execute(connection, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
     await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
-    await connection.execute(CREATE, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})
-    await connection.execute(STORE_HASHES, {**erasure, "hashes": [each.hash for each in erased]})
+    await CREATE.execute(connection, {**erasure, "actor": actor, "stopped": stopped, "emptied": emptied})
+    await STORE_HASHES.execute(connection, {**erasure, "hashes": [each.hash for each in erased]})
     details: dict[str, Detail] = {
         "erasure_id": str(erasure_id), "leads": len(erased), "stopped": stopped, "emptied": emptied,
     }  # fmt: skip
@@ -146,19 +151,19 @@ async def erase(
 
 async def _empty_inbox(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID]) -> None:
     projects = tables.projects.c
-    project_ids = (await connection.execute(select(projects.id).where(projects.org_id == org_id))).scalars()
+    project_ids = await select_rows(connection, select(projects.id).where(projects.org_id == org_id), UUID)
     values = {
         "lead_ids": [str(each) for each in lead_ids],
         "projects": [str(each) for each in project_ids],
         "org": str(org_id),
     }
-    await connection.execute(EMPTY_INBOX, values)
+    await EMPTY_INBOX.execute(connection, values)
 
 
 async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> int:
     """Marks queued deliveries as skipped, which is not a failure. Returns their number."""
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
     values["maybe_sent"] = MAYBE_SENT
-    stopped = Counter((await connection.execute(STOP, values)).scalars())
+    stopped = Counter(await STOP.rows(connection, values))
     await counters.add(connection, {job_id: counters.Counts(skipped=count) for job_id, count in stopped.items()})
     return stopped.total()

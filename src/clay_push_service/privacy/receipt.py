@@ -4,13 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import NotFoundError
 from clay_push_service.privacy.erase import MAX_LEADS
 from clay_push_service.push_jobs.openapi_aliases import with_aliases
@@ -19,13 +19,40 @@ MAX_FORMER = 1_000
 """Values per request: one for each lead that a request may name."""
 EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
-READ = text("""
+
+class _ErasureRow(NamedTuple):
+    id: UUID
+    actor: str
+    lead_references: list[UUID]
+    stopped_count: int
+    emptied_count: int
+    created_at: datetime
+
+
+READ = Statement(
+    """
 SELECT id, actor, lead_references, stopped_count, emptied_count, created_at
 FROM clay.erasures WHERE org_id = :org_id AND id = :id
-""")
-# taken: Clay returned 2xx. maybe: an attempt got no response, or 5xx after the whole body, whatever the final status. in_flight: no
+""",
+    _ErasureRow,
+)
+
+
+class _GoneDelivery(NamedTuple):
+    reference: UUID
+    id: UUID
+    job_id: UUID
+    table_name: str | None
+    finished_at: datetime | None
+    at: datetime | None
+    uncertain_attempts: int
+    gone: str
+
+
+# taken: Clay returned 2xx. maybe: an attempt got no response, or 5xx after the whole body, for any final status. in_flight: no
 # response yet. The causes cover rows that a worker of an earlier release wrote.
-GONE = text("""
+GONE = Statement(
+    """
 SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
        coalesce(delivery.pushed_at, delivery.finished_at) AS at,
        delivery.uncertain_attempts,
@@ -36,7 +63,9 @@ WHERE delivery.org_id = :org_id AND delivery.contributor_id = ANY(CAST(:lead_ref
   AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.uncertain_attempts > 0
        OR delivery.cause IN ('unknown', 'server_error'))
 ORDER BY delivery.seq
-""")
+""",
+    _GoneDelivery,
+)
 
 
 class ErasureBody(BaseModel):
@@ -63,7 +92,7 @@ class ErasureBody(BaseModel):
     @model_validator(mode="after")
     def _require_a_lead(self) -> "ErasureBody":
         if not self.ids:
-            raise ValueError("name lead_ids, or one lead_id")
+            raise ValueError("send lead_ids, or one lead_id")
         return self
 
     @property
@@ -119,12 +148,12 @@ async def read_receipt(
     connection: AsyncConnection, org_id: UUID, erasure_id: UUID, lead_ids: Mapping[UUID, UUID] | None = None
 ) -> Receipt:
     """`lead_ids`: by reference, where still known. Raises 404 `erasure_not_found`."""
-    row = (await connection.execute(READ, {"org_id": org_id, "id": erasure_id})).one_or_none()
+    row = await READ.one_or_none(connection, {"org_id": org_id, "id": erasure_id})
     if row is None:
         raise NotFoundError("Your organization has no erasure with this id.", code="erasure_not_found")
     gone: defaultdict[UUID, list[GoneRow]] = defaultdict(list)
     values = {"org_id": org_id, "lead_references": row.lead_references}
-    for each in await connection.execute(GONE, values):
+    for each in await GONE.rows(connection, values):
         gone[each.reference].append(
             GoneRow(
                 delivery_id=each.id,

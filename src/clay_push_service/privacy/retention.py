@@ -5,12 +5,13 @@ Without the lead's id it would be pushed and billed again; `erase` removes the i
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics
 from clay_push_service.database.database import Database
+from clay_push_service.database.statement import Statement
 
 BATCH_ROWS = 2_000
 """Deliveries emptied in one transaction: about 20 ms, the longest time that a worker waits to record results."""
@@ -18,12 +19,15 @@ BATCHES = 20
 """Per pass, one with every sweep: 80,000 rows a minute, more than a worker can push."""
 
 # SKIP LOCKED: several workers empty different push jobs. By push job, not by row: this needs no index of the log by time.
-NEXT = text("""
+NEXT = Statement(
+    """
 SELECT id FROM clay.push_jobs
 WHERE finished_at IS NOT NULL AND emptied_at IS NULL AND finished_at < now() - :days * interval '1 day'
 ORDER BY finished_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
-""")
-EMPTY = text("""
+""",
+    UUID,
+)
+EMPTY = Statement("""
 UPDATE clay.clay_push_log AS delivery SET username = NULL, full_name = NULL, error_message = NULL
 FROM (SELECT id FROM clay.clay_push_log
       WHERE job_id = :job_id AND state = 'done'
@@ -31,12 +35,12 @@ FROM (SELECT id FROM clay.clay_push_log
       LIMIT :rows) AS old
 WHERE delivery.id = old.id
 """)
-EMPTIED = text(
+EMPTIED = Statement(
     "UPDATE clay.push_jobs SET emptied_at = now(),"
     " filters = filters - 'search' - 'companies' - 'exclude_companies' WHERE id = :job_id"
 )
 # Inbox entries whose end is written to the host: lead ids and any other metadata.
-EMPTY_INBOX = text("""
+EMPTY_INBOX = Statement("""
 UPDATE clay.inbox SET metadata = '{}', end_message = NULL
 WHERE id IN (SELECT id FROM clay.inbox
              WHERE done_at < now() - :days * interval '1 day' AND (end_status IS NULL OR written_at IS NOT NULL)
@@ -63,7 +67,7 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
             if not await _empty_batch(connection, retention_days, emptied):
                 break
     async with database.transaction() as connection:
-        inbox = (await connection.execute(EMPTY_INBOX, {"days": retention_days, "rows": BATCH_ROWS})).rowcount
+        inbox = await EMPTY_INBOX.execute(connection, {"days": retention_days, "rows": BATCH_ROWS})
     if emptied.jobs or emptied.rows or inbox:
         metrics.EMPTIED.inc(emptied.rows)
         log.info("retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox)
@@ -72,12 +76,12 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
 
 async def _empty_batch(connection: AsyncConnection, retention_days: int, emptied: Emptied) -> bool:
     """Returns False if there is nothing to empty."""
-    job_id = (await connection.execute(NEXT, {"days": retention_days})).scalar_one_or_none()
+    job_id = await NEXT.one_or_none(connection, {"days": retention_days})
     if job_id is None:
         return False
-    rows = (await connection.execute(EMPTY, {"job_id": job_id, "rows": BATCH_ROWS})).rowcount
+    rows = await EMPTY.execute(connection, {"job_id": job_id, "rows": BATCH_ROWS})
     emptied.rows += rows
     if rows < BATCH_ROWS:
-        await connection.execute(EMPTIED, {"job_id": job_id})
+        await EMPTIED.execute(connection, {"job_id": job_id})
         emptied.jobs += 1
     return True

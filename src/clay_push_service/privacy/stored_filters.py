@@ -6,12 +6,13 @@ Compares case-folded text in Python: the database's lower() depends on its local
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import fold
 
@@ -19,20 +20,36 @@ SHORTEST = 3
 """Characters of the shortest text that counts as a partial match; two letters match half of a project."""
 COMPANY_LISTS = ("companies", "exclude_companies")
 
-STORED = text("""
+
+class _StoredFilters(NamedTuple):
+    """Of one push job; its filters are JSON."""
+
+    id: UUID
+    search: str | None
+    companies: object
+    exclude_companies: object
+
+
+STORED = Statement(
+    """
 SELECT id, filters ->> 'search' AS search, filters -> 'companies' AS companies,
        filters -> 'exclude_companies' AS exclude_companies
 FROM clay.push_jobs
 WHERE org_id = :org_id AND jsonb_exists_any(filters, ARRAY['search', 'companies', 'exclude_companies'])
-""")
-NAMES = text("""
+""",
+    _StoredFilters,
+)
+NAMES = Statement(
+    """
 SELECT DISTINCT name FROM clay.clay_push_log CROSS JOIN LATERAL (VALUES (username), (full_name)) AS known (name)
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND name IS NOT NULL
-""")
-EMPTY_SEARCHES = text("""
+""",
+    str,
+)
+EMPTY_SEARCHES = Statement("""
 UPDATE clay.push_jobs SET filters = filters - 'search' WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
 """)
-EMPTY_COMPANIES = text("""
+EMPTY_COMPANIES = Statement("""
 UPDATE clay.push_jobs SET filters = filters - 'companies' - 'exclude_companies'
 WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
 """)
@@ -60,7 +77,7 @@ async def find(
 ) -> Found:
     """`held`: jobs that contain an erased lead. Without former values every job matches: any may contain a former address or company."""
     known = await _read_known_values(connection, tables, org_id, lead_ids, former_values or ())
-    rows = (await connection.execute(STORED, {"org_id": org_id})).all()
+    rows = await STORED.rows(connection, {"org_id": org_id})
     return Found(
         [
             row.id
@@ -78,30 +95,39 @@ async def find(
 
 async def empty(connection: AsyncConnection, org_id: UUID, found: Found) -> None:
     """The jobs must be locked (see `deliveries.counters`)."""
-    await connection.execute(EMPTY_SEARCHES, {"org_id": org_id, "job_ids": found.searches})
-    await connection.execute(EMPTY_COMPANIES, {"org_id": org_id, "job_ids": found.companies})
+    await EMPTY_SEARCHES.execute(connection, {"org_id": org_id, "job_ids": found.searches})
+    await EMPTY_COMPANIES.execute(connection, {"org_id": org_id, "job_ids": found.companies})
+
+
+class _KnownValues(NamedTuple):
+    username: str | None
+    full_name: str | None
+    email: str | None
+    company: str | None
+    current_company: str | None
 
 
 async def _read_known_values(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], former: Iterable[str]
 ) -> frozenset[str]:
     """Reads the case-folded values by which a stored filter may name the leads."""
-    values = set((await connection.execute(NAMES, {"org_id": org_id, "lead_ids": list(lead_ids)})).scalars())
+    values = set(await NAMES.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)}))
     leads, social = tables.leads, tables.social_context
-    rows = await connection.execute(
+    query = (
         select(
-            *(tables.read("leads", name) for name in ("username", "full_name", "email", "company")),
-            tables.read("social_context", "current_company"),
+            *(tables.read("leads", name).label(name) for name in ("username", "full_name", "email", "company")),
+            tables.read("social_context", "current_company").label("current_company"),
         )
         .select_from(leads.outerjoin(social, social.c.lead_id == leads.c.id))
         .where(leads.c.id == any_(bindparam("lead_ids", list(lead_ids), type_=ARRAY(Uuid()))))
     )
+    rows = await select_rows(connection, query, _KnownValues)
     values.update(str(value) for row in rows for value in row if value)
     values.update(former)
     return frozenset(fold(value.strip()) for value in values if value.strip())
 
 
-def _companies(row: Row[Any]) -> list[str]:
+def _companies(row: _StoredFilters) -> list[str]:
     lists = (row.companies, row.exclude_companies)
     return [str(each) for words in lists if isinstance(words, list) for each in words]
 

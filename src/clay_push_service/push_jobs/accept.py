@@ -1,15 +1,16 @@
 """Accepts a push in the caller's transaction: creates the push jobs, their deliveries and the wake-ups of workers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.enqueue import QueuedCount, queue_leads
 from clay_push_service.deliveries.parallelism import workers_per_job
@@ -21,8 +22,21 @@ from clay_push_service.states import DestinationState, PushMode
 
 # Prevents a change or removal of a webhook until our commit. A statement of its own: one that waited for a change would see
 # the new destination beside the old versions, and find none.
-LOCK_DESTINATION = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR KEY SHARE")
-DESTINATION = text("""
+LOCK_DESTINATION = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR KEY SHARE")
+
+
+class _CurrentDestination(NamedTuple):
+    id: UUID
+    table_name: str | None
+    table_epoch: int
+    rate_limit_ms: int
+    version_id: UUID
+    state: str
+    state_reason: str | None
+
+
+DESTINATION = Statement(
+    """
 SELECT destination.id, destination.table_name, destination.table_epoch, workspace.rate_limit_ms, version.id AS version_id,
        version.state, version.state_reason
 FROM clay.destinations AS destination
@@ -30,8 +44,10 @@ JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND w
 JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
 WHERE destination.org_id = :org_id
   AND CASE WHEN CAST(:destination_id AS uuid) IS NULL THEN destination.is_default ELSE destination.id = :destination_id END
-""")
-CREATE = text("""
+""",
+    _CurrentDestination,
+)
+CREATE = Statement("""
 INSERT INTO clay.push_jobs (id, org_id, project_id, project_name, destination_id, destination_version_id, table_name, table_epoch,
     push_mode, filters, push_again, retry_of, source_job_id, created_by, created_by_user_id, request_id)
 VALUES (:id, :org_id, :project_id, :project_name, :destination_id, :version_id, :table_name, :table_epoch, :push_mode,
@@ -41,7 +57,7 @@ VALUES (:id, :org_id, :project_id, :project_name, :destination_id, :version_id, 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination that takes new push jobs."""
+    """A destination that accepts new push jobs."""
 
     version_id: UUID
     table_name: str | None
@@ -54,7 +70,7 @@ class AcceptedJob:
     job_id: UUID
     project_id: UUID
     lead_count: int
-    """All leads of the request in this project, with the skipped."""
+    """All leads of the request in this project, including the skipped ones."""
     skipped_count: int
     push_mode: PushMode
     main_cause: Cause | None = None
@@ -62,8 +78,8 @@ class AcceptedJob:
 
 
 async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
-    """Lock before any push job (see `deliveries.counters`): the webhook and the erased leads stay as they are until our commit."""
-    await connection.execute(LOCK_DESTINATION, {"org_id": org_id})
+    """Lock it before any push job (see `deliveries.counters`): the webhook and the erased leads do not change until our commit."""
+    await LOCK_DESTINATION.execute(connection, {"org_id": org_id})
 
 
 async def require_destination(
@@ -75,15 +91,15 @@ async def require_destination(
     """
     if lock:
         await lock_destination(connection, org_id)
-    row = (await connection.execute(DESTINATION, {"org_id": org_id, "destination_id": destination_id})).one_or_none()
+    row = await DESTINATION.one_or_none(connection, {"org_id": org_id, "destination_id": destination_id})
     if row is None:
         raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
     if row.state == DestinationState.CLOSED:
-        reason = Cause(row.state_reason)
+        reason = Cause(row.state_reason or "")  # a closed version has a reason
         explanation = EXPLANATIONS[reason]
         remedy = explanation.push_remedy or explanation.remedy
         raise ConflictError(
-            f"Your Clay table takes no leads now: {explanation.message} {remedy}",
+            f"Your Clay table does not accept leads now: {explanation.message} {remedy}",
             code="destination_closed",
             extra={"reason": reason.value, "remedy": remedy, "who": explanation.who.value},
         )
@@ -96,8 +112,8 @@ async def accept(
     """Queue the selected leads, one push job for each project. Does not commit."""
     jobs = {project_id: uuid4() for project_id in selection.projects}
     for project_id, job_id in jobs.items():
-        await connection.execute(
-            CREATE,
+        await CREATE.execute(
+            connection,
             {
                 "id": job_id,
                 "org_id": actor.org_id,

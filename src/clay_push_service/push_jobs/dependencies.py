@@ -45,7 +45,7 @@ async def _job_stream(
     database: Database,
     settings: Settings,
 ) -> AsyncIterator[event_streams.JobStream]:
-    """Raises 404 `job_not_found`, and 429 over the bounds."""
+    """Raises 404 `job_not_found`, and 429 over a limit of event streams."""
     streams: event_streams.EventStreams = request.app.state.event_streams
     feeds: Feeds = request.app.state.feeds
     with streams.opened(caller):

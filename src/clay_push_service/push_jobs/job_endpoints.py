@@ -47,7 +47,7 @@ def _lane_of_list(request: Request) -> Lane:
     return Lane.EXPORT if prefers_csv(request.headers.get("accept", "")) else Lane.ORDINARY
 
 
-@router.get("", summary="Push jobs, newest first", responses=responses(*CALLER))
+@router.get("", summary="List push jobs", responses=responses(*CALLER))
 async def list_jobs(
     caller: Reader,
     connection: Transaction,
@@ -58,20 +58,20 @@ async def list_jobs(
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs in a page.")] = 20,
 ) -> JobPage:
-    """Push jobs with their counters, status, warnings and causes."""
+    """Newest first, with counters, status, warnings and causes."""
     return await read_jobs(
         connection, caller.org_id, project_id=project_id or None, status=status or None, after=cursor, limit=limit
     )
 
 
-@router.get("/{job_id}", summary="One push job", responses=responses(*CALLER, 404))
+@router.get("/{job_id}", summary="Get a push job", responses=responses(*CALLER, 404))
 async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> JobView:
-    """Its progress, what it waits for, and why leads failed or were skipped."""
+    """Progress, what it waits for, and the causes of failed and skipped leads."""
     return await read_job(connection, caller.org_id, job_id)
 
 
 @router.get(
-    "/{job_id}/leads", summary="The outcome of each lead", response_model=DeliveryPage,
+    "/{job_id}/leads", summary="List the outcome of each lead", response_model=DeliveryPage,
     responses={200: {"content": CSV_FILE}, **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=_lane_of_list))],
 )  # fmt: skip
@@ -97,7 +97,7 @@ async def list_deliveries(
 
 
 @router.get(
-    "/{job_id}/leads.csv", summary="The outcome of each lead as a CSV file", response_class=StreamingResponse,
+    "/{job_id}/leads.csv", summary="Download the outcome of each lead as CSV", response_class=StreamingResponse,
     responses={200: {"content": CSV_FILE, "description": "One line for each lead."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=Lane.EXPORT))],
@@ -132,10 +132,10 @@ def _require_no_paging(request: Request) -> None:
 
 @router.get(
     "/{job_id}/events",  # noqa: FAST003 - the dependency of the stream reads it
-    summary="A push job as it changes", response_class=EventSourceResponse,
+    summary="Watch a push job", response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobView"}}},
                      "description": "Server-Sent Events `job`, whose data is the job as in `GET /api/clay/jobs/{id}`: "
-                                    "at once, then on every change, at most 4 a second, until it has ended."},
+                                    "immediately, then on every change, at most 4 per second, until it has finished."},
                **responses(*CALLER, 404)},
     dependencies=[Depends(Takes(lane=None))],
 )  # fmt: skip
@@ -146,7 +146,7 @@ async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
 
 
 @router.post(
-    "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Retry the leads that failed",
+    "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Retry failed leads",
     responses={202: LOCATION, **responses(*CALLER, 404, 409, 413)},
     dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
@@ -156,12 +156,12 @@ async def retry_job(
     body: Annotated[RetryBody, Body()] = ALL_RETRYABLE,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
-    """Queue failed and cancelled leads as a new push job. Leads that may be in Clay are sent only when requested by name."""
+    """Queue failed and cancelled leads as a new push job. Leads that may be in Clay are sent only if `causes` or `lead_ids` requests them."""
     response = await service.retry_once(idempotency_key, job_id, body)
     return JSONResponse(response.body, response.status, headers={"Location": response.location or ""})
 
 
-@router.post("/{job_id}/cancel", summary="Stop a push job", responses=responses(*CALLER, 404, 409))
+@router.post("/{job_id}/cancel", summary="Cancel a push job", responses=responses(*CALLER, 404, 409))
 async def cancel_job(job_id: JobId, caller: Pusher, connection: Transaction, request_id: RequestId) -> CancelAnswer:
     """Sending stops within a second; leads already in Clay stay there."""
     return await cancel(connection, actor_of(caller, request_id), job_id)

@@ -29,7 +29,7 @@ JOB_VIEW: Final[Example] = {
     "project": {"id": PROJECT, "name": "Acme Platform Leads"}, "table_name": "Platform leads",
     "created_by": "user:alice", "created_at": "2026-11-22T06:00:00Z", "started_at": "2026-11-22T06:00:00.4Z",
     "finished_at": "2026-11-22T06:00:41Z", "retry_of": None, "status": "completed", "waiting": None,
-    "warnings": ["2 leads failed.", "1 lead may already be in Clay: no clear answer came."],
+    "warnings": ["2 leads failed.", "1 lead may already be in Clay: no clear response was received."],
     "summary": "198 pushed, 2 failed, 12 skipped.",
     "steps": [
         {"number": 1, "name": "Preparing leads", "status": "completed"},
@@ -62,7 +62,7 @@ LEAD_VIEW: Final[Example] = {
 }  # fmt: skip
 CANCELLED: Final[Example] = {
     "job_id": JOB, "cancelled_count": 180, "already_sent": 20, "maybe_sent": 0, "in_flight": 1,
-    "message": "Cancelled: 180 leads will not be sent; 20 had already gone to Clay; 1 still in flight.",
+    "message": "Cancelled: 180 leads will not be sent; 20 were already sent to Clay; 1 still in flight.",
 }  # fmt: skip
 STATUS: Final[Example] = {
     "available": True, "configured": True, "connected": True,

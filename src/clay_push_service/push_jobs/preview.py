@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID, uuid4
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.database.clock import NOW
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries.changed_leads import changed_leads
 from clay_push_service.deliveries.eligibility import eligibility, queued_leads
 from clay_push_service.destinations.read import DestinationView, WebhookView
@@ -35,14 +36,22 @@ UNPACED_PER_SECOND = 1000.0
 """A lower bound of what one worker sends without a pace; for the estimated duration only."""
 
 
+class _QueuedLeads(NamedTuple):
+    everywhere: int
+    here: int
+
+
 # All push jobs of the organization share the pace; those of this webhook, in all its versions, share the quota.
-QUEUED = text("""
+QUEUED = Statement(
+    """
 SELECT coalesce(sum(leads), 0) AS everywhere, coalesce(sum(leads) FILTER (WHERE meter_id = (
            SELECT meter_id FROM clay.destination_versions WHERE org_id = :org_id AND id = :version_id)), 0) AS here
 FROM (SELECT version.meter_id, lead_count - success_count - failed_count - skipped_count AS leads
       FROM clay.destination_versions AS version JOIN clay.push_jobs AS job ON job.destination_version_id = version.id
       WHERE version.org_id = :org_id AND job.status IN ('pending', 'running')) AS live
-""")
+""",
+    _QueuedLeads,
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +61,13 @@ class _Built:
     sample: dict[str, object] | None = None
 
 
+class _JudgedLead(NamedTuple):
+    lead_id: UUID
+    project_id: UUID
+    cause: str | None
+    live: bool
+
+
 async def preview(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, selection: Selection, view: DestinationView
 ) -> Preview:
@@ -59,13 +75,10 @@ async def preview(
     refusal = await _refusal(connection, org_id)
     judged = eligibility(selection.leads, org_id, view.clay_table, selection.resend)
     live = queued_leads(org_id, view.clay_table)
-    rows = (
-        await connection.execute(
-            select(
-                judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")
-            ).join_from(judged, live, live.c.contributor_id == judged.c.lead_id, isouter=True)
-        )
-    ).all()
+    query = select(
+        judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")
+    ).join_from(judged, live, live.c.contributor_id == judged.c.lead_id, isouter=True)
+    rows = await select_rows(connection, query, _JudgedLead)
     counts: dict[str, int] = {}
     to_send: list[tuple[UUID, UUID]] = []
     in_clay: list[tuple[UUID, UUID]] = []
@@ -86,9 +99,7 @@ async def preview(
     changed = await changed_leads(connection, tables, org_id, view.clay_table, compared[:SAMPLE_LEADS])
     webhook = view.webhook
     quota = webhook.quota if webhook else None
-    queued = (
-        await connection.execute(QUEUED, {"org_id": org_id, "version_id": webhook.version_id if webhook else None})
-    ).one()
+    queued = await QUEUED.one(connection, {"org_id": org_id, "version_id": webhook.version_id if webhook else None})
     left = None if quota is None or quota.remaining is None else quota.remaining - queued.here - len(to_send)
     interval = view.current_interval_ms / 1000
     in_line = queued.everywhere + len(to_send)
@@ -144,7 +155,7 @@ async def _build(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, leads: Sequence[tuple[UUID, UUID]]
 ) -> _Built:
     built = _Built()
-    pushed_at: datetime = (await connection.execute(NOW)).scalar_one()
+    pushed_at = await NOW.one(connection)
     by_project: dict[UUID, list[UUID]] = {}
     for project_id, lead_id in leads:
         by_project.setdefault(project_id, []).append(lead_id)

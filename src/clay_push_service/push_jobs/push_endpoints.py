@@ -69,7 +69,7 @@ async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
     return await service.preview(body)
 
 
-@router.get("/status", summary="The state of the Clay integration", responses=responses(*CALLER))
+@router.get("/status", summary="Get the state of the Clay integration", responses=responses(*CALLER))
 async def read_integration_status(service: ReadAccess) -> StatusView:
     """Whether the organization may use Clay, the configuration, the connection and the totals so far."""
     return await service.read_status()
@@ -83,9 +83,9 @@ class LeadQuery(LeadFilters):
     limit: Annotated[int, Field(ge=1, le=200, description="Leads in a page.")] = 50
 
 
-@router.get("/leads", summary="A project's leads and what Clay has of them", responses=responses(*CALLER, 404))
+@router.get("/leads", summary="List a project's leads with their state in Clay", responses=responses(*CALLER, 404))
 async def list_leads(service: ReadAccess, query: Annotated[LeadQuery, Query()]) -> LeadPage:
-    """Best score first. `clay.state` is the "Already in Clay" mark."""
+    """Highest score first. `clay.state` is the "Already in Clay" mark."""
     return await read_leads(
         service.connection,
         service.tables,

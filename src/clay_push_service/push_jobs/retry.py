@@ -1,13 +1,15 @@
-"""Retries the failed and cancelled leads of a push job as a new push job; some causes only when they are requested by name."""
+"""Retries the failed and cancelled leads of a push job as a new push job; some causes only on explicit request."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Text, Uuid, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Text, Uuid, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import RETRYABLE, Cause
+from clay_push_service.database.statement import Statement, select_one, select_rows
 from clay_push_service.deliveries.eligibility import Resend, is_not_sent
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.errors import ConflictError
@@ -20,12 +22,22 @@ from clay_push_service.states import JobStatus, PushMode
 
 NOTHING_TO_RETRY = "No lead of this push job can be retried with this request."
 NAME_CAUSES_OR_LEADS = (
-    "The remaining leads of this push job may already be in Clay, or another attempt would not help them. Retry them by name,"
-    " with `causes` or `lead_ids`; the push job's `causes` list them."
+    "The remaining leads of this push job may already be in Clay, or another attempt would not help. Retry them explicitly with"
+    " `causes` or `lead_ids`; `causes` of the push job lists their causes."
 )
+
+
+class _RetriedJob(NamedTuple):
+    project_id: UUID
+    destination_id: UUID
+    status: str
+    push_again: bool
+
+
 # The lock makes concurrent retries see each other's deliveries.
-JOB = text(
-    "SELECT project_id, destination_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE"
+JOB = Statement(
+    "SELECT project_id, destination_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE",
+    _RetriedJob,
 )
 
 
@@ -37,11 +49,11 @@ async def retry(
     A job with `push_again` resends leads that were in Clay before it; so does its retry. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
     await lock_destination(connection, actor.org_id)
-    job = (await connection.execute(JOB, {"org_id": actor.org_id, "job_id": job_id})).one_or_none()
+    job = await JOB.one_or_none(connection, {"org_id": actor.org_id, "job_id": job_id})
     if job is None:
         raise not_found()
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
-        raise ConflictError("This push job still runs. Retry it when it has ended.", code="job_running")
+        raise ConflictError("This push job is still running. Retry it when it has finished.", code="job_running")
     causes = body.causes
     destination = await require_destination(connection, actor.org_id, job.destination_id)
     not_sent = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
@@ -49,7 +61,7 @@ async def retry(
     )
     if body.lead_ids is not None:
         not_sent = not_sent.where(LOG.c.contributor_id.in_(select(func.unnest(_leads(body.lead_ids)))))
-        found = set((await connection.execute(not_sent.with_only_columns(LOG.c.contributor_id))).scalars())
+        found = set(await select_rows(connection, not_sent.with_only_columns(LOG.c.contributor_id), UUID))
         others = [each for each in dict.fromkeys(body.lead_ids) if each not in found]
         if others:
             raise leads_not_found(
@@ -59,9 +71,9 @@ async def retry(
         not_sent = not_sent.where(_caused_by(causes))
     named = body.lead_ids is not None or causes is not None
     wanted = not_sent if named else not_sent.where(_caused_by(RETRYABLE))
-    if (await connection.execute(select(wanted.exists()))).scalar_one() is False:
+    if not await select_one(connection, select(wanted.exists()), bool):
         count = select(func.count()).select_from(not_sent.subquery())
-        remaining = 0 if named else (await connection.execute(count)).scalar_one()
+        remaining = 0 if named else await select_one(connection, count, int)
         raise ConflictError(NAME_CAUSES_OR_LEADS if remaining else NOTHING_TO_RETRY, code="nothing_to_retry")
     resend = Resend(
         in_clay=body.lead_ids is not None,

@@ -27,7 +27,7 @@ class PushBody(BaseModel):
     )
     project_id: UUID | None = Field(
         None,
-        description="Without it each lead counts for the project where its score is highest: one job a project.",
+        description="Without it, each lead counts for the project where its score is highest; one job per project.",
     )
     push_again: bool = Field(
         False, description="Also send leads that are or may be in Clay. Creates a duplicate row that Clay bills again."
@@ -59,36 +59,42 @@ class PreviewBody(BaseModel):
     lead_ids: Annotated[list[UUID], Field(fail_fast=True, min_length=1, max_length=MAX_LEADS)] | None = Field(
         None,
         validation_alias=AliasChoices("lead_ids", "contributor_ids"),
-        description="The leads, by contributor id; without any, those of the project that meet the filters.",
+        description="The leads, by contributor id; omitted: the leads of the project that match the filters.",
     )
-    project_id: UUID | None = Field(None, description="Needed with filters; with leads as in a push.")
+    project_id: UUID | None = Field(None, description="Required with filters; optional with `lead_ids`, as in a push.")
     filters: LeadFilters = Field(LeadFilters(), description="Which leads of the project; not with `lead_ids`.")
-    push_again: bool = Field(False, description="As a push with it: also what is or may be in Clay already.")
+    push_again: bool = Field(
+        False, description="Preview a push with `push_again`: leads that are or may be in Clay count as leads to send."
+    )
 
 
 class QueuedJob(BaseModel):
     job_id: UUID = Field(description="The push job.", examples=[examples.JOB])
     project_id: UUID = Field(description="The project whose leads it pushes.", examples=[examples.PROJECT])
     lead_count: int = Field(
-        description="All leads of the request in this project, including the skipped.", examples=[3]
+        description="All leads of the request in this project, including the skipped ones.", examples=[3]
     )
-    skipped_count: int = Field(description="How many of these are not sent; the job's leads say why.", examples=[1])
+    skipped_count: int = Field(
+        description="Number of these that are not sent; the job's leads show the causes.", examples=[1]
+    )
 
 
 class PushAnswer(BaseModel):
     job_id: UUID = Field(description="The first of `jobs`.", examples=[examples.JOB])
-    lead_count: int = Field(description="All leads of the request, including the skipped.", examples=[3])
-    skipped_count: int = Field(description="How many of these are not sent; each job's leads say why.", examples=[1])
+    lead_count: int = Field(description="All leads of the request, including the skipped ones.", examples=[3])
+    skipped_count: int = Field(
+        description="Number of these that are not sent; the leads of each job show the causes.", examples=[1]
+    )
     message: str = Field(
         description="The result; if nothing was queued, the reason.", examples=["Clay push job queued"]
     )
-    jobs: list[QueuedJob] = Field(description="One push job a project, the largest first.")
+    jobs: list[QueuedJob] = Field(description="One push job per project.")
 
 
 class Reason(BaseModel):
     cause: Cause = Field(description="Why they are skipped.", examples=["already_in_clay"])
-    count: int = Field(description="How many leads.", examples=[12])
-    message: str = Field(description="The same in one sentence.", examples=["Already in your Clay table."])
+    count: int = Field(description="Number of leads.", examples=[12])
+    message: str = Field(description="The cause in one sentence.", examples=["Already in your Clay table."])
 
 
 class Preview(BaseModel):
@@ -99,15 +105,17 @@ class Preview(BaseModel):
         examples=["destination_closed"],
     )
     message: str | None = Field(description="Why it would be refused, and the remedy.")
-    waiting: Waiting | None = Field(description="It would be accepted and wait: Clay is having an outage.")
+    waiting: Waiting | None = Field(
+        description="Set if the push would be accepted and wait, because Clay has an outage."
+    )
     lead_count: int = Field(description="Leads of the request.", examples=[100])
     to_send: int = Field(description="Leads that a push would send now.", examples=[86])
-    skipped: list[Reason] = Field(description="Why the others would not be sent.")
+    skipped: list[Reason] = Field(description="Causes of the leads that would not be sent.")
     changed_since: int = Field(
-        description="Of those already in Clay, how many have changed since they were pushed.", examples=[3]
+        description="Number of leads already in Clay that have changed since they were pushed.", examples=[3]
     )
-    too_large: int = Field(description="Over Clay's 100 KB a lead.", examples=[0])
-    without_email: int = Field(description="Of those to be sent, how many have no e-mail address.", examples=[31])
+    too_large: int = Field(description="Leads larger than 100 KB, Clay's limit.", examples=[0])
+    without_email: int = Field(description="Number of leads to send without an e-mail address.", examples=[31])
     estimated: bool = Field(
         description="True above 2,000 leads: `changed_since`, `too_large` and `without_email` come from a sample.",
         examples=[False],
@@ -117,13 +125,14 @@ class Preview(BaseModel):
         description="Expected duration at the pace in force, including the leads already queued.", examples=[17.2]
     )
     quota_left_after: int | None = Field(
-        description="Submissions the webhook takes after this push and what is on its way; null: no limit known.",
+        description="Submissions left after this push and all queued leads; null: no known limit.",
         examples=[49_700],
     )
     quota_warning: str | None = Field(
-        description="Where the webhook's quota would run low or out, in one sentence.", examples=[None]
+        description="Warning if the webhook's quota would be nearly or completely used, in one sentence.",
+        examples=[None],
     )
-    sample: dict[str, object] | None = Field(description="One payload as it would be sent.")
+    sample: dict[str, object] | None = Field(description="An example payload, as it would be sent.")
 
 
 class RetryBody(BaseModel):
@@ -146,11 +155,9 @@ class CancelAnswer(BaseModel):
     job_id: UUID = Field(description="The push job.")
     cancelled_count: int = Field(description="Leads that will no longer be sent.", examples=[180])
     already_sent: int = Field(description="Leads that Clay had already accepted.", examples=[20])
-    maybe_sent: int = Field(
-        description="Leads that may be in Clay already: sent, and no clear response came.", examples=[0]
-    )
+    maybe_sent: int = Field(description="Leads that may be in Clay: sent without a clear response.", examples=[0])
     in_flight: int = Field(description="Leads whose request is still in flight.", examples=[1])
     message: str = Field(
-        description="The same in one sentence.",
-        examples=["Cancelled: 180 leads will not be sent; 20 had already gone to Clay."],
+        description="The result in one sentence.",
+        examples=["Cancelled: 180 leads will not be sent; 20 were already sent to Clay."],
     )

@@ -43,13 +43,13 @@ def progress_percent(success: int, failed: int, to_send: int) -> float:
 
 def page_warning(pages: int) -> str:
     return (
-        f"A web page answered {leads(pages)}, so they may not be in Clay: test the webhook, and compare its URL with the"
+        f"{leads(pages)} got a web page as the response and may not be in Clay: test the webhook, and compare its URL with the"
         " table's webhook source."
     )
 
 
 def maybe_in_clay_warning(unsure: int) -> str:
-    return f"{leads(unsure)} may already be in Clay: no clear answer came."
+    return f"{leads(unsure)} may already be in Clay: no clear response was received."
 
 
 def warnings(

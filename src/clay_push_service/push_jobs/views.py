@@ -15,27 +15,27 @@ class Waiting(BaseModel):
     reason: Cause | Literal["throttled", "retrying"] = Field(
         description="`throttled`, `retrying`, or the cause of an outage.", examples=["throttled"]
     )
-    until: datetime | None = Field(description="When it goes on, as far as known.")
+    until: datetime | None = Field(description="When sending continues; null: unknown.")
 
 
 class Step(BaseModel):
     number: int = Field(description="1 to 3, as NexusLeads shows them.", examples=[2])
-    name: str = Field(description="What is done in it.", examples=["Pushing to Clay"])
+    name: str = Field(description="What this step does.", examples=["Pushing to Clay"])
     status: Literal["pending", "running", "completed", "failed", "cancelled"] = Field(
-        description="How far it is.", examples=["running"]
+        description="State of the step.", examples=["running"]
     )
 
 
 class CauseView(BaseModel):
-    cause: Cause = Field(description="Stable, for programs.", examples=["rejected"])
-    count: int = Field(description="How many of the job's leads.", examples=[2])
+    cause: Cause = Field(description="Stable code for programs.", examples=["rejected"])
+    count: int = Field(description="Number of the job's leads.", examples=[2])
     message: str = Field(description="What happened, in one sentence.", examples=["Clay rejected the row."])
     remedy: str = Field(
-        description="What to do about it.",
+        description="What to do next.",
         examples=["Compare the row with the column types of your Clay table, then retry."],
     )
-    who: Who = Field(description="Who can do something about it.", examples=["you"])
-    retryable: bool = Field(description="Does a retry of the job send these again?", examples=[True])
+    who: Who = Field(description="Who can apply the remedy.", examples=["you"])
+    retryable: bool = Field(description="Whether a retry of the job sends these leads again.", examples=[True])
 
 
 class ProjectRef(BaseModel):
@@ -48,49 +48,52 @@ class JobView(BaseModel):
     job_type: Literal["clay_push"] = Field(
         "clay_push", description="Always `clay_push`, as NexusLeads' own jobs have a type."
     )
-    push_mode: PushMode = Field(description="How its leads were chosen.")
-    project: ProjectRef = Field(description="Whose leads they are.")
+    push_mode: PushMode = Field(description="How its leads were selected.")
+    project: ProjectRef = Field(description="The project of the leads.")
     table_name: str | None = Field(
-        description="The Clay table, as the settings named it when the push was accepted.", examples=["Platform leads"]
+        description="Name of the Clay table when the push was accepted.", examples=["Platform leads"]
     )
     created_by: str | None = Field(
         description="The requester: `user:` and a name, `key:` and a service key's name, or a command.",
         examples=["user:alice"],
     )
     created_at: datetime = Field(description="When it was accepted.")
-    started_at: datetime | None = Field(description="When a worker first took it up; null: not yet.")
-    finished_at: datetime | None = Field(description="When its last lead had an outcome; null: it has not ended.")
-    retry_of: UUID | None = Field(description="The push job that it retries; null: it retries none.")
+    started_at: datetime | None = Field(description="When a worker started it; null: not started.")
+    finished_at: datetime | None = Field(description="When its last lead got an outcome; null: not finished.")
+    retry_of: UUID | None = Field(description="The push job that it retries; null: it is not a retry.")
     status: JobStatus = Field(
-        description="Where it is; all failed is `failed`, some failed is `completed` with `warnings`."
+        description="`failed`: every lead failed. If only some failed: `completed`, with `warnings`."
     )
-    waiting: Waiting | None = Field(description="Why nothing moves just now; waiting is not failing.")
+    waiting: Waiting | None = Field(description="Why nothing is sent now; waiting is not a failure.")
     warnings: list[str] = Field(
-        description="What to look at: why nothing is sent, what failed, what may be in Clay.",
+        description="Points to check: why nothing is sent, what failed, what may be in Clay.",
         examples=[["2 leads failed."]],
     )
     summary: str | None = Field(
-        description="At the end, in one sentence.", examples=["198 pushed, 2 failed, 12 skipped."]
+        description="The result in one sentence; null: not finished.", examples=["198 pushed, 2 failed, 12 skipped."]
     )
     steps: list[Step] = Field(description="The three steps, as NexusLeads shows them.")
     progress: str = Field(
-        description="In one sentence, of those that are to be sent.", examples=["Pushed 120 of 200 leads to Clay"]
+        description="Progress of the leads to send, in one sentence.", examples=["Pushed 120 of 200 leads to Clay"]
     )
     progress_percent: float = Field(
-        description="Of those that are to be sent, those with an outcome.", ge=0, le=100, examples=[60.0]
+        description="Percentage of the leads to send that have an outcome.", ge=0, le=100, examples=[60.0]
     )
     lead_count: int = Field(description="= success + failed + skipped + pending.")
     success_count: int = Field(description="Leads that Clay accepted.")
-    failed_count: int = Field(description="Leads that Clay did not accept, including the `unknown`.")
-    skipped_count: int = Field(description="Leads that were not to be sent, or whose push was cancelled.")
+    failed_count: int = Field(description="Leads that Clay did not accept, including the `unknown` ones.")
+    skipped_count: int = Field(
+        description="Leads that were excluded when the push was accepted, or whose push was cancelled."
+    )
     pending_count: int = Field(description="Leads without an outcome yet.")
-    unknown_count: int = Field(description="Part of the failed: sent, and no response came. May be in Clay.")
+    unknown_count: int = Field(description="Part of the failed: sent without a clear response; may be in Clay.")
     rate: float | None = Field(
-        description="Leads a second while it runs: the pace in force, or without one what was done in the last 10 s.",
+        description="Leads per second while it runs: the pace, or without a pace the rate of the last 10 s.",
         examples=[5.0],
     )
     eta_seconds: float | None = Field(
-        description="While it runs, does not wait and a worker is at work.", examples=[16.3]
+        description="Estimated seconds until the end; null unless it runs, does not wait, and a worker drains it.",
+        examples=[16.3],
     )
     causes: list[CauseView] = Field(
         description="Why leads failed, then why leads were skipped; the most frequent first."
@@ -113,18 +116,20 @@ class LeadRef(BaseModel):
 class DeliveryView(BaseModel):
     delivery_id: UUID = Field(description="Also in the payload's `_meta`.")
     lead: LeadRef = Field(description="The lead.")
-    status: DeliveryStatus = Field(description="Its outcome.")
+    status: DeliveryStatus = Field(description="Status of the delivery.")
     cause: Cause | None = Field(
         description="Why it failed or was skipped, for programs; null: neither.", examples=["rejected"]
     )
-    error_message: str | None = Field(description="The same in one sentence.")
-    clay_response_status: int | None = Field(description="Clay's HTTP status, where it answered.", examples=[422])
-    attempts: int = Field(description="POSTs, without those that only waited.", examples=[1])
+    error_message: str | None = Field(description="The cause in one sentence.")
+    clay_response_status: int | None = Field(description="Clay's HTTP status; null without a response.", examples=[422])
+    attempts: int = Field(
+        description="Number of POSTs that count as attempts; a POST answered 429 does not.", examples=[1]
+    )
     uncertain_attempts: int = Field(
-        description="Of these, those that got no clear answer: none at all, or a 5xx. Above 0: may be in Clay.",
+        description="Attempts without a clear response: no response, or a 5xx. Above 0: may be in Clay.",
         examples=[0],
     )
-    pushed_at: datetime | None = Field(description="When Clay took it; null: it did not.")
+    pushed_at: datetime | None = Field(description="When Clay accepted it; null: not accepted.")
 
 
 class DeliveryPage(BaseModel):
@@ -141,8 +146,8 @@ class LeadClay(BaseModel):
     state: LeadStateName = Field(
         description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since."
     )
-    pushed_at: datetime | None = Field(description="When Clay last took it.")
-    job_id: UUID | None = Field(description="The push job that shows it.")
+    pushed_at: datetime | None = Field(description="When Clay last accepted it.")
+    job_id: UUID | None = Field(description="The push job of this state.")
 
 
 class LeadView(BaseModel):
@@ -169,23 +174,23 @@ class GateView(BaseModel):
     code: str | None = Field(
         description="Why the organization may not use Clay; null: it may.", examples=["enterprise_required"]
     )
-    message: str | None = Field(description="The same in one sentence.")
-    upgrade_url: str | None = Field(description="Where to upgrade, if there is such a page.")
+    message: str | None = Field(description="The reason in one sentence.")
+    upgrade_url: str | None = Field(description="Page for upgrading the plan; null: none is set, or none is needed.")
 
 
 class LastPush(BaseModel):
     job_id: UUID = Field(description="The push job.")
-    status: JobStatus = Field(description="Where it is.")
+    status: JobStatus = Field(description="Status of the push job.")
     created_at: datetime = Field(description="When it was accepted.")
-    finished_at: datetime | None = Field(description="When it ended; null: it has not.")
+    finished_at: datetime | None = Field(description="When it finished; null: not finished.")
     success_count: int = Field(description="Leads that Clay accepted.")
     failed_count: int = Field(description="Leads that Clay did not accept, including the unknown.")
-    skipped_count: int = Field(description="Leads that were not to be sent.")
+    skipped_count: int = Field(description="Leads that were skipped.")
 
 
 class Totals(BaseModel):
     pushed: int = Field(description="Leads that Clay accepted, of all push jobs.")
     failed: int = Field(description="Leads that Clay did not accept, including the unknown.")
-    skipped: int = Field(description="Leads that were not to be sent.")
+    skipped: int = Field(description="Leads that were skipped.")
     unknown: int = Field(description="Part of the failed: may be in Clay.")
     success_rate: float | None = Field(description="pushed ÷ (pushed + failed), 0 to 1; null: nothing was sent yet.")

@@ -1,4 +1,4 @@
-"""Runs a sandbox server. It stops within two seconds, whatever its clients do."""
+"""Runs a sandbox server. It stops within two seconds, even with stalled clients."""
 
 import asyncio
 import signal

@@ -181,7 +181,7 @@ def _reset(request: web.Request) -> web.Response:
 
 
 def _row(parsed: object, body: bytes) -> Row:
-    """One POST becomes one row, whatever its body: an array is ONE row, as in Clay."""
+    """One POST becomes one row, independent of its body: an array is ONE row, as in Clay."""
     meta = parsed.get("_meta") if isinstance(parsed, dict) else None
     if not isinstance(meta, dict):
         return Row(None, None, body)

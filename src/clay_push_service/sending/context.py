@@ -24,12 +24,15 @@ from clay_push_service.sending.open_job import OpenJob, Rules
 from clay_push_service.sending.result_writer import ResultWriter
 from clay_push_service.settings import Settings
 
-OTHER_JOBS_WAITING = Statement(f"""
+OTHER_JOBS_WAITING = Statement(
+    f"""
 SELECT 1 FROM clay.procrastinate_jobs
 WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND (scheduled_at IS NULL OR scheduled_at <= now())
   AND args ->> 'job_id' <> :job_id
 LIMIT 1
-""")
+""",
+    int,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,10 @@ class SendingContext:
         self, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False
     ) -> tuple[Reservation, datetime]:
         """Reserve slots and adjust the process's clock to the database's. Returns the reservation and the database's time."""
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         async with self.database.driver() as connection, connection.transaction():
             reservation, now = await reserve_slots(connection, workspace, wanted, newcomer=newcomer)
-            self.clock.learn(now, asked_at, time.monotonic())
+            self.clock.learn(now, requested_at, time.monotonic())
         return reservation, now
 
     async def other_jobs_are_waiting(self, job_id: UUID) -> bool:

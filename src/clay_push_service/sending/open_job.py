@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.webhook_client import Target
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
@@ -19,12 +20,27 @@ from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.destinations.state import Version, close_version, read_version, take_probe
 from clay_push_service.states import DestinationState, JobStatus
 
-LOCK = text("""
+
+class _LockedJob(NamedTuple):
+    id: UUID
+    org_id: UUID
+    project_id: UUID
+    destination_version_id: UUID
+    status: str
+    created_at: datetime
+    cancel_requested_at: datetime | None
+    pending_count: int
+
+
+LOCK = Statement(
+    """
 SELECT id, org_id, project_id, destination_version_id, status, created_at, cancel_requested_at,
        lead_count - success_count - failed_count - skipped_count AS pending_count
 FROM clay.push_jobs WHERE id = :job_id AND status IN ('pending', 'running') FOR NO KEY UPDATE
-""")
-START = text("""
+""",
+    _LockedJob,
+)
+START = Statement("""
 UPDATE clay.push_jobs SET status = 'running', started_at = coalesce(started_at, now()), drained_at = now(),
        updated_at = CASE WHEN status = 'running' THEN updated_at ELSE now() END
 WHERE id = :job_id
@@ -66,7 +82,7 @@ class Rules:
 
 async def lock_job(connection: AsyncConnection, job_id: UUID) -> "JobRow | None":
     """Lock a live push job for this slice's first transaction; None when it has ended."""
-    row = (await connection.execute(LOCK, {"job_id": job_id})).one_or_none()
+    row = await LOCK.one_or_none(connection, {"job_id": job_id})
     if row is None:
         return None
     return JobRow(
@@ -95,7 +111,7 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
     if job.cancelled:
         await end_queued(connection, [job.id], Cause.CANCELLED)
         return None
-    await connection.execute(START, {"job_id": job.id})
+    await START.execute(connection, {"job_id": job.id})
     if job.status is JobStatus.PENDING:
         job_log.info("push_job.started", leads=job.pending_count)
         await counters.notify(connection, [job.id])

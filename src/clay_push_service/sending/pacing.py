@@ -23,7 +23,7 @@ WINDOW_LEADS = 100
 """Only the next window is marked `sending`, at most one window ahead: a crash makes no more than that uncertain."""
 CANCEL_CHECK_SECONDS = 0.5
 
-CANCELLED = Statement("SELECT 1 FROM clay.push_jobs WHERE id = :job_id AND cancel_requested_at IS NOT NULL")
+CANCELLED = Statement("SELECT 1 FROM clay.push_jobs WHERE id = :job_id AND cancel_requested_at IS NOT NULL", int)
 
 
 class Planned(NamedTuple):

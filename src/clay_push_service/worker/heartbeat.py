@@ -6,12 +6,11 @@ import os
 import socket
 from uuid import UUID
 
-from sqlalchemy import text
-
 from clay_push_service import __version__, logs
 from clay_push_service.database.clock import DatabaseClock, read_clock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.statement import Statement
 from clay_push_service.worker.queue_worker import QueueWorker
 
 HEARTBEAT_SECONDS = 5.0
@@ -20,12 +19,12 @@ QUEUE_UNRESPONSIVE_SECONDS = 30.0
 heartbeat, so that /status, the alert and the health check report it. A pgbouncer that drops our search_path causes this."""
 REMOVE_SECONDS = 1.0
 
-SEEN = text("""
+SEEN = Statement("""
 INSERT INTO clay.workers (id, hostname, pid, version, clock_offset_seconds)
 VALUES (:id, :hostname, :pid, :version, :clock_offset_seconds)
 ON CONFLICT (id) DO UPDATE SET seen_at = now(), clock_offset_seconds = excluded.clock_offset_seconds
 """)
-GONE = text("DELETE FROM clay.workers WHERE id = :id")
+GONE = Statement("DELETE FROM clay.workers WHERE id = :id")
 
 log = logs.get(__name__)
 
@@ -53,10 +52,10 @@ class Heartbeat:
         values = {"id": self._worker_id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
         async with self._database.transaction() as connection:
             await read_clock(connection, self._clock)
-            await connection.execute(SEEN, {**values, "clock_offset_seconds": self._clock.wall_offset_seconds})
+            await SEEN.execute(connection, {**values, "clock_offset_seconds": self._clock.wall_offset_seconds})
 
     async def remove(self) -> None:
         """Delete the worker's row at a regular end; errors are ignored, the sweep deletes old rows."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(REMOVE_SECONDS), self._database.transaction() as connection:
-                await connection.execute(GONE, {"id": self._worker_id})
+                await GONE.execute(connection, {"id": self._worker_id})

@@ -58,7 +58,7 @@ class Watchdog:
         self._database_checker.start()
 
     def end_within(self, seconds: float) -> None:
-        """The process is stopping: end it after `seconds`, whatever blocks it (a partition, a name server, a driver's thread)."""
+        """The process is stopping: end it after `seconds`, even if something blocks it (a partition, a name server, a driver's thread)."""
         self._deadline = time.monotonic() + seconds
 
     def reset(self) -> None:

@@ -22,10 +22,8 @@ def run() -> int:
     try:
         found = settings.load()
     except SettingsError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:]]
-        return _print(
-            [Finding("settings", Result.BROKEN, line, "Correct this setting, and try again.") for line in lines]
-        )
+        remedy = "Correct this setting, and try again."
+        return _print([Finding("settings", Result.BROKEN, line, remedy) for line in error.lines])
     return _print([*check_settings(found), *asyncio.run(check_database(found))])
 
 

@@ -1,9 +1,9 @@
 """Doctor checks that need the database: connection, role, migrations, grants, secrets, workers and NexusLeads."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,24 +13,42 @@ from clay_push_service.commands.doctor.finding import Finding, Result
 from clay_push_service.commands.doctor.host_checks import check_host
 from clay_push_service.commands.doctor.secret_checks import check_stored_secrets, open_key_ring
 from clay_push_service.database.database import Database
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.ops.advice import Level
 from clay_push_service.ops.health import read_vitals
 from clay_push_service.ops.readiness import Readiness, check_readiness
-from clay_push_service.ops.verdict import judge
+from clay_push_service.ops.verdict import most_urgent_first, work_advice
 from clay_push_service.settings import PREFIX, Settings
 
-SELECT_ROLE = text("SELECT current_user::text AS name, rolsuper, current_setting('server_version') AS version, "
-            "current_setting('transaction_read_only') = 'on' AS read_only FROM pg_catalog.pg_roles WHERE rolname = current_user")  # fmt: skip
-SELECT_INACCESSIBLE_TABLES = text("""
+
+class _Role(NamedTuple):
+    name: str
+    rolsuper: bool
+    version: str
+    read_only: bool
+
+
+SELECT_ROLE = Statement(
+    """
+SELECT current_user::text AS name, rolsuper, current_setting('server_version') AS version,
+       current_setting('transaction_read_only') = 'on' AS read_only
+FROM pg_catalog.pg_roles WHERE rolname = current_user
+""",
+    _Role,
+)
+SELECT_INACCESSIBLE_TABLES = Statement(
+    """
 SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
   AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
            AND has_table_privilege(c.oid, 'INSERT')
            AND (c.relname = 'audit_log' OR has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
 ORDER BY 1
-""")
+""",
+    str,
+)
 
 
 async def check_database(settings: Settings) -> Sequence[Finding]:
@@ -74,7 +92,7 @@ async def check_database(settings: Settings) -> Sequence[Finding]:
 
 
 async def _check_role(connection: AsyncConnection) -> Finding:
-    role = (await connection.execute(SELECT_ROLE)).one()
+    role = await SELECT_ROLE.one(connection)
     message = f"PostgreSQL {role.version.split()[0]}, as role {role.name}"
     if role.read_only:
         remedy = (
@@ -107,7 +125,7 @@ def _check_migrations(ready: Readiness) -> Finding:
 
 
 async def _check_grants(connection: AsyncConnection) -> Finding:
-    inaccessible = list((await connection.execute(SELECT_INACCESSIBLE_TABLES)).scalars())
+    inaccessible = await SELECT_INACCESSIBLE_TABLES.rows(connection)
     if not inaccessible:
         return Finding("grants", Result.OK, "The role can read and write schema clay.")
     return Finding(
@@ -127,8 +145,7 @@ async def _check_work(connection: AsyncConnection, ready: Readiness, host: HostT
     if older := sorted({worker.version for worker in live} - {__version__}):
         message = f"Workers of release {', '.join(older)} are running; this release is {__version__}."
         found.append(Finding("workers", Result.WARNING, message, "Restart them, unless a deployment is in progress."))
-    for advice in judge(ready, vitals, (), has_keys=True).advice:
-        if advice.what != ready.reason:  # reported above with more detail
-            level = Result.BROKEN if advice.level is Level.FAILING else Result.WARNING
-            found.append(Finding("work", level, advice.what, advice.do))
+    for advice in most_urgent_first(work_advice(ready, vitals)):
+        level = Result.BROKEN if advice.level is Level.FAILING else Result.WARNING
+        found.append(Finding("work", level, advice.what, advice.do))
     return found

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.commands.doctor.finding import Finding, Result, sentence
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.missing import find_missing
 from clay_push_service.host.table_cache import HostTableCache
@@ -14,7 +14,7 @@ from clay_push_service.host_integration.attach.attachment import Level as Attach
 from clay_push_service.host_integration.attach.drift import find_drift, find_missing_rights
 from clay_push_service.settings import PREFIX, Settings
 
-SELECT_IS_ATTACHABLE = text("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL")
+SELECT_IS_ATTACHABLE = Statement("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL", bool)
 
 
 async def check_host(connection: AsyncConnection, host: HostTableCache, settings: Settings) -> Sequence[Finding]:
@@ -47,7 +47,7 @@ def _grant_remedy(level: AttachLevel) -> str:
 
 
 async def _check_attachment(connection: AsyncConnection, tables: HostTables) -> Sequence[Finding]:
-    if not (await connection.execute(SELECT_IS_ATTACHABLE)).scalar_one():
+    if not await SELECT_IS_ATTACHABLE.one(connection):
         return []
     level, drift = await find_drift(connection, tables)
     if level is None:

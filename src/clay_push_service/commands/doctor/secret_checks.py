@@ -2,21 +2,34 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.commands.doctor.finding import Finding, Result, sentence
+from clay_push_service.database.statement import Statement
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.settings import PREFIX, Settings
 
-SELECT_SEALED = text("""
+
+class _Sealed(NamedTuple):
+    id: UUID
+    org_id: UUID
+    sealed_url: bytes | None
+    sealed_token: bytes | None
+
+
+SELECT_SEALED = Statement(
+    """
 SELECT id, org_id, sealed_url, sealed_token
 FROM (SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
       UNION ALL SELECT id, org_id, sealed_url, sealed_token FROM clay.pending_webhooks) AS sealed
 WHERE id > :after AND (sealed_url IS NOT NULL OR sealed_token IS NOT NULL) ORDER BY id LIMIT 500
-""")
-NIL_ID = "00000000-0000-0000-0000-000000000000"
+""",
+    _Sealed,
+)
+NIL_ID = UUID(int=0)
 
 
 def open_key_ring(settings: Settings) -> SecretBox | Finding:
@@ -30,7 +43,7 @@ def open_key_ring(settings: Settings) -> SecretBox | Finding:
 async def check_stored_secrets(connection: AsyncConnection, box: SecretBox) -> Sequence[Finding]:
     """Decrypts everything that is stored, so that a missing key is found here and not by the next push."""
     opened, failures, other_key, after = 0, Counter[str](), 0, NIL_ID
-    while rows := (await connection.execute(SELECT_SEALED, {"after": after})).all():
+    while rows := await SELECT_SEALED.rows(connection, {"after": after}):
         for row in rows:
             for sealed in filter(None, (row.sealed_url, row.sealed_token)):
                 try:

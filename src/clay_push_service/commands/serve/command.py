@@ -57,7 +57,7 @@ def run(settings: Settings, *, with_worker: bool) -> int:
         log_config=None,  # ours
         access_log=False,
         log_level="warning",  # we log the start and the end ourselves
-        proxy_headers=False,  # nothing here asks for a caller's address or makes an absolute URL
+        proxy_headers=False,  # no code reads a caller's address or builds an absolute URL
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

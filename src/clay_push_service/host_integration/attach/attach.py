@@ -1,11 +1,13 @@
 """Attaches the service to NexusLeads or detaches it, in one transaction. Alters no host table."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
+from clay_push_service.database.statement import Statement
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import LOCK, read_attachment
@@ -31,25 +33,48 @@ DETACHED = (
 NEVER_TAKEN = "Nothing was sent, because clay-push was detached before it accepted this push. Push the leads again."
 
 # While a lock on a host table waits, the host's writers queue behind it, so the wait is short.
-TIMEOUTS = text("SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '60s', true)")
-MIGRATED = text("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL")
-RECORD = text("""
+TIMEOUTS = Statement("SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '60s', true)")
+MIGRATED = Statement("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL", bool)
+RECORD = Statement("""
 INSERT INTO clay.attachment (level, host_schema, attached_by) VALUES (:level, :schema, current_user)
 ON CONFLICT (only_one) DO UPDATE
 SET level = excluded.level, host_schema = excluded.host_schema, attached_by = excluded.attached_by, attached_at = now()
 """)
-DELETE_ATTACHMENT = text("DELETE FROM clay.attachment")
-END_OPEN_ENTRIES = text("""
+DELETE_ATTACHMENT = Statement("DELETE FROM clay.attachment")
+
+
+class _OpenEntry(NamedTuple):
+    host_job_id: UUID
+    push_mode: str | None
+    end_status: str
+    end_message: str
+
+
+END_OPEN_ENTRIES = Statement(
+    """
 UPDATE clay.inbox SET done_at = coalesce(done_at, now()), end_status = coalesce(end_status, 'failed'),
     end_message = coalesce(end_message, :message), written_at = now()
 WHERE done_at IS NULL OR (end_status IS NOT NULL AND written_at IS NULL)
 RETURNING host_job_id, push_mode, end_status, end_message
-""")
-LIVE_ROWS = """
+""",
+    _OpenEntry,
+)
+
+
+class _LiveRow(NamedTuple):
+    host_job_id: UUID
+    metadata: str | None
+
+
+def _live_rows(host_schema: HostSchema) -> Statement[_LiveRow]:
+    return Statement(
+        f"""
 SELECT mirror.host_job_id, CAST(host.metadata AS text) AS metadata FROM clay.mirror
-JOIN {jobs} AS host ON host.id = mirror.host_job_id
+JOIN {host_schema.table(JOBS)} AS host ON host.id = mirror.host_job_id
 WHERE mirror.settled_at IS NULL AND host.status::text IN ('pending', 'running')
-"""
+""",
+        _LiveRow,
+    )
 
 
 class NotMigratedError(UnavailableError):
@@ -81,7 +106,7 @@ async def attach(connection: AsyncConnection, tables: HostTables, request: Attac
         tables.schema,
     ):
         await discard_waiting_scans(connection)
-        await connection.execute(RECORD, {"level": request.level, "schema": tables.schema})
+        await RECORD.execute(connection, {"level": request.level, "schema": tables.schema})
         await audit(connection, None, "shell", "host.attached", {"level": request.level.value})
     return plan
 
@@ -102,7 +127,7 @@ async def detach(
         *await table_grants(connection, tables, runtime_role),
     ]
     if dry_run:
-        live = (await connection.execute(text(LIVE_ROWS.format(jobs=host_schema.table(JOBS))))).all()
+        live = await _live_rows(host_schema).rows(connection)
         return steps, len(live), grants
     attachment = await read_attachment(connection)
     ended = await _end_unfinished(connection, host_schema)
@@ -110,7 +135,7 @@ async def detach(
         await connection.exec_driver_sql(step.statement)
     if attachment is not None:
         await discard_waiting_scans(connection)
-        await connection.execute(DELETE_ATTACHMENT)
+        await DELETE_ATTACHMENT.execute(connection)
         await audit(connection, None, "shell", "host.detached", {"level": attachment.level.value, "role": runtime_role})
     return steps, ended, grants
 
@@ -124,11 +149,11 @@ def _merge(grants: Sequence[Grant]) -> Sequence[Grant]:
 
 
 async def _begin(connection: AsyncConnection, *, lock: bool) -> None:
-    if not (await connection.execute(MIGRATED)).scalar_one():
+    if not await MIGRATED.one(connection):
         raise NotMigratedError("Schema clay is not migrated to this release. Run `clay-push migrate` first.")
-    await connection.execute(TIMEOUTS)
+    await TIMEOUTS.execute(connection)
     if lock:
-        await connection.execute(LOCK)
+        await LOCK.execute(connection)
 
 
 async def _end_unfinished(connection: AsyncConnection, host_schema: HostSchema) -> int:
@@ -136,11 +161,11 @@ async def _end_unfinished(connection: AsyncConnection, host_schema: HostSchema) 
 
     Their push jobs continue, and are shown again after the next `attach`.
     """
-    await connection.execute(WRITE_AS_MIRROR)
-    rows = (await connection.execute(text(LIVE_ROWS.format(jobs=host_schema.table(JOBS))))).all()
+    await WRITE_AS_MIRROR.execute(connection)
+    rows = await _live_rows(host_schema).rows(connection)
     for row in rows:
         await end_row(connection, host_schema, row.host_job_id, JobStatus.FAILED, DETACHED, row.metadata or "{}")
-    entries = (await connection.execute(END_OPEN_ENTRIES, {"message": NEVER_TAKEN})).all()
-    for row in entries:
-        await end_row(connection, host_schema, row.host_job_id, JobStatus(row.end_status), row.end_message, "{}")
+    entries = await END_OPEN_ENTRIES.rows(connection, {"message": NEVER_TAKEN})
+    for entry in entries:
+        await end_row(connection, host_schema, entry.host_job_id, JobStatus(entry.end_status), entry.end_message, "{}")
     return len(rows) + len(entries)

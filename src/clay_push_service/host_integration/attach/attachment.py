@@ -3,14 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
+
 # One writer of the host's tables at a time: workers try the lock, `attach` and `detach` wait for it. Held until the transaction ends.
-TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_mirror'))")
-LOCK = text("SELECT pg_advisory_xact_lock(hashtext('clay_push_mirror'))")
-READ = text("SELECT level, host_schema, attached_by, attached_at FROM clay.attachment")
+TRY_LOCK = Statement("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_mirror'))", bool)
+LOCK = Statement("SELECT pg_advisory_xact_lock(hashtext('clay_push_mirror'))")
+
+
+class _AttachmentRow(NamedTuple):
+    level: str
+    host_schema: str
+    attached_by: str
+    attached_at: datetime
+
+
+READ = Statement("SELECT level, host_schema, attached_by, attached_at FROM clay.attachment", _AttachmentRow)
 
 
 class Level(StrEnum):
@@ -34,7 +45,7 @@ class Attachment:
 
 
 async def read_attachment(connection: AsyncConnection) -> Attachment | None:
-    row = (await connection.execute(READ)).one_or_none()
+    row = await READ.one_or_none(connection)
     return None if row is None else Attachment(Level(row.level), row.host_schema, row.attached_by, row.attached_at)
 
 
@@ -49,6 +60,6 @@ async def try_lock_host_rows(connection: AsyncConnection, schema: str) -> bool:
 
     `detach` holds the same lock, and the level is read after locking: nothing is written after `detach` has returned.
     """
-    if not (await connection.execute(TRY_LOCK)).scalar_one():
+    if not await TRY_LOCK.one(connection):
         return False
     return await may_write_host_rows(connection, schema)

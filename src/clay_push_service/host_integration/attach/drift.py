@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.automation.rule import MIN_SCORE
+from clay_push_service.database.statement import Statement
+from clay_push_service.host.missing import ROLE
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.host_integration.attach.found_triggers import CONFIG, find_triggers
@@ -16,19 +17,27 @@ from clay_push_service.host_integration.attach.triggers import TRIGGERS
 
 BEHIND_SECONDS = 60
 
-ROLE = text("SELECT current_user::text")
-BEHIND = text(f"""
+BEHIND = Statement(
+    f"""
 SELECT count(*) FROM clay.push_jobs AS job LEFT JOIN clay.mirror ON mirror.job_id = job.id
 WHERE job.finished_at < now() - interval '{BEHIND_SECONDS} seconds' AND job.created_at > now() - interval '7 days'
   AND mirror.settled_at IS NULL
-""")
-UNTAKEN = text(f"""
+""",
+    int,
+)
+UNTAKEN = Statement(
+    f"""
 SELECT count(*) FROM clay.inbox WHERE done_at IS NULL AND taken_at < now() - interval '{BEHIND_SECONDS} seconds'
-""")
-SCANS_WAITING = text(f"""
+""",
+    int,
+)
+SCANS_WAITING = Statement(
+    f"""
 SELECT count(*) FROM clay.finished_scans
 WHERE done_at IS NULL AND finished_at < now() - interval '{BEHIND_SECONDS} seconds'
-""")
+""",
+    int,
+)
 
 # Earlier releases wrote fractions there; NexusLeads' API expects an integer and returns 500.
 FRACTIONS = "SELECT count(*) FROM {projects} WHERE {column} <> trunc({column})"
@@ -48,24 +57,24 @@ async def find_drift(connection: AsyncConnection, tables: HostTables) -> tuple[L
             drift.append(f"trigger {trigger.name} on {tables.schema}.{JOBS} is missing or disabled")
         if trigger.name in found.functions and found.functions[trigger.name] != (trigger.body, True, CONFIG):
             drift.append(f"function clay.{trigger.name} differs from this release")
-    role = (await connection.execute(ROLE)).scalar_one()
+    role = await ROLE.one(connection)
     drift += [
         f"role {role} may read the keys of all services in {tables.schema}.{grant.table}, a right that it no longer needs"
         for grant in await table_grants(connection, tables, role)
     ]
     if tables.has("projects", MIN_SCORE):
         name = f"{quoted(tables.schema)}.{quoted(tables.host_name('projects'))}"
-        fractions = text(FRACTIONS.format(projects=name, column=quoted(tables.host_name(MIN_SCORE))))
-        if found_fractions := (await connection.execute(fractions)).scalar_one():
+        fractions = FRACTIONS.format(projects=name, column=quoted(tables.host_name(MIN_SCORE)))
+        if found_fractions := await Statement(fractions, int).one(connection):
             drift.append(
                 f"{found_fractions:,} projects have a fraction in {MIN_SCORE}, which NexusLeads' project pages cannot show:"
                 " save their auto-export rule again"
             )
-    if attachment.level.mirrors and (behind := (await connection.execute(BEHIND)).scalar_one()):
+    if attachment.level.mirrors and (behind := await BEHIND.one(connection)):
         drift.append(f"{behind:,} finished push jobs are not yet shown as finished on NexusLeads' Jobs page")
-    if untaken := (await connection.execute(UNTAKEN)).scalar_one():
+    if untaken := await UNTAKEN.one(connection):
         drift.append(f"{untaken:,} pushes that NexusLeads queued have not been processed for over a minute")
-    if waiting := (await connection.execute(SCANS_WAITING)).scalar_one():
+    if waiting := await SCANS_WAITING.one(connection):
         drift.append(f"{waiting:,} finished scans have not run their auto-export rule for over a minute")
     return attachment.level, drift
 
@@ -76,7 +85,7 @@ async def find_missing_rights(connection: AsyncConnection, tables: HostTables) -
     if attachment is None:
         return ()
     host_schema = await read_host_schema(connection, tables)
-    role = (await connection.execute(ROLE)).scalar_one()
+    role = await ROLE.one(connection)
     lacking = await missing_grants(
         connection, tables.schema, role, needed_grants(tables, host_schema, attachment.level)
     )

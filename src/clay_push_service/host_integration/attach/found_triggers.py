@@ -2,26 +2,48 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host_integration.attach.host_schema import JOBS, quoted
 from clay_push_service.host_integration.attach.triggers import TRIGGERS, Trigger
 
-OUR_TRIGGERS = text("""
+
+class _TriggerRow(NamedTuple):
+    name: str
+    is_enabled: bool
+
+
+OUR_TRIGGERS = Statement(
+    """
 SELECT t.tgname::text AS name, t.tgenabled <> 'D' AS is_enabled
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = :schema AND c.relname = 'sourcing_jobs' AND t.tgname = ANY(CAST(:names AS text[])) AND NOT t.tgisinternal
-""")
-FUNCTIONS = text("""
+""",
+    _TriggerRow,
+)
+
+
+class _FunctionRow(NamedTuple):
+    name: str
+    body: str
+    is_definer: bool
+    config: str
+
+
+FUNCTIONS = Statement(
+    """
 SELECT p.proname::text AS name, p.prosrc AS body, p.prosecdef AS is_definer,
        coalesce(array_to_string(p.proconfig, ';'), '') AS config
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'clay' AND p.proname = ANY(CAST(:names AS text[]))
-""")
+""",
+    _FunctionRow,
+)
 CONFIG = "search_path=pg_catalog, pg_temp;lock_timeout=300ms"
 """The settings of each trigger function."""
 
@@ -52,8 +74,8 @@ class FoundTriggers:
 
 async def find_triggers(connection: AsyncConnection, schema: str) -> FoundTriggers:
     names = [trigger.name for trigger in TRIGGERS]
-    triggers = await connection.execute(OUR_TRIGGERS, {"schema": schema, "names": names})
-    functions = await connection.execute(FUNCTIONS, {"names": names})
+    triggers = await OUR_TRIGGERS.rows(connection, {"schema": schema, "names": names})
+    functions = await FUNCTIONS.rows(connection, {"names": names})
     return FoundTriggers(
         schema,
         {row.name: row.is_enabled for row in triggers},

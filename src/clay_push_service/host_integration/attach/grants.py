@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.automation.rule import COLUMNS as RULE_COLUMNS
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.columns import COLUMNS, SETTINGS_TABLES
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import Level
@@ -25,23 +26,46 @@ from clay_push_service.host_integration.attach.host_schema import (
     quoted,
 )
 
-HAS = text("""
+
+class _LackingColumn(NamedTuple):
+    place: int
+    column: str
+
+
+HAS = Statement(
+    """
 SELECT wanted.place, wanted."column" FROM unnest(CAST(:places AS integer[]), CAST(:tables AS text[]), CAST(:columns AS text[]),
                                 CAST(:privileges AS text[])) AS wanted (place, "table", "column", privilege)
 WHERE NOT has_column_privilege(coalesce(CAST(:role AS name), current_user), wanted."table", wanted."column", wanted.privilege)
-""")
+""",
+    _LackingColumn,
+)
+
+
+class _GivenColumn(NamedTuple):
+    table: str
+    column: str
+    privilege: str
+
+
 # Column grants to this role only: rights of a table's owner, or on a whole table, do not come from `attach`.
-GIVEN = text("""
+GIVEN = Statement(
+    """
 SELECT c.relname::text AS "table", a.attname::text AS "column", granted.privilege_type::text AS privilege
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 CROSS JOIN LATERAL aclexplode(a.attacl) AS granted
 WHERE n.nspname = :schema AND granted.grantee = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role)
-""")
-HAS_SCHEMA_RIGHT = text("""
+""",
+    _GivenColumn,
+)
+HAS_SCHEMA_RIGHT = Statement(
+    """
 SELECT has_schema_privilege(coalesce(CAST(:role AS name), current_user), CAST(:schema AS text), :privilege)
-""")
+""",
+    bool,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +139,8 @@ async def _lacking(
     connection: AsyncConnection, schema: str, role: str | None, grants: Sequence[Grant], option: str
 ) -> list[Grant]:
     flat = [(place, grant, column) for place, grant in enumerate(grants) for column in grant.columns]
-    rows = await connection.execute(
-        HAS,
+    rows = await HAS.rows(
+        connection,
         {
             "role": role,
             "places": [place for place, _, _ in flat],
@@ -133,18 +157,18 @@ async def _lacking(
 
 async def may_use_schema(connection: AsyncConnection, schema: str, role: str) -> bool:
     values = {"role": role, "schema": schema, "privilege": "USAGE"}
-    return bool((await connection.execute(HAS_SCHEMA_RIGHT, values)).scalar_one())
+    return await HAS_SCHEMA_RIGHT.one(connection, values)
 
 
 async def may_grant_schema_usage(connection: AsyncConnection, schema: str) -> bool:
     """Whether the connection's role may grant USAGE on the schema."""
     values = {"role": None, "schema": schema, "privilege": "USAGE WITH GRANT OPTION"}
-    return bool((await connection.execute(HAS_SCHEMA_RIGHT, values)).scalar_one())
+    return await HAS_SCHEMA_RIGHT.one(connection, values)
 
 
 async def granted_columns(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
     """Returns the grants that the role has by column, as `attach` gives them."""
-    rows = await connection.execute(GIVEN, {"schema": schema, "role": role})
+    rows = await GIVEN.rows(connection, {"schema": schema, "role": role})
     found = {(row.table, row.privilege, row.column) for row in rows}
     still = (
         replace(grant, columns=tuple(each for each in grant.columns if (grant.table, grant.privilege, each) in found))

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.tables import HostTables
 
 JOBS, PROGRESS, LOG = "sourcing_jobs", "job_progress", "clay_push_log"
@@ -28,15 +29,25 @@ LOG_COLUMNS = (
 LOG_CHANGES = ("job_id", "project_id", "status", "error_message", "pushed_at", "clay_response_status")
 LEAD_COLUMNS = ("member_id", "contributor_id")
 
-COLUMNS = text("""
+
+class _HostColumn(NamedTuple):
+    table_name: str
+    column_name: str
+
+
+COLUMNS = Statement(
+    """
 SELECT c.relname::text AS table_name, a.attname::text AS column_name
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE n.nspname = :schema AND c.relkind IN ('r', 'p') AND c.relname IN ('sourcing_jobs', 'job_progress', 'clay_push_log')
-""")
+""",
+    _HostColumn,
+)
 # Unique keys of the host's log over plain columns: a second success of the same lead would violate them.
-KEYS = text("""
+KEYS = Statement(
+    """
 SELECT array_agg(a.attname::text ORDER BY a.attname) AS columns
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
@@ -44,7 +55,9 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
 WHERE n.nspname = :schema AND c.relname = 'clay_push_log' AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid
-""")
+""",
+    list,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +91,11 @@ def present(columns: Iterable[str], has: frozenset[str]) -> list[str]:
 
 async def read_host_schema(connection: AsyncConnection, tables: HostTables) -> HostSchema:
     found: dict[str, set[str]] = {JOBS: set(), PROGRESS: set(), LOG: set()}
-    for row in await connection.execute(COLUMNS, {"schema": tables.schema}):
+    for row in await COLUMNS.rows(connection, {"schema": tables.schema}):
         found[row.table_name].add(row.column_name)
     log = frozenset(found[LOG])
     lead_id = next((name for name in LEAD_COLUMNS if name in log), tables.host_name("lead_id"))
-    keys = [tuple(columns) for columns in (await connection.execute(KEYS, {"schema": tables.schema})).scalars()]
+    keys = [tuple(columns) for columns in await KEYS.rows(connection, {"schema": tables.schema})]
     usable = [key for key in keys if lead_id in key and set(key) <= {"org_id", lead_id, "project_id"}]
     return HostSchema(
         tables.schema,

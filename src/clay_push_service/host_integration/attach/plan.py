@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.columns import COLUMNS, OPTIONAL_COLUMNS, OPTIONAL_TABLES
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach import settings_function
@@ -31,12 +32,20 @@ from clay_push_service.host_integration.attach.host_schema import (
 )
 from clay_push_service.host_integration.attach.triggers import TRIGGERS, Trigger
 
-MAY_TRIGGER = text("SELECT has_table_privilege(CAST(:table AS text), 'TRIGGER') AS allowed, current_user::text AS role")
+
+class _TriggerRight(NamedTuple):
+    allowed: bool
+    role: str
+
+
+MAY_TRIGGER = Statement(
+    "SELECT has_table_privilege(CAST(:table AS text), 'TRIGGER') AS allowed, current_user::text AS role", _TriggerRight
+)
 WAITING = """
 SELECT id FROM {jobs} AS job WHERE job_type::text = 'clay_push' AND status::text = 'pending'
   AND NOT EXISTS (SELECT 1 FROM clay.mirror WHERE mirror.host_job_id = job.id) ORDER BY created_at, id
 """
-ROLE_EXISTS = text("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = :role)")
+ROLE_EXISTS = Statement("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = :role)", bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ async def make_plan(
     """Runs as the role that would apply the plan."""
     attachment = await read_attachment(connection)
     problems = _missing_columns(tables, host_schema, request.level)
-    if not (await connection.execute(ROLE_EXISTS, {"role": request.runtime_role})).scalar_one():
+    if not await ROLE_EXISTS.one(connection, {"role": request.runtime_role}):
         problems.append(f"role {request.runtime_role}, which runs the service, does not exist")
     if problems:
         return Plan(tables, request, attachment, problems)
@@ -85,7 +94,7 @@ async def make_plan(
         problems += await _missing_trigger_right(connection, tables.schema)
     if problems:
         return Plan(tables, request, attachment, problems, grants=grants, missing=missing)
-    waiting = (await connection.execute(text(WAITING.format(jobs=host_schema.table(JOBS))))).scalars().all()
+    waiting = await Statement(WAITING.format(jobs=host_schema.table(JOBS)), UUID).rows(connection)
     if waiting and request.take_waiting and request.level is Level.INBOX:
         trigger_steps.append(
             Step(f"take over {len(waiting)} waiting pushes of NexusLeads", _take_over_statement(host_schema))
@@ -120,7 +129,7 @@ async def _grant_steps(
     connection: AsyncConnection, tables: HostTables, request: AttachRequest, missing: Sequence[Grant]
 ) -> list[Step]:
     schema, role = tables.schema, request.runtime_role
-    steps = [] if await may_use_schema(connection, schema, role) else [enter_step(schema, role)]
+    steps = [] if await may_use_schema(connection, schema, role) else [usage_step(schema, role)]
     steps += [
         Step(
             f"let {role} {grant.privilege} {len(grant.columns)} columns of {schema}.{grant.table}",
@@ -142,14 +151,14 @@ async def _missing_grant_rights(
     """PostgreSQL only warns when a role grants a right that it cannot give, so the right is checked first."""
     problems = []
     if not (await may_use_schema(connection, schema, role) or await may_grant_schema_usage(connection, schema)):
-        problems.append(f"let the owner of schema {schema} run: {enter_step(schema, role).statement}")
+        problems.append(f"let the owner of schema {schema} run: {usage_step(schema, role).statement}")
     return problems + [
         f"let the owner of {schema}.{grant.table} run: {grant.statement(schema, role)}"
         for grant in await ungrantable(connection, schema, missing)
     ]
 
 
-def enter_step(schema: str, role: str) -> Step:
+def usage_step(schema: str, role: str) -> Step:
     return Step(f"let {role} use schema {schema}", f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}")
 
 
@@ -191,7 +200,7 @@ def _is_requested(trigger: Trigger, request: AttachRequest) -> bool:
 
 async def _missing_trigger_right(connection: AsyncConnection, schema: str) -> list[str]:
     name = f"{quoted(schema)}.{JOBS}"
-    found = (await connection.execute(MAY_TRIGGER, {"table": name})).one()
+    found = await MAY_TRIGGER.one(connection, {"table": name})
     return (
         []
         if found.allowed

@@ -5,10 +5,11 @@ call the function and has no right on the tables.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host.columns import COLUMNS, SETTINGS_TABLES
 from clay_push_service.host.org_settings import API_KEY, RATE_LIMIT_MS, TABLE_NAME, WEBHOOK_URL
 from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables
@@ -17,18 +18,6 @@ from clay_push_service.host_integration.attach.host_schema import quoted
 
 SIGNATURE = f"clay.{SETTINGS_FUNCTION}(uuid)"
 CONFIG = "search_path=pg_catalog, pg_temp"
-FUNCTION = text("""
-SELECT p.prosrc AS body, p.prosecdef AS is_definer, coalesce(array_to_string(p.proconfig, ';'), '') AS config,
-       has_function_privilege('public', p.oid, 'EXECUTE') AS is_public,
-       has_function_privilege(coalesce(CAST(:role AS name), current_user), p.oid, 'EXECUTE') AS may_call
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = 'clay' AND p.proname = :name
-""")
-UNREADABLE = text("""
-SELECT current_user::text AS role, array_agg(wanted.name) AS columns
-FROM unnest(CAST(:columns AS text[])) AS wanted (name)
-WHERE NOT has_column_privilege(CAST(:table AS text), wanted.name, 'SELECT')
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +28,33 @@ class FoundFunction:
     is_public: bool
     may_call: bool
     """Whether the running role may call it."""
+
+
+FUNCTION = Statement(
+    """
+SELECT p.prosrc AS body, p.prosecdef AS is_definer, coalesce(array_to_string(p.proconfig, ';'), '') AS config,
+       has_function_privilege('public', p.oid, 'EXECUTE') AS is_public,
+       has_function_privilege(coalesce(CAST(:role AS name), current_user), p.oid, 'EXECUTE') AS may_call
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = 'clay' AND p.proname = :name
+""",
+    FoundFunction,
+)
+
+
+class _UnreadableColumns(NamedTuple):
+    role: str
+    columns: list[str] | None
+
+
+UNREADABLE = Statement(
+    """
+SELECT current_user::text AS role, array_agg(wanted.name) AS columns
+FROM unnest(CAST(:columns AS text[])) AS wanted (name)
+WHERE NOT has_column_privilege(CAST(:table AS text), wanted.name, 'SELECT')
+""",
+    _UnreadableColumns,
+)
 
 
 def function_body(tables: HostTables) -> str:
@@ -98,8 +114,7 @@ DROP = f"DROP FUNCTION IF EXISTS {SIGNATURE}"
 
 async def find_function(connection: AsyncConnection, role: str | None) -> FoundFunction | None:
     """`role`: the role that calls it; None: the connection's role."""
-    row = (await connection.execute(FUNCTION, {"name": SETTINGS_FUNCTION, "role": role})).one_or_none()
-    return None if row is None else FoundFunction(row.body, row.is_definer, row.config, row.is_public, row.may_call)
+    return await FUNCTION.one_or_none(connection, {"name": SETTINGS_FUNCTION, "role": role})
 
 
 async def unreadable_tables(connection: AsyncConnection, tables: HostTables) -> list[str]:
@@ -109,7 +124,7 @@ async def unreadable_tables(connection: AsyncConnection, tables: HostTables) -> 
         if not tables.has(word):
             continue
         name = f"{quoted(tables.schema)}.{quoted(word)}"
-        row = (await connection.execute(UNREADABLE, {"table": name, "columns": list(COLUMNS[word])})).one()
+        row = await UNREADABLE.one(connection, {"table": name, "columns": list(COLUMNS[word])})
         if row.columns:
             columns = ", ".join(row.columns)
             lacking.append(

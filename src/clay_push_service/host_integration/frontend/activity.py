@@ -2,18 +2,36 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database.statement import Statement
 
 RECENT_JOBS = 20
 """Push jobs searched for the page's few rows."""
 
+
+class _RecentDelivery(NamedTuple):
+    id: UUID
+    contributor_id: UUID
+    username: str | None
+    full_name: str | None
+    project_id: UUID
+    job_id: UUID
+    status: str
+    cause: str | None
+    error_message: str | None
+    clay_response_status: int | None
+    pushed_at: datetime
+
+
 # Through the jobs, which have an index by organization and time; the log has none, and one for a single list would slow down
 # every lead that is sent. Leads are sent in the order of `seq`.
-READ = text("""
+READ = Statement(
+    """
 SELECT log.id, log.contributor_id, log.username, log.full_name, log.project_id, log.job_id, log.status, log.cause,
        log.error_message, log.clay_response_status, coalesce(log.pushed_at, log.finished_at) AS pushed_at
 FROM (SELECT id FROM clay.push_jobs WHERE org_id = :org_id AND success_count + failed_count > 0
@@ -22,7 +40,9 @@ CROSS JOIN LATERAL (SELECT * FROM clay.clay_push_log
                     WHERE job_id = job.id AND org_id = :org_id AND status IN ('success', 'failed')
                     ORDER BY seq DESC LIMIT :limit) AS log
 ORDER BY log.finished_at DESC, log.seq DESC LIMIT :limit
-""")
+""",
+    _RecentDelivery,
+)
 
 
 class Activity(BaseModel):
@@ -43,7 +63,7 @@ class Activity(BaseModel):
 
 async def read_activity(connection: AsyncConnection, org_id: UUID, limit: int) -> Sequence[Activity]:
     """Newest first, without skipped leads."""
-    rows = await connection.execute(READ, {"org_id": org_id, "jobs": RECENT_JOBS, "limit": limit})
+    rows = await READ.rows(connection, {"org_id": org_id, "jobs": RECENT_JOBS, "limit": limit})
     return [
         Activity(
             id=row.id,

@@ -111,18 +111,18 @@ class ClayIntegration(BaseModel):
 
 
 class NotBuilt(BaseModel):
-    configured: Literal[False] = Field(False, description="Always false: there is no such integration.")
+    configured: Literal[False] = Field(False, description="Always false: this integration does not exist.")
 
 
 class Integrations(BaseModel):
     clay: ClayIntegration = Field(description="This service.")
-    salesforce: NotBuilt = Field(description="Not built.")
-    hubspot: NotBuilt = Field(description="Not built.")
+    salesforce: NotBuilt = Field(description="Not implemented.")
+    hubspot: NotBuilt = Field(description="Not implemented.")
 
 
 class IntegrationsStatus(BaseModel):
-    integrations: Integrations = Field(description="One by one.")
-    billing_enabled: bool = Field(description="Whether NexusLeads asks for plans at all.")
+    integrations: Integrations = Field(description="State of each integration.")
+    billing_enabled: bool = Field(description="Whether NexusLeads bills, so that only some plans may use Clay.")
     is_enterprise: bool = Field(description="Whether the organization is on the Enterprise plan.")
 
     @classmethod

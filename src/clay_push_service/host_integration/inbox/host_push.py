@@ -3,10 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from clay_push_service.push_jobs.schemas import MAX_LEADS
 
@@ -34,7 +32,19 @@ class HostPush:
         return None
 
 
-def host_push(row: Row[Any]) -> HostPush:
+class InboxRow(NamedTuple):
+    """An entry of `clay.inbox`, as the host wrote it."""
+
+    id: int
+    host_job_id: UUID
+    project_id: UUID | None
+    created_by: UUID | None
+    push_mode: str | None
+    metadata: str
+    attempts: int
+
+
+def host_push(row: InboxRow) -> HostPush:
     parsed = json.loads(row.metadata)
     metadata = parsed if isinstance(parsed, dict) else {}
     listed = metadata.get("lead_ids")

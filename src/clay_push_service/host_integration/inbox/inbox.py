@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
@@ -20,6 +20,7 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.database.statement import Statement, select_one_or_none
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.leads import unknown_leads
 from clay_push_service.host.table_cache import HostTableCache
@@ -27,7 +28,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
 from clay_push_service.host_integration.inbox.end_host_jobs import end_host_jobs
 from clay_push_service.host_integration.inbox.finished_scans import find_scan, run_next_scan
-from clay_push_service.host_integration.inbox.host_push import HostPush, host_push
+from clay_push_service.host_integration.inbox.host_push import HostPush, InboxRow, host_push
 from clay_push_service.push_jobs.push_service import PushService
 from clay_push_service.push_jobs.schemas import PushBody
 from clay_push_service.settings import Settings
@@ -42,25 +43,28 @@ NOT_TAKEN: Final = "The Clay push service failed to accept this push. Push the l
 GONE: Final = "The job in NexusLeads has already ended."
 SHOWN_ELSEWHERE: Final = "Auto-export already ran after this scan; another job on this page shows it."
 
-NEXT = text("""
+NEXT = Statement(
+    """
 SELECT id, host_job_id, project_id, created_by, push_mode, CAST(metadata AS text) AS metadata, attempts
 FROM clay.inbox WHERE done_at IS NULL AND due_at <= now() ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-""")
+""",
+    InboxRow,
+)
 # The push job has the lead ids, so the entry no longer needs them. Without a push job they are kept for a retry.
-DONE = text("""
+DONE = Statement("""
 UPDATE clay.inbox
 SET done_at = now(), end_status = CAST(:end_status AS text), end_message = :end_message,
     metadata = CASE WHEN CAST(:end_status AS text) IS NULL AND jsonb_typeof(metadata) = 'object' THEN metadata - 'lead_ids'
                     ELSE metadata END
 WHERE id = :id
 """)
-SHOW = text("""
+SHOW = Statement("""
 INSERT INTO clay.mirror (job_id, org_id, host_job_id)
 SELECT id, org_id, :host_job_id FROM clay.push_jobs WHERE id = :job_id ON CONFLICT DO NOTHING
 """)
-SHOWN = text("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id")
+SHOWN = Statement("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id", UUID)
 # Exponential, up to a minute: the usual cause is the database or a migration of the host's tables.
-POSTPONE = text("""
+POSTPONE = Statement("""
 UPDATE clay.inbox SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
 WHERE id = :id AND done_at IS NULL
 """)
@@ -117,7 +121,7 @@ class Inbox:
             self._host.invalidate()
             log.warning("inbox.entry_failed", entry_id=entry_id, **failure(error))
             async with self._database.transaction() as connection:
-                await connection.execute(POSTPONE, {"id": entry_id})
+                await POSTPONE.execute(connection, {"id": entry_id})
         return True
 
     async def _take(self, taken: list[int]) -> bool:
@@ -126,7 +130,7 @@ class Inbox:
             attachment = await read_attachment(connection)
             if attachment is None or attachment.level is not Level.INBOX:
                 return False
-            row = (await connection.execute(NEXT)).one_or_none()
+            row = await NEXT.one_or_none(connection)
             if row is None:
                 return False
             taken.append(row.id)
@@ -134,14 +138,14 @@ class Inbox:
             end = EntryEnd(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
             end = end or await self._create_jobs(connection, push)
             values = {"end_status": end.status if end else None, "end_message": end.message if end else None}
-            await connection.execute(DONE, {"id": push.entry_id, **values})
+            await DONE.execute(connection, {"id": push.entry_id, **values})
         return True
 
     async def _create_jobs(self, connection: AsyncConnection, push: HostPush) -> EntryEnd | None:
         """Returns None if push jobs were created; the host's row shows the first."""
         tables = await self._host.tables(connection)
         jobs = tables.sourcing_jobs.c
-        status = (await connection.execute(select(jobs.status).where(jobs.id == push.host_job_id))).scalar_one_or_none()
+        status = await select_one_or_none(connection, select(jobs.status).where(jobs.id == push.host_job_id), str)
         if status != JobStatus.RUNNING:  # deleted or cancelled meanwhile
             return EntryEnd(JobStatus.CANCELLED, GONE)
         before = await connection.begin_nested()
@@ -156,8 +160,8 @@ class Inbox:
         if isinstance(result, EntryEnd):
             entry_log.info("inbox.ended", status=result.status, reason=result.message)
             return result
-        await connection.execute(SHOW, {"job_id": result[0], "host_job_id": push.host_job_id})
-        if (await connection.execute(SHOWN, {"job_id": result[0]})).scalar_one() != push.host_job_id:
+        await SHOW.execute(connection, {"job_id": result[0], "host_job_id": push.host_job_id})
+        if await SHOWN.one(connection, {"job_id": result[0]}) != push.host_job_id:
             return EntryEnd(JobStatus.COMPLETED, SHOWN_ELSEWHERE)
         entry_log.info("inbox.pushed", job_ids=[str(job_id) for job_id in result])
         return None
@@ -196,7 +200,7 @@ async def _find_organization(connection: AsyncConnection, tables: HostTables, pu
     """Returns the project's organization; the metadata's organization counts only for a job without a project."""
     projects, organizations = tables.projects.c, tables.organizations.c
     if push.project_id is not None:
-        found = await connection.execute(select(projects.org_id).where(projects.id == push.project_id))
+        found = select(projects.org_id).where(projects.id == push.project_id, projects.org_id.is_not(None))
     else:
-        found = await connection.execute(select(organizations.id).where(organizations.id == push.org_id))
-    return found.scalar_one_or_none()
+        found = select(organizations.id).where(organizations.id == push.org_id)
+    return await select_one_or_none(connection, found, UUID)

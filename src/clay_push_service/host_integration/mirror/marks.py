@@ -4,15 +4,23 @@ The statement is idempotent: existing marks stay, and later failures are not wri
 over the lead, or none.
 """
 
+import functools
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host_integration.attach.host_schema import LOG, LOG_CHANGES, LOG_COLUMNS, HostSchema, quoted
 from clay_push_service.host_integration.mirror.read import Pair
 
 BATCH = 2_000
+
+
+class _MarkedBatch(NamedTuple):
+    found: int
+    written: int
+
 
 # Leads that the host has deleted are skipped.
 MARK = """
@@ -37,13 +45,16 @@ WITH pushed AS MATERIALIZED (
 SELECT (SELECT count(*) FROM pushed) AS found, (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS written
 """
 # Every delivery up to this seq has finished. Read BEFORE the successes, so that deliveries that finish in between are not skipped.
-ENDED_UP_TO = text("""
+ENDED_UP_TO = Statement(
+    """
 SELECT coalesce((SELECT min(seq) - 1 FROM clay.clay_push_log
                  WHERE job_id = :job_id AND state <> 'done' AND seq > mirror.marked_seq),
                 (SELECT max(seq) FROM clay.clay_push_log WHERE job_id = :job_id), 0)
 FROM clay.mirror WHERE job_id = :job_id
-""")
-STORE_PROGRESS = text("""
+""",
+    int,
+)
+STORE_PROGRESS = Statement("""
 UPDATE clay.mirror SET marked_count = :marked_count, marked_seq = greatest(marked_seq, :ended_up_to)
 WHERE job_id = :job_id
 """)
@@ -57,23 +68,24 @@ def has_unmarked_successes(pair: Pair, host_schema: HostSchema) -> bool:
 async def mark_successes(connection: AsyncConnection, host_schema: HostSchema, pair: Pair, host_job_id: UUID) -> bool:
     """Marks the next batch of this push job's successes. True: all are marked."""
     job = {"job_id": pair.job.id}
-    ended_up_to = (await connection.execute(ENDED_UP_TO, job)).scalar_one()
+    ended_up_to = await ENDED_UP_TO.one(connection, job)
     values = {**job, "host_job_id": host_job_id, "batch": BATCH}
-    batch = (await connection.execute(text(_statement(host_schema)), values)).one()
+    batch = await _mark(host_schema).one(connection, values)
     if batch.found == BATCH and batch.written > 0:  # a full batch of which the host's table accepts no row is skipped
         return False
-    await connection.execute(
-        STORE_PROGRESS, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to}
+    await STORE_PROGRESS.execute(
+        connection, {**job, "marked_count": pair.job.success_count, "ended_up_to": ended_up_to}
     )
     return True
 
 
-def _statement(host_schema: HostSchema) -> str:
+@functools.lru_cache(maxsize=8)
+def _mark(host_schema: HostSchema) -> Statement[_MarkedBatch]:
     key = host_schema.log_key or tuple(host_schema.log_columns(("org_id", "{lead}", "project_id")))
     changes = [column for column in host_schema.log_columns(LOG_CHANGES) if column not in host_schema.log_key]
     columns = host_schema.log_columns(LOG_COLUMNS)
     matches = " AND ".join(f"mark.{quoted(column)} = pushed.{quoted(column)}" for column in key)
-    return MARK.format(
+    sql = MARK.format(
         lead=quoted(host_schema.lead_id),
         leads=host_schema.table(host_schema.leads),
         projects=host_schema.table("projects"),
@@ -88,3 +100,4 @@ def _statement(host_schema: HostSchema) -> str:
         columns=", ".join(map(quoted, columns)),
         values=", ".join("gen_random_uuid()" if column == "id" else f"pushed.{quoted(column)}" for column in columns),
     )
+    return Statement(sql, _MarkedBatch)

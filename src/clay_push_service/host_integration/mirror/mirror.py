@@ -88,7 +88,7 @@ class Mirror:
                 return None
             await set_writer(connection)
             host_schema = await self._current_host_schema(connection)
-            started_at: datetime = (await connection.execute(NOW)).scalar_one()
+            started_at = await NOW.one(connection)
             due = await read_due(connection, host_schema, self._since, started_at - CHECKED_FOR if checks else None)
         result = PassResult(left=len(due) >= mirror_read.BATCH)
         for pair in sorted(due, key=lambda pair: self._failing.get(pair.job.id, 0)):
@@ -166,7 +166,7 @@ async def _write(connection: AsyncConnection, host_schema: HostSchema, job_id: U
     if not _needs_update(pair, host_schema) or _is_cancelled_by_host(pair):
         return False
     if pair.is_settled:
-        await connection.execute(UNSETTLE, {"job_id": job_id})
+        await UNSETTLE.execute(connection, {"job_id": job_id})
     if pair.shown != host_row(pair.job):
         if not await write_job(connection, host_schema, pair):
             return False
@@ -178,5 +178,5 @@ async def _write(connection: AsyncConnection, host_schema: HostSchema, job_id: U
     ):
         return True
     if pair.job.has_ended:
-        await connection.execute(SETTLE, {"job_id": job_id})
+        await SETTLE.execute(connection, {"job_id": job_id})
     return False

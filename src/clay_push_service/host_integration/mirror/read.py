@@ -1,15 +1,17 @@
 """Reads push jobs with the host rows that show them, for the mirror to compare. Takes no locks, writes nothing."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host_integration.attach.host_schema import JOBS, PROGRESS, HostSchema
 from clay_push_service.host_integration.mirror.rows import HostRow, PushJob, StepRow, canonical
 from clay_push_service.push_jobs.summary import STEPS
@@ -78,18 +80,58 @@ async def read_due(
 ) -> Sequence[Pair]:
     """Reads jobs that may need an update; with `settled_since` also jobs settled after it whose host rows changed."""
     values = {"since": since, "settled_since": settled_since, "batch": BATCH}
-    statement = _statement(
-        host_schema, DUE.format(jobs=host_schema.table(JOBS), progress=host_schema.table(PROGRESS), steps=len(STEPS))
-    )
-    return [_read_pair_row(row, host_schema) for row in await connection.execute(text(statement), values)]
+    return [_read_pair_row(row, host_schema) for row in await _due(host_schema).rows(connection, values)]
 
 
 async def read_pair(connection: AsyncConnection, host_schema: HostSchema, job_id: UUID) -> Pair:
-    statement = text(_statement(host_schema, "SELECT CAST(:job_id AS uuid) AS id"))
-    return _read_pair_row((await connection.execute(statement, {"job_id": job_id, "batch": 1})).one(), host_schema)
+    row = await _of_job(host_schema).one(connection, {"job_id": job_id, "batch": 1})
+    return _read_pair_row(row, host_schema)
 
 
-def _statement(host_schema: HostSchema, due: str) -> str:
+class _PairRow(NamedTuple):
+    id: UUID
+    org_id: UUID
+    project_id: UUID
+    push_mode: str
+    status: str
+    cancel_requested_at: datetime | None
+    lead_count: int
+    success_count: int
+    failed_count: int
+    skipped_count: int
+    unknown_count: int
+    created_by_user_id: UUID | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancelled_count: int
+    main_cause: str | None
+    unsure_count: int | None
+    host_job_id: UUID | None
+    settled_at: datetime | None
+    marked_count: int | None
+    host_id: UUID | None
+    host_status: str
+    """Null, as the fields below, without the host's row."""
+    host_current_step: int | None
+    host_progress_percentage: Decimal | None
+    host_error_message: str | None
+    host_metadata: str | None
+    steps: str | None
+
+
+@functools.lru_cache(maxsize=8)
+def _due(host_schema: HostSchema) -> Statement[_PairRow]:
+    due = DUE.format(jobs=host_schema.table(JOBS), progress=host_schema.table(PROGRESS), steps=len(STEPS))
+    return Statement(_sql(host_schema, due), _PairRow)
+
+
+@functools.lru_cache(maxsize=8)
+def _of_job(host_schema: HostSchema) -> Statement[_PairRow]:
+    return Statement(_sql(host_schema, "SELECT CAST(:job_id AS uuid) AS id"), _PairRow)
+
+
+def _sql(host_schema: HostSchema, due: str) -> str:
     columns = ", ".join(
         f"CAST(host.{name} AS {kind}) AS host_{name}" if name in host_schema.jobs else f"NULL AS host_{name}"
         for name, kind in COMPARED.items()
@@ -99,7 +141,7 @@ def _statement(host_schema: HostSchema, due: str) -> str:
     )
 
 
-def _read_pair_row(row: Row[Any], host_schema: HostSchema) -> Pair:
+def _read_pair_row(row: _PairRow, host_schema: HostSchema) -> Pair:
     job = PushJob(
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
@@ -112,7 +154,7 @@ def _read_pair_row(row: Row[Any], host_schema: HostSchema) -> Pair:
     )  # fmt: skip
 
 
-def _read_host_row(row: Row[Any], host_schema: HostSchema) -> HostRow:
+def _read_host_row(row: _PairRow, host_schema: HostSchema) -> HostRow:
     has_message = "message" in host_schema.progress
     return HostRow(
         status=row.host_status,

@@ -4,14 +4,16 @@ Values pass as JSON through the table's row type, so that a column stays writabl
 host deletes stay deleted.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.host_integration.attach.host_schema import (
     JOB_CHANGES,
     JOB_COLUMNS,
@@ -41,26 +43,40 @@ TOTAL_STEPS = 3
 NOW = "now"
 """PostgreSQL converts this word to the transaction's time."""
 
-TIMEOUTS = text("SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '5s', true)")
-WRITE_AS_MIRROR = text(f"SELECT set_config('{WRITER_SETTING}', '{WRITER}', true)")
-EXISTING = """
-SELECT EXISTS (SELECT 1 FROM {projects} WHERE id = :project_id) AS project,
-       (SELECT id FROM {users} WHERE id = :user_id) AS user_id
-"""
-RECORD = text("""
+TIMEOUTS = Statement("SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', '5s', true)")
+WRITE_AS_MIRROR = Statement(f"SELECT set_config('{WRITER_SETTING}', '{WRITER}', true)")
+
+
+class _Existing(NamedTuple):
+    project: bool
+    user_id: UUID | None
+
+
+@functools.lru_cache(maxsize=8)
+def _existing(host_schema: HostSchema) -> Statement[_Existing]:
+    return Statement(
+        f"""
+SELECT EXISTS (SELECT 1 FROM {host_schema.table("projects")} WHERE id = :project_id) AS project,
+       (SELECT id FROM {host_schema.table("users")} WHERE id = :user_id) AS user_id
+""",
+        _Existing,
+    )
+
+
+RECORD = Statement("""
 INSERT INTO clay.mirror (job_id, org_id, host_job_id, settled_at)
 SELECT id, org_id, :host_job_id, :settled_at FROM clay.push_jobs WHERE id = :job_id
 """)
-SETTLE = text("UPDATE clay.mirror SET settled_at = now() WHERE job_id = :job_id AND settled_at IS NULL")
-UNSETTLE = text("UPDATE clay.mirror SET settled_at = NULL WHERE job_id = :job_id AND settled_at IS NOT NULL")
+SETTLE = Statement("UPDATE clay.mirror SET settled_at = now() WHERE job_id = :job_id AND settled_at IS NULL")
+UNSETTLE = Statement("UPDATE clay.mirror SET settled_at = NULL WHERE job_id = :job_id AND settled_at IS NOT NULL")
 
 Cell = Value | UUID | datetime | Mapping[str, str | int]
 
 
 async def set_writer(connection: AsyncConnection) -> None:
     """For this transaction: 1 s per lock, 5 s per statement, and the triggers accept its writes."""
-    await connection.execute(TIMEOUTS)
-    await connection.execute(WRITE_AS_MIRROR)
+    await TIMEOUTS.execute(connection)
+    await WRITE_AS_MIRROR.execute(connection)
 
 
 async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: Pair) -> bool:
@@ -70,7 +86,7 @@ async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: 
     if pair.host_job_id is None:
         return await _insert(connection, host_schema, job, wanted)
     if pair.shown is None:
-        await connection.execute(SETTLE, {"job_id": job.id})
+        await SETTLE.execute(connection, {"job_id": job.id})
         return False
     await _change(connection, host_schema, pair.host_job_id, job, wanted)
     await _write_steps(connection, host_schema, pair.host_job_id, job, wanted.steps, pair.shown.steps)
@@ -80,11 +96,10 @@ async def write_job(connection: AsyncConnection, host_schema: HostSchema, pair: 
 async def _insert(connection: AsyncConnection, host_schema: HostSchema, job: PushJob, wanted: HostRow) -> bool:
     """Inserts the row under the push job's id. Never `pending`: the host's processor claims such rows."""
     values = {"project_id": job.project_id, "user_id": job.created_by_user_id}
-    statement = EXISTING.format(projects=host_schema.table("projects"), users=host_schema.table("users"))
-    existing = (await connection.execute(text(statement), values)).one()
+    existing = await _existing(host_schema).one(connection, values)
     if not existing.project:
         settled = {"job_id": job.id, "host_job_id": job.id, "settled_at": job.finished_at or job.created_at}
-        await connection.execute(RECORD, settled)
+        await RECORD.execute(connection, settled)
         return False
     row: dict[str, Cell] = _changes(job, wanted) | {
         "id": job.id,
@@ -99,7 +114,7 @@ async def _insert(connection: AsyncConnection, host_schema: HostSchema, job: Pus
     ):  # the row exists from before `clay.mirror` was emptied
         await _change(connection, host_schema, job.id, job, wanted)
     await _write_steps(connection, host_schema, job.id, job, wanted.steps, ())
-    await connection.execute(RECORD, {"job_id": job.id, "host_job_id": job.id, "settled_at": None})
+    await RECORD.execute(connection, {"job_id": job.id, "host_job_id": job.id, "settled_at": None})
     return True
 
 
@@ -205,7 +220,7 @@ async def _insert_row(
         f"INSERT INTO {name} ({names}) SELECT {names} "
         f"FROM jsonb_populate_record(CAST(NULL AS {name}), CAST(:row AS jsonb)) ON CONFLICT (id) DO NOTHING"
     )
-    return (await connection.execute(text(statement), {"row": _json(row)})).rowcount
+    return await _prepare(statement).execute(connection, {"row": _json(row)})
 
 
 async def _update_row(
@@ -223,7 +238,12 @@ async def _update_row(
         f"UPDATE {name} AS target SET {sets} "
         f"FROM jsonb_populate_record(CAST(NULL AS {name}), CAST(:row AS jsonb)) AS given WHERE {matches}"
     )
-    return (await connection.execute(text(statement), {"row": _json(row), **where})).rowcount
+    return await _prepare(statement).execute(connection, {"row": _json(row), **where})
+
+
+@functools.lru_cache(maxsize=64)
+def _prepare(sql: str) -> "Statement[None]":
+    return Statement(sql)
 
 
 def _json(row: Mapping[str, Cell]) -> str:

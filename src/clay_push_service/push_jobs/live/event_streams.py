@@ -39,7 +39,7 @@ class EventStreams:
         caller_key = f"{caller.kind} {caller.key_id or caller.user_id}"
         if self._open[caller_key] >= self._per_caller:
             raise TooManyRequestsError(
-                f"You have {self._per_caller} open event streams, which is the limit. Close one, or read the jobs page by page.",
+                f"You have {self._per_caller} open event streams, which is the limit. Close one, or poll the jobs instead.",
                 headers=RETRY_AFTER,
             )
         if self._open.total() >= self._in_total:
@@ -66,12 +66,12 @@ class JobStream:
     recheck_seconds: float
 
     async def snapshots(self) -> AsyncIterator[str]:
-        """Yields the newest at once, then each change, until the job ends or the caller may no longer read it."""
+        """Yields the newest snapshot, then each change, until the job ends or the caller may no longer read it."""
         loop = asyncio.get_running_loop()
         checked = loop.time()
         seen = 0
         while True:
-            changed = self.feed.news
+            changed = self.feed.changed
             left = checked + self.recheck_seconds - loop.time()
             if left <= 0:
                 may_read = await self._may_read()
@@ -102,9 +102,9 @@ class JobStream:
             return None
 
 
-async def _wait(news: asyncio.Event, seconds: float) -> None:
+async def _wait(changed: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await news.wait()
+            await changed.wait()
     except TimeoutError:
         return

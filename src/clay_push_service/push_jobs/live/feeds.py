@@ -18,20 +18,16 @@ log = logs.get(__name__)
 
 
 class Feed:
-    """The newest snapshot of one job. A slow reader skips the snapshots between."""
+    """The newest snapshot of one job. A slow reader misses intermediate snapshots."""
 
     def __init__(self) -> None:
         self.latest = ""
         """The job as JSON."""
         self.number = 0
-        """The number of the newest snapshot; 0: there is none yet."""
+        """The number of the newest snapshot; 0: none yet."""
         self.has_ended = False
-        self._news = asyncio.Event()
-
-    @property
-    def news(self) -> asyncio.Event:
-        """Set at the next snapshot, and at the end."""
-        return self._news
+        self.changed = asyncio.Event()
+        """Set, and replaced by a new event, at the next snapshot and at the end."""
 
     def publish(self, data: str) -> None:
         if data != self.latest:
@@ -44,7 +40,7 @@ class Feed:
         self._notify()
 
     def _notify(self) -> None:
-        waiting, self._news = self._news, asyncio.Event()
+        waiting, self.changed = self.changed, asyncio.Event()
         waiting.set()
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from clay_push_service import logs
-from clay_push_service.database.clock import DatabaseClock
+from clay_push_service.database.clock import NOW, DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.deliveries.counters import CHANNEL
@@ -20,7 +20,7 @@ from clay_push_service.deliveries.counters import CHANNEL
 LEAST_SECONDS = 0.25
 """The shortest time between two snapshots: at most four a second."""
 MOST_SECONDS = 2.0
-"""Read the job after this time without a notification: an ending wait, a lost LISTEN and a dead worker send none."""
+"""The job is read again after this time without a notification: the end of a wait, a lost LISTEN or a dead worker sends none."""
 RECONNECT_SECONDS = 1.0
 PING_SECONDS = 5.0
 """The interval of checks for a silently dropped connection; a closed one is noticed at once."""
@@ -64,9 +64,9 @@ class Watch:
         await connection.add_listener(CHANNEL, self._on_notification)
         self._wake_all()  # jobs may have changed while there was no LISTEN
         while not lost.is_set():
-            asked_at = time.monotonic()
-            now = await connection.fetchval("SELECT clock_timestamp()")
-            self._clock.learn(now, asked_at, time.monotonic())
+            requested_at = time.monotonic()
+            now = await NOW.one(connection)
+            self._clock.learn(now, requested_at, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), PING_SECONDS)
 
@@ -92,7 +92,7 @@ class Watch:
                 del self._watchers[job_id]
 
     async def changes(self, job_id: UUID) -> AsyncIterator[None]:
-        """Yields at once, then whenever the job may have changed, at most once in LEAST_SECONDS."""
+        """Yields immediately, then whenever the job may have changed, at most once in LEAST_SECONDS."""
         with self._watching(job_id) as changed:
             while not self.stopping.is_set():
                 yield

@@ -3,18 +3,19 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
 from clay_push_service.clay.cause import Cause
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.database.statement import Statement
 from clay_push_service.push_jobs.queries.jobs import not_found
 from clay_push_service.push_jobs.views import DeliveryPage, DeliveryView, LeadRef
 from clay_push_service.states import DeliveryStatus
@@ -30,20 +31,40 @@ COLUMNS = (
     "attempts", "pushed_at", "uncertain_attempts",
 )  # fmt: skip
 
-EXISTS = text("SELECT 1 FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id")
-READ = text("""
+EXISTS = Statement("SELECT 1 FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id", int)
+
+
+class DeliveryRow(NamedTuple):
+    id: UUID
+    seq: int
+    contributor_id: UUID
+    username: str | None
+    full_name: str | None
+    status: str
+    cause: str | None
+    error_message: str | None
+    clay_response_status: int | None
+    attempts: int
+    uncertain_attempts: int
+    pushed_at: datetime | None
+
+
+READ = Statement(
+    """
 SELECT id, seq, contributor_id, username, full_name, status, cause, error_message, clay_response_status, attempts,
        uncertain_attempts, pushed_at
 FROM clay.clay_push_log
 WHERE job_id = :job_id AND org_id = :org_id AND seq > :after
   AND (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:cause AS text) IS NULL OR cause = :cause)
 ORDER BY seq LIMIT :limit
-""")
+""",
+    DeliveryRow,
+)
 
 
 async def require_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> None:
     """Raises 404 `job_not_found`, also for a job of another organization."""
-    if (await connection.execute(EXISTS, {"org_id": org_id, "job_id": job_id})).one_or_none() is None:
+    if not await EXISTS.rows(connection, {"org_id": org_id, "job_id": job_id}):
         raise not_found()
 
 
@@ -92,11 +113,11 @@ async def _rows(
     limit: int,
     status: DeliveryStatus | None,
     cause: Cause | None,
-) -> list[Row[Any]]:
+) -> Sequence[DeliveryRow]:
     values = {
         "org_id": org_id, "job_id": job_id, "after": after, "limit": limit, "status": status, "cause": cause,
     }  # fmt: skip
-    return list((await connection.execute(READ, values)).all())
+    return await READ.rows(connection, values)
 
 
 async def csv_lines(
@@ -120,12 +141,12 @@ async def csv_lines(
 
 async def _page(
     database: Database, org_id: UUID, job_id: UUID, after: int, status: DeliveryStatus | None, cause: Cause | None
-) -> list[Row[Any]]:
+) -> Sequence[DeliveryRow]:
     async with database.transaction() as connection:
         return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
 
 
-def _lines(rows: Any) -> str:
+def _lines(rows: Iterable[Sequence[object]]) -> str:
     written = io.StringIO()
     csv.writer(written).writerows([[escape_cell(cell) for cell in row] for row in rows])
     return written.getvalue()

@@ -3,16 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.destinations.pace import Pace
 from clay_push_service.errors import NotFoundError
+from clay_push_service.push_jobs.queries.job_rows import CAUSES, READ_ONE, READ_PAGE, JobRow
 from clay_push_service.push_jobs.summary import ENDED, progress, progress_percent, steps, summary, warnings
 from clay_push_service.push_jobs.views import CauseView, JobPage, JobView, ProjectRef, Waiting
 from clay_push_service.states import JobStatus, PushMode
@@ -26,38 +25,6 @@ UNDRAINED = timedelta(seconds=120)
 WINDOW = timedelta(seconds=10)
 """The rate of an unpaced job is measured over this window (`lately` below), so that an old outage does not lower it."""
 
-READ = """
-SELECT job.*, version.state AS destination_state, version.state_reason, version.probe_at,
-       workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms,
-       clock_timestamp() AS now,
-       CASE WHEN job.status = 'running' AND workspace.rate_limit_ms = 0
-            THEN (SELECT count(*) FROM clay.clay_push_log
-                  WHERE job_id = job.id AND status IN ('success', 'failed')
-                    AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
-       (SELECT max(seen_at) FROM clay.workers) AS worker_seen_at,
-       CASE WHEN job.status IN ('pending', 'running')
-            THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
-FROM clay.push_jobs AS job
-JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
-JOIN clay.destinations AS destination ON destination.org_id = job.org_id AND destination.id = job.destination_id
-JOIN clay.workspaces AS workspace ON workspace.org_id = job.org_id AND workspace.id = destination.workspace_id
-WHERE job.org_id = :org_id
-"""
-READ_ONE = text(f"{READ} AND job.id = :job_id")
-READ_PAGE = text(f"""{READ} AND (CAST(:before AS timestamptz) IS NULL OR (job.created_at, job.id) < (:before, :before_id))
-  AND (CAST(:project_id AS uuid) IS NULL OR job.project_id = :project_id)
-  AND (CAST(:status AS text) IS NULL OR job.status = :status)
-ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""")
-# Causes of failed leads before causes of skipped ones: the first is shown as the reason why nothing was sent, and nine skipped
-# leads do not explain the one that failed.
-CAUSES = text("""
-SELECT job_id, cause, count(*) AS leads,
-       count(*) FILTER (WHERE uncertain_attempts > 0 OR cause = 'unknown') AS unsure
-FROM clay.clay_push_log
-WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
-ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
-""")
-
 
 def not_found() -> NotFoundError:
     return NotFoundError("Your organization has no push job with this id.", code="job_not_found")
@@ -65,7 +32,7 @@ def not_found() -> NotFoundError:
 
 async def read_job(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> JobView:
     """Raises 404 `job_not_found`, also for a job of another organization."""
-    row = (await connection.execute(READ_ONE, {"org_id": org_id, "job_id": job_id})).one_or_none()
+    row = await READ_ONE.one_or_none(connection, {"org_id": org_id, "job_id": job_id})
     if row is None:
         raise not_found()
     causes, unsure = await _causes(connection, [row])
@@ -83,19 +50,17 @@ async def read_jobs(
 ) -> JobPage:
     """A page of jobs, newest first."""
     before, before_id = _position(after)
-    rows = (
-        await connection.execute(
-            READ_PAGE,
-            {
-                "org_id": org_id,
-                "project_id": project_id,
-                "status": status,
-                "before": before,
-                "before_id": before_id,
-                "limit": limit + 1,
-            },
-        )
-    ).all()
+    rows = await READ_PAGE.rows(
+        connection,
+        {
+            "org_id": org_id,
+            "project_id": project_id,
+            "status": status,
+            "before": before,
+            "before_id": before_id,
+            "limit": limit + 1,
+        },
+    )
     page = rows[:limit]
     causes, unsure = await _causes(connection, page)
     more = (
@@ -112,14 +77,14 @@ def _position(after: str | None) -> tuple[datetime | None, UUID | None]:
 
 
 async def _causes(
-    connection: AsyncConnection, rows: Sequence[Row[Any]]
+    connection: AsyncConnection, rows: Sequence[JobRow]
 ) -> tuple[dict[UUID, list[CauseView]], Counter[UUID]]:
     """The causes of each job, and the number of its leads that may be in Clay."""
     causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
     unsure: Counter[UUID] = Counter()
     ids = [row.id for row in rows if row.failed_count or row.skipped_count]
     if ids:
-        for found in await connection.execute(CAUSES, {"job_ids": ids}):
+        for found in await CAUSES.rows(connection, {"job_ids": ids}):
             cause = Cause(found.cause)
             explanation = EXPLANATIONS[cause]
             unsure[found.job_id] += found.unsure
@@ -136,7 +101,7 @@ async def _causes(
     return causes, unsure
 
 
-def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
+def _view(row: JobRow, causes: list[CauseView], unsure: int) -> JobView:
     status = JobStatus(row.status)
     pending = row.lead_count - row.success_count - row.failed_count - row.skipped_count
     waiting = _waiting(row) if status is JobStatus.RUNNING else None
@@ -178,7 +143,7 @@ def _view(row: Row[Any], causes: list[CauseView], unsure: int) -> JobView:
     )
 
 
-def _waiting(row: Row[Any]) -> Waiting | None:
+def _waiting(row: JobRow) -> Waiting | None:
     if row.destination_state == "waiting":
         return Waiting(reason=Cause(row.state_reason or Cause.CLAY_UNAVAILABLE), until=row.probe_at)
     if row.next_slot_at - row.now > NOTICEABLE + timedelta(milliseconds=row.rate_limit_ms):
@@ -188,7 +153,7 @@ def _waiting(row: Row[Any]) -> Waiting | None:
     return None
 
 
-def _stalled(row: Row[Any]) -> str | None:
+def _stalled(row: JobRow) -> str | None:
     """Why nothing is sent although leads are due; None: a worker drains the job, or no lead is due yet."""
     if row.due_at is None or row.due_at > row.now:
         return None
@@ -205,7 +170,7 @@ def _stalled(row: Row[Any]) -> str | None:
     return None
 
 
-def _rate(row: Row[Any]) -> float | None:
+def _rate(row: JobRow) -> float | None:
     """Leads a second: the pace in force, or without a pace the measured rate; None: unknown."""
     if row.rate_limit_ms:
         pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)

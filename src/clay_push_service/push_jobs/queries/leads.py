@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.changed_leads import changed_leads
-from clay_push_service.deliveries.eligibility import ClayState, LeadState, read_lead_states
+from clay_push_service.deliveries.eligibility import ClayState
+from clay_push_service.deliveries.lead_states import LeadState, read_lead_states
 from clay_push_service.destinations.clay_table import NO_TABLE, ClayTable
-from clay_push_service.host.lead_filters import PageStart, select_page
+from clay_push_service.host.lead_filters import PageStart, read_page
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs.selection import require_project
@@ -27,7 +28,10 @@ API_STATES: Mapping[ClayState, LeadStateName] = MappingProxyType(
         ClayState.FAILED: "failed",
     }
 )
-CLAY_TABLE = text("SELECT id, table_epoch FROM clay.destinations WHERE org_id = :org_id AND is_default")
+CLAY_TABLE = Statement(
+    "SELECT id AS destination_id, table_epoch AS epoch FROM clay.destinations WHERE org_id = :org_id AND is_default",
+    ClayTable,
+)
 
 
 async def read_leads(
@@ -42,12 +46,11 @@ async def read_leads(
 ) -> LeadPage:
     """A page of leads. Raises 404 `project_not_found`."""
     await require_project(connection, tables, org_id, project_id)
-    statement = select_page(tables, org_id, project_id, filters.criteria(), _position(after), limit + 1)
-    rows = (await connection.execute(statement)).all()
+    criteria = filters.criteria()
+    rows = await read_page(connection, tables, org_id, project_id, criteria, _position(after), limit + 1)
     page = rows[:limit]
     lead_ids = [row.lead_id for row in page]
-    row = (await connection.execute(CLAY_TABLE, {"org_id": org_id})).one_or_none()
-    clay_table = NO_TABLE if row is None else ClayTable(row.id, row.table_epoch)
+    clay_table = await CLAY_TABLE.one_or_none(connection, {"org_id": org_id}) or NO_TABLE
     states = await read_lead_states(connection, org_id, lead_ids, clay_table)
     in_clay = [lead_id for lead_id in lead_ids if states[lead_id].in_clay]
     changed = await changed_leads(connection, tables, org_id, clay_table, in_clay)

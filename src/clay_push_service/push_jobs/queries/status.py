@@ -1,14 +1,14 @@
 """Reads the state of an organization's Clay integration: availability, configuration, connection and totals."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import Cause
+from clay_push_service.database.statement import Statement
 from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import PendingChange
 from clay_push_service.destinations.read import DestinationView, destination_view
@@ -16,23 +16,53 @@ from clay_push_service.gate import Gate
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 from clay_push_service.states import DestinationState, JobStatus
 
+
+class _TotalCounts(NamedTuple):
+    pushed: int
+    failed: int
+    skipped: int
+    unknown: int
+    active: int
+
+
 # Summed over push jobs, not deliveries: the counters of a job always equal its rows.
-TOTALS = text("""
+TOTALS = Statement(
+    """
 SELECT coalesce(sum(success_count), 0) AS pushed, coalesce(sum(failed_count), 0) AS failed,
        coalesce(sum(skipped_count), 0) AS skipped, coalesce(sum(unknown_count), 0) AS unknown,
        count(*) FILTER (WHERE status IN ('pending', 'running')) AS active
 FROM clay.push_jobs WHERE org_id = :org_id
-""")
-LAST = text("""
+""",
+    _TotalCounts,
+)
+
+
+class _LastJob(NamedTuple):
+    id: UUID
+    status: str
+    created_at: datetime
+    finished_at: datetime | None
+    success_count: int
+    failed_count: int
+    skipped_count: int
+
+
+LAST = Statement(
+    """
 SELECT id, status, created_at, finished_at, success_count, failed_count, skipped_count
 FROM clay.push_jobs WHERE org_id = :org_id ORDER BY created_at DESC, id LIMIT 1
-""")
-CONNECTED = text("""
+""",
+    _LastJob,
+)
+CONNECTED = Statement(
+    """
 SELECT EXISTS (SELECT 1 FROM clay.push_jobs
                WHERE org_id = :org_id AND destination_version_id = :version_id AND success_count > 0)
     OR EXISTS (SELECT 1 FROM clay.audit_log WHERE org_id = :org_id AND action = 'config.tested'
                AND details ->> 'success' = 'true' AND details ->> 'version_id' = CAST(:version_id AS text))
-""")
+""",
+    bool,
+)
 
 
 class DestinationStatus(BaseModel):
@@ -40,30 +70,30 @@ class DestinationStatus(BaseModel):
         description="`open` accepts leads, `waiting` accepts them later, `closed` refuses pushes.", examples=["open"]
     )
     reason: Cause | None = Field(description="A cause, while it waits or is closed.", examples=["unauthorized"])
-    until: datetime | None = Field(description="While it waits: when it is tried again.")
+    until: datetime | None = Field(description="When a waiting destination is tried again.")
 
 
 class QuotaView(BaseModel):
-    used: int = Field(description="Submissions of the webhook's lifetime that are used up.", examples=[1200])
-    limit: int | None = Field(description="Null: this table deletes by itself.", examples=[50_000])
-    remaining: int | None = Field(description="What is left; null: no limit known.", examples=[48_800])
-    warning: str | None = Field(description="From 80 % on, in one sentence.", examples=[None])
+    used: int = Field(description="Submissions of the webhook's lifetime that are used.", examples=[1200])
+    limit: int | None = Field(description="null: an auto-deleting table, without a limit.", examples=[50_000])
+    remaining: int | None = Field(description="Submissions left; null: no limit.", examples=[48_800])
+    warning: str | None = Field(description="Warning in one sentence, from 80 % of the limit.", examples=[None])
 
 
 class PaceView(BaseModel):
-    rate_limit_ms: int = Field(description="The set delay between two leads.", examples=[200])
+    rate_limit_ms: int = Field(description="The configured delay between two leads.", examples=[200])
     current_ms: float = Field(
         description="The delay in force; longer for a while after a 429 from Clay.", examples=[200]
     )
-    leads_per_second: float | None = Field(description="Null: no pace is set.", examples=[5.0])
+    leads_per_second: float | None = Field(description="null: no pace is set.", examples=[5.0])
 
 
 class StatusView(BaseModel):
-    available: bool = Field(description="May this organization use Clay?")
-    configured: bool = Field(description="Is a webhook set?")
-    connected: bool = Field(description="Has this very webhook taken a lead or a test?")
-    gate: GateView = Field(description="Why it may not.")
-    table_name: str | None = Field(description="The Clay table, as the settings name it.")
+    available: bool = Field(description="Whether this organization may use Clay.")
+    configured: bool = Field(description="Whether a webhook is stored.")
+    connected: bool = Field(description="Whether the current webhook has accepted a lead or a test row.")
+    gate: GateView = Field(description="Why the organization may not use Clay.")
+    table_name: str | None = Field(description="Name of the Clay table in the settings.")
     webhook_url: str | None = Field(description="Masked.", examples=["https://api.clay.com/v3/…/••••abcd"])
     source: Literal["api", "host"] | None = Field(
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page."
@@ -73,17 +103,15 @@ class StatusView(BaseModel):
         examples=[None],
     )
     pending: PendingChange | None = Field(
-        description="A change of the webhook found there, which waits for an owner or admin."
+        description="A change of the webhook on that page that an owner or admin must confirm."
     )
-    offers_new_table: bool = Field(
-        description="Whether the present URL replaced another one, and may feed a new table."
-    )
-    destination: DestinationStatus | None = Field(description="How the webhook fares; null: none is set.")
-    last_push: LastPush | None = Field(description="The newest push job; null: there was none.")
-    totals: Totals = Field(description="Of all push jobs.")
-    quota: QuotaView | None = Field(description="What is left of the webhook's lifetime; null: none is set.")
-    pace: PaceView | None = Field(description="How fast leads go; null: nothing was ever set.")
-    active_jobs: int = Field(description="Push jobs that have not ended.")
+    offers_new_table: bool = Field(description="Whether the current URL replaced another one and may feed a new table.")
+    destination: DestinationStatus | None = Field(description="State of the destination; null without a webhook.")
+    last_push: LastPush | None = Field(description="The newest push job; null: none yet.")
+    totals: Totals = Field(description="Totals of all push jobs.")
+    quota: QuotaView | None = Field(description="Quota of the webhook; null without a webhook.")
+    pace: PaceView | None = Field(description="Pace of the destination; null: never configured.")
+    active_jobs: int = Field(description="Push jobs that have not finished.")
 
 
 async def read_status(
@@ -92,12 +120,12 @@ async def read_status(
     """`problem`: what on NexusLeads' settings page is not in use, or not yet."""
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
-    totals = (await connection.execute(TOTALS, {"org_id": org_id})).one()
-    last = (await connection.execute(LAST, {"org_id": org_id})).one_or_none()
+    totals = await TOTALS.one(connection, {"org_id": org_id})
+    last = await LAST.one_or_none(connection, {"org_id": org_id})
     connected = False
     if webhook is not None and webhook.state is DestinationState.OPEN:
         values = {"org_id": org_id, "version_id": webhook.version_id}
-        connected = bool((await connection.execute(CONNECTED, values)).scalar_one())
+        connected = await CONNECTED.one(connection, values)
     sent = totals.pushed + totals.failed
     return StatusView(
         available=gate.available,
@@ -135,7 +163,7 @@ def _quota(view: DestinationView | None) -> QuotaView | None:
     warning = None
     if percent is not None:
         warning = (
-            f"Over {percent} % of this webhook's lifetime submissions are used; at the end Clay takes no more. "
+            f"Over {percent} % of this webhook's lifetime submissions are used; when all are used, Clay accepts no more. "
             "Create a new webhook source in Clay and save its URL here."
         )
     return QuotaView(used=quota.used, limit=quota.limit, remaining=quota.remaining, warning=warning)
