@@ -8,7 +8,11 @@ from tests.style.violation import Violation
 OWNER = "src/clay_push_service/database/statement.py"
 """The only module that reads results of SQLAlchemy and asyncpg."""
 PENDING = ("src/clay_push_service/destination_settings/host_sync.py",)
-OTHER_DRIVERS = ("src/clay_push_service/demo/", "src/clay_push_service/sandbox/")
+OTHER_DRIVERS = (
+    "src/clay_push_service/demo/",
+    "src/clay_push_service/local_database/",
+    "src/clay_push_service/sandbox/",
+)
 """Not service code: these use psycopg, asyncpg and SQLite directly."""
 RESULT_METHODS = frozenset(
     {
