@@ -12,8 +12,7 @@ from clay_push_service.automation.rule import Rule
 from clay_push_service.deliveries.eligibility import push_history
 from clay_push_service.deliveries.suppression import is_erased
 from clay_push_service.destinations.clay_table import ClayTable
-from clay_push_service.host.leads import PushableLeads
-from clay_push_service.host.numbers import finite_or_null
+from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.schemas import MAX_LEADS
 

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
 from clay_push_service.database.statement import select_one, select_rows
-from clay_push_service.host.leads import PushableLeads
-from clay_push_service.host.numbers import finite_or_null
+from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import contains
 

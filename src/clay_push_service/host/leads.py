@@ -1,19 +1,45 @@
-"""Selects leads of an organization by their ids. A lead of another organization is not found."""
+"""Selects leads of an organization by their ids, with their best project. A lead of another organization is not found."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, Select, Uuid, and_, bindparam, column, func, not_, select
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Numeric,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal_column,
+    not_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import select_rows
-from clay_push_service.host.numbers import finite_or_null
 from clay_push_service.host.tables import HostTables
 
 PushableLeads = Select[UUID, UUID, str | None, str | None]
 """Columns lead_id, project_id, username, full_name; one row per lead, ordered by lead_id."""
+
+
+_MOST: ColumnElement[Decimal] = literal_column("CAST('Infinity' AS numeric)", Numeric())
+_LEAST: ColumnElement[Decimal] = literal_column("CAST('-Infinity' AS numeric)", Numeric())
+
+
+def finite_or_null(value: ColumnElement[Decimal]) -> ColumnElement[Decimal | None]:
+    """The number, or null for NaN and infinity. PostgreSQL sorts NaN above every number, including infinity."""
+    number = cast(value, Numeric())
+    return case((and_(number > _LEAST, number < _MOST), number))
 
 
 def select_by_id(tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], project_id: UUID | None) -> PushableLeads:
