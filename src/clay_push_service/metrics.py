@@ -25,6 +25,13 @@ SLICES = Counter("clay_push_slices_total", "Slices, by how they ended", ["end"])
 SWEPT = Counter("clay_push_swept_total", "Repairs of the sweep, by kind", ["kind"])
 for _kind in ("unknown", "returned", "poison", "woken", "stuck"):
     SWEPT.labels(kind=_kind)  # start at 0: an alert needs a series before the first event
+HOST_SETTINGS = Counter(
+    "clay_push_host_settings_changes_total",
+    "Changes of Clay settings in NexusLeads that the sweep stored or failed to store, by organization and pass",
+    ["result"],
+)
+for _result in ("stored", "failed"):
+    HOST_SETTINGS.labels(result=_result)
 EMPTIED = Counter("clay_push_emptied_rows_total", "Deliveries whose personal columns were cleared by retention")
 SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted")
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.host.detect import detect
 from clay_push_service.host.members import Role, memberships, user_exists
-from clay_push_service.host.org_settings import ClaySettings, clay_settings
+from clay_push_service.host.org_settings import NO_SETTINGS, ClaySettings, clay_settings, organizations_after
 from clay_push_service.host.projects import Project, find_project
 from clay_push_service.host.tables import SettingsAccess
 from tests.support.nexusleads import MiniatureHost
@@ -64,25 +64,24 @@ async def test_clay_settings_are_the_organizations_own(host: MiniatureHost, conn
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     for key, value in (("CLAY_WEBHOOK_URL", " https://api.clay.com/x "), ("CLAY_TABLE_NAME", "  "), ("OTHER", "1")):
         await host.add("org_settings", org_id=acme, key=key, value=value)
-    found = await clay_settings(connection, await detect(connection), acme)
-    assert found == ClaySettings("https://api.clay.com/x", None, None)
+    found = await clay_settings(connection, await detect(connection), [acme, globex])
+    assert found == {acme: ClaySettings("https://api.clay.com/x", None, None), globex: NO_SETTINGS}
     assert "api.clay.com" not in repr(found)
-    assert await clay_settings(connection, await detect(connection), globex) == ClaySettings(None, None, None)
 
 
 async def test_only_the_rate_falls_back_to_the_whole_installations(
     host: MiniatureHost, connection: AsyncConnection
 ) -> None:
-    org_id = await host.organization()
+    org_id, other = await host.organization(), await host.organization()
     await host.connection.execute(
         "INSERT INTO app_settings (key, value) VALUES"
         " ('CLAY_RATE_LIMIT_MS', '350'), ('CLAY_WEBHOOK_URL', 'https://api.clay.com/everybody')"
     )
-    assert await clay_settings(connection, await detect(connection), org_id) == ClaySettings(None, None, "350")
     await host.add("org_settings", org_id=org_id, key="CLAY_RATE_LIMIT_MS", value="100")
-    assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms == "100"
+    found = await clay_settings(connection, await detect(connection), [org_id, other])
+    assert found == {org_id: ClaySettings(None, None, "100"), other: ClaySettings(None, None, "350")}
     await host.connection.execute("DROP TABLE app_settings; DELETE FROM org_settings")
-    assert (await clay_settings(connection, await detect(connection), org_id)).rate_limit_ms is None
+    assert (await clay_settings(connection, await detect(connection), [org_id]))[org_id].rate_limit_ms is None
 
 
 async def test_the_settings_of_other_services_stay_closed(host: MiniatureHost, connection: AsyncConnection) -> None:
@@ -108,11 +107,30 @@ async def test_without_the_function_the_tables_are_read_where_they_may_be(
     await host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
     tables = await detect(connection)
     assert tables.settings is SettingsAccess.NONE
-    assert await clay_settings(connection, tables, acme) == ClaySettings(None, None, None)
+    assert await clay_settings(connection, tables, [acme]) == {acme: NO_SETTINGS}
     await host.connection.execute(f'GRANT SELECT ON org_settings, app_settings TO "{runtime_role()}"')
     tables = await detect(connection)
     assert tables.settings is SettingsAccess.TABLE
-    assert await clay_settings(connection, tables, acme) == ClaySettings("https://api.clay.com/x", None, "350")
+    globex = await host.organization("Globex")
+    assert await clay_settings(connection, tables, [acme, globex]) == {
+        acme: ClaySettings("https://api.clay.com/x", None, "350"),
+        globex: ClaySettings(None, None, "350"),
+    }
+
+
+async def test_a_host_without_a_settings_table_has_no_settings_to_read(
+    host: MiniatureHost, connection: AsyncConnection
+) -> None:
+    await host.connection.execute("DROP TABLE org_settings")
+    assert (await detect(connection)).settings is SettingsAccess.NONE
+
+
+async def test_organizations_are_listed_in_pages_of_their_ids(host: MiniatureHost, connection: AsyncConnection) -> None:
+    made = sorted([await host.organization(f"Number {number}") for number in range(5)])
+    tables = await detect(connection)
+    assert await organizations_after(connection, tables, None, 2) == made[:2]
+    assert await organizations_after(connection, tables, made[1], 2) == made[2:4]
+    assert await organizations_after(connection, tables, made[3], 2) == made[4:]
 
 
 async def test_project_belongs_to_its_organization_only(host: MiniatureHost, connection: AsyncConnection) -> None:

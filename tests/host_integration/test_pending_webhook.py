@@ -211,5 +211,6 @@ async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: AppClie
 
 async def test_an_organization_that_had_none_is_set_up_from_there_as_before(app: AppClient) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
+    await app.sweep_host_settings()
     seen = (await app.get(CONFIG, "stranger")).json()
     assert (seen["configured"], seen["source"], seen["pending"]) == (True, "host", None)

@@ -17,8 +17,10 @@ from clay_push_service.callers.api_keys import create_key
 from clay_push_service.callers.caller import Scope
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
+from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.secret_box import generate_key
 from clay_push_service.host.columns import Vintage
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings, load
 from tests.support.matrix import chosen_billing, chosen_vintage
 from tests.support.nexusleads import MiniatureHost, miniature_host
@@ -101,6 +103,11 @@ class AppClient:
 
     async def put(self, path: str, who: str | None, json: object, **more: object) -> httpx.Response:
         return await self.call("PUT", path, who, json=json, **more)  # type: ignore[arg-type]  # likewise
+
+    async def sweep_host_settings(self) -> int:
+        """Store changes of the host's settings page, as a worker does. Returns the number of organizations."""
+        settings: Settings = self.app.state.settings
+        return await HostSettingsSweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
 
     async def key(self, *scopes: Scope, orgs: Sequence[UUID] | None = None, name: str = "nightly") -> str:
         async with self.database.transaction() as connection:

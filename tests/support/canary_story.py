@@ -1,5 +1,6 @@
 """Runs every kind of event of a webhook and a lead against a service, one after another; each step checks that it happened."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,8 @@ from tests.support.stage import Stage
 
 FAILING_ROW = "ALTER TABLE clay.clay_push_log ADD CONSTRAINT no_row_is_good CHECK ({}) NOT VALID"
 GOOD_ROWS = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT no_row_is_good"
+SWEEP_SECONDS = 30.0
+"""Limit for a worker to find a change of the host's settings."""
 
 
 class Echo(Receiver):
@@ -213,7 +216,9 @@ class Story:
             " ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value",
             org["org_id"], self.url,
         )  # fmt: skip
-        waiting = (await self.call("GET", "/api/clay/config"))["pending"]
+        async with asyncio.timeout(SWEEP_SECONDS):
+            while (waiting := (await self.call("GET", "/api/clay/config"))["pending"]) is None:  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.1)
         await self.call("POST", f"/api/clay/config/pending/{waiting['id']}/confirm", {})
         assert (await self.call("GET", "/api/clay/config"))["configured"]
         await self.pushed([self.leads.pop()])

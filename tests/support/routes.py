@@ -137,6 +137,7 @@ async def furnish(app: AppClient, org_id: UUID, owner: str) -> Ids:
 
     await call("PUT", "/api/clay/config", {"webhook_url": WEBHOOK})
     await host.add("org_settings", org_id=org_id, key="CLAY_WEBHOOK_URL", value=OTHER_WEBHOOK)
+    await app.sweep_host_settings()
     pending = (await call("GET", "/api/clay/config", None))["pending"]
     assert isinstance(pending, dict)
     erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})

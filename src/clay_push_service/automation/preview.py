@@ -31,7 +31,9 @@ async def preview_rule(service: PushService, project_id: UUID, *, after: str | N
     org_id = service.actor.org_id
     await require_project(service.connection, service.tables, org_id, project_id)
     stored = await read_rule(service.connection, service.tables, org_id, project_id)
-    destination = await destination_or_block(service.connection, service.tables, org_id, stored.rule, service.settings)
+    destination = await destination_or_block(
+        service.connection, service.tables, org_id, stored.rule, service.settings, lock=False
+    )
     view = await destination_view(service.connection, org_id)
     judged = apply_rule(service.tables, org_id, project_id, stored.rule, view.clay_table if view else NO_TABLE)
     counts = await _counts(service.connection, judged)

@@ -137,16 +137,16 @@ async def _first_result(connection: AsyncConnection, org_id: UUID, project_id: U
 
 
 async def destination_or_block(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings, *, lock: bool
 ) -> Blocked | Destination:
-    """Checks in this order: rule off, gate closed, not configured, destination closed."""
+    """Checks in this order: rule off, gate closed, not configured, destination closed. `lock`: as `require_destination`."""
     if not rule.enabled:
         return Blocked(RunOutcome.OFF, "Auto-export is off for this project.")
     try:
         await require_available(
             connection, tables, org_id, billing_enabled=settings.billing_enabled, upgrade_url=settings.upgrade_url
         )
-        return await require_destination(connection, org_id)
+        return await require_destination(connection, org_id, lock=lock)
     except (ForbiddenError, ConflictError) as error:
         return Blocked(RunOutcome(error.code), error.detail)
 
@@ -162,7 +162,7 @@ async def _push_new_leads(
 ) -> RunResult:
     await sync_host_settings(connection, tables, actor.org_id, settings)
     rule = (await read_rule(connection, tables, actor.org_id, project_id)).rule
-    destination = await destination_or_block(connection, tables, actor.org_id, rule, settings)
+    destination = await destination_or_block(connection, tables, actor.org_id, rule, settings, lock=True)
     if isinstance(destination, Blocked):
         return RunResult(destination.outcome, destination.message, project_id, source_job_id)
     leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.clay_table))

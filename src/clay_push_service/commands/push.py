@@ -89,7 +89,7 @@ class _Push:
             push_mode="all" if options.min_score is None else "filtered",
             push_again=options.again,
         )
-        return await PushService.open(connection, tables, Actor(org.id, shell_actor()), self._settings), body
+        return PushService(connection, tables, Actor(org.id, shell_actor()), self._settings), body
 
     async def _watch(self, org_id: UUID, job_id: UUID) -> int:
         with job_bar(self._console) as bar:

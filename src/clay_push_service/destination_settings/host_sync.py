@@ -1,229 +1,245 @@
-"""Synchronises the Clay settings of NexusLeads' own settings page into this service; refuses what the guard refuses.
+"""Synchronises the Clay settings of NexusLeads' own settings page into this service: before writes and in the sweep.
 
-Runs before a destination is read. An old value of the page never undoes a change made here. The organization's first values
-are used at once. Later any member can change them on the page, but here only an owner or admin decides where leads go: so
-another URL, or its removal, is stored as pending until one of these confirms it, with the table name of that URL. Pace and
-table name of the present webhook are used at once: they send no lead elsewhere and lose none.
+`host_change` decides what a change does. A read never writes: it only reports the decision.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, queue
 from clay_push_service.audit import Detail, audit
+from clay_push_service.database.statement import Statement
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange, Keep
-from clay_push_service.destination_settings.host_fingerprint import Seen, compare, fingerprint
-from clay_push_service.destination_settings.host_values import (
-    NO_KEYS,
-    is_internal_address,
-    pending_message,
-    problem_of,
-    rate_of,
-    refusal_of,
-    table_name_of,
+from clay_push_service.destination_settings.host_change import (
+    SALT_BYTES,
+    SOURCE,
+    Decision,
+    Stored,
+    WebhookStep,
+    decide,
+    fingerprint,
 )
+from clay_push_service.destination_settings.host_problem import problem_of
+from clay_push_service.destination_settings.host_values import is_internal_address, rate_of
 from clay_push_service.destination_settings.pending_webhook import put_pending, settle_pending
-from clay_push_service.destination_settings.save_config import DEFAULT_RATE_LIMIT_MS, SaveConfig, ensure_destination
-from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
-from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
-from clay_push_service.destinations.secret_box import SecretBox, mask
+from clay_push_service.destination_settings.save_config import SaveConfig, ensure_destination
+from clay_push_service.destinations.guard import CheckedUrl
+from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.destinations.slots import WorkspaceKey, set_rate
-from clay_push_service.destinations.unsealed import StoredDestination, read_destination
+from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.settings import Settings
 
 ACTOR: Final = "host:org_settings"
-SOURCE: Final = "host"
-OUR_SOURCE: Final = "api"
 
-READ = text("""
-SELECT destination.host_fingerprint, destination.version_id, version.source,
+
+class DestinationRow(NamedTuple):
+    """What is stored for an organization that has a destination."""
+
+    org_id: UUID
+    host_fingerprint: bytes | None
+    table_name: str | None
+    workspace_id: UUID
+    rate_limit_ms: int
+    version_id: UUID | None
+    source: str | None
+    sealed_url: bytes | None
+    had_webhook: bool
+    pending_id: UUID | None
+    pending_mask: str | None
+
+    def stored(self, settings: Settings) -> Stored:
+        return Stored(
+            exists=True,
+            fingerprint=self.host_fingerprint,
+            source=self.source,
+            unseal_url=partial(self.unseal_url, settings),
+            had_webhook=self.had_webhook,
+            table_name=self.table_name,
+            workspace_id=self.workspace_id,
+            rate_limit_ms=self.rate_limit_ms,
+            has_pending=self.pending_id is not None,
+            pending_mask=self.pending_mask,
+        )
+
+    def unseal_url(self, settings: Settings) -> str | None:
+        if self.sealed_url is None or self.version_id is None:
+            return None
+        try:
+            return SecretBox(settings.encryption_keys).open(self.sealed_url, self.org_id, self.version_id)
+        except SecretError:
+            return None
+
+
+class SettingsState(NamedTuple):
+    """What the page and this service hold for one organization."""
+
+    org_id: UUID
+    host: ClaySettings
+    stored: Stored
+
+
+READ = Statement(
+    """
+SELECT destination.org_id, destination.host_fingerprint, destination.table_name, destination.workspace_id,
+       workspace.rate_limit_ms,
+       version.id AS version_id, version.source, version.sealed_url,
        EXISTS (SELECT 1 FROM clay.destination_versions
                WHERE org_id = destination.org_id AND destination_id = destination.id) AS had_webhook,
        pending.id AS pending_id, pending.url_mask AS pending_mask
 FROM clay.destinations AS destination
+JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
 LEFT JOIN clay.pending_webhooks AS pending ON pending.org_id = destination.org_id
-WHERE destination.org_id = :org_id AND destination.is_default
-""")
-LOCK = text(f"{READ.text} FOR UPDATE OF destination")
-READ_NAME_AND_RATE = text("""
-SELECT destination.table_name, destination.workspace_id, workspace.rate_limit_ms
-FROM clay.destinations AS destination
-JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
-WHERE destination.org_id = :org_id AND destination.is_default
-""")
-UPDATE_TABLE_NAME = text("""
+WHERE destination.org_id = ANY(CAST(:org_ids AS uuid[])) AND destination.is_default
+""",
+    DestinationRow,
+)
+LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
+UPDATE_TABLE_NAME = Statement("""
 UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id AND is_default
 """)
-STORE_FINGERPRINT = text(
+STORE_FINGERPRINT = Statement(
     "UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id AND is_default"
 )
 
 log = logs.get(__name__)
 
 
-async def sync_host_settings(
+async def sync_host_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> bool:
+    """Store changes of the page, in the caller's transaction. Two reads where nothing has changed. Returns whether it stored any."""
+    decision = await read_decision(connection, tables, org_id, settings)
+    if decision is not None and decision.lacks_keys:
+        log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
+    if decision is None or not decision.stores:
+        return False
+    await ensure_destination(connection, org_id)
+    await LOCK.execute(connection, {"org_id": org_id})
+    decision = await read_decision(connection, tables, org_id, settings)  # again, under the lock
+    if decision is None or not decision.stores:  # another transaction has stored the change
+        return False
+    await _Change(connection, org_id, settings, decision).store()
+    return True
+
+
+async def read_host_problem(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings
 ) -> str | None:
-    """Store changes of the page, in the caller's transaction. Two reads where nothing has changed.
+    """What the page holds that is not in use, or not yet, for a reader; None: all of it is in use. Writes nothing."""
+    decision = await read_decision(connection, tables, org_id, settings)
+    return None if decision is None else problem_of(decision, settings)
 
-    Returns what the page holds that is not in use, in one sentence; None: all of it is in use.
-    """
-    if not tables.has("org_settings") or tables.settings is SettingsAccess.NONE:
-        return None
-    host = await clay_settings(connection, tables, org_id)
-    kept = (await connection.execute(READ, {"org_id": org_id})).one_or_none()
-    if kept is None and host == ClaySettings(None, None, None):
-        return None
-    waits = None if kept is None or kept.pending_id is None else pending_message(kept.pending_mask)
-    known = kept is not None and kept.host_fingerprint is not None
-    seen = compare(host, kept.host_fingerprint) if kept is not None and known else _compare_with_nothing(host)
-    refusal = refusal_of(host, settings)
-    if known and seen.all and (refusal is not None or not seen.refused):
-        return waits or problem_of(host, refusal if seen.refused else None, settings)
-    if host.webhook_url is not None and refusal is None and not seen.webhook_url and not settings.encryption_keys:
-        log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
-        return NO_KEYS  # no fingerprint is stored: with a key, a later call uses the URL
-    change = _Change(connection, org_id, settings, host, refusal)
-    return await change.run()
+
+async def read_decision(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings
+) -> Decision | None:
+    """What a synchronisation of this organization would do now; None: the role cannot read the page's values."""
+    states = await read_states(connection, tables, [org_id], settings)
+    return decide(states[0].host, states[0].stored, settings) if states else None
+
+
+async def read_states(
+    connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID], settings: Settings
+) -> Sequence[SettingsState]:
+    """Reads what the page and this service hold for each organization, with two statements; empty: see `read_decision`."""
+    if tables.settings is SettingsAccess.NONE:
+        return []
+    host = await clay_settings(connection, tables, org_ids)
+    stored = {row.org_id: row.stored(settings) for row in await READ.rows(connection, {"org_ids": org_ids})}
+    return [SettingsState(org_id, host[org_id], stored.get(org_id, Stored())) for org_id in org_ids]
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One organization whose values on the page have changed, or were refused and are allowed now."""
+    """Stores one decision. The caller's transaction holds the destination's row."""
 
     connection: AsyncConnection
     org_id: UUID
     settings: Settings
-    host: ClaySettings
-    refusal: BlockedError | None
+    decision: Decision
 
-    async def run(self) -> str | None:
-        await ensure_destination(self.connection, self.org_id)
-        await self.connection.execute(LOCK, {"org_id": self.org_id})
-        row = (await self.connection.execute(READ, {"org_id": self.org_id})).one()  # read again under the lock
-        kept: bytes | None = row.host_fingerprint
-        seen = compare(self.host, kept) if kept is not None else _compare_with_nothing(self.host)
-        # Saved here before the page was first read: this is the newer change.
-        if kept is None and row.version_id is not None:
-            await self._store_fingerprint(refused=False)
-            return problem_of(self.host, None, self.settings)
-        if kept is not None and seen.all and not seen.refused:  # another transaction has stored the change
-            return problem_of(self.host, None, self.settings)
-        # A URL that was refused and is allowed now is used only if no webhook was saved here meanwhile.
-        is_new = not seen.webhook_url or (seen.refused and row.source != OUR_SOURCE)
-        waits = None
-        if self.host.webhook_url is not None and self.refusal is None and is_new:
-            waits = await self._use_url(
-                check_url(self.host.webhook_url, Policy.of(self.settings)), seen, row.had_webhook
-            )
-        elif not seen.webhook_url:
-            # The page's webhook was removed there, or is refused. A webhook that was saved here stays.
-            if self.host.webhook_url is None and row.source == SOURCE:
-                waits = await self._put_pending(None)
-            else:
+    async def store(self) -> None:
+        decision = self.decision
+        match decision.webhook:
+            case WebhookStep.SAVE if decision.checked is not None:
                 await self._withdraw_pending()
-            await self._save_name_and_rate(seen)
-        else:
-            waits = None if row.pending_id is None else pending_message(row.pending_mask)
-            await self._save_name_and_rate(replace(seen, table_name=seen.table_name or row.pending_mask is not None))
-        if self.refusal is not None and not seen.webhook_url:
-            await audit(self.connection, self.org_id, ACTOR, "config.refused", {"reason": self.refusal.reason})
-            log.warning("host_settings.refused", org_id=str(self.org_id), reason=self.refusal.reason)
-        await self._store_fingerprint(refused=self.refusal is not None)
-        return waits or problem_of(self.host, self.refusal, self.settings)
+                await self._save(decision.checked)
+            case WebhookStep.PROPOSE if decision.checked is not None:
+                await self._put_pending(str(decision.checked.url))
+                await self._save_name_and_rate()
+            case WebhookStep.PROPOSE_REMOVAL:
+                await self._put_pending(None)
+                await self._save_name_and_rate()
+            case WebhookStep.WITHDRAW:
+                await self._withdraw_pending()
+                await self._save_name_and_rate()
+            case _:
+                await self._save_name_and_rate()
+        if decision.refusal is not None and decision.is_new_refusal:
+            reason = decision.refusal.reason
+            await audit(self.connection, self.org_id, ACTOR, "config.refused", {"reason": reason})
+            log.warning("host_settings.refused", org_id=str(self.org_id), reason=reason)
+        self._log_raised_rate()
+        salt = secrets.token_bytes(SALT_BYTES)
+        value = fingerprint(decision.host, salt, refused=decision.refusal is not None)
+        await STORE_FINGERPRINT.execute(self.connection, {"org_id": self.org_id, "fingerprint": value})
 
-    async def _use_url(self, checked: CheckedUrl, seen: Seen, had_webhook: bool) -> str | None:
-        """Save the first URL, or the present one again. Another URL becomes pending: returns the message about it."""
-        box = SecretBox(self.settings.encryption_keys)
-        current = await read_destination(self.connection, box, self.org_id, lock=True)
-        assert current is not None  # noqa: S101 - ensured and locked above
-        is_present = current.webhook is not None and current.webhook.url == str(checked.url)
-        if had_webhook and not is_present:
-            waits = await self._put_pending(str(checked.url))
-            await self._save_name_and_rate(replace(seen, table_name=True))
-            return waits
-        await self._withdraw_pending()
-        await self._save(box, current, checked, seen, unmasked=not is_present)
-        return None
-
-    async def _put_pending(self, url: str | None) -> str:
+    async def _put_pending(self, url: str | None) -> None:
         box = None if url is None else SecretBox(self.settings.encryption_keys)
         pending_id = await put_pending(self.connection, box, self.org_id, url)
         details: dict[str, Detail] = {"webhook_url": "changed" if url else "removed", "pending_id": str(pending_id)}
         await audit(self.connection, self.org_id, ACTOR, "config.pending_found", details)
         log.warning("host_settings.change_pending", org_id=str(self.org_id), pending_id=str(pending_id))
-        return pending_message(None if url is None else mask(url))
 
     async def _withdraw_pending(self) -> None:
         """Delete the pending change: the page does not hold it any more."""
         if await settle_pending(self.connection, self.org_id):
             await audit(self.connection, self.org_id, ACTOR, "config.pending_withdrawn")
 
-    async def _save(
-        self, box: SecretBox, current: StoredDestination, checked: CheckedUrl, seen: Seen, *, unmasked: bool
-    ) -> None:
+    async def _save(self, checked: CheckedUrl) -> None:
+        """Save the first URL, or the present one again, with table name and pace."""
+        decision, box = self.decision, SecretBox(self.settings.encryption_keys)
+        current = await read_destination(self.connection, box, self.org_id, lock=True)
+        assert current is not None  # noqa: S101 - the caller ensured and locked it
         change = ConfigChange(
-            webhook_url=self.host.webhook_url or KEEP,
-            table_name=KEEP if seen.table_name else table_name_of(self.host),
-            rate_limit_ms=KEEP if seen.rate_limit_ms else self._rate_limit_ms(checked),
+            webhook_url=decision.host.webhook_url or KEEP,
+            table_name=decision.table_name,
+            rate_limit_ms=decision.rate_limit_ms,
         )
         save = SaveConfig(
             self.connection, box, self.org_id, ACTOR, SOURCE, change, current, checked,
-            unmasked=unmasked, internal=is_internal_address(checked, self.settings),
+            unmasked=not decision.is_present, internal=is_internal_address(checked, self.settings),
         )  # fmt: skip
         await save.run()
 
-    async def _save_name_and_rate(self, seen: Seen) -> None:
-        """Save the table name and the delay without the webhook URL."""
-        if seen.table_name and seen.rate_limit_ms:
+    async def _save_name_and_rate(self) -> None:
+        """Save the table name and the pace without the webhook URL."""
+        decision = self.decision
+        if not decision.changes_values:
             return
-        row = (
-            await self.connection.execute(
-                READ_NAME_AND_RATE,
-                {"org_id": self.org_id},
-            )
-        ).one()
-        rate = self._rate_limit_ms(None)
-        wanted: dict[str, Detail] = {
-            "table_name": row.table_name if seen.table_name else table_name_of(self.host),
-            "rate_limit_ms": row.rate_limit_ms if seen.rate_limit_ms or isinstance(rate, Keep) else rate,
-        }
-        changed = {key: value for key, value in wanted.items() if value != getattr(row, key)}
-        if not changed:
-            return
-        await self.connection.execute(UPDATE_TABLE_NAME, {"table_name": wanted["table_name"], "org_id": self.org_id})
-        if "rate_limit_ms" in changed:
-            await set_rate(
-                self.connection, WorkspaceKey(self.org_id, row.workspace_id), int(str(wanted["rate_limit_ms"]))
-            )
+        changed: dict[str, Detail] = {}
+        if not isinstance(decision.table_name, Keep):
+            changed["table_name"] = decision.table_name
+            values = {"table_name": decision.table_name, "org_id": self.org_id}
+            await UPDATE_TABLE_NAME.execute(self.connection, values)
+        if not isinstance(decision.rate_limit_ms, Keep):
+            changed["rate_limit_ms"] = decision.rate_limit_ms
+            assert decision.stored.workspace_id is not None  # noqa: S101 - the caller ensured and locked the destination
+            workspace = WorkspaceKey(self.org_id, decision.stored.workspace_id)
+            await set_rate(self.connection, workspace, decision.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
         await audit(self.connection, self.org_id, ACTOR, "config.changed", changed)
 
-    async def _store_fingerprint(self, *, refused: bool) -> None:
-        values = {"org_id": self.org_id, "fingerprint": fingerprint(self.host, refused=refused)}
-        await self.connection.execute(STORE_FINGERPRINT, values)
-
-    def _rate_limit_ms(self, checked: CheckedUrl | None) -> int | Keep:
-        if self.host.rate_limit_ms is None:
-            return DEFAULT_RATE_LIMIT_MS
-        rate = rate_of(self.host.rate_limit_ms)
-        if rate is None or (checked is not None and is_internal_address(checked, self.settings)):
-            return KEEP if rate is None else rate
-        if rate < LEAST_RATE_LIMIT_MS:
-            log.warning(
-                "host_settings.rate_raised", org_id=str(self.org_id), written_ms=rate, used_ms=LEAST_RATE_LIMIT_MS
-            )
-        return max(rate, LEAST_RATE_LIMIT_MS)
-
-
-def _compare_with_nothing(host: ClaySettings) -> Seen:
-    """Compare with settings that held no value: a value that is absent has not changed."""
-    return Seen(host.webhook_url is None, host.table_name is None, host.rate_limit_ms is None)
+    def _log_raised_rate(self) -> None:
+        used = self.decision.rate_limit_ms
+        written = None if self.decision.host.rate_limit_ms is None else rate_of(self.decision.host.rate_limit_ms)
+        if not isinstance(used, Keep) and written is not None and written < used:
+            log.warning("host_settings.rate_raised", org_id=str(self.org_id), written_ms=written, used_ms=used)

@@ -13,7 +13,7 @@ from clay_push_service.destination_settings.config_change import BULLET, ConfigC
 from clay_push_service.destination_settings.pending_webhook import settle_pending
 from clay_push_service.destination_settings.webhook_form import Form, form_of
 from clay_push_service.destinations.guard import CheckedUrl
-from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
+from clay_push_service.destinations.pace import DEFAULT_RATE_LIMIT_MS, LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.quota import Meter, adopt, create_meter, find_meter, set_meter
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import ensure_default_workspace, set_rate
@@ -22,7 +22,6 @@ from clay_push_service.destinations.unsealed import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
 from clay_push_service.errors import ConflictError
 
-DEFAULT_RATE_LIMIT_MS = 200
 CHANGED = "The Clay settings have changed since you read them: read them again."
 DEFAULT_QUOTA_LIMIT = 50_000
 """Submissions in the lifetime of a Clay webhook (Clay's documentation)."""

@@ -10,9 +10,10 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.webhook_client import TOKEN_HEADER
 from clay_push_service.destination_settings.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destination_settings.pending_webhook import PendingWebhook
-from clay_push_service.destination_settings.save_config import DEFAULT_QUOTA_LIMIT, DEFAULT_RATE_LIMIT_MS
+from clay_push_service.destination_settings.save_config import DEFAULT_QUOTA_LIMIT
 from clay_push_service.destination_settings.test_row import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
+from clay_push_service.destinations.pace import DEFAULT_RATE_LIMIT_MS
 from clay_push_service.destinations.read import DestinationView
 from clay_push_service.states import DestinationState
 
@@ -150,7 +151,8 @@ class Config(BaseModel):
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page; null without a webhook."
     )
     problem: str | None = Field(
-        description="The value on NexusLeads' own settings page that is not used, in one sentence.", examples=[None]
+        description="What on NexusLeads' own settings page is not in use, or not yet, in one or two sentences.",
+        examples=[None],
     )
 
     pending: PendingChange | None = Field(

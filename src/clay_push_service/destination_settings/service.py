@@ -14,7 +14,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
 from clay_push_service.destination_settings.configure import configure
-from clay_push_service.destination_settings.host_sync import sync_host_settings
+from clay_push_service.destination_settings.host_sync import read_host_problem, sync_host_settings
 from clay_push_service.destination_settings.host_values import table_name_of
 from clay_push_service.destination_settings.new_table import LOCK, declare_new_table
 from clay_push_service.destination_settings.pending_webhook import pending_url, read_pending, settle_pending
@@ -34,7 +34,7 @@ from clay_push_service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """Each operation first synchronises the values of NexusLeads' own settings page."""
+    """A read writes nothing. Each write first stores earlier changes of NexusLeads' own settings page, because it is newer than they."""
 
     database: Database
     host: HostTableCache
@@ -47,26 +47,29 @@ class DestinationSettings:
     async def _read(self) -> Config:
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
-            host_problem = await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
+            host_problem = await read_host_problem(connection, tables, self.actor.org_id, self.settings)
             view = await destination_view(connection, self.actor.org_id)
             return Config.of(view, host_problem, await read_pending(connection, self.actor.org_id))
 
     async def write(self, box: SecretBox, resolver: AbstractResolver, change: ConfigChange) -> Config:
-        """Raises what `configure` raises. Earlier values of NexusLeads' page are synchronised first, because this change is newer."""
-        await self.read()
+        """Raises what `configure` raises."""
+        await self._synchronise()
         policy = Policy.of(self.settings)
         await configure(self.database, box, policy, resolver, self.actor.org_id, self.actor.name, change)
+        await (
+            self._synchronise()
+        )  # the page is read for the first time if the destination is new: later changes are newer
         return await self.read()
 
     async def remove(self) -> int | None:
         """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
-        await self.read()
+        await self._synchronise()
         async with self.database.transaction() as connection:
             return await remove_destination(connection, self.actor.org_id, self.actor.name)
 
     async def confirm(self, box: SecretBox, resolver: AbstractResolver, pending_id: UUID, *, new_table: bool) -> Config:
         """Save the pending change of NexusLeads' settings. Raises 404 when it is not pending, and what `configure` raises."""
-        await self.read()
+        await self._synchronise()
         async with self.database.transaction() as connection:
             try:
                 url = await pending_url(connection, box, self.actor.org_id, pending_id)
@@ -76,8 +79,9 @@ class DestinationSettings:
                 await self._settle(connection, pending_id, "config.pending_confirmed")
                 await remove_destination(connection, self.actor.org_id, self.actor.name)
             tables = await self.host.tables(connection)
-            name = table_name_of(await clay_settings(connection, tables, self.actor.org_id))
+            host = await clay_settings(connection, tables, [self.actor.org_id])
         if url is not None:
+            name = table_name_of(host[self.actor.org_id])
             change = ConfigChange(webhook_url=url, table_name=KEEP if name is None else name, new_table=new_table)
             await configure(
                 self.database, box, Policy.of(self.settings), resolver, self.actor.org_id, self.actor.name, change,
@@ -87,16 +91,27 @@ class DestinationSettings:
 
     async def reject(self, pending_id: UUID) -> Config:
         """Keep the present webhook until NexusLeads' settings change again. Raises 404 when the change is not pending."""
+        await self._synchronise()
         async with self.database.transaction() as connection:
             await self._settle(connection, pending_id, "config.pending_rejected")
         return await self.read()
 
     async def declare_new_table(self, number: int) -> Config:
         """Raises 409 `config_changed` unless `number` is the present version."""
-        await self.read()
+        await self._synchronise()
         async with self.database.transaction() as connection:
             await declare_new_table(connection, self.actor.org_id, self.actor.name, number)
         return await self.read()
+
+    async def _synchronise(self) -> None:
+        """In a transaction of its own: it is committed also when the write is refused."""
+
+        async def synchronise() -> None:
+            async with self.database.transaction() as connection:
+                tables = await self.host.tables(connection)
+                await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
+
+        await on_fresh_plan(synchronise)
 
     async def _settle(self, connection: AsyncConnection, pending_id: UUID, action: str) -> None:
         await LOCK.execute(connection, {"org_id": self.actor.org_id})
@@ -106,6 +121,7 @@ class DestinationSettings:
 
     async def test(self, box: SecretBox, client: ClayClient, clock: DatabaseClock) -> Finding:
         """Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
+        await self._synchronise()
         destination = await on_fresh_plan(lambda: self._tested(box))
         if destination is None or destination.webhook is None:
             raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
@@ -116,11 +132,9 @@ class DestinationSettings:
 
     async def _tested(self, box: SecretBox) -> StoredDestination | None:
         async with self.database.transaction() as connection:
-            tables = await self.host.tables(connection)
-            await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
             await require_available(
                 connection,
-                tables,
+                await self.host.tables(connection),
                 self.actor.org_id,
                 billing_enabled=self.settings.billing_enabled,
                 upgrade_url=self.settings.upgrade_url,

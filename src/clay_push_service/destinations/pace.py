@@ -14,6 +14,8 @@ NEWCOMER_HORIZON = timedelta(seconds=1)
 """The first slot of a push job may lie further ahead, so that jobs that reserve continuously cannot starve it."""
 LEAST_RATE_LIMIT_MS = 100
 """The shortest delay that a public webhook may have: Clay takes 10 requests/s in a workspace (its documentation)."""
+DEFAULT_RATE_LIMIT_MS = 200
+"""The delay between two leads of a new destination (the feature document, section 6.2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,10 @@ async def detect(connection: AsyncConnection, schema: str = "public") -> HostTab
 
 
 async def _settings_access(connection: AsyncConnection, found: Catalogue) -> SettingsAccess:
+    readable = found.get("org_settings")
+    if readable is None:
+        return SettingsAccess.NONE
     if await _FUNCTION.one(connection, {"name": SETTINGS_FUNCTION}):
         return SettingsAccess.FUNCTION
-    readable = found.get("org_settings", {})
     can_read = all(readable.get(column, False) for column in COLUMNS["org_settings"])
     return SettingsAccess.TABLE if can_read else SettingsAccess.NONE

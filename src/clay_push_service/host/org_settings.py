@@ -1,11 +1,11 @@
 """Reads the Clay settings of NexusLeads' settings page. A webhook URL is read from the organization only, never a global one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import ARRAY, Uuid, any_, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement, select_rows
@@ -17,14 +17,20 @@ API_KEY = "CLAY_API_KEY"
 
 
 class _Setting(NamedTuple):
+    org_id: UUID | None
+    """None: from `app_settings`, for the whole installation."""
     key: str
     value: str | None
-    is_global: bool
-    """From `app_settings`, for the whole installation."""
 
 
 BY_FUNCTION = Statement(
-    f"SELECT key, value, is_global FROM clay.{SETTINGS_FUNCTION}(:org_id) WHERE key <> '{API_KEY}'", _Setting
+    f"""
+SELECT CASE WHEN setting.is_global THEN NULL ELSE organization.id END AS org_id, setting.key, setting.value
+FROM unnest(CAST(:org_ids AS uuid[])) AS organization (id)
+CROSS JOIN LATERAL clay.{SETTINGS_FUNCTION}(organization.id) AS setting
+WHERE setting.key <> '{API_KEY}'
+""",
+    _Setting,
 )
 
 
@@ -40,37 +46,59 @@ class ClaySettings:
         return f"ClaySettings(webhook_url={'***' if self.webhook_url else None}, table_name={self.table_name!r})"
 
 
-async def clay_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> ClaySettings:
-    """Returns the organization's Clay settings; all None where this role cannot read them (`tables.settings`).
+NO_SETTINGS = ClaySettings(None, None, None)
+
+
+async def clay_settings(
+    connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID]
+) -> Mapping[UUID, ClaySettings]:
+    """Returns the Clay settings of each organization; NO_SETTINGS where this role cannot read them (`tables.settings`).
 
     NexusLeads falls back from `org_settings` to `app_settings`. Only the rate follows that fallback: a global webhook URL
     would send an organization's leads to a table that the organization did not choose.
     """
-    found: dict[str, str] = {}
-    rows = await _rows(connection, tables, org_id)
-    # The organization's own value comes last and replaces the global one.
-    for row in sorted(rows, key=lambda each: not each.is_global):
+    own: dict[UUID, dict[str, str]] = {org_id: {} for org_id in org_ids}
+    overall: dict[str, str] = {}
+    for row in await _rows(connection, tables, org_ids):
         if row.value and row.value.strip():
-            found[row.key] = row.value.strip()
-    return ClaySettings(found.get(WEBHOOK_URL), found.get(TABLE_NAME), found.get(RATE_LIMIT_MS))
+            (overall if row.org_id is None else own[row.org_id])[row.key] = row.value.strip()
+    found = {org_id: overall | values for org_id, values in own.items()}
+    return {
+        org_id: ClaySettings(values.get(WEBHOOK_URL), values.get(TABLE_NAME), values.get(RATE_LIMIT_MS))
+        for org_id, values in found.items()
+    }
 
 
-async def _rows(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> Iterable[_Setting]:
+async def _rows(connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID]) -> Iterable[_Setting]:
     match tables.settings:
         case SettingsAccess.NONE:
             return []
         case SettingsAccess.FUNCTION:
-            return await BY_FUNCTION.rows(connection, {"org_id": org_id})
+            return await BY_FUNCTION.rows(connection, {"org_ids": org_ids})
         case SettingsAccess.TABLE:
-            return await _rows_of_tables(connection, tables, org_id)
+            return await _rows_of_tables(connection, tables, org_ids)
 
 
-async def _rows_of_tables(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> Iterable[_Setting]:
+async def _rows_of_tables(
+    connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID]
+) -> Iterable[_Setting]:
     settings, everywhere = tables.org_settings.c, tables.app_settings.c
-    own = select(settings.key, settings.value, literal(False).label("is_global")).where(
-        settings.org_id == org_id, settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS])
+    own = select(settings.org_id, settings.key, settings.value).where(
+        settings.org_id == any_(literal(org_ids, ARRAY(Uuid()))),
+        settings.key.in_([WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS]),
     )
-    overall = select(everywhere.key, everywhere.value, literal(True).label("is_global")).where(
+    overall = select(null().cast(Uuid()).label("org_id"), everywhere.key, everywhere.value).where(
         everywhere.key == RATE_LIMIT_MS
     )
     return await select_rows(connection, union_all(own, overall) if tables.has("app_settings") else own, _Setting)
+
+
+async def organizations_after(
+    connection: AsyncConnection, tables: HostTables, after: UUID | None, limit: int
+) -> Sequence[UUID]:
+    """Ids of organizations in their order, beginning after `after`."""
+    organizations = tables.organizations.c
+    statement = select(organizations.id).order_by(organizations.id).limit(limit)
+    if after is not None:
+        statement = statement.where(organizations.id > after)
+    return await select_rows(connection, statement, UUID)

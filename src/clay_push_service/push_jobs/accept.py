@@ -83,10 +83,14 @@ async def lock_destination(connection: AsyncConnection, org_id: UUID) -> None:
 
 
 async def require_destination(
-    connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None
+    connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None, *, lock: bool = True
 ) -> Destination:
-    """Return this destination, or the organization's default one. Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy."""
-    await lock_destination(connection, org_id)
+    """Return this destination, or the organization's default one. A read does not lock.
+
+    Raises 409 `clay_not_configured` or `destination_closed`, the latter with the reason and the remedy.
+    """
+    if lock:
+        await lock_destination(connection, org_id)
     row = await DESTINATION.one_or_none(connection, {"org_id": org_id, "destination_id": destination_id})
     if row is None:
         raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")

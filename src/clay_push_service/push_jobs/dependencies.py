@@ -29,7 +29,7 @@ def push_service_with(
         settings: Settings,
         request_id: RequestId,
     ) -> PushService:
-        return await PushService.open(connection, await host.tables(connection), actor_of(caller, request_id), settings)
+        return PushService(connection, await host.tables(connection), actor_of(caller, request_id), settings)
 
     return service
 

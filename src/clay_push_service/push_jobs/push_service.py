@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.callers.actor import Actor
-from clay_push_service.destination_settings.host_sync import sync_host_settings
+from clay_push_service.destination_settings.host_problem import WEBHOOK_NOT_APPLIED
+from clay_push_service.destination_settings.host_sync import read_decision, read_host_problem, sync_host_settings
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.errors import ConflictError
 from clay_push_service.gate import read_gate, require_available
@@ -38,24 +38,19 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PushService:
-    """One request: its transaction, the host's tables, its actor and the settings."""
+    """One request: its transaction, the host's tables, its actor and the settings.
+
+    A push or retry first synchronises the Clay settings of NexusLeads' settings page; preview and status write nothing.
+    """
 
     connection: AsyncConnection
     tables: HostTables
     actor: Actor
     settings: Settings
-    host_problem: str | None = None
-    """What NexusLeads' settings page holds that is not in use, in one sentence."""
-
-    @classmethod
-    async def open(cls, connection: AsyncConnection, tables: HostTables, actor: Actor, settings: Settings) -> Self:
-        """Synchronizes the destination with NexusLeads' settings page first."""
-        host_problem = await sync_host_settings(connection, tables, actor.org_id, settings)
-        return cls(connection, tables, actor, settings, host_problem)
 
     async def push(self, body: PushBody | PushFilteredBody) -> list[AcceptedJob]:
         """Queue one push job for each project of the leads."""
-        await self._require_available()
+        await self._prepare_write()
         destination = await require_destination(self.connection, self.actor.org_id)
         selection = await select_leads(self.connection, self.tables, self.actor.org_id, body)
         jobs = await accept(self.connection, self.actor, destination, selection)
@@ -70,7 +65,7 @@ class PushService:
 
     async def retry(self, job_id: UUID, body: RetryBody) -> list[AcceptedJob]:
         """Queue what the push job did not send as a new push job."""
-        await self._require_available()
+        await self._prepare_write()
         job = await retry(self.connection, self.tables, self.actor, job_id, body)
         await self._record(job, "push_job.retried")
         return [job]
@@ -84,16 +79,19 @@ class PushService:
         await self._require_available()
         view = await destination_view(self.connection, self.actor.org_id)
         if view is None or view.webhook is None:
-            raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
+            raise ConflictError(await self._why_not_configured(), code="clay_not_configured")
         selection = await select_leads(self.connection, self.tables, self.actor.org_id, body)
         return await preview(self.connection, self.tables, self.actor.org_id, selection, view)
 
     async def read_status(self) -> StatusView:
         org_id, billing_enabled = self.actor.org_id, self.settings.billing_enabled
         gate = await read_gate(self.connection, self.tables, org_id, billing_enabled=billing_enabled)
-        return await read_status(
-            self.connection, org_id, gate, self.settings.upgrade_url, self.host_problem
-        )  # fmt: skip
+        problem = await read_host_problem(self.connection, self.tables, org_id, self.settings)
+        return await read_status(self.connection, org_id, gate, self.settings.upgrade_url, problem)
+
+    async def _prepare_write(self) -> None:
+        await self._require_available()
+        await sync_host_settings(self.connection, self.tables, self.actor.org_id, self.settings)
 
     async def _require_available(self) -> None:
         await require_available(
@@ -103,6 +101,10 @@ class PushService:
             billing_enabled=self.settings.billing_enabled,
             upgrade_url=self.settings.upgrade_url,
         )
+
+    async def _why_not_configured(self) -> str:
+        decision = await read_decision(self.connection, self.tables, self.actor.org_id, self.settings)
+        return WEBHOOK_NOT_APPLIED if decision is not None and decision.saves_webhook else NOT_CONFIGURED
 
     async def _record(self, job: AcceptedJob, action: str) -> None:
         await audit_job(self.connection, self.actor, job, action)

@@ -1,4 +1,4 @@
-"""The worker process: drains push jobs, sweeps, and mirrors to NexusLeads, until SIGTERM or SIGINT.
+"""The worker process: drains push jobs, sweeps, and exchanges jobs and settings with NexusLeads, until SIGTERM or SIGINT.
 
 It exits with 0 only after a signal. When a background task exits, the process fails; when the process is cut off from its
 database, the watchdog ends it.
@@ -20,6 +20,7 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import WORKER_ANSWER_SECONDS, Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.deliveries.sweep import sweep
+from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.table_cache import HostTableCache
@@ -66,10 +67,11 @@ class Worker:
         self._heartbeat = Heartbeat(self._id, self._database, self._context.clock, self._queue_worker)
         # Statements that may wait for the host's locks use connections of their own, never those that pushes need.
         self._mirror_database = Database(
-            settings.database_url, pool_size=2, application="clay-push-mirror", answer_seconds=WORKER_ANSWER_SECONDS
+            settings.database_url, pool_size=3, application="clay-push-mirror", answer_seconds=WORKER_ANSWER_SECONDS
         )
         self._mirror = Mirror(self._mirror_database, HostTableCache(settings.host_schema))
         self._inbox = Inbox(self._mirror_database, HostTableCache(settings.host_schema), settings)
+        self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -89,6 +91,7 @@ class Worker:
             asyncio.create_task(self._queue_worker.run()),
             asyncio.create_task(self._mirror.run()),
             asyncio.create_task(self._inbox.run()),
+            asyncio.create_task(self._host_settings.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

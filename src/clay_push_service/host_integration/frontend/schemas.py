@@ -28,7 +28,7 @@ class FrontendConfig(BaseModel):
     state: Literal["open", "waiting", "closed"] | None = Field(
         description="State of the destination; null without a webhook."
     )
-    problem: str | None = Field(description="A value of NexusLeads' settings page that this service cannot use.")
+    problem: str | None = Field(description="What on NexusLeads' settings page is not in use, or not yet.")
     warnings: list[str] = Field(description="Points to check in the settings, one sentence each.")
 
     pending: PendingChange | None = Field(description="A change from that page that an owner or admin must confirm.")

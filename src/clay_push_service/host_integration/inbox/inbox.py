@@ -191,7 +191,7 @@ class Inbox:
         leads = [lead_id for lead_id in push.lead_ids if lead_id not in gone]
         if gone and leads:
             log.info("inbox.leads_gone", host_job_id=str(push.host_job_id), leads=len(gone))
-        service = await PushService.open(connection, tables, actor, self._settings)
+        service = PushService(connection, tables, actor, self._settings)
         body = PushBody.model_construct(lead_ids=leads or list(push.lead_ids), project_id=push.project_id)
         return [job.job_id for job in await service.push(body)]
 

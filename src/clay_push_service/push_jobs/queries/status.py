@@ -99,7 +99,8 @@ class StatusView(BaseModel):
         description="Where the webhook URL was set: here, or on NexusLeads' own settings page."
     )
     problem: str | None = Field(
-        description="The value of NexusLeads' own settings page that cannot be used, in one sentence.", examples=[None]
+        description="What on NexusLeads' own settings page is not in use, or not yet, in one or two sentences.",
+        examples=[None],
     )
     pending: PendingChange | None = Field(
         description="A change of the webhook on that page that an owner or admin must confirm."
@@ -116,7 +117,7 @@ class StatusView(BaseModel):
 async def read_status(
     connection: AsyncConnection, org_id: UUID, gate: Gate, upgrade_url: str | None, problem: str | None = None
 ) -> StatusView:
-    """`problem`: a value of NexusLeads' settings page that cannot be used."""
+    """`problem`: what on NexusLeads' settings page is not in use, or not yet."""
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
     totals = await TOTALS.one(connection, {"org_id": org_id})
