@@ -44,10 +44,11 @@ class Reader:
 
 @pytest.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
-    """With a pending change of the webhook, and a push job that has ended, so that its event stream ends."""
+    """With a pending change of the webhook, and push jobs that have ended: event streams end, and `/status` is 200 without a worker."""
     async with running_app(database_url, ops_open=True) as app:
         own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "stranger")
-        await app.call("POST", f"/api/clay/jobs/{own.job_id}/cancel", "owner", app.org_id)
+        for ids, owner in ((own, "owner"), (other, "stranger")):
+            await app.call("POST", f"/api/clay/jobs/{ids.job_id}/cancel", owner, ids.org_id)
         new_org_id = await app.host.organization("New")
         await app.host.member(new_org_id, "newcomer", "owner")
         await app.host.add("org_settings", org_id=new_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)

@@ -128,7 +128,7 @@ async def preview(
 async def _refusal(connection: AsyncConnection, org_id: UUID) -> ConflictError | None:
     """The error that a push would be refused with now; None: it would be accepted."""
     try:
-        await require_destination(connection, org_id)
+        await require_destination(connection, org_id, lock=False)
     except ConflictError as error:
         return error
     return None
