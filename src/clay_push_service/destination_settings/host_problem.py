@@ -11,7 +11,7 @@ from clay_push_service.host.org_settings import ClaySettings
 from clay_push_service.settings import Settings
 
 BAD_RATE: Final = (
-    "The delay between leads in NexusLeads' settings is not used: it is no whole number from 1 to 60,000 ms."
+    "The delay between leads in NexusLeads' settings is not used: it is not a whole number from 1 to 60,000 ms."
 )
 SMALL_RATE: Final = (
     "The delay between leads in NexusLeads' settings is shorter than Clay's limit allows (10 requests/s per workspace), so it"

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, queue
@@ -104,11 +103,11 @@ WHERE destination.org_id = ANY(CAST(:org_ids AS uuid[])) AND destination.is_defa
 """,
     DestinationRow,
 )
-LOCK = text("SELECT 1 FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
-UPDATE_TABLE_NAME = text("""
+LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
+UPDATE_TABLE_NAME = Statement("""
 UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id AND is_default
 """)
-STORE_FINGERPRINT = text(
+STORE_FINGERPRINT = Statement(
     "UPDATE clay.destinations SET host_fingerprint = :fingerprint WHERE org_id = :org_id AND is_default"
 )
 
@@ -123,7 +122,7 @@ async def sync_host_settings(connection: AsyncConnection, tables: HostTables, or
     if decision is None or not decision.stores:
         return False
     await ensure_destination(connection, org_id)
-    await connection.execute(LOCK, {"org_id": org_id})
+    await LOCK.execute(connection, {"org_id": org_id})
     decision = await read_decision(connection, tables, org_id, settings)  # again, under the lock
     if decision is None or not decision.stores:  # another transaction has stored the change
         return False
@@ -191,7 +190,7 @@ class _Change:
         self._log_raised_rate()
         salt = secrets.token_bytes(SALT_BYTES)
         value = fingerprint(decision.host, salt, refused=decision.refusal is not None)
-        await self.connection.execute(STORE_FINGERPRINT, {"org_id": self.org_id, "fingerprint": value})
+        await STORE_FINGERPRINT.execute(self.connection, {"org_id": self.org_id, "fingerprint": value})
 
     async def _put_pending(self, url: str | None) -> None:
         box = None if url is None else SecretBox(self.settings.encryption_keys)
@@ -230,7 +229,7 @@ class _Change:
         if not isinstance(decision.table_name, Keep):
             changed["table_name"] = decision.table_name
             values = {"table_name": decision.table_name, "org_id": self.org_id}
-            await self.connection.execute(UPDATE_TABLE_NAME, values)
+            await UPDATE_TABLE_NAME.execute(self.connection, values)
         if not isinstance(decision.rate_limit_ms, Keep):
             changed["rate_limit_ms"] = decision.rate_limit_ms
             assert decision.stored.workspace_id is not None  # noqa: S101 - the caller ensured and locked the destination

@@ -15,7 +15,7 @@ NEWCOMER_HORIZON = timedelta(seconds=1)
 LEAST_RATE_LIMIT_MS = 100
 """The shortest delay that a public webhook may have: Clay takes 10 requests/s in a workspace (its documentation)."""
 DEFAULT_RATE_LIMIT_MS = 200
-"""The delay between two leads of a new destination (the feature document, section 6.2)."""
+"""The delay between two leads of a new destination (the feature document, section 6)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,21 +16,21 @@ API_KEY = "CLAY_API_KEY"
 """Not used yet; enrichment will need it."""
 
 
-class _FunctionRow(NamedTuple):
-    org_id: UUID
+class _Setting(NamedTuple):
+    org_id: UUID | None
+    """None: from `app_settings`, for the whole installation."""
     key: str
     value: str | None
-    is_global: bool
 
 
 BY_FUNCTION = Statement(
     f"""
-SELECT organization.id AS org_id, setting.key, setting.value, setting.is_global
+SELECT CASE WHEN setting.is_global THEN NULL ELSE organization.id END AS org_id, setting.key, setting.value
 FROM unnest(CAST(:org_ids AS uuid[])) AS organization (id)
 CROSS JOIN LATERAL clay.{SETTINGS_FUNCTION}(organization.id) AS setting
 WHERE setting.key <> '{API_KEY}'
 """,
-    _FunctionRow,
+    _Setting,
 )
 
 
@@ -47,13 +47,6 @@ class ClaySettings:
 
 
 NO_SETTINGS = ClaySettings(None, None, None)
-
-
-class _Setting(NamedTuple):
-    org_id: UUID | None
-    """None: from `app_settings`, for the whole installation."""
-    key: str
-    value: str | None
 
 
 async def clay_settings(
@@ -81,8 +74,7 @@ async def _rows(connection: AsyncConnection, tables: HostTables, org_ids: Sequen
         case SettingsAccess.NONE:
             return []
         case SettingsAccess.FUNCTION:
-            found = await BY_FUNCTION.rows(connection, {"org_ids": org_ids})
-            return [_Setting(None if row.is_global else row.org_id, row.key, row.value) for row in found]
+            return await BY_FUNCTION.rows(connection, {"org_ids": org_ids})
         case SettingsAccess.TABLE:
             return await _rows_of_tables(connection, tables, org_ids)
 
