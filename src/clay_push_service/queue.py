@@ -63,6 +63,15 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
 """)
 
 
+MAX_WORKERS_PER_JOB = 4
+LEADS_PER_WORKER = 1000
+
+
+def workers_per_job(rate_limit_ms: int, waiting_leads: int) -> int:
+    """How many workers drain one push job at the same time: one with a pace; without a pace more workers send faster."""
+    return 1 if rate_limit_ms > 0 else min(MAX_WORKERS_PER_JOB, 1 + waiting_leads // LEADS_PER_WORKER)
+
+
 async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0.0, times: int = 1) -> None:
     """Queue a wake-up, in the caller's transaction: up to `times` workers drain this push job after `delay_seconds`."""
     values = {

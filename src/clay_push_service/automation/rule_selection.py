@@ -9,8 +9,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, and_, bindparam, case, func, 
 from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.automation.rule import Rule
-from clay_push_service.deliveries.eligibility import push_history
-from clay_push_service.deliveries.suppression import is_erased
+from clay_push_service.deliveries.eligibility import is_erased, push_history
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables

@@ -17,7 +17,7 @@ from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import Destination, accept, audit_job, require_destination
+from clay_push_service.push_jobs.accept import Destination, accept, require_destination
 from clay_push_service.push_jobs.selection import Selection, require_project
 from clay_push_service.settings import Settings
 from clay_push_service.states import PushMode
@@ -180,7 +180,6 @@ async def _push_new_leads(
         await before.rollback()
         return nothing
     await before.commit()
-    await audit_job(connection, actor, job, "push_job.accepted")
     count = job.lead_count - job.skipped_count
     leads_are = "1 new lead is" if count == 1 else f"{count:,} new leads are"
     return RunResult(

@@ -16,10 +16,10 @@ from clay_push_service.commands.progress import job_bar, print_result
 from clay_push_service.database.database import Database
 from clay_push_service.host.detect import detect
 from clay_push_service.leads.filters import LeadFilters
-from clay_push_service.push_jobs.push_service import PushService
+from clay_push_service.push_jobs.push_service import PushService, push_message
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
-from clay_push_service.push_jobs.summary import ENDED, push_message
+from clay_push_service.push_jobs.summary import ENDED
 from clay_push_service.settings import Settings
 from clay_push_service.states import JobStatus
 

@@ -8,18 +8,43 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, case, func, literal, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Text,
+    Uuid,
+    and_,
+    case,
+    column,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    table,
+    true,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.clay.cause import Cause
-from clay_push_service.deliveries.suppression import is_erased
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
+from clay_push_service.session_settings import SCHEMA
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
 NAME_LENGTH = 200
+SALTS = table("erasure_salts", column("org_id", Uuid()), column("salt", LargeBinary()), schema=SCHEMA)
+ERASED = table(
+    "erased_leads",
+    column("org_id", Uuid()),
+    column("hash", LargeBinary()),
+    column("reference", Uuid()),
+    schema=SCHEMA,
+)
+"""What an erasure keeps: a salt per organization and salted hashes, which do not reveal the lead."""
 FINAL_CAUSES = (
     Cause.REJECTED, Cause.TOO_LARGE, Cause.INVALID_LEAD, Cause.LEAD_GONE, Cause.POISON, Cause.ERASED, Cause.CANCELLED,
 )  # fmt: skip
@@ -178,3 +203,25 @@ def push_history(leads: CTE, org_id: UUID, clay_table: ClayTable) -> CTE:
         .group_by(LOG.c.contributor_id)
         .cte("past")
     )
+
+
+def is_erased(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bool]:
+    """Null or false for a lead that was not erased. True also for the reference that replaces an erased lead in the log.
+
+    The salt is read once and both lists are hashed once a statement; an organization without erasures pays two look-ups.
+    """
+    return or_(
+        _hash(lead_id, org_id).in_(select(ERASED.c.hash).where(ERASED.c.org_id == org_id)),
+        lead_id.in_(select(ERASED.c.reference).where(ERASED.c.org_id == org_id)),
+    )
+
+
+def erased_reference(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[UUID]:
+    """The reference that replaces an erased lead in the log; null for other leads. Costs one look-up for each row."""
+    found = select(ERASED.c.reference).where(ERASED.c.org_id == org_id, ERASED.c.hash == _hash(lead_id, org_id))
+    return found.scalar_subquery()
+
+
+def _hash(lead_id: ColumnElement[UUID], org_id: UUID) -> ColumnElement[bytes]:
+    salt = select(SALTS.c.salt).where(SALTS.c.org_id == org_id).scalar_subquery()
+    return func.sha256(salt.concat(func.uuid_send(lead_id, type_=LargeBinary())), type_=LargeBinary())

@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.database.statement import Statement
-from clay_push_service.deliveries.eligibility import SENT_MEANWHILE, Resend, eligibility
-from clay_push_service.deliveries.suppression import erased_reference
+from clay_push_service.deliveries.eligibility import SENT_MEANWHILE, Resend, eligibility, erased_reference
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads

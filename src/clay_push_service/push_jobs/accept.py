@@ -13,7 +13,6 @@ from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.enqueue import QueuedCount, queue_leads
-from clay_push_service.deliveries.parallelism import workers_per_job
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.errors import ConflictError
@@ -109,7 +108,7 @@ async def require_destination(
 async def accept(
     connection: AsyncConnection, actor: Actor, destination: Destination, selection: Selection
 ) -> list[AcceptedJob]:
-    """Queue the selected leads, one push job for each project. Does not commit."""
+    """Queue the selected leads, one push job for each project, and audit them. Does not commit."""
     jobs = {project_id: uuid4() for project_id in selection.projects}
     for project_id, job_id in jobs.items():
         await CREATE.execute(
@@ -142,14 +141,18 @@ async def accept(
         leads, skipped = counted.lead_count, counted.skipped_count
         accepted.append(AcceptedJob(job_id, project_id, leads, skipped, selection.push_mode, counted.main_cause))
         if leads > skipped:
-            await queue.wake(connection, job_id, times=workers_per_job(destination.rate_limit_ms, leads - skipped))
+            await queue.wake(
+                connection, job_id, times=queue.workers_per_job(destination.rate_limit_ms, leads - skipped)
+            )
+        await _audit(connection, actor, accepted[-1])
     await counters.add(
-        connection, {job_id: counters.Counts() for job_id in jobs.values()}
+        connection, {job.job_id: counters.Counts() for job in accepted if job.lead_count == job.skipped_count}
     )  # ends jobs with nothing to send
     return accepted
 
 
-async def audit_job(connection: AsyncConnection, actor: Actor, job: AcceptedJob, action: str) -> None:
+async def _audit(connection: AsyncConnection, actor: Actor, job: AcceptedJob) -> None:
+    action = "push_job.retried" if job.push_mode is PushMode.RETRY else "push_job.accepted"
     details: dict[str, Detail] = {
         "job_id": str(job.job_id), "project_id": str(job.project_id), "leads": job.lead_count,
         "skipped": job.skipped_count,

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.cause import EXPLANATIONS
 from clay_push_service.destination_settings.host_problem import WEBHOOK_NOT_APPLIED
 from clay_push_service.destination_settings.host_sync import read_decision, read_host_problem, sync_host_settings
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.errors import ConflictError
 from clay_push_service.gate import read_gate, require_available
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import AcceptedJob, accept, audit_job, require_destination
+from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
 from clay_push_service.push_jobs.idempotency import StoredResponse, find_response, fingerprint, store_response
 from clay_push_service.push_jobs.preview import preview
 from clay_push_service.push_jobs.queries.status import StatusView, read_status
@@ -30,7 +31,7 @@ from clay_push_service.push_jobs.schemas import (
     RetryBody,
 )
 from clay_push_service.push_jobs.selection import select_leads
-from clay_push_service.push_jobs.summary import push_message
+from clay_push_service.push_jobs.summary import QUEUED, nothing_queued
 from clay_push_service.settings import Settings
 
 log = logs.get(__name__)
@@ -55,7 +56,7 @@ class PushService:
         selection = await select_leads(self.connection, self.tables, self.actor.org_id, body)
         jobs = await accept(self.connection, self.actor, destination, selection)
         for job in jobs:
-            await self._record(job, "push_job.accepted")
+            _log(job, "push_job.accepted")
         return jobs
 
     async def push_once(self, idempotency_key: str | None, body: PushBody | PushFilteredBody) -> StoredResponse:
@@ -67,7 +68,7 @@ class PushService:
         """Queue what the push job did not send as a new push job."""
         await self._prepare_write()
         job = await retry(self.connection, self.tables, self.actor, job_id, body)
-        await self._record(job, "push_job.retried")
+        _log(job, "push_job.retried")
         return [job]
 
     async def retry_once(self, idempotency_key: str | None, job_id: UUID, body: RetryBody) -> StoredResponse:
@@ -106,10 +107,6 @@ class PushService:
         decision = await read_decision(self.connection, self.tables, self.actor.org_id, self.settings)
         return WEBHOOK_NOT_APPLIED if decision is not None and decision.saves_webhook else NOT_CONFIGURED
 
-    async def _record(self, job: AcceptedJob, action: str) -> None:
-        await audit_job(self.connection, self.actor, job, action)
-        log.info(action, job_id=str(job.job_id), leads=job.lead_count, skipped=job.skipped_count)
-
     async def _once(
         self, key: str | None, request_hash: bytes, queue_jobs: Callable[[], Awaitable[list[AcceptedJob]]]
     ) -> StoredResponse:
@@ -121,6 +118,10 @@ class PushService:
         if key is not None:
             await store_response(self.connection, org_id, key, request_hash, response)
         return response
+
+
+def _log(job: AcceptedJob, action: str) -> None:
+    log.info(action, job_id=str(job.job_id), leads=job.lead_count, skipped=job.skipped_count)
 
 
 def queued_response(jobs: Sequence[AcceptedJob]) -> StoredResponse:
@@ -138,3 +139,12 @@ def queued_response(jobs: Sequence[AcceptedJob]) -> StoredResponse:
         ],
     )
     return StoredResponse(202, answer.model_dump(mode="json"), f"/api/clay/jobs/{jobs[0].job_id}")
+
+
+def push_message(jobs: Sequence[AcceptedJob]) -> str:
+    """The result of a request to push; if it queued nothing, the reason."""
+    if any(job.lead_count > job.skipped_count for job in jobs):
+        return QUEUED
+    largest = max(jobs, key=lambda job: job.skipped_count)
+    cause = None if largest.main_cause is None else EXPLANATIONS[largest.main_cause].message
+    return nothing_queued(largest.push_mode, sum(job.lead_count for job in jobs), cause)

@@ -1,10 +1,7 @@
 """Describes a push job in words: steps, progress, warnings, summary and the message of a new push. Pure functions."""
 
-from collections.abc import Sequence
 from typing import Final, Literal
 
-from clay_push_service.clay.cause import EXPLANATIONS
-from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.views import Step
 from clay_push_service.states import JobStatus, PushMode
 
@@ -102,12 +99,3 @@ def summary(push_mode: str, lead_count: int, success: int, failed: int, skipped:
 
 def leads(count: int) -> str:
     return "1 lead" if count == 1 else f"{count:,} leads"
-
-
-def push_message(jobs: Sequence[AcceptedJob]) -> str:
-    """The result of a request to push; if it queued nothing, the reason."""
-    if any(job.lead_count > job.skipped_count for job in jobs):
-        return QUEUED
-    largest = max(jobs, key=lambda job: job.skipped_count)
-    cause = None if largest.main_cause is None else EXPLANATIONS[largest.main_cause].message
-    return nothing_queued(largest.push_mode, sum(job.lead_count for job in jobs), cause)

@@ -14,7 +14,6 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.claim import seconds_to_next_delivery
-from clay_push_service.deliveries.parallelism import workers_per_job
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
@@ -135,5 +134,5 @@ class SendingContext:
             due = await seconds_to_next_delivery(connection, job.id)
             if due is None:
                 return
-            times = workers_per_job(job.rate_limit_ms, job.pending_count)
+            times = queue.workers_per_job(job.rate_limit_ms, job.pending_count)
             await queue.wake(connection, job.id, delay_seconds=max(due, resume_seconds), times=times)
