@@ -31,8 +31,8 @@ TRANSPARENT = (
     "database_url.py", "metrics.py", "repeated_failures.py", "api/", "callers/guarded_route.py",
 )  # fmt: skip
 """Files that do not count. What they call counts as called by their caller."""
-LEFT_OUT = ("callers/", "__init__.py")
-"""Files that do not count, and neither does what they call: authentication reads the host's tables, too."""
+LEFT_OUT = ("callers/", "destination_settings/", "__init__.py")
+"""Files that do not count, and neither does what they call: authentication and settings read the host's tables, too."""
 MOST_FILES = {"push": 14, "drain": 10}
 MOST_ENTRIES = 2
 RESUME = opmap["RESUME"]
@@ -111,7 +111,8 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
     # Background tasks of the other process, which share the thread here.
     for trip in trips.values():
         trip.entries.pop("push_jobs/live/watch.py", None)
-    trips["push"].entries.pop("sending/result_writer.py", None)
+    for file in ("sending/result_writer.py", "clay/connection_pool.py", "clay/connection.py"):
+        trips["push"].entries.pop(file, None)
     return trips
 
 
