@@ -162,7 +162,7 @@ def test_file_that_cannot_be_read_is_named_by_its_parameter(tmp_path: Path) -> N
 
 
 def test_any_text_is_read_or_refused_and_never_crashes() -> None:
-    for odd in "@/?#[]%:,&=+ \\'\"\u00e9\u2603\t\n":
+    for special in "@/?#[]%:,&=+ \\'\"\u00e9\u2603\t\n":
         for place in ("{0}", "u{0}v@h/d", "u:p{0}q@h/d", "u:p@h{0}i/d", "u:p@h/d{0}e", "u:p@h/d?a{0}b=c"):
             with contextlib.suppress(DatabaseUrlError):
-                parse("postgresql://" + place.format(odd))
+                parse("postgresql://" + place.format(special))

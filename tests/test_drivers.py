@@ -83,13 +83,13 @@ def test_every_pinned_setting_is_tried() -> None:
 async def test_unusual_role_password_and_database_are_the_same_for_both_drivers(
     postgres: TestServer, database_url: str, number: int
 ) -> None:
-    async with special_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as odd:
-        client = Client(odd.url, "both")
+    async with special_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as special:
+        client = Client(special.url, "both")
         one = await connect(client, command_seconds=20)
-        assert tuple(await one.fetchrow(SHOW) or ()) == (odd.role, odd.database, "both")
+        assert tuple(await one.fetchrow(SHOW) or ()) == (special.role, special.database, "both")
         await one.close()
         with connect_psycopg(client) as two:
-            assert two.execute(SHOW).fetchone() == (odd.role, odd.database, "both")
+            assert two.execute(SHOW).fetchone() == (special.role, special.database, "both")
 
 
 @pytest.mark.parametrize("query", ["application_name=crm%20push&connect_timeout=17&sslmode=prefer", "ssl=prefer"])

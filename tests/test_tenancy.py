@@ -30,7 +30,7 @@ TABLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Town:
+class TwoOrganizations:
     """Acme, whose people call, and Other, whose things they must not reach."""
 
     app: Api
@@ -81,126 +81,126 @@ class Town:
 
 
 @pytest.fixture(params=list(Vintage), ids=str)
-async def town(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Town]:
+async def both(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[TwoOrganizations]:
     async with run_api(database_url, vintage=Vintage(request.param)) as app:
         own = await furnish(app, app.org_id, "owner")
         other = await furnish(app, app.other_org_id, "stranger")
         await app.host.add("users", username="nobody", email="nobody@example.com", is_active=True)
-        yield Town(app, own, other, routes(own, other))
+        yield TwoOrganizations(app, own, other, routes(own, other))
 
 
-async def test_every_route_is_in_the_table(town: Town) -> None:
+async def test_every_route_is_in_the_table(both: TwoOrganizations) -> None:
     documented = {
         operation["operationId"]: (method.upper(), path)
-        for path, operations in town.app.app.openapi()["paths"].items()
+        for path, operations in both.app.app.openapi()["paths"].items()
         for method, operation in operations.items()
         if method in METHODS
     }
-    assert {name: (route.method, route.template) for name, route in town.routes.items()} == documented
+    assert {name: (route.method, route.template) for name, route in both.routes.items()} == documented
 
 
-async def test_every_route_that_names_something_is_tried_with_what_is_not_its_callers(town: Town) -> None:
-    for path, operations in town.app.app.openapi()["paths"].items():
+async def test_every_route_that_names_something_is_tried_with_what_is_not_its_callers(both: TwoOrganizations) -> None:
+    for path, operations in both.app.app.openapi()["paths"].items():
         for method, operation in operations.items():
             if method in METHODS and "{" in path:
-                assert town.routes[operation["operationId"]].foreign, path
+                assert both.routes[operation["operationId"]].foreign, path
 
 
-async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes(town: Town) -> None:
-    before = await town.others_rows()
+async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes(both: TwoOrganizations) -> None:
+    before = await both.others_rows()
     tried = 0
-    for name, route in town.of_organizations.items():
+    for name, route in both.of_organizations.items():
         for call in route.foreign:
-            answer = await town.app.send(route.method, call.path, "owner", town.own.org_id, call.body)
+            answer = await both.app.send(route.method, call.path, "owner", both.own.org_id, call.body)
             assert answer.status_code == 404, (name, call, answer.text)
             tried += 1
     assert tried >= 20
-    assert await town.others_rows() == before
+    assert await both.others_rows() == before
 
 
-async def test_what_one_organization_does_shows_and_changes_nothing_of_another(town: Town) -> None:
-    before = await town.others_rows()
-    for name, route in town.of_organizations.items():
+async def test_what_one_organization_does_shows_and_changes_nothing_of_another(both: TwoOrganizations) -> None:
+    before = await both.others_rows()
+    for name, route in both.of_organizations.items():
         if route.scope is Scope.READ and name != "watch_job":  # which lasts as long as its job
-            answer = await town.app.send(route.method, route.own.path, "owner", town.own.org_id, route.own.body)
+            answer = await both.app.send(route.method, route.own.path, "owner", both.own.org_id, route.own.body)
             assert answer.status_code == 200, (name, answer.text)
-            town.tells_nothing(name, answer.text)
+            both.tells_nothing(name, answer.text)
     for path in ("/api/clay/config", "/api/integrations/clay/config"):
-        await town.app.put(path, "owner", {"webhook_url": "https://api.clay.com/v3/another-webhook-of-ours"})
-    await town.app.send("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(town.other.lead_id)]})
-    await town.app.put(f"/api/clay/projects/{town.own.project_id}/auto-export", "owner", {"enabled": False})
-    await town.app.send("POST", f"/api/clay/jobs/{town.own.job_id}/cancel", "owner")
-    await town.app.send("DELETE", "/api/clay/config", "owner")
-    after = await town.others_rows()
+        await both.app.put(path, "owner", {"webhook_url": "https://api.clay.com/v3/another-webhook-of-ours"})
+    await both.app.send("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(both.other.lead_id)]})
+    await both.app.put(f"/api/clay/projects/{both.own.project_id}/auto-export", "owner", {"enabled": False})
+    await both.app.send("POST", f"/api/clay/jobs/{both.own.job_id}/cancel", "owner")
+    await both.app.send("DELETE", "/api/clay/config", "owner")
+    after = await both.others_rows()
     assert after == before  # the host's projects, too: at level `read` our rule is kept in a table of ours
 
 
-async def test_a_member_of_another_organization_is_a_stranger_here(town: Town) -> None:
-    said = await town.answers(town.of_organizations, "stranger", town.own.org_id)
+async def test_a_member_of_another_organization_is_a_stranger_here(both: TwoOrganizations) -> None:
+    said = await both.answers(both.of_organizations, "stranger", both.own.org_id)
     assert set(said.values()) == {(403, "not_a_member")}
-    said = await town.answers(town.of_organizations, "owner", uuid4())
+    said = await both.answers(both.of_organizations, "owner", uuid4())
     assert set(said.values()) == {(403, "not_a_member")}
 
 
-async def test_a_user_of_no_organization_gets_nowhere(town: Town) -> None:
-    said = await town.answers(town.of_organizations, "nobody", town.own.org_id)
+async def test_a_user_of_no_organization_gets_nowhere(both: TwoOrganizations) -> None:
+    said = await both.answers(both.of_organizations, "nobody", both.own.org_id)
     assert set(said.values()) == {(403, "not_a_member")}
-    said = await town.answers(town.of_organizations, "nobody")
+    said = await both.answers(both.of_organizations, "nobody")
     assert set(said.values()) == {(400, "organization_required")}
 
 
-async def test_a_plain_member_may_not_what_an_owner_may(town: Town) -> None:
+async def test_a_plain_member_may_not_what_an_owner_may(both: TwoOrganizations) -> None:
     guarded = {
-        name: route for name, route in town.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
+        name: route for name, route in both.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
     }
     assert len(guarded) >= 9
     button = guarded.pop("frontend_test")  # the host's page shows a refusal only as a 200 with `status` and `message`
-    said = (await town.app.send(button.method, button.own.path, "member", town.own.org_id)).json()
+    said = (await both.app.send(button.method, button.own.path, "member", both.own.org_id)).json()
     assert (said["status"], "owner" in said["message"]) == ("error", True)
-    assert set((await town.answers(guarded, "member")).values()) == {(403, "role_required")}
+    assert set((await both.answers(guarded, "member")).values()) == {(403, "role_required")}
     erasing = {name: route for name, route in guarded.items() if route.scope is Scope.ERASE}
-    assert set((await town.answers(erasing, "admin")).values()) == {(403, "role_required")}
+    assert set((await both.answers(erasing, "admin")).values()) == {(403, "role_required")}
 
 
-async def test_without_a_token_nothing_is_told(town: Town) -> None:
-    assert {status for status, _ in (await town.answers(town.closed, None)).values()} == {401}
+async def test_without_a_token_nothing_is_told(both: TwoOrganizations) -> None:
+    assert {status for status, _ in (await both.answers(both.closed, None)).values()} == {401}
     for headers in (
         {"Authorization": "Bearer"},
         {"Authorization": "Basic eDp5"},
         {"Authorization": access_token("owner")},
     ):
-        said = await town.answers(town.closed, None, headers=headers)
+        said = await both.answers(both.closed, None, headers=headers)
         assert {status for status, _ in said.values()} == {401}, headers
 
 
-async def test_on_call_is_not_for_members(town: Town) -> None:
-    ops = {name: route for name, route in town.closed.items() if route.scope is Scope.OPS}
+async def test_on_call_is_not_for_members(both: TwoOrganizations) -> None:
+    ops = {name: route for name, route in both.closed.items() if route.scope is Scope.OPS}
     for who in ("owner", "stranger", "nobody"):
-        assert {status for status, _ in (await town.answers(ops, who)).values()} == {401}
+        assert {status for status, _ in (await both.answers(ops, who)).values()} == {401}
 
 
-async def test_a_key_without_the_scope_is_refused(town: Town) -> None:
+async def test_a_key_without_the_scope_is_refused(both: TwoOrganizations) -> None:
     for scope in Scope:
         others = [each for each in Scope if each is not scope]
-        key = await town.app.key(*others, name=f"all but {scope.value}")
-        chosen = {name: route for name, route in town.closed.items() if route.scope is scope}
+        key = await both.app.key(*others, name=f"all but {scope.value}")
+        chosen = {name: route for name, route in both.closed.items() if route.scope is scope}
         assert chosen
-        assert set((await town.answers(chosen, key)).values()) == {(403, "scope_required")}, scope
+        assert set((await both.answers(chosen, key)).values()) == {(403, "scope_required")}, scope
 
 
-async def test_a_key_of_another_organization_is_refused(town: Town) -> None:
-    key = await town.app.key(*Scope, orgs=[town.other.org_id], name="theirs")
-    said = await town.answers(town.of_organizations, key, town.own.org_id)
+async def test_a_key_of_another_organization_is_refused(both: TwoOrganizations) -> None:
+    key = await both.app.key(*Scope, orgs=[both.other.org_id], name="theirs")
+    said = await both.answers(both.of_organizations, key, both.own.org_id)
     assert set(said.values()) == {(403, "organization_forbidden")}
 
 
-async def test_a_key_that_is_revoked_or_made_up_is_refused(town: Town) -> None:
-    key = await town.app.key(*Scope)
-    await town.app.host.connection.execute("UPDATE clay.api_keys SET revoked_at = now()")
-    assert {status for status, _ in (await town.answers(town.closed, key)).values()} == {401}
+async def test_a_key_that_is_revoked_or_made_up_is_refused(both: TwoOrganizations) -> None:
+    key = await both.app.key(*Scope)
+    await both.app.host.connection.execute("UPDATE clay.api_keys SET revoked_at = now()")
+    assert {status for status, _ in (await both.answers(both.closed, key)).values()} == {401}
     for made_up in ("cps_", "cps_0_x", "cps_" + "x" * 100_000):
-        town.app.credentials["made up"] = made_up
-        assert {status for status, _ in (await town.answers(town.closed, "made up")).values()} == {401}
+        both.app.credentials["made up"] = made_up
+        assert {status for status, _ in (await both.answers(both.closed, "made up")).values()} == {401}
 
 
 MALFORMED = (
@@ -209,11 +209,11 @@ MALFORMED = (
 )  # fmt: skip
 
 
-async def test_a_malformed_organization_is_400(town: Town) -> None:
-    key = await town.app.key(*Scope)
+async def test_a_malformed_organization_is_400(both: TwoOrganizations) -> None:
+    key = await both.app.key(*Scope)
     for header in MALFORMED:
         for who in ("owner", key):
-            said = await town.answers(town.of_organizations, who, header)
+            said = await both.answers(both.of_organizations, who, header)
             assert set(said.values()) == {(400, "organization_invalid")}, header
 
 
@@ -270,22 +270,22 @@ TOKENS: Mapping[str, str] = {
 }
 
 
-async def test_a_token_that_is_not_to_the_letter_is_401_on_every_route(town: Town) -> None:
+async def test_a_token_that_is_not_to_the_letter_is_401_on_every_route(both: TwoOrganizations) -> None:
     let_in = {}
     for kind, credential in TOKENS.items():
-        town.app.credentials["attacker"] = credential
-        for name, (status, code) in (await town.answers(town.closed, "attacker", town.own.org_id)).items():
+        both.app.credentials["attacker"] = credential
+        for name, (status, code) in (await both.answers(both.closed, "attacker", both.own.org_id)).items():
             if status != 401:
                 let_in[kind, name] = status, code
     assert let_in == {}
 
 
-async def test_a_good_token_of_somebody_who_is_gone_is_401(town: Town) -> None:
-    connection = town.app.host.connection
+async def test_a_good_token_of_somebody_who_is_gone_is_401(both: TwoOrganizations) -> None:
+    connection = both.app.host.connection
     for state in ("false", "NULL"):
         await connection.execute(f"UPDATE users SET is_active = {state} WHERE username = 'owner'")
-        for org in (None, town.own.org_id):
-            said = await town.answers(town.of_organizations, "owner", org)
+        for org in (None, both.own.org_id):
+            said = await both.answers(both.of_organizations, "owner", org)
             assert set(said.values()) == {(401, "inactive_user")}
     await connection.execute("DELETE FROM users WHERE username = 'owner'")
-    assert set((await town.answers(town.of_organizations, "owner")).values()) == {(401, "inactive_user")}
+    assert set((await both.answers(both.of_organizations, "owner")).values()) == {(401, "inactive_user")}

@@ -58,7 +58,7 @@ UNUSUAL: dict[str, tuple[int, bytes]] = {
     "chunks that overrun": (500, _with(b"transfer-encoding: chunked", body=b"2\r\nokokok", status=b"500 Oh")),
     "chunks of 20 digits": (200, _with(b"transfer-encoding: chunked", body=b"f" * 20 + b"\r\nok")),
     "an extension of 5,000 bytes": (200, _with(b"transfer-encoding: chunked", body=b"2;" + b"x" * 5000 + b"\r\nok")),
-    "odd trailers": (200, _with(b"transfer-encoding: chunked", body=b"2\r\nok\r\n0\r\nno trailer\r\n" + LONG)),
+    "unusual trailers": (200, _with(b"transfer-encoding: chunked", body=b"2\r\nok\r\n0\r\nno trailer\r\n" + LONG)),
     "an unknown transfer coding": (200, _with(b"transfer-encoding: gzip, chunked", b"content-length: 2")),
     "an unknown content coding": (200, _sane(b"content-encoding: br, zstd, rot13")),
     "gzip that is none": (200, _sane(b"content-encoding: gzip")),
@@ -70,7 +70,7 @@ UNUSUAL: dict[str, tuple[int, bytes]] = {
     "a bad date and a bad cookie": (200, _sane(b"date: yesterday", b"set-cookie: ;;;=\x80")),
     "a redirect to nowhere": (302, _sane(b"location: http://[", status=b"302 Found")),
     "interim responses": (200, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: </a>\r\n\r\n" + _sane()),
-    "interim responses with odd headers": (404, b"HTTP/1.1 102 \r\nno header\r\nx: " + LONG + b"\r\n\r\n" + _sane(status=b"404 No")),
+    "interim responses with unusual headers": (404, b"HTTP/1.1 102 \r\nno header\r\nx: " + LONG + b"\r\n\r\n" + _sane(status=b"404 No")),
     "a limit behind a long header": (403, QUOTA.replace(b"\r\n\r\n", b"\r\nx: " + LONG + b"\r\n\r\n")),
     "a second response": (200, _sane() + b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"),
     "the head alone": (200, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"),
@@ -79,7 +79,7 @@ UNUSUAL: dict[str, tuple[int, bytes]] = {
     "a cut reason": (500, b"HTTP/1.1 500 Inter"),
     "rubbish after the status line": (200, b"HTTP/1.1 200 OK\r\n" + bytes(chain(range(256), range(256)))),
     "another protocol after the status line": (404, b"HTTP/1.1 404 Not Found\r\n\x16\x03\x01\x02\x00"),
-    "an odd status": (299, _sane(status=b"299 Odd")),
+    "an unusual status": (299, _sane(status=b"299 Odd")),
     "a status beyond all": (999, _sane(status=b"999 Denied")),
 }  # fmt: skip
 """Name → the status that it has, and its bytes."""

@@ -1,4 +1,4 @@
-"""Every command over a database URL with odd names, an odd password and parameters: none crashes, none shows the password."""
+"""Every command over a database URL with special characters and parameters: none crashes, none shows the password."""
 
 import asyncio
 import signal
@@ -46,7 +46,9 @@ UNREACHED = ("Traceback", "cannot be reached", "not usable", "Error:")
 
 
 @pytest.fixture(params=[3, 19], ids=["per%cent", "everything"])
-async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url: str) -> AsyncIterator[SpecialRole]:
+async def special(
+    request: pytest.FixtureRequest, postgres: TestServer, database_url: str
+) -> AsyncIterator[SpecialRole]:
     number: int = request.param
     async with special_role(
         postgres, database_url, ROLES[number % 12], PASSWORDS[number], DATABASES[number % 12]
@@ -58,8 +60,8 @@ async def odd(request: pytest.FixtureRequest, postgres: TestServer, database_url
         yield made
 
 
-def env_of(odd: SpecialRole) -> dict[str, str]:
-    url = odd.url + PARAMETERS
+def env_of(special: SpecialRole) -> dict[str, str]:
+    url = special.url + PARAMETERS
     return environment(
         database_url=url,
         admin_database_url=url,
@@ -71,22 +73,22 @@ def env_of(odd: SpecialRole) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-async def test_every_command_reaches_the_database(odd: SpecialRole, tmp_path: Path) -> None:
-    env = env_of(odd)
+async def test_every_command_reaches_the_database(special: SpecialRole, tmp_path: Path) -> None:
+    env = env_of(special)
     for command in COMMANDS:
         shown = await shell(tmp_path, *command, env=env, seconds=120)
         expected = {0, 1} if REFUSALS & set(command) else {0}
         assert shown.exit_code in expected, (command, shown)
         assert not any(each in shown.err for each in UNREACHED), (command, shown)
-        assert odd.password not in shown.out + shown.err
+        assert special.password not in shown.out + shown.err
 
 
 @pytest.mark.timeout(600)
-async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: SpecialRole, tmp_path: Path) -> None:
-    env = env_of(odd) | {"CLAY_PUSH_LOG_LEVEL": "DEBUG"}
+async def test_serve_and_worker_run_and_write_no_password_to_their_logs(special: SpecialRole, tmp_path: Path) -> None:
+    env = env_of(special) | {"CLAY_PUSH_LOG_LEVEL": "DEBUG"}
     process: Process = await start(tmp_path, "serve", "--with-worker", env=env)
     reading = asyncio.create_task(process.communicate())
-    admin = await asyncpg.connect(odd.admin_url)
+    admin = await asyncpg.connect(special.admin_url)
     try:
         async with asyncio.timeout(120), httpx.AsyncClient(trust_env=False) as http:
             while await admin.fetchval("SELECT count(*) FROM clay.workers") == 0:
@@ -96,16 +98,18 @@ async def test_serve_and_worker_run_and_write_no_password_to_their_logs(odd: Spe
             while not (await _is_ready(http, url)):  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.1)
             # Lost connections are what the queue's pool writes about.
-            await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", odd.role)
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", special.role
+            )
             names = "SELECT array_agg(DISTINCT application_name) FROM pg_stat_activity WHERE usename = $1"
-            while await admin.fetchval(names, odd.role) != ["crm push"]:  # noqa: ASYNC110 - likewise
+            while await admin.fetchval(names, special.role) != ["crm push"]:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         out, err = await asyncio.wait_for(reading, 60)
         shown = CommandResult(process.returncode or 0, out.decode(), err.decode())
         assert shown.exit_code == 0, shown
         assert "Traceback" not in shown.err
-        assert odd.password not in shown.out + shown.err
+        assert special.password not in shown.out + shown.err
     finally:
         if process.returncode is None:
             process.kill()

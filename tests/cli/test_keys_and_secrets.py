@@ -21,7 +21,7 @@ async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revoc
     database_url: str, tmp_path: Path
 ) -> None:
     async with install(database_url, leads=1) as w:
-        [org] = await w.fetch("SELECT name, slug FROM public.organizations")
+        [org] = await w.fetch("SELECT name, slug FROM public.organizations WHERE id = :id", id=w.org_id)
         env = command_environment(w.settings)
         made = await shell(
             tmp_path, "api-keys", "create", "--name", "nightly", "--scope", "push", "--scope", "read", "--org", org.name,

@@ -1,4 +1,4 @@
-"""Part of `make lint`: prints each violation of the style rules in src/ and docs/, and exits with 1 if there are any."""
+"""Part of `make lint`: prints each violation of the style rules in src/, docs/ and tests/ (sizes only), and exits with 1 if there are any."""
 
 import sys
 from collections import Counter
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.style.rows import unnamed_rows
 from tests.style.rules import (
+    MAX_TEST_LINES,
     forbidden_words,
     hidden_cycles,
     module_name,
@@ -18,11 +19,11 @@ ROOT = Path(__file__).parents[2]
 SUFFIXES = frozenset({".py", ".md", ".html", ".js", ".css", ".sql", ".txt", ".json", ".yaml", ".yml", ".toml"})
 
 
-def read_tree(root: Path) -> dict[str, str]:
-    """The texts below src/ and docs/, by path."""
+def read_tree(root: Path, *folders: str) -> dict[str, str]:
+    """The texts below these folders, by path."""
     return {
         path.relative_to(root).as_posix(): path.read_text("utf-8")
-        for folder in ("src", "docs")
+        for folder in folders
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in SUFFIXES and not any(part.endswith(".egg-info") for part in path.parts)
     }
@@ -41,7 +42,8 @@ def find_violations(files: dict[str, str]) -> list[Violation]:
 
 
 def main() -> int:
-    violations = sorted(find_violations(read_tree(ROOT)))
+    tests = {path: text for path, text in read_tree(ROOT, "tests").items() if "/generated/" not in path}
+    violations = sorted([*find_violations(read_tree(ROOT, "src", "docs")), *oversized_files(tests, MAX_TEST_LINES)])
     for violation in violations:
         sys.stdout.write(f"{violation}\n")
     packages = Counter("/".join(Path(each.path).parts[:3]) for each in violations)

@@ -122,7 +122,9 @@ class Story:
             self.echo.way = way
             await self.tested()
             seen += [each["cause"] for each in (await self.pushed([self.lead]))["causes"]]
-        assert seen == [*["rejected"] * 3, "server_error", "unknown", "webhook_gone"], "an odd header hides no status"
+        assert seen == [*["rejected"] * 3, "server_error", "unknown", "webhook_gone"], (
+            "an unusual header hides no status"
+        )
         assert (
             sum(TOKEN.encode() in head and SOURCE.encode() in head for head in self.echo.headers) >= 2 * self.echo.ways
         )
