@@ -1,7 +1,9 @@
 """The documents name only files, settings and endpoints that exist, and every citation in the code can be followed."""
 
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,6 +25,12 @@ ROUTES_OF_HOST = {"/api/integrations"}
 """Prefixes of routes that documents name as a whole."""
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+
+
+@cache
+def api_document() -> Any:
+    """Read once: it takes longer than all the tests of the documents."""
+    return yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
 
 
 def heading_anchors(page: str) -> set[str]:
@@ -62,7 +70,7 @@ def test_named_files_exist(path: Path) -> None:
 
 @documents
 def test_named_routes_exist(path: Path) -> None:
-    routes = set(yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["paths"])
+    routes = set(api_document()["paths"])
     shapes = {re.sub(r"{\w+}", "{}", route) for route in routes}
     for route in ROUTE.findall(path.read_text()):
         if "{" not in route and any(known.startswith(route) for known in routes | ROUTES_OF_HOST):
@@ -94,4 +102,4 @@ def test_readme_is_short() -> None:
 
 def test_version_is_written_once() -> None:
     assert __version__ not in (REPOSITORY / "pyproject.toml").read_text().partition("dependencies")[0]
-    assert yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["info"]["version"] == __version__
+    assert api_document()["info"]["version"] == __version__
