@@ -28,10 +28,10 @@ for _kind in ("unknown", "returned", "poison", "woken", "stuck"):
 HOST_SETTINGS = Counter(
     "clay_push_host_settings_changes_total",
     "Changes of Clay settings in NexusLeads that the sweep stored or failed to store, by organization and pass",
-    ["result"],
+    ["end"],
 )
 for _result in ("stored", "failed"):
-    HOST_SETTINGS.labels(result=_result)
+    HOST_SETTINGS.labels(end=_result)
 EMPTIED = Counter("clay_push_emptied_rows_total", "Deliveries whose personal columns were cleared by retention")
 SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted")
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")

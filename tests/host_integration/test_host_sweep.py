@@ -60,7 +60,7 @@ async def refuse_changes(app: Api, org_id: UUID) -> None:
 
 
 def failed() -> float:
-    return REGISTRY.get_sample_value("clay_push_host_settings_changes_total", {"result": "failed"}) or 0.0
+    return REGISTRY.get_sample_value("clay_push_host_settings_changes_total", {"end": "failed"}) or 0.0
 
 
 async def test_an_organization_without_a_destination_becomes_configured(app: Api) -> None:

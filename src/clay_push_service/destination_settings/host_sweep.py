@@ -108,7 +108,7 @@ class HostSettingsSweep:
             self._report_failure(org_id, error)
             return False
         if is_stored:
-            metrics.HOST_SETTINGS.labels(result="stored").inc()
+            metrics.HOST_SETTINGS.labels(end="stored").inc()
             log.info("host_settings.stored", org_id=str(org_id))
         return is_stored
 
@@ -118,5 +118,5 @@ class HostSettingsSweep:
             return await sync_host_settings(connection, tables, org_id, self._settings)
 
     def _report_failure(self, org_id: UUID, error: Exception) -> None:
-        metrics.HOST_SETTINGS.labels(result="failed").inc()
+        metrics.HOST_SETTINGS.labels(end="failed").inc()
         log.warning("host_settings.not_stored", org_id=str(org_id), **failure(error))
