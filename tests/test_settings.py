@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.settings import PREFIX, Settings, SettingsError, load
+from clay_push_service.settings import PREFIX, UNPREFIXED, Settings, SettingsError, load
 
 REPOSITORY = Path(__file__).parents[1]
 URL = "postgresql://nobody@127.0.0.1/nowhere"
@@ -98,11 +98,65 @@ def test_host_rules_that_the_guard_understands_are_taken(empty: pytest.MonkeyPat
     assert load().allowed_webhook_hosts == tuple(value.split(","))
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"database_url", "billing_enabled"}))
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"database_url", *UNPREFIXED}))
 def test_empty_variable_is_an_unset_one(empty: pytest.MonkeyPatch, name: str) -> None:
     """As compose passes `CLAY_PUSH_METRICS_PORT=` on."""
     empty.setenv(PREFIX + name.upper(), "")
     assert load() == Settings(database_url=URL, _env_file=None)
+
+
+def test_the_api_key_has_the_name_of_the_enrichment_guide(empty: pytest.MonkeyPatch) -> None:
+    empty.setenv("CLAY_API_KEY", "")
+    assert load().clay_api_key is None
+    empty.setenv("CLAY_API_KEY", "key_0123456789")
+    found = load().clay_api_key
+    assert found is not None
+    assert found.get_secret_value() == "key_0123456789"
+    empty.setenv(PREFIX + "CLAY_API_KEY", "key_0123456789")
+    with pytest.raises(SettingsError, match="CLAY_PUSH_CLAY_API_KEY: unknown setting; did you mean CLAY_API_KEY"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("'key_0123456789'", "has spaces or quotes around it. Ensure there are no extra spaces or quotes."),
+        (" key_0123456789", "has spaces or quotes around it. Ensure there are no extra spaces or quotes."),
+        ("CLAY_API_KEY=key_0123456789", "begins with a name"),
+        ("key_0123 456789", "has spaces inside"),
+        ("x" * 513, "is longer than 512 characters"),
+    ],
+)
+def test_an_api_key_with_something_around_it_is_refused(empty: pytest.MonkeyPatch, key: str, reason: str) -> None:
+    empty.setenv("CLAY_API_KEY", key)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert f"  CLAY_API_KEY: {reason}" in str(caught.value)
+    assert "0123456789" not in str(caught.value)
+    assert "xxx" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.clay.com",
+        "ftp://api.clay.com",
+        "https://",
+        "https://a@api.clay.com",
+        "https://api.clay.com/?v=0",
+        "https://[/",
+    ],
+)
+def test_an_address_of_the_api_that_is_none_is_refused(empty: pytest.MonkeyPatch, url: str) -> None:
+    empty.setenv(PREFIX + "CLAY_API_URL", url)
+    with pytest.raises(SettingsError, match=f"  {PREFIX}CLAY_API_URL: is not an address"):
+        load()
+
+
+def test_the_address_of_the_api_has_no_slash_at_its_end(empty: pytest.MonkeyPatch) -> None:
+    assert load().clay_api_url == "https://api.clay.com/public/v0"
+    empty.setenv(PREFIX + "CLAY_API_URL", "http://127.0.0.1:9/public/v0/")
+    assert load().clay_api_url == "http://127.0.0.1:9/public/v0"
 
 
 def test_each_setting_says_in_the_code_what_it_is() -> None:

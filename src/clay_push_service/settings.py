@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -10,20 +9,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clay_push_service.database_url import parse
 from clay_push_service.key_ring import read_ring
+from clay_push_service.setting_checks.values import LONGEST_PORT, api_key, api_url, certificate_file, check_host_rules
 from clay_push_service.signing_secret import weakness
 
 PREFIX = "CLAY_PUSH_"
 ENV_FILE = ".env"
-LONGEST_PORT = 65_535
-HOST_RULE = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?(?::([0-9]{1,5}))?|\[[0-9a-f:.]+\](?::([0-9]{1,5}))?")
+UNPREFIXED = frozenset({"billing_enabled", "clay_api_key"})
+"""Settings whose variables have the names that NexusLeads' documents give them, without PREFIX."""
 
 Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
+ApiKey = Annotated[SecretStr, AfterValidator(api_key)]
 RetryDelay = Annotated[float, Field(ge=0, le=3600)]
 
 
@@ -77,13 +78,18 @@ class Settings(BaseSettings):
     allow_plain_http: bool = False
     """Allow webhooks with http://. For a sandbox or a test only."""
 
+    clay_api_url: Annotated[str, AfterValidator(api_url)] = "https://api.clay.com/public/v0"
+    """Address of Clay's public API, checked by the guard of webhooks. Another one is for a sandbox or a test only."""
+    clay_api_key: ApiKey | None = Field(None, validation_alias=AliasChoices("CLAY_API_KEY", "clay_api_key"))
+    """The enrichment guide's name. Only for an installation with one organization: data from Clay must not be resold."""
+
     worker_concurrency: int = Field(100, ge=1, le=1000)
     """Concurrent slices in one worker; a slice that waits for its pace costs one coroutine."""
     in_flight_per_destination: int = Field(16, ge=1, le=256)
     """Concurrent POSTs to one destination from one worker; measurements show no gain above 16."""
     database_pool_size: int = Field(10, ge=1, le=200)
     """Maximum pooled PostgreSQL connections of one process, in addition to those in docs/scaling.md. None is held during a POST."""
-    ca_file: str | None = None
+    ca_file: Annotated[str, AfterValidator(certificate_file)] | None = None
     """PEM file of certificate authorities to trust in addition to the public ones, for a proxy or gateway on the path to Clay."""
     request_timeout_seconds: float = Field(30.0, gt=0, le=300)
     """Time limit of a whole POST. 30 s: feature document, section 8."""
@@ -150,11 +156,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_webhook_hosts")
     @classmethod
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for part in value:
-            found = HOST_RULE.fullmatch(part.lower())
-            port = next(filter(None, found.groups()), None) if found else None
-            if found is None or (port is not None and not 1 <= int(port) <= LONGEST_PORT):
-                raise ValueError(f"{part!r} is not a host; write clay.com, *.clay.com, or either with :port")
+        check_host_rules(value)
         return value
 
     @field_validator("allowed_webhook_networks")
@@ -162,18 +164,6 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
             ip_network(part)
-        return value
-
-    @field_validator("ca_file")
-    @classmethod
-    def _holds_certificates(cls, value: str | None) -> str | None:
-        if value is not None:
-            import ssl  # here, because most commands do not need it
-
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
-            except OSError:
-                raise ValueError(f"{value} is not a readable PEM file with certificates") from None
         return value
 
     @field_validator("database_url", "admin_database_url")
@@ -228,7 +218,7 @@ def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0]).upper()
-            name = name if name == "BILLING_ENABLED" else PREFIX + name
+            name = name if name.lower() in UNPREFIXED else PREFIX + name
             message = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else problem["msg"]
             if name == f"{PREFIX}DATABASE_URL" and problem["type"] == "missing":
                 message = "is required (`make demo` runs everything without it)"
@@ -240,10 +230,10 @@ def load(env_file: str | None = ENV_FILE, **values: object) -> Settings:
 
 def _unknown(environment: Mapping[str, str | None]) -> Iterator[str]:
     """Report unknown names: a misspelled setting would have no effect; CLAY_PUSH_BILLING_ENABLED would leave the gate open."""
-    known = [name.upper() for name in Settings.model_fields if name != "billing_enabled"]
+    known = [name.upper() for name in Settings.model_fields if name not in UNPREFIXED]
     for name in sorted(environment):
         given = name.upper().removeprefix(PREFIX)
         if name.upper().startswith(PREFIX) and given not in known:
             close = [PREFIX + each for each in difflib.get_close_matches(given, known, n=1)]
-            meant = "BILLING_ENABLED" if given == "BILLING_ENABLED" else next(iter(close), None)
+            meant = given if given.lower() in UNPREFIXED else next(iter(close), None)
             yield f"{name}: unknown setting" + (f"; did you mean {meant}?" if meant else "")

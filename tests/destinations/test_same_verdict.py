@@ -23,7 +23,7 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.destinations import resolve as look_up
 from clay_push_service.sending.drainer import Drainer
-from clay_push_service.settings import HOST_RULE
+from clay_push_service.setting_checks.values import HOST_RULE
 from tests.clay.receivers import read_request, receivers
 from tests.destinations.addresses import INTERNAL, UNUSUAL_SPELLINGS
 from tests.harness.api import FixedResolver

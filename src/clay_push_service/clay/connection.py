@@ -9,7 +9,8 @@ from clay_push_service.clay.keep_alive import Origin
 from clay_push_service.clay.response_reader import ResponseReader
 
 REST_SECONDS = 2.0
-"""Time limit for the rest of a response once the status is known: only the status counts, and a slow rest must not occupy a connection."""
+"""Time limit for the rest of a webhook's response once the status is known: only the status counts, and a slow rest must not
+occupy a connection."""
 BUFFER_BYTES = 16_384
 UNREPORTED_BYTES = 64
 """Bytes of the buffer checked for a status that the transport did not report. A TLS transport decrypts several records into the
@@ -43,6 +44,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_status = False
+        self._rest_seconds = REST_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
@@ -61,8 +63,8 @@ class Connection(asyncio.BufferedProtocol):
         poll.register(transport.get_extra_info("socket").fileno(), _CLOSED | readable)
         return bool(poll.poll(0))
 
-    async def exchange(self, request: bytes, reader: ResponseReader) -> None:
-        """Send a request and read its response until `deadline`; the part after the status has REST_SECONDS.
+    async def exchange(self, request: bytes, reader: ResponseReader, rest_seconds: float = REST_SECONDS) -> None:
+        """Send a request and read its response until `deadline`; the part after the status has `rest_seconds`.
 
         Raises no network errors: if no status arrived, the reader has none. After a cancellation the reader holds what
         arrived before it.
@@ -70,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         assert self._transport is not None  # noqa: S101 - the pool returns connected ones only
         self._reader = reader
         self._has_status = False
+        self._rest_seconds = rest_seconds
         self._waiter = self._loop.create_future()
         self._timer = self._loop.call_at(self.deadline, self._wake)
         try:
@@ -100,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         elif reader.status is not None and not self._has_status and self._timer is not None:
             self._has_status = True
             self._timer.cancel()
-            self._timer = self._loop.call_at(min(self.deadline, self._loop.time() + REST_SECONDS), self._wake)
+            self._timer = self._loop.call_at(min(self.deadline, self._loop.time() + self._rest_seconds), self._wake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_RESPONSE_BYTES = 4096
-"""Limit of a response body. Clay's longest known message has 60 characters, and a body can be a decompression bomb."""
+"""Limit of a webhook's response body. Clay's longest known message has 60 characters, and a body can be a decompression bomb."""
 
 
 class NotConnectedKind(StrEnum):
@@ -39,7 +39,7 @@ class Responded:
     status: int
     retry_after: str | None = None
     body: bytes = b""
-    """At most MAX_RESPONSE_BYTES, never decompressed."""
+    """At most the bytes of the reader's limit, never decompressed."""
     duration_ms: int = 0
 
 

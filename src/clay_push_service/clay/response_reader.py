@@ -47,17 +47,18 @@ class ResponseReader:
 
     status: of the final response; None until it is read. Interim responses (1xx except 101) are skipped.
     retry_after, keep_alive: values of these headers, as far as they were read.
-    body: the first MAX_RESPONSE_BYTES, without chunk framing, never decompressed.
+    body: the first `max_body_bytes`, without chunk framing, never decompressed.
     done: no more bytes are needed. garbled: the bytes are not HTTP, so no status follows.
     reusable: once done, whether the connection may carry another request.
     """
 
     __slots__ = (
-        "_buffer", "_head", "_head_bytes", "_interim", "_left", "_skips_line", "_state",
+        "_buffer", "_head", "_head_bytes", "_interim", "_left", "_max_body_bytes", "_skips_line", "_state",
         "body", "garbled", "reusable", "status",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, max_body_bytes: int = MAX_RESPONSE_BYTES) -> None:
+        self._max_body_bytes = max_body_bytes
         self.status: int | None = None
         self.body = b""
         self.garbled = False
@@ -212,10 +213,10 @@ class ResponseReader:
         part = self._buffer[: self._left] if ends else self._buffer
         self._buffer = self._buffer[len(part) :]
         self._left -= len(part)
-        self.body += part[: MAX_RESPONSE_BYTES - len(self.body)]
+        self.body += part[: self._max_body_bytes - len(self.body)]
         if self._state is _State.LENGTH and self._left == 0:
             return self._finish(reusable=True)
-        if len(self.body) >= MAX_RESPONSE_BYTES:
+        if len(self.body) >= self._max_body_bytes:
             return self._finish(reusable=False)
         if self._state is _State.CHUNK and self._left == 0:
             self._state = _State.CHUNK_END

@@ -8,9 +8,10 @@ from typing import Protocol
 from aiohttp.abc import AbstractResolver
 
 from clay_push_service import __version__
-from clay_push_service.clay.connection import Connection
+from clay_push_service.clay.connection import REST_SECONDS, Connection
 from clay_push_service.clay.connection_pool import ConnectionPool, NotConnectedError
 from clay_push_service.clay.response import (
+    MAX_RESPONSE_BYTES,
     Blocked,
     NoResponse,
     NoResponseKind,
@@ -32,6 +33,18 @@ HEADERS = (
 )
 MAX_STALE = 3
 """How many connections found closed before the first byte are replaced; after that the response is `not connected`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """How much of a response is read."""
+
+    max_body_bytes: int
+    rest_seconds: float
+    """Time limit for the part after the status; the deadline of the request also applies."""
+
+
+WEBHOOK_LIMITS = ReadLimits(MAX_RESPONSE_BYTES, REST_SECONDS)
 
 
 class SendGate(Protocol):
@@ -105,18 +118,32 @@ class ClayClient:
         `attempt`: for callers that may be cancelled; its `response` is correct after this returns or raises.
         """
         attempt = attempt or Attempt()
-        attempt.response = await self._send(target, body, gate, attempt)
-        return attempt.response
-
-    async def _send(self, target: Target, body: bytes, gate: SendGate | None, attempt: Attempt) -> Response:
-        started = asyncio.get_running_loop().time()
         token = target.token
         if token is not None and not (token.isascii() and token.isprintable()):
-            return Blocked("token_characters")
-        request = _request(target, body)
+            attempt.response = Blocked("token_characters")
+            return attempt.response
+        return await self.send(target.url, _request(target, body), gate, attempt)
+
+    async def send(
+        self,
+        url: CheckedUrl,
+        request: bytes,
+        gate: SendGate | None = None,
+        attempt: Attempt | None = None,
+        limits: ReadLimits = WEBHOOK_LIMITS,
+    ) -> Response:
+        """Send a whole HTTP request once, as `post` does. `limits`: how much of the response is read."""
+        attempt = attempt or Attempt()
+        attempt.response = await self._send(url, request, gate, attempt, limits)
+        return attempt.response
+
+    async def _send(
+        self, url: CheckedUrl, request: bytes, gate: SendGate | None, attempt: Attempt, limits: ReadLimits
+    ) -> Response:
+        started = asyncio.get_running_loop().time()
         for _ in range(MAX_STALE):
             try:
-                connection = await self.connections.acquire(target.url, self._request_timeout_seconds)
+                connection = await self.connections.acquire(url, self._request_timeout_seconds)
             except BlockedError as error:
                 return Blocked(error.reason, _milliseconds_since(started))
             except NotConnectedError as error:
@@ -131,8 +158,8 @@ class ClayClient:
                     connection.add_wait(waited_seconds)
                 # Check the socket first: a gate that opens has used up its slot.
                 if admitted and not connection.is_closing() and (gate is None or gate.opens()):
-                    reader = ResponseReader()
-                    await connection.exchange(request, reader)
+                    reader = ResponseReader(limits.max_body_bytes)
+                    await connection.exchange(request, reader, limits.rest_seconds)
             finally:
                 if reader is not None:  # also after a cancellation or an error
                     attempt.response = self._response(connection, reader, _milliseconds_since(started))

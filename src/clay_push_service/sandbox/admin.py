@@ -59,20 +59,20 @@ class Admin:
         return handle
 
     async def list_sources(self, _request: web.Request) -> web.Response:
-        return _json({"sources": [self._describe(source) for source in self._registry.sources.values()]})
+        return json_response({"sources": [self._describe(source) for source in self._registry.sources.values()]})
 
     async def create(self, request: web.Request) -> web.Response:
-        body = await _body(request, SourceBody)
+        body = await read_body(request, SourceBody)
         if body.id in self._registry.sources:
-            return _json({"message": "this source already exists"}, 409)
+            return json_response({"message": "this source already exists"}, 409)
         workspace = body.workspace or (body.id if body.limited else "default")
         if body.limited:
             await self._registry.limit(workspace, WorkspaceLimits(body.rate, body.burst))
         source = await self._registry.create(body.id, workspace=workspace, token=body.token, cap=body.cap)
-        return _json(self._describe(source), 201)
+        return json_response(self._describe(source), 201)
 
     async def change(self, request: web.Request) -> web.Response:
-        source, body = self._source(request), await _body(request, SourceChange)
+        source, body = self._source(request), await read_body(request, SourceChange)
         sent = body.model_fields_set
         await self._registry.change(
             source,
@@ -80,12 +80,12 @@ class Admin:
             cap=body.cap if "cap" in sent else source.cap,
             submissions=body.submissions if "submissions" in sent else source.submissions,
         )
-        return _json(self._describe(source))
+        return json_response(self._describe(source))
 
     async def limit(self, request: web.Request) -> web.Response:
-        body = await _body(request, LimitsBody)
+        body = await read_body(request, LimitsBody)
         await self._registry.limit(request.match_info["workspace"], body.limits())
-        return _json({"id": request.match_info["workspace"], "rate": body.rate, "burst": body.burst})
+        return json_response({"id": request.match_info["workspace"], "rate": body.rate, "burst": body.burst})
 
     async def delete(self, source: Source) -> web.Response:
         await self._registry.delete(source)
@@ -96,19 +96,19 @@ class Admin:
         return web.Response(status=204)
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        source, plan = self._source(request), await _body(request, FaultPlan)
+        source, plan = self._source(request), await read_body(request, FaultPlan)
         self._registry.plan(source, plan)
-        return _json(plan.model_dump(mode="json"))
+        return json_response(plan.model_dump(mode="json"))
 
     async def get_faults(self, source: Source) -> web.Response:
-        return _json(source.dice.plan.model_dump(mode="json"))
+        return json_response(source.dice.plan.model_dump(mode="json"))
 
     async def clear_faults(self, source: Source) -> web.Response:
         self._registry.plan(source, FaultPlan())
         return web.Response(status=204)
 
     async def counts(self, source: Source) -> web.Response:
-        return _json(counts_of(source))
+        return json_response(counts_of(source))
 
     async def rows(self, request: web.Request) -> web.Response:
         """Newest first. `cursor` continues with older rows; `after` returns only rows newer than that id."""
@@ -120,7 +120,7 @@ class Admin:
             (source.id, _whole(request, "cursor", 2**62), _whole(request, "after", 0), limit + 1),
         )
         page = [_row(row) for row in found[:limit]]
-        return _json({"rows": page, "next_cursor": found[limit - 1][0] if len(found) > limit else None})
+        return json_response({"rows": page, "next_cursor": found[limit - 1][0] if len(found) > limit else None})
 
     async def arrivals(self, request: web.Request) -> web.Response:
         """Every request, oldest first, with its outcome; `after` continues after that id."""
@@ -133,7 +133,7 @@ class Admin:
         )
         names = ("id", "monotonic_ns", "wall", "status", "outcome", "fault")
         page = [dict(zip(names, row, strict=True)) for row in found[:limit]]
-        return _json({"arrivals": page, "next_after": found[limit - 1][0] if len(found) > limit else None})
+        return json_response({"arrivals": page, "next_after": found[limit - 1][0] if len(found) > limit else None})
 
     def _describe(self, source: Source) -> Mapping[str, object]:
         limits = self._registry.bucket(source.workspace).limits
@@ -194,7 +194,7 @@ def _time(wall: float | None) -> str | None:
     return None if wall is None else datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
 
 
-def _json(value: Mapping[str, object], status: int = 200) -> web.Response:
+def json_response(value: Mapping[str, object], status: int = 200) -> web.Response:
     return web.Response(
         status=status, body=orjson.dumps(value), content_type="application/json", headers={"Cache-Control": "no-store"}
     )
@@ -209,7 +209,7 @@ def _whole(request: web.Request, name: str, default: int) -> int:
     return max(int(text), 1) if name == "limit" else int(text)
 
 
-async def _body(request: web.Request, model: type[Model]) -> Model:
+async def read_body(request: web.Request, model: type[Model]) -> Model:
     """Requires the JSON content type: another site's form cannot send it without a CORS preflight."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text='{"message":"send JSON"}', content_type="application/json")

@@ -15,6 +15,9 @@ from clay_push_service.sandbox.admin import Admin
 from clay_push_service.sandbox.faults import FaultPlan
 from clay_push_service.sandbox.limits import LIFETIME_CAP, MAX_BODY_BYTES, WorkspaceLimits
 from clay_push_service.sandbox.page import page_routes
+from clay_push_service.sandbox.routine_runs import RoutineRuns
+from clay_push_service.sandbox.routines import PREFIX, RoutinesApi
+from clay_push_service.sandbox.routines_admin import RoutinesAdmin
 from clay_push_service.sandbox.sources import Registry
 from clay_push_service.sandbox.store import Store
 from clay_push_service.sandbox.webhook import Webhook
@@ -62,6 +65,10 @@ class Ready:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    @property
+    def api_url(self) -> str:
+        return self.url + PREFIX
+
     def webhook_url(self, source: str = DEFAULT_SOURCE) -> str:
         return f"{self.url}/v3/sources/webhook/{source}"
 
@@ -83,6 +90,8 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         app = web.Application(client_max_size=options.max_body_bytes)
         webhook = Webhook(registry, store, stopping, options.oversize_status)
         app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive), *Admin(registry, store).routes()])
+        runs = RoutineRuns()
+        app.add_routes([*RoutinesApi(runs, stopping).routes(), *RoutinesAdmin(runs).routes()])
         app.add_routes(page_routes())
         runner = web.AppRunner(
             app,

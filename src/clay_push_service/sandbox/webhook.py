@@ -103,7 +103,7 @@ class Webhook:
 
     async def _act(self, request: web.Request, source: Source, fault: FaultRule) -> web.StreamResponse:
         if fault.ms and await self._stopped_within(fault.ms / 1000):
-            return _reset(request)
+            return reset(request)
         match fault.kind:
             case FaultKind.SLOW:
                 self._arm_idle(request, source)
@@ -114,9 +114,9 @@ class Webhook:
                 return _refusal(fault.status, message, fault.retry_after)
             case FaultKind.STALL:
                 await self._stopping.wait()  # or until the client disconnects: then aiohttp cancels this handler
-                return _reset(request)
+                return reset(request)
             case FaultKind.RESET_BEFORE | FaultKind.RESET_AFTER:
-                return _reset(request)
+                return reset(request)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -169,7 +169,7 @@ def _refusal(status: int, message: str, retry_after: str | None = None) -> web.R
     return web.Response(status=status, body=body, headers=headers, content_type="application/json")
 
 
-def _reset(request: web.Request) -> web.Response:
+def reset(request: web.Request) -> web.Response:
     """Abort the connection with RST; the returned response is not sent."""
     transport = request.transport
     if transport is not None:

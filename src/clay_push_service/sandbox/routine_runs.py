@@ -1,0 +1,146 @@
+"""The runs of the sandbox's routines: their items, results with oddities, credits and the adjustable clock. It does no I/O."""
+
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clay_push_service.sandbox.faults import FaultDice
+from clay_push_service.sandbox.limits import TokenBucket, WorkspaceLimits
+from clay_push_service.sandbox.routines_models import ApiPlan, Routine, Scalar
+
+MAX_RUNS = 20_000
+
+Inputs = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    id: str
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: str
+    routine_id: str
+    items: Sequence[Item]
+    started_at: float
+
+
+class _Words(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return key
+
+
+@dataclass
+class RoutineRuns:
+    """In memory: a restart loses all runs, as Clay does after a day."""
+
+    plan: ApiPlan = field(default_factory=ApiPlan)
+    runs: dict[str, Run] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+    """By endpoint, and by endpoint and status, such as `run` and `run 202`."""
+    charged: float = 0.0
+    repeated_items: int = 0
+    """Items that were started more than once, by their id: each was charged again."""
+    _clock_offset: float = 0.0
+    _seen_items: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.use(self.plan)
+
+    def use(self, plan: ApiPlan) -> None:
+        self.plan = plan
+        self.credits_left = plan.credits
+        self._dice = {
+            name: FaultDice(faults, f"api:{name}")
+            for name, faults in (("me", plan.faults.me), ("run", plan.faults.run), ("results", plan.faults.results))
+        }
+        per_second = None if plan.per_minute is None else plan.per_minute / 60
+        limits = WorkspaceLimits(per_second, max(1, (plan.per_minute or 0) // 10))
+        self._bucket = TokenBucket(limits, time.monotonic())
+
+    def dice(self, endpoint: str) -> FaultDice:
+        return self._dice[endpoint]
+
+    def admits(self) -> bool:
+        return self._bucket.take(time.monotonic())
+
+    def now(self) -> float:
+        return time.time() + self._clock_offset
+
+    def advance(self, seconds: float) -> None:
+        self._clock_offset += seconds
+
+    def can_pay(self, routine: Routine, count: int) -> bool:
+        return self.credits_left is None or self.credits_left >= routine.cost * count
+
+    def start(self, routine_id: str, items: Sequence[Item]) -> Run:
+        cost = self.plan.routines[routine_id].cost * len(items)
+        self.charged += cost
+        if self.credits_left is not None:
+            self.credits_left -= cost
+        for item in items:
+            self.repeated_items += item.id in self._seen_items
+            self._seen_items.add(item.id)
+        run = Run(f"rr_{uuid.uuid4().hex}", routine_id, tuple(items), self.now())
+        if len(self.runs) >= MAX_RUNS:
+            del self.runs[next(iter(self.runs))]
+        self.runs[run.id] = run
+        return run
+
+    def find(self, run_id: str) -> Run | None:
+        run = self.runs.get(run_id)
+        return run if run is not None and self.now() < run.started_at + self.plan.keep_seconds else None
+
+    def is_complete(self, run: Run) -> bool:
+        return not self.plan.oddities.never_complete and self.now() >= run.started_at + self.plan.run_seconds
+
+    def results(self, run: Run) -> list[dict[str, object]]:
+        """The items of `data`, as far as they appear there at all."""
+        oddities = self.plan.oddities
+        routine = self.plan.routines.get(run.routine_id, Routine())
+        found: list[dict[str, object]] = []
+        for item in run.items:
+            chance = random.Random(f"{oddities.seed}:{item.id}")  # noqa: S311 - repeatable on purpose
+            missing, unknown, failed, empty = (chance.random() for _ in range(4))
+            if missing < oddities.missing_items:
+                continue
+            if unknown < oddities.unknown_status:
+                found.append({"id": item.id, "status": "queued_by_provider"})
+            elif failed < oddities.failed:
+                found.append({"id": item.id, "status": "failed", "error": "The provider failed"})
+            else:
+                values = _values(routine, item.inputs, empty=empty < oddities.empty)
+                found.append({"id": item.id, "status": "complete", "result": values})
+        return found
+
+    def written(self, value: object) -> object:
+        """The value with the oddities of keys and numbers."""
+        oddities = self.plan.oddities
+        if isinstance(value, dict):
+            return {_other_case(key) if oddities.other_case else key: self.written(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.written(each) for each in value]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if oddities.numbers_as_strings and is_number else value
+
+
+def _values(routine: Routine, inputs: Inputs, *, empty: bool) -> dict[str, Scalar]:
+    if empty:
+        return {key: "" if isinstance(value, str) else None for key, value in routine.outputs.items()}
+    folded = {key.lower().replace(" ", "_"): str(value) for key, value in inputs.items() if value is not None}
+    name = folded.get("full_name", folded.get("name", "Jo Doe")).lower().split() or ["jo"]
+    domain = folded.get("company_domain", folded.get("domain", "example.com"))
+    words = _Words(first=name[0], last=name[-1], company=folded.get("company_name", "Example"), domain=domain)
+    return {
+        key: value.format_map(words) if isinstance(value, str) and "{" in value else value
+        for key, value in routine.outputs.items()
+    }
+
+
+def _other_case(key: str) -> str:
+    return "_".join(part.capitalize() for part in key.replace(" ", "_").split("_"))
