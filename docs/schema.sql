@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0018, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0019, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -651,6 +651,74 @@ COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that 
 
 COMMENT ON COLUMN clay.destinations.is_default IS 'The destination of pushes that name none';
 
+CREATE TABLE clay.enrichment_routines (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    kind text NOT NULL,
+    routine_id text NOT NULL,
+    inputs jsonb NOT NULL,
+    outputs jsonb NOT NULL,
+    credits_low numeric(8,2),
+    credits_high numeric(8,2),
+    actions_low numeric(8,2),
+    actions_high numeric(8,2),
+    CONSTRAINT enrichment_routines_actions CHECK ((((actions_low IS NULL) = (actions_high IS NULL)) AND ((actions_low >= (0)::numeric) AND (actions_low <= actions_high)))),
+    CONSTRAINT enrichment_routines_credits CHECK ((((credits_low IS NULL) = (credits_high IS NULL)) AND ((credits_low >= (0)::numeric) AND (credits_low <= credits_high)))),
+    CONSTRAINT enrichment_routines_kind CHECK ((kind = ANY (ARRAY['full'::text, 'email'::text]))),
+    CONSTRAINT enrichment_routines_maps CHECK (((jsonb_typeof(inputs) = 'object'::text) AND (jsonb_typeof(outputs) = 'object'::text)))
+);
+
+COMMENT ON TABLE clay.enrichment_routines IS 'The routine in Clay of each kind of enrichment, with its maps and estimated price';
+
+COMMENT ON COLUMN clay.enrichment_routines.inputs IS 'Name of an input in Clay: value of the lead';
+
+COMMENT ON COLUMN clay.enrichment_routines.outputs IS 'Field: key of the routine''s result';
+
+COMMENT ON COLUMN clay.enrichment_routines.credits_low IS 'Estimated price of one lead, as its owner set it; null: not set';
+
+CREATE TABLE clay.enrichment_settings (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    version integer DEFAULT 0 NOT NULL,
+    sealed_api_key bytea,
+    key_mask text,
+    key_source text,
+    key_state text DEFAULT 'untried'::text NOT NULL,
+    key_number integer DEFAULT 0 NOT NULL,
+    key_checked_at timestamp with time zone,
+    host_fingerprint bytea,
+    requests_per_minute integer DEFAULT 100 NOT NULL,
+    next_request_at timestamp with time zone DEFAULT now() NOT NULL,
+    credits_per_day numeric(12,2),
+    actions_per_day integer,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    changed_by text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT enrichment_settings_budget CHECK (((credits_per_day >= (0)::numeric) AND (actions_per_day >= 0))),
+    CONSTRAINT enrichment_settings_key CHECK ((((sealed_api_key IS NULL) = (key_mask IS NULL)) AND ((sealed_api_key IS NULL) = (key_source IS NULL)))),
+    CONSTRAINT enrichment_settings_key_source CHECK ((key_source = ANY (ARRAY['api'::text, 'host'::text]))),
+    CONSTRAINT enrichment_settings_key_state CHECK ((key_state = ANY (ARRAY['untried'::text, 'accepted'::text, 'refused'::text]))),
+    CONSTRAINT enrichment_settings_pace CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000)))
+);
+
+COMMENT ON TABLE clay.enrichment_settings IS 'How an organization calls Clay''s public API, and what it may spend';
+
+COMMENT ON COLUMN clay.enrichment_settings.version IS 'Counts the changes; 0: never changed';
+
+COMMENT ON COLUMN clay.enrichment_settings.sealed_api_key IS 'Encrypted, bound to the id of this row';
+
+COMMENT ON COLUMN clay.enrichment_settings.key_number IS 'Counts the keys, removals included; 0: there was never one';
+
+COMMENT ON COLUMN clay.enrichment_settings.host_fingerprint IS 'Salted digest of the key last read from the host''s settings';
+
+COMMENT ON COLUMN clay.enrichment_settings.next_request_at IS 'The first request that is not reserved';
+
+COMMENT ON COLUMN clay.enrichment_settings.credits_per_day IS 'Daily budget of data credits; null: no limit';
+
+COMMENT ON COLUMN clay.enrichment_settings.actions_per_day IS 'Daily budget of actions; null: no limit';
+
+COMMENT ON COLUMN clay.enrichment_settings.time_zone IS 'IANA time zone in which a day of the budgets begins';
+
 CREATE TABLE clay.erased_leads (
     org_id uuid NOT NULL,
     hash bytea NOT NULL,
@@ -750,6 +818,19 @@ COMMENT ON COLUMN clay.mirror.settled_at IS 'When the final state of the push jo
 COMMENT ON COLUMN clay.mirror.marked_seq IS 'Deliveries up to this sequence number have ended and their successes are marked in the host';
 
 COMMENT ON COLUMN clay.mirror.marked_count IS 'Number of successes of the push job when all of them were last marked';
+
+CREATE TABLE clay.pending_api_keys (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    sealed_api_key bytea,
+    key_mask text,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pending_api_keys_mask CHECK (((sealed_api_key IS NULL) = (key_mask IS NULL)))
+);
+
+COMMENT ON TABLE clay.pending_api_keys IS 'An API key change in the host''s settings that an owner or admin has to confirm';
+
+COMMENT ON COLUMN clay.pending_api_keys.sealed_api_key IS 'Encrypted, bound to the id of this row; null: the key was removed there';
 
 CREATE TABLE clay.pending_webhooks (
     id uuid NOT NULL,
@@ -961,6 +1042,18 @@ ALTER TABLE ONLY clay.destination_versions
 ALTER TABLE ONLY clay.destinations
     ADD CONSTRAINT destinations_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.enrichment_routines
+    ADD CONSTRAINT enrichment_routines_one_per_kind UNIQUE (org_id, kind);
+
+ALTER TABLE ONLY clay.enrichment_routines
+    ADD CONSTRAINT enrichment_routines_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_settings
+    ADD CONSTRAINT enrichment_settings_one_per_organization UNIQUE (org_id);
+
+ALTER TABLE ONLY clay.enrichment_settings
+    ADD CONSTRAINT enrichment_settings_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_pk PRIMARY KEY (org_id, hash);
 
@@ -990,6 +1083,12 @@ ALTER TABLE ONLY clay.mirror
 
 ALTER TABLE ONLY clay.mirror
     ADD CONSTRAINT mirror_pk PRIMARY KEY (job_id, org_id);
+
+ALTER TABLE ONLY clay.pending_api_keys
+    ADD CONSTRAINT pending_api_keys_one_per_organization UNIQUE (org_id);
+
+ALTER TABLE ONLY clay.pending_api_keys
+    ADD CONSTRAINT pending_api_keys_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.pending_webhooks
     ADD CONSTRAINT pending_webhooks_one_per_organization UNIQUE (org_id);

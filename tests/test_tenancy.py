@@ -19,13 +19,14 @@ import pytest
 from clay_push_service.callers.caller import Scope
 from clay_push_service.host.columns import Vintage
 from tests.harness.api import Api, run_api
-from tests.harness.routes import Ids, Route, furnish, routes
+from tests.harness.routes import ENRICHMENT, Ids, Route, furnish, routes
 from tests.harness.settings import JWT_SECRET, access_token
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TABLES = (
     "destinations", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
     "auto_export_runs", "idempotency_keys", "pending_webhooks",
+    "enrichment_settings", "enrichment_routines", "pending_api_keys",
 )  # fmt: skip
 
 
@@ -131,6 +132,9 @@ async def test_what_one_organization_does_shows_and_changes_nothing_of_another(b
     await both.app.put(f"/api/clay/projects/{both.own.project_id}/auto-export", "owner", {"enabled": False})
     await both.app.send("POST", f"/api/clay/jobs/{both.own.job_id}/cancel", "owner")
     await both.app.send("DELETE", "/api/clay/config", "owner")
+    routine = {"routine_id": "r", "inputs": {"Name": "full_name"}, "outputs": {"email": "Email"}}
+    await both.app.put(f"{ENRICHMENT}/config", "owner", {"api_key": "another_key", "routines": {"full": routine}})
+    await both.app.send("DELETE", f"{ENRICHMENT}/config", "owner")
     after = await both.others_rows()
     assert after == before  # the host's projects, too: at level `read` our rule is kept in a table of ours
 

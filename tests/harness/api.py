@@ -17,6 +17,7 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
+from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings
@@ -107,6 +108,11 @@ class Api(Part):
         """Store changes of the host's settings page, as a worker does. Returns the number of organizations."""
         settings: Settings = self.app.state.settings
         return await HostSettingsSweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
+
+    async def sweep_api_keys(self) -> int:
+        """The same for API keys."""
+        settings: Settings = self.app.state.settings
+        return await ApiKeySweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
 
     async def call(
         self,

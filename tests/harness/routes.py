@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from clay_push_service.callers.caller import Scope
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
+
+ENRICHMENT = "/api/clay/enrichment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,21 @@ class Ids:
     erasure_id: UUID
     scan_id: UUID
     pending_id: UUID
+    pending_key_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
         return [
             str(each)
-            for each in (self.org_id, self.project_id, self.lead_id, self.job_id, self.erasure_id, self.pending_id)
+            for each in (
+                self.org_id,
+                self.project_id,
+                self.lead_id,
+                self.job_id,
+                self.erasure_id,
+                self.pending_id,
+                self.pending_key_id,
+            )
         ]
 
 
@@ -45,6 +57,32 @@ class Route:
     foreign: Sequence[Call] = field(default=())
 
 
+class _Add(Protocol):
+    def __call__(
+        self,
+        name: str,
+        method: str,
+        template: str,
+        scope: Scope | None,
+        *,
+        body: Mapping[str, object] | None = None,
+        foreign: Sequence[Mapping[str, object]] = (),
+    ) -> None: ...
+
+
+def _add_enrichment(add: _Add, lead: str, others_lead: str) -> None:
+    waiting_key = ENRICHMENT + "/config/pending/{pending_key_id}"
+    add("read_enrichment_config", "GET", f"{ENRICHMENT}/config", Scope.READ)
+    add("write_enrichment_config", "PUT", f"{ENRICHMENT}/config", Scope.CONFIG, body={"requests_per_minute": 300})
+    add("remove_enrichment_key", "DELETE", f"{ENRICHMENT}/config", Scope.CONFIG)
+    add("confirm_pending_key", "POST", f"{waiting_key}/confirm", Scope.CONFIG)
+    add("reject_pending_key", "POST", f"{waiting_key}/reject", Scope.CONFIG)
+    add("check_enrichment", "POST", f"{ENRICHMENT}/test", Scope.CONFIG, body={},
+        foreign=[{"run_item": True, "lead_id": others_lead}])  # fmt: skip
+    add("estimate_enrichment", "POST", f"{ENRICHMENT}/estimate", Scope.READ, body={"kind": "full", "lead_ids": [lead]},
+        foreign=[{"kind": "full", "lead_ids": [lead, others_lead]}])  # fmt: skip
+
+
 def routes(own: Ids, other: Ids) -> dict[str, Route]:
     """By operation id, as in openapi.yaml."""
     found: dict[str, Route] = {}
@@ -62,7 +100,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
     ) -> None:
         def path(ids: Ids) -> str:
             return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
-                                   pending_id=ids.pending_id)  # fmt: skip
+                                   pending_id=ids.pending_id, pending_key_id=ids.pending_key_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -115,6 +153,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
     add("frontend_activity", "GET", "/api/integrations/clay/activity", Scope.READ)
     add("frontend_push", "POST", "/api/integrations/clay/push", Scope.PUSH, body={"contributor_ids": [lead]},
         foreign=[{"contributor_ids": [others_lead]}, {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
+    _add_enrichment(add, lead, others_lead)
     add("healthz", "GET", "/healthz", None)
     add("readyz", "GET", "/readyz", None)
     add("read_metrics", "GET", "/metrics", Scope.OPS)
@@ -140,9 +179,14 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     await app.sweep_host_settings()
     pending = (await call("GET", "/api/clay/config", None))["pending"]
     assert isinstance(pending, dict)
+    await call("PUT", f"{ENRICHMENT}/config", {"api_key": f"clay_key_of_{owner}", "requests_per_minute": 200})
+    await host.add("org_settings", org_id=org_id, key="CLAY_API_KEY", value=f"another_key_of_{owner}")
+    await app.sweep_api_keys()
+    pending_key = (await call("GET", f"{ENRICHMENT}/config", None))["pending"]
+    assert isinstance(pending_key, dict)
     erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})
     path = f"/api/clay/projects/{project_id}/auto-export"
     await call("PUT", path, {"enabled": True})
     run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
-               UUID(str(pending["id"])))  # fmt: skip
+               UUID(str(pending["id"])), UUID(str(pending_key["id"])))  # fmt: skip

@@ -98,7 +98,7 @@ async def run_service(
     """
     async with SandboxProcess(directory, "--rate", sandbox_rate) as sandbox:
         hosts = (f"127.0.0.1:{sandbox.port}", *other_hosts)
-        changes = {"allowed_webhook_hosts": hosts} | changes
+        changes = {"allowed_webhook_hosts": hosts, "clay_api_url": f"{sandbox.url}/public/v0"} | changes
         async with (
             install(database_url, leads=leads, vintage=vintage, **changes) as installation,
             serve_in_process(installation, Receiver()) as api,

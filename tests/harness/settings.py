@@ -58,6 +58,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "ALLOWED_WEBHOOK_HOSTS": ",".join(settings.allowed_webhook_hosts),
         "ALLOWED_WEBHOOK_NETWORKS": ",".join(settings.allowed_webhook_networks),
         "ALLOW_PLAIN_HTTP": str(settings.allow_plain_http),
+        "CLAY_API_URL": settings.clay_api_url,
         "REQUEST_TIMEOUT_SECONDS": str(settings.request_timeout_seconds),
         "CONNECT_TIMEOUT_SECONDS": str(settings.connect_timeout_seconds),
         "RETRY_DELAYS_SECONDS": ",".join(str(each) for each in settings.retry_delays_seconds),

@@ -8,7 +8,7 @@ from uuid import UUID
 from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox
 from tests.harness.service import Service
-from tests.support.canary import BAD_URL, EMAIL, NAME, SOURCE, TOKEN
+from tests.support.canary import API_KEY, BAD_URL, EMAIL, NAME, OTHER_API_KEY, SOURCE, TOKEN
 from tests.support.dump import dump
 from tests.support.receiver import OK, Behaviour, Receiver, status
 
@@ -58,7 +58,8 @@ class Story:
     def chapters(self) -> Sequence[Callable[[], Awaitable[None]]]:
         return (
             self.configuring, self.sending, self.answering, self.refusing, self.waiting, self.breaking,
-            self.misconfigured, self.asking, self.through_nexusleads, self.forgetting,
+            self.misconfigured, self.asking, self.through_nexusleads, self.enriching,
+            self.forgetting,
         )  # fmt: skip
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
@@ -226,6 +227,30 @@ class Story:
         await self.call("POST", f"/api/clay/config/pending/{waiting['id']}/confirm", {})
         assert (await self.call("GET", "/api/clay/config"))["configured"]
         await self.pushed([self.leads.pop()])
+
+    async def enriching(self) -> None:
+        """The API key in requests, in the host's settings, and at a Clay that refuses it, loses a start, and answers with data."""
+        enrichment, sandbox = "/api/clay/enrichment", self.service.sandbox.admin
+        config = f"{enrichment}/config"
+        routine = {"routine_id": "full", "inputs": {"Full Name": "full_name"}, "outputs": {"email": "Work Email"}}
+        for bad in (f"'{API_KEY}'", f"Bearer {API_KEY}", f"{API_KEY}\n"):
+            await self.call("PUT", config, {"api_key": bad}, status=422)
+        good = {"api_key": API_KEY, "requests_per_minute": 6000, "routines": {"full": routine}}
+        await self.call("PUT", config, good, who="member", status=403)
+        await self.call("PUT", config, good)
+        item = {"kind": "full", "run_item": True, "lead_id": str(self.lead)}
+        lost = {"faults": {"run": {"rules": [{"kind": "reset_after"}]}}}
+        for plan, last, found in ({"keys": []}, None, []), (lost, "held", []), ({}, None, ["email"]):
+            await sandbox.put("/sandbox/api", json=plan)
+            tested = await self.call("POST", f"{enrichment}/test", item)
+            assert (tested["stages"][-1]["cause"], tested["found"]) == (last, found), tested
+        await self.service.host.add("org_settings", org_id=self.service.org_id, key="CLAY_API_KEY", value=OTHER_API_KEY)
+        async with asyncio.timeout(SWEEP_SECONDS):
+            while not (waiting := (await self.call("GET", config))["pending"]):  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.1)
+        await self.remember()
+        await self.call("POST", f"{config}/pending/{waiting['id']}/confirm")
+        await self.call("DELETE", config)
 
     async def forgetting(self) -> None:
         await self.remember()

@@ -27,6 +27,7 @@ from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.destination_settings import endpoints as destination_endpoints
 from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend
 from clay_push_service.ops import endpoints as ops_endpoints
@@ -45,6 +46,7 @@ ROUTERS = (
     privacy_endpoints.router,
     ops_endpoints.router,
     auto_export_endpoints.router,
+    enrichment_endpoints.router,
     frontend.router,
 )
 

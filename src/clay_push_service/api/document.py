@@ -20,7 +20,7 @@ CONTACT: Final = {"name": "The operator of your NexusLeads"}
 LICENSE: Final = {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"}
 RENAMED: Final[Mapping[str, str]] = {
     "Cause": "CauseCode", "Clause": "RuleClause", "Gone": "GoneRows", "Integrations": "IntegrationsByName",
-    "LastPush": "LastPushView", "LeftOut": "LeftOutLeads", "Level": "AdviceLevel", "PushMode": "PushModeCode",
+    "Kind": "EnrichmentKind", "LastPush": "LastPushView", "LeftOut": "LeftOutLeads", "Level": "AdviceLevel", "PushMode": "PushModeCode",
     "Totals": "TotalsView", "Waiting": "WaitingView", "Status": "ServiceStatus", "Who": "WhoActs",
 }  # fmt: skip
 """Schemas that share the name of a property which refers to them: some generators then create a field that hides its type."""

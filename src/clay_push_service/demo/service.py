@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from clay_push_service.demo.home import DemoError, DemoHome, DemoSecrets
-from clay_push_service.settings import PREFIX
+from clay_push_service.settings import PREFIX, UNPREFIXED
 
 START_SECONDS = 60.0
 STOP_SECONDS = 27.0
@@ -89,7 +89,11 @@ async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]") 
 
 def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_port: int) -> Mapping[str, str]:
     """The demo's own settings, without the settings in the caller's environment."""
-    others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(PREFIX) and name.lower() not in UNPREFIXED
+    }
     ours = {
         "DATABASE_URL": database_url,
         "HOST": "127.0.0.1",
@@ -99,6 +103,7 @@ def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_por
         # The sandbox is on this machine and has no certificate. Only the sandbox may be reached.
         "ALLOWED_WEBHOOK_HOSTS": f"127.0.0.1:{sandbox_port}",
         "ALLOWED_WEBHOOK_NETWORKS": "127.0.0.1/32",
+        "CLAY_API_URL": f"http://127.0.0.1:{sandbox_port}/public/v0",
         "ALLOW_PLAIN_HTTP": "true",
         "OPS_OPEN": "true",
         "SWEEP_SECONDS": "5",

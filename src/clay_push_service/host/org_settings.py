@@ -13,7 +13,7 @@ from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, Setting
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
 API_KEY = "CLAY_API_KEY"
-"""Not used yet; enrichment will need it."""
+"""Read by itself: no statement that needs another setting holds the key."""
 
 
 class _Setting(NamedTuple):
@@ -31,6 +31,25 @@ CROSS JOIN LATERAL clay.{SETTINGS_FUNCTION}(organization.id) AS setting
 WHERE setting.key <> '{API_KEY}'
 """,
     _Setting,
+)
+
+
+class _Key(NamedTuple):
+    org_id: UUID
+    value: str | None
+
+    def __repr__(self) -> str:
+        return f"_Key(org_id={self.org_id})"
+
+
+KEYS_BY_FUNCTION = Statement(
+    f"""
+SELECT organization.id AS org_id, setting.value
+FROM unnest(CAST(:org_ids AS uuid[])) AS organization (id)
+CROSS JOIN LATERAL clay.{SETTINGS_FUNCTION}(organization.id) AS setting
+WHERE setting.key = '{API_KEY}' AND NOT setting.is_global
+""",
+    _Key,
 )
 
 
@@ -69,6 +88,23 @@ async def clay_settings(
     }
 
 
+async def clay_api_keys(connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """Returns the organizations' own API keys as they are written; a missing or blank one is absent.
+
+    A key of `app_settings` is never read: the workspace of one customer would pay for all, and Clay's data must not be resold.
+    """
+    if tables.settings is SettingsAccess.NONE:
+        return {}
+    settings = tables.org_settings.c
+    if tables.settings is SettingsAccess.FUNCTION:
+        found = await KEYS_BY_FUNCTION.rows(connection, {"org_ids": org_ids})
+    else:
+        of_organizations = settings.org_id == any_(literal(org_ids, ARRAY(Uuid())))
+        query = select(settings.org_id, settings.value).where(of_organizations, settings.key == API_KEY)
+        found = await select_rows(connection, query, _Key)
+    return {row.org_id: row.value for row in found if row.value and row.value.strip()}
+
+
 async def _rows(connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID]) -> Iterable[_Setting]:
     match tables.settings:
         case SettingsAccess.NONE:
@@ -102,3 +138,8 @@ async def organizations_after(
     if after is not None:
         statement = statement.where(organizations.id > after)
     return await select_rows(connection, statement, UUID)
+
+
+async def is_single_organization(connection: AsyncConnection, tables: HostTables) -> bool:
+    """Whether the installation has exactly one organization."""
+    return len(await select_rows(connection, select(tables.organizations.c.id).limit(2), UUID)) == 1

@@ -1,4 +1,4 @@
-"""Compares the encryption keys of this process with the keys that stored webhooks and tokens are sealed with.
+"""Compares the encryption keys of this process with the keys that stored webhooks, tokens and API keys are sealed with.
 
 One statement reads the first bytes of the sealed values; none is decrypted (`clay-push doctor` decrypts them all).
 """
@@ -31,7 +31,9 @@ WITH sealed AS (
     CROSS JOIN LATERAL (VALUES (version.sealed_url), (version.sealed_token)) AS each (value)
     UNION ALL
     SELECT pending.org_id, false, each.value FROM clay.pending_webhooks AS pending
-    CROSS JOIN LATERAL (VALUES (pending.sealed_url), (pending.sealed_token)) AS each (value))
+    CROSS JOIN LATERAL (VALUES (pending.sealed_url), (pending.sealed_token)) AS each (value)
+    UNION ALL SELECT org_id, true, sealed_api_key FROM clay.enrichment_settings
+    UNION ALL SELECT org_id, false, sealed_api_key FROM clay.pending_api_keys)
 SELECT CASE WHEN octet_length(value) < 2 THEN NULL
             WHEN get_byte(value, 0) <> :version THEN NULL
             ELSE substring(value FROM 1 FOR 2 + get_byte(value, 1)) END AS header,

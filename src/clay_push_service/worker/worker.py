@@ -23,6 +23,7 @@ from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
@@ -72,6 +73,7 @@ class Worker:
         self._mirror = Mirror(self._mirror_database, HostTableCache(settings.host_schema))
         self._inbox = Inbox(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
+        self._api_keys = ApiKeySweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -92,6 +94,7 @@ class Worker:
             asyncio.create_task(self._mirror.run()),
             asyncio.create_task(self._inbox.run()),
             asyncio.create_task(self._host_settings.run()),
+            asyncio.create_task(self._api_keys.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

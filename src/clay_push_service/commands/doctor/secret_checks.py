@@ -24,7 +24,9 @@ SELECT_SEALED = Statement(
     """
 SELECT id, org_id, sealed_url, sealed_token
 FROM (SELECT id, org_id, sealed_url, sealed_token FROM clay.destination_versions
-      UNION ALL SELECT id, org_id, sealed_url, sealed_token FROM clay.pending_webhooks) AS sealed
+      UNION ALL SELECT id, org_id, sealed_url, sealed_token FROM clay.pending_webhooks
+      UNION ALL SELECT id, org_id, sealed_api_key, NULL FROM clay.enrichment_settings
+      UNION ALL SELECT id, org_id, sealed_api_key, NULL FROM clay.pending_api_keys) AS sealed
 WHERE id > :after AND (sealed_url IS NOT NULL OR sealed_token IS NOT NULL) ORDER BY id LIMIT 500
 """,
     _Sealed,

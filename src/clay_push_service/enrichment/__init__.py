@@ -1,0 +1,1 @@
+"""Enrichment: requests data about leads from Clay, and keeps what Clay found."""

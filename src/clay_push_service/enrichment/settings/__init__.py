@@ -1,0 +1,1 @@
+"""An organization's settings for enrichment: Clay API key, routines, pace, prices and budgets."""

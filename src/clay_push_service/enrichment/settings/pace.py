@@ -1,0 +1,54 @@
+"""The pace of an organization's requests to Clay's public API: one row, so that it holds for any number of processes.
+
+Slots have equal distances, without a burst: at most `requests_per_minute` requests start in any minute.
+"""
+
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database.statement import Statement
+
+
+class Slot(NamedTuple):
+    wait: timedelta
+    """Until the reserved request may start; or, without a reservation, until one can be made."""
+    is_reserved: bool
+
+
+# clock_timestamp(): now() is the start of the transaction, which may have waited for the row.
+RESERVE = Statement(
+    """
+UPDATE clay.enrichment_settings
+SET next_request_at = greatest(next_request_at, clock_timestamp()) + interval '60 seconds' / requests_per_minute
+WHERE org_id = :org_id AND next_request_at <= clock_timestamp() + CAST(:patience AS interval)
+RETURNING greatest(next_request_at - interval '60 seconds' / requests_per_minute - clock_timestamp(), interval '0') AS wait,
+          true AS is_reserved
+""",
+    Slot,
+)
+WAIT = Statement(
+    """
+SELECT greatest(next_request_at - clock_timestamp(), interval '0') AS wait, false AS is_reserved
+FROM clay.enrichment_settings WHERE org_id = :org_id
+""",
+    Slot,
+)
+POSTPONE = Statement("""
+UPDATE clay.enrichment_settings
+SET next_request_at = greatest(next_request_at, clock_timestamp() + CAST(:wait AS interval)) WHERE org_id = :org_id
+""")
+
+
+async def reserve_request(connection: AsyncConnection, org_id: UUID, patience_seconds: float) -> Slot:
+    """Reserve the next request, unless it is further away than `patience_seconds`. The organization's row exists."""
+    patience = timedelta(seconds=patience_seconds)
+    reserved = await RESERVE.one_or_none(connection, {"org_id": org_id, "patience": patience})
+    return reserved or await WAIT.one(connection, {"org_id": org_id})
+
+
+async def postpone_requests(connection: AsyncConnection, org_id: UUID, seconds: float) -> None:
+    """No request before the time that Clay's Retry-After names."""
+    await POSTPONE.execute(connection, {"org_id": org_id, "wait": timedelta(seconds=seconds)})

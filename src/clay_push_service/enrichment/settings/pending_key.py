@@ -1,0 +1,67 @@
+"""The change of an organization's API key that was found in the host's settings and waits for an owner or admin.
+
+All statements on `clay.pending_api_keys`. The caller holds the row of the settings locked, except to read.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.database.statement import Statement
+from clay_push_service.destinations.secret_box import SecretBox
+from clay_push_service.setting_checks.api_key_form import mask_key
+
+
+class PendingKey(NamedTuple):
+    id: UUID
+    """Of this very change: a later one has another id, so that what is confirmed is what was seen."""
+    key_mask: str | None
+    """None: the key was removed there."""
+    found_at: datetime
+
+
+class _SealedKey(NamedTuple):
+    sealed_api_key: bytes | None
+
+
+PUT = Statement("""
+INSERT INTO clay.pending_api_keys (id, org_id, sealed_api_key, key_mask) VALUES (:id, :org_id, :sealed, :mask)
+ON CONFLICT (org_id) DO UPDATE
+SET id = excluded.id, sealed_api_key = excluded.sealed_api_key, key_mask = excluded.key_mask, found_at = now()
+""")
+READ = Statement("SELECT id, key_mask, found_at FROM clay.pending_api_keys WHERE org_id = :org_id", PendingKey)
+SEALED = Statement("SELECT sealed_api_key FROM clay.pending_api_keys WHERE org_id = :org_id AND id = :id", _SealedKey)
+# Without an id: the caller has just set the key, which settles any change.
+DELETE = Statement("""
+DELETE FROM clay.pending_api_keys
+WHERE org_id = :org_id AND (CAST(:id AS uuid) IS NULL OR id = CAST(:id AS uuid))
+""")
+
+
+async def put_pending(connection: AsyncConnection, box: SecretBox | None, org_id: UUID, key: str | None) -> UUID:
+    """Replaces the change that waits. `key` None: a removal, which needs no `box`."""
+    pending_id = uuid4()
+    sealed = None if key is None or box is None else box.seal(key, org_id, pending_id)
+    mask = None if sealed is None or key is None else mask_key(key)
+    await PUT.execute(connection, {"id": pending_id, "org_id": org_id, "sealed": sealed, "mask": mask})
+    return pending_id
+
+
+async def read_pending(connection: AsyncConnection, org_id: UUID) -> PendingKey | None:
+    return await READ.one_or_none(connection, {"org_id": org_id})
+
+
+async def pending_key(connection: AsyncConnection, box: SecretBox, org_id: UUID, pending_id: UUID) -> str | None:
+    """The key in clear, None for a removal. Raises LookupError when no such change waits, SecretError without its key."""
+    found = await SEALED.one_or_none(connection, {"org_id": org_id, "id": pending_id})
+    if found is None:
+        raise LookupError
+    sealed = found.sealed_api_key
+    return None if sealed is None else box.open(sealed, org_id, pending_id)
+
+
+async def settle_pending(connection: AsyncConnection, org_id: UUID, pending_id: UUID | None = None) -> bool:
+    """Deletes this change, or any that waits. Returns whether there was one."""
+    return await DELETE.execute(connection, {"org_id": org_id, "id": pending_id}) > 0
