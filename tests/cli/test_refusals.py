@@ -67,6 +67,7 @@ CELLS: Mapping[str, Mapping[str, Cell]] = {
         # These only read.
         "attach --dry-run": Cell(0, shows="Would do:"),
         "detach --dry-run": Cell(0, shows="Nothing was changed"),
+        "push --dry-run": Cell(0, shows="Nothing was queued."),
         "list": Cell(0, shows="first"),
         "verify": Cell(0, shows="wake_ups"),
         "check": Cell(1, "No worker of "),
