@@ -19,7 +19,7 @@ DEFAULT_PER_MINUTE = 100
 DEFAULT_TIME_ZONE = "UTC"
 
 
-class KeyState(StrEnum):
+class ApiKeyState(StrEnum):
     UNTRIED = "untried"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -171,7 +171,7 @@ async def note_change(connection: AsyncConnection, org_id: UUID, actor: str) -> 
     return await NOTE_CHANGE.one(connection, {"org_id": org_id, "actor": actor})
 
 
-async def note_check(connection: AsyncConnection, org_id: UUID, key_number: int, state: KeyState) -> None:
+async def note_check(connection: AsyncConnection, org_id: UUID, key_number: int, state: ApiKeyState) -> None:
     """Record what Clay answered to the key, unless it was replaced meanwhile."""
     await NOTE_CHECK.execute(connection, {"org_id": org_id, "key_number": key_number, "state": state})
 

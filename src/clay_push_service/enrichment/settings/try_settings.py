@@ -24,7 +24,7 @@ from clay_push_service.enrichment.settings.staged_test import (
     failed,
 )
 from clay_push_service.enrichment.settings.table import (
-    KeyState,
+    ApiKeyState,
     Routine,
     lock_settings,
     note_check,
@@ -129,14 +129,14 @@ async def _note_result(service: EnrichmentSettings, credentials: Credentials, ki
     await on_fresh_plan(write)
 
 
-def _key_state(report: TestReport) -> KeyState | None:
+def _key_state(report: TestReport) -> ApiKeyState | None:
     """What Clay answered to the key; None: nothing about it."""
     key, enabled = report.stage(StageName.KEY), report.stage(StageName.ENABLED)
     if key is not None and key.cause is ApiCause.INVALID_CREDENTIALS:
-        return KeyState.REFUSED
+        return ApiKeyState.REFUSED
     if enabled is not None and enabled.cause is ApiCause.API_NOT_ENABLED:
-        return KeyState.REFUSED
-    return KeyState.ACCEPTED if key is not None and key.status is StageStatus.PASSED else None
+        return ApiKeyState.REFUSED
+    return ApiKeyState.ACCEPTED if key is not None and key.status is StageStatus.PASSED else None
 
 
 async def _record(service: EnrichmentSettings, action: str, details: dict[str, Detail]) -> None:

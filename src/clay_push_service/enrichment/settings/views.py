@@ -13,8 +13,8 @@ from clay_push_service.enrichment.settings.schemas import EXAMPLE_INPUTS, EXAMPL
 from clay_push_service.enrichment.settings.table import (
     DEFAULT_PER_MINUTE,
     DEFAULT_TIME_ZONE,
+    ApiKeyState,
     KeySource,
-    KeyState,
     Routine,
     SettingsRow,
 )
@@ -83,7 +83,7 @@ class EnrichmentConfig(BaseModel):
     key_source: Literal["api", "host", "environment"] | None = Field(
         description="Where the key comes from: saved here, NexusLeads' own settings page, or `CLAY_API_KEY` of the installation."
     )
-    key_state: KeyState = Field(description="What Clay answered to it last.")
+    key_state: ApiKeyState = Field(description="What Clay answered to it last.")
     key_checked_at: datetime | None = Field(description="And when; null: it was not tried.")
     requests_per_minute: int = Field(description="Pace of requests to Clay's API.", examples=[100])
     routines: RoutinesView = Field(description="The routines that enrich.")
@@ -110,7 +110,7 @@ class EnrichmentConfig(BaseModel):
             configured=source is not None,
             api_key=row.key_mask if row else None,
             key_source=None if source is None else source.value,
-            key_state=KeyState(row.key_state) if row else KeyState.UNTRIED,
+            key_state=ApiKeyState(row.key_state) if row else ApiKeyState.UNTRIED,
             key_checked_at=row.key_checked_at if row else None,
             requests_per_minute=row.requests_per_minute if row else DEFAULT_PER_MINUTE,
             routines=RoutinesView(
