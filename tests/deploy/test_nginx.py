@@ -50,7 +50,7 @@ def proxied(directory: Path, web_ports: tuple[int, int]) -> Iterator[str]:
     (directory / "clay-push.conf").write_text(text)
     open_to_all(directory)
     main = directory / "nginx.conf"
-    main.write_text(MAIN.format(directory=directory, who="user root;" if os.geteuid() == 0 else ""))
+    main.write_text(MAIN.format(directory=directory, user="user root;" if os.geteuid() == 0 else ""))
     checked = subprocess.run([binary, "-t", "-c", str(main)], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr, checked.stderr
