@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from bench.rate_receivers import EveryNth, Post, Run, TokenBucket
+from bench.rate_targets import RateFigures
 from bench.receiver import Notes, throttling_receiver
 from bench.stage import Stage, checkpoint, stage
 from clay_push_service.local_database.postgres import Server
@@ -16,28 +17,14 @@ LATENCY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(RateFigures):
     workers: int
-    every_11th_seconds: float
-    """From the first POST of 311 leads at 100 ms to the last; at most 124, and 62 is the least."""
-    arrived_per_second: float
-    """At a limit of 3/s with a burst of 3, over 5 minutes; at least 2.4."""
-    refused_percent: float
-    """There, after the first 30 s; at most 10."""
-    reached_seconds: float
-    """From the end of that limit until 9/s; at most 60."""
     most_in_a_second: int
     """POSTs, refused ones too; the pace is 10/s, so at most 11."""
 
     @property
     def holds(self) -> bool:
-        return (
-            self.every_11th_seconds <= 124
-            and self.arrived_per_second >= 2.4
-            and self.refused_percent <= 10
-            and self.reached_seconds <= 60
-            and self.most_in_a_second <= 11
-        )
+        return self.meets_targets and self.most_in_a_second <= 11
 
 
 def _seen(notes: Notes) -> Run:
@@ -86,12 +73,12 @@ async def run(server: Server) -> list[Throttled]:
             limited = await _limited(at, workers)
         made.append(
             Throttled(
-                workers,
                 every_11th.seconds,
                 limited.accepted_per_second(0.0, LIMITED_SECONDS),
                 limited.refused_percent(30.0, LIMITED_SECONDS),
                 limited.reached(9.0, LIMITED_SECONDS),
-                max(_most_in_a_second(every_11th), _most_in_a_second(limited)),
+                workers=workers,
+                most_in_a_second=max(_most_in_a_second(every_11th), _most_in_a_second(limited)),
             )
         )
     return made

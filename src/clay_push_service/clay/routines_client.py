@@ -35,7 +35,7 @@ HEADERS = "accept: application/json\r\naccept-encoding: identity\r\nuser-agent: 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A Clay API key in clear: only for a request, never for a message or a log."""
+    """A decrypted Clay API key. Only requests to Clay use it; messages and logs never contain it."""
 
     value: str
 

@@ -178,7 +178,7 @@ GROUP BY sent.contributor_id
 
 
 def queued_leads(org_id: UUID, clay_table: ClayTable) -> CTE:
-    """The leads that have a live delivery to the destination, for whichever of its tables."""
+    """The leads that have a live delivery to the destination, for any of its tables."""
     of_destination = (LOG.c.org_id == org_id, LOG.c.destination_id == clay_table.destination_id)
     return select(LOG.c.contributor_id).where(*of_destination, is_queued(LOG)).cte("live")
 

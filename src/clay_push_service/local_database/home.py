@@ -152,7 +152,7 @@ def binaries(home: Home) -> Path:
 
 
 def _account(directory: Path) -> Account:
-    """Returns the owner of existing data, else the account `postgres`, else the unprivileged account `nobody`."""
+    """Return the system account to run PostgreSQL as: the owner of existing data, or the first of `postgres` and `nobody` that exists."""
     data = Home(directory, None).data
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)

@@ -25,7 +25,7 @@ class Credentials:
     source: KeySource | None
     cause: ApiCause | None = None
     key_number: int = 0
-    """Of a stored key, to record what Clay answered to this very key."""
+    """The number of a stored key: Clay's response is recorded for the key that was sent, not for a later one."""
 
 
 async def environment_key(connection: AsyncConnection, tables: HostTables, settings: Settings) -> ApiKey | None:

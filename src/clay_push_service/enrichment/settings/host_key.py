@@ -24,7 +24,7 @@ class KeyStep(Enum):
     PROPOSE = auto()
     PROPOSE_REMOVAL = auto()
     WITHDRAW = auto()
-    """The change that waits is not on the page any more."""
+    """The settings page no longer contains the pending change."""
 
 
 def _nothing() -> None:

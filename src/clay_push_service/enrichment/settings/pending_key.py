@@ -1,6 +1,6 @@
-"""The change of an organization's API key that was found in the host's settings and waits for an owner or admin.
+"""The pending change of an organization's API key: found in NexusLeads' settings, and applied when an owner or admin confirms it.
 
-All statements on `clay.pending_api_keys`. The caller holds the row of the settings locked, except to read.
+Owns all statements on `clay.pending_api_keys`. Callers lock the row of the settings first, except for reading.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from clay_push_service.setting_checks.api_key_form import mask_key
 
 class PendingKey(NamedTuple):
     id: UUID
-    """Of this very change: a later one has another id, so that what is confirmed is what was seen."""
+    """A later change has another id, so that a user confirms exactly the change that was shown."""
     key_mask: str | None
     """None: the key was removed there."""
     found_at: datetime
@@ -33,7 +33,7 @@ SET id = excluded.id, sealed_api_key = excluded.sealed_api_key, key_mask = exclu
 """)
 READ = Statement("SELECT id, key_mask, found_at FROM clay.pending_api_keys WHERE org_id = :org_id", PendingKey)
 SEALED = Statement("SELECT sealed_api_key FROM clay.pending_api_keys WHERE org_id = :org_id AND id = :id", _SealedKey)
-# Without an id: the caller has just set the key, which settles any change.
+# Without an id it deletes any pending change: the caller has just set the key.
 DELETE = Statement("""
 DELETE FROM clay.pending_api_keys
 WHERE org_id = :org_id AND (CAST(:id AS uuid) IS NULL OR id = CAST(:id AS uuid))
@@ -41,7 +41,7 @@ WHERE org_id = :org_id AND (CAST(:id AS uuid) IS NULL OR id = CAST(:id AS uuid))
 
 
 async def put_pending(connection: AsyncConnection, box: SecretBox | None, org_id: UUID, key: str | None) -> UUID:
-    """Replaces the change that waits. `key` None: a removal, which needs no `box`."""
+    """Replace the pending change. `key` None: the key was removed, which needs no `box`."""
     pending_id = uuid4()
     sealed = None if key is None or box is None else box.seal(key, org_id, pending_id)
     mask = None if sealed is None or key is None else mask_key(key)
@@ -54,7 +54,7 @@ async def read_pending(connection: AsyncConnection, org_id: UUID) -> PendingKey 
 
 
 async def pending_key(connection: AsyncConnection, box: SecretBox, org_id: UUID, pending_id: UUID) -> str | None:
-    """The key in clear, None for a removal. Raises LookupError when no such change waits, SecretError without its key."""
+    """Return the decrypted key; None for a removal. Raises LookupError if the change is not pending, SecretError without its encryption key."""
     found = await SEALED.one_or_none(connection, {"org_id": org_id, "id": pending_id})
     if found is None:
         raise LookupError
@@ -63,5 +63,5 @@ async def pending_key(connection: AsyncConnection, box: SecretBox, org_id: UUID,
 
 
 async def settle_pending(connection: AsyncConnection, org_id: UUID, pending_id: UUID | None = None) -> bool:
-    """Deletes this change, or any that waits. Returns whether there was one."""
+    """Delete this pending change, or without an id any pending change. Returns whether there was one."""
     return await DELETE.execute(connection, {"org_id": org_id, "id": pending_id}) > 0

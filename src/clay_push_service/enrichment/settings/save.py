@@ -61,7 +61,7 @@ class SaveSettings:
             await self._note(await self._set_key(row, key, KeySource.HOST))
 
     async def remove_key(self) -> bool:
-        """Returns whether there was one. A change that waits is settled, too."""
+        """Delete the key and any pending change. Returns whether there was one."""
         row = await lock_settings(self.connection, self.org_id)
         if await settle_pending(self.connection, self.org_id):
             await audit(self.connection, self.org_id, self.actor, "enrichment.pending_settled")

@@ -77,7 +77,7 @@ class EnrichmentSettings:
                 raise _no_such_change() from None
             except SecretError:
                 raise UnavailableError(
-                    f"The key that waits cannot be decrypted. {UNFINISHED}", code="encryption_keys_missing"
+                    f"The pending key cannot be decrypted. {UNFINISHED}", code="encryption_keys_missing"
                 ) from None
             await SaveSettings(connection, box, self.actor.org_id, self.actor.name).use_pending(key, pending_id)
         return await self.read()

@@ -66,7 +66,7 @@ class BudgetView(BaseModel):
 class PendingKeyView(BaseModel):
     """Another API key in NexusLeads' own settings, which any member can change: an owner or admin confirms or rejects it."""
 
-    id: UUID = Field(description="Of this very change; a later one has another.")
+    id: UUID = Field(description="Identifies this change; a later change has another id.")
     api_key: str | None = Field(description="Masked; null: the key was removed there.", examples=["••••9f3a"])
     found_at: datetime = Field(description="When this service found it.")
 
@@ -83,7 +83,7 @@ class EnrichmentConfig(BaseModel):
     key_source: Literal["api", "host", "environment"] | None = Field(
         description="Where the key comes from: saved here, NexusLeads' own settings page, or `CLAY_API_KEY` of the installation."
     )
-    key_state: ApiKeyState = Field(description="What Clay answered to it last.")
+    key_state: ApiKeyState = Field(description="The result of the last use of the key.")
     key_checked_at: datetime | None = Field(description="And when; null: it was not tried.")
     requests_per_minute: int = Field(description="Pace of requests to Clay's API.", examples=[100])
     routines: RoutinesView = Field(description="The routines that enrich.")
