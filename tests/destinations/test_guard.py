@@ -245,3 +245,10 @@ def test_literal_needs_its_network_even_when_it_is_a_listed_host() -> None:
 )
 def test_host_rule_matches_on_a_label_boundary(rule: str, host: str, port: int, allowed: bool) -> None:
     assert HostRule.parse(rule).allows(host, port, 443) is allowed
+
+
+def test_percent_escape_in_a_host_that_a_wildcard_allows_is_refused() -> None:
+    """The list of allowed names does not decide: `x%41.clay.com` ends like an allowed one."""
+    with pytest.raises(BlockedError) as caught:
+        check_url("https://x%41.clay.com/webhook", CLAY)
+    assert caught.value.reason == "host_invalid"
