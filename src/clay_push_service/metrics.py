@@ -34,6 +34,13 @@ for _result in ("stored", "failed"):
     HOST_SETTINGS.labels(end=_result)
 EMPTIED = Counter("clay_push_emptied_rows_total", "Deliveries whose personal columns were cleared by retention")
 SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted")
+RESULTS_STORED = Counter("clay_push_results_stored_total", "Results from Clay that were stored", ["repeated"])
+for _repeated in ("false", "true"):
+    RESULTS_STORED.labels(repeated=_repeated)
+RESULTS = Counter("clay_push_results_total", "Results from Clay, by what became of them", ["state", "cause"])
+for _state, _cause in (("applied", "none"), ("nothing_new", "none"), ("unmatched", "unknown_id"), ("unmatched", "no_id"),
+                       ("unmatched", "error"), ("unmatched", "secret_unreadable")):  # fmt: skip
+    RESULTS.labels(state=_state, cause=_cause)
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")
 REQUESTS = Histogram(
     "clay_push_request_seconds",

@@ -28,6 +28,8 @@ GRANTS = (
     # The audit log can be appended to and read, never changed; a trigger enforces the same.
     "REVOKE UPDATE, DELETE ON {schema}.audit_log FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}",
+    # Enriched values are appended, and deleted by an erasure or by age, never changed.
+    "REVOKE UPDATE ON {schema}.enriched_values FROM {role}",
 )
 
 RUNNING_SECONDS = 30

@@ -72,6 +72,16 @@ _OF_STATE: Final = {
         "No pending webhook change has this id; it was confirmed, discarded or replaced.",
         "Read the settings again.",
     ),
+    "results_token_not_found": ProblemCode(
+        404, "The organization has no active results token with this id.", "List the tokens again."
+    ),
+    "result_not_found": ProblemCode(404, "The organization has no result with this id.", "Check the id."),
+    "field_not_found": ProblemCode(
+        404, "No field of an enrichment has this name.", "Use a field of the list, or add it to the custom fields."
+    ),
+    "value_not_found": ProblemCode(
+        404, "This field of the lead has no value with this id.", "Use an `id` of the field's history."
+    ),
     "erasure_not_found": ProblemCode(404, "The organization has no erasure with this id.", "Check the id."),
     "method_not_allowed": ProblemCode(
         405, "The path does not support this method.", "Use a method from the `Allow` header."
@@ -89,6 +99,14 @@ _OF_STATE: Final = {
         409, "Another user has changed the settings in the meantime.", "Read the settings, and save again."
     ),
     "idempotency_key_in_use": ProblemCode(409, "The first request with this key is still running.", _LATER),
+    "too_many_tokens": ProblemCode(
+        409, "Two results tokens are active, which is the limit.", "Revoke the one that is no longer used."
+    ),
+    "result_applied": ProblemCode(409, "The result was applied already.", "Nothing to do."),
+    "result_not_applicable": ProblemCode(
+        409, "The body of the result is no longer kept, or was refused.", "Run the row again in Clay."
+    ),
+    "nothing_to_pin": ProblemCode(409, "The field has no value to pin.", "Send `value`, or the `value_id` of a value."),
     "job_running": ProblemCode(409, "The push job is still running.", "Wait until it has finished, or cancel it."),
     "job_ended": ProblemCode(409, "The push job has already finished.", "Nothing to do."),
     "nothing_to_retry": ProblemCode(

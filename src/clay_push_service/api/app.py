@@ -28,6 +28,9 @@ from clay_push_service.destination_settings import endpoints as destination_endp
 from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
+from clay_push_service.enrichment.inbound import endpoints as results_endpoints
+from clay_push_service.enrichment.inbound import receive_endpoint
+from clay_push_service.enrichment.values import endpoints as values_endpoints
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend
 from clay_push_service.ops import endpoints as ops_endpoints
@@ -47,6 +50,9 @@ ROUTERS = (
     ops_endpoints.router,
     auto_export_endpoints.router,
     enrichment_endpoints.router,
+    values_endpoints.router,
+    results_endpoints.router,
+    receive_endpoint.router,
     frontend.router,
 )
 

@@ -56,7 +56,10 @@ TAGS: Final = [
     {"name": "jobs", "description": "Push jobs: progress, the outcome of each lead, retry and cancel."},
     {"name": "settings", "description": "The destination of an organization's leads, and a test of it."},
     {"name": "auto-export", "description": "Auto-export rules of projects, and their runs after a scan."},
-    {"name": "enrichment", "description": "Settings of enrichment: API key, routines, pace, prices and budgets; their test, and estimates."},
+    {
+        "name": "enrichment",
+        "description": "Settings of enrichment, their test, and estimates; values that Clay found for leads; results that come back.",
+    },
     {"name": "privacy", "description": "Erase leads, and read the audit log."},
     {"name": "operation", "description": "For load balancers, Prometheus and on-call engineers."},
     {"name": "NexusLeads' frontend", "description": "Routes for the pages of NexusLeads, in its own formats; new clients use the other routes."},

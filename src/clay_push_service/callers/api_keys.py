@@ -108,7 +108,7 @@ async def create_key(
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise InvalidError(f"The name of a service key must have 1 to {MAX_NAME_CHARACTERS} printable characters.")
     if not scopes:
-        raise InvalidError("A service key needs at least one scope: push, read, config, erase or ops.")
+        raise InvalidError("A service key needs at least one scope: push, read, config, erase, ops, enrich or results.")
     if not org_ids and set(scopes) != {Scope.OPS}:
         raise InvalidError("A service key needs at least one organization, unless its only scope is ops.")
     prefix = secrets.token_hex(PREFIX_BYTES)

@@ -18,6 +18,10 @@ class Scope(StrEnum):
     CONFIG = "config"
     ERASE = "erase"
     OPS = "ops"
+    ENRICH = "enrich"
+    """Ask Clay for values, and choose, pin or correct values of a lead."""
+    RESULTS = "results"
+    """Read the results that Clay sent back, and apply those in quarantine."""
 
 
 class CallerKind(StrEnum):
@@ -25,7 +29,7 @@ class CallerKind(StrEnum):
     SERVICE = "service"
 
 
-_ANY_MEMBER = frozenset({Scope.READ, Scope.PUSH})
+_ANY_MEMBER = frozenset({Scope.READ, Scope.PUSH, Scope.ENRICH, Scope.RESULTS})
 SCOPES_OF_ROLE: Mapping[Role, frozenset[Scope]] = MappingProxyType(
     {
         Role.MEMBER: _ANY_MEMBER,

@@ -19,11 +19,24 @@ MAX_MEMBERS = 200
 
 
 async def with_body(request: Request, max_bytes: int, seconds: float) -> Request:
-    """Return the request with its body read completely and checked.
+    """Return the request with its body read completely and checked: the errors of `read_json` and `check_json`."""
+    body = await read_json(request, max_bytes, seconds)
+    if body:
+        check_json(body)
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await request.receive()
+
+    return Request(request.scope, replay)
+
+
+async def read_json(request: Request, max_bytes: int, seconds: float) -> bytes:
+    """Read the body completely, without parsing it.
 
     Raises 413 over `max_bytes` (before reading, if the length is declared), 408 if the body is not complete after
     `seconds`, 400 if the client disconnects during the body, 415 for a media type other than JSON and for a compressed
-    body, and the errors of `check_json`. A byte order mark is removed.
+    body. A byte order mark is removed.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > max_bytes:
@@ -37,14 +50,7 @@ async def with_body(request: Request, max_bytes: int, seconds: float) -> Request
         raise RequestTimeoutError(f"The body was not complete after {seconds:g} seconds.") from None
     if body:
         _require_json(request)
-        body = body.removeprefix(BOM)
-        check_json(body)
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await request.receive()
-
-    return Request(request.scope, replay)
+    return body.removeprefix(BOM)
 
 
 def _require_json(request: Request) -> None:

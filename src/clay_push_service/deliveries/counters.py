@@ -87,6 +87,11 @@ ADD_PAGES = Statement("""
 UPDATE clay.push_jobs AS job SET page_count = page_count + moved.pages
 FROM unnest(CAST(:ids AS uuid[]), CAST(:pages AS integer[])) AS moved (id, pages) WHERE job.id = moved.id
 """)
+# A job of which every lead failed, until Clay confirmed one of them.
+NOT_FAILED = Statement("""
+UPDATE clay.push_jobs SET status = 'completed', updated_at = now()
+WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'failed' AND success_count > 0
+""")
 NOTIFY = Statement(f"SELECT pg_notify('{CHANNEL}', CAST(id AS text)) FROM unnest(CAST(:ids AS uuid[])) AS id")
 
 
@@ -129,6 +134,15 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
             "push_job.finished", job_id=str(job.id), accepted_by_request=job.request_id, status=job.status, leads=job.lead_count,
             success=job.success_count, failed=job.failed_count, skipped=job.skipped_count, unknown=job.unknown_count,
         )  # fmt: skip
+
+
+async def settle(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
+    """Move leads of locked jobs between the counters, after a result from Clay has shown what became of them.
+
+    Counts of statuses that leads leave are negative. A job that has finished as failed is completed after its first success.
+    """
+    await add(connection, counts)
+    await NOT_FAILED.rows(connection, {"ids": sorted(counts)})
 
 
 async def add_pages(connection: Connection, pages: Mapping[UUID, int]) -> None:

@@ -65,6 +65,7 @@ CHECKS: Sequence[Check] = (
     Check("causes", "A failed or skipped delivery has a cause, and no other.", """
         SELECT id FROM clay.clay_push_log
         WHERE status IN ('failed', 'skipped') AND cause IS NULL OR status = 'success' AND cause IS NOT NULL"""),
+    # A delivery that a result settled later (`confirm`) was not known to be in Clay when the lead was sent again.
     Check("once", "A lead is recorded once as accepted by a Clay table, unless it was pushed again on purpose.", """
         SELECT contributor_id AS id FROM (
             SELECT delivery.contributor_id, job.push_again,
@@ -72,8 +73,12 @@ CHECKS: Sequence[Check] = (
                                                    delivery.table_epoch
                                       ORDER BY delivery.seq) AS number
             FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
-            WHERE delivery.status = 'success') AS taken
+            WHERE delivery.status = 'success' AND delivery.pushed_at IS DISTINCT FROM delivery.confirmed_at) AS taken
         WHERE number > 1 AND NOT push_again"""),
+    Check("confirmed", "A delivery that Clay has confirmed is a success.", """
+        SELECT id FROM clay.clay_push_log
+        WHERE confirmed_at < now() - CAST(:patience AS interval) AND status <> 'success'
+          AND (state <> 'sending' OR lease_until < now() - CAST(:patience AS interval))"""),
     # `fuel_used`: entries of releases before 0014, which an append-only audit log keeps.
     # A delivery recorded within a minute of a manual setting may precede or follow it.
     Check("quota", "A webhook's meter counts at least what all its versions sent to it since it was set by hand.", """

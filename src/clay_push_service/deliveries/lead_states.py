@@ -24,6 +24,8 @@ class LeadState:
     """When Clay last accepted it for this Clay table."""
     in_clay: bool
     """True also while the lead is queued again."""
+    confirmed_at: datetime | None
+    """When a result from Clay first named that delivery."""
 
 
 def _newest(columns: str, condition: str, name: str) -> str:
@@ -40,6 +42,7 @@ class _LeadJobs(NamedTuple):
     live_job_id: UUID | None
     success_job_id: UUID | None
     pushed_at: datetime | None
+    confirmed_at: datetime | None
     unsure_job_id: UUID | None
     last_job_id: UUID | None
     tried_job_id: UUID | None
@@ -49,12 +52,12 @@ STATES = Statement(
     f"""
 SELECT lead.id,
        live.job_id AS live_job_id,
-       success.job_id AS success_job_id, success.pushed_at,
+       success.job_id AS success_job_id, success.pushed_at, success.confirmed_at,
        unsure.job_id AS unsure_job_id, last.job_id AS last_job_id, tried.job_id AS tried_job_id
 FROM unnest(CAST(:lead_ids AS uuid[])) AS lead (id)
 LEFT JOIN LATERAL (SELECT job_id FROM clay.clay_push_log
     WHERE org_id = :org_id AND destination_id = :destination_id AND contributor_id = lead.id AND {as_sql(is_queued(LOG))} LIMIT 1) AS live ON true
-{_newest("job_id, pushed_at", as_sql(is_in_clay(LOG)), "success")}
+{_newest("job_id, pushed_at, confirmed_at", as_sql(is_in_clay(LOG)), "success")}
 {_newest("job_id", as_sql(is_maybe_in_clay(LOG)), "unsure")}
 {_newest("job_id", "status IN ('success', 'failed')", "last")}
 {_newest("job_id", "uncertain_attempts > 0", "tried")}
@@ -81,5 +84,5 @@ async def read_lead_states(
         )
         shown = [(state, job_id) for state, job_id in cases if job_id is not None]
         state, job_id = shown[0] if shown else (ClayState.NEVER, None)
-        found[row.id] = LeadState(state, job_id, row.pushed_at, row.success_job_id is not None)
+        found[row.id] = LeadState(state, job_id, row.pushed_at, row.success_job_id is not None, row.confirmed_at)
     return found

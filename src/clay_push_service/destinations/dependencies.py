@@ -12,7 +12,7 @@ from clay_push_service.errors import UNFINISHED, UnavailableError
 log = logs.get(__name__)
 
 
-def _box(request: Request) -> SecretBox:
+def require_box(request: Request) -> SecretBox:
     box: SecretBox | None = request.app.state.box
     if box is None:
         log.warning("webhooks.no_encryption_keys", remedy="clay-push secrets new, then set CLAY_PUSH_ENCRYPTION_KEYS")
@@ -25,5 +25,5 @@ def _resolver(request: Request) -> AbstractResolver:
     return resolver
 
 
-Box = Annotated[SecretBox, Depends(_box)]
+Box = Annotated[SecretBox, Depends(require_box)]
 Resolver = Annotated[AbstractResolver, Depends(_resolver)]

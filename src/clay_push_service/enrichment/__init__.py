@@ -1,1 +1,1 @@
-"""Enrichment: requests data about leads from Clay, and keeps what Clay found."""
+"""Enrichment: settings for Clay's public API, values that Clay found for leads, and results that come back from Clay's tables."""

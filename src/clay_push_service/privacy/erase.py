@@ -21,6 +21,9 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
+from clay_push_service.enrichment.inbound.results import erase_results
+from clay_push_service.enrichment.values import store
+from clay_push_service.enrichment.values.erase import delete_values
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import idempotency
@@ -123,6 +126,8 @@ async def erase(
     NexusLeads erases its own rows; ids are accepted whether or not they still exist there.
     """
     ids = sorted(set(lead_ids))
+    await store.lock(connection, org_id)  # before every other lock, as the worker does that applies results
+    await erase_results(connection, org_id, ids)
     await _empty_inbox(
         connection, tables, org_id, ids
     )  # before the destination: the inbox locks in the same order, which prevents deadlocks
@@ -137,6 +142,7 @@ async def erase(
     await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
     emptied = await EMPTY.execute(connection, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
+    values = await delete_values(connection, org_id, ids)
     await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
@@ -144,6 +150,7 @@ async def erase(
     await STORE_HASHES.execute(connection, {**erasure, "hashes": [each.hash for each in erased]})
     details: dict[str, Detail] = {
         "erasure_id": str(erasure_id), "leads": len(erased), "stopped": stopped, "emptied": emptied,
+        "values": values,
     }  # fmt: skip
     await audit(connection, org_id, actor, "leads.erased", details)
     return erasure_id, erased

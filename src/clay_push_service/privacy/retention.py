@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs, metrics
 from clay_push_service.database.database import Database
 from clay_push_service.database.statement import Statement
+from clay_push_service.enrichment.inbound.results import delete_old_results, empty_old_bodies
+from clay_push_service.enrichment.values.erase import delete_old_values
 
 BATCH_ROWS = 2_000
 """Deliveries emptied in one transaction: about 20 ms, the longest time that a worker waits to record results."""
@@ -68,9 +70,15 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
                 break
     async with database.transaction() as connection:
         inbox = await EMPTY_INBOX.execute(connection, {"days": retention_days, "rows": BATCH_ROWS})
-    if emptied.jobs or emptied.rows or inbox:
+        bodies = await empty_old_bodies(connection, BATCH_ROWS)
+        results = await delete_old_results(connection, retention_days, BATCH_ROWS)
+        values = await delete_old_values(connection, retention_days, BATCH_ROWS)
+    if emptied.jobs or emptied.rows or inbox or bodies or results or values:
         metrics.EMPTIED.inc(emptied.rows)
-        log.info("retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox)
+        log.info(
+            "retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox, result_bodies=bodies, results=results,
+            values=values,
+        )  # fmt: skip
     return emptied
 
 

@@ -53,12 +53,14 @@ DELIVERY: Final[Example] = {
     "delivery_id": "d1c7f7d4-3e5b-4e8e-9d5a-7f0f1b8c2a66",
     "lead": {"id": LEAD, "username": "johndoe", "full_name": "John Doe"},
     "status": "failed", "cause": "rejected", "error_message": "Clay rejected the row.", "clay_response_status": 422,
-    "attempts": 1, "uncertain_attempts": 0, "pushed_at": None,
+    "attempts": 1, "uncertain_attempts": 0, "pushed_at": None, "confirmed_at": None,
 }  # fmt: skip
 LEAD_VIEW: Final[Example] = {
     "id": LEAD, "username": "johndoe", "full_name": "John Doe", "email": "john@example.com", "company": "Acme Inc.",
     "overall_score": 82.5, "classification": "DECISION_MAKER", "priority": "high", "is_qualified_lead": True,
-    "clay": {"state": "in_clay", "pushed_at": "2026-11-22T06:00:12Z", "job_id": JOB},
+    "clay": {
+        "state": "in_clay", "pushed_at": "2026-11-22T06:00:12Z", "confirmed_at": "2026-11-22T06:01:40Z", "job_id": JOB,
+    },
 }  # fmt: skip
 CANCELLED: Final[Example] = {
     "job_id": JOB, "cancelled_count": 180, "already_sent": 20, "maybe_sent": 0, "in_flight": 1,

@@ -129,7 +129,13 @@ class DeliveryView(BaseModel):
         description="Attempts without a clear response: no response, or a 5xx. Above 0: may be in Clay.",
         examples=[0],
     )
-    pushed_at: datetime | None = Field(description="When Clay accepted it; null: not accepted.")
+    pushed_at: datetime | None = Field(
+        description="When Clay accepted it; null: not accepted. If a result from Clay has settled an uncertain delivery, the time"
+        " of the result."
+    )
+    confirmed_at: datetime | None = Field(
+        description="When a result from Clay first named this delivery (confirmed in Clay); null: none has."
+    )
 
 
 class DeliveryPage(BaseModel):
@@ -147,6 +153,9 @@ class LeadClay(BaseModel):
         description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since."
     )
     pushed_at: datetime | None = Field(description="When Clay last accepted it.")
+    confirmed_at: datetime | None = Field(
+        description="When a result from Clay first named that delivery (confirmed in Clay); null: none has."
+    )
     job_id: UUID | None = Field(description="The push job of this state.")
 
 

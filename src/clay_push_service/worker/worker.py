@@ -24,6 +24,7 @@ from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
+from clay_push_service.enrichment.inbound.applier import ResultApplier
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
@@ -74,6 +75,7 @@ class Worker:
         self._inbox = Inbox(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._api_keys = ApiKeySweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
+        self._result_applier = ResultApplier(self._database, self._context.host, self._context.box)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -95,6 +97,7 @@ class Worker:
             asyncio.create_task(self._inbox.run()),
             asyncio.create_task(self._host_settings.run()),
             asyncio.create_task(self._api_keys.run()),
+            asyncio.create_task(self._result_applier.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

@@ -28,7 +28,7 @@ FORMULA = re.compile(r"""(^|[,;|\t\r\n])([\s\x00-\x1f\u200b\ufeff"']*)(?=[=+\-@\
 data is untrusted. Excel treats the full-width characters of the last group like the ASCII ones."""
 COLUMNS = (
     "delivery_id", "lead_id", "username", "full_name", "status", "cause", "error_message", "clay_response_status",
-    "attempts", "pushed_at", "uncertain_attempts",
+    "attempts", "pushed_at", "uncertain_attempts", "confirmed_at",
 )  # fmt: skip
 
 EXISTS = Statement("SELECT 1 FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id", int)
@@ -52,7 +52,7 @@ class DeliveryRow(NamedTuple):
 READ = Statement(
     """
 SELECT id, seq, contributor_id, username, full_name, status, cause, error_message, clay_response_status, attempts,
-       uncertain_attempts, pushed_at
+       uncertain_attempts, pushed_at, confirmed_at
 FROM clay.clay_push_log
 WHERE job_id = :job_id AND org_id = :org_id AND seq > :after
   AND (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:cause AS text) IS NULL OR cause = :cause)
@@ -98,6 +98,7 @@ async def read_deliveries(
                 attempts=row.attempts,
                 uncertain_attempts=row.uncertain_attempts,
                 pushed_at=row.pushed_at,
+                confirmed_at=row.confirmed_at,
             )
             for row in page
         ],
@@ -133,7 +134,7 @@ async def csv_lines(
         yield _lines(
             (row.id, row.contributor_id, row.username, row.full_name, row.status, row.cause, row.error_message,
              row.clay_response_status, row.attempts, row.pushed_at.isoformat() if row.pushed_at else None,
-             row.uncertain_attempts)
+             row.uncertain_attempts, row.confirmed_at.isoformat() if row.confirmed_at else None)
             for row in rows
         )  # fmt: skip
         after = rows[-1].seq

@@ -78,7 +78,9 @@ async def read_leads(
 
 def _clay(found: LeadState, *, changed: bool) -> LeadClay:
     state = ClayState.CHANGED if changed and found.state is ClayState.IN_CLAY else found.state
-    return LeadClay(state=API_STATES[state], pushed_at=found.pushed_at, job_id=found.job_id)
+    return LeadClay(
+        state=API_STATES[state], pushed_at=found.pushed_at, confirmed_at=found.confirmed_at, job_id=found.job_id
+    )
 
 
 def _position(after: str | None) -> PageStart | None:

@@ -1,0 +1,149 @@
+"""Applies stored results: matches each to a lead, appends its values, and confirms its delivery. One transaction for a batch.
+
+The worker applies, a second after the request at most: the request only stores, so a burst of callbacks costs one INSERT each,
+and a result that is stored is applied whatever process dies in between.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service.deliveries import confirm
+from clay_push_service.deliveries.confirm import NamedDelivery
+from clay_push_service.deliveries.suppression import is_erased
+from clay_push_service.destinations.secret_box import SecretBox, SecretError
+from clay_push_service.enrichment.inbound import results
+from clay_push_service.enrichment.inbound.body import parse_body
+from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
+from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
+from clay_push_service.enrichment.values import store
+from clay_push_service.enrichment.values.choice import Source
+from clay_push_service.enrichment.values.custom_fields import read_custom_fields
+from clay_push_service.enrichment.values.fields import FieldNames
+from clay_push_service.enrichment.values.store import NewValue
+from clay_push_service.host.leads import best_projects
+from clay_push_service.host.tables import HostTables
+
+_CAUSES: Mapping[NotRead, ResultCause] = {
+    NotRead.NO_ID: ResultCause.NO_ID,
+    NotRead.COLUMN_NOT_PICKED: ResultCause.COLUMN_NOT_PICKED,
+    NotRead.NOT_AN_OBJECT: ResultCause.NOT_AN_OBJECT,
+}
+_FINAL = frozenset({NotRead.NOT_AN_OBJECT, NotRead.COLUMN_NOT_PICKED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A result with its content."""
+
+    id: UUID
+    received_at: datetime
+    content: ReadResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    read: _Read
+    lead_id: UUID
+    delivery: NamedDelivery | None
+
+
+async def apply_results(
+    connection: AsyncConnection, tables: HostTables, box: SecretBox, org_id: UUID, waiting: Sequence[Waiting]
+) -> list[Finished]:
+    """Apply results that the caller has locked, after `store.lock`. Returns what became of each."""
+    names = FieldNames(await read_custom_fields(connection, org_id))
+    opened = [_open(box, org_id, each, names) for each in waiting]
+    finished = [each for each in opened if isinstance(each, Finished)]
+    read = [each for each in opened if isinstance(each, _Read)]
+    matched, erased = await _match(connection, tables, org_id, read)
+    kept = [each for each in matched if each.lead_id not in erased]
+    named = {each.read.id for each in matched}
+    finished += [
+        Finished(each.id, ResultState.UNMATCHED, ResultCause.UNKNOWN_ID) for each in read if each.id not in named
+    ]
+    finished += [
+        Finished(each.read.id, ResultState.REFUSED, ResultCause.ERASED) for each in matched if each.lead_id in erased
+    ]
+    confirmed = await _confirm(connection, org_id, matched)
+    added = await store.add_values(connection, org_id, [value for each in kept for value in _values(each)])
+    with_news = {each.result_id for each in added}
+    await store.choose_values(connection, org_id, {each.lead_id for each in kept})
+    for each in kept:
+        delivery_id = each.delivery.id if each.delivery is not None else None
+        is_new = each.read.id in with_news or delivery_id in confirmed
+        state = ResultState.APPLIED if is_new else ResultState.NOTHING_NEW
+        finished.append(Finished(each.read.id, state, None, delivery_id, each.lead_id))
+    await results.finish(connection, org_id, finished)
+    await confirm.settle(connection, org_id)
+    return finished
+
+
+def _open(box: SecretBox, org_id: UUID, waiting: Waiting, names: FieldNames) -> _Read | Finished:
+    try:
+        body = box.open(waiting.sealed_body, org_id, waiting.id)
+    except SecretError:
+        return Finished(waiting.id, ResultState.UNMATCHED, ResultCause.SECRET_UNREADABLE)
+    content = read_result(parse_body(body.encode()), names, waiting.received_at)
+    if content.problem is not None:
+        state = ResultState.REFUSED if content.problem in _FINAL else ResultState.UNMATCHED
+        return Finished(waiting.id, state, _CAUSES[content.problem])
+    return _Read(waiting.id, waiting.received_at, content)
+
+
+async def _match(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, read: Sequence[_Read]
+) -> tuple[list[_Matched], set[UUID]]:
+    """The results that name a delivery or a lead of the organization, and those of their leads that are erased.
+
+    A delivery decides; without one, the id of a lead.
+    """
+    delivery_ids = {each.content.delivery_id for each in read if each.content.delivery_id is not None}
+    deliveries = await confirm.find(connection, org_id, delivery_ids)
+    named = {each.content.lead_id for each in read if each.content.lead_id is not None}
+    leads = await best_projects(connection, tables, org_id, sorted(named)) if named else {}
+    erased = await _erased(connection, org_id, named | {each.contributor_id for each in deliveries.values()})
+    matched: list[_Matched] = []
+    for each in read:
+        content = each.content
+        delivery = deliveries.get(content.delivery_id) if content.delivery_id is not None else None
+        if delivery is not None:
+            matched.append(_Matched(each, delivery.contributor_id, delivery))
+        elif content.lead_id is not None and (content.lead_id in leads or content.lead_id in erased):
+            matched.append(_Matched(each, content.lead_id, None))
+    return matched, erased
+
+
+async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[_Matched]) -> set[UUID]:
+    """Confirm the deliveries at the time of their first result. Returns those that were not confirmed before."""
+    named: dict[UUID, NamedDelivery] = {}
+    times: dict[UUID, datetime] = {}
+    for each in matched:
+        if each.delivery is not None:
+            at = each.read.received_at
+            named[each.delivery.id] = each.delivery
+            times[each.delivery.id] = min(times.get(each.delivery.id, at), at)
+    return await confirm.mark(connection, org_id, list(named.values()), times)
+
+
+async def _erased(connection: AsyncConnection, org_id: UUID, lead_ids: set[UUID]) -> set[UUID]:
+    if not lead_ids:
+        return set()
+    ids = bindparam("lead_ids", sorted(lead_ids), type_=ARRAY(Uuid()))
+    lead = select(func.unnest(ids).label("id")).subquery("lead")
+    return set((await connection.execute(select(lead.c.id).where(is_erased(lead.c.id, org_id)))).scalars())
+
+
+def _values(matched: _Matched) -> list[NewValue]:
+    read = matched.read
+    return [
+        NewValue(
+            matched.lead_id, each.field, each.found, Source.TABLE, read.content.observed_at or read.received_at,
+            read.received_at, each.confidence, each.status, each.provider, read.id,
+        )
+        for each in read.content.values
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Enriched values: normalisation, confidence, the choice of the current value, and the view of a lead."""
