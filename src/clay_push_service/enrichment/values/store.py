@@ -15,11 +15,11 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.enrichment.values.choice import Candidate, Choice, Source, choose
+from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, Source, choose
 from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Basis, Confidence, EmailStatus
 from clay_push_service.enrichment.values.normalise import Normalised, Value
 
-LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('clay_push_values ' || CAST(:org_id AS text), 0))")
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('clay_push_values ' || CAST(CAST(:org_id AS uuid) AS text), 0))")
 # One effect of a result: a value of the same result and field exists already when a result is applied again.
 ADD = text("""
 INSERT INTO clay.enriched_values (org_id, lead_id, field, value, value_key, source, provider, email_status, confidence,
@@ -183,9 +183,9 @@ async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Ite
     for place, found in candidates.items():
         kept = current.get(place)
         choice = choose(found, kept.value_id if kept is not None and kept.pinned_by is not None else None)
-        if choice is not None:
+        if choice is not None and choice.reason is not Reason.PINNED:  # `pin` has written that one
             chosen[place] = choice
-        elif kept is not None:
+        elif choice is None and kept is not None:
             nothing.append(place)
     if chosen:
         values = {
