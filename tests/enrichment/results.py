@@ -84,7 +84,7 @@ class Results:
 
 @asynccontextmanager
 async def results(
-    database_url: str, *, leads: int = 2, clay: Receiver | None = None, **settings: object
+    database_url: str, *, leads: int = 2, clay: Receiver | None = None, **settings: Any
 ) -> AsyncIterator[Results]:
     async with pushing(database_url, leads=leads, clay=clay, **settings) as made:
         token = await made.call("POST", "/api/clay/results-tokens", status=201)

@@ -34,7 +34,8 @@ WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[]))
     NamedDelivery,
 )
 # Only deliveries of which Clay can have a row: accepted, in flight, or with an attempt of uncertain outcome.
-MARK = Statement("""
+MARK = Statement(
+    """
 UPDATE clay.clay_push_log AS delivery SET confirmed_at = named.at
 FROM (SELECT log.id, each.at FROM clay.clay_push_log AS log
       JOIN unnest(CAST(:ids AS uuid[]), CAST(:times AS timestamptz[])) AS each (id, at) ON each.id = log.id
@@ -43,17 +44,25 @@ WHERE delivery.org_id = :org_id AND delivery.id = named.id
   AND (delivery.status = 'success' OR delivery.state = 'sending' OR delivery.uncertain_attempts > 0
        OR delivery.cause = 'unknown')
 RETURNING delivery.id
-""")
-UNSETTLED = Statement("""
+""",
+    UUID,
+)
+UNSETTLED = Statement(
+    """
 SELECT DISTINCT job_id FROM clay.clay_push_log
 WHERE org_id = :org_id AND confirmed_at IS NOT NULL AND status <> 'success' AND state <> 'sending' LIMIT :rows
-""")
+""",
+    UUID,
+)
 
 
-ORGANIZATIONS = Statement("""
+ORGANIZATIONS = Statement(
+    """
 SELECT DISTINCT org_id FROM clay.clay_push_log
 WHERE confirmed_at IS NOT NULL AND status <> 'success' AND state <> 'sending'
-""")
+""",
+    UUID,
+)
 
 
 class _Settled(NamedTuple):
@@ -99,17 +108,17 @@ async def mark(
         return set()
     await counters.lock_jobs(connection, {each.job_id for each in new})
     values = {"org_id": org_id, "ids": [each.id for each in new], "times": [times[each.id] for each in new]}
-    return {delivery_id for (delivery_id,) in await MARK.rows(connection, values)}
+    return set(await MARK.rows(connection, values))
 
 
 async def organizations_unsettled(connection: Connection) -> list[UUID]:
     """The organizations with confirmed deliveries that are neither successes nor in flight."""
-    return [org_id for (org_id,) in await ORGANIZATIONS.rows(connection, {})]
+    return list(await ORGANIZATIONS.rows(connection))
 
 
 async def settle(connection: Connection, org_id: UUID) -> int:
     """Turn confirmed deliveries that are not in flight into successes, with their jobs' counters. Returns their number."""
-    job_ids = [job_id for (job_id,) in await UNSETTLED.rows(connection, {"org_id": org_id, "rows": BATCH})]
+    job_ids = await UNSETTLED.rows(connection, {"org_id": org_id, "rows": BATCH})
     if not job_ids:
         return 0
     await counters.lock_jobs(connection, job_ids)

@@ -142,7 +142,7 @@ async def settle(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
     Counts of statuses that leads leave are negative. A job that has finished as failed is completed after its first success.
     """
     await add(connection, counts)
-    await NOT_FAILED.rows(connection, {"ids": sorted(counts)})
+    await NOT_FAILED.execute(connection, {"ids": sorted(counts)})
 
 
 async def add_pages(connection: Connection, pages: Mapping[UUID, int]) -> None:

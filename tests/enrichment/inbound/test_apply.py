@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.enrichment.inbound import apply
+from clay_push_service.enrichment.inbound.read_result import read_result
 from tests.enrichment.results import results
 from tests.support.dump import dump
 
@@ -127,7 +128,7 @@ async def test_a_result_that_raises_an_error_stops_no_other(database_url: str, m
     async with results(database_url) as r:
         for number in range(5):
             await r.send({"lead_id": str(r.lead_id), "industry": f"number {number}"})
-        read = apply.read_result
+        read = read_result
 
         def failing(body: object, *rest: object) -> object:
             if "number 2" in str(body):

@@ -1,12 +1,13 @@
 """A result that names a delivery of uncertain outcome settles it: counters, job, quota and the checks of `verify` agree."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from clay_push_service.states import DeliveryStatus
 from tests.enrichment.results import Results, results
-from tests.support.receiver import Receiver, Reset, status
+from tests.support.receiver import Behaviour, Receiver, Reset, status
 
 
 async def pushed(r: Results) -> Any:
@@ -117,7 +118,7 @@ async def test_a_result_that_arrives_while_its_delivery_is_in_flight(database_ur
 async def test_a_lead_that_was_sent_again_before_the_first_delivery_was_settled_breaks_no_check(
     database_url: str,
 ) -> None:
-    behaviours = iter([Reset(), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
+    behaviours: Iterator[Behaviour] = iter([Reset(), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
     async with results(database_url, leads=1, clay=Receiver(answer=lambda *_: next(behaviours))) as r:
         job = await pushed(r)
         await r.pushing.call("POST", f"/api/clay/jobs/{job['id']}/retry", {"causes": ["unknown"]})

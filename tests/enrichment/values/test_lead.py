@@ -8,13 +8,13 @@ import pytest
 from tests.enrichment.results import results
 
 
-async def test_a_lead_without_results_was_not_asked_for(database_url: str) -> None:
+async def test_a_lead_without_results_was_not_searched_for(database_url: str) -> None:
     async with results(database_url) as r:
         lead = await r.lead()
         assert lead["badge"] == {"enriched": False, "enriched_at": None, "stale": False}
         assert lead["score"] == {"confidence": None, "band": "not_given", "basis": "none"}
         assert len(lead["fields"]) == 11
-        assert {each["state"] for each in lead["fields"]} == {"not_asked"}
+        assert {each["state"] for each in lead["fields"]} == {"not_searched"}
         assert {each["current"] for each in lead["fields"]} == {None}
 
 
@@ -40,7 +40,7 @@ async def test_the_view_shows_source_provider_confidence_times_and_history(datab
         assert email["history"] == [shown]
         assert fields["phone"]["state"] == "not_found"
         assert fields["phone"]["history"][0]["confidence"] is None, "nothing found has no confidence"
-        assert fields["location"]["state"] == "not_asked"
+        assert fields["location"]["state"] == "not_searched"
         assert fields["industry"]["current"]["basis"] == "reported"
         assert lead["score"] == {"confidence": 83, "band": "high", "basis": "derived"}
         assert lead["badge"]["enriched"]
@@ -85,6 +85,7 @@ async def test_the_hosts_own_value_is_shown_beside_and_chosen_until_a_person_dec
         await r.edit({"pinned": False})
         assert await r.current() == "Own@example.com"
         row = await r.pushing.database.fetchrow(f"SELECT email FROM {r.pushing.name('leads')} WHERE id = $1", r.lead_id)
+        assert row is not None
         assert row["email"] == "Own@Example.com", "nothing is written into the host"
 
 

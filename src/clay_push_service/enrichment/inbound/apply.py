@@ -1,7 +1,7 @@
 """Applies stored results: matches each to a lead, appends its values, and confirms its delivery. One transaction for a batch.
 
 The worker applies, a second after the request at most: the request only stores, so a burst of callbacks costs one INSERT each,
-and a result that is stored is applied whatever process dies in between.
+and a result that is stored is applied even if a process dies in between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import select_rows
 from clay_push_service.deliveries import confirm
 from clay_push_service.deliveries.confirm import NamedDelivery
 from clay_push_service.deliveries.suppression import is_erased
@@ -135,7 +136,7 @@ async def _erased(connection: AsyncConnection, org_id: UUID, lead_ids: set[UUID]
         return set()
     ids = bindparam("lead_ids", sorted(lead_ids), type_=ARRAY(Uuid()))
     lead = select(func.unnest(ids).label("id")).subquery("lead")
-    return set((await connection.execute(select(lead.c.id).where(is_erased(lead.c.id, org_id)))).scalars())
+    return set(await select_rows(connection, select(lead.c.id).where(is_erased(lead.c.id, org_id)), UUID))
 
 
 def _values(matched: _Matched) -> list[NewValue]:

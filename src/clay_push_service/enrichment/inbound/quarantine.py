@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
@@ -16,7 +14,7 @@ from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.apply import apply_results
 from clay_push_service.enrichment.inbound.body import parse_body
 from clay_push_service.enrichment.inbound.read_result import ReadResult, read_result
-from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
+from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultRow, ResultState, Waiting
 from clay_push_service.enrichment.inbound.schemas import ResultPage, ResultView
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
@@ -55,7 +53,7 @@ async def list_results(
         [key] = cursor.decode(after, 1)
         before = cursor.serial(key)
     values = {"org_id": org_id, "state": state, "before": before, "limit": limit + 1}
-    rows = (await connection.execute(results.READ, values)).all()
+    rows = await results.READ.rows(connection, values)
     names = FieldNames(await read_custom_fields(connection, org_id))
     page = rows[:limit]
     return ResultPage(
@@ -72,7 +70,7 @@ async def apply_one(
     Raises 404 `result_not_found`, 409 `result_applied` or `result_not_applicable`.
     """
     await store.lock(connection, org_id)
-    row = (await connection.execute(results.TAKE_ONE, {"org_id": org_id, "id": result_id})).one_or_none()
+    row = await results.TAKE_ONE.one_or_none(connection, {"org_id": org_id, "id": result_id})
     if row is None:
         raise NotFoundError("Your organization has no result with this id.", code="result_not_found")
     if row.state in {ResultState.APPLIED, ResultState.NOTHING_NEW}:
@@ -90,7 +88,7 @@ async def apply_one(
 
 async def read_one(connection: AsyncConnection, box: SecretBox, org_id: UUID, result_id: UUID) -> ResultView:
     """A result that exists."""
-    row = (await connection.execute(results.READ_ONE, {"org_id": org_id, "id": result_id})).one()
+    row = await results.READ_ONE.one(connection, {"org_id": org_id, "id": result_id})
     names = FieldNames(await read_custom_fields(connection, org_id))
     return _view(row, _content(box, org_id, row.id, row.sealed_body, names, row.received_at))
 
@@ -107,7 +105,7 @@ def _content(
     return read_result(parse_body(body.encode()), names, at)
 
 
-def _view(row: Row[Any], content: ReadResult | None) -> ResultView:
+def _view(row: ResultRow, content: ReadResult | None) -> ResultView:
     cause = None if row.cause is None else ResultCause(row.cause)
     return ResultView(
         id=row.id,

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Connection, Statement
@@ -76,7 +75,30 @@ class Waiting(NamedTuple):
     sealed_body: bytes
 
 
-ORGANIZATIONS = Statement("SELECT DISTINCT org_id FROM clay.inbound_results WHERE state = 'stored'")
+class Locked(NamedTuple):
+    """A result in any state, locked until the transaction ends."""
+
+    id: UUID
+    received_at: datetime
+    sealed_body: bytes | None
+    state: str
+
+
+class ResultRow(NamedTuple):
+    id: UUID
+    seq: int
+    received_at: datetime
+    last_seen_at: datetime
+    seen_count: int
+    sealed_body: bytes | None
+    state: str
+    cause: str | None
+    delivery_id: UUID | None
+    lead_id: UUID | None
+    applied_at: datetime | None
+
+
+ORGANIZATIONS = Statement("SELECT DISTINCT org_id FROM clay.inbound_results WHERE state = 'stored'", UUID)
 TAKE = Statement(
     """
 SELECT id, received_at, sealed_body FROM clay.inbound_results
@@ -85,11 +107,14 @@ WHERE org_id = :org_id AND state = 'stored' ORDER BY seq LIMIT :rows FOR UPDATE 
     Waiting,
 )
 # Not SKIP LOCKED: a request waits for the worker.
-TAKE_ONE = text("""
+TAKE_ONE = Statement(
+    """
 SELECT id, received_at, sealed_body, state FROM clay.inbound_results WHERE org_id = :org_id AND id = :id FOR UPDATE
-""")
+""",
+    Locked,
+)
 # `refused` results keep no body: nothing can be applied from it.
-FINISH = text("""
+FINISH = Statement("""
 UPDATE clay.inbound_results AS result
 SET state = done.state, cause = done.cause, delivery_id = done.delivery_id, lead_id = done.lead_id,
     applied_at = CASE WHEN done.state IN ('applied', 'nothing_new') THEN now() END,
@@ -101,34 +126,37 @@ WHERE result.org_id = :org_id AND result.id = done.id AND result.state IN ('stor
 COLUMNS = (
     """id, seq, received_at, last_seen_at, seen_count, sealed_body, state, cause, delivery_id, lead_id, applied_at"""
 )
-READ = text(f"""
+READ = Statement(
+    f"""
 SELECT {COLUMNS} FROM clay.inbound_results
 WHERE org_id = :org_id AND (CAST(:state AS text) IS NULL OR state = :state) AND (CAST(:before AS bigint) IS NULL OR seq < :before)
 ORDER BY seq DESC LIMIT :limit
-""")
-READ_ONE = text(f"SELECT {COLUMNS} FROM clay.inbound_results WHERE org_id = :org_id AND id = :id")
+""",
+    ResultRow,
+)
+READ_ONE = Statement(f"SELECT {COLUMNS} FROM clay.inbound_results WHERE org_id = :org_id AND id = :id", ResultRow)
 # Bodies of results that wait to be applied are never emptied.
-EMPTY_OLD = text("""
+EMPTY_OLD = Statement("""
 UPDATE clay.inbound_results AS result SET sealed_body = NULL
 FROM (SELECT id, org_id FROM clay.inbound_results
       WHERE received_at < now() - :days * interval '1 day' AND sealed_body IS NOT NULL AND state <> 'stored'
       ORDER BY received_at LIMIT :rows FOR UPDATE SKIP LOCKED) AS old
 WHERE result.org_id = old.org_id AND result.id = old.id
 """)
-DELETE_OLD = text("""
+DELETE_OLD = Statement("""
 DELETE FROM clay.inbound_results AS result
 USING (SELECT id, org_id FROM clay.inbound_results
        WHERE received_at < now() - :days * interval '1 day' AND state <> 'stored'
        ORDER BY received_at LIMIT :rows FOR UPDATE SKIP LOCKED) AS old
 WHERE result.org_id = old.org_id AND result.id = old.id
 """)
-DELETE_OF_LEADS = text("""
+DELETE_OF_LEADS = Statement("""
 DELETE FROM clay.inbound_results WHERE org_id = :org_id
   AND (lead_id = ANY(CAST(:lead_ids AS uuid[])) OR delivery_id IN (
       SELECT id FROM clay.clay_push_log WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[]))))
 """)
 # Another lead's result, or one in quarantine, can name the person. Results that wait to be applied are checked then.
-EMPTY_ALL = text("""
+EMPTY_ALL = Statement("""
 UPDATE clay.inbound_results SET sealed_body = NULL WHERE org_id = :org_id AND sealed_body IS NOT NULL AND state <> 'stored'
 """)
 RESULT_BODY_DAYS = 30
@@ -168,7 +196,7 @@ async def store(
 
 async def organizations_waiting(connection: Connection) -> list[UUID]:
     """The organizations with results that are not applied."""
-    return [org_id for (org_id,) in await ORGANIZATIONS.rows(connection, {})]
+    return list(await ORGANIZATIONS.rows(connection))
 
 
 async def take(connection: Connection, org_id: UUID, rows: int) -> Sequence[Waiting]:
@@ -185,18 +213,18 @@ async def finish(connection: AsyncConnection, org_id: UUID, finished: Sequence[F
         "delivery_ids": [each.delivery_id for each in finished],
         "lead_ids": [each.lead_id for each in finished],
     }
-    await connection.execute(FINISH, values)
+    await FINISH.execute(connection, values)
 
 
 async def empty_old_bodies(connection: AsyncConnection, rows: int) -> int:
     """Empty up to `rows` bodies older than 30 days. Returns their number."""
-    return (await connection.execute(EMPTY_OLD, {"days": RESULT_BODY_DAYS, "rows": rows})).rowcount
+    return await EMPTY_OLD.execute(connection, {"days": RESULT_BODY_DAYS, "rows": rows})
 
 
 async def delete_old_results(connection: AsyncConnection, days: int, rows: int) -> int:
     """Delete up to `rows` results older than `days`, and than their bodies. Returns their number."""
     values = {"days": max(days, RESULT_BODY_DAYS), "rows": rows}
-    return (await connection.execute(DELETE_OLD, values)).rowcount
+    return await DELETE_OLD.execute(connection, values)
 
 
 async def erase_results(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> None:
@@ -204,5 +232,5 @@ async def erase_results(connection: AsyncConnection, org_id: UUID, lead_ids: Seq
 
     Call it before the leads' ids are replaced in the delivery log. The caller holds `values.store.lock`.
     """
-    await connection.execute(DELETE_OF_LEADS, {"org_id": org_id, "lead_ids": list(lead_ids)})
-    await connection.execute(EMPTY_ALL, {"org_id": org_id})
+    await DELETE_OF_LEADS.execute(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
+    await EMPTY_ALL.execute(connection, {"org_id": org_id})

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
@@ -27,23 +26,44 @@ MAX_TOKEN_CHARACTERS = 128
 SLOTS = (1, 2)
 """One for each active token; a unique index over organization and slot enforces the limit."""
 
-CREATE_ENDPOINT = text("""
+
+class ResultsToken(NamedTuple):
+    """A stored token: it holds only the prefix, which identifies the token to people."""
+
+    id: UUID
+    slot: int
+    prefix: str
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+CREATE_ENDPOINT = Statement("""
 INSERT INTO clay.results_endpoints (id, org_id) VALUES (:id, :org_id) ON CONFLICT (org_id) DO NOTHING
 """)
-LOCK_ENDPOINT = text("SELECT id FROM clay.results_endpoints WHERE org_id = :org_id FOR UPDATE")
-ENDPOINT = text("SELECT id FROM clay.results_endpoints WHERE org_id = :org_id")
+LOCK_ENDPOINT = Statement("SELECT id FROM clay.results_endpoints WHERE org_id = :org_id FOR UPDATE", UUID)
+ENDPOINT = Statement("SELECT id FROM clay.results_endpoints WHERE org_id = :org_id", UUID)
 COLUMNS = "id, slot, prefix, created_by, created_at, last_used_at"
-LIST = text(f"""
+LIST = Statement(
+    f"""
 SELECT {COLUMNS} FROM clay.results_tokens WHERE org_id = :org_id AND revoked_at IS NULL ORDER BY created_at, id
-""")
-INSERT = text(f"""
+""",
+    ResultsToken,
+)
+INSERT = Statement(
+    f"""
 INSERT INTO clay.results_tokens (id, org_id, endpoint_id, slot, prefix, token_hash, created_by)
 VALUES (:id, :org_id, :endpoint_id, :slot, :prefix, :token_hash, :created_by) RETURNING {COLUMNS}
-""")
-REVOKE = text("""
+""",
+    ResultsToken,
+)
+REVOKE = Statement(
+    """
 UPDATE clay.results_tokens SET revoked_at = now()
 WHERE org_id = :org_id AND id = :id AND revoked_at IS NULL RETURNING prefix
-""")
+""",
+    str,
+)
 
 
 class _Active(NamedTuple):
@@ -73,15 +93,6 @@ _NO_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class ResultsToken:
-    id: UUID
-    prefix: str
-    created_by: str
-    created_at: datetime
-    last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class NewToken:
     plain: str
     """The token itself; show it once."""
@@ -104,21 +115,19 @@ class Sender:
 
 
 async def read_endpoint(connection: AsyncConnection, org_id: UUID) -> UUID | None:
-    found: UUID | None = (await connection.execute(ENDPOINT, {"org_id": org_id})).scalar_one_or_none()
-    return found
+    return await ENDPOINT.one_or_none(connection, {"org_id": org_id})
 
 
 async def list_tokens(connection: AsyncConnection, org_id: UUID) -> list[ResultsToken]:
     """The active tokens, oldest first."""
-    rows = await connection.execute(LIST, {"org_id": org_id})
-    return [ResultsToken(row.id, row.prefix, row.created_by, row.created_at, row.last_used_at) for row in rows]
+    return list(await LIST.rows(connection, {"org_id": org_id}))
 
 
 async def create_token(connection: AsyncConnection, org_id: UUID, actor: str) -> NewToken:
     """Raises 409 `too_many_tokens` if two are active."""
-    await connection.execute(CREATE_ENDPOINT, {"id": uuid4(), "org_id": org_id})
-    endpoint_id: UUID = (await connection.execute(LOCK_ENDPOINT, {"org_id": org_id})).scalar_one()
-    used = {row.slot for row in await connection.execute(LIST, {"org_id": org_id})}
+    await CREATE_ENDPOINT.execute(connection, {"id": uuid4(), "org_id": org_id})
+    endpoint_id = await LOCK_ENDPOINT.one(connection, {"org_id": org_id})
+    used = {row.slot for row in await LIST.rows(connection, {"org_id": org_id})}
     slot = next((each for each in SLOTS if each not in used), None)
     if slot is None:
         raise ConflictError(
@@ -131,20 +140,19 @@ async def create_token(connection: AsyncConnection, org_id: UUID, actor: str) ->
         "id": uuid4(), "org_id": org_id, "endpoint_id": endpoint_id, "slot": slot, "prefix": prefix,
         "token_hash": _hash(plain), "created_by": actor,
     }  # fmt: skip
-    row = (await connection.execute(INSERT, values)).one()
+    token = await INSERT.one(connection, values)
     await audit(connection, org_id, actor, "results_token.created", {"prefix": prefix})
-    token = ResultsToken(row.id, row.prefix, row.created_by, row.created_at, row.last_used_at)
     return NewToken(plain, endpoint_id, token)
 
 
 async def revoke_token(connection: AsyncConnection, org_id: UUID, token_id: UUID, actor: str) -> None:
     """Raises 404 `results_token_not_found`."""
-    row = (await connection.execute(REVOKE, {"org_id": org_id, "id": token_id})).one_or_none()
-    if row is None:
+    prefix = await REVOKE.one_or_none(connection, {"org_id": org_id, "id": token_id})
+    if prefix is None:
         raise NotFoundError(
             "Your organization has no active results token with this id.", code="results_token_not_found"
         )
-    await audit(connection, org_id, actor, "results_token.revoked", {"prefix": row.prefix})
+    await audit(connection, org_id, actor, "results_token.revoked", {"prefix": prefix})
 
 
 async def find_sender(connection: Connection, endpoint_id: UUID | None, tokens: Sequence[str]) -> Sender | None:
@@ -165,7 +173,7 @@ async def find_sender(connection: Connection, endpoint_id: UUID | None, tokens: 
 async def note_use(connection: Connection, sender: Sender) -> None:
     """Record the use, at most once a minute."""
     if sender.use_is_news:
-        await USED.rows(connection, {"org_id": sender.org_id, "id": sender.token_id})
+        await USED.execute(connection, {"org_id": sender.org_id, "id": sender.token_id})
 
 
 def _hash(plain: str) -> bytes:

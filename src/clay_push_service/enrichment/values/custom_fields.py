@@ -1,17 +1,23 @@
 """Reads and writes the list of custom fields that an organization takes from results."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
+from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.values.fields import CUSTOM_NAME, MAX_CUSTOM, FieldNames, fold
 from clay_push_service.errors import InvalidError
 
-READ = text("SELECT names FROM clay.custom_fields WHERE org_id = :org_id")
-WRITE = text("""
+
+class _Names(NamedTuple):
+    names: Sequence[str]
+
+
+READ = Statement("SELECT names FROM clay.custom_fields WHERE org_id = :org_id", _Names)
+WRITE = Statement("""
 INSERT INTO clay.custom_fields (org_id, names, updated_by) VALUES (:org_id, CAST(:names AS text[]), :actor)
 ON CONFLICT (org_id) DO UPDATE SET names = excluded.names, updated_by = excluded.updated_by, updated_at = now()
 """)
@@ -19,7 +25,8 @@ ON CONFLICT (org_id) DO UPDATE SET names = excluded.names, updated_by = excluded
 
 async def read_custom_fields(connection: AsyncConnection, org_id: UUID) -> list[str]:
     """The names, without the prefix `custom.`."""
-    return list((await connection.execute(READ, {"org_id": org_id})).scalar_one_or_none() or ())
+    row = await READ.one_or_none(connection, {"org_id": org_id})
+    return [] if row is None else list(row.names)
 
 
 async def write_custom_fields(connection: AsyncConnection, org_id: UUID, actor: str, names: Sequence[str]) -> list[str]:
@@ -31,7 +38,7 @@ async def write_custom_fields(connection: AsyncConnection, org_id: UUID, actor: 
         problems.append(f"An organization can have at most {MAX_CUSTOM} custom fields.")
     if problems:
         raise InvalidError(problems[0], errors=[{"field": "names", "message": each} for each in problems])
-    await connection.execute(WRITE, {"org_id": org_id, "names": list(names), "actor": actor})
+    await WRITE.execute(connection, {"org_id": org_id, "names": list(names), "actor": actor})
     await audit(connection, org_id, actor, "custom_fields.changed", {"names": list(names)})
     return list(names)
 

@@ -40,7 +40,7 @@ async def edit_lead_field(
     lead_id: LeadId, field: FieldName, body: FieldEdit, caller: Enricher, connection: Transaction, host: HostCache,
     clock: Clock,
 ) -> LeadEnrichment:  # fmt: skip
-    """Any member, or a key with scope `enrich`. A pinned value stays whatever results arrive. NexusLeads' own value is not changed."""
+    """Any member, or a key with scope `enrich`. A pinned value stays until the pin is removed. NexusLeads' own value is not changed."""
     tables = await host.tables(connection)
     now = clock.now()
     await edit_field(connection, tables, caller.org_id, caller.actor, lead_id, field, body.edit(), now)

@@ -72,6 +72,3 @@ class FieldNames:
         """The field of a key such as `email_confidence`, for the suffix `confidence`."""
         folded, ending = fold(key), fold(suffix)
         return self._by_name.get(folded.removesuffix(ending)) if folded.endswith(ending) else None
-
-    def knows(self, field: str) -> bool:
-        return field in self._by_name.values()

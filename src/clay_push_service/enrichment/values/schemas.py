@@ -34,7 +34,7 @@ class SearchState(StrEnum):
 
     FOUND = "found"
     NOT_FOUND = "not_found"
-    NOT_ASKED = "not_asked"
+    NOT_SEARCHED = "not_searched"
 
 
 class ValueView(BaseModel):
@@ -56,7 +56,7 @@ class ValueView(BaseModel):
 class FieldView(BaseModel):
     field: str = Field(description="The field.", examples=["email"])
     state: SearchState = Field(
-        description="`found`: Clay found a value; `not_found`: Clay looked for it in vain; `not_asked`: no result named it."
+        description="`found`: Clay found a value; `not_found`: Clay looked for it in vain; `not_searched`: no result named it."
     )
     current: ValueView | None = Field(description="The chosen value; null: there is none.")
     chosen_because: Reason | None = Field(description="Which rule chose it.")
@@ -87,11 +87,11 @@ class FieldEdit(BaseModel):
         None, description="A value to enter. Null withdraws the value that a person entered before."
     )
     pinned: bool | None = Field(
-        None, description="True: keep this value whatever results arrive. False: remove the pin.", examples=[True]
+        None, description="True: keep this value until the pin is removed. False: remove the pin.", examples=[True]
     )
 
     @model_validator(mode="after")
-    def _asks_for_one_change(self) -> "FieldEdit":
+    def _is_one_change(self) -> "FieldEdit":
         given = self.model_fields_set
         if self.value_id is not None and ("value" in given or self.pinned is False):
             raise ValueError("send either value_id, which pins it, or value")

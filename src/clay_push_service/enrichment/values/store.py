@@ -9,19 +9,57 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, Source, choose
 from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Basis, Confidence, EmailStatus
 from clay_push_service.enrichment.values.normalise import Normalised, Value
 
-LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('clay_push_values ' || CAST(CAST(:org_id AS uuid) AS text), 0))")
+
+class Added(NamedTuple):
+    """A value that was new."""
+
+    id: UUID
+    result_id: UUID | None
+
+
+class Current(NamedTuple):
+    """The value chosen for a field."""
+
+    lead_id: UUID
+    field: str
+    value_id: UUID
+    pinned_by: str | None
+    pinned_at: datetime | None
+    chosen_because: str
+
+
+class _Row(NamedTuple):
+    id: UUID
+    lead_id: UUID
+    field: str
+    value: str | None
+    value_key: str | None
+    source: str
+    provider: str | None
+    email_status: str | None
+    confidence: int | None
+    confidence_basis: str
+    observed_at: datetime
+    received_at: datetime
+    created_by: str | None
+
+
+LOCK = Statement(
+    "SELECT pg_advisory_xact_lock(hashtextextended('clay_push_values ' || CAST(CAST(:org_id AS uuid) AS text), 0))"
+)
 # One effect of a result: a value of the same result and field exists already when a result is applied again.
-ADD = text("""
+ADD = Statement(
+    """
 INSERT INTO clay.enriched_values (org_id, lead_id, field, value, value_key, source, provider, email_status, confidence,
                                   confidence_basis, observed_at, received_at, result_id, created_by)
 SELECT :org_id, new.lead_id, new.field, CAST(new.value AS jsonb), new.value_key, new.source, new.provider, new.email_status,
@@ -35,19 +73,27 @@ FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:fields AS text[]), CAST(:values AS 
 ORDER BY new.number
 ON CONFLICT (org_id, result_id, field) WHERE result_id IS NOT NULL DO NOTHING
 RETURNING id, result_id
-""")
-COLUMNS = """value.id, value.seq, value.lead_id, value.field, value.value, value.value_key, value.source, value.provider,
+""",
+    Added,
+)
+COLUMNS = """value.id, value.lead_id, value.field, CAST(value.value AS text) AS value, value.value_key, value.source, value.provider,
        value.email_status, value.confidence, value.confidence_basis, value.observed_at, value.received_at, value.created_by"""
-READ = text(f"""
+READ = Statement(
+    f"""
 SELECT {COLUMNS} FROM clay.enriched_values AS value
 WHERE value.org_id = :org_id AND value.lead_id = ANY(CAST(:lead_ids AS uuid[]))
 ORDER BY value.lead_id, value.field, value.seq
-""")
-READ_CURRENT = text("""
+""",
+    _Row,
+)
+READ_CURRENT = Statement(
+    """
 SELECT lead_id, field, value_id, pinned_by, pinned_at, chosen_because FROM clay.enriched_current
 WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_ids AS uuid[]))
-""")
-CHOOSE = text("""
+""",
+    Current,
+)
+CHOOSE = Statement("""
 INSERT INTO clay.enriched_current AS current (org_id, lead_id, field, value_id, chosen_because)
 SELECT :org_id, chosen.lead_id, chosen.field, chosen.value_id, chosen.because
 FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:fields AS text[]), CAST(:value_ids AS uuid[]), CAST(:because AS text[]))
@@ -56,18 +102,18 @@ ON CONFLICT (org_id, lead_id, field) DO UPDATE
 SET value_id = excluded.value_id, chosen_because = excluded.chosen_because
 WHERE (current.value_id, current.chosen_because) <> (excluded.value_id, excluded.chosen_because)
 """)
-CHOOSE_NOTHING = text("""
+CHOOSE_NOTHING = Statement("""
 DELETE FROM clay.enriched_current AS current
 USING unnest(CAST(:lead_ids AS uuid[]), CAST(:fields AS text[])) AS gone (lead_id, field)
 WHERE current.org_id = :org_id AND current.lead_id = gone.lead_id AND current.field = gone.field
 """)
-PIN = text("""
+PIN = Statement("""
 INSERT INTO clay.enriched_current (org_id, lead_id, field, value_id, pinned_by, pinned_at, chosen_because)
 VALUES (:org_id, :lead_id, :field, :value_id, :pinned_by, now(), 'pinned')
 ON CONFLICT (org_id, lead_id, field) DO UPDATE
 SET value_id = excluded.value_id, pinned_by = excluded.pinned_by, pinned_at = excluded.pinned_at, chosen_because = 'pinned'
 """)
-UNPIN = text("""
+UNPIN = Statement("""
 UPDATE clay.enriched_current SET pinned_by = NULL, pinned_at = NULL, chosen_because = 'newest'
 WHERE org_id = :org_id AND lead_id = :lead_id AND field = :field AND pinned_by IS NOT NULL
 """)
@@ -93,7 +139,6 @@ class NewValue:
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    seq: int
     lead_id: UUID
     field: str
     value: Value | None
@@ -103,35 +148,17 @@ class StoredValue:
     candidate: Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
-    """The value chosen for a field."""
-
-    value_id: UUID
-    because: str
-    pinned_by: str | None
-    pinned_at: datetime | None
-
-
 async def lock(connection: AsyncConnection, org_id: UUID) -> None:
     """Wait for the other transactions that change values or results of this organization."""
-    await connection.execute(LOCK, {"org_id": org_id})
+    await LOCK.execute(connection, {"org_id": org_id})
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A value that was new."""
-
-    id: UUID
-    result_id: UUID | None
-
-
-async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence[NewValue]) -> list[Added]:
+async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence[NewValue]) -> Sequence[Added]:
     """Append values, without choosing. Returns those that were new; the caller calls `choose_values`."""
     if not values:
         return []
-    rows = await connection.execute(
-        ADD,
+    return await ADD.rows(
+        connection,
         {
             "org_id": org_id,
             "lead_ids": [each.lead_id for each in values],
@@ -149,12 +176,11 @@ async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence
             "authors": [each.created_by for each in values],
         },
     )
-    return [Added(row.id, row.result_id) for row in rows]
 
 
 async def read_values(connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]) -> list[StoredValue]:
     """All values of these leads, by lead and field, oldest first."""
-    rows = await connection.execute(READ, {"org_id": org_id, "lead_ids": list(lead_ids)})
+    rows = await READ.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
     return [_stored(row) for row in rows]
 
 
@@ -162,11 +188,8 @@ async def read_current(
     connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]
 ) -> dict[tuple[UUID, str], Current]:
     """By lead and field."""
-    rows = await connection.execute(READ_CURRENT, {"org_id": org_id, "lead_ids": list(lead_ids)})
-    return {
-        (row.lead_id, row.field): Current(row.value_id, row.chosen_because, row.pinned_by, row.pinned_at)
-        for row in rows
-    }
+    rows = await READ_CURRENT.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
+    return {(row.lead_id, row.field): row for row in rows}
 
 
 async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]) -> None:
@@ -195,10 +218,10 @@ async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Ite
             "value_ids": [each.id for each in chosen.values()],
             "because": [each.reason for each in chosen.values()],
         }
-        await connection.execute(CHOOSE, values)
+        await CHOOSE.execute(connection, values)
     if nothing:
         gone = {"lead_ids": [lead_id for lead_id, _ in nothing], "fields": [field for _, field in nothing]}
-        await connection.execute(CHOOSE_NOTHING, {"org_id": org_id, **gone})
+        await CHOOSE_NOTHING.execute(connection, {"org_id": org_id, **gone})
 
 
 async def pin(
@@ -206,21 +229,22 @@ async def pin(
 ) -> None:
     """The caller has checked that the value belongs to this field of this lead."""
     values = {"org_id": org_id, "lead_id": lead_id, "field": field, "value_id": value_id, "pinned_by": pinned_by}
-    await connection.execute(PIN, values)
+    await PIN.execute(connection, values)
 
 
 async def unpin(connection: AsyncConnection, org_id: UUID, lead_id: UUID, field: str) -> bool:
     """Remove the pin; the caller chooses again. Returns whether there was one."""
     values = {"org_id": org_id, "lead_id": lead_id, "field": field}
-    return (await connection.execute(UNPIN, values)).rowcount > 0
+    return await UNPIN.execute(connection, values) > 0
 
 
-def _stored(row: Row[Any]) -> StoredValue:
-    value = tuple(row.value) if isinstance(row.value, list) else row.value
+def _stored(row: _Row) -> StoredValue:
+    parsed = None if row.value is None else json.loads(row.value)
+    value = tuple(parsed) if isinstance(parsed, list) else parsed
     candidate = Candidate(
         row.id, Source(row.source), row.value_key, row.observed_at, row.received_at, row.confidence,
         EmailStatus(row.email_status) if row.email_status else None,
     )  # fmt: skip
     return StoredValue(
-        row.seq, row.lead_id, row.field, value, row.provider, Basis(row.confidence_basis), row.created_by, candidate
+        row.lead_id, row.field, value, row.provider, Basis(row.confidence_basis), row.created_by, candidate
     )

@@ -71,7 +71,7 @@ def _field(found: LeadField, now: datetime) -> FieldView:
 
 def _state(search: StoredValue | None) -> SearchState:
     if search is None:
-        return SearchState.NOT_ASKED
+        return SearchState.NOT_SEARCHED
     return SearchState.NOT_FOUND if search.candidate.key is None else SearchState.FOUND
 
 

@@ -47,6 +47,7 @@ class DeliveryRow(NamedTuple):
     attempts: int
     uncertain_attempts: int
     pushed_at: datetime | None
+    confirmed_at: datetime | None
 
 
 READ = Statement(
