@@ -71,7 +71,7 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
         env = command_environment(w.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": ",".join(ring)}
         result = await shell(tmp_path, "secrets", "rotate", env=env)
         assert result.exit_code == 0, result.err
-        assert "2 webhooks stored: 2 re-encrypted" in result.out
+        assert "2 secrets stored: 2 re-encrypted" in result.out
         [act] = await w.fetch("SELECT actor, details FROM clay.audit_log WHERE action = 'secrets.rotated'")
         assert act.actor.startswith("shell")
         assert act.details == {"key_id": new.partition(":")[0], "resealed": 2, "unreadable": 0, "due": 0}

@@ -23,6 +23,9 @@ class Ids:
     scan_id: UUID
     pending_id: UUID
     pending_key_id: UUID
+    token_id: UUID
+    endpoint_id: UUID
+    result_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
@@ -36,6 +39,9 @@ class Ids:
                 self.erasure_id,
                 self.pending_id,
                 self.pending_key_id,
+                self.token_id,
+                self.endpoint_id,
+                self.result_id,
             )
         ]
 
@@ -83,7 +89,7 @@ def _add_enrichment(add: _Add, lead: str, others_lead: str) -> None:
         foreign=[{"kind": "full", "lead_ids": [lead, others_lead]}])  # fmt: skip
 
 
-def routes(own: Ids, other: Ids) -> dict[str, Route]:
+def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one line for each route
     """By operation id, as in openapi.yaml."""
     found: dict[str, Route] = {}
 
@@ -97,17 +103,20 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
         query: str = "",
         foreign: Sequence[Mapping[str, object]] = (),
         foreign_query: str | None = None,
+        documented: str | None = None,
     ) -> None:
         def path(ids: Ids) -> str:
             return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
-                                   pending_id=ids.pending_id, pending_key_id=ids.pending_key_id)  # fmt: skip
+                                   pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
+                                   token_id=ids.token_id, endpoint_id=ids.endpoint_id,
+                                   result_id=ids.result_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
             ways.append(Call(path(other) + query, body))
         if foreign_query is not None:
             ways.append(Call(path(own) + foreign_query, body))
-        found[name] = Route(method, template, scope, Call(path(own) + query, body), ways)
+        found[name] = Route(method, documented or template, scope, Call(path(own) + query, body), ways)
 
     lead, others_lead = str(own.lead_id), str(other.lead_id)
     project, others_project = str(own.project_id), str(other.project_id)
@@ -145,6 +154,18 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:
     add("set_auto_export", "PUT", rule, Scope.CONFIG, body={"enabled": True})
     add("preview_auto_export", "GET", f"{rule}/preview", Scope.READ)
     add("run_auto_export", "POST", f"{rule}/run", Scope.PUSH, body={"source_job_id": str(other.scan_id)})
+    add("get_lead_enrichment", "GET", "/api/clay/leads/{lead_id}/enrichment", Scope.READ)
+    add("edit_lead_field", "PUT", "/api/clay/leads/{lead_id}/enrichment/email", Scope.ENRICH, body={"value": "a@example.com"},
+        documented="/api/clay/leads/{lead_id}/enrichment/{field}")  # fmt: skip
+    add("get_custom_fields", "GET", "/api/clay/enrichment/custom-fields", Scope.READ)
+    add("set_custom_fields", "PUT", "/api/clay/enrichment/custom-fields", Scope.CONFIG, body={"names": ["stage"]})
+    add("list_results_tokens", "GET", "/api/clay/results-tokens", Scope.CONFIG)
+    add("create_results_token", "POST", "/api/clay/results-tokens", Scope.CONFIG)
+    add("revoke_results_token", "DELETE", "/api/clay/results-tokens/{token_id}", Scope.CONFIG)
+    add("list_inbound_results", "GET", "/api/clay/results", Scope.RESULTS)
+    add("apply_result", "POST", "/api/clay/results/{result_id}/apply", Scope.RESULTS)
+    # The secret is a header of its own: tests/enrichment/inbound/test_receive.py.
+    add("receive_result", "POST", "/api/clay/results/{endpoint_id}", None, body={})
     add("frontend_status", "GET", "/api/integrations/status", Scope.READ)
     add("frontend_config", "GET", "/api/integrations/clay/config", Scope.READ)
     add("frontend_save_config", "PUT", "/api/integrations/clay/config", Scope.CONFIG, body={"webhook_url": WEBHOOK})
@@ -188,5 +209,12 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     path = f"/api/clay/projects/{project_id}/auto-export"
     await call("PUT", path, {"enabled": True})
     run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
+    token = await call("POST", "/api/clay/results-tokens", None)
+    path, view = str(token["path"]), token["view"]
+    assert isinstance(view, dict)
+    sent = {"X-Clay-Push-Token": str(token["token"])}
+    result = await app.call("POST", path, json={"email": f"{owner}@example.com"}, headers=sent)
+    assert result.is_success, result.text
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
-               UUID(str(pending["id"])), UUID(str(pending_key["id"])))  # fmt: skip
+               UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
+               UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])))  # fmt: skip

@@ -1,6 +1,7 @@
 """Runs every kind of event of a webhook and a lead against a service, one after another; each step checks that it happened."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from tests.support.dump import dump
 from tests.support.receiver import OK, Behaviour, Receiver, status
 
 FAILING_ROW = "ALTER TABLE clay.clay_push_log ADD CONSTRAINT no_row_is_good CHECK ({}) NOT VALID"
+FAILING_VALUE = "ALTER TABLE clay.enriched_values ADD CONSTRAINT no_row_is_good CHECK (field <> 'phone') NOT VALID"
 GOOD_ROWS = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT no_row_is_good"
 SWEEP_SECONDS = 30.0
 """Limit for a worker to find a change of the host's settings."""
@@ -51,6 +53,7 @@ class Story:
         self.leads = list(service.lead_ids)
         self.lead: UUID = self.leads.pop(0)
         self.stored: list[str] = []
+        self.results_token = ""
         self.url = service.sandbox.webhook_url(SOURCE)
         self.good = {"webhook_url": self.url, "webhook_token": TOKEN, "rate_limit_ms": 0, "table_name": "Leads"}
 
@@ -58,7 +61,7 @@ class Story:
     def chapters(self) -> Sequence[Callable[[], Awaitable[None]]]:
         return (
             self.configuring, self.sending, self.answering, self.refusing, self.waiting, self.breaking,
-            self.misconfigured, self.asking, self.through_nexusleads, self.enriching,
+            self.misconfigured, self.asking, self.results, self.through_nexusleads, self.enriching,
             self.forgetting,
         )  # fmt: skip
 
@@ -203,6 +206,43 @@ class Story:
             await self.call("GET", f"/api/{path}")
         for path in ("/status", "/metrics", "/healthz", "/readyz"):
             await self.service.api.http.get(path, headers=self.service.api.headers())
+
+    async def results(self) -> None:
+        """Results with the lead's e-mail: stored, repeated, in quarantine, refused; with right, wrong and revoked tokens."""
+        made = await self.call("POST", "/api/clay/results-tokens", status=201)
+        self.results_token = made["token"]
+        spare = await self.call("POST", "/api/clay/results-tokens", status=201)
+        body = {"lead_id": str(self.lead), "email": EMAIL, "job_title": NAME, "row": NAME, "confidence": 90}
+        bodies: list[bytes] = [
+            *(json.dumps(each).encode() for each in (body, body, {"email": EMAIL}, {**body, "lead_id": NAME}, [EMAIL])),
+            b"{" + EMAIL.encode(), b'{"' + EMAIL.encode() + b'": NaN}',
+        ]  # fmt: skip
+        for token in (made["token"], spare["token"], made["token"][:-9]):
+            for content in bodies:
+                for headers in ({"Authorization": f"Bearer {token}"}, {"X-Clay-Push-Token": token}):
+                    await self.service.api.http.post(
+                        made["path"], content=content, headers={"Content-Type": "application/json", **headers}
+                    )
+        await self.service.api.http.post(
+            f"/api/clay/results/{made['token']}", json=body, headers={"X-Clay-Push-Token": made["token"]}
+        )
+        await self.remember()
+        while (await self.call("GET", "/api/clay/results?state=stored"))["results"]:  # noqa: ASYNC110 - a test looks
+            await asyncio.sleep(0.05)
+        unmatched = (await self.call("GET", "/api/clay/results?state=unmatched"))["results"]
+        await self.call("POST", f"/api/clay/results/{unmatched[0]['id']}/apply")
+        path = f"/api/clay/leads/{self.lead}/enrichment"
+        found = {each["field"]: each["current"] for each in (await self.call("GET", path))["fields"]}
+        assert found["job_title"]["value"] == NAME
+        await self.call("PUT", f"{path}/email", {"value": EMAIL, "pinned": True})
+        await self.call("PUT", f"{path}/email", {"value": f"{EMAIL} {EMAIL}"}, status=422)
+        await self.call("PUT", f"{path}/email", {"value_id": EMAIL}, status=422)
+        await self.call("GET", f"{path}/{NAME}", status=404)
+        await self.service.host.connection.execute(FAILING_VALUE)
+        await self.call("PUT", f"{path}/phone", {"value": NAME}, status=500)
+        await self.service.host.connection.execute("ALTER TABLE clay.enriched_values DROP CONSTRAINT no_row_is_good")
+        await self.remember()
+        await self.service.api.http.delete(f"/api/clay/results-tokens/{spare['view']['id']}", headers=self.service.api.headers())
 
     async def through_nexusleads(self) -> None:
         """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""

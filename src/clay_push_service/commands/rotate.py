@@ -21,7 +21,7 @@ def run(settings: Settings) -> int:
     box = SecretBox(settings.encryption_keys)
     resealed, unreadable, after = asyncio.run(_rotate(settings, box))
     typer.echo(
-        f"{after.stored:,} webhooks stored: {resealed:,} re-encrypted with key {box.first_key_id}, "
+        f"{after.stored:,} secrets stored: {resealed:,} re-encrypted with key {box.first_key_id}, "
         f"{after.stored - after.due - resealed:,} used it already, {unreadable:,} cannot be decrypted with this key ring."
     )
     if unreadable:

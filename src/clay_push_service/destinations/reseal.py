@@ -19,6 +19,7 @@ TABLES = {
     "pending_webhooks": ("sealed_url", "sealed_token"),
     "enrichment_settings": ("sealed_api_key",),
     "pending_api_keys": ("sealed_api_key",),
+    "inbound_results": ("sealed_body",),
 }
 """Each has id and org_id, and seals these columns for the row's id."""
 # SKIP LOCKED: never waiting while holding locks prevents deadlocks; the next run seals what was skipped.

@@ -5,7 +5,10 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
+from clay_push_service.destinations.reseal import reseal
+from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.enrichment.inbound import apply
 from clay_push_service.enrichment.inbound.read_result import read_result
 from tests.enrichment.results import results
@@ -185,3 +188,15 @@ async def test_nothing_of_a_result_is_stored_in_clear_outside_the_values(databas
         await r.result(email="zorblatt@example.com", foo="zorblatt")
         lines = (await dump(r.pushing.connected.app.database)).splitlines()
         assert {line.partition(":")[0] for line in lines if "zorblatt" in line} == {"enriched_values"}
+
+
+async def test_a_rotation_of_keys_reaches_stored_results(database_url: str) -> None:
+    async with results(database_url) as r:
+        await r.send({"lead_id": str(r.lead_id), "email": "ada@example.com"})
+        app = r.pushing.connected.app
+        new = generate_key()
+        both = SecretBox((SecretStr(new), *app.app.state.settings.encryption_keys))
+        assert (await reseal(app.database, both)).resealed >= 1
+        app.app.state.box = SecretBox((SecretStr(new),))
+        await r.apply()
+        assert await r.states() == [("applied", None)]
