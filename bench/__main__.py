@@ -17,6 +17,7 @@ from bench import (
     fairness,
     host_reads,
     idle_connections,
+    inbound,
     pace,
     rate_comparison,
     retention,
@@ -105,6 +106,11 @@ async def _scaling(server: Server) -> tuple[object, str]:
     return made, scaling.table(made)
 
 
+async def _inbound(server: Server) -> tuple[object, str]:
+    made = await inbound.run(server)
+    return made, inbound.table(made)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "transport": _transport,
     "idle_connections": _idle_connections,
@@ -115,6 +121,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "rate_comparison": _rate_comparison,
     "throttled": _throttled,
     "fairness": _fairness,
+    "inbound": _inbound,
     "retention": _retention,
     "expansion": _expansion,
     "scaling": _scaling,

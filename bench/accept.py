@@ -124,7 +124,7 @@ def _in_a_process(url: str, organization: Organization, pipe: Connection) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _served(at: Stage) -> AsyncIterator[tuple[str, int]]:
+async def served(at: Stage) -> AsyncIterator[tuple[str, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -159,7 +159,7 @@ async def _http(at: Stage, organization: Organization) -> list[Accepted]:
     async def empty() -> None:
         await at.installation.fetch(EMPTY)
 
-    async with _served(at) as (url, pid):
+    async with served(at) as (url, pid):
         headers = {"Authorization": f"Bearer {key.plain}", "X-Org-Id": str(organization.org_id)}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
 

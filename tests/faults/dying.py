@@ -20,6 +20,8 @@ from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.deliveries.results import Result
+from clay_push_service.enrichment.inbound import applier as applier_module
+from clay_push_service.enrichment.inbound import apply as apply_module
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.table_cache import HostTableCache
@@ -107,11 +109,32 @@ def holding_the_lock(_count: After) -> None:
     setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
 
 
+def results_not_committed(count: After) -> None:
+    """Everything of a batch of results is written, and not committed."""
+    apply = apply_module.apply_results
+
+    async def dying(*values: Any) -> Any:
+        finished = await apply(*values)
+        count()
+        return finished
+
+    setattr(applier_module, "apply_results", dying)  # noqa: B010 - it is not exported
+
+
+def results_committed(count: After) -> None:
+    def dying(_finished: Any) -> None:
+        count()
+
+    setattr(applier_module, "count_finished", dying)  # noqa: B010
+
+
 POINTS: dict[str, Callable[[After], None]] = {
     "after_claim": after_claim,
     "marked_sending": marked_sending,
     "answered": answered,
     "recorded": recorded,
+    "results_not_committed": results_not_committed,
+    "results_committed": results_committed,
     "blocked": blocked,
     "holding_the_lock": holding_the_lock,
 }

@@ -1,0 +1,93 @@
+"""Measures 100 results a second for 30 s from Clay's tables: the time to the response, and whether all are stored and applied."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from bench.accept import served
+from bench.stage import Stage, checkpoint, stage, vacuum
+from clay_push_service.demo.postgres import Server
+from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
+
+PER_SECOND, SECONDS, P99_MS = 100, 30, 100.0
+"""The target."""
+LEADS = 1_000
+APPLIED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    results: int
+    refused: int
+    median_ms: float
+    p99_ms: float
+    slowest_ms: float
+    stored: int
+    applied: int
+    applied_after_seconds: float
+    """From the last response until every result was applied."""
+
+    @property
+    def holds(self) -> bool:
+        return self.refused == 0 and self.p99_ms < P99_MS and self.stored == self.applied == self.results
+
+
+async def _send(
+    client: httpx.AsyncClient, token: NewToken, lead_ids: list[str], number: int, times: list[float]
+) -> bool:
+    body = {
+        "lead_id": lead_ids[number % len(lead_ids)], "email": f"lead{number}@example.com", "email_status": "valid",
+        "phone": f"+49301{number:07}", "company_size": number, "job_title": f"Engineer {number}", "provider": "bench",
+    }  # fmt: skip
+    started = time.perf_counter()
+    path = f"/api/clay/results/{token.endpoint_id}"
+    answer = await client.post(path, json=body, headers={"Authorization": f"Bearer {token.plain}"})
+    times.append((time.perf_counter() - started) * 1000)
+    return answer.status_code == 200
+
+
+async def _measure(at: Stage, token: NewToken, lead_ids: list[str], url: str) -> Inbound:
+    times: list[float] = []
+    limits = httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client, asyncio.TaskGroup() as group:
+        began = time.monotonic()
+        tasks = []
+        for number in range(PER_SECOND * SECONDS):
+            await asyncio.sleep(max(began + number / PER_SECOND - time.monotonic(), 0))
+            tasks.append(group.create_task(_send(client, token, lead_ids, number, times)))
+    ended = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(APPLIED_SECONDS):
+            while await at.world.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    [counted] = await at.world.fetch(
+        "SELECT count(*) AS stored, count(*) FILTER (WHERE state = 'applied') AS applied FROM clay.inbound_results"
+    )
+    times.sort()
+    accepted = sum(task.result() for task in tasks)
+    return Inbound(
+        len(times), len(times) - accepted, times[len(times) // 2], times[int(len(times) * 0.99)], times[-1], counted.stored,
+        counted.applied, time.monotonic() - ended,
+    )  # fmt: skip
+
+
+async def run(server: Server) -> Inbound:
+    async with stage(server) as at:
+        [organization] = await at.organizations(1, LEADS)
+        await vacuum(at.url)
+        await checkpoint(server)
+        async with at.world.database.transaction() as connection:
+            token = await create_token(connection, organization.org_id, "bench")
+        async with served(at) as (url, _), at.running(1, 9):
+            return await _measure(at, token, [str(each) for each in organization.lead_ids], url)
+
+
+def table(made: Inbound) -> str:
+    return (
+        f"{made.results:,} results at {PER_SECOND}/s: median {made.median_ms:.1f} ms, p99 {made.p99_ms:.1f} ms (target {P99_MS:.0f}),"
+        f" slowest {made.slowest_ms:.1f} ms; refused {made.refused}, stored {made.stored:,}, applied {made.applied:,}"
+        f" after {made.applied_after_seconds:.1f} s{'' if made.holds else '   MISSED'}"
+    )
