@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 
 import httpx
+from clay_push_service.demo.postgres import Server
 
 from bench.accept import served
 from bench.stage import Stage, checkpoint, stage, vacuum
-from clay_push_service.demo.postgres import Server
 from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
 
 PER_SECOND, SECONDS, P99_MS = 100, 30, 100.0

@@ -133,7 +133,13 @@ async def test_what_one_organization_does_shows_and_changes_nothing_of_another(b
     await both.app.send("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(both.other.lead_id)]})
     await both.app.put(f"/api/clay/projects/{both.own.project_id}/auto-export", "owner", {"enabled": False})
     await both.app.send("POST", f"/api/clay/jobs/{both.own.job_id}/cancel", "owner")
-    for name in ("edit_lead_field", "set_custom_fields", "apply_result", "create_results_token", "revoke_results_token"):
+    for name in (
+        "edit_lead_field",
+        "set_custom_fields",
+        "apply_result",
+        "create_results_token",
+        "revoke_results_token",
+    ):
         route = both.routes[name]
         changed = await both.app.send(route.method, route.own.path, "owner", both.own.org_id, route.own.body)
         assert changed.is_success, (name, changed.text)

@@ -12,19 +12,19 @@ import httpx
 
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.enrichment.inbound.applier import ResultApplier
-from tests.support.pushing import Pushing, pushing
+from tests.harness.api import Api, run_api_with_leads
 from tests.support.receiver import Receiver
 
 
 @dataclass
 class Results:
-    pushing: Pushing
+    api: Api
     path: str
     token: str
 
     @property
     def lead_id(self) -> UUID:
-        return self.pushing.lead_ids[0]
+        return self.api.lead_ids[0]
 
     async def post(
         self,
@@ -39,7 +39,7 @@ class Results:
         sent = {"Content-Type": content_type} | (
             {"Authorization": f"Bearer {self.token}"} if headers is None else dict(headers)
         )
-        return await self.pushing.connected.app.http.post(path or self.path, content=content, headers=sent)
+        return await self.api.http.post(path or self.path, content=content, headers=sent)
 
     async def send(self, body: object) -> Any:
         answer = await self.post(body)
@@ -47,7 +47,7 @@ class Results:
         return answer.json()
 
     async def apply(self) -> int:
-        app = self.pushing.connected.app
+        app = self.api
         applier = ResultApplier(app.database, app.app.state.host, app.app.state.box)
         return await applier.run_pass()
 
@@ -58,7 +58,7 @@ class Results:
         return answer
 
     async def lead(self, lead_id: UUID | None = None) -> Any:
-        return await self.pushing.call("GET", f"/api/clay/leads/{lead_id or self.lead_id}/enrichment")
+        return await self.api.call("GET", f"/api/clay/leads/{lead_id or self.lead_id}/enrichment")
 
     async def field(self, name: str = "email") -> Any:
         return next(each for each in (await self.lead())["fields"] if each["field"] == name)
@@ -68,17 +68,17 @@ class Results:
         return None if found is None else found["value"]
 
     async def edit(self, body: object, name: str = "email", **expected: Any) -> Any:
-        return await self.pushing.call("PUT", f"/api/clay/leads/{self.lead_id}/enrichment/{name}", body, **expected)
+        return await self.api.call("PUT", f"/api/clay/leads/{self.lead_id}/enrichment/{name}", body, **expected)
 
     async def states(self) -> list[tuple[str, str | None]]:
-        rows = await self.pushing.database.fetch("SELECT state, cause FROM clay.inbound_results ORDER BY seq")
+        rows = await self.api.host.connection.fetch("SELECT state, cause FROM clay.inbound_results ORDER BY seq")
         return [(row["state"], row["cause"]) for row in rows]
 
     async def deliveries(self) -> list[Any]:
-        return list(await self.pushing.database.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq"))
+        return list(await self.api.host.connection.fetch("SELECT * FROM clay.clay_push_log ORDER BY seq"))
 
     async def verify(self) -> None:
-        async with self.pushing.connected.app.owner.transaction() as connection:
+        async with self.api.owner.transaction() as connection:
             assert await verify(connection, timedelta(0)) == []
 
 
@@ -86,6 +86,6 @@ class Results:
 async def results(
     database_url: str, *, leads: int = 2, clay: Receiver | None = None, **settings: Any
 ) -> AsyncIterator[Results]:
-    async with pushing(database_url, leads=leads, clay=clay, **settings) as made:
+    async with run_api_with_leads(database_url, leads=leads, receiver=clay, **settings) as made:
         token = await made.call("POST", "/api/clay/results-tokens", status=201)
         yield Results(made, token["path"], token["token"])

@@ -71,10 +71,10 @@ def a_result(chance: random.Random, lead_id: UUID, at: datetime) -> tuple[dict[s
 
 async def run(r: Results, sequences: int, seed: int) -> None:
     chance = random.Random(seed)
-    project_id = r.pushing.project_id
-    models = {await r.pushing.host.lead(project_id): Model() for _ in range(sequences)}
-    app = r.pushing.connected.app
-    theirs = await r.pushing.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+    project_id = r.api.project_id
+    models = {await r.api.host.lead(project_id): Model() for _ in range(sequences)}
+    app = r.api
+    theirs = await r.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
     foreign = {"X-Clay-Push-Token": theirs["token"]}
     sent: list[dict[str, Any]] = []
     for lead_id, model in models.items():
@@ -96,13 +96,15 @@ async def run(r: Results, sequences: int, seed: int) -> None:
             if answer.status_code == 200 and models[lead_id].pinned is None:
                 models[lead_id].pinned = answer.json()["fields"][0]["current"]["value"].lower()
     await r.apply()
-    rows = await r.pushing.database.fetch(
+    rows = await r.api.host.connection.fetch(
         "SELECT current.lead_id, value.value #>> '{}' AS email FROM clay.enriched_current AS current"
         " JOIN clay.enriched_values AS value ON value.id = current.value_id"
     )
     found = {row["lead_id"]: row["email"].lower() for row in rows}
     assert found == {lead_id: model.current for lead_id, model in models.items() if model.current is not None}
-    counts = await r.pushing.database.fetch("SELECT lead_id, count(*) AS number FROM clay.enriched_values GROUP BY 1")
+    counts = await r.api.host.connection.fetch(
+        "SELECT lead_id, count(*) AS number FROM clay.enriched_values GROUP BY 1"
+    )
     assert {row["lead_id"]: row["number"] for row in counts} == {
         lead_id: len(model.searches) for lead_id, model in models.items()
     }

@@ -16,8 +16,8 @@ import pytest
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.demo.home import port_for
 from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
-from tests.support.supervisor import WORKER, Supervisor, supervising
-from tests.support.world import World, world
+from tests.harness.installation import Installation, install
+from tests.harness.supervisor import WORKER, Supervisor, supervise
 
 WEB = ("clay_push_service.cli", "serve")
 DYING = "tests.faults.dying"
@@ -28,7 +28,7 @@ LEADS = 20
 class Callbacks:
     """Sends results as Clay does, without a retry, and remembers which were acknowledged."""
 
-    world: World
+    installation: Installation
     web: Supervisor
     worker: Supervisor
     token: NewToken
@@ -46,7 +46,7 @@ class Callbacks:
                 await asyncio.sleep(0.05)
 
     async def send(self, client: httpx.AsyncClient, number: int) -> None:
-        body = {"lead_id": str(self.world.lead_ids[number % LEADS]), "industry": f"number {number}"}
+        body = {"lead_id": str(self.installation.lead_ids[number % LEADS]), "industry": f"number {number}"}
         url = f"http://127.0.0.1:{self.port}/api/clay/results/{self.token.endpoint_id}"
         try:
             answer = await client.post(url, json=body, headers={"X-Clay-Push-Token": self.token.plain})
@@ -58,32 +58,32 @@ class Callbacks:
     async def applied(self, seconds: float) -> None:
         """Return when nothing waits to be applied."""
         async with asyncio.timeout(seconds):
-            while await self.world.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
+            while await self.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def account(self) -> None:
-        rows = await self.world.fetch("SELECT value #>> '{}' AS value FROM clay.enriched_values")
+        rows = await self.installation.fetch("SELECT value #>> '{}' AS value FROM clay.enriched_values")
         values = [row.value for row in rows]
         assert set(self.acknowledged) <= set(values), "acknowledged and lost"
         assert len(values) == len(set(values)), "applied twice"
-        states = await self.world.fetch("SELECT DISTINCT state FROM clay.inbound_results")
+        states = await self.installation.fetch("SELECT DISTINCT state FROM clay.inbound_results")
         assert [row.state for row in states] == ["applied"]
-        async with self.world.database.transaction() as connection:
+        async with self.installation.database.transaction() as connection:
             assert await verify(connection, timedelta(seconds=20)) == []
 
 
 @asynccontextmanager
 async def callbacks(database_url: str, directory: Path, **changes: Any) -> AsyncIterator[Callbacks]:
     port = port_for(0)
-    async with world(database_url, leads=LEADS, port=port, log_level="WARNING", sweep_seconds=0.5, **changes) as w:
+    async with install(database_url, leads=LEADS, port=port, log_level="WARNING", sweep_seconds=0.5, **changes) as w:
         async with w.database.transaction() as connection:
             token = await create_token(connection, w.org_id, "user:test")
         async with (
-            supervising(w.settings, directory / "web.log", WEB) as web,
-            supervising(w.settings, directory / "worker.log", WORKER) as worker,
+            supervise(w.settings, directory / "web.log", WEB) as web,
+            supervise(w.settings, directory / "worker.log", WORKER) as worker,
         ):
             web.change(PORT=str(port))
-            await web.keep(1)
+            await web.keep_running(1)
             made = Callbacks(w, web, worker, token, port)
             await made.ready()
             yield made
@@ -101,11 +101,11 @@ async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
         assert c.web.kill()
         c.worker._command = (DYING, point, "0")
         process = await c.worker.start_one()
-        assert await c.worker.end_of(process, 60) == -signal.SIGKILL
-        stored = await c.world.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored'")
+        assert await c.worker.wait_for_exit(process, 60) == -signal.SIGKILL
+        stored = await c.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored'")
         assert bool(stored) == (point == "results_not_committed")
         c.worker._command = WORKER
-        await c.worker.keep(1)
+        await c.worker.keep_running(1)
         await c.applied(60)
         await c.account()
 
@@ -113,7 +113,7 @@ async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
 @pytest.mark.timeout(240)
 async def test_web_and_worker_killed_at_random_lose_no_acknowledged_result(database_url: str, tmp_path: Path) -> None:
     async with callbacks(database_url, tmp_path) as c:
-        await c.worker.keep(1)
+        await c.worker.keep_running(1)
         chance = random.Random(5)
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             for kills in range(4):

@@ -213,7 +213,7 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     path, view = str(token["path"]), token["view"]
     assert isinstance(view, dict)
     sent = {"X-Clay-Push-Token": str(token["token"])}
-    result = await app.call("POST", path, json={"email": f"{owner}@example.com"}, headers=sent)
+    result = await app.send("POST", path, json={"email": f"{owner}@example.com"}, headers=sent)
     assert result.is_success, result.text
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),

@@ -11,16 +11,16 @@ EMAIL, NAME = "zoe@zorblatt.example", "Zorblatt"
 
 
 async def erase(r: Results, lead_id: UUID) -> None:
-    await r.pushing.call("POST", "/api/clay/erasures", {"lead_ids": [str(lead_id)]}, status=201)
+    await r.api.call("POST", "/api/clay/erasures", {"lead_ids": [str(lead_id)]}, status=201)
 
 
 async def traces(r: Results, lead_id: UUID) -> list[str]:
-    stored = (await dump(r.pushing.connected.app.database)).casefold()
+    stored = (await dump(r.api.database)).casefold()
     return [each for each in (EMAIL, NAME.casefold(), str(lead_id)) if each in stored]
 
 
 async def bodies(r: Results) -> list[bool]:
-    rows = await r.pushing.database.fetch(
+    rows = await r.api.host.connection.fetch(
         "SELECT sealed_body IS NOT NULL AS kept FROM clay.inbound_results ORDER BY seq"
     )
     return [row["kept"] for row in rows]
@@ -28,7 +28,7 @@ async def bodies(r: Results) -> list[bool]:
 
 async def test_an_erasure_leaves_no_value_no_result_and_no_body_of_the_person(database_url: str) -> None:
     async with results(database_url) as r:
-        await r.pushing.pushed()
+        await r.api.push_and_drain()
         [first, second] = await r.deliveries()
         lead_id = first["contributor_id"]
         await r.send({"delivery_id": str(first["id"]), "email": EMAIL, "job_title": NAME})
@@ -36,7 +36,7 @@ async def test_an_erasure_leaves_no_value_no_result_and_no_body_of_the_person(da
         await r.send({"delivery_id": str(second["id"]), "company_name": NAME})
         await r.send({"email": EMAIL})
         await r.apply()
-        await r.pushing.call("PUT", f"/api/clay/leads/{lead_id}/enrichment/email", {"value": EMAIL, "pinned": True})
+        await r.api.call("PUT", f"/api/clay/leads/{lead_id}/enrichment/email", {"value": EMAIL, "pinned": True})
         late = {"lead_id": str(lead_id), "email": EMAIL}
         await r.send({"delivery_id": str(first["id"]), "email": EMAIL, "row": "late"})
         await erase(r, lead_id)
@@ -47,7 +47,7 @@ async def test_an_erasure_leaves_no_value_no_result_and_no_body_of_the_person(da
             ("applied", None), ("unmatched", "no_id"), ("refused", "erased"), ("refused", "erased"),
         ]  # fmt: skip
         assert True not in await bodies(r)
-        values = await r.pushing.database.fetch("SELECT lead_id FROM clay.enriched_values")
+        values = await r.api.host.connection.fetch("SELECT lead_id FROM clay.enriched_values")
         assert {row["lead_id"] for row in values} == {second["contributor_id"]}
         assert await traces(r, lead_id) == [NAME.casefold()], "the other lead's company, which is that lead's value"
         await erase(r, second["contributor_id"])
@@ -62,17 +62,17 @@ async def test_retention_empties_bodies_after_30_days_and_deletes_replaced_value
         await r.apply()
         await r.send({"lead_id": str(r.lead_id), "industry": "x"})
         for days, kept in ((29, [True, True, True, True]), (31, [False, False, False, True])):
-            await r.pushing.database.execute(
+            await r.api.host.connection.execute(
                 "UPDATE clay.inbound_results SET received_at = now() - $1::interval", timedelta(days)
             )
-            await empty_old_jobs(r.pushing.connected.app.database, 180)
+            await empty_old_jobs(r.api.database, 180)
             assert await bodies(r) == kept, "what is not applied is kept"
         await r.apply()
-        await r.pushing.database.execute("UPDATE clay.inbound_results SET received_at = now() - interval '181 days'")
-        await r.pushing.database.execute("UPDATE clay.enriched_values SET received_at = now() - interval '181 days'")
-        await empty_old_jobs(r.pushing.connected.app.database, 180)
+        await r.api.host.connection.execute("UPDATE clay.inbound_results SET received_at = now() - interval '181 days'")
+        await r.api.host.connection.execute("UPDATE clay.enriched_values SET received_at = now() - interval '181 days'")
+        await empty_old_jobs(r.api.database, 180)
         assert await r.states() == []
-        rows = await r.pushing.database.fetch("SELECT field, value FROM clay.enriched_values ORDER BY seq")
+        rows = await r.api.host.connection.fetch("SELECT field, value FROM clay.enriched_values ORDER BY seq")
         assert [(row["field"], row["value"]) for row in rows] == [
             ("email", '"new@example.com"'),
             ("phone", None),
@@ -87,8 +87,8 @@ async def test_a_withdrawn_edit_does_not_return_when_old_rows_go(database_url: s
         await r.edit({"value": "typed@example.com"})
         await r.edit({"value": None})
         await r.result(email="found@example.com")
-        await r.pushing.database.execute("UPDATE clay.enriched_values SET received_at = now() - interval '400 days'")
-        await empty_old_jobs(r.pushing.connected.app.database, 180)
+        await r.api.host.connection.execute("UPDATE clay.enriched_values SET received_at = now() - interval '400 days'")
+        await empty_old_jobs(r.api.database, 180)
         await r.result(industry="x")
         assert await r.current() == "found@example.com"
         assert (await r.field())["history_count"] == 1

@@ -237,12 +237,14 @@ class Story:
         await self.call("PUT", f"{path}/email", {"value": EMAIL, "pinned": True})
         await self.call("PUT", f"{path}/email", {"value": f"{EMAIL} {EMAIL}"}, status=422)
         await self.call("PUT", f"{path}/email", {"value_id": EMAIL}, status=422)
-        await self.call("GET", f"{path}/{NAME}", status=404)
+        await self.call("PUT", f"{path}/{NAME}", {"value": NAME}, status=404)
         await self.service.host.connection.execute(FAILING_VALUE)
         await self.call("PUT", f"{path}/phone", {"value": NAME}, status=500)
         await self.service.host.connection.execute("ALTER TABLE clay.enriched_values DROP CONSTRAINT no_row_is_good")
         await self.remember()
-        await self.service.api.http.delete(f"/api/clay/results-tokens/{spare['view']['id']}", headers=self.service.api.headers())
+        await self.service.api.http.delete(
+            f"/api/clay/results-tokens/{spare['view']['id']}", headers=self.service.api.headers()
+        )
 
     async def through_nexusleads(self) -> None:
         """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""

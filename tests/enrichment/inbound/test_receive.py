@@ -8,7 +8,7 @@ import pytest
 
 from clay_push_service.enrichment.inbound.body import MAX_BYTES
 from tests.enrichment.results import results
-from tests.support.app import OTHER_WEBHOOK
+from tests.harness.api import OTHER_WEBHOOK
 
 
 async def test_a_result_is_stored_before_the_response_and_says_what_was_recognised(database_url: str) -> None:
@@ -29,7 +29,7 @@ async def test_a_result_is_stored_before_the_response_and_says_what_was_recognis
         assert found["message"] == "Received 1 value: email."
         assert found["warnings"] == ["company_size: This is not a number or a range of employees."]
         assert "ada" not in answer.text, "the answer names fields, not values"
-        [row] = await r.pushing.database.fetch("SELECT sealed_body FROM clay.inbound_results")
+        [row] = await r.api.host.connection.fetch("SELECT sealed_body FROM clay.inbound_results")
         assert b"ada" not in row["sealed_body"]
         assert await r.apply() == 1
         assert await r.states() == [("applied", None)]
@@ -48,10 +48,10 @@ async def test_both_headers_are_accepted(database_url: str) -> None:
 
 async def test_every_wrong_token_and_unknown_endpoint_gets_the_same_answer(database_url: str) -> None:
     async with results(database_url) as r:
-        other = await r.pushing.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
-        revoked = await r.pushing.call("POST", "/api/clay/results-tokens", status=201)
+        other = await r.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+        revoked = await r.api.call("POST", "/api/clay/results-tokens", status=201)
         path = f"/api/clay/results-tokens/{revoked['view']['id']}"
-        await r.pushing.connected.app.call("DELETE", path, "owner")
+        await r.api.send("DELETE", path, "owner")
         answers = []
         for headers, place in (
             ({}, None), ({"Authorization": "Bearer"}, None), ({"Authorization": f"Basic {r.token}"}, None),
@@ -107,30 +107,30 @@ async def test_a_body_that_arrives_again_is_one_result(database_url: str) -> Non
             await r.apply()
         assert await r.states() == [("applied", None)]
         assert (await r.field())["history_count"] == 1
-        [row] = await r.pushing.database.fetch("SELECT seen_count FROM clay.inbound_results")
+        [row] = await r.api.host.connection.fetch("SELECT seen_count FROM clay.inbound_results")
         assert row["seen_count"] == 4
 
 
 async def test_a_rotation_loses_no_result(database_url: str) -> None:
     async with results(database_url) as r:
-        new = await r.pushing.call("POST", "/api/clay/results-tokens", status=201)
+        new = await r.api.call("POST", "/api/clay/results-tokens", status=201)
         assert new["path"] == r.path, "the endpoint stays"
-        third = await r.pushing.call("POST", "/api/clay/results-tokens", status=409)
+        third = await r.api.call("POST", "/api/clay/results-tokens", status=409)
         assert third["code"] == "too_many_tokens"
         body = {"lead_id": str(r.lead_id)}
         for token in (r.token, new["token"]):
             assert (await r.post(body, {"X-Clay-Push-Token": token})).status_code == 200
-        listed = await r.pushing.call("GET", "/api/clay/results-tokens")
+        listed = await r.api.call("GET", "/api/clay/results-tokens")
         assert [each["last_used_at"] is not None for each in listed["tokens"]] == [True, True]
         assert r.token not in json.dumps(listed)
         old = listed["tokens"][0]["id"]
-        revoked = await r.pushing.connected.app.call("DELETE", f"/api/clay/results-tokens/{old}", "owner")
+        revoked = await r.api.send("DELETE", f"/api/clay/results-tokens/{old}", "owner")
         assert revoked.status_code == 204
         assert (await r.post(body, {"X-Clay-Push-Token": r.token})).status_code == 401
         assert (await r.post(body, {"X-Clay-Push-Token": new["token"]})).status_code == 200
-        again = await r.pushing.connected.app.call("DELETE", f"/api/clay/results-tokens/{old}", "owner")
+        again = await r.api.send("DELETE", f"/api/clay/results-tokens/{old}", "owner")
         assert again.json()["code"] == "results_token_not_found"
-        assert (await r.pushing.call("POST", "/api/clay/results-tokens", status=201))["path"] == r.path
+        assert (await r.api.call("POST", "/api/clay/results-tokens", status=201))["path"] == r.path
 
 
 async def test_the_organizations_own_limits_do_not_apply(database_url: str) -> None:
@@ -144,7 +144,7 @@ async def test_the_organizations_own_limits_do_not_apply(database_url: str) -> N
 
 async def test_without_encryption_keys_nothing_is_stored_in_clear(database_url: str) -> None:
     async with results(database_url) as r:
-        r.pushing.connected.app.app.state.box = None
+        r.api.app.state.box = None
         answer = await r.post({"lead_id": str(r.lead_id), "email": "ada@example.com"})
         assert (answer.status_code, answer.json()["code"]) == (503, "encryption_keys_missing")
         assert (await r.post({}, {})).status_code == 401

@@ -11,11 +11,11 @@ from tests.support.receiver import Behaviour, Receiver, Reset, status
 
 
 async def pushed(r: Results) -> Any:
-    return await r.pushing.pushed()
+    return await r.api.push_and_drain()
 
 
 async def used(r: Results) -> int:
-    return int((await r.pushing.call("GET", "/api/clay/config"))["quota_used"])
+    return int((await r.api.call("GET", "/api/clay/config"))["quota_used"])
 
 
 async def test_an_unknown_delivery_becomes_a_success_and_is_never_sent_again(database_url: str) -> None:
@@ -27,7 +27,7 @@ async def test_an_unknown_delivery_becomes_a_success_and_is_never_sent_again(dat
         await r.send({"delivery_id": str(first["id"])})
         await r.send({"delivery_id": str(second["id"]), "email": "ada@example.com"})
         await r.apply()
-        job = await r.pushing.job(job["id"])
+        job = await r.api.job(job["id"])
         assert (job["status"], job["success_count"], job["failed_count"], job["unknown_count"]) == (
             "completed",
             2,
@@ -39,11 +39,11 @@ async def test_an_unknown_delivery_becomes_a_success_and_is_never_sent_again(dat
         assert settled["pushed_at"] == settled["confirmed_at"] is not None
         assert await used(r) == before, "the quota counted them when no response came"
         await r.verify()
-        again = await r.pushing.pushed()
+        again = await r.api.push_and_drain()
         assert {each["cause"]: each["count"] for each in again["causes"]} == {"already_in_clay": 2, "maybe_in_clay": 1}
         await r.send({"delivery_id": str(third["id"])})
         await r.apply()
-        assert (await r.pushing.job(job["id"]))["unknown_count"] == 0
+        assert (await r.api.job(job["id"]))["unknown_count"] == 0
         await r.verify()
 
 
@@ -55,7 +55,7 @@ async def test_a_delivery_that_failed_after_a_5xx_is_settled_and_counted(databas
         before = await used(r)
         await r.send({"delivery_id": str(row["id"])})
         await r.apply()
-        job = await r.pushing.job(job["id"])
+        job = await r.api.job(job["id"])
         assert (job["status"], job["success_count"], job["failed_count"]) == ("completed", 1, 0)
         assert await used(r) == before + 1
         await r.verify()
@@ -67,21 +67,21 @@ async def test_a_delivery_that_clay_refused_is_not_settled(database_url: str) ->
         [row] = await r.deliveries()
         await r.send({"delivery_id": str(row["id"]), "email": "ada@example.com"})
         await r.apply()
-        assert (await r.pushing.job(job["id"]))["failed_count"] == 1
+        assert (await r.api.job(job["id"]))["failed_count"] == 1
         assert (await r.deliveries())[0]["confirmed_at"] is None
         await r.verify()
 
 
 async def test_a_delivery_that_waits_for_another_attempt_is_not_sent_again(database_url: str) -> None:
     async with results(database_url, leads=1) as r:
-        job_id = await r.pushing.push()
-        await r.pushing.database.execute("UPDATE clay.clay_push_log SET uncertain_attempts = 1, attempts = 1")
+        job_id = await r.api.queue()
+        await r.api.host.connection.execute("UPDATE clay.clay_push_log SET uncertain_attempts = 1, attempts = 1")
         [row] = await r.deliveries()
         await r.send({"delivery_id": str(row["id"])})
         await r.apply()
-        await r.pushing.drain()
-        assert r.pushing.clay.posts == []
-        job = await r.pushing.job(job_id)
+        await r.api.drain()
+        assert r.api.receiver.posts == []
+        job = await r.api.job(job_id)
         assert (job["status"], job["success_count"]) == ("completed", 1)
         await r.verify()
 
@@ -89,9 +89,9 @@ async def test_a_delivery_that_waits_for_another_attempt_is_not_sent_again(datab
 @pytest.mark.parametrize("settled_by", ["the same pass", "a later pass"])
 async def test_a_result_that_arrives_while_its_delivery_is_in_flight(database_url: str, settled_by: str) -> None:
     async with results(database_url, leads=1) as r:
-        job_id = await r.pushing.push()
+        job_id = await r.api.queue()
         [row] = await r.deliveries()
-        await r.pushing.database.execute(
+        await r.api.host.connection.execute(
             "UPDATE clay.clay_push_log SET state = 'sending', claim_token = gen_random_uuid(), lease_until = now() + interval '1 hour'"
         )
         await r.send({"delivery_id": str(row["id"])})
@@ -99,18 +99,18 @@ async def test_a_result_that_arrives_while_its_delivery_is_in_flight(database_ur
         [row] = await r.deliveries()
         assert (row["state"], row["confirmed_at"] is None) == ("sending", False)
         # As the sweep ends a delivery of a dead worker.
-        await r.pushing.database.execute(
+        await r.api.host.connection.execute(
             "UPDATE clay.clay_push_log SET state = 'done', status = 'failed', cause = 'unknown', uncertain_attempts = 1,"
             " claim_token = NULL, lease_until = NULL, finished_at = now()"
         )
-        await r.pushing.database.execute(
+        await r.api.host.connection.execute(
             "UPDATE clay.push_jobs SET failed_count = 1, unknown_count = 1, status = 'failed', finished_at = now()"
         )
-        await r.pushing.database.execute("UPDATE clay.quota_meters SET used = used + 1")
+        await r.api.host.connection.execute("UPDATE clay.quota_meters SET used = used + 1")
         if settled_by == "the same pass":
             await r.send({"lead_id": str(r.lead_id)})
         await r.apply()
-        job = await r.pushing.job(job_id)
+        job = await r.api.job(job_id)
         assert (job["status"], job["success_count"], job["unknown_count"]) == ("completed", 1, 0)
         await r.verify()
 
@@ -121,8 +121,8 @@ async def test_a_lead_that_was_sent_again_before_the_first_delivery_was_settled_
     behaviours: Iterator[Behaviour] = iter([Reset(), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
     async with results(database_url, leads=1, clay=Receiver(answer=lambda *_: next(behaviours))) as r:
         job = await pushed(r)
-        await r.pushing.call("POST", f"/api/clay/jobs/{job['id']}/retry", {"causes": ["unknown"]})
-        await r.pushing.drain()
+        await r.api.call("POST", f"/api/clay/jobs/{job['id']}/retry", {"causes": ["unknown"]})
+        await r.api.drain()
         [first, second] = await r.deliveries()
         assert (first["cause"], second["status"]) == ("unknown", "success")
         await r.send({"delivery_id": str(first["id"])})

@@ -51,7 +51,7 @@ async def test_values_are_stale_after_six_months(database_url: str) -> None:
     async with results(database_url) as r:
         await r.result(email="ada@example.com")
         for days, stale in ((182, False), (184, True)):
-            await r.pushing.database.execute(
+            await r.api.host.connection.execute(
                 "UPDATE clay.enriched_values SET received_at = now() - $1::interval", timedelta(days)
             )
             lead = await r.lead()
@@ -72,8 +72,9 @@ async def test_an_empty_result_erases_nothing_and_shows_the_search(database_url:
 
 async def test_the_hosts_own_value_is_shown_beside_and_chosen_until_a_person_decides(database_url: str) -> None:
     async with results(database_url) as r:
-        await r.pushing.database.execute(
-            f"UPDATE {r.pushing.name('leads')} SET email = 'Own@Example.com', company = 'Acme' WHERE id = $1", r.lead_id
+        await r.api.host.connection.execute(
+            f"UPDATE {r.api.host.name('leads')} SET email = 'Own@Example.com', company = 'Acme' WHERE id = $1",
+            r.lead_id,
         )
         await r.result(email="ada@example.com", company_name="Acme Inc.")
         field = await r.field()
@@ -84,7 +85,9 @@ async def test_the_hosts_own_value_is_shown_beside_and_chosen_until_a_person_dec
         assert await r.current() == "ada@example.com"
         await r.edit({"pinned": False})
         assert await r.current() == "Own@example.com"
-        row = await r.pushing.database.fetchrow(f"SELECT email FROM {r.pushing.name('leads')} WHERE id = $1", r.lead_id)
+        row = await r.api.host.connection.fetchrow(
+            f"SELECT email FROM {r.api.host.name('leads')} WHERE id = $1", r.lead_id
+        )
         assert row is not None
         assert row["email"] == "Own@Example.com", "nothing is written into the host"
 
@@ -121,7 +124,7 @@ async def test_a_person_enters_pins_and_withdraws_a_value(database_url: str) -> 
         )
         assert await r.edit({"value": ["Go", "AWS"]}, "technologies")
         assert await r.current("technologies") == ["Go", "AWS"]
-        audit = await r.pushing.call("GET", "/api/clay/audit?limit=200")
+        audit = await r.api.call("GET", "/api/clay/audit?limit=200")
         actions = [each["action"] for each in audit["entries"]]
         assert {"enriched_value.entered", "enriched_value.withdrawn"} <= set(actions)
         assert "Typed" not in json.dumps(audit)
@@ -140,7 +143,7 @@ async def test_a_person_enters_pins_and_withdraws_a_value(database_url: str) -> 
 async def test_an_edit_that_makes_no_sense_changes_nothing(database_url: str, body: object, status: int) -> None:
     async with results(database_url) as r:
         await r.edit(body, status=status)
-        assert await r.pushing.database.fetch("SELECT 1 FROM clay.enriched_values") == []
+        assert await r.api.host.connection.fetch("SELECT 1 FROM clay.enriched_values") == []
 
 
 async def test_a_value_of_another_field_or_lead_cannot_be_pinned(database_url: str) -> None:
@@ -151,6 +154,6 @@ async def test_a_value_of_another_field_or_lead_cannot_be_pinned(database_url: s
         assert (await r.edit({"value_id": phone}, "phone", status=404))["code"] == "value_not_found", (
             "nothing was found"
         )
-        other = f"/api/clay/leads/{r.pushing.lead_ids[1]}/enrichment/email"
-        assert (await r.pushing.call("PUT", other, {"value_id": email}, status=404))["code"] == "value_not_found"
+        other = f"/api/clay/leads/{r.api.lead_ids[1]}/enrichment/email"
+        assert (await r.api.call("PUT", other, {"value_id": email}, status=404))["code"] == "value_not_found"
         assert (await r.edit({"value": "x"}, "nope", status=404))["code"] == "field_not_found"
