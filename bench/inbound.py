@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 
 import httpx
-from clay_push_service.demo.postgres import Server
 
 from bench.accept import served
 from bench.stage import Stage, checkpoint, stage, vacuum
 from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
+from clay_push_service.local_database.postgres import Server
 
 PER_SECOND, SECONDS, P99_MS = 100, 30, 100.0
 """The target."""
@@ -61,9 +61,9 @@ async def _measure(at: Stage, token: NewToken, lead_ids: list[str], url: str) ->
     ended = time.monotonic()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(APPLIED_SECONDS):
-            while await at.world.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
+            while await at.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-    [counted] = await at.world.fetch(
+    [counted] = await at.installation.fetch(
         "SELECT count(*) AS stored, count(*) FILTER (WHERE state = 'applied') AS applied FROM clay.inbound_results"
     )
     times.sort()
@@ -79,7 +79,7 @@ async def run(server: Server) -> Inbound:
         [organization] = await at.organizations(1, LEADS)
         await vacuum(at.url)
         await checkpoint(server)
-        async with at.world.database.transaction() as connection:
+        async with at.installation.database.transaction() as connection:
             token = await create_token(connection, organization.org_id, "bench")
         async with served(at) as (url, _), at.running(1, 9):
             return await _measure(at, token, [str(each) for each in organization.lead_ids], url)

@@ -99,12 +99,12 @@ async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
                 await c.send(client, number)
         assert len(c.acknowledged) == 10
         assert c.web.kill()
-        c.worker._command = (DYING, point, "0")
+        c.worker.command = (DYING, point, "0")
         process = await c.worker.start_one()
         assert await c.worker.wait_for_exit(process, 60) == -signal.SIGKILL
         stored = await c.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored'")
         assert bool(stored) == (point == "results_not_committed")
-        c.worker._command = WORKER
+        c.worker.command = WORKER
         await c.worker.keep_running(1)
         await c.applied(60)
         await c.account()

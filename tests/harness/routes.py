@@ -9,6 +9,10 @@ from clay_push_service.callers.caller import Scope
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
 
 ENRICHMENT = "/api/clay/enrichment"
+CHANGES_OF_RESULTS = (
+    "edit_lead_field", "set_custom_fields", "apply_result", "create_results_token", "revoke_results_token",
+)  # fmt: skip
+"""Routes that change results and enriched values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.database.statement import select_rows
 from clay_push_service.deliveries import confirm
 from clay_push_service.deliveries.confirm import NamedDelivery
-from clay_push_service.deliveries.suppression import is_erased
+from clay_push_service.deliveries.eligibility import is_erased
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import parse_body
