@@ -9,10 +9,11 @@ from clay_push_service.errors import ForbiddenError
 from clay_push_service.host.members import Member, Role
 
 ORG, USER = UUID(int=1), UUID(int=2)
+MEMBER = {Scope.READ, Scope.PUSH, Scope.ENRICH, Scope.RESULTS}
 ALLOWED = {
-    Role.MEMBER: {Scope.READ, Scope.PUSH},
-    Role.ADMIN: {Scope.READ, Scope.PUSH, Scope.CONFIG},
-    Role.OWNER: {Scope.READ, Scope.PUSH, Scope.CONFIG, Scope.ERASE},
+    Role.MEMBER: MEMBER,
+    Role.ADMIN: MEMBER | {Scope.CONFIG},
+    Role.OWNER: MEMBER | {Scope.CONFIG, Scope.ERASE},
 }
 
 
