@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0019, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0020, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -483,7 +483,7 @@ CREATE TABLE clay.api_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
-    CONSTRAINT api_keys_scopes CHECK (((scopes <@ ARRAY['push'::text, 'read'::text, 'config'::text, 'erase'::text, 'ops'::text]) AND (cardinality(scopes) > 0)))
+    CONSTRAINT api_keys_scopes CHECK (((scopes <@ ARRAY['push'::text, 'read'::text, 'config'::text, 'erase'::text, 'ops'::text, 'enrich'::text, 'results'::text]) AND (cardinality(scopes) > 0)))
 );
 
 CREATE TABLE clay.attachment (
@@ -573,6 +573,7 @@ CREATE TABLE clay.clay_push_log (
     finished_at timestamp with time zone,
     uncertain_attempts integer DEFAULT 0 NOT NULL,
     destination_id uuid NOT NULL,
+    confirmed_at timestamp with time zone,
     CONSTRAINT clay_push_log_cause CHECK ((((cause IS NOT NULL) = ((status)::text = ANY ((ARRAY['failed'::character varying, 'skipped'::character varying])::text[]))) OR ((status)::text = 'pending'::text))),
     CONSTRAINT clay_push_log_claim CHECK (((state = ANY (ARRAY['claimed'::text, 'sending'::text])) = (claim_token IS NOT NULL))),
     CONSTRAINT clay_push_log_finished CHECK (((finished_at IS NOT NULL) = (state = 'done'::text))),
@@ -586,6 +587,8 @@ COMMENT ON TABLE clay.clay_push_log IS 'Deliveries: one lead of one push job. Th
 
 COMMENT ON COLUMN clay.clay_push_log.uncertain_attempts IS 'Attempts without a response or with a 5xx: Clay may have a row for each. Never decreases';
 
+COMMENT ON COLUMN clay.clay_push_log.confirmed_at IS 'When a result from Clay first named the delivery: its row exists in Clay';
+
 ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME clay.clay_push_log_seq_seq
     START WITH 1
@@ -594,6 +597,16 @@ ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE clay.custom_fields (
+    org_id uuid NOT NULL,
+    names text[] NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT custom_fields_number CHECK ((cardinality(names) <= 50))
+);
+
+COMMENT ON TABLE clay.custom_fields IS 'Names of the custom fields that an organization takes from results';
 
 CREATE TABLE clay.destination_versions (
     id uuid NOT NULL,
@@ -650,6 +663,58 @@ COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that intro
 COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that was declared to feed a new Clay table';
 
 COMMENT ON COLUMN clay.destinations.is_default IS 'The destination of pushes that name none';
+
+CREATE TABLE clay.enriched_current (
+    org_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    field text NOT NULL,
+    value_id uuid NOT NULL,
+    pinned_by text,
+    pinned_at timestamp with time zone,
+    chosen_because text NOT NULL,
+    CONSTRAINT enriched_current_because CHECK ((chosen_because = ANY (ARRAY['pinned'::text, 'edited'::text, 'newest'::text, 'more_confident'::text]))),
+    CONSTRAINT enriched_current_pinned CHECK ((((pinned_by IS NULL) = (pinned_at IS NULL)) AND ((pinned_by IS NOT NULL) = (chosen_because = 'pinned'::text))))
+);
+
+COMMENT ON TABLE clay.enriched_current IS 'The value chosen for each field of a lead. A value of the host itself precedes it, unless pinned or edited';
+
+CREATE TABLE clay.enriched_values (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    seq bigint NOT NULL,
+    org_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    field text NOT NULL,
+    value jsonb,
+    value_key text,
+    source text NOT NULL,
+    provider text,
+    email_status text,
+    confidence smallint,
+    confidence_basis text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    result_id uuid,
+    created_by text,
+    CONSTRAINT enriched_values_basis CHECK (((confidence_basis = ANY (ARRAY['reported'::text, 'derived'::text, 'none'::text])) AND ((confidence IS NULL) = (confidence_basis = 'none'::text)))),
+    CONSTRAINT enriched_values_confidence CHECK (((confidence >= 0) AND (confidence <= 100))),
+    CONSTRAINT enriched_values_email_status CHECK ((email_status = ANY (ARRAY['valid'::text, 'catch_all'::text, 'role'::text, 'unknown'::text, 'invalid'::text]))),
+    CONSTRAINT enriched_values_key CHECK (((value IS NULL) = (value_key IS NULL))),
+    CONSTRAINT enriched_values_person CHECK (((created_by IS NOT NULL) = (source = 'person'::text))),
+    CONSTRAINT enriched_values_source CHECK ((source = ANY (ARRAY['routine'::text, 'table'::text, 'person'::text])))
+);
+
+COMMENT ON TABLE clay.enriched_values IS 'Every value that was found for a field of a lead, and every search that found nothing; append-only';
+
+COMMENT ON COLUMN clay.enriched_values.value IS 'A text or a list of texts; null: looked for and not found, or an edit withdrawn by a person';
+
+ALTER TABLE clay.enriched_values ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.enriched_values_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE clay.enrichment_routines (
     id uuid NOT NULL,
@@ -768,6 +833,41 @@ CREATE TABLE clay.idempotency_keys (
     response jsonb CONSTRAINT idempotency_keys_answer_not_null NOT NULL,
     location text,
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE clay.inbound_results (
+    id uuid NOT NULL,
+    seq bigint NOT NULL,
+    org_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_count integer DEFAULT 1 NOT NULL,
+    sealed_body bytea,
+    state text DEFAULT 'stored'::text NOT NULL,
+    cause text,
+    delivery_id uuid,
+    lead_id uuid,
+    applied_at timestamp with time zone,
+    CONSTRAINT inbound_results_applied CHECK (((applied_at IS NOT NULL) = (state = ANY (ARRAY['applied'::text, 'nothing_new'::text])))),
+    CONSTRAINT inbound_results_body CHECK (((state <> 'stored'::text) OR (sealed_body IS NOT NULL))),
+    CONSTRAINT inbound_results_cause CHECK (((cause IS NOT NULL) = (state = ANY (ARRAY['unmatched'::text, 'refused'::text])))),
+    CONSTRAINT inbound_results_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text, 'nothing_new'::text, 'unmatched'::text, 'refused'::text])))
+);
+
+COMMENT ON TABLE clay.inbound_results IS 'What Clay''s tables sent back, stored before it is acknowledged; applied by the worker';
+
+COMMENT ON COLUMN clay.inbound_results.id IS 'Made of organization, endpoint and body: the same body is one result however often it arrives';
+
+COMMENT ON COLUMN clay.inbound_results.sealed_body IS 'Encrypted, bound to the id of this row; emptied after 30 days or by an erasure';
+
+ALTER TABLE clay.inbound_results ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.inbound_results_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE clay.inbox (
@@ -960,6 +1060,30 @@ COMMENT ON TABLE clay.quota_meters IS 'Lifetime submissions of a webhook: one ro
 
 COMMENT ON COLUMN clay.quota_meters.url_fingerprint IS 'A hash of organization and URL; null until a meter of a release before 0010 is used again';
 
+CREATE TABLE clay.results_endpoints (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE clay.results_endpoints IS 'The public path to which an organization''s Clay tables send results. The id is no secret';
+
+CREATE TABLE clay.results_tokens (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    slot smallint NOT NULL,
+    prefix text NOT NULL,
+    token_hash bytea NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT results_tokens_slot CHECK ((slot = ANY (ARRAY[1, 2])))
+);
+
+COMMENT ON TABLE clay.results_tokens IS 'Secrets of the results endpoint, as hashes. At most two are active, so that one can be replaced';
+
 CREATE TABLE clay.workers (
     id uuid NOT NULL,
     hostname text NOT NULL,
@@ -1030,6 +1154,9 @@ ALTER TABLE ONLY clay.auto_export_runs
 ALTER TABLE ONLY clay.clay_push_log
     ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.custom_fields
+    ADD CONSTRAINT custom_fields_pk PRIMARY KEY (org_id);
+
 ALTER TABLE ONLY clay.destination_versions
     ADD CONSTRAINT destination_versions_destination_key UNIQUE (id, destination_id, org_id);
 
@@ -1041,6 +1168,12 @@ ALTER TABLE ONLY clay.destination_versions
 
 ALTER TABLE ONLY clay.destinations
     ADD CONSTRAINT destinations_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.enriched_current
+    ADD CONSTRAINT enriched_current_pk PRIMARY KEY (org_id, lead_id, field);
+
+ALTER TABLE ONLY clay.enriched_values
+    ADD CONSTRAINT enriched_values_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.enrichment_routines
     ADD CONSTRAINT enrichment_routines_one_per_kind UNIQUE (org_id, kind);
@@ -1071,6 +1204,9 @@ ALTER TABLE ONLY clay.finished_scans
 
 ALTER TABLE ONLY clay.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pk PRIMARY KEY (org_id, key);
+
+ALTER TABLE ONLY clay.inbound_results
+    ADD CONSTRAINT inbound_results_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.inbox
     ADD CONSTRAINT inbox_host_job UNIQUE (host_job_id);
@@ -1120,6 +1256,18 @@ ALTER TABLE ONLY clay.quota_meters
 ALTER TABLE ONLY clay.quota_meters
     ADD CONSTRAINT quota_meters_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.results_endpoints
+    ADD CONSTRAINT results_endpoints_one_per_organization UNIQUE (org_id);
+
+ALTER TABLE ONLY clay.results_endpoints
+    ADD CONSTRAINT results_endpoints_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.results_tokens
+    ADD CONSTRAINT results_tokens_hash UNIQUE (token_hash);
+
+ALTER TABLE ONLY clay.results_tokens
+    ADD CONSTRAINT results_tokens_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.workers
     ADD CONSTRAINT workers_pk PRIMARY KEY (id);
 
@@ -1140,7 +1288,17 @@ CREATE INDEX clay_push_log_leases ON clay.clay_push_log USING btree (lease_until
 
 CREATE UNIQUE INDEX clay_push_log_one_live ON clay.clay_push_log USING btree (org_id, destination_id, contributor_id) WHERE (state <> 'done'::text);
 
+CREATE INDEX clay_push_log_unsettled ON clay.clay_push_log USING btree (org_id, id) WHERE ((confirmed_at IS NOT NULL) AND ((status)::text <> 'success'::text));
+
 CREATE UNIQUE INDEX destinations_one_default ON clay.destinations USING btree (org_id) WHERE is_default;
+
+CREATE INDEX enriched_current_by_value ON clay.enriched_current USING btree (value_id, org_id);
+
+CREATE INDEX enriched_values_by_age ON clay.enriched_values USING btree (received_at);
+
+CREATE INDEX enriched_values_of_lead ON clay.enriched_values USING btree (org_id, lead_id, field, seq);
+
+CREATE UNIQUE INDEX enriched_values_one_effect ON clay.enriched_values USING btree (org_id, result_id, field) WHERE (result_id IS NOT NULL);
 
 CREATE INDEX finished_scans_of_project ON clay.finished_scans USING btree (project_id, finished_at);
 
@@ -1151,6 +1309,14 @@ CREATE INDEX idempotency_keys_by_age ON clay.idempotency_keys USING btree (creat
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON clay.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::clay.procrastinate_job_status));
 
 CREATE INDEX idx_procrastinate_workers_last_heartbeat ON clay.procrastinate_workers USING btree (last_heartbeat);
+
+CREATE INDEX inbound_results_bodies ON clay.inbound_results USING btree (received_at) WHERE (sealed_body IS NOT NULL);
+
+CREATE INDEX inbound_results_by_age ON clay.inbound_results USING btree (received_at);
+
+CREATE INDEX inbound_results_by_state ON clay.inbound_results USING btree (org_id, state, seq);
+
+CREATE INDEX inbound_results_stored ON clay.inbound_results USING btree (org_id, seq) WHERE (state = 'stored'::text);
 
 CREATE INDEX inbox_unwritten ON clay.inbox USING btree (id) WHERE ((end_status IS NOT NULL) AND (written_at IS NULL));
 
@@ -1185,6 +1351,10 @@ CREATE INDEX push_jobs_live ON clay.push_jobs USING btree (destination_version_i
 CREATE UNIQUE INDEX push_jobs_one_auto_export_per_scan ON clay.push_jobs USING btree (org_id, source_job_id) WHERE ((push_mode = 'auto'::text) AND (source_job_id IS NOT NULL));
 
 CREATE INDEX push_jobs_to_empty ON clay.push_jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (emptied_at IS NULL));
+
+CREATE INDEX results_tokens_of_endpoint ON clay.results_tokens USING btree (endpoint_id, org_id);
+
+CREATE UNIQUE INDEX results_tokens_two_active ON clay.results_tokens USING btree (org_id, slot) WHERE (revoked_at IS NULL);
 
 CREATE INDEX workers_by_age ON clay.workers USING btree (seen_at);
 
@@ -1224,6 +1394,9 @@ ALTER TABLE ONLY clay.destinations
 ALTER TABLE ONLY clay.destinations
     ADD CONSTRAINT destinations_workspace_fk FOREIGN KEY (org_id, workspace_id) REFERENCES clay.workspaces(org_id, id);
 
+ALTER TABLE ONLY clay.enriched_current
+    ADD CONSTRAINT enriched_current_value FOREIGN KEY (value_id, org_id) REFERENCES clay.enriched_values(id, org_id);
+
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_erasure_fk FOREIGN KEY (org_id, erasure_id) REFERENCES clay.erasures(org_id, id);
 
@@ -1244,3 +1417,6 @@ ALTER TABLE ONLY clay.push_jobs
 
 ALTER TABLE ONLY clay.push_jobs
     ADD CONSTRAINT push_jobs_retry_of_fk FOREIGN KEY (org_id, retry_of) REFERENCES clay.push_jobs(org_id, id);
+
+ALTER TABLE ONLY clay.results_tokens
+    ADD CONSTRAINT results_tokens_endpoint FOREIGN KEY (endpoint_id, org_id) REFERENCES clay.results_endpoints(id, org_id);

@@ -223,9 +223,8 @@ class Story:
                     await self.service.api.http.post(
                         made["path"], content=content, headers={"Content-Type": "application/json", **headers}
                     )
-        await self.service.api.http.post(
-            f"/api/clay/results/{made['token']}", json=body, headers={"X-Clay-Push-Token": made["token"]}
-        )
+        by_path = f"/api/clay/results/{made['token']}"
+        await self.service.api.http.post(by_path, json=body, headers={"X-Clay-Push-Token": made["token"]})
         await self.remember()
         while (await self.call("GET", "/api/clay/results?state=stored"))["results"]:  # noqa: ASYNC110 - a test looks
             await asyncio.sleep(0.05)

@@ -27,9 +27,9 @@ from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.destination_settings import endpoints as destination_endpoints
 from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
 from clay_push_service.enrichment.inbound import endpoints as results_endpoints
 from clay_push_service.enrichment.inbound import receive_endpoint
+from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
 from clay_push_service.enrichment.values import endpoints as values_endpoints
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend

@@ -23,8 +23,8 @@ from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.enrichment.inbound.applier import ResultApplier
+from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror

@@ -6,8 +6,8 @@ delivery log concurrently. A run that was interrupted can be repeated.
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 COLUMNS = """
 ALTER TABLE clay.clay_push_log ADD COLUMN IF NOT EXISTS confirmed_at timestamptz;
