@@ -231,8 +231,8 @@ class Story:
         unmatched = (await self.call("GET", "/api/clay/results?state=unmatched"))["results"]
         await self.call("POST", f"/api/clay/results/{unmatched[0]['id']}/apply")
         path = f"/api/clay/leads/{self.lead}/enrichment"
-        found = {each["field"]: each["current"] for each in (await self.call("GET", path))["fields"]}
-        assert found["job_title"]["value"] == NAME
+        found = {each["field"]: each["history"] for each in (await self.call("GET", path))["fields"]}
+        assert [each["value"] for each in found["job_title"]] == [NAME]
         await self.call("PUT", f"{path}/email", {"value": EMAIL, "pinned": True})
         await self.call("PUT", f"{path}/email", {"value": f"{EMAIL} {EMAIL}"}, status=422)
         await self.call("PUT", f"{path}/email", {"value_id": EMAIL}, status=422)
