@@ -127,7 +127,20 @@ def test_no_label_tells_whose_it_is() -> None:
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels <= {"status", "cause", "kind", "result", "end", "state", "reason", "over", "repeated", "method", "route", "le"}
+    assert labels <= {
+        "status",
+        "cause",
+        "kind",
+        "result",
+        "end",
+        "state",
+        "reason",
+        "over",
+        "repeated",
+        "method",
+        "route",
+        "le",
+    }
 
 
 def test_every_alert_of_the_runbooks_exists() -> None:
