@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from bench.accept import served
-from bench.stage import Stage, checkpoint, stage, vacuum
+from bench.stage import Stage, WorkerProcess, checkpoint, stage, vacuum
 from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
 from clay_push_service.local_database.postgres import Server
 
@@ -29,6 +30,10 @@ class Inbound:
     applied: int
     applied_after_seconds: float
     """From the last response until every result was applied."""
+    web_cpu_ms: float
+    worker_cpu_ms: float
+    client_cpu_ms: float
+    """Processor time for one result: independent of what else runs on the machine."""
 
     @property
     def holds(self) -> bool:
@@ -49,7 +54,10 @@ async def _send(
     return answer.status_code == 200
 
 
-async def _measure(at: Stage, token: NewToken, lead_ids: list[str], url: str) -> Inbound:
+async def _measure(
+    at: Stage, token: NewToken, lead_ids: list[str], url: str, web: psutil.Process, worker: WorkerProcess
+) -> Inbound:
+    before = _cpu(web), worker.cpu_seconds(), _cpu(psutil.Process())
     times: list[float] = []
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client, asyncio.TaskGroup() as group:
@@ -66,12 +74,21 @@ async def _measure(at: Stage, token: NewToken, lead_ids: list[str], url: str) ->
     [counted] = await at.installation.fetch(
         "SELECT count(*) AS stored, count(*) FILTER (WHERE state = 'applied') AS applied FROM clay.inbound_results"
     )
+    spent = [
+        (now - then) * 1000 / len(times)
+        for now, then in zip((_cpu(web), worker.cpu_seconds(), _cpu(psutil.Process())), before, strict=True)
+    ]
     times.sort()
     accepted = sum(task.result() for task in tasks)
     return Inbound(
         len(times), len(times) - accepted, times[len(times) // 2], times[int(len(times) * 0.99)], times[-1], counted.stored,
-        counted.applied, time.monotonic() - ended,
+        counted.applied, time.monotonic() - ended, *spent,
     )  # fmt: skip
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def run(server: Server) -> Inbound:
@@ -81,13 +98,15 @@ async def run(server: Server) -> Inbound:
         await checkpoint(server)
         async with at.installation.database.transaction() as connection:
             token = await create_token(connection, organization.org_id, "bench")
-        async with served(at) as (url, _), at.running(1, 9):
-            return await _measure(at, token, [str(each) for each in organization.lead_ids], url)
+        lead_ids = [str(each) for each in organization.lead_ids]
+        async with served(at) as (url, pid), at.running(1, 9) as [worker]:
+            return await _measure(at, token, lead_ids, url, psutil.Process(pid), worker)
 
 
 def table(made: Inbound) -> str:
     return (
         f"{made.results:,} results at {PER_SECOND}/s: median {made.median_ms:.1f} ms, p99 {made.p99_ms:.1f} ms (target {P99_MS:.0f}),"
         f" slowest {made.slowest_ms:.1f} ms; refused {made.refused}, stored {made.stored:,}, applied {made.applied:,}"
-        f" after {made.applied_after_seconds:.1f} s{'' if made.holds else '   MISSED'}"
+        f" after {made.applied_after_seconds:.1f} s; processor ms per result: web {made.web_cpu_ms:.1f}, worker"
+        f" {made.worker_cpu_ms:.1f}, client {made.client_cpu_ms:.1f}{'' if made.holds else '   MISSED'}"
     )

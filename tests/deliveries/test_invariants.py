@@ -22,6 +22,9 @@ DAMAGE: dict[str, tuple[str, ...]] = {
     "claims": (f"{UNCONSTRAINED}claim", f"{UNCONSTRAINED}lease", "UPDATE clay.clay_push_log SET claim_token = id"),
     "causes": (f"{UNCONSTRAINED}cause", "UPDATE clay.clay_push_log SET cause = 'rejected'"),
     "once": ("UPDATE clay.push_jobs SET push_again = false",),
+    "confirmed": (
+        "UPDATE clay.clay_push_log SET confirmed_at = now() - interval '1 day', status = 'failed', cause = 'unknown'",
+    ),
     "quota": ("UPDATE clay.quota_meters SET used = 1",),
     "one_meter": (
         "UPDATE clay.destination_versions SET url_fingerprint = 'x'",
