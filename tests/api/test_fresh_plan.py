@@ -27,7 +27,7 @@ CHANGES = (
 )
 
 
-REPEATED = {"request.repeated", "database.plan_stale"}
+REPEATED = {"request.repeated", "database.plan_stale", "host.detected_again"}
 """The log events of a request, or of one transaction, that runs again with fresh plans."""
 Lines = list[MutableMapping[str, Any]]
 

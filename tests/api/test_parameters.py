@@ -16,8 +16,8 @@ from tests.harness.settings import access_token
 SEGMENT = re.compile(r"\{\w+\}")
 SOME_ID = str(UUID(int=1))
 DESCRIBED = yaml.safe_load(as_yaml())
-IGNORING = ("/healthz", "/readyz", "/metrics", "/api/integrations/")
-"""For load balancers, Prometheus and the host's frontend, which ignore what they do not know."""
+IGNORING = ("/healthz", "/readyz", "/metrics", "/api/integrations/", "/api/clay/results/")
+"""For load balancers, Prometheus, the host's frontend and Clay, which ignore or refuse the request for another reason."""
 
 
 def routes() -> Iterator[tuple[str, str]]:

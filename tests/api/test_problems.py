@@ -15,6 +15,8 @@ from tests.harness.api import Api
 from tests.harness.settings import access_token, make_settings
 
 CONFIG = "/api/clay/config"
+RESULTS = "/api/clay/results/{endpoint_id}"
+"""Clay sends results with a token of its own."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -211,6 +213,9 @@ async def test_openapi_documents_every_problem(app_client: Api) -> None:
             answers = operation["responses"]
             assert {"422", "500", "503"} <= answers.keys(), (method, path)
             assert "application/problem+json" in answers["500"]["content"]
-            if path.startswith("/api/"):
+            if path == RESULTS:
+                assert {"400", "401"} <= answers.keys()
+                assert operation["security"] == [{"results_token": []}, {"results_token_header": []}]
+            elif path.startswith("/api/"):
                 assert {"400", "401", "403"} <= answers.keys(), (method, path)
                 assert operation["security"] == [{"bearer": []}]

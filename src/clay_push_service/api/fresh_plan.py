@@ -1,13 +1,14 @@
-"""Middleware that repeats a request once after a stale cached plan: a migration changed a column.
+"""Middleware that repeats a request once after a migration, `attach` or `detach` changed the objects that it uses.
 
-PostgreSQL rejects a stale plan inside a transaction and rolls it back, so the whole request runs again.
+PostgreSQL rejects a stale plan or a missing object inside a transaction and rolls it back, so the whole request runs again.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clay_push_service import logs
 from clay_push_service.callers.request_state import MAY_REPEAT
-from clay_push_service.database.failures import is_stale_plan
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.failures import is_missing_object, is_stale_plan
 from clay_push_service.host.table_cache import HostTableCache
 
 log = logs.get(__name__)
@@ -47,10 +48,11 @@ class FreshPlanMiddleware:
         try:
             await self._app(first, keep, note)
         except Exception as error:
-            if begun or not is_stale_plan(error) or not first["state"].get(MAY_REPEAT, True):
+            is_outdated = is_stale_plan(error) or is_missing_object(error)
+            if begun or not is_outdated or not first["state"].get(MAY_REPEAT, True):
                 raise
             self._host.invalidate()
-            log.info("request.repeated", reason="a cached plan no longer matches the tables")
+            log.info("request.repeated", **failure(error))
             await self._app(scope, again, send)
         finally:
             # The first pass had its own scope; the outer middleware needs its route for metrics.

@@ -12,7 +12,6 @@ from clay_push_service.callers.caller import Caller, Scope
 from clay_push_service.callers.request_state import Database, Settings, Transaction
 from clay_push_service.database import database as connected_database
 from clay_push_service.database.clock import DatabaseClock
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.host import table_cache
 from clay_push_service.settings import Settings as ServiceSettings
 
@@ -61,7 +60,7 @@ class Authorize:
                     connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
                 )
 
-        caller = await on_fresh_plan(known)
+        caller = await _host(request).on_fresh_tables(known)
         request.state.admitted = caller
         return caller
 
@@ -130,7 +129,7 @@ class AuthorizeDetached(Authorize):
                 async with database.transaction() as connection:
                     return await self._authenticate(connection, request, host, settings, x_org_id)
 
-            caller = await on_fresh_plan(known)
+            caller = await host.on_fresh_tables(known)
         _record_use(caller, database, background)
         return caller
 

@@ -14,8 +14,9 @@ from clay_push_service.commands.actor import shell_actor
 from clay_push_service.commands.lookup import find_organization, find_project
 from clay_push_service.commands.progress import job_bar, print_result
 from clay_push_service.database.database import Database
-from clay_push_service.host.detect import detect
+from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads.filters import LeadFilters
+from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.push_service import PushService, push_message
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
@@ -51,6 +52,7 @@ class _Push:
         self._options = options
         self._console = Console()
         self._database = Database.for_shell(settings.database_url)
+        self._host = HostTableCache(settings.host_schema)
 
     async def run(self) -> int:
         try:
@@ -62,25 +64,32 @@ class _Push:
             await self._database.close()
 
     async def _preview(self) -> int:
-        async with self._database.transaction() as connection:
-            service, body = await self._push_service(connection)
-            preview = await service.preview(body)
+        preview = await self._host.on_fresh_tables(self._read_preview)
         self._print_preview(preview)
         return 1 if preview.blocked else 0
 
-    async def _push(self) -> tuple[UUID, UUID]:
+    async def _read_preview(self) -> Preview:
         async with self._database.transaction() as connection:
             service, body = await self._push_service(connection)
-            [job] = await service.push(body)
+            return await service.preview(body)
+
+    async def _push(self) -> tuple[UUID, UUID]:
+        org_id, job = await self._host.on_fresh_tables(self._accept)
         queued = job.lead_count - job.skipped_count
         message = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else push_message([job])
         self._console.print(Text(f"Push job {job.job_id}: {message}"), soft_wrap=True)
-        return service.actor.org_id, job.job_id
+        return org_id, job.job_id
+
+    async def _accept(self) -> tuple[UUID, AcceptedJob]:
+        async with self._database.transaction() as connection:
+            service, body = await self._push_service(connection)
+            [job] = await service.push(body)
+        return service.actor.org_id, job
 
     async def _push_service(self, connection: AsyncConnection) -> tuple[PushService, PushFilteredBody]:
         """The service and the request body that the API would use."""
         options = self._options
-        tables = await detect(connection, self._settings.host_schema)
+        tables = await self._host.tables(connection)
         org = await find_organization(connection, tables, options.org)
         chosen = await find_project(connection, tables, org, options.project)
         body = PushFilteredBody(

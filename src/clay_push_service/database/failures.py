@@ -29,9 +29,26 @@ STALE_PLAN = (
 )
 
 
+MISSING_OBJECT = (
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
 def is_stale_plan(error: BaseException) -> bool:
     """Return whether a migration made a cached plan stale. The driver has dropped its plans, so one retry succeeds."""
-    return any(isinstance(each, STALE_PLAN) for each in (error, error.__cause__, _cause(error).__cause__))
+    return _is_any_of(error, STALE_PLAN)
+
+
+def is_missing_object(error: BaseException) -> bool:
+    """Return whether a statement names an object that does not exist (any more) or that the role may not use (any more)."""
+    return _is_any_of(error, MISSING_OBJECT)
+
+
+def _is_any_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    return any(isinstance(each, kinds) for each in (error, error.__cause__, _cause(error).__cause__))
 
 
 async def on_fresh_plan(unit: Callable[[], Awaitable[Result]]) -> Result:

@@ -12,7 +12,6 @@ from uuid import UUID
 from clay_push_service import logs, metrics
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destination_settings.host_change import decide
 from clay_push_service.destination_settings.host_sync import SettingsState, read_states, sync_host_settings
 from clay_push_service.host.detect import HostMissingError
@@ -61,7 +60,7 @@ class HostSettingsSweep:
         """Stores the changes of the next organizations. Returns the number of organizations whose change was stored."""
         stored = lacking_keys = 0
         for _ in range(PAGES_PER_PASS):
-            page = await on_fresh_plan(self._read_page)
+            page = await self._host.on_fresh_tables(self._read_page)
             lacking_keys += page.lacking_keys
             for org_id in page.changed:
                 stored += await self._store(org_id)
@@ -102,7 +101,7 @@ class HostSettingsSweep:
     async def _store(self, org_id: UUID) -> bool:
         """Stores one organization's change in its own transaction, so that a failure does not stop the others."""
         try:
-            is_stored = await on_fresh_plan(lambda: self._synchronise(org_id))
+            is_stored = await self._host.on_fresh_tables(lambda: self._synchronise(org_id))
         except Exception as error:  # noqa: BLE001 - the next pass repeats it
             self._host.invalidate()
             self._report_failure(org_id, error)

@@ -11,7 +11,6 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
 from clay_push_service.destination_settings.configure import configure
 from clay_push_service.destination_settings.host_sync import read_host_problem, sync_host_settings
@@ -42,7 +41,7 @@ class DestinationSettings:
     settings: Settings
 
     async def read(self) -> Config:
-        return await on_fresh_plan(self._read)
+        return await self.host.on_fresh_tables(self._read)
 
     async def _read(self) -> Config:
         async with self.database.transaction() as connection:
@@ -111,7 +110,7 @@ class DestinationSettings:
                 tables = await self.host.tables(connection)
                 await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
 
-        await on_fresh_plan(synchronise)
+        await self.host.on_fresh_tables(synchronise)
 
     async def _settle(self, connection: AsyncConnection, pending_id: UUID, action: str) -> None:
         await LOCK.execute(connection, {"org_id": self.actor.org_id})
@@ -122,7 +121,7 @@ class DestinationSettings:
     async def test(self, box: SecretBox, client: ClayClient, clock: DatabaseClock) -> Finding:
         """Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
         await self._synchronise()
-        destination = await on_fresh_plan(lambda: self._tested(box))
+        destination = await self.host.on_fresh_tables(lambda: self._tested(box))
         if destination is None or destination.webhook is None:
             raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
         policy = Policy.of(self.settings)

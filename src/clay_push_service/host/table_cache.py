@@ -10,14 +10,18 @@ from typing import TypeVar
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import logs
 from clay_push_service.database.database import Database
-from clay_push_service.database.failures import STALE_PLAN
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.failures import STALE_PLAN, is_missing_object, is_stale_plan
 from clay_push_service.host.detect import detect
 from clay_push_service.host.tables import HostTables
 
 FRESH_SECONDS = 10.0
 
 Read = TypeVar("Read")
+
+log = logs.get(__name__)
 
 
 class HostTableCache:
@@ -41,6 +45,21 @@ class HostTableCache:
 
     def invalidate(self) -> None:
         self._tables = None
+
+    async def on_fresh_tables(self, unit: Callable[[], Awaitable[Read]]) -> Read:
+        """Run a unit of work (one whole transaction) that reads the host's tables or the function that `attach` creates.
+
+        Repeats it once, with tables that are detected again, if an object is missing: `detach`, `attach` or a migration of
+        NexusLeads may commit between the detection and the use.
+        """
+        try:
+            return await unit()
+        except Exception as error:
+            if not is_stale_plan(error) and not is_missing_object(error):
+                raise
+            self.invalidate()
+            log.info("host.detected_again", **failure(error))
+            return await unit()
 
     async def read(self, database: Database, read: Callable[[asyncpg.Connection, HostTables], Awaitable[Read]]) -> Read:
         """Reads with the driver's own connection; retries once with fresh tables if a name has changed."""

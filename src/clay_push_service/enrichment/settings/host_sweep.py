@@ -7,7 +7,6 @@ from uuid import UUID
 from clay_push_service import logs
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.settings.host_sync import lacks_keys, read_key_states, sync_api_key
 from clay_push_service.host.detect import HostMissingError
@@ -48,7 +47,7 @@ class ApiKeySweep:
         """Stores the changes of the next organizations. Returns the number of organizations whose change was stored."""
         stored = 0
         for _ in range(PAGES_PER_PASS):
-            org_ids, changed = await on_fresh_plan(self._read_page)
+            org_ids, changed = await self._host.on_fresh_tables(self._read_page)
             for org_id in changed:
                 stored += await self._store(org_id)
             self._after = org_ids[-1] if len(org_ids) == PAGE else None
@@ -77,7 +76,7 @@ class ApiKeySweep:
     async def _store(self, org_id: UUID) -> bool:
         """Stores one organization's change in its own transaction, so that a failure does not stop the others."""
         try:
-            is_stored = await on_fresh_plan(lambda: self._synchronise(org_id))
+            is_stored = await self._host.on_fresh_tables(lambda: self._synchronise(org_id))
         except Exception as error:  # noqa: BLE001 - the next pass repeats it
             self._host.invalidate()
             log.warning("enrichment_key.not_stored", org_id=str(org_id), **failure(error))

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.audit import audit
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.settings.credentials import environment_key
 from clay_push_service.enrichment.settings.host_key import KeyDecision, KeyStep
@@ -47,7 +46,7 @@ class EnrichmentSettings:
     box: SecretBox | None
 
     async def read(self) -> EnrichmentConfig:
-        return await on_fresh_plan(self._read)
+        return await self.host.on_fresh_tables(self._read)
 
     async def write(self, update: EnrichmentUpdate) -> EnrichmentConfig:
         """Raises 403 `enterprise_required`, 409 `config_changed`, 422 for what is not valid."""
@@ -99,7 +98,7 @@ class EnrichmentSettings:
             async with self.database.transaction() as connection:
                 await sync_api_key(connection, await self.host.tables(connection), self.actor.org_id, self.box)
 
-        await on_fresh_plan(synchronise)
+        await self.host.on_fresh_tables(synchronise)
 
     async def _read(self) -> EnrichmentConfig:
         org_id = self.actor.org_id
@@ -136,7 +135,7 @@ class EnrichmentSettings:
             async with self.database.transaction() as connection:
                 await require_plan(connection, await self.host.tables(connection), self.actor.org_id, self.settings)
 
-        await on_fresh_plan(require)
+        await self.host.on_fresh_tables(require)
 
 
 async def require_plan(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> None:

@@ -54,7 +54,7 @@ async def run_test(
 ) -> EnrichmentTestResult:
     """Raises 403 `enterprise_required`, 404 `lead_not_found`, 429 `pace_busy`."""
     await service.synchronise()
-    prepared = await on_fresh_plan(lambda: _prepare(service, body))
+    prepared = await service.host.on_fresh_tables(lambda: _prepare(service, body))
     key = prepared.credentials.key
     if key is None:
         report = _without_key(prepared.credentials.cause or ApiCause.NOT_CONFIGURED)
@@ -84,7 +84,7 @@ async def estimate(service: EnrichmentSettings, body: EstimateBody) -> LeadEstim
             await require_leads(connection, tables, service.actor.org_id, body.lead_ids)
             return _price(body.kind, (await read_routines(connection, service.actor.org_id)).get(body.kind))
 
-    price = await on_fresh_plan(read)
+    price = await service.host.on_fresh_tables(read)
     return LeadEstimate.of(body.kind, len(set(body.lead_ids)), price)
 
 

@@ -19,7 +19,6 @@ from clay_push_service.automation.run import RunOutcome
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
-from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.database.statement import Statement, select_one_or_none
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.leads import unknown_leads
@@ -113,7 +112,7 @@ class Inbox:
         """Processes one entry in one transaction, which commits the push, its host row and the entry's end together. False: no entry is due."""
         taken: list[int] = []
         try:
-            return await on_fresh_plan(lambda: self._take(taken))
+            return await self._host.on_fresh_tables(lambda: self._take(taken))
         except Exception as error:
             if not taken:
                 raise
