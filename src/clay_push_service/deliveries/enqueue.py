@@ -22,11 +22,13 @@ from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
+# MATERIALIZED: without statistics of the rows just inserted, PostgreSQL would compute the history once for each delivery.
 SKIP_SENT_MEANWHILE = Statement(f"""
+WITH history AS MATERIALIZED ({SENT_MEANWHILE})
 UPDATE clay.clay_push_log AS delivery
 SET status = 'skipped', state = 'done', cause = history.cause, finished_at = now(),
     error_message = CASE history.cause WHEN 'already_in_clay' THEN :in_clay ELSE :maybe_in_clay END
-FROM ({SENT_MEANWHILE}) AS history
+FROM history
 WHERE delivery.job_id = ANY(CAST(:job_ids AS uuid[])) AND delivery.state = 'waiting'
   AND delivery.contributor_id = history.contributor_id
 """)
