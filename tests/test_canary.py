@@ -93,6 +93,6 @@ async def test_no_secret_and_no_email_is_said_or_stored_anywhere(
         assert sung(answer, words) <= shown, asked
     if postgres.embedded is not None:
         said = [
-            line for line in postgres.embedded._home.log.read_text().splitlines() if "Failing row contains" not in line
+            line for line in postgres.embedded.log_path.read_text().splitlines() if "Failing row contains" not in line
         ]
         assert sung("\n".join(said), words) == set()

@@ -1,11 +1,13 @@
 """A process whose clock is wrong works by the database's clock, and says so. The wrong clock is an argument."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -18,10 +20,11 @@ from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.unsealed import read_destination
-from clay_push_service.worker.worker import Worker
+from clay_push_service.worker.heartbeat import Heartbeat
+from clay_push_service.worker.queue_worker import QueueWorker
 from tests.harness.api import Api, run_api
-from tests.harness.installation import Installation, install_with_drainer
-from tests.harness.settings import access_token, make_local_settings
+from tests.harness.installation import Installation, install, install_with_drainer
+from tests.harness.settings import access_token
 from tests.support.receiver import Receiver, status
 
 HOUR = 3600.0
@@ -143,8 +146,10 @@ async def test_status_names_the_web_process_whose_clock_is_wrong(app: Api, secon
 
 async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_worker(database_url: str) -> None:
     async with run_api(database_url, ops_open=True) as app:
-        worker = Worker(make_local_settings(database_url), DatabaseClock(off_by(HOUR)))
-        await worker._heartbeat.beat()
+        clock = DatabaseClock(off_by(HOUR))
+        async with app.installation.drainer() as drainer:
+            queue_worker = QueueWorker(app.settings, drainer)
+            await Heartbeat(uuid4(), app.database, clock, queue_worker).beat()
         said = (await app.get("/status")).json()
         [seen] = said["workers"]
         assert seen["clock_offset_seconds"] == pytest.approx(HOUR, abs=60)
@@ -161,16 +166,17 @@ async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_w
         await connection.close()
         said = (await app.get("/status")).json()
         assert (said["workers"][0]["clock_offset_seconds"], "clock" in str(said["advice"])) == (None, False)
-        await worker._database.close()
-        await worker._mirror_database.close()
 
 
 async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database_url: str) -> None:
-    worker = Worker(make_local_settings(database_url), DatabaseClock(off_by(HOUR)))
-    assert await worker._queue_worker._database_responds()
-    assert is_now(worker._context.clock.now())
-    await worker._database.close()
-    await worker._mirror_database.close()
+    async with install(database_url, leads=0) as installation, installation.drainer() as drainer:
+        drainer.context.clock = DatabaseClock(off_by(HOUR))
+        running = asyncio.create_task(QueueWorker(installation.settings, drainer).run())
+        while not await installation.fetch("SELECT 1 FROM clay.procrastinate_workers"):  # noqa: ASYNC110 - another connection
+            await asyncio.sleep(0.05)
+        assert is_now(drainer.context.clock.now())
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_a_payload_carries_the_databases_time(database_url: str, seconds: float) -> None:

@@ -123,6 +123,16 @@ class Connector(PsycopgConnector):
             self._fetched()
         return row
 
+    @asynccontextmanager
+    async def listening_connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """A connection outside the pool, with the same session settings."""
+        connection = await psycopg.AsyncConnection.connect(
+            "", autocommit=True, **drivers.psycopg_arguments(self._client)
+        )
+        async with connection:
+            await self._configure(connection)
+            yield connection
+
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """LISTEN on a connection outside the pool; replaces a lost connection. Ends only by cancellation or an error.
 
@@ -130,11 +140,7 @@ class Connector(PsycopgConnector):
         """
         try:
             while True:
-                connection = await psycopg.AsyncConnection.connect(
-                    "", autocommit=True, **drivers.psycopg_arguments(self._client)
-                )
-                async with connection:
-                    await self._configure(connection)
+                async with self.listening_connection() as connection:
                     for channel in channels:
                         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                     await _forward_notifications(connection, on_notification)

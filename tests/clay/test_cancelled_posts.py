@@ -13,6 +13,7 @@ from clay_push_service.clay.response import (
     Responded,
     Response,
 )
+from clay_push_service.clay.response_reader import ResponseReader
 from clay_push_service.clay.webhook_client import Attempt, ClayClient
 from tests.clay.handlers import answering, in_one_packet, stay
 from tests.clay.receivers import ReceiverOf
@@ -29,11 +30,18 @@ BEGUN = {
 }
 
 
-async def until_status_is_read(client: ClayClient) -> None:
-    """A status in the client's hands is no event of its own."""
-    async with asyncio.timeout(60):
-        while not any(each._reader and each._reader.status for each in client.connections._open):  # noqa: ASYNC110 - see above
-            await asyncio.sleep(0)
+@pytest.fixture
+def status_is_read(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Is set when a client has read the status of a response."""
+    event, feed = asyncio.Event(), ResponseReader.feed
+
+    def feed_and_set(self: ResponseReader, data: bytes) -> None:
+        feed(self, data)
+        if self.status is not None:
+            event.set()
+
+    monkeypatch.setattr(ResponseReader, "feed", feed_and_set)
+    return event
 
 
 async def cancelled(client: ClayClient, task: "asyncio.Task[Response]", attempt: Attempt) -> Response:
@@ -46,13 +54,18 @@ async def cancelled(client: ClayClient, task: "asyncio.Task[Response]", attempt:
 
 @pytest.mark.parametrize(("begun", "status"), BEGUN.values(), ids=BEGUN)
 async def test_status_that_was_read_is_the_answer_of_a_cancelled_post(
-    receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, begun: bytes, status: int
+    receiver_of: ReceiverOf,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    status_is_read: asyncio.Event,
+    begun: bytes,
+    status: int,
 ) -> None:
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
     receiver = await receiver_of(answering(begun, in_one_packet, stay))
     client, attempt = sender.client(seconds=60), Attempt()
     task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))
-    await until_status_is_read(client)
+    await asyncio.wait_for(status_is_read.wait(), 60)
     answer = await cancelled(client, task, attempt)
     assert isinstance(answer, Responded)
     assert answer.status == status

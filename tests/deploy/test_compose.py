@@ -11,7 +11,7 @@ from typer.main import get_command
 from clay_push_service import settings
 from clay_push_service.cli import app
 from clay_push_service.commands.serve.command import END_SECONDS
-from clay_push_service.sandbox.__main__ import _parser as sandbox_parser
+from clay_push_service.sandbox.__main__ import make_parser as sandbox_parser
 from tests.harness.settings import JWT_SECRET, KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy"

@@ -1,5 +1,7 @@
 """`clay-push attach` and `detach`: what they say, what they change and what never; and that least rights are enough."""
 
+import contextlib
+
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -40,7 +42,7 @@ async def test_a_dry_run_says_it_all_and_changes_nothing(
         assert await a.host.connection.fetch(CATALOGUE) == before
         assert await a.host.connection.fetch(OURS) == []
         assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
-        command._show(plan, dry_run=True)
+        command.show_plan(plan, dry_run=True)
         said = capsys.readouterr().out
         assert f'GRANT SELECT ("id", "username", "is_active") ON "public"."users" TO "{roles.runtime}"' in said
         assert ("CREATE OR REPLACE TRIGGER clay_guard_mirror" in said) is level.mirrors
@@ -140,7 +142,7 @@ async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
     async with install_attached(database_url, None, leads=3) as a:
         waiting = await a.host_queues(a.installation.lead_ids, mode="selected")
         plan = await a.attach(Level.INBOX, dry_run=True)
-        command._show(plan, dry_run=True)
+        command.show_plan(plan, dry_run=True)
         assert f"1 pushes are already queued by NexusLeads: {waiting}" in capsys.readouterr().out
         await a.attach(Level.INBOX)
         assert await a.status(waiting) == "pending"
@@ -179,10 +181,8 @@ async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_
             await a.host.connection.execute("ALTER TABLE projects ALTER name TYPE text")
         await a.installation.drain_all(a.drainer)
         for _ in range(3):  # the first may find a plan or a name of before
-            try:
+            with contextlib.suppress(SQLAlchemyError):
                 await a.mirror_now()
-            except SQLAlchemyError:
-                a.mirror._invalidate()
         assert await a.status(live) == "completed"
         queued = await a.host_queues(a.installation.lead_ids)
         assert await a.status(queued) == "running"

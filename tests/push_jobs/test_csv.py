@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clay_push_service.push_jobs.accept_header import prefers_csv
-from clay_push_service.push_jobs.queries.deliveries import _lines, escape_cell
+from clay_push_service.push_jobs.queries.deliveries import csv_text, escape_cell
 from tests.harness.api import run_api_with_leads
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -38,13 +38,13 @@ def begins_a_formula(field: str) -> bool:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_no_separator_turns_a_cell_into_a_formula(cell: str) -> None:
-    line = _lines([("id", cell, "end")])
+    line = csv_text([("id", cell, "end")])
     assert [field for field in fields(line) if begins_a_formula(field)] == []
 
 
 @given(st.text(alphabet="=+-@;,|\t\n\r \"'ax\uff1d", max_size=12))
 def test_no_text_becomes_a_formula(cell: str) -> None:
-    assert [field for field in fields(_lines([("id", cell, "end")])) if begins_a_formula(field)] == []
+    assert [field for field in fields(csv_text([("id", cell, "end")])) if begins_a_formula(field)] == []
 
 
 def test_what_is_no_formula_stays_as_it_is() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.sandbox.__main__ import _parser
+from clay_push_service.sandbox.__main__ import make_parser
 from clay_push_service.sandbox.server import DEFAULT_SOURCE, NOT_GIVEN
 from tests.support.sandbox import SandboxProcess
 
@@ -38,7 +38,7 @@ async def test_a_token_called_none_is_no_token(tmp_path: Path) -> None:
 
 
 def test_what_was_not_given_is_not_changed() -> None:
-    given = _parser().parse_args(["--directory", "x"])
+    given = make_parser().parse_args(["--directory", "x"])
     assert (given.token, given.cap) == (NOT_GIVEN, NOT_GIVEN)
 
 
@@ -47,5 +47,5 @@ def test_what_no_header_and_no_meter_can_hold_is_refused(
     arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        _parser().parse_args(["--directory", "x", *arguments])
+        make_parser().parse_args(["--directory", "x", *arguments])
     assert "none" in capsys.readouterr().err

@@ -1,9 +1,10 @@
-"""Part of `make lint`: prints each violation of the style rules in src/, docs/ and tests/ (sizes only), and exits with 1 if there are any."""
+"""Part of `make lint`: prints each violation of the style rules in src/, docs/ and tests/ (sizes and private names), and exits with 1 if there are any."""
 
 import sys
 from collections import Counter
 from pathlib import Path
 
+from tests.style.privates import private_names
 from tests.style.rows import unnamed_rows
 from tests.style.rules import (
     MAX_TEST_LINES,
@@ -43,7 +44,13 @@ def find_violations(files: dict[str, str]) -> list[Violation]:
 
 def main() -> int:
     tests = {path: text for path, text in read_tree(ROOT, "tests").items() if "/generated/" not in path}
-    violations = sorted([*find_violations(read_tree(ROOT, "src", "docs")), *oversized_files(tests, MAX_TEST_LINES)])
+    violations = sorted(
+        [
+            *find_violations(read_tree(ROOT, "src", "docs")),
+            *oversized_files(tests, MAX_TEST_LINES),
+            *private_names(tests),
+        ]
+    )
     for violation in violations:
         sys.stdout.write(f"{violation}\n")
     packages = Counter("/".join(Path(each.path).parts[:3]) for each in violations)

@@ -1,33 +1,35 @@
 """The heartbeat proves that a worker can fetch queue jobs, not only that its process runs."""
 
 import asyncio
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from clay_push_service.database.database import Database
-from clay_push_service.settings import Settings
 from clay_push_service.worker import heartbeat
-from clay_push_service.worker.worker import Worker
+from clay_push_service.worker.queue_worker import QueueWorker
+from tests.harness.installation import Installation, install
 
 FETCH = "clay.procrastinate_fetch_job_v2(character varying[], bigint)"
 
 
 @asynccontextmanager
-async def beating(settings: Settings) -> AsyncIterator[None]:
+async def beating(installation: Installation) -> AsyncIterator[None]:
     """Run a worker's queue and heartbeat only."""
-    worker = Worker(settings)
-    tasks = [asyncio.create_task(worker._queue_worker.run()), asyncio.create_task(worker._heartbeat.run())]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    async with installation.drainer() as drainer:
+        queue_worker = QueueWorker(installation.settings, drainer)
+        beats = heartbeat.Heartbeat(uuid4(), installation.database, drainer.context.clock, queue_worker)
+        tasks = [asyncio.create_task(queue_worker.run()), asyncio.create_task(beats.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> None:
@@ -60,9 +62,7 @@ async def test_a_worker_whose_queue_fails_has_no_heartbeat_until_the_queue_works
     async def is_still() -> bool:
         return not await beats()
 
-    async with beating(
-        Settings(database_url=database_url, encryption_keys=f"1:{b64encode(bytes(range(32))).decode()}")
-    ):
+    async with install(database_url, leads=0) as installation, beating(installation):
         await until(5, beats)
         await asyncio.sleep(2.5)
         assert await beats(), "the queue is polled every second and responds"

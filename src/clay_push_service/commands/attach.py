@@ -29,7 +29,7 @@ def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: boo
     role = parse(settings.database_url).role
     request = AttachRequest(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
     plan = asyncio.run(_attach(settings, request, dry_run=True))
-    _show(plan, dry_run=dry_run)
+    show_plan(plan, dry_run=dry_run)
     if plan.problems:
         return 1
     if not dry_run:
@@ -76,7 +76,7 @@ async def _detach(settings: Settings, *, dry_run: bool) -> None:
             typer.echo(f"  {grant.revoke(tables.schema, role)};")
 
 
-def _show(plan: Plan, *, dry_run: bool) -> None:
+def show_plan(plan: Plan, *, dry_run: bool) -> None:
     schema, role = plan.tables.schema, plan.request.runtime_role
     standing = f"attached at level {plan.attachment.level}" if plan.attachment else "not attached"
     typer.echo(f"NexusLeads ({plan.tables.vintage}) in schema {schema}; {standing}; the service runs as {role}.")

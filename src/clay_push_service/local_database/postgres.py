@@ -53,6 +53,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
         self.data_directory = home.data
+        self.log_path = home.log
         self.admin_url = f"postgresql://postgres:{superuser}@127.0.0.1:{port}/postgres"
         self.url = f"postgresql://{ROLE}:{role}@127.0.0.1:{port}/{ROLE}"
 

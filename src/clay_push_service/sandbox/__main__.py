@@ -17,7 +17,7 @@ MAX_TOKEN_CHARACTERS = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     options = Options(
         sources=given.source or (),
         token=given.token,
@@ -48,7 +48,7 @@ def _print_ready(ready: Ready) -> None:
     sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="clay-push sandbox", description="A stand-in for Clay with Clay's real limits."
     )

@@ -76,12 +76,21 @@ class Mirror:
                 if await self.run_pass() is not None:
                     pause = PASS_SECONDS
             except Exception as error:  # noqa: BLE001 - the database, or a migration of the host's tables
-                self._invalidate()
                 log.warning("mirror.pass_failed", **failure(error))
             await asyncio.sleep(pause)
 
     async def run_pass(self) -> PassResult | None:
-        """Compares everything that may differ, and writes the differences. None: the attachment level does not include the mirror."""
+        """Compares everything that may differ, and writes the differences. None: the attachment level does not include the mirror.
+
+        After an error the next pass detects the host's tables again.
+        """
+        try:
+            return await self._compare_all()
+        except BaseException:
+            self._invalidate()
+            raise
+
+    async def _compare_all(self) -> PassResult | None:
         checks = time.monotonic() - self._checked_at >= CHECK_SECONDS
         async with self._database.transaction() as connection:
             if not await may_write_host_rows(connection, self._host.schema):

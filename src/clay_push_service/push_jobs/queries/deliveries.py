@@ -126,13 +126,13 @@ async def csv_lines(
     database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
 ) -> AsyncIterator[str]:
     """The whole job as CSV, in chunks; no connection is held while a slow client reads."""
-    yield BOM + _lines([COLUMNS])
+    yield BOM + csv_text([COLUMNS])
     after = 0
     while True:
         rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, status, cause))
         if not rows:
             return
-        yield _lines(
+        yield csv_text(
             (row.id, row.contributor_id, row.username, row.full_name, row.status, row.cause, row.error_message,
              row.clay_response_status, row.attempts, row.pushed_at.isoformat() if row.pushed_at else None,
              row.uncertain_attempts, row.confirmed_at.isoformat() if row.confirmed_at else None)
@@ -148,7 +148,7 @@ async def _page(
         return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
 
 
-def _lines(rows: Iterable[Sequence[object]]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
     written = io.StringIO()
     csv.writer(written).writerows([[escape_cell(cell) for cell in row] for row in rows])
     return written.getvalue()
