@@ -25,6 +25,7 @@ from bench import (
     speed,
     throttled,
     transport,
+    workspaces,
 )
 from bench.stage import embedded
 from clay_push_service import migrations
@@ -44,6 +45,11 @@ async def _accept(server: Server) -> tuple[object, str]:
 async def _pace(server: Server) -> tuple[object, str]:
     made = await pace.run(server)
     return made, pace.table(made)
+
+
+async def _workspaces(server: Server) -> tuple[object, str]:
+    made = await workspaces.run(server)
+    return made, workspaces.table(made)
 
 
 async def _speed(server: Server) -> tuple[object, str]:
@@ -117,6 +123,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "host_reads": _host_reads,
     "accept": _accept,
     "speed": _speed,
+    "workspaces": _workspaces,
     "pace": _pace,
     "rate_comparison": _rate_comparison,
     "throttled": _throttled,

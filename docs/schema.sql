@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0020, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0021, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -1034,6 +1034,7 @@ CREATE TABLE clay.push_jobs (
     emptied_at timestamp with time zone,
     page_count integer DEFAULT 0 NOT NULL,
     destination_id uuid NOT NULL,
+    turn_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT push_jobs_counts CHECK (((LEAST(success_count, failed_count, skipped_count, unknown_count) >= 0) AND (unknown_count <= failed_count) AND (((success_count + failed_count) + skipped_count) <= lead_count))),
     CONSTRAINT push_jobs_finished CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))),
     CONSTRAINT push_jobs_mode CHECK ((push_mode = ANY (ARRAY['selected'::text, 'filtered'::text, 'all'::text, 'auto'::text, 'retry'::text]))),
@@ -1045,6 +1046,8 @@ COMMENT ON COLUMN clay.push_jobs.drained_at IS 'When a slice last worked on the 
 COMMENT ON COLUMN clay.push_jobs.emptied_at IS 'When retention emptied the personal columns of its deliveries';
 
 COMMENT ON COLUMN clay.push_jobs.page_count IS 'Leads for which a web page was returned with 2xx: counted as successes, possibly not accepted by a webhook';
+
+COMMENT ON COLUMN clay.push_jobs.turn_at IS 'The last claim of its leads at the pace, at first its creation; the job with the oldest turn is claimed first';
 
 CREATE TABLE clay.quota_meters (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1091,10 +1094,13 @@ CREATE TABLE clay.workers (
     version text NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    clock_offset_seconds double precision
+    clock_offset_seconds double precision,
+    serves_workspaces boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON COLUMN clay.workers.clock_offset_seconds IS 'The worker''s own clock minus the database''s; null: from a release before 0013';
+
+COMMENT ON COLUMN clay.workers.serves_workspaces IS 'False: a worker of a release before 0021, which adopts no workspace';
 
 CREATE TABLE clay.workspaces (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1107,6 +1113,9 @@ CREATE TABLE clay.workspaces (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     recovery_ms double precision,
+    served_by uuid,
+    served_until timestamp with time zone,
+    woken_at timestamp with time zone,
     CONSTRAINT workspaces_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000)))
 );
 
@@ -1123,6 +1132,12 @@ COMMENT ON COLUMN clay.workspaces.throttled_ms IS 'Milliseconds between two lead
 COMMENT ON COLUMN clay.workspaces.throttled_at IS 'When the pause of the last 429 ends';
 
 COMMENT ON COLUMN clay.workspaces.recovery_ms IS 'From then until the rate is back at the refused one; null: a number of POSTs at that rate';
+
+COMMENT ON COLUMN clay.workspaces.served_by IS 'The worker that serves the workspace: it claims and sends the leads of its destinations';
+
+COMMENT ON COLUMN clay.workspaces.served_until IS 'When the lease of served_by ends; another worker may take the workspace then';
+
+COMMENT ON COLUMN clay.workspaces.woken_at IS 'The last wake-up of a push job of the workspace: it is not released before its worker has claimed again';
 
 ALTER TABLE ONLY clay.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_events_id_seq'::regclass);
 
@@ -1288,6 +1303,8 @@ CREATE INDEX clay_push_log_leases ON clay.clay_push_log USING btree (lease_until
 
 CREATE UNIQUE INDEX clay_push_log_one_live ON clay.clay_push_log USING btree (org_id, destination_id, contributor_id) WHERE (state <> 'done'::text);
 
+CREATE INDEX clay_push_log_suspects ON clay.clay_push_log USING btree (job_id, seq) WHERE ((state = 'waiting'::text) AND (lost_claims > 0));
+
 CREATE INDEX clay_push_log_unsettled ON clay.clay_push_log USING btree (org_id, id) WHERE ((confirmed_at IS NOT NULL) AND ((status)::text <> 'success'::text));
 
 CREATE UNIQUE INDEX destinations_one_default ON clay.destinations USING btree (org_id) WHERE is_default;
@@ -1352,6 +1369,8 @@ CREATE UNIQUE INDEX push_jobs_one_auto_export_per_scan ON clay.push_jobs USING b
 
 CREATE INDEX push_jobs_to_empty ON clay.push_jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (emptied_at IS NULL));
 
+CREATE INDEX push_jobs_turns ON clay.push_jobs USING btree (destination_id, turn_at) WHERE (status = 'running'::text);
+
 CREATE INDEX results_tokens_of_endpoint ON clay.results_tokens USING btree (endpoint_id, org_id);
 
 CREATE UNIQUE INDEX results_tokens_two_active ON clay.results_tokens USING btree (org_id, slot) WHERE (revoked_at IS NULL);
@@ -1359,6 +1378,8 @@ CREATE UNIQUE INDEX results_tokens_two_active ON clay.results_tokens USING btree
 CREATE INDEX workers_by_age ON clay.workers USING btree (seen_at);
 
 CREATE UNIQUE INDEX workspaces_one_default ON clay.workspaces USING btree (org_id) WHERE is_default;
+
+CREATE INDEX workspaces_served ON clay.workspaces USING btree (served_by) WHERE (served_by IS NOT NULL);
 
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON clay.audit_log FOR EACH STATEMENT EXECUTE FUNCTION clay.audit_log_is_append_only();
 

@@ -17,8 +17,15 @@ RECORD_SECONDS = Histogram(
     "Time to write one batch of results",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
 )
-PACE_WAITED = Counter("clay_push_pace_waited_seconds_total", "Seconds that slices waited for a slot of the pace")
 SLOTS_LATE = Counter("clay_push_slots_late_total", "Slots of the pace that were missed and reserved again")
+SLOTS_USED = Counter("clay_push_slots_used_total", "Slots of the pace in which a POST was sent")
+SLOTS_MISSED = Counter("clay_push_slots_missed_total", "Reserved slots of the pace in which nothing was sent")
+LATE_SECONDS = Histogram(
+    "clay_push_late_seconds",
+    "Time from a slot of the pace until the first byte of its POST",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1),
+)
+WORKSPACES_SERVED = Gauge("clay_push_workspaces_served", "Paced workspaces that this process serves")
 THROTTLED = Counter("clay_push_throttled_total", "429 responses from Clay")
 CLAIMS_LOST = Counter("clay_push_claims_lost_total", "Results whose claim had expired")
 SLICES = Counter("clay_push_slices_total", "Slices, by how they ended", ["end"])

@@ -39,9 +39,16 @@ FETCH = "procrastinate_fetch_job"
 # than this one count: a push job needs as many as there are workers for it, and no more (a worker that drains it already
 # delays the others by a second, again and again). Up to twice the workers less one, because one may have fetched two.
 # `scheduled_at` is null for "now": with a time, even a past one, the job would wait for the next poll.
+# The first push job of a destination is opened before the hundredth of another one, which may have thousands.
+PRIORITY = f"""(
+    SELECT -count(*)::integer FROM (
+        SELECT 1 FROM {SCHEMA}.push_jobs AS own
+        JOIN {SCHEMA}.push_jobs AS other ON other.destination_version_id = own.destination_version_id
+         AND other.status IN ('pending', 'running') AND other.id <> own.id
+        WHERE own.id = CAST(CAST(:job_id AS text) AS uuid) LIMIT 100) AS others)"""
 WAKE = Statement(f"""
 SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
-    SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb),
+    SELECT ROW(:queue, :task, {PRIORITY}, NULL, NULL, CAST(:args AS jsonb),
                CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
            ::{SCHEMA}.procrastinate_job_to_defer_v1
     FROM generate_series(1, least(CAST(:times AS bigint), greatest(1, (

@@ -29,6 +29,7 @@ from clay_push_service.leads import payload
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_filters
 from clay_push_service.sending import build_payloads as payloads_module
+from clay_push_service.sending import build_turns as turns_module
 from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.result_writer import ResultWriter
 from clay_push_service.states import PushMode
@@ -58,6 +59,7 @@ def after_claim(count: After) -> None:
         raise AssertionError
 
     setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
+    setattr(turns_module, "build_payloads_of_projects", build_payloads)  # noqa: B010 - likewise
 
 
 def marked_sending(count: After) -> None:

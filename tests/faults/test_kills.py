@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
-from clay_push_service.sending.pacing import WINDOW_LEADS
 from clay_push_service.sending.slice import FIRST_BATCH
+from clay_push_service.sending.windows import WINDOW_LEADS
 from tests.harness.databases import TestServer
 from tests.harness.fault_run import FaultRun, faulty, run_with_faults
 

@@ -144,7 +144,7 @@ async def test_a_wake_up_at_the_end_of_a_slice_is_drained_without_delay(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the next slice is queued, its push job must not count as already draining: it would be delayed by a second."""
-    async with install_with_drainer(database_url, leads=3, rate_limit_ms=50) as (w, drainer, _):
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, _):
         accepted = await w.push()
         taken = []
         wake_next_slice = SendingContext.wake_next_slice

@@ -12,8 +12,8 @@ import pytest
 from clay_push_service.clay import connection
 from clay_push_service.deliveries.claim import Claimed, claim, release
 from clay_push_service.destinations.slots import throttle
+from clay_push_service.sending import attempt as attempt_module
 from clay_push_service.sending import drainer as drainer_module
-from clay_push_service.sending import in_flight
 from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.drainer import Drainer
 from tests.harness.installation import Installation, install_with_drainer
@@ -74,7 +74,7 @@ async def test_a_stopping_worker_writes_the_pause_that_a_429_requests(
         await asyncio.sleep(0.5)
         await throttle(*values)
 
-    monkeypatch.setattr(in_flight, "throttle", later)
+    monkeypatch.setattr(attempt_module, "throttle", later)
     clay = Receiver(answer=lambda _number, _body: b"HTTP/1.1 429 No\r\nretry-after: 600\r\n")
     async with begun(database_url, clay, monkeypatch) as (w, drainer, _):
         await until_a_status_is_read(drainer)

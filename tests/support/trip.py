@@ -113,6 +113,9 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
         trip.entries.pop("push_jobs/live/watch.py", None)
     for file in ("sending/result_writer.py", "clay/connection_pool.py", "clay/connection.py"):
         trips["push"].entries.pop(file, None)
+    for file in ("sending/paced_sends.py", "sending/sleep.py", "sending/leases.py", "destinations/serving.py"):
+        for trip in trips.values():
+            trip.entries.pop(file, None)  # the pacer's loop, which serves no workspace here
     return trips
 
 

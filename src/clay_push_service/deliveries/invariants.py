@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import queue
 from clay_push_service.database.statement import Statement
-from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
+from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON, WAITS_FOR_ITS_TURN
 
 SAMPLE = 3
 READ_ONLY = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -110,14 +110,15 @@ CHECKS: Sequence[Check] = (
     Check("leases", "An expired lease is swept.", """
         SELECT id FROM clay.clay_push_log
         WHERE state IN ('claimed', 'sending') AND lease_until < now() - CAST(:patience AS interval)"""),
-    Check("wake_ups", "A push job with due deliveries has a running slice or a wake-up.", f"""
+    Check("wake_ups", "A push job with due deliveries has a running slice, a wake-up, or a worker that serves it.", f"""
         SELECT job.id FROM clay.push_jobs AS job
         WHERE job.status IN ('pending', 'running')
           AND coalesce(job.drained_at, job.created_at) < now() - CAST(:patience AS interval)
           AND EXISTS (SELECT 1 FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting'
                       AND due_at < now() - CAST(:patience AS interval))
           AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo' AND task_name = '{queue.DRAIN}'
-                          AND args ->> 'job_id' = job.id::text)"""),
+                          AND args ->> 'job_id' = job.id::text)
+          AND NOT {WAITS_FOR_ITS_TURN}"""),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.destinations.quota import add_submissions
+from clay_push_service.destinations.read_health import read_health
 from clay_push_service.destinations.state import count_accepted, lock_health, update_health
 from clay_push_service.states import DeliveryState, DeliveryStatus, DestinationState
 
@@ -203,7 +204,15 @@ async def _update_destinations(
         [(version_id, accepted)] = outcomes.items()
         if await count_accepted(connection, version_id, sum(outcome.submissions for outcome in accepted)):
             return closed
-    for stored in await lock_health(connection, outcomes):
+    # Nearly always Clay accepted every lead of an open version without streaks, so that nothing of it changes.
+    unchanged = {
+        stored.id
+        for stored in await read_health(connection, outcomes)
+        if (stored.state, stored.refusals, stored.outages) == (DestinationState.OPEN, 0, 0)
+        and all(outcome.resets_streaks for outcome in outcomes[stored.id])
+    }
+    changing = outcomes.keys() - unchanged
+    for stored in await lock_health(connection, changing) if changing else ():
         before = Health(
             DestinationState(stored.state),
             Streaks(stored.refusals, stored.outages),

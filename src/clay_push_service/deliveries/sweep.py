@@ -77,6 +77,15 @@ RETURNING id, job_id, status
 """,
     _ReturnedDelivery,
 )
+# A worker serves its workspace and claims its leads, or the pace pauses: one wake-up is queued for the end of the pause.
+WAITS_FOR_ITS_TURN = """(job.status = 'running' AND job.cancel_requested_at IS NULL AND EXISTS (
+    SELECT 1 FROM clay.destinations AS destination
+    JOIN clay.workspaces AS workspace
+      ON workspace.org_id = destination.org_id AND workspace.id = destination.workspace_id
+    JOIN clay.destination_versions AS version
+      ON version.org_id = job.org_id AND version.id = job.destination_version_id AND version.state = 'open'
+    WHERE destination.org_id = job.org_id AND destination.id = job.destination_id
+      AND (workspace.served_until > now() OR workspace.next_slot_at > now() + interval '2 seconds')))"""
 IDLE = Statement(
     f"""
 SELECT id FROM clay.push_jobs AS job
@@ -85,6 +94,7 @@ WHERE status IN ('pending', 'running') AND coalesce(drained_at, created_at) < no
   AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs
                   WHERE status = 'todo' AND task_name = '{queue.DRAIN}' AND args ->> 'job_id' = CAST(job.id AS text)
                     AND (scheduled_at IS NULL OR scheduled_at <= now() + :soon * interval '1 second'))
+  AND NOT {WAITS_FOR_ITS_TURN}
 """,
     UUID,
 )

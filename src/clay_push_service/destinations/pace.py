@@ -12,6 +12,10 @@ HORIZON = timedelta(milliseconds=500)
 """How far ahead slots are reserved: longer than a database round trip, and short enough to react to a 429 at once."""
 NEWCOMER_HORIZON = timedelta(seconds=1)
 """The first slot of a push job may lie further ahead, so that jobs that reserve continuously cannot starve it."""
+SERVED_HORIZON = timedelta(milliseconds=800)
+"""The same for a worker that serves the workspace alone: it drops its slots after a 429, so it may reserve several at once."""
+SERVED_EARLIEST = timedelta(milliseconds=120)
+"""An earlier slot would pass while its lead is marked."""
 LEAST_RATE_LIMIT_MS = 100
 """The shortest delay that a public webhook may have: Clay takes 10 requests/s in a workspace (its documentation)."""
 DEFAULT_RATE_LIMIT_MS = 200
@@ -60,13 +64,21 @@ class Reservation:
     """Between two slots."""
 
 
-def reserve(pace: Pace, now: datetime, wanted: int, *, newcomer: bool = False) -> Reservation:
-    """Reserve up to `wanted` of the next slots within the horizon."""
+def reserve(
+    pace: Pace,
+    now: datetime,
+    wanted: int,
+    *,
+    newcomer: bool = False,
+    earliest: timedelta = timedelta(0),
+    within: timedelta = HORIZON,
+) -> Reservation:
+    """Reserve up to `wanted` of the next slots, none before `earliest` from now and none after `within`."""
     interval = pace.interval(now)
-    first = max(pace.next_slot_at, now)
+    first = max(pace.next_slot_at, now + earliest)
     if interval <= timedelta(0) and pace.next_slot_at <= now:
         return Reservation((), timedelta(0), pace.next_slot_at, unpaced=True)
-    horizon = now + (NEWCOMER_HORIZON if newcomer else HORIZON)
+    horizon = now + (NEWCOMER_HORIZON if newcomer else within)
     if first > horizon or wanted < 1:
         return Reservation((), max(first - horizon, timedelta(0)), pace.next_slot_at)
     if interval <= timedelta(0):  # a Retry-After without a pace: one slot at its end; later POSTs are unpaced

@@ -4,15 +4,35 @@ This module owns every statement that changes `clay.workspaces`; none sets `next
 destinations of a workspace share its pace: Clay limits requests per workspace. `SET_RATE` is for settings.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
-from clay_push_service.destinations.pace import NEWCOMER_HORIZON, Pace, Reservation, reserve
+from clay_push_service.destinations.pace import (
+    NEWCOMER_HORIZON,
+    SERVED_EARLIEST,
+    SERVED_HORIZON,
+    Pace,
+    Reservation,
+    reserve,
+)
 
 
 class _LockedPace(NamedTuple):
+    rate_limit_ms: int
+    next_slot_at: datetime
+    throttled_ms: float | None
+    throttled_at: datetime | None
+    recovery_ms: float | None
+    now: datetime
+
+
+class _LockedWorkspace(NamedTuple):
+    org_id: UUID
+    id: UUID
+    woken_at: datetime | None
     rate_limit_ms: int
     next_slot_at: datetime
     throttled_ms: float | None
@@ -51,6 +71,26 @@ WHERE org_id = :org_id AND id = :id
 """)
 
 
+# For the pacer, which never waits for a row: a workspace that another transaction holds is reserved a moment later.
+LOCK_SERVED = Statement(
+    """
+WITH locked AS MATERIALIZED (
+    SELECT workspace.org_id, workspace.id, workspace.woken_at, workspace.rate_limit_ms, workspace.next_slot_at,
+           workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms
+    FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[])) AS wanted (org_id, id)
+    JOIN clay.workspaces AS workspace ON workspace.org_id = wanted.org_id AND workspace.id = wanted.id
+    WHERE workspace.served_by = CAST(:worker_id AS uuid)
+    FOR NO KEY UPDATE OF workspace SKIP LOCKED)
+SELECT locked.*, clock_timestamp() AS now FROM locked
+""",
+    _LockedWorkspace,
+)
+MOVE_SERVED = Statement("""
+UPDATE clay.workspaces AS workspace
+SET next_slot_at = moved.next_slot_at, served_until = clock_timestamp() + CAST(:lease AS interval)
+FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[]), CAST(:next_slots AS timestamptz[])) AS moved (org_id, id, next_slot_at)
+WHERE workspace.org_id = moved.org_id AND workspace.id = moved.id
+""")
 # Serves a new organization's first settings and a repeated save alike.
 ENSURE = Statement("""
 INSERT INTO clay.workspaces (org_id) VALUES (:org_id) ON CONFLICT (org_id) WHERE is_default DO NOTHING
@@ -87,6 +127,46 @@ async def reserve_slots(
     if reservation.slots:
         await MOVE.execute(connection, {**workspace._asdict(), "next_slot_at": reservation.next_slot_at})
     return reservation, now
+
+
+class ServedReservation(NamedTuple):
+    """Slots of a workspace that this worker serves. `woken_at`: the last wake-up of a push job of the workspace."""
+
+    reservation: Reservation
+    woken_at: datetime | None
+    now: datetime
+    """The database's clock."""
+
+
+async def reserve_served(
+    connection: Connection, wanted: Mapping[WorkspaceKey, int], worker_id: UUID, lease: timedelta
+) -> dict[UUID, ServedReservation]:
+    """Reserve slots of many workspaces and renew their leases, in the caller's transaction. Returns them by workspace.
+
+    Absent: workspaces that another worker serves, and those that another transaction holds now.
+    """
+    rows = await LOCK_SERVED.rows(
+        connection,
+        {"orgs": [each.org_id for each in wanted], "ids": [each.id for each in wanted], "worker_id": worker_id},
+    )
+    reserved: dict[WorkspaceKey, ServedReservation] = {}
+    for row in rows:
+        key = WorkspaceKey(row.org_id, row.id)
+        pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
+        reservation = reserve(pace, row.now, wanted[key], earliest=SERVED_EARLIEST, within=SERVED_HORIZON)
+        reserved[key] = ServedReservation(reservation, row.woken_at, row.now)
+    moved = {key: each.reservation.next_slot_at for key, each in reserved.items() if each.reservation.slots}
+    if moved:
+        await MOVE_SERVED.execute(
+            connection,
+            {
+                "orgs": [key.org_id for key in moved],
+                "ids": [key.id for key in moved],
+                "next_slots": list(moved.values()),
+                "lease": lease,
+            },
+        )
+    return {key.id: each for key, each in reserved.items()}
 
 
 async def set_rate(connection: Connection, workspace: WorkspaceKey, rate_limit_ms: int) -> None:

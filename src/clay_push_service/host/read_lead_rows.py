@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -9,7 +10,9 @@ from sqlalchemy import (
     BindParameter,
     Date,
     Double,
+    FromClause,
     Select,
+    TableValuedAlias,
     Text,
     Uuid,
     and_,
@@ -62,6 +65,29 @@ async def read_lead_rows(
     return {row.lead_id: row for row in await _statement(tables).rows(connection, values)}
 
 
+class RequestedLead(NamedTuple):
+    """A lead of one project and organization."""
+
+    org_id: UUID
+    project_id: UUID
+    lead_id: UUID
+
+
+async def read_lead_rows_of_projects(
+    connection: Connection, tables: HostTables, requested: Sequence[RequestedLead]
+) -> Mapping[tuple[UUID, UUID], LeadRow]:
+    """The same for leads of many projects and organizations in one statement. Returns rows by project and lead."""
+    org_ids, project_ids, lead_ids = zip(*requested, strict=True)
+    values = {"lead_ids": lead_ids, "project_ids": project_ids, "org_ids": org_ids}
+    rows = await _statement_of_projects(tables).rows(connection, values)
+    return {(row.project_id, row.lead_id): row for row in rows}
+
+
+@functools.lru_cache(maxsize=8)
+def _statement_of_projects(tables: HostTables) -> Statement[LeadRow]:
+    return Statement(_select_of_projects(tables), LeadRow)
+
+
 @functools.lru_cache(maxsize=8)
 def _statement(tables: HostTables) -> Statement[LeadRow]:
     """Runs on the driver: SQLAlchemy would process each of a row's 46 values again, which took two thirds of the read time."""
@@ -74,8 +100,37 @@ def _select(tables: HostTables) -> Select[tuple[object, ...]]:
     project_id, org_id = bindparam("project_id", type_=Uuid()), bindparam("org_id", type_=Uuid())
     requested = func.unnest(ids).table_valued(column("lead_id", Uuid()), name="requested").render_derived()
     sources = _project_sources(tables, project_id)
-    stats = _stats(tables, sources)
-    found = _found_in(tables, sources, stats)
+    return _rows(
+        tables, sources, requested, and_(scores.lead_id == requested.c.lead_id, scores.project_id == project_id),
+        and_(projects.id == scores.project_id, projects.org_id == org_id),
+    )  # fmt: skip
+
+
+def _select_of_projects(tables: HostTables) -> Select[tuple[object, ...]]:
+    """Sources are found by their key for each activity row of a lead: projects have few leads each here."""
+    scores, projects, sources = tables.lead_scores.c, tables.projects.c, tables.sources
+    values = [bindparam(name, type_=ARRAY(Uuid())) for name in ("lead_ids", "project_ids", "org_ids")]
+    columns = [column(name, Uuid()) for name in ("lead_id", "project_id", "org_id")]
+    requested = func.unnest(*values).table_valued(*columns, name="requested").render_derived()
+    wanted = requested.c
+    return _rows(
+        tables, sources, requested, and_(scores.lead_id == wanted.lead_id, scores.project_id == wanted.project_id),
+        and_(projects.id == scores.project_id, projects.org_id == wanted.org_id), sources.c.project_id == scores.project_id,
+    )  # fmt: skip
+
+
+def _rows(
+    tables: HostTables,
+    sources: FromClause,
+    requested: TableValuedAlias,
+    in_project: ColumnElement[bool],
+    in_organization: ColumnElement[bool],
+    of_project: ColumnElement[bool] | None = None,
+) -> Select[tuple[object, ...]]:
+    """`of_project`: which of `sources` count, if not all."""
+    scores, projects = tables.lead_scores.c, tables.projects.c
+    stats = _stats(tables, sources, of_project)
+    found = _found_in(tables, sources, stats, of_project)
     return (
         select(
             scores.lead_id.label("lead_id"),
@@ -90,8 +145,8 @@ def _select(tables: HostTables) -> Select[tuple[object, ...]]:
             *(stats.c[each] for each in (*COUNTS, *FLAGS, "first_commit_date", "last_commit_date")),
         )
         .select_from(requested)
-        .join(tables.lead_scores, and_(scores.lead_id == requested.c.lead_id, scores.project_id == project_id))
-        .join(tables.projects, and_(projects.id == scores.project_id, projects.org_id == org_id))
+        .join(tables.lead_scores, in_project)
+        .join(tables.projects, in_organization)
         .join(tables.leads, tables.leads.c.id == scores.lead_id)
         .outerjoin(tables.social_context, tables.social_context.c.lead_id == scores.lead_id)
         .outerjoin(stats, true())
@@ -115,7 +170,7 @@ def _project_sources(tables: HostTables, project_id: BindParameter[UUID]) -> CTE
     )
 
 
-def _stats(tables: HostTables, sources: CTE) -> LateralFromClause:
+def _stats(tables: HostTables, sources: FromClause, of_project: ColumnElement[bool] | None) -> LateralFromClause:
     stats = tables.stats.c
 
     def read(name: str) -> ColumnElement[object]:
@@ -133,7 +188,7 @@ def _stats(tables: HostTables, sources: CTE) -> LateralFromClause:
             cast(func.max(_day(read("last_commit_date"))), Date).label("last_commit_date"),
         )
         .select_from(sources.join(tables.stats, stats.source_id == sources.c.id))
-        .where(stats.lead_id == tables.lead_scores.c.lead_id)
+        .where(stats.lead_id == tables.lead_scores.c.lead_id, *(() if of_project is None else (of_project,)))
         .correlate(tables.lead_scores)
         .lateral("activity")
     )
@@ -151,13 +206,16 @@ def _day(value: ColumnElement[object]) -> ColumnElement[object]:
     return case((value.between(first, last), value))
 
 
-def _found_in(tables: HostTables, sources: CTE, stats: LateralFromClause) -> LateralFromClause:
+def _found_in(
+    tables: HostTables, sources: FromClause, stats: LateralFromClause, of_project: ColumnElement[bool] | None
+) -> LateralFromClause:
     """The fallback for a lead without activity; not evaluated for leads with activity."""
     links = tables.source_leads.c
     return (
         select(sources.c.id.label("source_id"), sources.c.full_name.label("source_name"))
         .select_from(sources.join(tables.source_leads, links.source_id == sources.c.id))
         .where(links.lead_id == tables.lead_scores.c.lead_id, stats.c.source_id.is_(None))
+        .where(*(() if of_project is None else (of_project,)))
         .order_by(sources.c.full_name, sources.c.id)
         .limit(1)
         .correlate(tables.lead_scores, stats)

@@ -41,12 +41,15 @@ class _Due(NamedTuple):
     idle_seconds: float | None
 
 
+# A running push job whose workspace a worker serves waits for its turn; it is not idle.
 # Due: the delivery's own time has come and its workspace's pace has a slot. Deliveries of a waiting destination are not late.
 DUE = Statement(
     """
 SELECT count(*) AS due,
        CAST(extract(epoch FROM now() - min(greatest(delivery.due_at, workspace.next_slot_at))) AS float) AS oldest_seconds,
-       CAST(extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at)))) AS float)
+       CAST(extract(epoch FROM now() - min(greatest(delivery.due_at, coalesce(job.drained_at, job.created_at),
+           CASE WHEN job.status = 'running' AND workspace.served_until IS NOT NULL
+                THEN least(workspace.served_until, now()) END))) AS float)
            AS idle_seconds
 FROM clay.push_jobs AS job
 JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
@@ -187,7 +190,7 @@ class Vitals:
     oldest_due_seconds: float | None
     """How long the oldest sendable lead has been due."""
     idle_seconds: float | None
-    """How long sendable leads have been due without a slice on their push job."""
+    """How long sendable leads have been due without a worker that serves their workspace or drains their push job."""
     workers: Sequence[WorkerSeen]
     states: Sequence[StateCount]
     """All destinations that are not open."""

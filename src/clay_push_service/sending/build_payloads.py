@@ -1,7 +1,7 @@
 """Builds the payloads of claimed deliveries with one query; a lead that cannot be built does not stop the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from clay_push_service.database.failures import UNAVAILABLE, VALUE_ERRORS, is_ab
 from clay_push_service.database.statement import Connection
 from clay_push_service.deliveries.claim import Claimed
 from clay_push_service.host.lead_row import LeadRow
-from clay_push_service.host.read_lead_rows import read_lead_rows
+from clay_push_service.host.read_lead_rows import RequestedLead, read_lead_rows, read_lead_rows_of_projects
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import Payload, build
@@ -50,6 +50,27 @@ async def build_payloads(
     built: list[Ready | Unsendable] = []
     for index, claimed in enumerate(claims, start=1):
         built.append(_build(claimed, rows.get(claimed.lead_id), pushed_at))
+        if index % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+    return built
+
+
+async def build_payloads_of_projects(
+    host: HostTableCache,
+    database: Database,
+    claims: Sequence[tuple[RequestedLead, Claimed]],
+    clock: DatabaseClock,
+) -> list[Ready | Unsendable]:
+    """The same for leads of many projects. A value that cannot be read fails the statement: then read each project alone."""
+
+    async def read(connection: Connection, tables: HostTables) -> Mapping[tuple[UUID, UUID], LeadRow]:
+        return await read_lead_rows_of_projects(connection, tables, [lead for lead, _ in claims])
+
+    rows = await host.read(database, read)
+    pushed_at = clock.now()
+    built: list[Ready | Unsendable] = []
+    for index, (lead, claimed) in enumerate(claims, start=1):
+        built.append(_build(claimed, rows.get((lead.project_id, lead.lead_id)), pushed_at))
         if index % YIELD_EVERY == 0:
             await asyncio.sleep(0)
     return built

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from clay_push_service import queue
 from clay_push_service.clay.webhook_client import ClayClient
@@ -72,6 +72,7 @@ class SendingContext:
     box: SecretBox
     result_writer: ResultWriter
     clock: DatabaseClock
+    worker_id: UUID = field(default_factory=uuid4)
     random: Random = field(default_factory=Random)  # spreads retries
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     draining: set[UUID] = field(default_factory=set)
@@ -103,13 +104,11 @@ class SendingContext:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def concurrency_limit(self, job: OpenJob) -> asyncio.Semaphore | None:
-        """Limits the POSTs in flight to a destination without a pace; None with a pace, which limits them itself."""
-        if job.rate_limit_ms > 0:
-            return None
-        if job.destination_id not in self._concurrency_limits:
-            self._concurrency_limits[job.destination_id] = asyncio.Semaphore(self.config.in_flight_per_destination)
-        return self._concurrency_limits[job.destination_id]
+    def concurrency_limit(self, destination_id: UUID) -> asyncio.Semaphore:
+        """Limits the POSTs in flight to a destination without a pace."""
+        if destination_id not in self._concurrency_limits:
+            self._concurrency_limits[destination_id] = asyncio.Semaphore(self.config.in_flight_per_destination)
+        return self._concurrency_limits[destination_id]
 
     async def reserve(
         self, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False

@@ -13,10 +13,12 @@ from clay_push_service import logs, metrics, queue
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE, is_stale_plan, on_fresh_plan
 from clay_push_service.deliveries.claim import release
+from clay_push_service.destinations.serving import Taken, take_workspace
 from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.open_job import JobRow, OpenJob, Postponed, lock_job, open_job
+from clay_push_service.sending.pacer import Pacer
 from clay_push_service.sending.slice import Slice
 from clay_push_service.states import JobStatus
 
@@ -34,26 +36,34 @@ class Drainer:
 
     def __init__(self, context: SendingContext) -> None:
         self.context = context
+        self.pacer = Pacer(context)
         metrics.IN_FLIGHT.set_function(lambda: context.posts_in_flight)  # read at a scrape, not set twice per POST
 
     async def drain(self, job_id: UUID) -> None:
-        """Run one slice of a push job, then queue the next. The handler of a queue job; raises nothing expected."""
+        """Pass a push job with a pace to the pacer; run one slice of any other, then queue the next. Raises nothing expected.
+
+        The handler of a queue job.
+        """
         if self.context.stopping.is_set() or job_id in self.context.draining:
             # With a delay: while this process stops, its queue would fetch the same wake-up again and again.
             await self._wake(job_id, ALREADY_DRAINING_SECONDS)
             return
         try:
+            slice_ = None
             with self._mark_draining(job_id):
-                opened = await on_fresh_plan(partial(self._open, job_id))
-                slice_ = Slice(self.context, opened) if isinstance(opened, OpenJob) else None
-                if slice_ is not None:
+                opened, taken = await on_fresh_plan(partial(self._open, job_id))
+                if isinstance(opened, OpenJob) and taken is None:
+                    slice_ = Slice(self.context, opened)
                     await slice_.run()
+                    taken = await self._take(opened) if slice_.is_paced else None
             # After `_mark_draining`: a wake-up that arrived before its end would be delayed as already draining.
-            if slice_ is not None:
-                await slice_.wake_next()
-            elif isinstance(opened, Postponed):
+            if isinstance(opened, Postponed):
                 await self._wake(job_id, opened.seconds)
                 metrics.SLICES.labels(end="postponed").inc()
+            elif opened is not None and taken is not None:
+                await self.pacer.serve(opened, taken)
+            elif slice_ is not None:
+                await slice_.wake_next()
         except Exception as error:
             # An unexpected error. The deliveries are safe in the database, so log it and try again later.
             if is_stale_plan(error):  # after a migration; the driver has dropped its plans, so the next slice works
@@ -76,13 +86,23 @@ class Drainer:
         finally:
             self.context.draining.discard(job_id)
 
-    async def _open(self, job_id: UUID) -> OpenJob | Postponed | None:
+    async def _take(self, job: OpenJob) -> Taken:
+        async with self.context.database.transaction() as connection:
+            return await take_workspace(connection, job.workspace, self.context.worker_id, by_force=job.probe)
+
+    async def _open(self, job_id: UUID) -> tuple[OpenJob | Postponed | None, Taken | None]:
+        """Returns a second value if the push job may be sent and its workspace has a pace."""
         async with self.context.database.transaction() as connection:
             job = await lock_job(connection, job_id)
             if job is None:
-                return None
+                return None, None
             available = await self._is_available(connection, job)
-            return await open_job(connection, job, self.context.box, self.context.config.rules, available=available)
+            rules = self.context.config.rules
+            opened = await open_job(connection, job, self.context.box, rules, available=available)
+            if not isinstance(opened, OpenJob) or opened.rate_limit_ms == 0:
+                return opened, None
+            worker_id = self.context.worker_id
+            return opened, await take_workspace(connection, opened.workspace, worker_id, by_force=opened.probe)
 
     async def _is_available(self, connection: AsyncConnection, job: JobRow) -> bool:
         """Evaluate the gate again when a push job starts, and only then."""
@@ -105,16 +125,18 @@ class Drainer:
             self.context.unreleased_claims.pop(token, None)  # the sweep and a stop may run this at the same time
 
     async def run(self) -> None:
-        """Write results until cancelled; see `stop`."""
-        await self.context.result_writer.run()
+        """Serve paced workspaces and write results, until cancelled; see `stop`."""
+        await asyncio.gather(self.pacer.run(), self.context.result_writer.run())
 
     async def stop(self, grace_seconds: float) -> None:
         """Send nothing more, wait for responses, then record the rest: a status, not sent, or `unknown`."""
         tasks = self.context.tasks
         self.context.stopping.set()
+        with contextlib.suppress(TimeoutError, *UNAVAILABLE):
+            await self.pacer.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
-                while tasks or self.context.draining:  # noqa: ASYNC110 - two sets must be empty; an event covers one
+                while tasks or self.context.draining or self.pacer.is_busy:  # noqa: ASYNC110 - an event covers one of them
                     await asyncio.sleep(0.02)
         for task in list(tasks):
             task.cancel()
@@ -129,8 +151,9 @@ class Drainer:
                 await self.context.result_writer.flush()
                 if self.context.tasks:  # a cancelled POST that got a 429 has started a task that writes the pause
                     await asyncio.wait(self.context.tasks)
-                while self.context.draining:  # noqa: ASYNC110 - as in `stop`; a slice releases what it has claimed
+                while self.context.draining or self.pacer.is_busy:  # noqa: ASYNC110 - as in `stop`; both release claims
                     await asyncio.sleep(0.02)
                 await self.release_claims()
+                await self.pacer.sends.release_given_back()
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("results.left_unwritten", **failure(error))

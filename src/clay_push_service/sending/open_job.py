@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics
@@ -136,8 +135,9 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
         if not probe:
             probe_at = version.probe_at or version.now
             return Postponed(max((probe_at - version.now).total_seconds(), 0.5))
-    target = await _target(connection, version, box, rules.policy, job_log)
+    target = unseal_target(version, box, rules.policy)
     if isinstance(target, Cause):
+        await close_version(connection, version.id, target)
         await end_queued(connection, [job.id], target)
         return None
     return OpenJob(
@@ -147,24 +147,21 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
     )  # fmt: skip
 
 
-async def _target(
-    connection: AsyncConnection, version: Version, box: SecretBox, policy: Policy, job_log: structlog.stdlib.BoundLogger
-) -> Target | Cause:
-    """Unseal and check the webhook. One that cannot be unsealed or is not allowed closes the destination: nothing is sent.
+def unseal_target(version: Version, box: SecretBox, policy: Policy) -> Target | Cause:
+    """Unseal and check the webhook. The caller closes the destination of one that cannot be unsealed or is not allowed.
 
     The destination's other jobs end when they are opened. A worker that starts with corrected keys or allowed hosts
     opens the destination again.
     """
+    version_log = log.bind(org_id=str(version.org_id), version_id=str(version.id))
     try:
         url = box.open(version.sealed_url or b"", version.org_id, version.id)
         token = box.open(version.sealed_token, version.org_id, version.id) if version.sealed_token else None
         return Target(check_url(url, policy), token)
     except SecretError:
-        job_log.error("destination.secret_unreadable", version_id=str(version.id))
+        version_log.error("destination.secret_unreadable")
         metrics.SECRETS_UNREADABLE.inc()
-        cause = Cause.SECRET_UNREADABLE
+        return Cause.SECRET_UNREADABLE
     except BlockedError as error:
-        job_log.error("destination.blocked", version_id=str(version.id), reason=error.reason)
-        cause = Cause.BLOCKED
-    await close_version(connection, version.id, cause)
-    return cause
+        version_log.error("destination.blocked", reason=error.reason)
+        return Cause.BLOCKED

@@ -17,7 +17,7 @@ from clay_push_service.deliveries.results import Result, record
 from clay_push_service.states import DeliveryStatus
 
 FLUSH_ROWS = 200
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 0.1
 """A crash leaves at most this many rows, or this many seconds, sent and unrecorded, so `unknown`."""
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 """Between attempts of a write that failed; the last one repeats without end: results are the only record of what Clay accepted."""

@@ -1,11 +1,10 @@
-"""One slice of a push job: claims deliveries, builds payloads, reserves slots, marks `sending` and sends, for about a second.
+"""One slice of a push job without a pace: claims deliveries, builds payloads, marks `sending` and sends, for about a second.
 
-A slice continues while no other push job waits for a worker. It ends before its last responses arrive, so that Clay's
-latency does not limit the pace.
+A slice continues while no other push job waits for a worker. It ends before its last responses arrive. Push jobs with a
+pace are sent by the pacer.
 """
 
 import asyncio
-import math
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
@@ -18,24 +17,21 @@ from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.deliveries.claim import Claimed, claim, mark_sending, release
 from clay_push_service.deliveries.end_queued import end_queued
-from clay_push_service.destinations.pace import Reservation
-from clay_push_service.destinations.slot_gate import Slot
+from clay_push_service.sending.attempt import record_unsendable
 from clay_push_service.sending.build_payloads import Ready, build_payloads
 from clay_push_service.sending.context import SendingContext
-from clay_push_service.sending.in_flight import LONGEST_WAIT_SECONDS, InFlight
+from clay_push_service.sending.in_flight import InFlight
 from clay_push_service.sending.open_job import OpenJob
-from clay_push_service.sending.pacing import CANCELLED, WINDOW, WINDOW_LEADS, Planned, Sender, Window, sleep_until
 from clay_push_service.sending.prefetch import prefetch
+from clay_push_service.sending.windows import CANCELLED, Sender, Window
 
 SLICE_SECONDS = 1.0
 LONGEST_SLICE_SECONDS = 30.0
 """Limit of a slice that continues because no other job waits: a queue job that runs for minutes looks stuck."""
 BATCH = 500
-"""Deliveries claimed and built at a time without a pace: 14 ms for their payloads."""
+"""Deliveries claimed and built at a time: 14 ms for their payloads."""
 FIRST_BATCH = 100
 """Built soon, so that sending starts while the next batch is built; each batch doubles, up to BATCH."""
-MARK_AHEAD_SECONDS = 0.05
-"""A window is marked this long before its first slot: marking takes a few milliseconds."""
 
 log = logs.get(__name__)
 
@@ -49,7 +45,8 @@ class Slice:
         self._unsent: dict[UUID, Claimed] = {}  # by delivery: claimed, and not yet a POST
         self._in_flight = InFlight(context, job)
         self._sender = Sender(context, job, self._in_flight, self._unsent)
-        self._newcomer = job.newcomer
+        self.is_paced = False
+        """The workspace has a pace now, after a 429: the pacer sends the rest."""
         self._started = self._checked = time.monotonic()
         # A delivery claimed at the start may wait for its slot until the end, and its response must arrive in its lease.
         self._longest_seconds = min(LONGEST_SLICE_SECONDS, context.config.send_within_seconds)
@@ -82,7 +79,7 @@ class Slice:
     async def _windows(self) -> AsyncGenerator[Window, None]:
         """The windows of all batches in one sequence: the next is marked while the last is sent, between batches too."""
         batches = self._batches()
-        if self._unpaced and not self._job.probe:
+        if not self._job.probe:
             batches = prefetch(batches)
         async with aclosing(batches):
             try:
@@ -105,10 +102,6 @@ class Slice:
         except Exception as error:  # noqa: BLE001 - the sweep queues it instead
             log.warning("slice.next_not_queued", job_id=str(self._job.id), **failure(error))
 
-    @property
-    def _unpaced(self) -> bool:
-        return self._job.rate_limit_ms == 0
-
     async def _halt_if_others_wait(self) -> None:
         """Checked once a second: end the slice if another push job waits, or at the slice's limit."""
         now = time.monotonic()
@@ -120,7 +113,7 @@ class Slice:
     async def _batches(self) -> AsyncGenerator[list[Ready], None]:
         """Claim and build. Deliveries that lost a claim come last and one at a time: one of them may have killed a worker."""
         suspects = False
-        wanted = FIRST_BATCH if self._unpaced else min(math.ceil(1000 / self._job.rate_limit_ms), WINDOW_LEADS)
+        wanted = FIRST_BATCH
         while not self._sender.must_stop:
             if suspects:
                 await self._wait_until_all_recorded()
@@ -135,8 +128,7 @@ class Slice:
                 suspects = True
                 continue
             ready = await self._build_payloads(claims)
-            if self._unpaced:
-                wanted = min(wanted * 2, BATCH)
+            wanted = min(wanted * 2, BATCH)
             if ready:
                 yield ready
                 if self._job.probe:
@@ -160,7 +152,7 @@ class Slice:
                 ready.append(built)
             else:
                 self._unsent.pop(built.claimed.delivery_id, None)
-                self._in_flight.record_unsendable(built)
+                record_unsendable(self._context, self._job.id, self._job.version_id, built)
         return ready
 
     async def _wait_until_all_recorded(self) -> None:
@@ -171,49 +163,30 @@ class Slice:
         await self._context.result_writer.flush()
 
     async def _windows_of_batch(self, batch: list[Ready]) -> AsyncGenerator[Window, None]:
-        """Reserve slots, and mark each window shortly before its first slot."""
+        """Mark each window shortly before it is sent. Ends the slice if the workspace has a pace now, after a 429."""
         rest = deque(batch)
         while rest and not self._sender.must_stop:
-            reservation = await self._reserve(len(rest))
-            if reservation.unpaced:
-                while rest and not self._sender.must_stop:
-                    count = min(self._sender.window_leads, len(rest))
-                    yield await self._mark([Planned(rest.popleft(), None) for _ in range(count)])
-                    await self._halt_if_others_wait()
-            elif reservation.slots:
-                slots = deque((rest.popleft(), Slot(at, reservation.interval)) for at in reservation.slots)
-                while slots and not self._sender.must_stop:
-                    _, first = slots[0]
-                    window: list[Planned] = []
-                    while slots and slots[0][1].at <= first.at + WINDOW:
-                        window.append(Planned(*slots.popleft()))
-                    await sleep_until(self._context.clock.at(first.at) - MARK_AHEAD_SECONDS)
-                    if not self._sender.must_stop:
-                        yield await self._mark(window)
-                await self._halt_if_others_wait()
-            elif reservation.wait.total_seconds() > LONGEST_WAIT_SECONDS:
-                self._in_flight.halt(reservation.wait.total_seconds())
-            else:
-                await sleep_until(time.monotonic() + min(reservation.wait.total_seconds() + 0.002, 0.25))
+            reservation, _ = await self._context.reserve(self._job.workspace, 0)
+            if not reservation.unpaced:
+                self.is_paced = True
+                self._in_flight.halt()
+                return
+            while rest and not self._sender.must_stop:
+                count = min(self._sender.window_leads, len(rest))
+                yield await self._mark([rest.popleft() for _ in range(count)])
                 await self._halt_if_others_wait()
 
-    async def _reserve(self, wanted: int) -> Reservation:
-        reservation, _ = await self._context.reserve(self._job.workspace, wanted, newcomer=self._newcomer)
-        if reservation.slots:
-            self._newcomer = False
-        return reservation
-
-    async def _mark(self, planned: list[Planned]) -> Window:
+    async def _mark(self, batch: list[Ready]) -> Window:
         """Mark deliveries of one claim as `sending`; those whose claim was lost are dropped."""
         marked_at = time.monotonic()
-        ids = [each.ready.claimed.delivery_id for each in planned]
+        ids = [ready.claimed.delivery_id for ready in batch]
         async with self._context.database.driver() as connection:
-            marked = await mark_sending(connection, planned[0].ready.claimed.token, ids, self._context.config.lease)
+            marked = await mark_sending(connection, batch[0].claimed.token, ids, self._context.config.lease)
         if len(marked) < len(ids):
             for lost in set(ids) - marked:
                 self._unsent.pop(lost, None)
-            planned = [each for each in planned if each.ready.claimed.delivery_id in marked]
-        return Window(planned, marked_at)
+            batch = [ready for ready in batch if ready.claimed.delivery_id in marked]
+        return Window(batch, marked_at)
 
     async def _release_unsent(self) -> None:
         """Release what was claimed and not sent; if the push job is cancelled, end it."""

@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import time
-from uuid import uuid4
 
 import uvloop
 from prometheus_client import start_http_server
@@ -53,7 +52,6 @@ class Worker:
 
     def __init__(self, settings: Settings, clock: DatabaseClock | None = None) -> None:
         self._settings = settings
-        self._id = uuid4()
         self._database = Database.of(settings, "clay-push-worker")
         self._client = ClayClient.create(settings)
         self._context = SendingContext.create(
@@ -64,6 +62,7 @@ class Worker:
             settings,
             clock,
         )
+        self._id = self._context.worker_id
         self._drainer = Drainer(self._context)
         self._queue_worker = QueueWorker(settings, self._drainer)
         self._heartbeat = Heartbeat(self._id, self._database, self._context.clock, self._queue_worker)

@@ -29,6 +29,7 @@ class JobRow(NamedTuple):
     destination_state: str
     state_reason: str | None
     probe_at: datetime | None
+    served_until: datetime | None
     next_slot_at: datetime
     rate_limit_ms: int
     throttled_ms: float | None
@@ -45,7 +46,8 @@ SELECT job.id, job.project_id, job.project_name, job.table_name, job.push_mode, 
        job.lead_count, job.success_count, job.failed_count, job.skipped_count, job.unknown_count, job.page_count,
        job.created_at, job.started_at, job.finished_at, job.drained_at,
        version.state AS destination_state, version.state_reason, version.probe_at,
-       workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at, workspace.recovery_ms,
+       workspace.served_until, workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at,
+       workspace.recovery_ms,
        clock_timestamp() AS now,
        CASE WHEN job.status = 'running' AND workspace.rate_limit_ms = 0
             THEN (SELECT count(*) FROM clay.clay_push_log

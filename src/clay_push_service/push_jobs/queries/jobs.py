@@ -161,7 +161,9 @@ def _stalled(row: JobRow) -> str | None:
         return (
             "No worker is running, so nothing is sent. The leads stay queued; ask the NexusLeads operator to start one."
         )
-    idle = row.now - max(row.due_at, row.drained_at or row.created_at)
+    # A running job whose workspace is served waits for its turn.
+    served_until = row.served_until if row.status == JobStatus.RUNNING and row.served_until else row.due_at
+    idle = row.now - max(row.due_at, row.drained_at or row.created_at, served_until)
     if idle > UNDRAINED:
         return (
             f"No worker has worked on this push for {idle.total_seconds():,.0f} s. The leads stay queued; ask the NexusLeads"

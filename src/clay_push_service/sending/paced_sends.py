@@ -1,0 +1,165 @@
+"""Marks and sends the leads of served workspaces, each in its slot, and reacts to the responses.
+
+Leads that are claimed or marked and certainly not sent are given back: their claims are released in the next tick.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
+
+from clay_push_service import logs, metrics, queue
+from clay_push_service.clay.cause import Cause
+from clay_push_service.clay.outcome import Outcome, Verdict
+from clay_push_service.database.failed_statement import failure
+from clay_push_service.deliveries.claim import Claimed
+from clay_push_service.deliveries.claim_turns import mark_turns, release_turns
+from clay_push_service.deliveries.end_queued import end_queued
+from clay_push_service.destinations.slot_gate import Slot, SlotGate
+from clay_push_service.sending.attempt import attempt
+from clay_push_service.sending.context import SendingContext
+from clay_push_service.sending.served import PacedLead, Planned, ServedJob, ServedWorkspace
+from clay_push_service.sending.sleep import sleep_until
+
+MARK_AHEAD_SECONDS = 0.15
+"""A lead is marked at most this long before its slot (a tick and a slow statement): a crash makes no more than that uncertain."""
+CONNECT_AHEAD_SECONDS = 0.03
+"""A lead gets its connection this long before its slot."""
+log = logs.get(__name__)
+
+
+class PacedSends:
+    """One per pacer."""
+
+    def __init__(self, context: SendingContext) -> None:
+        self._context = context
+        self._given_back: list[Claimed] = []
+        self._to_wake: dict[UUID, float] = {}
+        """Push jobs, and the moment before which they need no wake-up."""
+        self._is_releasing = False
+        self.releases = 0
+        """How many times claims were released: a claim that was read before a release does not see those leads."""
+
+    @property
+    def has_given_back(self) -> bool:
+        """Whether claims wait for their release: a claim that finds no due lead proves nothing then."""
+        return bool(self._given_back) or self._is_releasing
+
+    def give_back(self, claims: Iterable[Claimed]) -> None:
+        self._given_back += claims
+
+    def wake_when_released(self, job_id: UUID, not_before: float = 0.0) -> None:
+        """For leads of a workspace that this process does not serve any more: no claim finds them without a wake-up."""
+        self._to_wake[job_id] = not_before
+
+    async def release_given_back(self) -> None:
+        claims, self._given_back = self._given_back, []
+        if not claims:
+            return
+        to_wake, self._to_wake = self._to_wake, {}
+        self._is_releasing = True
+        try:
+            async with self._context.database.driver() as connection:
+                cancelled = await release_turns(connection, claims)
+        except BaseException:
+            self._given_back += claims
+            self._to_wake |= to_wake
+            raise
+        finally:
+            self._is_releasing = False
+            self.releases += 1
+        if cancelled:
+            async with self._context.database.transaction() as transaction:
+                await end_queued(transaction, cancelled, Cause.CANCELLED)
+        for job_id, moment in to_wake.items():
+            await self.wake(job_id, moment - time.monotonic())
+
+    async def mark(self, workspaces: Iterable[ServedWorkspace]) -> None:
+        """Mark the leads whose slots come soon, in one statement, and start to send each in its slot."""
+        now, clock = time.monotonic(), self._context.clock
+        planned: list[tuple[ServedWorkspace, Planned]] = []
+        for served in workspaces:
+            planned += [(served, each) for each in served.plan(now, now + MARK_AHEAD_SECONDS, clock.at)]
+            if served.missed:
+                metrics.SLOTS_MISSED.inc(served.missed)
+                served.missed = 0
+        if not planned:
+            return
+        claims = [each.lead.ready.claimed for _, each in planned]
+        try:
+            async with self._context.database.driver() as connection:
+                marked = await mark_turns(connection, claims, self._context.config.lease)
+        except BaseException:
+            self.give_back(claims)  # also those that are marked by a commit whose response was lost
+            raise
+        send_until = now + self._context.config.send_within_seconds
+        for served, (lead, slot) in planned:
+            if lead.ready.claimed.delivery_id in marked:
+                served.unsent += 1
+                self._context.track(asyncio.create_task(self._send(served, lead, slot, send_until)))
+
+    async def _send(self, served: ServedWorkspace, lead: PacedLead, slot: Slot, send_until: float) -> None:
+        moment = self._context.clock.at(slot.at)
+        is_due = False
+        try:
+            await sleep_until(moment - CONNECT_AHEAD_SECONDS)
+            is_due = not self._context.stopping.is_set() and moment >= served.paused_until
+            is_due = is_due and time.monotonic() <= send_until
+        finally:
+            served.unsent -= 1
+            if not is_due:
+                self.give_back([lead.ready.claimed])
+                if served.is_dropped:
+                    self.wake_when_released(lead.job.id, served.paused_until)
+        if not is_due:
+            return
+        renew = partial(self._another_slot, served, send_until)
+        gate = SlotGate(slot, self._context.clock, self._context.last_sent, served.key.id, renew)
+        await attempt(self._context, lead.job, lead.ready, partial(self._react, served, lead.job), gate)
+        if gate.late_seconds is not None:
+            metrics.SLOTS_USED.inc()
+            metrics.LATE_SECONDS.observe(max(gate.late_seconds, 0.0))
+
+    async def _another_slot(self, served: ServedWorkspace, send_until: float) -> Slot | None:
+        """For a marked lead whose slot has passed. None: the next slot is too late, and the lead waits in its row.
+
+        The pacer reserves it with the slots of all other leads: one statement for each would delay those, too.
+        """
+        if self._context.stopping.is_set() or served.is_dropped or time.monotonic() < served.paused_until:
+            return None
+        waiting: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
+        served.late.append(waiting)
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + send_until - time.monotonic()):
+                return await waiting
+        except TimeoutError:
+            return None
+
+    def _react(self, served: ServedWorkspace, job: ServedJob, outcome: Outcome) -> None:
+        if served.count(job.version_id, outcome):
+            self.give_back(lead.ready.claimed for lead in served.remove_version(job.version_id))
+            self._context.track(asyncio.create_task(self._resume_when_recorded(served, job)))
+        pause_seconds = outcome.retry_after_seconds if outcome.verdict is Verdict.WAIT else None
+        if pause_seconds is not None:
+            served.pause(time.monotonic() + pause_seconds, self._context.clock.at)
+        if job.probe:
+            self._context.track(asyncio.create_task(self._wake_when_recorded(job.id, pause_seconds or 0.0)))
+
+    async def _resume_when_recorded(self, served: ServedWorkspace, job: ServedJob) -> None:
+        """Once the responses are recorded, the version's state in the database decides which leads are claimed."""
+        await self._context.result_writer.flush()
+        served.resume(job.version_id)
+        await self.wake(job.id, 0.0)
+
+    async def _wake_when_recorded(self, job_id: UUID, delay_seconds: float) -> None:
+        """If the probe opens the destination, sending resumes immediately."""
+        await self._context.result_writer.flush()
+        await self.wake(job_id, delay_seconds)
+
+    async def wake(self, job_id: UUID, delay_seconds: float) -> None:
+        try:
+            async with self._context.database.transaction() as connection:
+                await queue.wake(connection, job_id, delay_seconds=delay_seconds)
+        except Exception as error:  # noqa: BLE001 - the sweep wakes it instead
+            log.warning("push_job.not_woken", job_id=str(job_id), **failure(error))
