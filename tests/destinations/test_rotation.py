@@ -47,7 +47,7 @@ async def test_rotation_under_load_fails_no_send(database_url: str) -> None:
         rotating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await rotating
-        assert resealed > 2
+        assert resealed >= 2, "with each of the two rings"
         assert {(await w.job(job.job_id)).success_count for job in jobs} == {20}
         assert set(clay.leads.values()) == {1}
         assert len(clay.posts) == 400

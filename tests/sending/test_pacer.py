@@ -3,6 +3,8 @@
 import asyncio
 from uuid import UUID
 
+from sqlalchemy import text
+
 from tests.harness.installation import Installation, install_with_drainer
 from tests.support.receiver import OK, Receiver, status
 
@@ -143,3 +145,40 @@ async def test_a_long_pause_ends_the_service_and_wakes_one_push_job_at_its_end(d
         )
         assert len(clay.posts) <= 4
         assert (await w.job(accepted.job_id)).status == "running"
+
+
+async def test_leads_of_a_lost_workspace_are_released_and_woken(database_url: str) -> None:
+    """Another worker took the workspace and has let go of it, before it could see these leads."""
+    async with install_with_drainer(database_url, leads=5, rate_limit_ms=1000) as (w, drainer, clay):
+        accepted = await w.push()
+        await drainer.drain(accepted.job_id)
+        await clay.until(1)
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")
+        await w.fetch("UPDATE clay.workspaces SET served_by = NULL, served_until = NULL")
+        await until(w, "SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo' AND scheduled_at IS NULL")
+        await until(
+            w, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM clay.clay_push_log WHERE state IN ('claimed', 'sending'))"
+        )
+        await w.drain_all(drainer)
+        assert (await w.job(accepted.job_id)).success_count == 5
+        assert set(clay.leads.values()) == {1}
+
+
+async def test_a_worker_that_stops_during_a_claim_keeps_the_lease_for_another_to_adopt(database_url: str) -> None:
+    """The claim finds nothing, because this worker holds all leads; it must not let go of the workspace."""
+    async with install_with_drainer(database_url, leads=3, rate_limit_ms=3000) as (w, drainer, _):
+        accepted = await w.push()
+        await drainer.drain(accepted.job_id)
+        await until(w, "SELECT 1 FROM clay.clay_push_log WHERE state = 'done'")
+        async with w.owner.transaction() as connection:
+            await connection.execute(text("LOCK TABLE clay.destinations IN ACCESS EXCLUSIVE MODE"))
+            await w.fetch("UPDATE clay.workspaces SET woken_at = clock_timestamp()")
+            await until(w, "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'clay.destinations'::regclass")
+            stopping = asyncio.create_task(drainer.stop(20.0))
+            await until(w, "SELECT 1 FROM clay.workspaces WHERE served_until <= clock_timestamp()")
+        await stopping
+        [row] = await w.fetch("SELECT served_by FROM clay.workspaces")
+        assert row.served_by == drainer.context.worker_id
+        assert {each.state for each in await w.deliveries(accepted.job_id)} == {"done", "waiting"}
+        async with w.drainer():
+            await until(w, "SELECT 1 FROM clay.workspaces WHERE served_by <> :id", id=row.served_by)

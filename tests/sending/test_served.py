@@ -104,7 +104,13 @@ def test_it_is_idle_only_without_leads_wake_ups_and_claims() -> None:
     assert replace(served(), is_exhausted=True).is_idle
     assert not served().is_idle
     assert not replace(served(1), is_exhausted=True).is_idle
-    for changes in ({"is_woken": True}, {"is_claiming": True}, {"halted": {VERSION}}):
+    for changes in (
+        {"is_woken": True},
+        {"is_claiming": True},
+        {"halted": {VERSION}},
+        {"unsent": 1},
+        {"is_dropped": True},
+    ):
         assert not replace(served(), is_exhausted=True, **changes).is_idle
 
 
