@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import RequestedLead, read_lead_rows, read_lead_rows_of_projects
 from tests.harness.nexusleads import NexusLeads
 
@@ -33,7 +34,7 @@ async def test_rows_of_many_projects_are_those_of_each_project(host: NexusLeads,
         for lead_id in lead_ids
     ]
     rows = await read_lead_rows_of_projects(connection, host.tables, requested)
-    expected = {}
+    expected: dict[tuple[UUID, UUID], LeadRow] = {}
     for project_id, (org_id, lead_ids) in projects.items():
         found = await read_lead_rows(connection, host.tables, org_id, project_id, lead_ids)
         expected |= {(project_id, lead_id): row for lead_id, row in found.items()}
