@@ -91,7 +91,7 @@ async def test_a_worker_that_is_killed_at_any_point_loses_and_doubles_nothing(
     ) as run:
         accepted = await run.installation.push()
         process = await run.workers.start_one()
-        assert await run.workers.wait_for_exit(process, 20) == -signal.SIGKILL
+        assert await run.workers.wait_for_exit(process, 60) == -signal.SIGKILL
         dying = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE state = 'sending'")
         run.start_recovery_timer()
         async with run.installation.drainer():
