@@ -116,6 +116,8 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
     for file in ("sending/paced_sends.py", "sending/sleep.py", "sending/leases.py", "destinations/serving.py"):
         for trip in trips.values():
             trip.entries.pop(file, None)  # the pacer's loop, which serves no workspace here
+    for file in ("clay/resolver.py", "clay/keep_alive.py"):
+        trips["drain"].entries.pop(file, None)  # one of them, depending on how long the connection was idle
     return trips
 
 
