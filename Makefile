@@ -10,13 +10,14 @@ ifdef POSTGRES_BIN
 export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
 endif
 CONTRACT := tests/contract
+BROWSER := tests/browser
 # An environment of its own: what the generator pins must not move what the service runs on.
 CONTRACT_VENV := .venv-contract
 # What `make test-deploy` runs.
 DEBIAN := nginx pgbouncer systemd
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-unit test-contract test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
+.PHONY: help demo test test-unit test-contract test-browser test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,7 +70,7 @@ $(CONTRACT)/node_modules/.installed: $(CONTRACT)/package-lock.json
 
 need-node:
 	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' && npm --version > /dev/null \
-	  || { echo "make test-contract needs node 20.19 or newer, and npm."; exit 1; }
+	  || { echo "This needs node 20.19 or newer, and npm."; exit 1; }
 
 test-contract: need-node $(VENV)/.dev $(CONTRACT_VENV)/.installed $(CONTRACT)/node_modules/.installed ## lint openapi.yaml, generate two clients, run them against the service (needs node and npm)
 	cd $(CONTRACT) && REDOCLY_TELEMETRY=off npx --no-install redocly lint --config redocly.yaml ../../openapi.yaml
@@ -80,6 +81,15 @@ test-contract: need-node $(VENV)/.dev $(CONTRACT_VENV)/.installed $(CONTRACT)/no
 	cd $(CONTRACT) && MYPYPATH=generated $(CURDIR)/$(CONTRACT_VENV)/bin/mypy --strict --config-file= --explicit-package-bases generated/python_client story.py
 	cd $(CONTRACT) && npx --no-install openapi-ts -f openapi-ts.config.mjs && npx --no-install tsc -p .
 	$(BIN)/python -m pytest $(CONTRACT) -m contract $(PYTEST_ARGS)
+
+$(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
+	cd $(BROWSER) && npm ci --no-audit --no-fund
+	@touch $@
+
+test-browser: need-node $(VENV)/.dev $(BROWSER)/node_modules/.installed ## the web console in headless Chromium; screenshots in tests/browser/screenshots (as root, installs Debian's chromium)
+	@if ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null; fi
+	$(BIN)/python -m pytest $(BROWSER) -m browser $(PYTEST_ARGS)
 
 test-deploy: $(VENV)/.dev ## run the files of deploy/ with nginx, systemd and pgbouncer (as root, installs the Debian packages)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \

@@ -598,6 +598,21 @@ ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE clay.console_sessions (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    user_id uuid,
+    username text,
+    key_id uuid,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT console_sessions_owner CHECK ((((username IS NULL) <> (key_id IS NULL)) AND ((username IS NULL) = (user_id IS NULL))))
+);
+
+COMMENT ON TABLE clay.console_sessions IS 'Sessions of the web console. Only the browser holds the secret; rows are deleted 7 days after their end';
+
 CREATE TABLE clay.custom_fields (
     org_id uuid NOT NULL,
     names text[] NOT NULL,
@@ -1169,6 +1184,12 @@ ALTER TABLE ONLY clay.auto_export_runs
 ALTER TABLE ONLY clay.clay_push_log
     ADD CONSTRAINT clay_push_log_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.console_sessions
+    ADD CONSTRAINT console_sessions_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.console_sessions
+    ADD CONSTRAINT console_sessions_secret UNIQUE (secret_hash);
+
 ALTER TABLE ONLY clay.custom_fields
     ADD CONSTRAINT custom_fields_pk PRIMARY KEY (org_id);
 
@@ -1306,6 +1327,8 @@ CREATE UNIQUE INDEX clay_push_log_one_live ON clay.clay_push_log USING btree (or
 CREATE INDEX clay_push_log_suspects ON clay.clay_push_log USING btree (job_id, seq) WHERE ((state = 'waiting'::text) AND (lost_claims > 0));
 
 CREATE INDEX clay_push_log_unsettled ON clay.clay_push_log USING btree (org_id, id) WHERE ((confirmed_at IS NOT NULL) AND ((status)::text <> 'success'::text));
+
+CREATE INDEX console_sessions_by_expiry ON clay.console_sessions USING btree (expires_at);
 
 CREATE UNIQUE INDEX destinations_one_default ON clay.destinations USING btree (org_id) WHERE is_default;
 

@@ -38,6 +38,13 @@ _OF_CALLER: Final = {
     "invalid_key": ProblemCode(401, "The service key is invalid or revoked.", "Ask the operator for a new key."),
     "inactive_user": ProblemCode(401, "The user of the token is inactive.", "Log in as another user."),
     "tokens_not_accepted": ProblemCode(401, "This instance accepts service keys only.", _ASK_OPERATOR),
+    "session_required": ProblemCode(401, "The console's session has ended (pages only).", "Sign in again."),
+    "cross_site": ProblemCode(
+        403, "A page of another site sent the form (pages of the console only).", "Repeat it in the console."
+    ),
+    "form_token_invalid": ProblemCode(
+        403, "The form is not of this session (pages of the console only).", "Open the page again, and repeat it."
+    ),
     "forbidden": ProblemCode(403, "The caller lacks the permission.", "Ask an owner of the organization."),
     "enterprise_required": ProblemCode(
         403,

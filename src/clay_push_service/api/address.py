@@ -13,6 +13,6 @@ class AddressMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (b"%00" in scope["query_string"] or "\0" in scope["path"]):
             error = BadRequestError("The URL contains a NUL character.")
-            await respond(error, scope["state"].get("request_id"))(scope, receive, send)
+            await respond(scope, error)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -21,6 +21,7 @@ from clay_push_service.api.requests import RequestMiddleware
 from clay_push_service.automation import endpoints as auto_export_endpoints
 from clay_push_service.callers.turns import Turns
 from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.console.routes import ROUTERS as CONSOLE_ROUTERS
 from clay_push_service.database.clock import DatabaseClock, read_clock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE
@@ -54,6 +55,7 @@ ROUTERS = (
     results_endpoints.router,
     receive_endpoint.router,
     frontend.router,
+    *CONSOLE_ROUTERS,
 )
 
 log = logs.get(__name__)

@@ -203,6 +203,6 @@ def _health_only(app: ASGIApp) -> ASGIApp:
             code="overloaded",
             headers={"Retry-After": "5", "Connection": "close"},
         )
-        await respond(error, None)(scope, receive, send)
+        await respond(scope, error)(scope, receive, send)
 
     return answer

@@ -4,15 +4,17 @@ from http import HTTPStatus
 from typing import Any
 
 import asyncpg
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from clay_push_service import problems
 from clay_push_service.api.validation import refusal
+from clay_push_service.console.pages.errors import error_page, is_console
 from clay_push_service.database.failures import is_stale_plan
 from clay_push_service.errors import (
     UNFINISHED,
@@ -120,12 +122,16 @@ def _refused(error: HTTPException) -> ClayPushError:
             return OtherHttpError(status, "The request was refused.")
 
 
-def respond(error: Exception, request_id: str | None, body: Any = None) -> JSONResponse:
+def respond(scope: Scope, error: Exception, body: Any = None) -> Response:
+    """A problem document, or for the console a page with the same problem."""
     problem = problem_of(error, body)
+    headers = LATER.get(problem.status, {}) | problem.headers
+    if is_console(scope):
+        return error_page(Request(scope), problem, headers)
     return JSONResponse(
-        problems.document(problem, request_id),
+        problems.document(problem, scope.get("state", {}).get("request_id")),
         problem.status,
-        headers=LATER.get(problem.status, {}) | problem.headers,
+        headers=headers,
         media_type=problems.MEDIA_TYPE,
     )
 
@@ -133,10 +139,10 @@ def respond(error: Exception, request_id: str | None, body: Any = None) -> JSONR
 def install(app: FastAPI) -> None:
     """Install handlers for the errors that the framework would render itself; others reach the outermost middleware."""
 
-    async def handle(request: Request, error: Exception) -> JSONResponse:
+    async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             error.headers = {"Allow": ", ".join(_methods(request))}  # the framework lists those of one route only
-        return respond(error, request.scope.get("state", {}).get("request_id"), _body_of(request))
+        return respond(request.scope, error, _body_of(request))
 
     for kind in (ClayPushError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)

@@ -74,7 +74,7 @@ class RequestMiddleware:
                 self._log(error)
                 if status:  # the response has begun, so it can only be cut off
                     raise
-                await respond(error, request_id)(scope, receive, send_with_headers)
+                await respond(scope, error)(scope, receive, send_with_headers)
             finally:
                 self._measure(scope, status, time.perf_counter() - started)
 

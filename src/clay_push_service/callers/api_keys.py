@@ -55,6 +55,7 @@ COLUMNS = """id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_
              (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS should_record_use"""
 LIST = Statement(f"SELECT {COLUMNS} FROM clay.api_keys ORDER BY created_at, id", _KeyRow)
 FIND = Statement(f"SELECT {COLUMNS} FROM clay.api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL", _KeyRow)
+FIND_BY_ID = Statement(f"SELECT {COLUMNS} FROM clay.api_keys WHERE id = :id AND revoked_at IS NULL", _KeyRow)
 REVOKE = Statement(
     f"UPDATE clay.api_keys SET revoked_at = now() WHERE prefix = :prefix AND revoked_at IS NULL RETURNING {COLUMNS}",
     _KeyRow,
@@ -154,6 +155,12 @@ async def find_key(connection: AsyncConnection, plain: str) -> ApiKey | None:
     hashed = _hash(plain)
     row = await FIND.one_or_none(connection, {"key_hash": hashed})
     return _key(row) if row is not None and hmac.compare_digest(bytes(row.key_hash), hashed) else None
+
+
+async def find_key_by_id(connection: AsyncConnection, key_id: UUID) -> ApiKey | None:
+    """Return the active key that a console session was started with, or None."""
+    row = await FIND_BY_ID.one_or_none(connection, {"id": key_id})
+    return None if row is None else _key(row)
 
 
 async def record_use(database: Database, key_id: UUID) -> None:

@@ -39,7 +39,13 @@ async def authenticate(
     """
     credential = credential_of(authorization)
     if is_key(credential):
-        return _of_key(await require_key(connection, credential), _org_id(x_org_id), org_default)
+        return key_caller(await require_key(connection, credential), read_org_id(x_org_id), org_default)
+    username = username_of(credential, require_secret(settings), now=now)
+    return await member_caller(connection, host, username, read_org_id(x_org_id), org_default)
+
+
+def require_secret(settings: Settings) -> str:
+    """The secret that verifies access tokens. Raises 401 `tokens_not_accepted` without one."""
     if settings.jwt_secret is None:
         log.warning("caller.tokens_not_accepted", remedy="set CLAY_PUSH_JWT_SECRET to NexusLeads' SECRET_KEY")
         raise UnauthorizedError(
@@ -47,8 +53,7 @@ async def authenticate(
             code="tokens_not_accepted",
             headers=CHALLENGE,
         )
-    username = username_of(credential, settings.jwt_secret.get_secret_value(), now=now)
-    return await _of_user(connection, host, username, _org_id(x_org_id), org_default)
+    return settings.jwt_secret.get_secret_value()
 
 
 async def require_ops(connection: AsyncConnection, credential: str) -> ApiKey:
@@ -79,9 +84,10 @@ async def require_key(connection: AsyncConnection, credential: str) -> ApiKey:
     return key
 
 
-async def _of_user(
+async def member_caller(
     connection: AsyncConnection, host: HostTableCache, username: str, org_id: UUID | None, org_default: OrgDefault
 ) -> Caller:
+    """Raises 401 `inactive_user`, 403 `not_a_member`, 400 `organization_required`."""
     tables = await host.tables(connection)
     members = await memberships(connection, tables, username)
     if not members and not await user_exists(connection, tables, username):
@@ -98,7 +104,8 @@ async def _of_user(
     return Caller.of_member(members[0])
 
 
-def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller:
+def key_caller(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller:
+    """Raises 403 `organization_forbidden`, 400 `organization_required`."""
     if not key.org_ids:
         raise ForbiddenError("This service key has no organization.", code="organization_forbidden")
     if org_id is None:
@@ -112,7 +119,8 @@ def _of_key(key: ApiKey, org_id: UUID | None, org_default: OrgDefault) -> Caller
     )  # fmt: skip
 
 
-def _org_id(header: str | None) -> UUID | None:
+def read_org_id(header: str | None) -> UUID | None:
+    """Raises 400 `organization_invalid`."""
     if header is None or not header.strip():
         return None
     if not _UUID.fullmatch(header.strip()):  # UUID() also accepts braces, urn: and plain hexadecimals

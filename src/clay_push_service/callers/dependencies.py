@@ -47,7 +47,7 @@ class Authorize:
     """Whether the endpoint runs without a transaction."""
 
     def __init__(self, scope: Scope, org_default: OrgDefault) -> None:
-        self._scope = scope
+        self.scope = scope
         self._org_default = org_default
 
     async def admit(self, request: Request) -> Caller:
@@ -56,7 +56,7 @@ class Authorize:
 
         async def known() -> Caller:
             async with database.transaction() as connection:
-                return await self._authenticate(
+                return await self.authenticate_request(
                     connection, request, _host(request), request.app.state.settings, request.headers.get("x-org-id")
                 )
 
@@ -68,7 +68,7 @@ class Authorize:
     def discard_admission(request: Request) -> None:
         request.state.admitted = None
 
-    async def _authenticate(
+    async def authenticate_request(
         self,
         connection: AsyncConnection,
         request: Request,
@@ -76,12 +76,13 @@ class Authorize:
         settings: ServiceSettings,
         x_org_id: str | None,
     ) -> Caller:
+        """By the request's headers. The console's subclass reads a session cookie instead."""
         authorization = request.headers.get("authorization")
         clock: DatabaseClock = request.app.state.clock
         caller = await authenticate(
             connection, host, settings, authorization, x_org_id, now=clock.timestamp(), org_default=self._org_default
         )
-        caller.require(self._scope)
+        caller.require(self.scope)
         return caller
 
     @staticmethod
@@ -103,7 +104,9 @@ class AuthorizeInTransaction(Authorize):
         background: BackgroundTasks,
         x_org_id: OrgHeader = None,
     ) -> Caller:
-        caller = self._admitted(request) or await self._authenticate(connection, request, host, settings, x_org_id)
+        caller = self._admitted(request) or await self.authenticate_request(
+            connection, request, host, settings, x_org_id
+        )
         _record_use(caller, database, background)
         return caller
 
@@ -127,7 +130,7 @@ class AuthorizeDetached(Authorize):
 
             async def known() -> Caller:
                 async with database.transaction() as connection:
-                    return await self._authenticate(connection, request, host, settings, x_org_id)
+                    return await self.authenticate_request(connection, request, host, settings, x_org_id)
 
             caller = await host.on_fresh_tables(known)
         _record_use(caller, database, background)

@@ -49,7 +49,7 @@ class Takes:
 class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        calls = list(_calls(self.dependant))
+        calls = list(calls_of(self.dependant))
         authorize = next((call for call in calls if isinstance(call, Authorize)), None)
         takes = next((call for call in calls if isinstance(call, Takes)), Takes())
         if authorize is None:
@@ -78,8 +78,8 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _calls(dependant: Dependant) -> Iterator[object]:
+def calls_of(dependant: Dependant) -> Iterator[object]:
     """Yield all direct and indirect dependencies of a route."""
     for each in dependant.dependencies:
         yield each.call
-        yield from _calls(each)
+        yield from calls_of(each)

@@ -45,7 +45,7 @@ async def read_json(request: Request, max_bytes: int, seconds: float) -> bytes:
         _require_json(request)
     try:
         async with asyncio.timeout(seconds):
-            body = await _read(request, max_bytes)
+            body = await read_body(request, max_bytes)
     except TimeoutError:
         raise RequestTimeoutError(f"The body was not complete after {seconds:g} seconds.") from None
     if body:
@@ -68,7 +68,8 @@ def _require_json(request: Request) -> None:
         )
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body completely. Raises 413 over `max_bytes`, 400 if the client disconnects during the body."""
     parts, size = [], 0
     while True:
         message = await request.receive()

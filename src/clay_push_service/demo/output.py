@@ -65,6 +65,8 @@ class DemoOutput:
         for message in (
             "",
             "Look around:",
+            f"  {api_url}/console/#token={token}&org={project.org_id}",
+            "      the web console; this link signs in by itself",
             f"  {sandbox_url}/          the sandbox: every row, as your Clay table would show it",
             f"  {api_url}/status    the status page for on-call engineers",
             "  openapi.yaml    every endpoint (in the checkout; `clay-push openapi` also prints it)",

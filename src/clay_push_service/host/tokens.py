@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Final
 
 from jwt.algorithms import HMACAlgorithm
@@ -28,17 +29,31 @@ _JWS: Final = PyJWS(algorithms=[])
 _JWS.register_algorithm("HS256", _Hmac(_Hmac.SHA256))
 
 
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """The claims of a valid token."""
+
+    username: str
+    expires_at: float
+    """Seconds since 1970."""
+
+
 def username_of(token: str, secret: str, *, now: float) -> str:
-    """Returns the `sub` of a valid access token. Raises UnauthorizedError, and nothing else, for any invalid one. `now`: seconds since 1970."""
+    """Returns the `sub` of a valid access token, as `read_token` does."""
+    return read_token(token, secret, now=now).username
+
+
+def read_token(token: str, secret: str, *, now: float) -> AccessToken:
+    """Raises UnauthorizedError, and nothing else, for any invalid token. `now`: seconds since 1970."""
     try:
-        return _username(token, secret, now)
+        return _read(token, secret, now)
     except UnauthorizedError:
         raise
     except Exception:  # noqa: BLE001  # a token is untrusted input: RecursionError, UnicodeError and others mean that it is invalid
         raise _refused("The access token is not valid.") from None
 
 
-def _username(token: str, secret: str, now: float) -> str:
+def _read(token: str, secret: str, now: float) -> AccessToken:
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise _refused("The access token is not valid.")
     # PyJWT checks the signature only: its claim check accepts an `exp` that is a string, a bool or has 400 digits.
@@ -57,7 +72,7 @@ def _username(token: str, secret: str, now: float) -> str:
     username.encode()  # PostgreSQL accepts neither a lone surrogate nor a NUL
     if "\0" in username:
         raise _refused("The access token names no user.")
-    return username
+    return AccessToken(username, float(claims["exp"]))
 
 
 def _is_second(value: object) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics
+from clay_push_service.callers.sessions import delete_old_sessions
 from clay_push_service.database.database import Database
 from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.inbound.results import delete_old_results, empty_old_bodies
@@ -73,11 +74,12 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
         bodies = await empty_old_bodies(connection, BATCH_ROWS)
         results = await delete_old_results(connection, retention_days, BATCH_ROWS)
         values = await delete_old_values(connection, retention_days, BATCH_ROWS)
-    if emptied.jobs or emptied.rows or inbox or bodies or results or values:
+        sessions = await delete_old_sessions(connection, BATCH_ROWS)
+    if emptied.jobs or emptied.rows or inbox or bodies or results or values or sessions:
         metrics.EMPTIED.inc(emptied.rows)
         log.info(
             "retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox, result_bodies=bodies, results=results,
-            values=values,
+            values=values, sessions=sessions,
         )  # fmt: skip
     return emptied
 

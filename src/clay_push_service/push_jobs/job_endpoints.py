@@ -22,7 +22,12 @@ from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushAccess
-from clay_push_service.push_jobs.queries.deliveries import csv_lines, read_deliveries, require_job
+from clay_push_service.push_jobs.queries.deliveries import (
+    DeliveryFilter,
+    csv_lines,
+    read_deliveries,
+    require_job,
+)
 from clay_push_service.push_jobs.queries.jobs import read_job, read_jobs
 from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
 from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
@@ -37,6 +42,14 @@ StatusFilter = Annotated[
 ]
 CauseFilter = Annotated[
     Cause | Literal[""] | None, Query(description="Only leads with this cause; empty: all.", examples=["rejected"])
+]
+SearchFilter = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="Only leads whose user name or name contains this text, in any case; empty: all.",
+        examples=["doe"],
+    ),
 ]
 
 ALL_RETRYABLE = RetryBody()
@@ -83,6 +96,7 @@ async def list_deliveries(
     database: Database,
     status: StatusFilter = None,
     cause: CauseFilter = None,
+    search: SearchFilter = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Leads in a page.")] = 100,
 ) -> DeliveryPage | StreamingResponse:
@@ -90,9 +104,16 @@ async def list_deliveries(
     if prefers_csv(request.headers.get("accept", "")):
         _require_no_paging(request)
         await require_job(connection, caller.org_id, job_id)
-        return _csv_file(database, caller, job_id, status or None, cause or None)
+        return _csv_file(database, caller, job_id, DeliveryFilter(status or None, cause or None, search))
     return await read_deliveries(
-        connection, caller.org_id, job_id, status=status or None, cause=cause or None, after=cursor, limit=limit
+        connection,
+        caller.org_id,
+        job_id,
+        status=status or None,
+        cause=cause or None,
+        search=search,
+        after=cursor,
+        limit=limit,
     )
 
 
@@ -103,19 +124,22 @@ async def list_deliveries(
     dependencies=[Depends(Takes(lane=Lane.EXPORT))],
 )  # fmt: skip
 async def download_deliveries(
-    job_id: JobId, caller: DetachedReader, database: Database, status: StatusFilter = None, cause: CauseFilter = None
+    job_id: JobId,
+    caller: DetachedReader,
+    database: Database,
+    status: StatusFilter = None,
+    cause: CauseFilter = None,
+    search: SearchFilter = None,
 ) -> StreamingResponse:
     """All leads in one file; no cell is executed as a spreadsheet formula."""
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
-    return _csv_file(database, caller, job_id, status or None, cause or None)
+    return _csv_file(database, caller, job_id, DeliveryFilter(status or None, cause or None, search))
 
 
-def _csv_file(
-    database: Reading, caller: Caller, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
-) -> StreamingResponse:
+def _csv_file(database: Reading, caller: Caller, job_id: UUID, wanted: DeliveryFilter) -> StreamingResponse:
     return StreamingResponse(
-        csv_lines(database, caller.org_id, job_id, status, cause),
+        csv_lines(database, caller.org_id, job_id, wanted),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"', "Vary": "Accept"},
     )

@@ -87,6 +87,10 @@ class JobView(BaseModel):
     )
     pending_count: int = Field(description="Leads without an outcome yet.")
     unknown_count: int = Field(description="Part of the failed: sent without a clear response; may be in Clay.")
+    web_page_count: int = Field(
+        description="Leads that got a web page as the response and may not be in Clay: the URL is not a webhook's.",
+        examples=[0],
+    )
     rate: float | None = Field(
         description="Leads per second while it runs: the pace, or without a pace the rate of the last 10 s.",
         examples=[5.0],

@@ -33,10 +33,14 @@ class EventStreams:
     def of(cls, settings: Settings) -> "EventStreams":
         return cls(settings.event_streams_per_caller, settings.event_streams)
 
+    def has_room(self, caller: Caller, most: int) -> bool:
+        """Whether the caller has fewer than `most` streams, and the process has room for another."""
+        return self._open[_key(caller)] < most and self._open.total() < self._in_total
+
     @contextmanager
     def opened(self, caller: Caller) -> Iterator[None]:
         """Counts one stream while the block runs. Raises 429 over a limit."""
-        caller_key = f"{caller.kind} {caller.key_id or caller.user_id}"
+        caller_key = _key(caller)
         if self._open[caller_key] >= self._per_caller:
             raise TooManyRequestsError(
                 f"You have {self._per_caller} open event streams, which is the limit. Close one, or poll the jobs instead.",
@@ -54,6 +58,10 @@ class EventStreams:
             self._open[caller_key] -= 1
             if not self._open[caller_key]:
                 del self._open[caller_key]
+
+
+def _key(caller: Caller) -> str:
+    return f"{caller.kind} {caller.key_id or caller.user_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -50,6 +51,15 @@ class DeliveryRow(NamedTuple):
     confirmed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """None: no condition."""
+
+    status: DeliveryStatus | None = None
+    cause: Cause | None = None
+    search: str | None = None
+
+
 READ = Statement(
     """
 SELECT id, seq, contributor_id, username, full_name, status, cause, error_message, clay_response_status, attempts,
@@ -57,6 +67,7 @@ SELECT id, seq, contributor_id, username, full_name, status, cause, error_messag
 FROM clay.clay_push_log
 WHERE job_id = :job_id AND org_id = :org_id AND seq > :after
   AND (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:cause AS text) IS NULL OR cause = :cause)
+  AND (CAST(:search AS text) IS NULL OR strpos(lower(concat_ws(' ', username, full_name)), lower(:search)) > 0)
 ORDER BY seq LIMIT :limit
 """,
     DeliveryRow,
@@ -76,16 +87,17 @@ async def read_deliveries(
     *,
     status: DeliveryStatus | None = None,
     cause: Cause | None = None,
+    search: str | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> DeliveryPage:
-    """A page of deliveries, in the order they are sent. Raises 404 `job_not_found`."""
+    """A page of deliveries, in the order they are sent. `search`: a part of the user name or name. Raises 404 `job_not_found`."""
     await require_job(connection, org_id, job_id)
     seq = 0
     if after is not None:
         [key] = cursor.decode(after, 1)
         seq = cursor.serial(key)
-    rows = await _rows(connection, org_id, job_id, seq, limit + 1, status, cause)
+    rows = await _rows(connection, org_id, job_id, seq, limit + 1, DeliveryFilter(status, cause, search))
     page = rows[:limit]
     return DeliveryPage(
         leads=[
@@ -113,23 +125,21 @@ async def _rows(
     job_id: UUID,
     after: int,
     limit: int,
-    status: DeliveryStatus | None,
-    cause: Cause | None,
+    wanted: DeliveryFilter,
 ) -> Sequence[DeliveryRow]:
     values = {
-        "org_id": org_id, "job_id": job_id, "after": after, "limit": limit, "status": status, "cause": cause,
+        "org_id": org_id, "job_id": job_id, "after": after, "limit": limit, "status": wanted.status, "cause": wanted.cause,
+        "search": wanted.search or None,
     }  # fmt: skip
     return await READ.rows(connection, values)
 
 
-async def csv_lines(
-    database: Database, org_id: UUID, job_id: UUID, status: DeliveryStatus | None, cause: Cause | None
-) -> AsyncIterator[str]:
+async def csv_lines(database: Database, org_id: UUID, job_id: UUID, wanted: DeliveryFilter) -> AsyncIterator[str]:
     """The whole job as CSV, in chunks; no connection is held while a slow client reads."""
     yield BOM + csv_text([COLUMNS])
     after = 0
     while True:
-        rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, status, cause))
+        rows = await on_fresh_plan(partial(_page, database, org_id, job_id, after, wanted))
         if not rows:
             return
         yield csv_text(
@@ -142,10 +152,10 @@ async def csv_lines(
 
 
 async def _page(
-    database: Database, org_id: UUID, job_id: UUID, after: int, status: DeliveryStatus | None, cause: Cause | None
+    database: Database, org_id: UUID, job_id: UUID, after: int, wanted: DeliveryFilter
 ) -> Sequence[DeliveryRow]:
     async with database.transaction() as connection:
-        return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, status, cause)
+        return await _rows(connection, org_id, job_id, after, PAGE_OF_CSV, wanted)
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -137,6 +137,7 @@ def _view(row: JobRow, causes: list[CauseView], unsure: int) -> JobView:
         skipped_count=row.skipped_count,
         pending_count=pending,
         unknown_count=row.unknown_count,
+        web_page_count=row.page_count,
         rate=round(rate, 2) if rate else None,
         eta_seconds=round(pending / rate, 1) if rate else None,
         causes=causes,

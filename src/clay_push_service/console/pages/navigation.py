@@ -1,0 +1,18 @@
+"""The console's navigation, in the order of NexusLeads' own. A page names its entry by `section`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    section: str
+    label: str
+    href: str
+    icon: str
+
+
+MAIN: Final = (Entry("jobs", "Jobs", "/console/jobs", "briefcase"),)
+"""What sellers use."""
+SETTINGS: Final[tuple[Entry, ...]] = ()
+"""Below the line: settings and records."""

@@ -1,0 +1,33 @@
+"""All routes of the console, for the application. An area adds its router here."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from clay_push_service.console.pages import static_files
+from clay_push_service.console.pages.jobs import endpoints as jobs
+from clay_push_service.console.pages.jobs import live
+from clay_push_service.console.pages.page import ReadPage
+from clay_push_service.console.session import endpoints as session
+from clay_push_service.console.session.route import ConsoleRoute, SignInRoute
+
+START: Final = "/console/jobs"
+"""The page that `/console/` opens."""
+
+start = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+outside = APIRouter(include_in_schema=False, route_class=SignInRoute)
+
+
+@outside.get("/console")
+async def add_slash(request: Request) -> Response:
+    """The cookie's path ends with a slash, so the console's address does, too."""
+    return RedirectResponse(f"/console/?{request.url.query}" if request.url.query else "/console/", 308)
+
+
+@start.get("/console/")
+async def open_start(page: ReadPage) -> Response:
+    return page.redirect(START)
+
+
+ROUTERS: Final = (static_files.router, session.public, session.router, outside, start, jobs.router, live.router)

@@ -1,0 +1,1 @@
+"""Signing in: sessions in a cookie, and the checks of every unsafe request."""

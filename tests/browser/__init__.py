@@ -1,0 +1,1 @@
+"""The console in headless Chromium, run by `make test-browser`."""

@@ -1,0 +1,1 @@
+"""The web console over HTTP: sessions, forged requests, tenancy, pages without JavaScript."""
