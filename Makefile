@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pytest processes, each with a PostgreSQL of its own; one more than cores, because many tests wait for a clock.
 PROCESSES ?= 3
+# Container images often forbid Python to keep compiled files. Without them each test process, and there are hundreds, compiles all modules again.
+export PYTHONDONTWRITEBYTECODE :=
 # Tests on another PostgreSQL than the embedded one, crashes included: make test POSTGRES_BIN=/usr/lib/postgresql/15/bin
 ifdef POSTGRES_BIN
 export TEST_POSTGRES_BIN := $(POSTGRES_BIN)

@@ -5,14 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.commands.openapi import as_yaml
 from clay_push_service.problem_codes import PROBLEM_CODES
 from tests.harness.api import Api, run_api_with_leads
+from tests.support.description import described
 
-DESCRIBED = yaml.safe_load(as_yaml())
+DESCRIBED = described()
 SCHEMAS = DESCRIBED["components"]["schemas"]
 OPERATIONS = {
     operation["operationId"]: operation for methods in DESCRIBED["paths"].values() for operation in methods.values()

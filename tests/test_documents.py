@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from clay_push_service import __version__
 from clay_push_service.settings import PREFIX, UNPREFIXED, Settings
+from tests.support.description import described
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "src/clay_push_service"
@@ -62,7 +62,7 @@ def test_named_files_exist(path: Path) -> None:
 
 @documents
 def test_named_routes_exist(path: Path) -> None:
-    routes = set(yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["paths"])
+    routes = set(described()["paths"])
     shapes = {re.sub(r"{\w+}", "{}", route) for route in routes}
     for route in ROUTE.findall(path.read_text()):
         if "{" not in route and any(known.startswith(route) for known in routes | ROUTES_OF_HOST):
@@ -94,4 +94,4 @@ def test_readme_is_short() -> None:
 
 def test_version_is_written_once() -> None:
     assert __version__ not in (REPOSITORY / "pyproject.toml").read_text().partition("dependencies")[0]
-    assert yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["info"]["version"] == __version__
+    assert described()["info"]["version"] == __version__

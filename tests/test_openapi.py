@@ -22,7 +22,6 @@ import jsonschema_rs
 import pytest
 import schemathesis
 import uvicorn
-import yaml
 from hypothesis import HealthCheck, Phase, assume, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
@@ -34,6 +33,7 @@ from clay_push_service.commands.openapi import as_yaml
 from tests.harness.api import FixedResolver
 from tests.harness.databases import TestServer
 from tests.harness.installation import install
+from tests.support.description import described
 from tests.support.receiver import receiving
 
 COMMITTED = Path(__file__).parents[1] / "openapi.yaml"
@@ -63,7 +63,7 @@ CHECKED_503 = [check for check in CHECKED if check.__name__ != "not_a_server_err
 CONFIG: dict[str, object] = {"generation": {"with-security-parameters": False}}
 LONGEST_QUERY = 12_000
 """Characters. A longer header (16 KB) is refused by the server before the application sees it: tests/api/test_slow_clients.py."""
-DESCRIBED = yaml.safe_load(as_yaml())
+DESCRIBED = described()
 JOB_VIEW = {"$ref": "#/components/schemas/JobView", "components": DESCRIBED["components"]}
 """What the data of an event is, as generators of clients read the document; Schemathesis expects the whole event there."""
 schema = schemathesis.openapi.from_dict(DESCRIBED, config=SchemathesisConfig.from_dict(CONFIG))

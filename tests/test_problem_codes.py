@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from clay_push_service import errors, gate, problems
 from clay_push_service.api import errors as web_errors
-from clay_push_service.commands.openapi import as_yaml
 from clay_push_service.problem_codes import PROBLEM_CODES
+from tests.support.description import described
 
 SOURCE = Path(errors.__file__).parent
 CLASSES = {
@@ -50,7 +49,7 @@ def own_code(statement: ast.stmt) -> str | None:
     return None
 
 
-DESCRIBED = yaml.safe_load(as_yaml())["info"]["description"]
+DESCRIBED = described()["info"]["description"]
 RAISED: defaultdict[str, set[int]] = defaultdict(set)
 for _code, _status in raised():
     RAISED[_code] |= set() if _status is None else {_status}

@@ -6,16 +6,15 @@ from uuid import UUID
 
 import httpx
 import pytest
-import yaml
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.commands.openapi import as_yaml
 from tests.harness.api import Api, run_api_with_leads
 from tests.harness.settings import access_token
+from tests.support.description import described
 
 SEGMENT = re.compile(r"\{\w+\}")
 SOME_ID = str(UUID(int=1))
-DESCRIBED = yaml.safe_load(as_yaml())
+DESCRIBED = described()
 IGNORING = re.compile(r"/(healthz|readyz|metrics|api/integrations/.*|api/clay/results/\{endpoint_id\})")
 """For load balancers, Prometheus, the host's frontend and Clay, which ignore or refuse the request for another reason."""
 
