@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clay_push_service.enrichment.inbound.body import MAX_DEPTH, depth_of, parse_body
 from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
-from clay_push_service.enrichment.values.confidence import Basis, EmailStatus
+from clay_push_service.enrichment.values.confidence import ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.fields import FieldNames
 from clay_push_service.errors import InvalidError
 
@@ -83,9 +83,9 @@ def test_confidence_status_provider_and_time_belong_to_their_value() -> None:
         }
     )  # fmt: skip
     email, phone = found.values
-    assert (email.status, email.provider) == (EmailStatus.CATCH_ALL, "Hunter")
-    assert (email.confidence.percent, email.confidence.basis) == (60, Basis.DERIVED)
-    assert (phone.confidence.percent, phone.confidence.basis, phone.provider) == (70, Basis.REPORTED, "Clay")
+    assert (email.status, email.provider) == (EmailCheck.CATCH_ALL, "Hunter")
+    assert (email.confidence.percent, email.confidence.basis) == (60, ConfidenceBasis.DERIVED)
+    assert (phone.confidence.percent, phone.confidence.basis, phone.provider) == (70, ConfidenceBasis.REPORTED, "Clay")
     assert found.observed_at == NOW - timedelta(days=1, hours=1)
     assert (found.ignored, found.warnings) == ((), ())
 

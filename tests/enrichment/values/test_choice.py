@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, Source, choose
-from clay_push_service.enrichment.values.confidence import EmailStatus
+from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, ValueSource, choose
+from clay_push_service.enrichment.values.confidence import EmailCheck
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,15 +20,15 @@ def value(
     key: str | None = "a",
     *,
     day: int = 0,
-    source: Source = Source.TABLE,
+    source: ValueSource = ValueSource.TABLE,
     confidence: int | None = None,
-    status: EmailStatus | None = None,
+    status: EmailCheck | None = None,
 ) -> Candidate:
     at = START + timedelta(days=day)
     return Candidate(UUID(int=number), source, key, at, at, confidence, status)
 
 
-PERSON, HOST = Source.PERSON, Source.HOST
+PERSON, HOST = ValueSource.PERSON, ValueSource.HOST
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ PERSON, HOST = Source.PERSON, Source.HOST
         ([value(1), value(2, "b", day=1)], None, 2, Reason.NEWEST),
         # A pin beats everything, also an edit and an invalid address.
         ([value(1), value(2, "b", day=9), value(3, "c", source=PERSON)], 1, 1, Reason.PINNED),
-        ([value(1, status=EmailStatus.INVALID), value(2, "b")], 1, 1, Reason.PINNED),
+        ([value(1, status=EmailCheck.INVALID), value(2, "b")], 1, 1, Reason.PINNED),
         ([value(2, "b")], 1, 2, Reason.NEWEST),
         # An edit beats the host and newer results; the last edit counts.
         ([value(1, source=PERSON), value(2, "b", source=HOST), value(3, "c", day=9)], None, 1, Reason.EDITED),
@@ -51,9 +51,9 @@ PERSON, HOST = Source.PERSON, Source.HOST
         ([value(1, "b", day=9, confidence=99), value(2, source=HOST)], None, 2, Reason.HOST),
         # An empty result never erases, and an invalid address is never chosen.
         ([value(1), value(2, None, day=9)], None, 1, Reason.NEWEST),
-        ([value(1), value(2, "b", day=9, status=EmailStatus.INVALID)], None, 1, Reason.NEWEST),
+        ([value(1), value(2, "b", day=9, status=EmailCheck.INVALID)], None, 1, Reason.NEWEST),
         ([value(1, None)], None, None, None),
-        ([value(1, status=EmailStatus.INVALID)], None, None, None),
+        ([value(1, status=EmailCheck.INVALID)], None, None, None),
         # A newer value that is much less confident replaces only an old one.
         ([value(1, confidence=90), value(2, "b", day=1, confidence=70)], None, 2, Reason.NEWEST),
         ([value(1, confidence=90), value(2, "b", day=1, confidence=69)], None, 1, Reason.MORE_CONFIDENT),
@@ -85,9 +85,9 @@ def candidates() -> st.SearchStrategy[list[Candidate]]:
         st.integers(1, 2**60),
         st.sampled_from(["a", "b", "c", None]),
         day=st.integers(0, 400),
-        source=st.sampled_from([Source.TABLE, Source.TABLE, Source.ROUTINE, Source.PERSON]),
+        source=st.sampled_from([ValueSource.TABLE, ValueSource.TABLE, ValueSource.ROUTINE, ValueSource.PERSON]),
         confidence=st.none() | st.integers(0, 100),
-        status=st.sampled_from([None, None, EmailStatus.VALID, EmailStatus.INVALID]),
+        status=st.sampled_from([None, None, EmailCheck.VALID, EmailCheck.INVALID]),
     )
     return st.lists(one, max_size=12, unique_by=lambda each: each.id)
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from clay_push_service.enrichment.values.confidence import (
     NOT_GIVEN,
-    Band,
-    Basis,
     Confidence,
-    EmailStatus,
+    ConfidenceBand,
+    ConfidenceBasis,
+    EmailCheck,
     band,
     confidence_of,
     of_likelihood,
@@ -21,11 +21,11 @@ from clay_push_service.enrichment.values.confidence import (
 @pytest.mark.parametrize(
     ("percent", "expected"),
     [
-        (100, Band.VERY_HIGH), (90, Band.VERY_HIGH), (89, Band.HIGH), (70, Band.HIGH), (69, Band.MEDIUM),
-        (50, Band.MEDIUM), (49, Band.LOW), (0, Band.LOW), (None, Band.NOT_GIVEN),
+        (100, ConfidenceBand.VERY_HIGH), (90, ConfidenceBand.VERY_HIGH), (89, ConfidenceBand.HIGH), (70, ConfidenceBand.HIGH), (69, ConfidenceBand.MEDIUM),
+        (50, ConfidenceBand.MEDIUM), (49, ConfidenceBand.LOW), (0, ConfidenceBand.LOW), (None, ConfidenceBand.NOT_GIVEN),
     ],
 )  # fmt: skip
-def test_bands_are_those_of_the_guide(percent: int | None, expected: Band) -> None:
+def test_bands_are_those_of_the_guide(percent: int | None, expected: ConfidenceBand) -> None:
     assert band(percent) is expected
 
 
@@ -52,31 +52,31 @@ def test_a_likelihood_is_derived_by_a_table(written: str, percent: int | None) -
 @pytest.mark.parametrize(
     ("written", "status"),
     [
-        ("valid", EmailStatus.VALID), ("Valid", EmailStatus.VALID), ("catch-all", EmailStatus.CATCH_ALL),
-        ("accept_all", EmailStatus.CATCH_ALL), ("role-based", EmailStatus.ROLE), ("unknown", EmailStatus.UNKNOWN),
-        ("INVALID", EmailStatus.INVALID), ("maybe", None), ("", None),
+        ("valid", EmailCheck.VALID), ("Valid", EmailCheck.VALID), ("catch-all", EmailCheck.CATCH_ALL),
+        ("accept_all", EmailCheck.CATCH_ALL), ("role-based", EmailCheck.ROLE), ("unknown", EmailCheck.UNKNOWN),
+        ("INVALID", EmailCheck.INVALID), ("maybe", None), ("", None),
     ],
 )  # fmt: skip
-def test_the_words_of_an_email_check(written: str, status: EmailStatus | None) -> None:
+def test_the_words_of_an_email_check(written: str, status: EmailCheck | None) -> None:
     assert read_status(written) is status
 
 
 @pytest.mark.parametrize(
     ("reported", "likelihood", "status", "expected"),
     [
-        ("80", "10", EmailStatus.VALID, Confidence(80, Basis.REPORTED)),
-        ("high", "10", EmailStatus.VALID, Confidence(98, Basis.DERIVED)),
-        (None, None, EmailStatus.VALID, Confidence(95, Basis.DERIVED)),
-        (None, None, EmailStatus.CATCH_ALL, Confidence(60, Basis.DERIVED)),
-        (None, None, EmailStatus.ROLE, Confidence(50, Basis.DERIVED)),
-        (None, None, EmailStatus.UNKNOWN, Confidence(40, Basis.DERIVED)),
-        (None, None, EmailStatus.INVALID, NOT_GIVEN),
+        ("80", "10", EmailCheck.VALID, Confidence(80, ConfidenceBasis.REPORTED)),
+        ("high", "10", EmailCheck.VALID, Confidence(98, ConfidenceBasis.DERIVED)),
+        (None, None, EmailCheck.VALID, Confidence(95, ConfidenceBasis.DERIVED)),
+        (None, None, EmailCheck.CATCH_ALL, Confidence(60, ConfidenceBasis.DERIVED)),
+        (None, None, EmailCheck.ROLE, Confidence(50, ConfidenceBasis.DERIVED)),
+        (None, None, EmailCheck.UNKNOWN, Confidence(40, ConfidenceBasis.DERIVED)),
+        (None, None, EmailCheck.INVALID, NOT_GIVEN),
         (None, None, None, NOT_GIVEN),
         ("high", "x", None, NOT_GIVEN),
     ],
 )
 def test_the_first_figure_that_can_be_read_counts(
-    reported: str | None, likelihood: str | None, status: EmailStatus | None, expected: Confidence
+    reported: str | None, likelihood: str | None, status: EmailCheck | None, expected: Confidence
 ) -> None:
     assert confidence_of(reported, likelihood, status) == expected
 
@@ -85,4 +85,4 @@ def test_the_first_figure_that_can_be_read_counts(
 def test_no_text_makes_a_number_out_of_range(reported: str, likelihood: str) -> None:
     found = confidence_of(reported, likelihood)
     assert found.percent is None or 0 <= found.percent <= 100
-    assert (found.percent is None) == (found.basis is Basis.NONE)
+    assert (found.percent is None) == (found.basis is ConfidenceBasis.NONE)

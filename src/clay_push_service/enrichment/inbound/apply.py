@@ -22,7 +22,7 @@ from clay_push_service.enrichment.inbound.body import parse_body
 from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
 from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
 from clay_push_service.enrichment.values import store
-from clay_push_service.enrichment.values.choice import Source
+from clay_push_service.enrichment.values.choice import ValueSource
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
 from clay_push_service.enrichment.values.fields import FieldNames
 from clay_push_service.enrichment.values.store import NewValue
@@ -143,7 +143,7 @@ def _values(matched: _Matched) -> list[NewValue]:
     read = matched.read
     return [
         NewValue(
-            matched.lead_id, each.field, each.found, Source.TABLE, read.content.observed_at or read.received_at,
+            matched.lead_id, each.field, each.found, ValueSource.TABLE, read.content.observed_at or read.received_at,
             read.received_at, each.confidence, each.status, each.provider, read.id,
         )
         for each in read.content.values

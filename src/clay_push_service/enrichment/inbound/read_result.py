@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from clay_push_service.enrichment.inbound.body import Json, as_raw, is_empty, read_time
-from clay_push_service.enrichment.values.confidence import Confidence, EmailStatus, confidence_of, read_status
+from clay_push_service.enrichment.values.confidence import Confidence, EmailCheck, confidence_of, read_status
 from clay_push_service.enrichment.values.fields import Field, FieldNames, fold
 from clay_push_service.enrichment.values.normalise import (
     EXPLANATIONS,
@@ -59,7 +59,7 @@ class FoundValue:
     field: str
     found: Normalised | None
     confidence: Confidence
-    status: EmailStatus | None
+    status: EmailCheck | None
     provider: str | None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from clay_push_service.enrichment.values.confidence import EmailStatus
+from clay_push_service.enrichment.values.confidence import EmailCheck
 
 TRUSTED_FOR = timedelta(days=180)
 """After this time a newer value replaces a confident one: six months is the guide's interval for enriching again."""
@@ -17,7 +17,7 @@ MUCH_LESS_CONFIDENT = 20
 """Percentage points. A newer value that is less confident by more than this does not replace a recent one."""
 
 
-class Source(StrEnum):
+class ValueSource(StrEnum):
     """Where a value comes from. The host's values are read when they are shown, and never stored."""
 
     ROUTINE = "routine"
@@ -26,7 +26,7 @@ class Source(StrEnum):
     HOST = "host"
 
 
-ENRICHED = frozenset({Source.ROUTINE, Source.TABLE})
+ENRICHED = frozenset({ValueSource.ROUTINE, ValueSource.TABLE})
 
 
 class Reason(StrEnum):
@@ -45,12 +45,12 @@ class Candidate:
     """`key` None: the field was looked for and nothing was found, or a person has withdrawn an edit."""
 
     id: UUID
-    source: Source
+    source: ValueSource
     key: str | None
     observed_at: datetime
     received_at: datetime
     confidence: int | None = None
-    status: EmailStatus | None = None
+    status: EmailCheck | None = None
 
     @property
     def age_order(self) -> tuple[datetime, datetime, UUID]:
@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def is_usable(self) -> bool:
-        return self.key is not None and self.status is not EmailStatus.INVALID
+        return self.key is not None and self.status is not EmailCheck.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,14 @@ def _pinned(candidates: Sequence[Candidate], pinned: UUID | None) -> Choice | No
 
 def _edited(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
     """The last edit decides; if it has no value, the person has withdrawn all edits."""
-    edits = [each for each in candidates if each.source is Source.PERSON]
+    edits = [each for each in candidates if each.source is ValueSource.PERSON]
     return Choice(edits[-1].id, Reason.EDITED) if edits and edits[-1].key is not None else None
 
 
 def _of_host(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
     return next(
-        (Choice(each.id, Reason.HOST) for each in candidates if each.source is Source.HOST and each.is_usable), None
+        (Choice(each.id, Reason.HOST) for each in candidates if each.source is ValueSource.HOST and each.is_usable),
+        None,
     )
 
 

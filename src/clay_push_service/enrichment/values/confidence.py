@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Basis(StrEnum):
+class ConfidenceBasis(StrEnum):
     """Where the figure comes from."""
 
     REPORTED = "reported"
@@ -18,7 +18,7 @@ class Basis(StrEnum):
     NONE = "none"
 
 
-class Band(StrEnum):
+class ConfidenceBand(StrEnum):
     """The bands of the enrichment guide. A missing confidence is not a low one."""
 
     VERY_HIGH = "very_high"
@@ -28,7 +28,7 @@ class Band(StrEnum):
     NOT_GIVEN = "not_given"
 
 
-class EmailStatus(StrEnum):
+class EmailCheck(StrEnum):
     """What an e-mail check found; Clay's five words."""
 
     VALID = "valid"
@@ -41,25 +41,30 @@ class EmailStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Confidence:
     percent: int | None = None
-    basis: Basis = Basis.NONE
+    basis: ConfidenceBasis = ConfidenceBasis.NONE
 
 
 NOT_GIVEN = Confidence()
-BANDS = ((90, Band.VERY_HIGH), (70, Band.HIGH), (50, Band.MEDIUM), (0, Band.LOW))
-OF_STATUS: Mapping[EmailStatus, int | None] = MappingProxyType(
-    {EmailStatus.VALID: 95, EmailStatus.CATCH_ALL: 60, EmailStatus.ROLE: 50, EmailStatus.UNKNOWN: 40, EmailStatus.INVALID: None}
+BANDS = (
+    (90, ConfidenceBand.VERY_HIGH),
+    (70, ConfidenceBand.HIGH),
+    (50, ConfidenceBand.MEDIUM),
+    (0, ConfidenceBand.LOW),
+)
+OF_STATUS: Mapping[EmailCheck, int | None] = MappingProxyType(
+    {EmailCheck.VALID: 95, EmailCheck.CATCH_ALL: 60, EmailCheck.ROLE: 50, EmailCheck.UNKNOWN: 40, EmailCheck.INVALID: None}
 )  # fmt: skip
 """An invalid address is kept and never chosen, so it has no confidence."""
 OF_LIKELIHOOD: Mapping[int, int] = MappingProxyType({10: 98, 9: 95, 8: 90, 7: 80, 6: 70, 5: 60, 4: 50})
 """People Data Labs' likelihood of a match, 1 to 10: a logarithmic scale, so not ten times the figure."""
 LEAST_LIKELIHOOD, LEAST_LIKELY_PERCENT = 1, 30
-STATUS_WORDS: Mapping[str, EmailStatus] = MappingProxyType(
+STATUS_WORDS: Mapping[str, EmailCheck] = MappingProxyType(
     {
-        "valid": EmailStatus.VALID, "verified": EmailStatus.VALID, "deliverable": EmailStatus.VALID,
-        "catchall": EmailStatus.CATCH_ALL, "acceptall": EmailStatus.CATCH_ALL, "validcatchall": EmailStatus.CATCH_ALL,
-        "role": EmailStatus.ROLE, "rolebased": EmailStatus.ROLE,
-        "unknown": EmailStatus.UNKNOWN, "unverified": EmailStatus.UNKNOWN,
-        "invalid": EmailStatus.INVALID, "undeliverable": EmailStatus.INVALID,
+        "valid": EmailCheck.VALID, "verified": EmailCheck.VALID, "deliverable": EmailCheck.VALID,
+        "catchall": EmailCheck.CATCH_ALL, "acceptall": EmailCheck.CATCH_ALL, "validcatchall": EmailCheck.CATCH_ALL,
+        "role": EmailCheck.ROLE, "rolebased": EmailCheck.ROLE,
+        "unknown": EmailCheck.UNKNOWN, "unverified": EmailCheck.UNKNOWN,
+        "invalid": EmailCheck.INVALID, "undeliverable": EmailCheck.INVALID,
     }
 )  # fmt: skip
 
@@ -67,8 +72,8 @@ _NUMBER = re.compile(r"(\d{1,3}(?:[.,]\d{1,20})?)\s*(%?)", re.ASCII)
 HIGHEST = 100
 
 
-def band(percent: int | None) -> Band:
-    return Band.NOT_GIVEN if percent is None else next(found for least, found in BANDS if percent >= least)
+def band(percent: int | None) -> ConfidenceBand:
+    return ConfidenceBand.NOT_GIVEN if percent is None else next(found for least, found in BANDS if percent >= least)
 
 
 def read_percent(written: str) -> int | None:
@@ -94,18 +99,18 @@ def of_likelihood(written: str) -> int | None:
     return LEAST_LIKELY_PERCENT if LEAST_LIKELIHOOD <= likelihood < min(OF_LIKELIHOOD) else None
 
 
-def read_status(written: str) -> EmailStatus | None:
+def read_status(written: str) -> EmailCheck | None:
     return STATUS_WORDS.get("".join(letter for letter in written.lower() if letter.isalpha()))
 
 
 def confidence_of(
-    reported: str | None = None, likelihood: str | None = None, status: EmailStatus | None = None
+    reported: str | None = None, likelihood: str | None = None, status: EmailCheck | None = None
 ) -> Confidence:
     """The first that can be read: the reported figure, the likelihood of the match, the status of the e-mail address."""
     if reported is not None and (percent := read_percent(reported)) is not None:
-        return Confidence(percent, Basis.REPORTED)
+        return Confidence(percent, ConfidenceBasis.REPORTED)
     if likelihood is not None and (percent := of_likelihood(likelihood)) is not None:
-        return Confidence(percent, Basis.DERIVED)
+        return Confidence(percent, ConfidenceBasis.DERIVED)
     if status is not None and (percent := OF_STATUS[status]) is not None:
-        return Confidence(percent, Basis.DERIVED)
+        return Confidence(percent, ConfidenceBasis.DERIVED)
     return NOT_GIVEN

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
 from clay_push_service.enrichment.values import store
-from clay_push_service.enrichment.values.choice import Source
+from clay_push_service.enrichment.values.choice import ValueSource
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
 from clay_push_service.enrichment.values.fields import CUSTOM, Field
 from clay_push_service.enrichment.values.lead import require_lead
@@ -76,7 +76,7 @@ async def _enter(
             message = EXPLANATIONS[normalised] if isinstance(normalised, Refusal) else "The value is empty."
             raise InvalidError(message, errors=[{"field": "value", "message": message}])
         found = normalised
-    new = NewValue(lead_id, field, found, Source.PERSON, now, now, created_by=actor)
+    new = NewValue(lead_id, field, found, ValueSource.PERSON, now, now, created_by=actor)
     [added] = await store.add_values(connection, org_id, [new])
     action = "enriched_value.withdrawn" if edit.withdraw else "enriched_value.entered"
     await audit(connection, org_id, actor, action, {"field": field, "pinned": bool(edit.pinned)})

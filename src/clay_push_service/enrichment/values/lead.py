@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.enrichment.values.choice import Candidate, Choice, Source, choose
+from clay_push_service.enrichment.values.choice import Candidate, Choice, ValueSource, choose
 from clay_push_service.enrichment.values.fields import Field
 from clay_push_service.enrichment.values.normalise import Normalised, Value, normalise
 from clay_push_service.enrichment.values.store import Current, StoredValue, read_current, read_values
@@ -54,7 +54,7 @@ class LeadField:
     @property
     def last_search(self) -> StoredValue | None:
         """The last time that Clay looked for this field, whether or not it found a value."""
-        return next((each for each in reversed(self.history) if each.candidate.source is not Source.PERSON), None)
+        return next((each for each in reversed(self.history) if each.candidate.source is not ValueSource.PERSON), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +126,4 @@ def host_value(name: str, row: LeadRow | None) -> Normalised | None:
 def _of_host(host: Normalised, candidates: Sequence[Candidate]) -> Candidate:
     """Its age is unknown and decides nothing: the rule of the host's own value comes before the rule of the newest."""
     at = max((each.received_at for each in candidates), default=datetime.min.replace(tzinfo=UTC))
-    return Candidate(HOST_ID, Source.HOST, host.key, at, at)
+    return Candidate(HOST_ID, ValueSource.HOST, host.key, at, at)

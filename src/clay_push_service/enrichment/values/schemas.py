@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from clay_push_service.enrichment.values.choice import Reason, Source
-from clay_push_service.enrichment.values.confidence import Band, Basis, EmailStatus
+from clay_push_service.enrichment.values.choice import Reason, ValueSource
+from clay_push_service.enrichment.values.confidence import ConfidenceBand, ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.edit import Edit
 from clay_push_service.enrichment.values.fields import MAX_CUSTOM
 from clay_push_service.enrichment.values.normalise import MAX_CHARACTERS, MAX_WORDS
@@ -19,8 +19,8 @@ Word = Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)]
 
 class ScoreView(BaseModel):
     confidence: int | None = Field(description="0 to 100; null: not given.", examples=[92])
-    band: Band = Field(description="90 and above, 70, 50, below; `not_given` is not a low confidence.")
-    basis: Basis = Field(description="`reported` by Clay, `derived` by a fixed table, or `none`.")
+    band: ConfidenceBand = Field(description="90 and above, 70, 50, below; `not_given` is not a low confidence.")
+    basis: ConfidenceBasis = Field(description="`reported` by Clay, `derived` by a fixed table, or `none`.")
 
 
 class BadgeView(BaseModel):
@@ -40,12 +40,12 @@ class SearchState(StrEnum):
 class ValueView(BaseModel):
     id: UUID | None = Field(description="For `value_id`; null: the host's own value.")
     value: FieldText | None = Field(description="Null: looked for and not found, or an edit that was withdrawn.")
-    source: Source = Field(description="Who has it: a routine or a table of Clay, a person, or the host.")
+    source: ValueSource = Field(description="Who has it: a routine or a table of Clay, a person, or the host.")
     provider: str | None = Field(description="The data provider that Clay named.", examples=["Hunter"])
     confidence: int | None = Field(description="0 to 100; null: not given.")
-    band: Band = Field(description="The band of the confidence.")
-    basis: Basis = Field(description="Where the confidence comes from.")
-    email_status: EmailStatus | None = Field(description="What the check of an e-mail address found.")
+    band: ConfidenceBand = Field(description="The band of the confidence.")
+    basis: ConfidenceBasis = Field(description="Where the confidence comes from.")
+    email_status: EmailCheck | None = Field(description="What the check of an e-mail address found.")
     observed_at: datetime | None = Field(
         description="When the value was found, as reported; otherwise when it was received. Null: the host's own value."
     )

@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
-from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, Source, choose
-from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Basis, Confidence, EmailStatus
+from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, ValueSource, choose
+from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Confidence, ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.normalise import Normalised, Value
 
 
@@ -126,11 +126,11 @@ class NewValue:
     lead_id: UUID
     field: str
     found: Normalised | None
-    source: Source
+    source: ValueSource
     observed_at: datetime
     received_at: datetime
     confidence: Confidence = NOT_GIVEN
-    status: EmailStatus | None = None
+    status: EmailCheck | None = None
     provider: str | None = None
     result_id: UUID | None = None
     created_by: str | None = None
@@ -143,7 +143,7 @@ class StoredValue:
     field: str
     value: Value | None
     provider: str | None
-    basis: Basis
+    basis: ConfidenceBasis
     created_by: str | None
     candidate: Candidate
 
@@ -242,9 +242,9 @@ def _stored(row: _Row) -> StoredValue:
     parsed = None if row.value is None else json.loads(row.value)
     value = tuple(parsed) if isinstance(parsed, list) else parsed
     candidate = Candidate(
-        row.id, Source(row.source), row.value_key, row.observed_at, row.received_at, row.confidence,
-        EmailStatus(row.email_status) if row.email_status else None,
+        row.id, ValueSource(row.source), row.value_key, row.observed_at, row.received_at, row.confidence,
+        EmailCheck(row.email_status) if row.email_status else None,
     )  # fmt: skip
     return StoredValue(
-        row.lead_id, row.field, value, row.provider, Basis(row.confidence_basis), row.created_by, candidate
+        row.lead_id, row.field, value, row.provider, ConfidenceBasis(row.confidence_basis), row.created_by, candidate
     )

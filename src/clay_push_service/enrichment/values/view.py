@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from clay_push_service.enrichment.values.choice import ENRICHED, Source
-from clay_push_service.enrichment.values.confidence import Band, Basis, band
+from clay_push_service.enrichment.values.choice import ENRICHED, ValueSource
+from clay_push_service.enrichment.values.confidence import ConfidenceBand, ConfidenceBasis, band
 from clay_push_service.enrichment.values.lead import HOST_ID, EnrichedLead, LeadField
 from clay_push_service.enrichment.values.normalise import Value
 from clay_push_service.enrichment.values.schemas import (
@@ -46,9 +46,13 @@ def score(lead: EnrichedLead) -> ScoreView:
         if each is not None and each.candidate.source in ENRICHED and each.candidate.confidence is not None
     ]
     if not given:
-        return ScoreView(confidence=None, band=Band.NOT_GIVEN, basis=Basis.NONE)
+        return ScoreView(confidence=None, band=ConfidenceBand.NOT_GIVEN, basis=ConfidenceBasis.NONE)
     mean = round(sum(percent for percent, _ in given) / len(given))
-    basis = Basis.DERIVED if any(each is Basis.DERIVED for _, each in given) else Basis.REPORTED
+    basis = (
+        ConfidenceBasis.DERIVED
+        if any(each is ConfidenceBasis.DERIVED for _, each in given)
+        else ConfidenceBasis.REPORTED
+    )
     return ScoreView(confidence=mean, band=band(mean), basis=basis)
 
 
@@ -78,8 +82,8 @@ def _state(search: StoredValue | None) -> SearchState:
 def _current(found: LeadField) -> ValueView | None:
     if found.choice is not None and found.choice.id == HOST_ID:
         return ValueView(
-            id=None, value=_text(found.host), source=Source.HOST, provider=None, confidence=None, band=Band.NOT_GIVEN,
-            basis=Basis.NONE, email_status=None, observed_at=None, received_at=None, entered_by=None,
+            id=None, value=_text(found.host), source=ValueSource.HOST, provider=None, confidence=None, band=ConfidenceBand.NOT_GIVEN,
+            basis=ConfidenceBasis.NONE, email_status=None, observed_at=None, received_at=None, entered_by=None,
         )  # fmt: skip
     return None if found.chosen is None else _value(found.chosen)
 
