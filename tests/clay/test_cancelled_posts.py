@@ -13,11 +13,11 @@ from clay_push_service.clay.response import (
     Responded,
     Response,
 )
-from clay_push_service.clay.response_reader import ResponseReader
 from clay_push_service.clay.webhook_client import Attempt, ClayClient
 from tests.clay.handlers import answering, in_one_packet, stay
 from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, Names, Sender, target
+from tests.support.status_reading import watch_status_reading
 
 BEGUN = {
     "status line": (b"HTTP/1.1 200 OK\r\n", 200),
@@ -28,20 +28,6 @@ BEGUN = {
     "chunks without an end": (b"HTTP/1.1 422 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", 422),
     "after an interim response": (b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 202 OK\r\n", 202),
 }
-
-
-@pytest.fixture
-def status_is_read(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Is set when a client has read the status of a response."""
-    event, feed = asyncio.Event(), ResponseReader.feed
-
-    def feed_and_set(self: ResponseReader, data: bytes) -> None:
-        feed(self, data)
-        if self.status is not None:
-            event.set()
-
-    monkeypatch.setattr(ResponseReader, "feed", feed_and_set)
-    return event
 
 
 async def cancelled(client: ClayClient, task: "asyncio.Task[Response]", attempt: Attempt) -> Response:
@@ -57,11 +43,11 @@ async def test_status_that_was_read_is_the_answer_of_a_cancelled_post(
     receiver_of: ReceiverOf,
     sender: Sender,
     monkeypatch: pytest.MonkeyPatch,
-    status_is_read: asyncio.Event,
     begun: bytes,
     status: int,
 ) -> None:
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
+    status_is_read = watch_status_reading(monkeypatch)
     receiver = await receiver_of(answering(begun, in_one_packet, stay))
     client, attempt = sender.client(seconds=60), Attempt()
     task = asyncio.create_task(client.post(target(receiver.port), BODY, attempt=attempt))

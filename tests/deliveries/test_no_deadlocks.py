@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import Cause
@@ -22,6 +25,20 @@ TAKEN = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
 UNSENDABLE = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 LATER = Outcome(Verdict.RETRY, Cause.SERVER_ERROR, 503, counts_toward=Streak.OUTAGE)
 REFUSED = Outcome(Verdict.FAILED, Cause.UNAUTHORIZED, 401, counts_toward=Streak.REFUSAL)
+
+
+@pytest.fixture(autouse=True)
+def no_repeated_write() -> Iterator[None]:
+    """The writer of results repeats a deadlocked transaction and logs it: here any repetition is a failure."""
+    with capture_logs() as lines:
+        yield
+    assert [line for line in lines if line["event"] == "results.not_written"] == []
+
+
+async def write(writer: ResultWriter, results: Iterable[Result]) -> None:
+    for result in results:
+        writer.add(result)
+    await writer.flush()
 
 
 async def work(
@@ -47,7 +64,7 @@ async def work(
             for each in ids
         ]
         if results:
-            await writer._write(results)
+            await write(writer, results)
         async with w.database.transaction() as connection:
             await release(connection, token, claims)
 
@@ -125,9 +142,8 @@ async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> Non
             await mark_sending(connection, token, claims, LEASE)
         await cancelled(w, job_id, 0)
         assert (await w.job(job_id)).status == "running" or (await w.job(job_id)).status == "pending"
-        await ResultWriter(w.database, 30.0)._write(
-            [Result(each, job_id, version_id, token, LATER, 5.0) for each in claims]
-        )
+        results = [Result(each, job_id, version_id, token, LATER, 5.0) for each in claims]
+        await write(ResultWriter(w.database, 30.0), results)
         job = await w.job(job_id)
         assert (job.status, job.skipped_count) == ("cancelled", 10)
         assert {row.cause for row in await w.deliveries(job_id)} == {"cancelled"}
@@ -143,9 +159,8 @@ async def test_a_result_that_makes_a_lead_wait_queues_a_wake_up(database_url: st
         async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], LEASE)
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
-        await ResultWriter(w.database, 30.0)._write(
-            [Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)]
-        )
+        result = Result(claimed.delivery_id, job_id, version_id, token, LATER, 5.0)
+        await write(ResultWriter(w.database, 30.0), [result])
         [wake] = await w.fetch(
             "SELECT extract(epoch FROM scheduled_at - now()) AS seconds FROM clay.procrastinate_jobs WHERE status = 'todo'"
         )

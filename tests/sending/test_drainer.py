@@ -134,7 +134,7 @@ async def test_a_slice_yields_to_other_jobs_only_when_the_worker_is_full(databas
         other = await w.push(w.lead_ids[1:])
         assert not await drainer.context.other_jobs_are_waiting(one.job_id)
         drainer.context.config = replace(drainer.context.config, slices=1)
-        with drainer._mark_draining(one.job_id):
+        with drainer.mark_draining(one.job_id):
             assert await drainer.context.other_jobs_are_waiting(one.job_id)
             await w.fetch("DELETE FROM clay.procrastinate_jobs WHERE args ->> 'job_id' = :id", id=str(other.job_id))
             assert not await drainer.context.other_jobs_are_waiting(one.job_id)

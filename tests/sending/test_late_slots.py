@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
-from clay_push_service import metrics
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.destination_settings.test_row import try_webhook
@@ -70,10 +70,14 @@ async def test_a_frozen_process_reserves_new_slots_for_those_that_passed(
     assert max(late) <= 50
 
 
+def late_slots() -> float:
+    return REGISTRY.get_sample_value("clay_push_slots_late_total") or 0.0
+
+
 @asynccontextmanager
 async def slow_to_connect(
     database_url: str, seconds: float, rate_limit_ms: int
-) -> AsyncIterator[tuple[Installation, ClayClient, Receiver]]:
+) -> AsyncIterator[tuple[Installation, ClayClient, Receiver, FixedResolver]]:
     """A client whose connections take this long, because resolving the webhook's host name does."""
     async with receiving() as clay:
         hosts = (f"localhost:{httpx.URL(clay.url).port}",)
@@ -88,7 +92,7 @@ async def slow_to_connect(
             resolver.delay_seconds = seconds
             client = ClayClient.create(w.settings, resolver=resolver)
             try:
-                yield w, client, clay
+                yield w, client, clay, resolver
             finally:
                 await client.close()
 
@@ -98,21 +102,21 @@ async def test_a_slot_that_passed_during_the_connect_is_replaced_for_the_same_co
     database_url: str, attempts: Sequence[MutableMapping[str, Any]], rate_limit_ms: int
 ) -> None:
     """At 2 s every POST needs a new connection; it is kept for the new slot and used."""
-    late_before = metrics.SLOTS_LATE._value.get()
+    late_before = late_slots()
     seconds = rate_limit_ms / 1000 * 0.7
-    async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay), w.drainer() as drainer:
+    async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay, _), w.drainer() as drainer:
         drainer.context.client = client
         accepted = await w.push(w.lead_ids[:3])
         await w.drain_all(drainer, 60.0)
         assert (await w.job(accepted.job_id)).success_count == 3
     assert set(clay.leads.values()) == {1}
-    assert metrics.SLOTS_LATE._value.get() > late_before
+    assert late_slots() > late_before
     assert max(lateness(attempts)) <= rate_limit_ms / 2
 
 
 async def test_a_webhook_test_is_sent_in_its_slot(database_url: str) -> None:
-    late_before = metrics.SLOTS_LATE._value.get()
-    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay):
+    late_before = late_slots()
+    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay, _):
         async with w.database.transaction() as connection:
             stored = await read_destination(connection, w.secret_box, w.org_id)
         assert stored is not None
@@ -121,18 +125,16 @@ async def test_a_webhook_test_is_sent_in_its_slot(database_url: str) -> None:
         finding = await try_webhook(w.database, client, policy, w.org_id, "user:test", stored.webhook, DatabaseClock())
         assert finding.success
         assert len(clay.posts) == 1
-    assert metrics.SLOTS_LATE._value.get() == late_before + 1
+    assert late_slots() == late_before + 1
 
 
 async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_nor_lost(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]]
 ) -> None:
     """During the connect Clay requests a pause: the next slot is too late for the worker to wait."""
-    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay), w.drainer() as drainer:
+    async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay, resolver), w.drainer() as drainer:
         drainer.context.client = client
         accepted = await w.push(w.lead_ids[:1])
-        resolver = client.connections._resolver
-        assert isinstance(resolver, FixedResolver)
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
         asked = resolver.resolve
 
@@ -155,12 +157,12 @@ async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_no
 ORG = uuid4()
 
 
-def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None]) -> SlotGate:
-    """A gate whose slot is `seconds` from now, with a database clock equal to ours."""
+def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None], last_sent: float = float("-inf")) -> SlotGate:
+    """A gate whose slot is `seconds` from now, with a database clock equal to ours. `last_sent`: by the monotonic clock."""
     clock, now = DatabaseClock(), time.monotonic()
     moment = datetime.now(UTC)
     clock.learn(moment, now, now)
-    sent: defaultdict[UUID, float] = defaultdict(lambda: float("-inf"))
+    sent: defaultdict[UUID, float] = defaultdict(lambda: last_sent)
 
     async def renew() -> Slot | None:
         return renewed.pop(0)
@@ -186,8 +188,7 @@ async def test_a_slot_late_by_less_than_half_its_interval_is_used() -> None:
 
 
 async def test_posts_of_one_process_keep_their_distance_although_the_first_was_late() -> None:
-    gate = gate_at(-10.0, 60_000, [])
-    gate._last_sent[ORG] = time.monotonic() - 58.7
+    gate = gate_at(-10.0, 60_000, [], last_sent=time.monotonic() - 58.7)
     before = time.monotonic()
     assert await gate.wait()
     assert time.monotonic() - before >= 0.05, "98 % of the interval after the previous one"

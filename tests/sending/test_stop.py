@@ -18,6 +18,7 @@ from clay_push_service.sending import slice as slice_module
 from clay_push_service.sending.drainer import Drainer
 from tests.harness.installation import Installation, install_with_drainer
 from tests.support.receiver import Receiver, Stall
+from tests.support.status_reading import watch_status_reading
 
 BEGUN = {
     b"HTTP/1.1 200 OK\r\n": ("success", None, 1),
@@ -46,20 +47,14 @@ async def begun(
             await task
 
 
-async def until_a_status_is_read(drainer: Drainer) -> None:
-    """Polls: reading a status triggers no event."""
-    connections = drainer.context.client.connections
-    while not any(each._reader and each._reader.status for each in connections._open):  # noqa: ASYNC110 - see above
-        await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("response", BEGUN, ids=lambda each: each[9:12].decode())
 async def test_a_stopping_worker_records_a_status_that_was_read(
     database_url: str, monkeypatch: pytest.MonkeyPatch, response: bytes
 ) -> None:
     clay = Receiver(answer=lambda _number, _body: response)
+    status_is_read = watch_status_reading(monkeypatch)
     async with begun(database_url, clay, monkeypatch) as (w, drainer, job_id):
-        await until_a_status_is_read(drainer)
+        await status_is_read.wait()
         await drainer.stop(0.0)
         [row] = await w.deliveries(job_id)
         assert (row.status, row.cause, row.attempts) == BEGUN[response]
@@ -76,8 +71,9 @@ async def test_a_stopping_worker_writes_the_pause_that_a_429_requests(
 
     monkeypatch.setattr(attempt_module, "throttle", later)
     clay = Receiver(answer=lambda _number, _body: b"HTTP/1.1 429 No\r\nretry-after: 600\r\n")
+    status_is_read = watch_status_reading(monkeypatch)
     async with begun(database_url, clay, monkeypatch) as (w, drainer, _):
-        await until_a_status_is_read(drainer)
+        await status_is_read.wait()
         await drainer.stop(0.0)
         [row] = await w.fetch("SELECT next_slot_at > now() + interval '5 minutes' AS paused FROM clay.workspaces")
         assert row.paused

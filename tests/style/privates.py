@@ -10,11 +10,6 @@ PUBLIC = frozenset({"_replace", "_asdict", "_fields", "_make", "_exit"})
 """Documented names of NamedTuple and `os` that begin with an underscore."""
 ALLOWED: Mapping[str, frozenset[str]] = {
     "tests/test_library_internals.py": frozenset({"_transport"}),  # fails when a library changes what src/ uses of it
-    # Until the send algorithm is replaced:
-    "tests/deliveries/test_no_deadlocks.py": frozenset({"_write"}),
-    "tests/sending/test_drainer.py": frozenset({"_mark_draining"}),
-    "tests/sending/test_late_slots.py": frozenset({"_value", "_resolver", "_last_sent"}),
-    "tests/sending/test_stop.py": frozenset({"_open", "_reader"}),
 }
 PATCHERS = frozenset({"setattr", "getattr", "delattr", "hasattr", "patch", "object"})
 """Functions that take an attribute's name as a string."""

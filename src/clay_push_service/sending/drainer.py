@@ -50,13 +50,13 @@ class Drainer:
             return
         try:
             slice_ = None
-            with self._mark_draining(job_id):
+            with self.mark_draining(job_id):
                 opened, taken = await on_fresh_plan(partial(self._open, job_id))
                 if isinstance(opened, OpenJob) and taken is None:
                     slice_ = Slice(self.context, opened)
                     await slice_.run()
                     taken = await self._take(opened) if slice_.is_paced else None
-            # After `_mark_draining`: a wake-up that arrived before its end would be delayed as already draining.
+            # After `mark_draining`: a wake-up that arrived before its end would be delayed as already draining.
             if isinstance(opened, Postponed):
                 await self._wake(job_id, opened.seconds)
                 metrics.SLICES.labels(end="postponed").inc()
@@ -79,7 +79,7 @@ class Drainer:
         return len(self.context.draining)
 
     @contextmanager
-    def _mark_draining(self, job_id: UUID) -> Iterator[None]:
+    def mark_draining(self, job_id: UUID) -> Iterator[None]:
         self.context.draining.add(job_id)
         try:
             yield
