@@ -19,7 +19,7 @@ CONTRACT_VENV := .venv-contract
 DEBIAN := nginx pgbouncer systemd
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test test-unit test-contract test-browser test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
+.PHONY: help demo test test-unit test-integration test-acceptance test-contract test-browser test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,16 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
-test-unit: $(VENV)/.dev ## only the tests that need no PostgreSQL and no process
-	$(BIN)/python -m pytest -m 'unit and not faults and not contract and not deploy' $(PYTEST_ARGS)
+LONG := faults or contract or browser or deploy
+# They have commands of their own.
+test-unit: $(VENV)/.dev ## rung 1, 30 s: the tests that need no PostgreSQL, no socket and no process
+	$(BIN)/python -m pytest -m 'unit and not ($(LONG))' $(PYTEST_ARGS)
+
+test-integration: $(VENV)/.dev ## rung 2: the tests that run the code in their own process, on a PostgreSQL
+	$(BIN)/python -m pytest -m 'integration and not ($(LONG))' -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
+
+test-acceptance: $(VENV)/.dev ## rung 3: the tests that run the service's own processes
+	$(BIN)/python -m pytest -m 'acceptance and not ($(LONG))' -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 test-matrix: $(VENV)/.dev ## all tests on each combination of NexusLeads' vintage and billing (make test alternates them over the tests)
 	@for vintage in 2026-02 today; do for billing in off on; do \

@@ -2,6 +2,9 @@
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
+from enum import StrEnum
+from functools import cache
+from types import ModuleType
 
 import pytest
 
@@ -11,33 +14,50 @@ from tests.harness.databases import TestServer, name_of, run_server
 from tests.harness.roles import Roles, least_rights
 from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
 
-NOT_UNIT_FIXTURES = frozenset({"postgres", "sandbox", "receiver_of"})
-NOT_UNIT_MODULES = frozenset(
+PROCESS_MODULES = frozenset(
     {
         "subprocess",
-        "clay_push_service.local_database.postgres",
-        "tests.clay.receivers",
-        "tests.clay.sender",
-        *(f"tests.harness.{name}" for name in ("served", "service", "shell", "supervisor", "warm_shell")),
-        *(f"tests.support.{name}" for name in ("receiver", "sandbox")),
+        *(f"tests.harness.{name}" for name in ("fault_run", "served", "service", "shell", "supervisor", "warm_shell")),
+        "tests.support.sandbox",
     }
 )
-"""Modules that start processes, databases, servers or real connections. A test module that imports one of them, or from one, is not a unit test."""
+"""Modules that start processes of the service. A test module that imports one of them, or from one, is an acceptance test."""
+SERVER_MODULES = frozenset(
+    {"clay_push_service.local_database.postgres", "tests.clay.receivers", "tests.clay.sender", "tests.support.receiver"}
+)
+"""Modules that start databases, servers or real connections in this process."""
+SERVER_FIXTURES = frozenset({"postgres", "receiver_of"})
+
+
+class Rung(StrEnum):
+    UNIT = "unit"
+    INTEGRATION = "integration"
+    ACCEPTANCE = "acceptance"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need no PostgreSQL and no process as `unit`, from their fixtures and imports (`make test-unit`)."""
+    """Mark each test with its rung, from its fixtures and imports (`make test-unit`, `test-integration`, `test-acceptance`)."""
     for item in items:
-        if isinstance(item, pytest.Function) and _is_unit(item):
-            item.add_marker(pytest.mark.unit)
+        if isinstance(item, pytest.Function):
+            item.add_marker(_rung_of(item).value)
 
 
-def _is_unit(item: pytest.Function) -> bool:
-    origins = {
-        getattr(value, "__name__" if inspect.ismodule(value) else "__module__", None)
-        for value in vars(item.module).values()
-    }
-    return NOT_UNIT_FIXTURES.isdisjoint(item.fixturenames) and NOT_UNIT_MODULES.isdisjoint(origins)
+def _rung_of(item: pytest.Function) -> Rung:
+    imported = _imported_by(item.module)
+    if not PROCESS_MODULES.isdisjoint(imported) or "sandbox" in item.fixturenames:
+        return Rung.ACCEPTANCE
+    if not SERVER_MODULES.isdisjoint(imported) or not SERVER_FIXTURES.isdisjoint(item.fixturenames):
+        return Rung.INTEGRATION
+    return Rung.UNIT
+
+
+@cache
+def _imported_by(module: ModuleType) -> frozenset[str]:
+    """The modules that it imports, or from which it imports a name."""
+    names = (
+        getattr(value, "__name__" if inspect.ismodule(value) else "__module__", None) for value in vars(module).values()
+    )
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 @pytest.fixture(scope="session")
