@@ -94,7 +94,7 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
             ids = organization.lead_ids[:SELECTED]
             choice = await select_by_ids(connection, tables, organization.org_id, ids, None, Resend())
             actor = Actor(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, actor, destination, choice))
+            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
 
     async def filtered() -> int:
         async with database.transaction() as connection:
@@ -104,7 +104,7 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
                 connection, tables, organization.org_id, organization.project_id, LeadCriteria(), PushMode.ALL, Resend()
             )
             actor = Actor(organization.org_id, "bench")
-            return sum(job.lead_count for job in await accept(connection, actor, destination, choice))
+            return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
 
     async def empty() -> None:
         async with database.transaction() as connection:

@@ -8,6 +8,7 @@ import typer
 
 from clay_push_service import __version__
 from clay_push_service.commands.attach_commands import attach, detach
+from clay_push_service.commands.exclusions.options import exclusions
 from clay_push_service.commands.key_commands import api_keys, secrets
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(secrets, name="secrets")
+app.add_typer(exclusions, name="exclusions")
 app.command()(attach)
 app.command()(detach)
 

@@ -41,6 +41,9 @@ for _result in ("stored", "failed"):
     HOST_SETTINGS.labels(end=_result)
 EMPTIED = Counter("clay_push_emptied_rows_total", "Deliveries whose personal columns were cleared by retention")
 SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stored webhook could not be decrypted")
+EXCLUSIONS = Counter("clay_push_exclusions_total", "Changes of exclusions", ["change"])
+for _change in ("added", "removed"):
+    EXCLUSIONS.labels(change=_change)
 RESULTS_STORED = Counter("clay_push_results_stored_total", "Results from Clay that were stored", ["repeated"])
 for _repeated in ("false", "true"):
     RESULTS_STORED.labels(repeated=_repeated)

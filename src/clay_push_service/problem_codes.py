@@ -89,6 +89,9 @@ _OF_STATE: Final = {
     "value_not_found": ProblemCode(
         404, "This field of the lead has no value with this id.", "Use an `id` of the field's history."
     ),
+    "exclusion_not_found": ProblemCode(
+        404, "The organization has no exclusion with this id.", "List the exclusions again."
+    ),
     "erasure_not_found": ProblemCode(404, "The organization has no erasure with this id.", "Check the id."),
     "method_not_allowed": ProblemCode(
         405, "The path does not support this method.", "Use a method from the `Allow` header."
@@ -106,6 +109,12 @@ _OF_STATE: Final = {
         409, "Another user has changed the settings in the meantime.", "Read the settings, and save again."
     ),
     "idempotency_key_in_use": ProblemCode(409, "The first request with this key is still running.", _LATER),
+    "lead_excluded": ProblemCode(
+        409,
+        "An exclusion of the organization keeps the lead from Clay.",
+        "Remove the exclusion, or choose another lead.",
+    ),
+    "lead_erased": ProblemCode(409, "The lead was erased: it is never pushed or enriched again.", "Nothing to do."),
     "too_many_tokens": ProblemCode(
         409, "Two results tokens are active, which is the limit.", "Revoke the one that is no longer used."
     ),

@@ -36,6 +36,14 @@ DAMAGE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "clay_table": ("UPDATE clay.push_jobs SET table_epoch = 7",),
+    "excluded": (
+        (
+            "INSERT INTO clay.exclusions (id, org_id, kind, lead_id, reason, created_by, created_at)"
+            " SELECT gen_random_uuid(), org_id, 'exclusion', contributor_id, 'x', 'x', now() - interval '1 day'"
+            " FROM clay.clay_push_log WHERE seq = 1"
+        ),
+        f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",
+    ),
     "poison": (f"UPDATE clay.clay_push_log SET {LIVE}, lost_claims = 4 WHERE seq = 1",),
     "leases": (
         (

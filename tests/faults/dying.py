@@ -162,7 +162,7 @@ async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
         tables = await host.tables(connection)
         destination = await require_destination(connection, org_id)
         choice = await select_by_filters(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Resend())
-        await accept(connection, Actor(org_id, "user:test"), destination, choice)
+        await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
         if not commits:
             die()
     die()

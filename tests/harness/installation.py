@@ -109,7 +109,7 @@ class Installation:
                 )
             else:
                 selection = await select_by_ids(connection, tables, org_id, lead_ids, project_id, resend)
-            [accepted] = await accept(connection, Actor(org_id, "user:test"), destination, selection)
+            [accepted] = await accept(connection, tables, Actor(org_id, "user:test"), destination, selection)
         return accepted
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ class Ids:
     token_id: UUID
     endpoint_id: UUID
     result_id: UUID
+    exclusion_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
@@ -46,6 +47,7 @@ class Ids:
                 self.token_id,
                 self.endpoint_id,
                 self.result_id,
+                self.exclusion_id,
             )
         ]
 
@@ -113,7 +115,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
             return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
                                    pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
                                    token_id=ids.token_id, endpoint_id=ids.endpoint_id,
-                                   result_id=ids.result_id)  # fmt: skip
+                                   result_id=ids.result_id, exclusion_id=ids.exclusion_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -152,6 +154,10 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("test_connection", "POST", "/api/clay/test", Scope.CONFIG)
     add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
     add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
+    add("list_exclusions", "GET", "/api/clay/exclusions", Scope.READ)
+    add("exclude", "POST", "/api/clay/exclusions", Scope.PUSH, body={"domain": "example.org", "reason": "Partner"},
+        foreign=[{"lead_id": others_lead, "reason": "Not ours"}])  # fmt: skip
+    add("remove_exclusion", "DELETE", "/api/clay/exclusions/{exclusion_id}", Scope.CONFIG)
     add("list_audit_log", "GET", "/api/clay/audit", Scope.CONFIG)
     rule = "/api/clay/projects/{project_id}/auto-export"
     add("get_auto_export", "GET", rule, Scope.READ)
@@ -210,6 +216,9 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     pending_key = (await call("GET", f"{ENRICHMENT}/config", None))["pending"]
     assert isinstance(pending_key, dict)
     erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})
+    added = await call("POST", "/api/clay/exclusions", {"domain": f"{owner}.example", "reason": f"Firm of {owner}"})
+    exclusion = added["exclusion"]
+    assert isinstance(exclusion, dict)
     path = f"/api/clay/projects/{project_id}/auto-export"
     await call("PUT", path, {"enabled": True})
     run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
@@ -221,4 +230,4 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     assert result.is_success, result.text
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
-               UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])))  # fmt: skip
+               UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])))  # fmt: skip

@@ -14,6 +14,7 @@ from clay_push_service.deliveries.eligibility import Resend, eligibility
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.accept import accept, require_destination
 from clay_push_service.push_jobs.selection import select_by_ids
 from clay_push_service.sending.drainer import Drainer
@@ -92,8 +93,10 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
         await w.push()
         await w.drain_all(drainer)
 
-        def sees_nothing(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, _resend: Resend) -> CTE:
-            return eligibility(leads, org_id, clay_table, Resend.all())
+        def sees_nothing(
+            tables: HostTables, leads: PushableLeads, org_id: UUID, clay_table: ClayTable, _resend: Resend
+        ) -> CTE:
+            return eligibility(tables, leads, org_id, clay_table, Resend.all())
 
         monkeypatch.setattr(enqueue, "eligibility", sees_nothing)
         second = await w.push()
@@ -184,7 +187,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
             destination = await require_destination(connection, w.org_id)
             choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, None, Resend())
             await w.fetch(meanwhile, **({"id": other} if ":id" in meanwhile else {}))
-            [job] = await accept(connection, Actor(w.org_id, "user:test"), destination, choice)
+            [job] = await accept(connection, tables, Actor(w.org_id, "user:test"), destination, choice)
         assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)
 
 
@@ -226,7 +229,7 @@ async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(
             destination = await require_destination(connection, w.org_id)
             choice = await select_by_ids(connection, tables, w.org_id, w.lead_ids, w.project_id, Resend())
             actor = Actor(w.org_id, "user:test", request_id="request-17")
-            [accepted] = await accept(connection, actor, destination, choice)
+            [accepted] = await accept(connection, tables, actor, destination, choice)
         with capture_logs() as logged:
             await w.drain_all(drainer)
         said = {each["event"]: each for each in logged}

@@ -41,6 +41,7 @@ from clay_push_service.push_jobs import job_endpoints, push_endpoints
 from clay_push_service.push_jobs.live.event_streams import EventStreams
 from clay_push_service.push_jobs.live.feeds import Feeds
 from clay_push_service.push_jobs.live.watch import Watch
+from clay_push_service.routing import endpoints as exclusion_endpoints
 from clay_push_service.settings import Settings
 
 ROUTERS = (
@@ -50,6 +51,7 @@ ROUTERS = (
     privacy_endpoints.router,
     ops_endpoints.router,
     auto_export_endpoints.router,
+    exclusion_endpoints.router,
     enrichment_endpoints.router,
     values_endpoints.router,
     results_endpoints.router,

@@ -56,6 +56,7 @@ TAGS: Final = [
     {"name": "jobs", "description": "Push jobs: progress, the outcome of each lead, retry and cancel."},
     {"name": "settings", "description": "The destination of an organization's leads, and a test of it."},
     {"name": "auto-export", "description": "Auto-export rules of projects, and their runs after a scan."},
+    {"name": "exclusions", "description": "Leads and e-mail domains that are never sent to Clay."},
     {
         "name": "enrichment",
         "description": "Settings of enrichment, their test, and estimates; values that Clay found for leads; results that come back.",

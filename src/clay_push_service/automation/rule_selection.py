@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.automation.rule import Rule
 from clay_push_service.deliveries.eligibility import is_erased, push_history
+from clay_push_service.deliveries.suppression import is_excluded
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables
@@ -20,6 +21,7 @@ class Clause(StrEnum):
     """Why a rule excludes a lead: the first that applies, in this order."""
 
     ERASED = "erased"
+    EXCLUDED = "excluded"
     ALREADY_IN_CLAY = "already_in_clay"
     ALREADY_QUEUED = "already_queued"
     MAYBE_IN_CLAY = "maybe_in_clay"
@@ -31,6 +33,7 @@ class Clause(StrEnum):
 MESSAGES: Mapping[Clause, str] = MappingProxyType(
     {
         Clause.ERASED: "This person was erased and must not be pushed again.",
+        Clause.EXCLUDED: "An exclusion of your organization keeps this lead, or its e-mail address, from Clay.",
         Clause.ALREADY_IN_CLAY: "Already in your Clay table.",
         Clause.ALREADY_QUEUED: "Already queued in another push.",
         Clause.MAYBE_IN_CLAY: "An earlier push got no clear response: may already be in Clay.",
@@ -63,15 +66,16 @@ def apply_rule(tables: HostTables, org_id: UUID, project_id: UUID, rule: Rule, c
     )
     history = push_history(scanned, org_id, clay_table)
     return (
-        select(*scanned.c, _clause(scanned, history, rule, org_id).label("clause"))
+        select(*scanned.c, _clause(scanned, history, rule, tables, org_id).label("clause"))
         .join_from(scanned, history, history.c.contributor_id == scanned.c.lead_id, isouter=True)
         .cte("ruled")
     )
 
 
-def _clause(scanned: CTE, history: CTE, rule: Rule, org_id: UUID) -> ColumnElement[str | None]:
+def _clause(scanned: CTE, history: CTE, rule: Rule, tables: HostTables, org_id: UUID) -> ColumnElement[str | None]:
     whens: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
         (is_erased(scanned.c.lead_id, org_id), _text(Clause.ERASED)),
+        (is_excluded(scanned.c.lead_id, tables, org_id), _text(Clause.EXCLUDED)),
         (history.c.in_clay.is_(true()), _text(Clause.ALREADY_IN_CLAY)),
         (history.c.queued.is_(true()), _text(Clause.ALREADY_QUEUED)),
         (history.c.maybe_in_clay.is_(true()), _text(Clause.MAYBE_IN_CLAY)),

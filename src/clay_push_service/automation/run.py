@@ -175,7 +175,7 @@ async def _push_new_leads(
         PushMode.AUTO, leads, {project_id: project_name}, filters_json=rule.filters_json(), source_job_id=source_job_id
     )  # fmt: skip
     before = await connection.begin_nested()
-    [job] = await accept(connection, actor, destination, selection)
+    [job] = await accept(connection, tables, actor, destination, selection)
     if job.lead_count == job.skipped_count:  # another push queued all of them after the count
         await before.rollback()
         return nothing

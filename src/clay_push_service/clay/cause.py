@@ -29,6 +29,7 @@ class Cause(StrEnum):
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a cause, not a secret
     NOT_AVAILABLE = "not_available"
     ERASED = "erased"
+    EXCLUDED = "excluded"
 
     @classmethod
     def _missing_(cls, value: object) -> "Cause | None":
@@ -179,6 +180,12 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.ERASED: Explanation(
             "Erased, and must not be pushed again.",
             "Nothing to do.",
+            Who.NONE,
+            retryable=False,
+        ),
+        Cause.EXCLUDED: Explanation(
+            "Kept from Clay by an exclusion of your organization.",
+            "Nothing to do. An owner or admin can remove the exclusion; then push again.",
             Who.NONE,
             retryable=False,
         ),

@@ -29,14 +29,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.clay.cause import Cause
+from clay_push_service.deliveries.suppression import SALTS, is_excluded
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.tables import HostTables
 from clay_push_service.session_settings import SCHEMA
 from clay_push_service.states import DeliveryState, DeliveryStatus
 
 NAME_LENGTH = 200
-SALTS = table("erasure_salts", column("org_id", Uuid()), column("salt", LargeBinary()), schema=SCHEMA)
 ERASED = table(
     "erased_leads",
     column("org_id", Uuid()),
@@ -44,7 +45,7 @@ ERASED = table(
     column("reference", Uuid()),
     schema=SCHEMA,
 )
-"""What an erasure keeps: a salt per organization and salted hashes, which do not reveal the lead."""
+"""What an erasure keeps: salted hashes, which do not reveal the lead."""
 FINAL_CAUSES = (
     Cause.REJECTED, Cause.TOO_LARGE, Cause.INVALID_LEAD, Cause.LEAD_GONE, Cause.POISON, Cause.ERASED, Cause.CANCELLED,
 )  # fmt: skip
@@ -66,6 +67,8 @@ class ClayState(StrEnum):
     FAILED = "failed"
     """Clay did not accept it."""
     ERASED = "erased"
+    EXCLUDED = "excluded"
+    """An exclusion of the organization keeps it from Clay, and Clay has nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def as_sql(condition: ColumnElement[bool]) -> str:
     return str(condition.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
 
 
-def eligibility(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resend: Resend) -> CTE:
+def eligibility(tables: HostTables, leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resend: Resend) -> CTE:
     """The selected leads, each with the cause that skips it, or null. Queued leads have none: see `queued_leads`."""
     selected = leads.cte("selected").prefix_with("MATERIALIZED", dialect="postgresql")
     sent = select(
@@ -138,8 +141,9 @@ def eligibility(leads: PushableLeads, org_id: UUID, clay_table: ClayTable, resen
             selected.c.lead_id, selected.c.project_id,
             func.left(selected.c.username, NAME_LENGTH).label("username"),
             func.left(selected.c.full_name, NAME_LENGTH).label("full_name"),
-            case(  # an erased lead is skipped even if the request resends it
+            case(  # an erased or excluded lead is skipped even if the request resends it
                 (is_erased(selected.c.lead_id, org_id), literal(Cause.ERASED.value, Text())),
+                (is_excluded(selected.c.lead_id, tables, org_id), literal(Cause.EXCLUDED.value, Text())),
                 else_=_skip_cause(history, resend),
             ).label("cause"),
         )

@@ -1,19 +1,23 @@
-"""Ends queued deliveries without sending them: a closed destination, a cancelled job, a closed gate, a long outage.
+"""Ends queued deliveries without sending them: a closed destination, a cancelled job, a closed gate, a long outage, an exclusion.
 
 Deliveries marked `sending` are not changed: a response may arrive. Claimed ones end, too: the worker that claimed them
 finds no row to mark.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
-from clay_push_service.database.statement import Statement
+from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
-from clay_push_service.states import DeliveryStatus
+from clay_push_service.deliveries.suppression import is_excluded
+from clay_push_service.deliveries.table import LOG
+from clay_push_service.host.tables import HostTables
+from clay_push_service.states import DeliveryState, DeliveryStatus
 
 END = """
 UPDATE clay.clay_push_log
@@ -30,6 +34,29 @@ class _EndedCount(NamedTuple):
 
 
 END_OF_JOBS = Statement(COUNTED.format(end=END), _EndedCount)
+
+
+class _QueuedDelivery(NamedTuple):
+    id: UUID
+    job_id: UUID
+
+
+# Locks in the order of ids, as every statement on several deliveries does, to prevent deadlocks.
+SKIP = Statement(
+    """
+WITH queued AS (
+    SELECT id FROM clay.clay_push_log
+    WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[])) AND state IN ('waiting', 'claimed')
+    ORDER BY id FOR UPDATE)
+UPDATE clay.clay_push_log AS delivery
+SET status = 'skipped', state = 'done', cause = :cause, claim_token = NULL, lease_until = NULL, finished_at = now(),
+    error_message = CAST(:message AS text)
+        || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
+FROM queued WHERE delivery.org_id = :org_id AND delivery.id = queued.id
+RETURNING delivery.job_id
+""",
+    UUID,
+)
 LIVE_JOBS = Statement(
     """
 SELECT id FROM clay.push_jobs WHERE destination_version_id = :version_id AND status IN ('pending', 'running')
@@ -72,3 +99,24 @@ async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, c
     """
     jobs = list(await LIVE_JOBS.rows(connection, {"version_id": version_id}))
     return sum((await end_queued(connection, jobs, cause)).values()) if jobs else 0
+
+
+async def skip_queued_of_excluded(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> int:
+    """Skip the queued deliveries of leads that an exclusion matches. Returns their number.
+
+    The caller holds the organization's destinations. What is in flight finishes; if it must be sent again, the check at send skips it.
+    """
+    query = select(LOG.c.id, LOG.c.job_id).where(
+        LOG.c.org_id == org_id,
+        LOG.c.state.in_([DeliveryState.WAITING.value, DeliveryState.CLAIMED.value]),
+        is_excluded(LOG.c.contributor_id, tables, org_id),
+    )
+    found = await select_rows(connection, query, _QueuedDelivery)
+    if not found:
+        return 0
+    await counters.lock_jobs(connection, {each.job_id for each in found})
+    values = {"org_id": org_id, "ids": [each.id for each in found], "cause": Cause.EXCLUDED}
+    texts = {"message": EXPLANATIONS[Cause.EXCLUDED].message, "maybe_sent": MAYBE_SENT}
+    skipped = Counter(await SKIP.rows(connection, {**values, **texts}))
+    await counters.add(connection, {job_id: counters.Counts(skipped=count) for job_id, count in skipped.items()})
+    return skipped.total()

@@ -20,7 +20,10 @@ from clay_push_service.deliveries.eligibility import SENT_MEANWHILE, Resend, eli
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.host.leads import PushableLeads
+from clay_push_service.host.tables import HostTables
 from clay_push_service.states import DeliveryState, DeliveryStatus
+
+SKIP_CAUSES = (Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY, Cause.ALREADY_QUEUED, Cause.ERASED, Cause.EXCLUDED)
 
 # MATERIALIZED: without statistics of the rows just inserted, PostgreSQL would compute the history once for each delivery.
 SKIP_SENT_MEANWHILE = Statement(f"""
@@ -66,6 +69,7 @@ class QueuedCount:
 
 async def queue_leads(
     connection: AsyncConnection,
+    tables: HostTables,
     leads: PushableLeads,
     org_id: UUID,
     jobs: Mapping[UUID, UUID],
@@ -73,7 +77,7 @@ async def queue_leads(
     resend: Resend,
 ) -> dict[UUID, QueuedCount]:
     """Insert the deliveries of these push jobs (`jobs`: project → job) in lead order, and count them into the jobs."""
-    judged = eligibility(leads, org_id, clay_table, resend)
+    judged = eligibility(tables, leads, org_id, clay_table, resend)
     job_id = case(
         *((judged.c.project_id == project_id, literal(job_id, Uuid())) for project_id, job_id in jobs.items()),
         else_=null(),
@@ -99,12 +103,7 @@ async def queue_leads(
         .cte("queued")
     )
     cause = func.coalesce(judged.c.cause, Cause.ALREADY_QUEUED.value)
-    message = case(
-        *(
-            (cause == each.value, EXPLANATIONS[each].message)
-            for each in (Cause.ALREADY_IN_CLAY, Cause.MAYBE_IN_CLAY, Cause.ALREADY_QUEUED, Cause.ERASED)
-        )
-    )
+    message = case(*((cause == each.value, EXPLANATIONS[each].message) for each in SKIP_CAUSES))
     skipped = (
         insert(LOG)
         .from_select(

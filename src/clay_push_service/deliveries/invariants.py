@@ -105,6 +105,13 @@ CHECKS: Sequence[Check] = (
     Check("clay_table", "A delivery has the destination and the Clay table of its push job.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
         WHERE delivery.table_epoch <> job.table_epoch OR delivery.destination_id <> job.destination_id"""),
+    # A push that was accepted after the exclusion skips the lead. A queued delivery of before it was skipped when it was added.
+    Check("excluded", "No lead is queued that an exclusion named when its push was accepted.", """
+        SELECT delivery.id FROM clay.clay_push_log AS delivery
+        JOIN clay.push_jobs AS job ON job.org_id = delivery.org_id AND job.id = delivery.job_id
+        JOIN clay.exclusions AS exclusion
+          ON exclusion.org_id = delivery.org_id AND exclusion.lead_id = delivery.contributor_id
+        WHERE delivery.state = 'waiting' AND exclusion.created_at < job.created_at"""),
     Check("poison", "A lead that has lost too many claims is not sent again.", f"""
         SELECT id FROM clay.clay_push_log WHERE state <> 'done' AND lost_claims >= {LOST_CLAIMS_TO_POISON}"""),
     Check("leases", "An expired lease is swept.", """

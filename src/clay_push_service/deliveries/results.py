@@ -84,7 +84,8 @@ class Result:
         """`cancelled`: the push job is cancelled, so the delivery ends instead of waiting for another attempt."""
         outcome = self.outcome
         cause, detail, delay = outcome.cause, self.detail, self.delay_seconds
-        status = STATUS_AFTER[outcome.verdict]
+        # An excluded lead was not sent by the organization's own choice: nothing failed.
+        status = DeliveryStatus.SKIPPED if cause is Cause.EXCLUDED else STATUS_AFTER[outcome.verdict]
         if status is DeliveryStatus.PENDING and cancelled:
             status, cause, detail, delay = DeliveryStatus.SKIPPED, Cause.CANCELLED, None, 0.0
         return _Kind(

@@ -8,7 +8,6 @@ replaced by a reference derived from the salted hash, the same in all its rows, 
 """
 
 import hashlib
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,23 +20,20 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.suppression import ensure_salt
 from clay_push_service.enrichment.inbound.results import erase_results
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.erase import delete_values
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import idempotency
+from clay_push_service.routing.exclusions import erase_exclusions
 
 MAX_LEADS = 1_000
 """Per request: an erasure blocks the organization's new pushes for some milliseconds per lead."""
-SALT_BYTES = 32
 
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE); later pushes see the new hashes.
 LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
-CREATE_SALT = Statement(
-    "INSERT INTO clay.erasure_salts (org_id, salt) VALUES (:org_id, :salt) ON CONFLICT (org_id) DO NOTHING"
-)
-READ_SALT = Statement("SELECT salt FROM clay.erasure_salts WHERE org_id = :org_id", bytes)
 CREATE = Statement("""
 INSERT INTO clay.erasures (id, org_id, actor, lead_references, stopped_count, emptied_count)
 VALUES (:id, :org_id, :actor, CAST(:lead_references AS uuid[]), :stopped, :emptied)
@@ -132,8 +128,7 @@ async def erase(
         connection, tables, org_id, ids
     )  # before the destination: the inbox locks in the same order, which prevents deadlocks
     await LOCK.execute(connection, {"org_id": org_id})
-    await CREATE_SALT.execute(connection, {"org_id": org_id, "salt": secrets.token_bytes(SALT_BYTES)})
-    salt = await READ_SALT.one(connection, {"org_id": org_id})
+    salt = await ensure_salt(connection, org_id)
     erased = [ErasedId.of(salt, lead_id) for lead_id in ids]
     references = [each.reference for each in erased]
     held = set(await READ_JOBS.rows(connection, {"org_id": org_id, "lead_ids": ids}))
@@ -142,6 +137,7 @@ async def erase(
     await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
     emptied = await EMPTY.execute(connection, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
+    await erase_exclusions(connection, tables, org_id, {each.lead_id: each.reference for each in erased})
     values = await delete_values(connection, org_id, ids)
     await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()

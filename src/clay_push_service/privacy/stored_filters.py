@@ -1,4 +1,4 @@
-"""Finds and empties stored filters of push jobs that may name an erased lead: searches and company lists.
+"""Finds and empties stored texts that may name an erased lead: searches and company lists of push jobs, reasons of exclusions.
 
 Compares case-folded text in Python: the database's lower() depends on its locale.
 """
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import fold
+from clay_push_service.routing.exclusions import empty_reasons, read_reasons
 
 SHORTEST = 3
 """Characters of the shortest text that counts as a partial match; two letters match half of a project."""
@@ -61,6 +62,8 @@ class Found:
 
     searches: Sequence[UUID]
     companies: Sequence[UUID]
+    reasons: Sequence[UUID]
+    """Exclusions of other leads or domains whose reason names an erased lead."""
 
     @property
     def jobs(self) -> set[UUID]:
@@ -90,6 +93,7 @@ async def find(
             if (row.companies or row.exclude_companies)
             and (former_values is None or row.id in held or any(_may_name(each, known) for each in _companies(row)))
         ],
+        [each.id for each in await read_reasons(connection, org_id) if _may_name(each.reason, known)],
     )
 
 
@@ -97,6 +101,7 @@ async def empty(connection: AsyncConnection, org_id: UUID, found: Found) -> None
     """The jobs must be locked (see `deliveries.counters`)."""
     await EMPTY_SEARCHES.execute(connection, {"org_id": org_id, "job_ids": found.searches})
     await EMPTY_COMPANIES.execute(connection, {"org_id": org_id, "job_ids": found.companies})
+    await empty_reasons(connection, org_id, found.reasons)
 
 
 class _KnownValues(NamedTuple):

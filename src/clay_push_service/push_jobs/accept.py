@@ -16,6 +16,7 @@ from clay_push_service.deliveries.enqueue import QueuedCount, queue_leads
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.read import NOT_CONFIGURED
 from clay_push_service.errors import ConflictError
+from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.selection import Selection
 from clay_push_service.states import DestinationState, PushMode
 
@@ -106,7 +107,7 @@ async def require_destination(
 
 
 async def accept(
-    connection: AsyncConnection, actor: Actor, destination: Destination, selection: Selection
+    connection: AsyncConnection, tables: HostTables, actor: Actor, destination: Destination, selection: Selection
 ) -> list[AcceptedJob]:
     """Queue the selected leads, one push job for each project, and audit them. Does not commit."""
     jobs = {project_id: uuid4() for project_id in selection.projects}
@@ -133,7 +134,7 @@ async def accept(
             },
         )
     counts = await queue_leads(
-        connection, selection.leads, actor.org_id, jobs, destination.clay_table, selection.resend
+        connection, tables, selection.leads, actor.org_id, jobs, destination.clay_table, selection.resend
     )
     accepted = []
     for project_id, job_id in jobs.items():

@@ -59,7 +59,7 @@ LEAD_VIEW: Final[Example] = {
     "id": LEAD, "username": "johndoe", "full_name": "John Doe", "email": "john@example.com", "company": "Acme Inc.",
     "overall_score": 82.5, "classification": "DECISION_MAKER", "priority": "high", "is_qualified_lead": True,
     "clay": {
-        "state": "in_clay", "pushed_at": "2026-11-22T06:00:12Z", "confirmed_at": "2026-11-22T06:01:40Z", "job_id": JOB,
+        "state": "in_clay", "excluded": False, "pushed_at": "2026-11-22T06:00:12Z", "confirmed_at": "2026-11-22T06:01:40Z", "job_id": JOB,
     },
 }  # fmt: skip
 CANCELLED: Final[Example] = {

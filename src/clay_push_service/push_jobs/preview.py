@@ -73,7 +73,7 @@ async def preview(
 ) -> Preview:
     """`view`: the destination, which must have a webhook. A closed one is previewed too: `blocked` is its error code."""
     refusal = await _refusal(connection, org_id)
-    judged = eligibility(selection.leads, org_id, view.clay_table, selection.resend)
+    judged = eligibility(tables, selection.leads, org_id, view.clay_table, selection.resend)
     live = queued_leads(org_id, view.clay_table)
     query = select(
         judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")

@@ -54,7 +54,7 @@ class PushService:
         await self._prepare_write()
         destination = await require_destination(self.connection, self.actor.org_id)
         selection = await select_leads(self.connection, self.tables, self.actor.org_id, body)
-        jobs = await accept(self.connection, self.actor, destination, selection)
+        jobs = await accept(self.connection, self.tables, self.actor, destination, selection)
         for job in jobs:
             _log(job, "push_job.accepted")
         return jobs

@@ -82,7 +82,7 @@ async def retry(
     )
     name = await project_name(connection, tables, actor.org_id, job.project_id)
     selection = Selection(PushMode.RETRY, wanted, {job.project_id: name}, resend=resend, push_again=job.push_again)
-    [accepted] = await accept(connection, actor, destination, selection)
+    [accepted] = await accept(connection, tables, actor, destination, selection)
     return accepted
 
 

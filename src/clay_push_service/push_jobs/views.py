@@ -149,13 +149,15 @@ class DeliveryPage(BaseModel):
     )
 
 
-LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing"]
+LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pushing", "excluded"]
 
 
 class LeadClay(BaseModel):
     state: LeadStateName = Field(
-        description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since."
+        description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since; `excluded`: nothing, and an"
+        " exclusion of the organization keeps it so."
     )
+    excluded: bool = Field(description="Whether an exclusion keeps the lead from Clay, in any state.")
     pushed_at: datetime | None = Field(description="When Clay last accepted it.")
     confirmed_at: datetime | None = Field(
         description="When a result from Clay first named that delivery (confirmed in Clay); null: none has."

@@ -12,6 +12,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE, VALUE_ERRORS, is_about_the_data
 from clay_push_service.database.statement import Connection
 from clay_push_service.deliveries.claim import Claimed
+from clay_push_service.deliveries.suppression import read_excluded, read_excluded_of_organizations
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import RequestedLead, read_lead_rows, read_lead_rows_of_projects
 from clay_push_service.host.table_cache import HostTableCache
@@ -63,8 +64,12 @@ async def build_payloads_of_projects(
 ) -> list[Ready | Unsendable]:
     """The same for leads of many projects. A value that cannot be read fails the statement: then read each project alone."""
 
-    async def read(connection: Connection, tables: HostTables) -> Mapping[tuple[UUID, UUID], LeadRow]:
-        return await read_lead_rows_of_projects(connection, tables, [lead for lead, _ in claims])
+    async def read(connection: Connection, tables: HostTables) -> Mapping[tuple[UUID, UUID], LeadRow | Cause]:
+        leads = [lead for lead, _ in claims]
+        excluded = await read_excluded_of_organizations(connection, tables, [(each.org_id, each.lead_id) for each in leads])
+        rows = await read_lead_rows_of_projects(connection, tables, leads)
+        skipped = [(each.project_id, each.lead_id) for each in leads if (each.org_id, each.lead_id) in excluded]
+        return {**rows, **dict.fromkeys(skipped, Cause.EXCLUDED)}
 
     rows = await host.read(database, read)
     pushed_at = clock.now()
@@ -76,9 +81,11 @@ async def build_payloads_of_projects(
     return built
 
 
-def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: datetime) -> Ready | Unsendable:
+def _build(claimed: Claimed, row: LeadRow | PayloadError | Cause | None, pushed_at: datetime) -> Ready | Unsendable:
     if row is None:
         return Unsendable(claimed, Cause.LEAD_GONE)
+    if isinstance(row, Cause):
+        return Unsendable(claimed, row)
     if isinstance(row, PayloadError):
         return Unsendable(claimed, Cause(row.cause), row.detail)
     try:
@@ -89,9 +96,13 @@ def _build(claimed: Claimed, row: LeadRow | PayloadError | None, pushed_at: date
 
 async def _read_leads(
     host: HostTableCache, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
-) -> dict[UUID, LeadRow | PayloadError]:
-    async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError]:
-        return dict(await read_lead_rows(connection, tables, org_id, project_id, lead_ids))
+) -> dict[UUID, LeadRow | PayloadError | Cause]:
+    """The exclusions are checked again here: one may be newer than the push, or the lead's address may have changed since."""
+
+    async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError | Cause]:
+        excluded = await read_excluded(connection, tables, org_id, lead_ids)
+        rows = await read_lead_rows(connection, tables, org_id, project_id, lead_ids)
+        return {**rows, **dict.fromkeys(excluded, Cause.EXCLUDED)}
 
     try:
         return await host.read(database, read)
@@ -103,7 +114,7 @@ async def _read_leads(
                 lead_ids[0]: PayloadError(PayloadProblem.INVALID_LEAD, "The lead holds a value that cannot be read.")
             }
     # The driver cannot decode a value of some row (a date out of Python's range, for example): read the rows one by one.
-    found: dict[UUID, LeadRow | PayloadError] = {}
+    found: dict[UUID, LeadRow | PayloadError | Cause] = {}
     for lead_id in lead_ids:
         found.update(await _read_leads(host, database, org_id, project_id, [lead_id]))
     return found

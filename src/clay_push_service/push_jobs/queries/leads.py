@@ -11,6 +11,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.changed_leads import changed_leads
 from clay_push_service.deliveries.eligibility import ClayState
 from clay_push_service.deliveries.lead_states import LeadState, read_lead_states
+from clay_push_service.deliveries.suppression import read_excluded
 from clay_push_service.destinations.clay_table import NO_TABLE, ClayTable
 from clay_push_service.host.lead_filters import PageStart, read_page
 from clay_push_service.host.tables import HostTables
@@ -26,6 +27,7 @@ API_STATES: Mapping[ClayState, LeadStateName] = MappingProxyType(
         ClayState.CHANGED: "changed",
         ClayState.MAYBE_IN_CLAY: "unknown",
         ClayState.FAILED: "failed",
+        ClayState.EXCLUDED: "excluded",
     }
 )
 CLAY_TABLE = Statement(
@@ -54,6 +56,7 @@ async def read_leads(
     states = await read_lead_states(connection, org_id, lead_ids, clay_table)
     in_clay = [lead_id for lead_id in lead_ids if states[lead_id].in_clay]
     changed = await changed_leads(connection, tables, org_id, clay_table, in_clay)
+    excluded = await read_excluded(connection, tables, org_id, lead_ids)
     last = page[-1] if len(rows) > limit else None
     score = None if last is None or last.overall_score is None else str(last.overall_score)
     return LeadPage(
@@ -68,7 +71,7 @@ async def read_leads(
                 classification=row.classification,
                 priority=row.priority,
                 is_qualified_lead=row.is_qualified,
-                clay=_clay(states[row.lead_id], changed=row.lead_id in changed),
+                clay=_clay(states[row.lead_id], changed=row.lead_id in changed, excluded=row.lead_id in excluded),
             )
             for row in page
         ],
@@ -76,10 +79,16 @@ async def read_leads(
     )
 
 
-def _clay(found: LeadState, *, changed: bool) -> LeadClay:
+def _clay(found: LeadState, *, changed: bool, excluded: bool) -> LeadClay:
     state = ClayState.CHANGED if changed and found.state is ClayState.IN_CLAY else found.state
+    if excluded and state in {ClayState.NEVER, ClayState.FAILED}:
+        state = ClayState.EXCLUDED
     return LeadClay(
-        state=API_STATES[state], pushed_at=found.pushed_at, confirmed_at=found.confirmed_at, job_id=found.job_id
+        state=API_STATES[state],
+        excluded=excluded,
+        pushed_at=found.pushed_at,
+        confirmed_at=found.confirmed_at,
+        job_id=found.job_id,
     )
 
 
