@@ -541,7 +541,7 @@ CREATE TABLE clay.auto_export_runs (
     job_id uuid,
     lead_count integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text])))
+    CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text, 'results_missing'::text])))
 );
 
 COMMENT ON TABLE clay.auto_export_runs IS 'One run per scan; a repeated request returns the stored result';
@@ -666,6 +666,8 @@ CREATE TABLE clay.destinations (
     new_table_version integer,
     workspace_id uuid NOT NULL,
     is_default boolean DEFAULT true NOT NULL,
+    suspect_since timestamp with time zone,
+    results_checked_at timestamp with time zone,
     CONSTRAINT destinations_table_epoch_range CHECK ((table_epoch >= 1))
 );
 
@@ -678,6 +680,10 @@ COMMENT ON COLUMN clay.destinations.url_since_version IS 'The version that intro
 COMMENT ON COLUMN clay.destinations.new_table_version IS 'The last version that was declared to feed a new Clay table';
 
 COMMENT ON COLUMN clay.destinations.is_default IS 'The destination of pushes that name none';
+
+COMMENT ON COLUMN clay.destinations.suspect_since IS 'Since when results that Clay owes are missing; null: none are known to be';
+
+COMMENT ON COLUMN clay.destinations.results_checked_at IS 'When a person last pushed the leads without a result again: earlier deliveries are not missing';
 
 CREATE TABLE clay.enriched_current (
     org_id uuid NOT NULL,
@@ -1317,6 +1323,8 @@ CREATE INDEX audit_log_config_changes ON clay.audit_log USING btree (org_id, id 
 CREATE INDEX clay_push_log_by_job ON clay.clay_push_log USING btree (job_id, seq);
 
 CREATE INDEX clay_push_log_by_lead ON clay.clay_push_log USING btree (org_id, contributor_id, seq);
+
+CREATE INDEX clay_push_log_confirmed ON clay.clay_push_log USING btree (org_id, destination_id, table_epoch, finished_at) WHERE (confirmed_at IS NOT NULL);
 
 CREATE INDEX clay_push_log_due ON clay.clay_push_log USING btree (job_id, seq) WHERE (state = 'waiting'::text);
 

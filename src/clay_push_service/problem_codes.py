@@ -125,6 +125,7 @@ _OF_STATE: Final = {
     "nothing_to_pin": ProblemCode(409, "The field has no value to pin.", "Send `value`, or the `value_id` of a value."),
     "job_running": ProblemCode(409, "The push job is still running.", "Wait until it has finished, or cancel it."),
     "job_ended": ProblemCode(409, "The push job has already finished.", "Nothing to do."),
+    "nothing_missing": ProblemCode(409, "No lead waits for a missing result.", "Nothing to do."),
     "nothing_to_retry": ProblemCode(
         409, "No lead can be retried without `causes` or `lead_ids`.", "Send `causes` or `lead_ids`."
     ),

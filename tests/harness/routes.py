@@ -154,6 +154,8 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("test_connection", "POST", "/api/clay/test", Scope.CONFIG)
     add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
     add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
+    add("list_missing_results", "GET", "/api/clay/missing-results", Scope.READ)
+    add("push_missing_results_again", "POST", "/api/clay/missing-results/push-again", Scope.PUSH)
     add("list_exclusions", "GET", "/api/clay/exclusions", Scope.READ)
     add("exclude", "POST", "/api/clay/exclusions", Scope.PUSH, body={"domain": "example.org", "reason": "Partner"},
         foreign=[{"lead_id": others_lead, "reason": "Not ours"}])  # fmt: skip

@@ -137,6 +137,7 @@ def test_no_label_tells_whose_it_is() -> None:
         "reason",
         "over",
         "repeated",
+        "change",
         "method",
         "route",
         "le",

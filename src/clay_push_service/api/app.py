@@ -37,7 +37,7 @@ from clay_push_service.host_integration.frontend import endpoints as frontend
 from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
-from clay_push_service.push_jobs import job_endpoints, push_endpoints
+from clay_push_service.push_jobs import job_endpoints, missing_results_endpoints, push_endpoints
 from clay_push_service.push_jobs.live.event_streams import EventStreams
 from clay_push_service.push_jobs.live.feeds import Feeds
 from clay_push_service.push_jobs.live.watch import Watch
@@ -47,6 +47,7 @@ from clay_push_service.settings import Settings
 ROUTERS = (
     push_endpoints.router,
     job_endpoints.router,
+    missing_results_endpoints.router,
     destination_endpoints.router,
     privacy_endpoints.router,
     ops_endpoints.router,

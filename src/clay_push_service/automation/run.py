@@ -14,6 +14,7 @@ from clay_push_service.automation.rule_selection import apply_rule, select_passe
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.statement import Statement, select_one
 from clay_push_service.destination_settings.host_sync import sync_host_settings
+from clay_push_service.destinations.suspicion import read_suspect_since
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
 from clay_push_service.host.tables import HostTables
@@ -29,7 +30,7 @@ BEGIN = Statement(
 INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
 VALUES (:org_id, :source_job_id, :project_id, 'running', '')
 ON CONFLICT (org_id, source_job_id) DO UPDATE SET outcome = 'running', message = ''
-    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed')
+    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed', 'results_missing')
       AND auto_export_runs.project_id = :project_id
 RETURNING source_job_id
 """,
@@ -57,6 +58,11 @@ UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id 
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """)
 
+HELD = (
+    "Auto-export is held: results from your Clay table have stopped. Check credits, the number of rows and auto-run in Clay, then"
+    " push the leads without a result again. It continues when a result arrives."
+)
+
 log = logs.get(__name__)
 
 
@@ -67,6 +73,7 @@ class RunOutcome(StrEnum):
     NOT_AVAILABLE = "enterprise_required"
     NOT_CONFIGURED = "clay_not_configured"
     CLOSED = "destination_closed"
+    RESULTS_MISSING = "results_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +146,19 @@ async def _first_result(connection: AsyncConnection, org_id: UUID, project_id: U
 async def destination_or_block(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings, *, lock: bool
 ) -> Blocked | Destination:
-    """Checks in this order: rule off, gate closed, not configured, destination closed. `lock`: as `require_destination`."""
+    """Checks in this order: rule off, gate closed, not configured, destination closed, results missing. `lock`: as `require_destination`."""
     if not rule.enabled:
         return Blocked(RunOutcome.OFF, "Auto-export is off for this project.")
     try:
         await require_available(
             connection, tables, org_id, billing_enabled=settings.billing_enabled, upgrade_url=settings.upgrade_url
         )
-        return await require_destination(connection, org_id, lock=lock)
+        destination = await require_destination(connection, org_id, lock=lock)
     except (ForbiddenError, ConflictError) as error:
         return Blocked(RunOutcome(error.code), error.detail)
+    if await read_suspect_since(connection, org_id, destination.clay_table.destination_id) is not None:
+        return Blocked(RunOutcome.RESULTS_MISSING, HELD)
+    return destination
 
 
 async def _push_new_leads(

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
+from clay_push_service.destinations.suspicion import count_suspect
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.quota import Quotas, read_quotas
@@ -201,6 +202,8 @@ class Vitals:
     quotas: Quotas = field(default_factory=Quotas)
     names: Mapping[UUID, str] = field(default_factory=dict)
     """Of the organizations listed here, by id; ids without a name are absent."""
+    suspect: int = 0
+    """Destinations whose results have stopped."""
 
     @property
     def live_workers(self) -> int:
@@ -244,5 +247,5 @@ async def read_vitals(connection: AsyncConnection, tables: HostTables | None = N
     return Vitals(
         latency_ms, jobs.live_jobs, jobs.pending, due.due, due.oldest_seconds,
         None if due.idle_seconds is None else max(due.idle_seconds, 0.0),
-        workers, states, unhealthy, causes, quota, quotas, names,
+        workers, states, unhealthy, causes, quota, quotas, names, await count_suspect(connection),
     )  # fmt: skip

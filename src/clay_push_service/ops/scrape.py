@@ -72,6 +72,9 @@ def render(seen: Vitals | None) -> bytes:
     destinations = Gauge("clay_push_destinations", "Destinations that are not open", ["state"], registry=registry)
     destinations.labels(state="waiting").set(seen.waiting)
     destinations.labels(state="closed").set(seen.closed)
+    Gauge("clay_push_suspect_destinations", "Destinations whose results have stopped", registry=registry).set(
+        seen.suspect
+    )
     closed = Gauge("clay_push_closed_destinations", "Closed destinations, by reason", ["reason"], registry=registry)
     for reason in CLOSED_REASONS:
         closed.labels(reason=reason)

@@ -70,7 +70,7 @@ STATUS: Final[Example] = {
     "available": True, "configured": True, "connected": True,
     "gate": {"code": None, "message": None, "upgrade_url": None}, "table_name": "Platform leads",
     "webhook_url": "https://api.clay.com/v3/…/••••abcd", "source": "api", "problem": None, "pending": None, "offers_new_table": False,
-    "destination": {"state": "open", "reason": None, "until": None},
+    "destination": {"state": "open", "reason": None, "until": None, "results_missing_since": None},
     "last_push": {
         "job_id": JOB, "status": "completed", "created_at": "2026-11-22T06:00:00Z",
         "finished_at": "2026-11-22T06:00:41Z", "success_count": 198, "failed_count": 2, "skipped_count": 12,

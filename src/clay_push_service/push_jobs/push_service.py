@@ -18,10 +18,12 @@ from clay_push_service.gate import read_gate, require_available
 from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
 from clay_push_service.push_jobs.idempotency import StoredResponse, find_response, fingerprint, store_response
+from clay_push_service.push_jobs.missing_results import push_missing_again
 from clay_push_service.push_jobs.preview import preview
 from clay_push_service.push_jobs.queries.status import StatusView, read_status
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import (
+    NoBody,
     Preview,
     PreviewBody,
     PushAnswer,
@@ -75,6 +77,17 @@ class PushService:
         """`retry`, or the stored response of the first request with this Idempotency-Key."""
         request_hash = fingerprint(f"retry/{job_id}", body)
         return await self._once(idempotency_key, request_hash, partial(self.retry, job_id, body))
+
+    async def push_missing_once(self, idempotency_key: str | None) -> StoredResponse:
+        """Queue the leads whose result is missing, or return the stored response of the first request with this Idempotency-Key."""
+        return await self._once(idempotency_key, fingerprint("missing-results", NoBody()), self._push_missing)
+
+    async def _push_missing(self) -> list[AcceptedJob]:
+        await self._prepare_write()
+        jobs = await push_missing_again(self.connection, self.tables, self.actor)
+        for job in jobs:
+            _log(job, "push_job.accepted")
+        return jobs
 
     async def preview(self, body: PushBody | PushFilteredBody | PreviewBody) -> Preview:
         await self._require_available()

@@ -15,6 +15,10 @@ MAX_LEADS = 50_000
 """The lifetime submissions of a webhook: a larger push could never complete."""
 
 
+class NoBody(BaseModel):
+    """Of a request without a body, for its fingerprint."""
+
+
 class PushBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",

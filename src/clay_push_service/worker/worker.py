@@ -33,6 +33,7 @@ from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 from clay_push_service.worker.heartbeat import Heartbeat
 from clay_push_service.worker.queue_worker import QueueWorker
+from clay_push_service.worker.results_check import ResultsCheck
 from clay_push_service.worker.watchdog import Watchdog
 
 GC_YOUNG = 50_000
@@ -75,6 +76,7 @@ class Worker:
         self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._api_keys = ApiKeySweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._result_applier = ResultApplier(self._database, self._context.host, self._context.box)
+        self._results_check = ResultsCheck(self._database)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -97,6 +99,7 @@ class Worker:
             asyncio.create_task(self._host_settings.run()),
             asyncio.create_task(self._api_keys.run()),
             asyncio.create_task(self._result_applier.run()),
+            asyncio.create_task(self._results_check.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

@@ -12,6 +12,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import PendingChange
 from clay_push_service.destinations.read import DestinationView, destination_view
+from clay_push_service.destinations.suspicion import read_suspect_since
 from clay_push_service.gate import Gate
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 from clay_push_service.states import DestinationState, JobStatus
@@ -71,6 +72,9 @@ class DestinationStatus(BaseModel):
     )
     reason: Cause | None = Field(description="A cause, while it waits or is closed.", examples=["unauthorized"])
     until: datetime | None = Field(description="When a waiting destination is tried again.")
+    results_missing_since: datetime | None = Field(
+        description="Since when results from Clay have stopped, and auto-export is held; null: they have not. See `missing-results`."
+    )
 
 
 class QuotaView(BaseModel):
@@ -120,6 +124,7 @@ async def read_status(
     """`problem`: what on NexusLeads' settings page is not in use, or not yet."""
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
+    suspect_since = await read_suspect_since(connection, org_id, view.clay_table.destination_id) if view else None
     totals = await TOTALS.one(connection, {"org_id": org_id})
     last = await LAST.one_or_none(connection, {"org_id": org_id})
     connected = False
@@ -138,7 +143,8 @@ async def read_status(
         problem=problem,
         pending=PendingChange.of(await read_pending(connection, org_id)),
         offers_new_table=view.offers_new_table if view else False,
-        destination=DestinationStatus(state=webhook.state.value, reason=Cause(webhook.reason) if webhook.reason else None, until=webhook.until)
+        destination=DestinationStatus(state=webhook.state.value, reason=Cause(webhook.reason) if webhook.reason else None, until=webhook.until,
+                                      results_missing_since=suspect_since)
         if webhook
         else None,
         last_push=LastPush(

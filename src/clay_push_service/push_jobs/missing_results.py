@@ -1,0 +1,116 @@
+"""Lists the leads whose result from Clay is missing, and pushes exactly those again on explicit request."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clay_push_service import pagination
+from clay_push_service.audit import audit
+from clay_push_service.callers.actor import Actor
+from clay_push_service.deliveries.eligibility import Resend
+from clay_push_service.deliveries.missing_results import (
+    REASONS,
+    ResultHistory,
+    count_missing,
+    read_history,
+    read_missing,
+)
+from clay_push_service.destinations.suspicion import acknowledge
+from clay_push_service.errors import ConflictError
+from clay_push_service.host.leads import select_pairs
+from clay_push_service.host.tables import HostTables
+from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
+from clay_push_service.push_jobs.schemas import MAX_LEADS
+from clay_push_service.push_jobs.selection import Selection, project_name
+from clay_push_service.push_jobs.views import LeadRef
+from clay_push_service.states import PushMode
+
+
+class MissingResultView(BaseModel):
+    delivery_id: UUID = Field(description="Also in the row's `_meta`: find the row in Clay by it.")
+    job_id: UUID = Field(description="The push job that sent it.")
+    lead: LeadRef = Field(description="The lead.")
+    accepted_at: datetime = Field(description="When Clay accepted it.")
+
+
+class MissingResults(BaseModel):
+    suspect_since: datetime | None = Field(
+        description="Since when the destination is suspect: its results have stopped, and auto-export is held. null: it is not."
+    )
+    last_result_at: datetime | None = Field(
+        description="When the last result arrived; null: this table never sent one."
+    )
+    window_seconds: float | None = Field(
+        description="A result that takes longer is missing: ten times the usual time, at least 30 minutes.",
+        examples=[1800],
+    )
+    missing_count: int = Field(description="Leads whose result is missing.", examples=[37])
+    reasons: list[str] = Field(description="The usual reasons, the most frequent first.")
+    leads: list[MissingResultView] = Field(description="These leads, in the order they were pushed.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to get the next page; null: this is the last page."
+    )
+
+
+async def list_missing_results(
+    connection: AsyncConnection, org_id: UUID, *, after: str | None, limit: int
+) -> MissingResults:
+    """Raises 400 `cursor_invalid`."""
+    after_seq = 0
+    if after is not None:
+        [key] = pagination.decode(after, 1)
+        after_seq = pagination.serial(key)
+    history = await read_history(connection, org_id)
+    if history is None:
+        return MissingResults(
+            suspect_since=None, last_result_at=None, window_seconds=None, missing_count=0, reasons=[], leads=[],
+            next_cursor=None,
+        )  # fmt: skip
+    missing = await count_missing(connection, history)
+    rows = await read_missing(connection, history, after_seq=after_seq, limit=limit + 1)
+    return MissingResults(
+        suspect_since=history.suspect_since,
+        last_result_at=history.last_result_at,
+        window_seconds=history.window_seconds,
+        missing_count=missing,
+        reasons=list(REASONS) if missing else [],
+        leads=[
+            MissingResultView(
+                delivery_id=row.id,
+                job_id=row.job_id,
+                lead=LeadRef(id=row.lead_id, username=row.username, full_name=row.full_name),
+                accepted_at=row.accepted_at,
+            )
+            for row in rows[:limit]
+        ],
+        next_cursor=pagination.encode(rows[limit - 1].seq) if len(rows) > limit else None,
+    )
+
+
+async def push_missing_again(connection: AsyncConnection, tables: HostTables, actor: Actor) -> list[AcceptedJob]:
+    """Queue the leads whose result is missing, one push job for each project. Raises 409 `nothing_missing`.
+
+    Each may create a second row in Clay: the caller requests exactly that. The destination is no longer suspect; it becomes so
+    again if the new deliveries get no result either.
+    """
+    destination = await require_destination(connection, actor.org_id)
+    history = await read_history(connection, actor.org_id)
+    projects = {} if history is None else await _missing_leads(connection, history)
+    if history is None or not projects:
+        raise ConflictError("No lead of your Clay table waits for a missing result.", code="nothing_missing")
+    names = {
+        each: await project_name(connection, tables, actor.org_id, each) for each in dict.fromkeys(projects.values())
+    }
+    selection = Selection(PushMode.SELECTED, select_pairs(tables, projects), names, resend=Resend.all())
+    jobs = await accept(connection, tables, actor, destination, selection)
+    await acknowledge(connection, actor.org_id, history.destination_id)
+    await audit(connection, actor.org_id, actor.name, "missing_results.pushed_again", {"leads": len(projects)})
+    return jobs
+
+
+async def _missing_leads(connection: AsyncConnection, history: ResultHistory) -> dict[UUID, UUID]:
+    """Lead → the project that it was last pushed from."""
+    rows = await read_missing(connection, history, limit=MAX_LEADS)
+    return {row.lead_id: row.project_id for row in rows}
