@@ -23,7 +23,7 @@ from clay_push_service.push_jobs.preview import preview
 from clay_push_service.push_jobs.queries.status import StatusView, read_status
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import (
-    NoBody,
+    EmptyBody,
     Preview,
     PreviewBody,
     PushAnswer,
@@ -80,7 +80,7 @@ class PushService:
 
     async def push_missing_once(self, idempotency_key: str | None) -> StoredResponse:
         """Queue the leads whose result is missing, or return the stored response of the first request with this Idempotency-Key."""
-        return await self._once(idempotency_key, fingerprint("missing-results", NoBody()), self._push_missing)
+        return await self._once(idempotency_key, fingerprint("missing-results", EmptyBody()), self._push_missing)
 
     async def _push_missing(self) -> list[AcceptedJob]:
         await self._prepare_write()

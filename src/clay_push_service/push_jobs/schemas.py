@@ -15,7 +15,7 @@ MAX_LEADS = 50_000
 """The lifetime submissions of a webhook: a larger push could never complete."""
 
 
-class NoBody(BaseModel):
+class EmptyBody(BaseModel):
     """Of a request without a body, for its fingerprint."""
 
 
