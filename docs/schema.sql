@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0022, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0024, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -834,6 +834,40 @@ CREATE TABLE clay.erasures (
 
 COMMENT ON COLUMN clay.erasures.lead_references IS 'References that replace the erased leads in the log; their ids are not stored';
 
+CREATE TABLE clay.exclusions (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    kind text NOT NULL,
+    lead_id uuid,
+    domain text,
+    ascii_domain text,
+    address_hashes bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    reason text,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    erased_at timestamp with time zone,
+    CONSTRAINT exclusions_erased CHECK (((erased_at IS NULL) OR ((lead_id IS NOT NULL) AND (reason IS NULL)))),
+    CONSTRAINT exclusions_hashes CHECK (((domain IS NULL) OR (cardinality(address_hashes) = 0))),
+    CONSTRAINT exclusions_kind CHECK ((kind = ANY (ARRAY['exclusion'::text, 'opt_out'::text]))),
+    CONSTRAINT exclusions_target CHECK (((num_nonnulls(lead_id, domain) = 1) AND ((domain IS NULL) = (ascii_domain IS NULL))))
+);
+
+COMMENT ON TABLE clay.exclusions IS 'Leads and e-mail domains that an organization keeps from Clay';
+
+COMMENT ON COLUMN clay.exclusions.lead_id IS 'After an erasure the reference that replaces the lead in the log';
+
+COMMENT ON COLUMN clay.exclusions.address_hashes IS 'Salted hashes of the addresses known of the lead: they match the person under another lead id, and after an erasure';
+
+ALTER TABLE clay.exclusions ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.exclusions_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE clay.finished_scans (
     source_job_id uuid NOT NULL,
     project_id uuid NOT NULL,
@@ -1241,6 +1275,9 @@ ALTER TABLE ONLY clay.erasure_salts
 ALTER TABLE ONLY clay.erasures
     ADD CONSTRAINT erasures_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.exclusions
+    ADD CONSTRAINT exclusions_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.finished_scans
     ADD CONSTRAINT finished_scans_pk PRIMARY KEY (source_job_id);
 
@@ -1347,6 +1384,12 @@ CREATE INDEX enriched_values_by_age ON clay.enriched_values USING btree (receive
 CREATE INDEX enriched_values_of_lead ON clay.enriched_values USING btree (org_id, lead_id, field, seq);
 
 CREATE UNIQUE INDEX enriched_values_one_effect ON clay.enriched_values USING btree (org_id, result_id, field) WHERE (result_id IS NOT NULL);
+
+CREATE INDEX exclusions_by_organization ON clay.exclusions USING btree (org_id, seq);
+
+CREATE UNIQUE INDEX exclusions_of_domain ON clay.exclusions USING btree (org_id, domain) WHERE (domain IS NOT NULL);
+
+CREATE UNIQUE INDEX exclusions_of_lead ON clay.exclusions USING btree (org_id, lead_id) WHERE (lead_id IS NOT NULL);
 
 CREATE INDEX finished_scans_of_project ON clay.finished_scans USING btree (project_id, finished_at);
 

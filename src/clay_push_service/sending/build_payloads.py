@@ -66,7 +66,9 @@ async def build_payloads_of_projects(
 
     async def read(connection: Connection, tables: HostTables) -> Mapping[tuple[UUID, UUID], LeadRow | Cause]:
         leads = [lead for lead, _ in claims]
-        excluded = await read_excluded_of_organizations(connection, tables, [(each.org_id, each.lead_id) for each in leads])
+        excluded = await read_excluded_of_organizations(
+            connection, tables, [(each.org_id, each.lead_id) for each in leads]
+        )
         rows = await read_lead_rows_of_projects(connection, tables, leads)
         skipped = [(each.project_id, each.lead_id) for each in leads if (each.org_id, each.lead_id) in excluded]
         return {**rows, **dict.fromkeys(skipped, Cause.EXCLUDED)}
