@@ -13,8 +13,8 @@ from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.statement import Statement, select_one
+from clay_push_service.deliveries.suspicion import read_suspect_since
 from clay_push_service.destination_settings.host_sync import sync_host_settings
-from clay_push_service.destinations.suspicion import read_suspect_since
 from clay_push_service.errors import ConflictError, ForbiddenError
 from clay_push_service.gate import require_available
 from clay_push_service.host.tables import HostTables

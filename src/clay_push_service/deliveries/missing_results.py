@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.database.statement import Connection, Statement
-from clay_push_service.destinations.suspicion import SuspectDestination, clear_suspect, mark_suspect, read_all_suspect
+from clay_push_service.deliveries.suspicion import SuspectDestination, clear_suspect, mark_suspect, read_all_suspect
 
 OPEN_CONFIRMATIONS = 20
 """Fewer missing results may be chance, such as a few rows that a condition of the table hides."""

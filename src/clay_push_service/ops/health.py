@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
-from clay_push_service.destinations.suspicion import count_suspect
+from clay_push_service.deliveries.suspicion import count_suspect
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.quota import Quotas, read_quotas
@@ -202,8 +202,7 @@ class Vitals:
     quotas: Quotas = field(default_factory=Quotas)
     names: Mapping[UUID, str] = field(default_factory=dict)
     """Of the organizations listed here, by id; ids without a name are absent."""
-    suspect: int = 0
-    """Destinations whose results have stopped."""
+    suspect: int = 0  # destinations whose results have stopped
 
     @property
     def live_workers(self) -> int:

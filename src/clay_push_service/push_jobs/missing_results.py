@@ -17,7 +17,7 @@ from clay_push_service.deliveries.missing_results import (
     read_history,
     read_missing,
 )
-from clay_push_service.destinations.suspicion import acknowledge
+from clay_push_service.deliveries.suspicion import acknowledge
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.leads import select_pairs
 from clay_push_service.host.tables import HostTables

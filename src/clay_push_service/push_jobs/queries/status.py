@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.database.statement import Statement
+from clay_push_service.deliveries.suspicion import read_suspect_since
 from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import PendingChange
 from clay_push_service.destinations.read import DestinationView, destination_view
-from clay_push_service.destinations.suspicion import read_suspect_since
 from clay_push_service.gate import Gate
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 from clay_push_service.states import DestinationState, JobStatus

@@ -1,7 +1,7 @@
 """The flag `suspect` of a destination: results that Clay owes are missing. The only module that changes it.
 
 A flag and no state: a suspect destination still accepts what a person pushes, and it may be open, waiting or closed at the same
-time (see `state`). It belongs to the Clay table, not to a version of its webhook. `deliveries.missing_results` decides it.
+time (see `destinations.state`). It belongs to the Clay table, not to a version of its webhook. `deliveries.missing_results` decides it.
 """
 
 from datetime import datetime
