@@ -68,6 +68,9 @@ def runtime_url(owner_url: str) -> str:
     return parts._replace(netloc=f"{name}:{_login.password}@{parts.hostname}:{parts.port}").geturl()
 
 
+FIRST_WITH_SCRAM_ITERATIONS = 160_000
+
+
 @contextmanager
 def make_runtime_role(server: TestServer) -> Iterator[None]:
     """Make the role for this process. Where that is not allowed there is none, and what needs it is skipped."""
@@ -80,6 +83,8 @@ def make_runtime_role(server: TestServer) -> Iterator[None]:
             yield
             return
         name = sql.Identifier(login.name)
+        if admin.info.server_version >= FIRST_WITH_SCRAM_ITERATIONS:
+            admin.execute("SET scram_iterations = 1")  # each test opens about ten connections
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, login.password))
         # So that a test, which is the owner, sees what the service waits for and may cut its connections.
         admin.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(login.owner)))
