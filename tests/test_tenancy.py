@@ -226,7 +226,7 @@ async def test_a_malformed_organization_is_400(both: TwoOrganizations) -> None:
 
 
 def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = JWT_SECRET) -> str:
-    """By hand: a library would refuse to make most of these."""
+    """Signed by hand: a library would refuse to make most of these."""
     parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, claims)]
     signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()

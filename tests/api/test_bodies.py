@@ -1,4 +1,4 @@
-"""A request's body is read after its caller is known, no further than the route's limit, and not for longer than the setting."""
+"""A request's body is read only after authentication, up to the route's size limit, and within the configured time."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ PUSH = "/api/clay/push"
 
 @dataclass
 class Sent:
-    """One request whose body comes in pieces of 10,000 bytes without an end, or stops after `pieces`."""
+    """One request whose body arrives in pieces of 10,000 bytes. It never ends, or it stops after `pieces`."""
 
     app: FastAPI
     pieces: int = 10_000
@@ -56,7 +56,7 @@ def bearer(who: str) -> str:
     return f"Bearer {access_token(who)}"
 
 
-async def test_nothing_of_a_strangers_body_is_read(app_client: Api) -> None:
+async def test_the_body_of_an_unauthenticated_request_is_not_read(app_client: Api) -> None:
     for method, path in (("PUT", CONFIG), ("POST", PUSH), ("POST", "/nothing/here"), ("GET", "/healthz")):
         sent = Sent(app_client.app)
         status, headers = await sent.request(method, path)
@@ -65,13 +65,13 @@ async def test_nothing_of_a_strangers_body_is_read(app_client: Api) -> None:
         assert headers["connection"] == "close", "what follows is no next request"
 
 
-async def test_nothing_is_read_of_the_body_of_a_caller_who_may_not(app_client: Api) -> None:
+async def test_the_body_of_an_unauthorized_caller_is_not_read(app_client: Api) -> None:
     sent = Sent(app_client.app)
     status, headers = await sent.request("PUT", CONFIG, authorization=bearer("member"))
     assert (status, sent.read, headers["connection"]) == (403, 0, "close")
 
 
-async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(app_client: Api) -> None:
+async def test_a_body_without_a_length_is_read_up_to_the_size_limit_of_the_route(app_client: Api) -> None:
     settings = Sent(app_client.app)
     assert (await settings.request("PUT", CONFIG, authorization=bearer("owner")))[0] == 413
     assert settings.read == 2, "16 KB"
@@ -80,7 +80,7 @@ async def test_a_body_without_a_length_is_read_no_further_than_the_routes_limit(
     assert push.read == 401, "4 MB"
 
 
-async def test_a_declared_length_over_the_routes_limit_is_refused_before_anything_is_read(
+async def test_a_declared_length_over_the_limit_is_refused_before_reading(
     app_client: Api,
 ) -> None:
     sent = Sent(app_client.app)
@@ -89,15 +89,15 @@ async def test_a_declared_length_over_the_routes_limit_is_refused_before_anythin
     assert sent.read == 0
 
 
-async def test_a_body_that_does_not_end_is_given_up_in_time(database_url: str) -> None:
+async def test_a_body_that_never_ends_times_out(database_url: str) -> None:
     async with run_api(database_url, body_timeout_seconds=0.2) as app:
         sent = Sent(app.app, pieces=1)
         status, headers = await sent.request("PUT", CONFIG, authorization=bearer("owner"))
         assert (status, headers["connection"]) == (408, "close")
 
 
-async def test_rights_that_end_while_the_body_is_sent_are_gone(app_client: Api) -> None:
-    """A body may take half a minute; the rights that count are those at its end."""
+async def test_rights_are_checked_again_after_the_body_has_arrived(app_client: Api) -> None:
+    """A body may take half a minute, and the caller's rights may end meanwhile."""
     sent = Sent(app_client.app)
     ended = asyncio.Event()
     reading = asyncio.Event()
@@ -118,5 +118,5 @@ async def test_rights_that_end_while_the_body_is_sent_are_gone(app_client: Api) 
 @pytest.mark.parametrize(
     "route", [route for router in ROUTERS for route in router.routes], ids=lambda route: route.name
 )
-def test_every_route_that_takes_a_body_knows_its_caller_first(route: APIRoute) -> None:
+def test_every_route_with_a_body_authenticates_before_it_reads_the_body(route: APIRoute) -> None:
     assert route.body_field is None or isinstance(route, GuardedRoute)

@@ -1,4 +1,4 @@
-"""A cursor of any form that is not one of ours is 400, never 500."""
+"""An invalid cursor of any form gives 400, never 500."""
 
 import base64
 import json
@@ -42,13 +42,13 @@ async def test_an_invalid_cursor_is_400_on_every_list(database_url: str, path: s
         }.get(path, f"{path}?")  # fmt: skip
         for cursor_text in [*INVALID, "\0", "a\0"]:
             answer = await p.get(f"/api/clay/{place}cursor={quote(cursor_text)}", "owner")
-            assert answer.status_code == 400 or _is_ours(path, cursor_text), (
+            assert answer.status_code == 400 or _is_valid_cursor(path, cursor_text), (
                 f"{cursor_text!r}: {answer.status_code} {answer.text}"
             )
 
 
-def _is_ours(path: str, cursor_text: str) -> bool:
-    """What another list, or this one, gives out in this very form."""
+def _is_valid_cursor(path: str, cursor_text: str) -> bool:
+    """Whether this list or another one issues cursors of exactly this form."""
     return (path, cursor_text) == ("leads", encoded(None, ID))
 
 
@@ -62,7 +62,7 @@ TEXTS = (
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=TEXTS, count=st.integers(1, 3))
-def test_whatever_is_decoded_was_encoded(text: str, count: int) -> None:
+def test_only_encoded_cursors_are_decoded(text: str, count: int) -> None:
     try:
         keys = cursor.decode(text, count)
     except BadRequestError:
@@ -77,12 +77,12 @@ def test_whatever_is_decoded_was_encoded(text: str, count: int) -> None:
 
 
 @given(st.datetimes().map(lambda moment: f"{moment.isoformat()}+14:00") | st.datetimes().map(str))
-def test_a_moment_outside_utc_is_none_of_ours(text: str) -> None:
+def test_a_time_that_is_not_in_utc_is_an_invalid_cursor(text: str) -> None:
     with pytest.raises(BadRequestError):
         cursor.moment(text)
 
 
-async def test_a_cursor_given_out_is_taken(app_client: Api) -> None:
+async def test_an_issued_cursor_is_accepted(app_client: Api) -> None:
     for name in "ab":
         await app_client.put(
             "/api/clay/config", "owner", {"webhook_url": "https://api.clay.com/v3/x", "table_name": name}

@@ -1,4 +1,4 @@
-"""A migration of NexusLeads' or of ours changes a column's type under a running service: no caller notices."""
+"""A migration of NexusLeads or of this service changes the type of a column while the service runs: requests still succeed."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ Lines = list[MutableMapping[str, Any]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Lines]:
-    """The log's lines as they are written, whatever an earlier test has set up for them."""
+    """The log lines of this test, independent of the logging set-up of earlier tests."""
     caplog.set_level(logging.INFO)
     with structlog.testing.capture_logs() as captured:
         yield captured
@@ -51,7 +51,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
 
 
 async def migrate(running: Api, *, callers: bool = True, width: int = 300) -> int:
-    """Change what is there of the columns above; `callers`: also of what says who calls. Returns how many were changed."""
+    """Change the columns above that exist. `callers`: also those that authentication reads. Returns the number of changes."""
     changed = 0
     for statement in CHANGES:
         if not callers and " users " in statement:
@@ -69,7 +69,7 @@ async def migrate(running: Api, *, callers: bool = True, width: int = 300) -> in
     return changed
 
 
-async def test_requests_are_answered_as_before(running: Api, lines: Lines) -> None:
+async def test_responses_are_unchanged_after_a_migration(running: Api, lines: Lines) -> None:
     job_id = await running.push_and_drain(running.lead_ids[:1])
     reads = [
         "/api/clay/config",
@@ -122,7 +122,7 @@ async def test_a_test_row_is_sent_once(running: Api) -> None:
     assert len(running.receiver.posts) == sent + 1
 
 
-async def test_a_file_of_deliveries_is_whole(running: Api) -> None:
+async def test_a_csv_file_of_deliveries_is_complete_after_a_migration(running: Api) -> None:
     job = await running.push_and_drain()
     path = f"/api/clay/jobs/{job['id']}/leads.csv"
     for _ in range(2):

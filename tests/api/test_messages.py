@@ -1,4 +1,4 @@
-"""Refusals in plain words: what is wrong, what is allowed, and what a misspelled name was meant to be."""
+"""Error messages of refused requests: the problem, the allowed values, and a suggestion for a misspelled name."""
 
 import json
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ async def sent(
         ("POST", RETRY, {"leadIds": [ID]}, "leadIds: is not a field of this request; did you mean `lead_ids`?"),
     ],
 )  # fmt: skip
-async def test_a_bad_field_is_named_in_plain_words(
+async def test_the_message_names_an_invalid_field_in_plain_words(
     app_client: Api, method: str, path: str, body: Any, said: str
 ) -> None:
     answer = await app_client.send(method, path, "owner", json=body)
@@ -78,7 +78,9 @@ async def test_a_bad_field_is_named_in_plain_words(
         ("limit=0", "limit: must be at least 1.", ""),
     ],
 )
-async def test_a_bad_parameter_says_what_is_allowed(app_client: Api, query: str, start: str, end: str) -> None:
+async def test_the_message_for_an_invalid_parameter_lists_the_allowed_values(
+    app_client: Api, query: str, start: str, end: str
+) -> None:
     answer = await app_client.get(f"/api/clay/jobs/{ID}/leads?{query}", "owner")
     detail = answer.json()["detail"]
     assert answer.status_code == 422
@@ -86,7 +88,7 @@ async def test_a_bad_parameter_says_what_is_allowed(app_client: Api, query: str,
     assert detail.endswith(end)
 
 
-async def test_an_unknown_cause_of_a_retry_says_what_is_allowed(app_client: Api) -> None:
+async def test_the_message_for_an_unknown_retry_cause_lists_the_allowed_causes(app_client: Api) -> None:
     answer = await app_client.send("POST", RETRY, "owner", json={"causes": ["server-error"]})
     assert answer.json()["detail"].startswith("causes.0: must be one of `already_in_clay`")
     assert answer.json()["detail"].endswith("; did you mean `server_error`?")
@@ -104,7 +106,7 @@ async def test_an_unknown_cause_of_a_retry_says_what_is_allowed(app_client: Api)
         ";",
     ],
 )
-async def test_a_body_that_is_not_named_json_is_415(app_client: Api, content_type: str) -> None:
+async def test_a_body_with_another_content_type_than_json_gives_415(app_client: Api, content_type: str) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     for method, path in (("PUT", CONFIG), ("POST", RETRY), ("POST", "/api/integrations/clay/push")):
         answer = await sent(app_client, b"{}", headers, method, path)
@@ -114,7 +116,7 @@ async def test_a_body_that_is_not_named_json_is_415(app_client: Api, content_typ
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "GZIP", "identity, gzip"])
-async def test_a_compressed_body_is_415(app_client: Api, encoding: str) -> None:
+async def test_a_compressed_body_gives_415(app_client: Api, encoding: str) -> None:
     answer = await sent(app_client, b"{}", {"Content-Type": "application/json", "Content-Encoding": encoding})
     assert (answer.status_code, answer.json()["code"]) == (415, "media_type_unsupported")
     assert "Content-Encoding" in answer.json()["detail"]
@@ -127,7 +129,7 @@ async def test_json_with_a_byte_order_mark_is_accepted(app_client: Api, content_
     assert (answer.status_code, answer.json()["table_name"]) == (200, "Žluťoučký")
 
 
-async def test_no_body_needs_no_content_type(app_client: Api) -> None:
+async def test_a_request_without_a_body_needs_no_content_type(app_client: Api) -> None:
     assert (await sent(app_client, b"", {}, "POST", RETRY)).status_code != 415
 
 
@@ -139,7 +141,7 @@ async def test_no_body_needs_no_content_type(app_client: Api) -> None:
         "/nothing", "/api/clay/config?nonsense=1", PUSH,
     ],
 )  # fmt: skip
-async def test_head_is_answered_as_get_without_the_body(app_client: Api, path: str) -> None:
+async def test_head_returns_the_headers_of_get_without_a_body(app_client: Api, path: str) -> None:
     got = await app_client.get(path, "owner")
     head = await app_client.send("HEAD", path, "owner")
     assert (head.status_code, head.content) == (got.status_code, b"")
@@ -149,5 +151,5 @@ async def test_head_is_answered_as_get_without_the_body(app_client: Api, path: s
     }
 
 
-async def test_head_needs_a_caller_as_get_does(app_client: Api) -> None:
+async def test_head_requires_authentication_as_get_does(app_client: Api) -> None:
     assert (await app_client.send("HEAD", CONFIG)).status_code == 401

@@ -1,4 +1,4 @@
-"""A query parameter that a route does not declare is refused by name: ignored, a misspelled `dry_run` would really push."""
+"""A route refuses a query parameter that it does not declare: if it ignored a misspelled `dry_run`, it would really push."""
 
 import re
 from collections.abc import Iterator
@@ -32,9 +32,7 @@ def message(answer: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize(("method", "path"), list(routes()))
-async def test_every_route_refuses_a_parameter_that_it_does_not_declare(
-    app_client: Api, method: str, path: str
-) -> None:
+async def test_every_route_refuses_an_undeclared_query_parameter(app_client: Api, method: str, path: str) -> None:
     who = await app_client.key(*Scope)
     answer = await app_client.send(method, f"{SEGMENT.sub(SOME_ID, path)}?nonsense=1", who)
     if IGNORING.fullmatch(path):
@@ -61,7 +59,7 @@ async def test_a_push_with_a_misspelled_parameter_queues_nothing(database_url: s
         assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
-async def test_an_unknown_filter_of_a_list_is_named(database_url: str) -> None:
+async def test_the_message_names_an_unknown_filter_of_a_list(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         query = f"project_id={p.project_id}&min_skore=1&classifications=A&classifications=B"
         said = message(await p.get(f"/api/clay/leads?{query}", "owner"))
@@ -70,24 +68,24 @@ async def test_an_unknown_filter_of_a_list_is_named(database_url: str) -> None:
         assert good["leads"] == []
 
 
-async def test_a_single_header_that_is_given_twice_is_refused(app_client: Api) -> None:
+async def test_a_repeated_single_value_header_is_refused(app_client: Api) -> None:
     org_ids = [("X-Org-Id", str(app_client.org_id)), ("X-Org-Id", str(app_client.other_org_id))]
     headers = [("Authorization", f"Bearer {access_token('both')}"), *org_ids]
     answer = await app_client.http.get("/api/clay/config", headers=headers)
     assert message(answer) == "X-Org-Id: is sent more than once, but accepts one value."
 
 
-async def test_a_stranger_is_refused_before_the_parameters_are_looked_at(app_client: Api) -> None:
+async def test_authentication_comes_before_the_check_of_parameters(app_client: Api) -> None:
     assert (await app_client.get("/api/clay/config?nonsense=1")).status_code == 401
 
 
 @pytest.mark.parametrize("name", ["=", "x" * 5000, "dry_run[]", "%ff", "DRY_RUN%20"])
-async def test_unusual_names_are_refused_in_a_short_answer(app_client: Api, name: str) -> None:
+async def test_the_response_to_unusual_parameter_names_is_short(app_client: Api, name: str) -> None:
     answer = await app_client.send("POST", f"/api/clay/push?{name}=1", "owner", json={"lead_ids": [SOME_ID]})
     message(answer)
     assert len(answer.content) < 1000
 
 
-async def test_many_unknown_names_make_a_short_answer(app_client: Api) -> None:
+async def test_the_response_to_many_unknown_parameters_is_short(app_client: Api) -> None:
     crowd = "&".join(f"name{number}=1" for number in range(2000))
     assert len((await app_client.get(f"/api/clay/config?{crowd}", "owner")).content) < 5000

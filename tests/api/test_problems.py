@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a problem document that says what to do, and never a trace or a 500 of the caller's making."""
+"""Every invalid request gets a problem document with a remedy, never a traceback and never a 500."""
 
 import json
 
@@ -35,7 +35,7 @@ async def put_raw(app: Api, body: bytes) -> httpx.Response:
     return await app.http.put(CONFIG, content=body, headers=sent)
 
 
-async def test_unknown_route_and_wrong_method(app_client: Api) -> None:
+async def test_unknown_routes_and_wrong_methods_get_problem_documents(app_client: Api) -> None:
     assert problem_of(await app_client.get("/api/clay/nothing-here"))["code"] == "route_not_found"
     answer = await app_client.send("PATCH", CONFIG)
     assert problem_of(answer)["code"] == "method_not_allowed"
@@ -67,7 +67,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-async def test_bad_bodies_are_the_callers_mistake(app_client: Api, body: bytes) -> None:
+async def test_an_invalid_body_gives_a_client_error(app_client: Api, body: bytes) -> None:
     answer = await put_raw(app_client, body)
     assert answer.status_code == 422, answer.text
     problem = problem_of(answer)
@@ -75,7 +75,7 @@ async def test_bad_bodies_are_the_callers_mistake(app_client: Api, body: bytes) 
     assert len(answer.content) < 5000
 
 
-async def test_escaped_backslash_before_u0000_is_no_nul(app_client: Api) -> None:
+async def test_an_escaped_backslash_before_u0000_is_not_a_nul_character(app_client: Api) -> None:
     answer = await put_raw(
         app_client, json.dumps({"table_name": "a\\u0000", "webhook_url": "https://api.clay.com/v3/x"}).encode()
     )
@@ -83,17 +83,17 @@ async def test_escaped_backslash_before_u0000_is_no_nul(app_client: Api) -> None
     assert answer.json()["table_name"] == "a\\u0000"
 
 
-async def test_body_of_20_mb_is_refused_before_it_is_read(app_client: Api) -> None:
+async def test_a_body_of_20_mb_is_refused_before_it_is_read(app_client: Api) -> None:
     answer = await put_raw(app_client, b" " * 20_000_000)
     assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("path", ["/api/clay/config?a=%00", "/api/clay/%00"])
-async def test_nul_in_the_address_is_refused(app_client: Api, path: str) -> None:
+async def test_a_nul_character_in_the_path_is_refused(app_client: Api, path: str) -> None:
     assert problem_of(await app_client.get(path))["status"] == 400
 
 
-async def test_bad_fields_are_named_without_their_values(app_client: Api) -> None:
+async def test_the_message_names_invalid_fields_without_their_values(app_client: Api) -> None:
     answer = await app_client.put(CONFIG, "owner", {"rate_limit_ms": -5, "webhook_token": "geheim\x01secret"})
     problem = problem_of(answer)
     assert (
@@ -106,7 +106,7 @@ async def test_bad_fields_are_named_without_their_values(app_client: Api) -> Non
     assert "secret" not in answer.text
 
 
-async def test_request_id_is_taken_over_if_it_is_sane(app_client: Api) -> None:
+async def test_a_well_formed_request_id_is_kept(app_client: Api) -> None:
     answer = await app_client.get(CONFIG, headers={"X-Request-Id": "abc-123"})
     assert answer.headers["x-request-id"] == problem_of(answer)["request_id"] == "abc-123"
     for bad in ("a b", "x" * 65, 'a"b', ""):
@@ -115,7 +115,7 @@ async def test_request_id_is_taken_over_if_it_is_sane(app_client: Api) -> None:
         assert len(made) == 32
 
 
-async def test_answers_carry_safe_headers(app_client: Api) -> None:
+async def test_responses_have_security_headers(app_client: Api) -> None:
     for path in ("/healthz", "/nothing"):
         headers = (await app_client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -127,7 +127,7 @@ class Echo(BaseModel):
     text: str
 
 
-async def test_unexpected_error_is_logged_and_not_told(app_client: Api) -> None:
+async def test_an_unexpected_error_is_logged_and_its_details_are_not_sent(app_client: Api) -> None:
     router = APIRouter()
 
     @router.get("/broken")
@@ -142,7 +142,7 @@ async def test_unexpected_error_is_logged_and_not_told(app_client: Api) -> None:
     assert problem["request_id"]
 
 
-async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
+async def test_an_unreachable_database_gives_503_with_retry_after(database_url: str) -> None:
     gone = Database("postgresql://nobody:nothing@127.0.0.1:1/none", pool_size=1)
     app = create_app(make_settings(database_url), database=gone)
     transport = httpx.ASGITransport(app)
@@ -154,7 +154,7 @@ async def test_lost_database_is_503_with_retry_after(database_url: str) -> None:
     await gone.close()
 
 
-async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: Api) -> None:
+async def test_connections_closed_by_the_server_cause_at_most_one_503(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
     same_role = await asyncpg.connect(app_client.app.state.settings.database_url)
     await same_role.execute(
@@ -167,7 +167,7 @@ async def test_connections_cut_by_the_server_cost_one_503_at_most(app_client: Ap
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
 
-async def test_tables_that_the_host_renamed_cost_one_503(app_client: Api) -> None:
+async def test_renamed_host_tables_give_503_until_they_are_back(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
     await app_client.host.connection.execute("ALTER TABLE users RENAME TO people")
     answer = await app_client.get(CONFIG, "owner")
@@ -176,8 +176,8 @@ async def test_tables_that_the_host_renamed_cost_one_503(app_client: Api) -> Non
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
 
-async def test_failing_commit_is_no_success(app_client: Api) -> None:
-    """The transaction ends before the answer begins: a deferred constraint that fails at commit must not answer 200."""
+async def test_a_failing_commit_is_not_reported_as_success(app_client: Api) -> None:
+    """The transaction ends before the response begins: a deferred constraint that fails at commit must not give 200."""
     await app_client.put(CONFIG, "owner", {"webhook_url": "https://api.clay.com/v3/x"})
     await app_client.host.connection.execute(
         """
@@ -193,7 +193,7 @@ async def test_failing_commit_is_no_success(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "owner")).json()["configured"] is True
 
 
-async def test_requests_are_measured_by_route_and_not_by_path(app_client: Api) -> None:
+async def test_the_metric_of_requests_is_labelled_by_route_and_not_by_path(app_client: Api) -> None:
     await app_client.get(CONFIG, "owner")
     await app_client.get("/wp-admin/setup.php")
     await app_client.send("BREW", "/healthz")

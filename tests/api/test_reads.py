@@ -1,4 +1,4 @@
-"""A read changes nothing: GET routes and the preview leave every row of schema `clay` as it is, and lock none."""
+"""A read changes nothing: GET routes and the preview change and lock no row of schema `clay`."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Reader:
     reads: Mapping[str, Route]
 
     async def state(self) -> list[str]:
-        """Every row of schema `clay`, with the system columns that a lock or an update changes."""
+        """All rows of schema `clay`, with the system columns that a lock or an update changes."""
         lines: list[str] = []
         async with self.app.owner.transaction() as connection:
             tables = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'clay'"))
@@ -44,7 +44,7 @@ class Reader:
 
 @pytest.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
-    """With a pending change of the webhook, and push jobs that have ended: event streams end, and `/status` is 200 without a worker."""
+    """An API with a pending webhook change and finished push jobs, so that event streams end and `/status` gives 200 without a worker."""
     async with run_api(database_url, ops_open=True) as app:
         own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "stranger")
         for ids, owner in ((own, "owner"), (other, "stranger")):

@@ -1,4 +1,4 @@
-"""A real `serve` under clients that are silent, slow or never finish: its memory stays flat, and it goes on answering."""
+"""`serve` with clients that send nothing, send slowly or never finish: memory stays constant, and other requests succeed."""
 
 import asyncio
 import contextlib
@@ -47,12 +47,12 @@ async def is_healthy(service: Served) -> bool:
 
 
 async def answer_to(client: Client) -> bytes:
-    """All that comes until the service closes."""
+    """All bytes until the service closes the connection."""
     return await asyncio.wait_for(client[0].read(), 60)
 
 
 async def until_closed(client: Client) -> bytes:
-    """What came until the service closed the connection, in whatever way."""
+    """The bytes that arrived before the service closed or reset the connection."""
     came = b""
     with contextlib.suppress(ConnectionError):
         while part := await asyncio.wait_for(client[0].read(10_000), 60):
@@ -60,7 +60,9 @@ async def until_closed(client: Client) -> bytes:
     return came
 
 
-async def test_a_stranger_is_refused_by_the_header_and_the_body_stays_unread(w: Installation, tmp_path: Path) -> None:
+async def test_an_unauthenticated_request_is_refused_by_its_headers_and_its_body_is_not_read(
+    w: Installation, tmp_path: Path
+) -> None:
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [client]:
         client[1].write(f"{PUSH}Content-Length: {BODY_BYTES}\r\nExpect: 100-continue\r\n\r\n".encode())
         answer = await answer_to(client)  # complete, although no byte of the body was sent
@@ -69,7 +71,7 @@ async def test_a_stranger_is_refused_by_the_header_and_the_body_stays_unread(w: 
         assert b"100 Continue" not in answer
 
 
-async def test_150_unfinished_bodies_cost_no_memory(w: Installation, tmp_path: Path) -> None:
+async def test_150_unfinished_bodies_use_no_memory(w: Installation, tmp_path: Path) -> None:
     async with served(w.settings, tmp_path) as service:
         assert await is_healthy(service)
         before = service.resident_bytes
@@ -82,7 +84,7 @@ async def test_150_unfinished_bodies_cost_no_memory(w: Installation, tmp_path: P
             assert await is_healthy(service)
 
 
-async def test_unfinished_bodies_of_a_caller_end_in_time(w: Installation, tmp_path: Path) -> None:
+async def test_unfinished_bodies_of_an_authenticated_caller_time_out(w: Installation, tmp_path: Path) -> None:
     async with w.database.transaction() as connection:
         key = await create_key(connection, "slow", [w.org_id], {Scope.PUSH}, "test")
     header = f"{PUSH}Authorization: Bearer {key.plain}\r\n"
@@ -94,8 +96,8 @@ async def test_unfinished_bodies_of_a_caller_end_in_time(w: Installation, tmp_pa
             assert b"request_timeout" in answer
 
 
-async def test_silent_connections_make_room_for_others(w: Installation, tmp_path: Path) -> None:
-    """One of a thousand silent ones is closed for each new one."""
+async def test_a_silent_connection_is_closed_for_a_new_one(w: Installation, tmp_path: Path) -> None:
+    """With a thousand silent connections, each new one replaces one of them."""
     async with served(w.settings, tmp_path, header_timeout_seconds="300") as service:
         assert await is_healthy(service)
         before = service.resident_bytes
@@ -106,7 +108,7 @@ async def test_silent_connections_make_room_for_others(w: Installation, tmp_path
         assert await is_healthy(service)
 
 
-async def test_a_connection_without_a_complete_header_is_closed_in_time(w: Installation, tmp_path: Path) -> None:
+async def test_a_connection_without_a_complete_header_times_out(w: Installation, tmp_path: Path) -> None:
     async with served(w.settings, tmp_path, header_timeout_seconds="1") as service, clients(service, 3) as made:
         _, slow, used = made
         slow[1].write(b"GET /healthz HTTP/1.1\r\nHost:")
@@ -117,10 +119,10 @@ async def test_a_connection_without_a_complete_header_is_closed_in_time(w: Insta
         assert await is_healthy(service)
 
 
-async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throughout(
+async def test_a_thousand_slow_clients_use_little_memory_and_health_checks_succeed(
     w: Installation, tmp_path: Path
 ) -> None:
-    """Each sends its header a few bytes at a time, then its body; nothing of them is ever finished."""
+    """Each client sends its header a few bytes at a time, then its body, and never finishes."""
     header = f"{PUSH}Authorization: Bearer cps_00000000_none\r\nContent-Length: {BODY_BYTES}\r\n".encode()
     async with served(w.settings, tmp_path, header_timeout_seconds="300") as service:
         assert await is_healthy(service)
@@ -139,8 +141,10 @@ async def test_a_thousand_slow_clients_cost_little_and_health_is_answered_throug
             assert service.resident_bytes - before < 60 * MEGABYTE
 
 
-async def test_a_header_that_is_too_long_is_answered_and_not_only_cut_off(w: Installation, tmp_path: Path) -> None:
-    """A client that still sends must be able to read why it was refused."""
+async def test_a_header_that_is_too_long_gets_a_response_before_the_connection_closes(
+    w: Installation, tmp_path: Path
+) -> None:
+    """A client that is still sending must be able to read the reason."""
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [(reader, writer)]:
         writer.write(b"GET /healthz?" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await answer_to((reader, writer))

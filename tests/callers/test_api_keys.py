@@ -1,4 +1,4 @@
-"""Service keys in the database: what makes one, what finds one, and what its use and its revocation write."""
+"""Service keys in the database: creation, look-up, use and revocation."""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ async def value(database: Database, column: str, key_id: UUID) -> object:
         ).scalar_one()
 
 
-async def test_a_key_is_found_by_all_of_it(database: Database) -> None:
+async def test_a_key_is_found_only_by_its_whole_text(database: Database) -> None:
     _, prefix, plain = await made(database)
     async with database.transaction() as connection:
         found = await find_key(connection, plain)
@@ -39,7 +39,7 @@ async def test_a_key_is_found_by_all_of_it(database: Database) -> None:
         assert await find_key(connection, plain + "é") is None
 
 
-async def test_a_revoked_key_is_not_found_and_keeps_the_time_of_its_revocation(database: Database) -> None:
+async def test_a_revoked_key_is_not_found_and_keeps_its_revocation_time(database: Database) -> None:
     key_id, prefix, plain = await made(database)
     async with database.transaction() as connection:
         await revoke_key(connection, prefix, "operator")
@@ -88,14 +88,14 @@ async def test_a_key_without_a_name_a_scope_or_an_organization_is_refused(
             await create_key(connection, name, org_ids, scopes, "operator")
 
 
-async def test_a_key_for_operations_alone_names_no_organization(database: Database) -> None:
+async def test_a_key_with_only_the_operations_scope_needs_no_organization(database: Database) -> None:
     async with database.transaction() as connection:
         new = await create_key(connection, "a" * 100, [], [Scope.OPS], "operator")
     assert new.key.org_ids == ()
     assert new.plain not in repr(new)
 
 
-async def test_an_organization_that_is_named_twice_counts_once(database: Database) -> None:
+async def test_a_repeated_organization_is_stored_once(database: Database) -> None:
     other = uuid4()
     async with database.transaction() as connection:
         new = await create_key(connection, " nightly ", [ORG, other, ORG], [Scope.PUSH], "operator")

@@ -1,4 +1,4 @@
-"""Who is let in, for which organization, with which scopes; and that everybody else gets a problem document."""
+"""Which callers are authenticated, for which organization and with which scopes; all others get a problem document."""
 
 import base64
 import json
@@ -62,19 +62,19 @@ FORGED = {
 
 
 @pytest.mark.parametrize("header", FORGED.values(), ids=FORGED.keys())
-async def test_whoever_cannot_be_identified_is_refused(app_client: Api, header: str | None) -> None:
+async def test_an_unidentified_caller_is_refused(app_client: Api, header: str | None) -> None:
     answer = await app_client.get(CONFIG, headers={} if header is None else {"Authorization": header})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     code_of(answer)
 
 
-async def test_members_are_let_in_with_their_only_organization(app_client: Api) -> None:
+async def test_a_member_of_one_organization_need_not_name_it(app_client: Api) -> None:
     assert (await app_client.get(CONFIG, "member")).status_code == 200
     assert (await app_client.get(CONFIG, "member", org=app_client.org_id)).status_code == 200
 
 
-async def test_user_of_several_organizations_must_name_one(app_client: Api) -> None:
+async def test_a_user_of_several_organizations_must_name_one(app_client: Api) -> None:
     answer = await app_client.get(CONFIG, "both")
     assert (answer.status_code, code_of(answer)) == (400, "organization_required")
     assert (await app_client.get(CONFIG, "both", org=app_client.other_org_id)).status_code == 200
@@ -87,19 +87,19 @@ async def test_another_organization_is_refused(app_client: Api) -> None:
 
 
 @pytest.mark.parametrize("header", ["nonsense", f"urn:uuid:{SOME_ID}", SOME_ID.replace("-", ""), f"{{{SOME_ID}}}"])
-async def test_malformed_organization_is_said_so(app_client: Api, header: str) -> None:
+async def test_a_malformed_organization_id_is_reported(app_client: Api, header: str) -> None:
     answer = await app_client.get(CONFIG, "member", org=header)
     assert (answer.status_code, code_of(answer)) == (400, "organization_invalid")
 
 
-async def test_user_of_no_organization_is_told(app_client: Api) -> None:
+async def test_a_user_without_an_organization_is_refused_with_the_reason(app_client: Api) -> None:
     await app_client.host.add("users", username="loner", email="loner@example.com", is_active=True)
     answer = await app_client.get(CONFIG, "loner")
     assert (answer.status_code, code_of(answer)) == (400, "organization_required")
     assert (await app_client.get(CONFIG, "loner", org=app_client.org_id)).status_code == 403
 
 
-async def test_token_outlives_neither_the_account_nor_the_membership(app_client: Api) -> None:
+async def test_a_token_is_invalid_after_the_account_or_the_membership_ends(app_client: Api) -> None:
     kept = access_token("member")
     app_client.credentials["member"] = kept
     await app_client.host.connection.execute("UPDATE users SET is_active = false WHERE username = 'member'")
@@ -110,7 +110,7 @@ async def test_token_outlives_neither_the_account_nor_the_membership(app_client:
 
 
 @pytest.mark.parametrize(("who", "status"), [("owner", 200), ("admin", 200), ("member", 403), ("both", 200)])
-async def test_settings_are_for_owners_and_admins(app_client: Api, who: str, status: int) -> None:
+async def test_only_owners_and_admins_may_change_settings(app_client: Api, who: str, status: int) -> None:
     answer = await app_client.send("DELETE", CONFIG, who, org=app_client.org_id)
     assert answer.status_code == status
     if status == 403:
@@ -118,12 +118,12 @@ async def test_settings_are_for_owners_and_admins(app_client: Api, who: str, sta
         assert "owner or admin" in answer.json()["detail"]
 
 
-async def test_role_counts_in_its_own_organization_only(app_client: Api) -> None:
+async def test_a_role_applies_only_in_its_own_organization(app_client: Api) -> None:
     answer = await app_client.send("DELETE", CONFIG, "both", org=app_client.other_org_id)
     assert code_of(answer) == "role_required"
 
 
-async def test_without_a_secret_tokens_are_refused_and_keys_are_not(
+async def test_without_a_jwt_secret_tokens_are_refused_and_keys_are_accepted(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with run_api(database_url, jwt_secret=None) as app:
@@ -135,7 +135,7 @@ async def test_without_a_secret_tokens_are_refused_and_keys_are_not(
         assert (await app.get(CONFIG, await app.key(Scope.READ))).status_code == 200
 
 
-async def test_key_acts_for_its_organizations_only(app_client: Api) -> None:
+async def test_a_key_works_only_for_its_organizations(app_client: Api) -> None:
     one = await app_client.key(Scope.READ)
     assert (await app_client.get(CONFIG, one)).status_code == 200
     answer = await app_client.get(CONFIG, one, org=app_client.other_org_id)
@@ -147,7 +147,7 @@ async def test_key_acts_for_its_organizations_only(app_client: Api) -> None:
     assert code_of(await app_client.get(CONFIG, none, org=app_client.org_id)) == "organization_forbidden"
 
 
-async def test_key_has_its_scopes_and_no_others(app_client: Api) -> None:
+async def test_a_key_has_only_its_scopes(app_client: Api) -> None:
     key = await app_client.key(Scope.PUSH, Scope.OPS)
     answer = await app_client.get(CONFIG, key)
     assert (answer.status_code, code_of(answer)) == (403, "scope_required")
@@ -157,7 +157,7 @@ async def test_key_has_its_scopes_and_no_others(app_client: Api) -> None:
     assert (await app_client.send("DELETE", CONFIG, await app_client.key(Scope.CONFIG))).status_code == 200
 
 
-async def test_revoked_key_is_refused_at_once(app_client: Api) -> None:
+async def test_a_revoked_key_is_refused_immediately(app_client: Api) -> None:
     key = await app_client.key(Scope.READ)
     assert (await app_client.get(CONFIG, key)).status_code == 200
     async with app_client.database.transaction() as connection:
@@ -166,7 +166,7 @@ async def test_revoked_key_is_refused_at_once(app_client: Api) -> None:
     assert (answer.status_code, code_of(answer)) == (401, "invalid_key")
 
 
-async def test_key_is_stored_as_a_hash_and_its_use_is_noted_once_a_minute(app_client: Api) -> None:
+async def test_a_key_is_stored_as_a_hash_and_its_use_is_recorded_once_a_minute(app_client: Api) -> None:
     key = await app_client.key(Scope.READ)
     plain = app_client.credentials[key]
     await app_client.get(CONFIG, key)

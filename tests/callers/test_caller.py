@@ -1,4 +1,4 @@
-"""What each role and each scope allows, and what the refusal says."""
+"""What each role and each scope allows, and the message of a refusal."""
 
 from uuid import UUID
 
@@ -36,7 +36,7 @@ def test_a_role_allows_exactly_its_scopes(role: Role) -> None:
     assert SCOPES_OF_ROLE[role] == ALLOWED[role]
 
 
-def test_a_member_is_named_by_the_hosts_user_name() -> None:
+def test_the_actor_of_a_member_is_the_user_name_in_the_host() -> None:
     caller = member(Role.ADMIN)
     assert caller.kind is CallerKind.MEMBER
     assert caller.actor == "user:alice"
@@ -44,7 +44,7 @@ def test_a_member_is_named_by_the_hosts_user_name() -> None:
     assert (caller.key_id, caller.should_record_key_use) == (None, False)
 
 
-def test_a_member_is_told_which_role_is_needed_and_a_service_which_scope() -> None:
+def test_the_refusal_names_the_required_role_to_a_member_and_the_scope_to_a_service() -> None:
     assert refusal_of(member(Role.MEMBER), Scope.CONFIG) == (
         "role_required", "Only an owner or admin of the organization may change or test its Clay settings.",
     )  # fmt: skip

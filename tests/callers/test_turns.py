@@ -1,4 +1,4 @@
-"""Each organization has a bounded number of turns; who waits too long, or behind too many, is refused with 429."""
+"""Each organization has a limited number of concurrent requests; a request that waits too long or behind too many gets 429."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -24,7 +24,7 @@ async def held(stack: AsyncExitStack, made: Turns, number: int = BOUND, lane: La
         assert await stack.enter_async_context(made.turn(lane, ORG)) is False
 
 
-async def test_more_than_the_bound_wait_until_one_is_over() -> None:
+async def test_requests_over_the_limit_wait_until_another_ends() -> None:
     made = turns()
     begun = asyncio.Event()
 
@@ -42,7 +42,7 @@ async def test_more_than_the_bound_wait_until_one_is_over() -> None:
 
 
 @pytest.mark.parametrize("lane", Lane)
-async def test_who_waits_too_long_is_refused_with_429(lane: Lane) -> None:
+async def test_a_request_that_waits_too_long_gets_429(lane: Lane) -> None:
     made = turns(wait_seconds=0.01)
     async with AsyncExitStack() as stack:
         await held(stack, made, lane=lane)
@@ -53,7 +53,7 @@ async def test_who_waits_too_long_is_refused_with_429(lane: Lane) -> None:
         pass  # what was refused holds no turn
 
 
-async def test_who_would_wait_behind_too_many_is_refused_at_once() -> None:
+async def test_a_request_behind_too_many_others_gets_429_immediately() -> None:
     made = turns()
 
     async def one() -> None:
@@ -69,7 +69,7 @@ async def test_who_would_wait_behind_too_many_is_refused_at_once() -> None:
     await asyncio.gather(*waiting)
 
 
-async def test_others_and_other_lanes_do_not_wait() -> None:
+async def test_requests_of_other_organizations_and_lanes_do_not_wait() -> None:
     made = turns()
     async with AsyncExitStack() as stack:
         await held(stack, made)
@@ -77,7 +77,7 @@ async def test_others_and_other_lanes_do_not_wait() -> None:
             assert (waited_other, waited_lane) == (False, False)
 
 
-async def test_costly_requests_of_all_organizations_leave_room_for_the_rest() -> None:
+async def test_expensive_requests_leave_capacity_for_other_requests() -> None:
     made = turns(wait_seconds=0.01, costly=3)
     async with AsyncExitStack() as stack:
         await held(stack, made)
@@ -91,7 +91,7 @@ async def test_costly_requests_of_all_organizations_leave_room_for_the_rest() ->
         pass
 
 
-async def test_a_turn_that_was_cancelled_while_it_was_waited_for_is_free() -> None:
+async def test_a_request_that_is_cancelled_while_it_waits_frees_its_place() -> None:
     made = turns()
 
     async def one() -> None:

@@ -19,7 +19,9 @@ async def statuses(w: Installation) -> list[str]:
     return [row.status for row in await w.fetch("SELECT status FROM clay.push_jobs ORDER BY created_at")]
 
 
-async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_path: Path) -> None:
+async def test_one_job_or_all_jobs_of_an_organization_or_all_jobs_are_cancelled(
+    database_url: str, tmp_path: Path
+) -> None:
     async with install(database_url, leads=6) as w:
         await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[each : each + 2]) for each in (0, 2, 4)]
@@ -42,7 +44,7 @@ async def test_one_job_or_all_of_an_organization_or_all(database_url: str, tmp_p
 @pytest.mark.parametrize(
     "arguments", [(), ("--all", "--job", str(uuid4())), ("--job", "7"), ("--job", str(uuid4())), ("--org", "nobody")]
 )
-async def test_what_is_not_plainly_said_cancels_nothing(
+async def test_an_ambiguous_command_cancels_nothing(
     database_url: str, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     async with install(database_url, leads=1) as w:

@@ -1,4 +1,4 @@
-"""What a shell is told when the database refuses: one sentence and an exit code for each kind and driver, no traceback."""
+"""The error output of commands when the database refuses a statement: one sentence and an exit code for each error and driver, no traceback."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -58,8 +58,10 @@ def check(error: Exception, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-async def test_each_refusal_is_one_sentence_by_every_driver(database_url: str, database: Database, kind: str) -> None:
-    """Raised by a real server, with the SQLSTATE that it has."""
+async def test_each_database_error_gives_one_sentence_with_every_driver(
+    database_url: str, database: Database, kind: str
+) -> None:
+    """A real server raises the error with its SQLSTATE."""
     state, sentence = REFUSALS[kind]
     statement = f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$"
 
@@ -82,7 +84,7 @@ async def test_each_refusal_is_one_sentence_by_every_driver(database_url: str, d
         check(await raised_by(act), sentence)
 
 
-async def test_a_connection_that_breaks_under_a_statement_is_one_sentence(
+async def test_a_connection_that_breaks_during_a_statement_gives_one_sentence(
     database_url: str, database: Database
 ) -> None:
     killer = await asyncpg.connect(database_url)
@@ -105,7 +107,7 @@ async def test_a_connection_that_breaks_under_a_statement_is_one_sentence(
 
 
 @pytest.mark.parametrize("command", ["attach", "detach"])
-async def test_attach_and_detach_behind_a_lock_say_so(database_url: str, tmp_path: Path, command: str) -> None:
+async def test_attach_and_detach_report_a_lock(database_url: str, tmp_path: Path, command: str) -> None:
     async with install(database_url, leads=1) as made:
         blocker = await asyncpg.connect(database_url)
         try:
@@ -124,7 +126,7 @@ async def test_attach_and_detach_behind_a_lock_say_so(database_url: str, tmp_pat
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_on_another_database_each_command_ends_with_a_sentence(
+async def test_each_command_reports_a_database_without_nexusleads_in_one_sentence(
     empty_database_url: str, tmp_path: Path, command: str
 ) -> None:
     if command == "migrate":

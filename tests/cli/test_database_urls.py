@@ -1,4 +1,4 @@
-"""Every command over a database URL with special characters and parameters: none crashes, none shows the password."""
+"""Every command with a database URL that has special characters and parameters: none crashes, none shows the password."""
 
 import asyncio
 import signal
@@ -73,7 +73,7 @@ def env_of(special: SpecialRole) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-async def test_every_command_reaches_the_database(special: SpecialRole, tmp_path: Path) -> None:
+async def test_every_command_connects_with_an_unusual_url(special: SpecialRole, tmp_path: Path) -> None:
     env = env_of(special)
     for command in COMMANDS:
         shown = await shell(tmp_path, *command, env=env, seconds=120)

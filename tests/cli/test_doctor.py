@@ -1,4 +1,4 @@
-"""`clay-push doctor` on databases that are sound, broken, and in between."""
+"""`clay-push doctor` on databases that work, that have problems, and that do not work."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +17,7 @@ URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 @pytest.fixture
 async def sound(database_url: str) -> AsyncIterator[Installation]:
-    """Ready to work: configured, and with a worker alive."""
+    """An installation without problems: configured, with a live worker."""
     async with install(database_url, leads=2, allowed_webhook_networks=(), allow_plain_http=False) as made:
         await made.configure(URL)
         await made.fetch(
@@ -26,7 +26,7 @@ async def sound(database_url: str) -> AsyncIterator[Installation]:
         yield made
 
 
-async def test_a_sound_database_is_all_ok(sound: Installation, tmp_path: Path) -> None:
+async def test_doctor_finds_no_problem_in_a_working_installation(sound: Installation, tmp_path: Path) -> None:
     result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
     assert result.exit_code == 0, result.out
     for check in ("database", "migrations", "grants", "NexusLeads", "secrets", "workers"):
@@ -35,7 +35,7 @@ async def test_a_sound_database_is_all_ok(sound: Installation, tmp_path: Path) -
     assert "warning" not in result.out
 
 
-async def test_a_database_that_cannot_be_reached_is_broken(tmp_path: Path) -> None:
+async def test_doctor_reports_an_unreachable_database(tmp_path: Path) -> None:
     env = environment(database_url="postgresql://u:pass-word@127.0.0.1:1/d", encryption_keys=KEY)
     result = await shell(tmp_path, "doctor", env=env)
     assert result.exit_code == 1
@@ -43,14 +43,16 @@ async def test_a_database_that_cannot_be_reached_is_broken(tmp_path: Path) -> No
     assert "pass-word" not in result.out + result.err
 
 
-async def test_bad_settings_are_rows_too(tmp_path: Path) -> None:
+async def test_doctor_lists_invalid_settings(tmp_path: Path) -> None:
     result = await shell(tmp_path, "doctor", env=environment(port="no-port"))
     assert result.exit_code == 1
     assert "CLAY_PUSH_DATABASE_URL" in result.out
     assert "CLAY_PUSH_PORT" in result.out
 
 
-async def test_an_empty_database_lacks_migrations_and_nexusleads(tmp_path: Path, empty_database_url: str) -> None:
+async def test_doctor_reports_missing_migrations_and_missing_nexusleads_tables(
+    tmp_path: Path, empty_database_url: str
+) -> None:
     env = environment(database_url=empty_database_url, jwt_secret=JWT_SECRET, encryption_keys=KEY)
     result = await shell(tmp_path, "doctor", env=env)
     assert result.exit_code == 1
@@ -58,7 +60,7 @@ async def test_an_empty_database_lacks_migrations_and_nexusleads(tmp_path: Path,
     assert "has no NexusLeads" in result.out
 
 
-async def test_a_key_that_is_missing_from_the_ring_is_named(sound: Installation, tmp_path: Path) -> None:
+async def test_doctor_names_a_missing_encryption_key(sound: Installation, tmp_path: Path) -> None:
     other = generate_key()
     result = await shell(
         tmp_path, "doctor", env=command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other}
@@ -68,14 +70,14 @@ async def test_a_key_that_is_missing_from_the_ring_is_named(sound: Installation,
     assert f"'{key_id}' is not in the ring" in result.out
 
 
-async def test_a_key_that_is_due_for_rotation_is_a_warning(sound: Installation, tmp_path: Path) -> None:
+async def test_doctor_warns_of_an_encryption_key_that_is_due_for_rotation(sound: Installation, tmp_path: Path) -> None:
     env = command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
     result = await shell(tmp_path, "doctor", env=env)
     assert result.exit_code == 0
     assert "clay-push secrets rotate" in result.out
 
 
-async def test_work_without_a_worker_is_broken(sound: Installation, tmp_path: Path) -> None:
+async def test_doctor_reports_due_work_without_a_worker(sound: Installation, tmp_path: Path) -> None:
     await sound.push()
     await sound.fetch("DELETE FROM clay.workers")
     result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
@@ -84,10 +86,10 @@ async def test_work_without_a_worker_is_broken(sound: Installation, tmp_path: Pa
     assert "clay-push worker" in result.out
 
 
-async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_be_written_are_named(
+async def test_doctor_names_unreadable_host_columns_and_unwritable_own_tables(
     sound: Installation, tmp_path: Path
 ) -> None:
-    """By exact columns, with the command that grants them: a grant on a whole table would open what is in it besides."""
+    """With the exact columns and the command that grants them: a grant on a whole table would also open its other columns."""
     await sound.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
     await sound.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
     result = await shell(tmp_path, "doctor", env=command_environment(sound.settings) | {"COLUMNS": "400"})
@@ -100,7 +102,7 @@ async def test_host_tables_that_may_not_be_read_and_tables_of_ours_that_may_not_
 
 
 @pytest.mark.parametrize("billing", ["true", "false"])
-async def test_the_billing_table_is_checked_where_billing_is_on(
+async def test_doctor_checks_the_billing_table_if_billing_is_on(
     sound: Installation, tmp_path: Path, billing: str
 ) -> None:
     await sound.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')

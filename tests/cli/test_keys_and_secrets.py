@@ -1,4 +1,4 @@
-"""Service keys and the ring of keys, from the shell."""
+"""The commands for service keys and encryption keys."""
 
 import asyncio
 import re
@@ -17,9 +17,7 @@ from tests.harness.shell import command_environment, shell
 URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 
-async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revocation(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_service_key_is_shown_once_and_refused_after_its_revocation(database_url: str, tmp_path: Path) -> None:
     async with install(database_url, leads=1) as w:
         [org] = await w.fetch("SELECT name, slug FROM public.organizations WHERE id = :id", id=w.org_id)
         env = command_environment(w.settings)
@@ -47,9 +45,7 @@ async def test_a_key_is_shown_once_listed_without_it_and_refused_after_its_revoc
         assert re.fullmatch(r"No active service key has this prefix\.\n", again.err)
 
 
-async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_made(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_key_for_an_unknown_organization_or_scope_is_not_created(database_url: str, tmp_path: Path) -> None:
     async with install(database_url, leads=1) as w:
         env = command_environment(w.settings)
         create = ("api-keys", "create", "--name", "n")
@@ -61,7 +57,7 @@ async def test_a_key_for_an_organization_or_a_scope_that_is_not_there_is_not_mad
         assert await w.fetch("SELECT 1 FROM clay.api_keys") == []
 
 
-async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
+async def test_rotation_encrypts_all_secrets_with_the_first_key_and_prints_the_count(
     database_url: str, tmp_path: Path
 ) -> None:
     async with install(database_url, leads=1) as w:
@@ -83,7 +79,7 @@ async def test_rotation_seals_everything_with_the_first_key_and_says_how_many(
         assert "2 used it already" in again.out
 
 
-async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, tmp_path: Path) -> None:
+async def test_rotation_skips_secrets_that_it_cannot_decrypt_and_fails(database_url: str, tmp_path: Path) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(URL)
         before = await w.fetch("SELECT sealed_url FROM clay.destination_versions")
@@ -94,8 +90,8 @@ async def test_rotation_leaves_what_it_cannot_open_and_fails(database_url: str, 
         assert await w.fetch("SELECT sealed_url FROM clay.destination_versions") == before
 
 
-async def test_rotation_waits_for_no_sender_and_comes_back(database_url: str) -> None:
-    """A sender holds the version's row; the pass goes round it, and the next one finds it."""
+async def test_rotation_skips_a_locked_row_and_repeats_it(database_url: str) -> None:
+    """A sender locks the row of the version; the pass skips it, and the next pass rotates it."""
     async with install(database_url, leads=1) as w:
         version = await w.configure(URL)
         box = SecretBox((SecretStr(generate_key()), SecretStr(KEY)))

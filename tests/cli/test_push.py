@@ -1,4 +1,4 @@
-"""`clay-push push`: what would be sent, what is sent, and how it is watched."""
+"""`clay-push push`: dry run, push, and watching its progress."""
 
 import asyncio
 from pathlib import Path
@@ -45,7 +45,7 @@ async def test_a_push_is_previewed_watched_to_its_end_and_skipped_the_second_tim
         assert "Nothing was queued: 12 leads skipped. Already in your Clay table." in again.out
 
 
-async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str, tmp_path: Path) -> None:
+async def test_a_watched_push_that_fails_prints_the_causes_and_exits_with_1(database_url: str, tmp_path: Path) -> None:
     clay = Receiver(answer=lambda _number, _body: status(422))
     async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
         watching = asyncio.create_task(
@@ -58,14 +58,16 @@ async def test_a_watched_push_that_fails_says_why_and_exits_1(database_url: str,
         assert "2 × rejected" in result.out
 
 
-async def test_an_organization_that_is_not_there_is_one_line(database_url: str, tmp_path: Path) -> None:
+async def test_an_unknown_organization_is_reported_in_one_line(database_url: str, tmp_path: Path) -> None:
     async with install_with_drainer(database_url, leads=1) as (w, _, _):
         result = await shell(tmp_path, "push", "--org", "nobody", "--project", "p", env=command_environment(w.settings))
         assert result.exit_code == 1
         assert result.err == "There is no organization with the id or name 'nobody'.\n"
 
 
-async def test_a_dry_run_of_what_would_be_refused_says_so_and_exits_1(database_url: str, tmp_path: Path) -> None:
+async def test_a_dry_run_that_would_be_refused_prints_the_reason_and_exits_with_1(
+    database_url: str, tmp_path: Path
+) -> None:
     async with install_with_drainer(database_url, leads=1) as (w, _, _):
         await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
         dry = await shell(tmp_path, *(await named(w)), "--dry-run", env=command_environment(w.settings))

@@ -1,4 +1,4 @@
-"""Every command against a database that refuses: one sentence on standard error, an exit code, and no traceback."""
+"""Every command with a database that fails in several ways: one sentence on standard error, an exit code, and no traceback."""
 
 import asyncio
 import signal
@@ -41,7 +41,7 @@ class Cell:
 
 
 def lost(sentence: str) -> dict[str, Cell]:
-    """The cells of a condition in which nothing can be read."""
+    """The expected results in a condition in which no command can read."""
     return {
         "*": Cell(3, sentence),
         "doctor": Cell(1, shows=sentence),
@@ -101,7 +101,7 @@ REVOKED = (
 class Scene:
     installation: Installation
     url: str
-    """As the owner of the database."""
+    """Run a statement as the owner of the database."""
     server: TestServer
 
 
@@ -240,7 +240,7 @@ async def end_served(running: Running, port: int) -> CommandResult:
 
 
 async def end_worker(running: Running, sign: str) -> CommandResult:
-    """SIGTERM once its log has the sign: until then it tries, and afterwards it would go on."""
+    """Send SIGTERM when the log has the sign: the worker keeps trying before and after it."""
     async with asyncio.timeout(SECONDS):
         while sign not in running.err.read_text() and not running.ended.done():  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
@@ -263,7 +263,7 @@ def amiss(cell: Cell, result: CommandResult, *, logs: bool) -> bool:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("condition", CONDITIONS)
-async def test_every_command_ends_with_a_sentence(
+async def test_every_command_ends_with_one_sentence_and_an_exit_code(
     database_url: str, postgres: TestServer, warm: WarmShell, tmp_path: Path, condition: str
 ) -> None:
     cells = CELLS[condition]

@@ -1,4 +1,4 @@
-"""`clay-push serve` as a process: it starts, survives its worker, ends in order, and leaves nothing behind."""
+"""`clay-push serve` as a process: start, restart of its worker, and shutdown."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ async def serving(
 
 
 async def worker_pid(w: Installation, suits: Callable[[int], bool] = lambda _pid: True) -> int:
-    """The newest worker's that suits, as soon as it beats."""
+    """The process id of the newest suitable worker, when its heartbeat exists."""
     async with asyncio.timeout(30):
         while True:
             for row in await w.fetch("SELECT pid FROM clay.workers ORDER BY started_at DESC"):
@@ -66,9 +66,7 @@ async def until_gone(pid: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_worker_that_dies_is_begun_again_and_the_api_lives_on_until_sigterm_ends_both(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_killed_worker_is_restarted_and_sigterm_ends_worker_and_api(database_url: str, tmp_path: Path) -> None:
     async with install(database_url, leads=1) as w, serving(w, tmp_path, "--with-worker") as (process, url):
         first = await worker_pid(w)
         os.kill(first, signal.SIGKILL)
@@ -95,7 +93,7 @@ async def test_the_worker_ends_when_serve_is_killed(database_url: str, tmp_path:
         assert await w.fetch("SELECT 1 FROM clay.workers") == []  # it ended in order
 
 
-async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: str, tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_in_one_line_and_no_worker_starts(database_url: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         async with install(database_url, leads=1) as w:
@@ -107,7 +105,7 @@ async def test_a_taken_port_is_one_line_and_no_worker_is_started(database_url: s
             assert await w.fetch("SELECT 1 FROM clay.workers") == []
 
 
-async def test_an_open_event_stream_ends_in_order_when_serve_is_told_to_end(database_url: str, tmp_path: Path) -> None:
+async def test_an_open_event_stream_ends_properly_when_serve_stops(database_url: str, tmp_path: Path) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234")
         job = await w.push()  # no worker: it stays pending

@@ -1,4 +1,4 @@
-"""What a shell is told when the settings or the database are not usable: a line each, no traceback, a telling exit code."""
+"""The error output of commands when the settings or the database cannot be used: one line each, no traceback, an exit code per kind."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ NOWHERE = "postgresql://nobody:pass-word@127.0.0.1:1/nowhere"
 @pytest.mark.parametrize(
     "command", [("worker",), ("serve",), ("migrate",), ("api-keys", "list"), ("secrets", "rotate")]
 )
-async def test_without_settings_the_missing_variable_is_named_and_so_is_the_demo(
+async def test_without_settings_the_message_names_the_missing_variable_and_the_demo(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     result = await shell(tmp_path, *command)
@@ -26,7 +26,7 @@ async def test_without_settings_the_missing_variable_is_named_and_so_is_the_demo
     assert "Traceback" not in result.err
 
 
-async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
+async def test_the_message_names_all_invalid_variables_and_shows_no_value(tmp_path: Path) -> None:
     env = environment(
         database_url="mysql://u:pass-word@h/d",
         port="99999",
@@ -43,7 +43,7 @@ async def test_every_bad_variable_is_named_at_once_and_no_value_is_shown(tmp_pat
     assert "cGFzcy13b3Jk" not in result.err
 
 
-async def test_a_misspelt_setting_is_refused_and_the_right_name_told(tmp_path: Path) -> None:
+async def test_the_message_for_a_misspelled_setting_suggests_the_right_name(tmp_path: Path) -> None:
     env = environment(database_url=NOWHERE, billing_enabled="true", retention_day="30", qqq="1")
     (tmp_path / ".env").write_text("CLAY_PUSH_PROT=8081\n")
     result = await shell(tmp_path, "worker", env=env)
@@ -54,13 +54,13 @@ async def test_a_misspelt_setting_is_refused_and_the_right_name_told(tmp_path: P
     assert "CLAY_PUSH_QQQ: unknown setting\n" in result.err
 
 
-async def test_serve_with_a_worker_does_not_begin_without_the_workers_keys(tmp_path: Path) -> None:
+async def test_serve_with_a_worker_does_not_start_without_encryption_keys(tmp_path: Path) -> None:
     result = await shell(tmp_path, "serve", "--with-worker", env=environment(database_url=NOWHERE))
     assert result.exit_code == 2
     assert "CLAY_PUSH_ENCRYPTION_KEYS: is required by a worker (make a key: clay-push secrets new)" in result.err
 
 
-async def test_a_ring_without_keys_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
+async def test_the_message_for_missing_encryption_keys_names_the_command_that_creates_one(tmp_path: Path) -> None:
     result = await shell(tmp_path, "worker", env=environment(database_url=NOWHERE))
     assert result.exit_code == 2
     assert "CLAY_PUSH_ENCRYPTION_KEYS" in result.err
@@ -68,7 +68,7 @@ async def test_a_ring_without_keys_is_named_with_the_command_that_makes_one(tmp_
 
 
 @pytest.mark.parametrize("command", [("migrate",), ("api-keys", "list")])
-async def test_a_database_that_cannot_be_reached_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+async def test_an_unreachable_database_is_reported_in_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = await shell(tmp_path, *command, env=environment(database_url=NOWHERE))
     assert result.exit_code == 3
     assert result.err.startswith("The database cannot be reached")
@@ -77,7 +77,7 @@ async def test_a_database_that_cannot_be_reached_is_one_line(tmp_path: Path, com
 
 
 @pytest.mark.parametrize("place", ["no-such-host.invalid", "localhost:1"])
-async def test_a_database_whose_host_is_not_found_or_refuses_is_one_line_too(tmp_path: Path, place: str) -> None:
+async def test_an_unknown_or_refusing_database_host_is_reported_in_one_line(tmp_path: Path, place: str) -> None:
     env = environment(database_url=f"postgresql://nobody:pass-word@{place}/nowhere")
     result = await shell(tmp_path, "api-keys", "list", env=env)
     assert result.exit_code == 3
@@ -86,7 +86,7 @@ async def test_a_database_whose_host_is_not_found_or_refuses_is_one_line_too(tmp
     assert len(result.err.splitlines()) == 1
 
 
-def test_a_database_that_does_not_answer_is_said_in_words() -> None:
+def test_a_database_that_does_not_respond_is_reported() -> None:
     result = cli_errors.describe_error(TimeoutError())
     assert result == cli_errors.CliError(
         "The database cannot be reached: no answer in time (CLAY_PUSH_DATABASE_URL).", 3
@@ -94,14 +94,14 @@ def test_a_database_that_does_not_answer_is_said_in_words() -> None:
 
 
 @pytest.mark.parametrize("place", ["h:port/d", "h:99999/d", "u:p@h:/d:x@y"])
-async def test_a_database_url_with_a_bad_port_is_a_bad_setting(tmp_path: Path, place: str) -> None:
+async def test_an_invalid_port_in_the_database_url_is_an_invalid_setting(tmp_path: Path, place: str) -> None:
     result = await shell(tmp_path, "migrate", env=environment(database_url=f"postgresql://{place}"))
     assert result.exit_code == 2
     assert "CLAY_PUSH_DATABASE_URL: " in result.err
     assert "Traceback" not in result.err
 
 
-async def test_api_description_is_printed_without_pyyaml_too(tmp_path: Path) -> None:
+async def test_the_api_description_is_also_printed_without_pyyaml(tmp_path: Path) -> None:
     """As in the image: JSON, which is YAML."""
     (tmp_path / "yaml.py").write_text("raise ImportError\n")
     result = await shell(tmp_path, "openapi", env=environment() | {"PYTHONPATH": str(tmp_path)})
@@ -109,7 +109,9 @@ async def test_api_description_is_printed_without_pyyaml_too(tmp_path: Path) -> 
     assert json.loads(result.out) == yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
 
 
-async def test_a_database_without_our_schema_says_migrate(tmp_path: Path, empty_database_url: str) -> None:
+async def test_the_message_for_a_database_without_the_schema_names_migrate(
+    tmp_path: Path, empty_database_url: str
+) -> None:
     result = await shell(tmp_path, "api-keys", "list", env=environment(database_url=empty_database_url))
     assert result.exit_code == 3
     assert "clay-push migrate" in result.err
@@ -123,7 +125,7 @@ async def test_help_needs_no_settings_and_imports_no_framework(tmp_path: Path) -
         assert f" {command} " in result.out
 
 
-async def test_a_fresh_key_can_be_used(tmp_path: Path) -> None:
+async def test_a_generated_encryption_key_can_be_used(tmp_path: Path) -> None:
     result = await shell(tmp_path, "secrets", "new")
     key = result.out.strip()
     used = await shell(tmp_path, "doctor", env=environment(database_url=NOWHERE, encryption_keys=key))

@@ -1,4 +1,4 @@
-"""`clay-push verify` for cron: 0 and a table when everything holds, 1 and the broken check's name when it does not."""
+"""`clay-push verify` for cron: exit code 0 and a table if all checks pass, 1 and the name of a check that fails."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ from tests.harness.installation import install_with_drainer
 from tests.harness.shell import command_environment, shell
 
 
-async def test_sound_data_is_0_and_a_broken_counter_is_1(database_url: str, tmp_path: Path) -> None:
+async def test_verify_exits_with_0_for_consistent_data_and_with_1_for_a_wrong_counter(
+    database_url: str, tmp_path: Path
+) -> None:
     async with install_with_drainer(database_url, leads=3) as (w, drainer, _clay):
         accepted = await w.push()
         await w.drain_all(drainer)

@@ -1,4 +1,4 @@
-"""`clay-push worker --check`: what a worker's container is asked for its health."""
+"""`clay-push worker --check`: the health check of a worker's container."""
 
 import socket
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.harness.shell import environment, shell
     [(socket.gethostname(), 1, 0), (socket.gethostname(), 40, 1), ("another-host", 1, 1)],
     ids=["fresh", "silent", "elsewhere"],
 )
-async def test_only_a_fresh_heartbeat_of_this_host_is_health(
+async def test_only_a_recent_heartbeat_of_this_host_is_healthy(
     database: Database, database_url: str, tmp_path: Path, hostname: str, seconds_ago: int, code: int
 ) -> None:
     async with database.transaction() as connection:
@@ -31,6 +31,6 @@ async def test_only_a_fresh_heartbeat_of_this_host_is_health(
     assert socket.gethostname() in result.out + result.err
 
 
-async def test_without_a_database_it_is_not_well(tmp_path: Path) -> None:
+async def test_without_a_database_the_check_fails(tmp_path: Path) -> None:
     env = environment(database_url="postgresql://nobody@127.0.0.1:1/none")
     assert (await shell(tmp_path, "worker", "--check", env=env)).exit_code == 3

@@ -1,4 +1,4 @@
-"""A database with a miniature NexusLeads of each vintage, and our own connection to it, by the role of least rights."""
+"""A database with the tables of each NexusLeads vintage, and a connection by the role with least rights."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What is read of a lead: stats over several sources, missing columns, and values that Python cannot hold."""
+"""Reading a lead: statistics over several sources, missing columns, and values that Python cannot represent."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ from tests.harness.nexusleads import NexusLeads
 from tests.host.selected_leads import chosen
 
 
-async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_a_lead_without_data_has_only_null_values(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id, "Quiet")
     lead_id = await host.lead(project_id, score=None, qualified=None, priority=None, username="quiet")
@@ -27,7 +27,7 @@ async def test_lead_of_whom_nothing_is_known_is_all_nulls(host: NexusLeads, conn
     assert known == {"lead_id": lead_id, "project_id": project_id, "project_name": "Quiet", "username": "quiet"}
 
 
-async def test_today_a_member_need_not_be_on_github(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_a_member_without_a_github_account_is_read(host: NexusLeads, connection: AsyncConnection) -> None:
     if host.vintage is not Vintage.TODAY:
         pytest.skip("in the document's vintage every contributor has a GitHub name")
     org_id = await host.organization()
@@ -36,7 +36,7 @@ async def test_today_a_member_need_not_be_on_github(host: NexusLeads, connection
     assert (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id].username is None
 
 
-async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
+async def test_statistics_of_five_sources_are_summed_and_the_most_active_source_is_named(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
@@ -66,7 +66,7 @@ async def test_stats_of_five_sources_are_added_up_and_the_busiest_is_named(
     assert (row.source_id, row.source_name) == (sources[3], "acme/b")  # 40 commits, as acme/c; the name decides
 
 
-async def test_stats_of_one_source(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_statistics_of_one_source_are_read(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id)
@@ -80,7 +80,7 @@ async def test_stats_of_one_source(host: NexusLeads, connection: AsyncConnection
     assert row.source_name == "acme/only"
 
 
-async def test_without_activity_the_source_it_was_found_in_is_named(
+async def test_a_lead_without_activity_names_the_source_that_found_it(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
@@ -93,7 +93,7 @@ async def test_without_activity_the_source_it_was_found_in_is_named(
     assert row.source_name == "acme/y"
 
 
-async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
+async def test_dates_and_numbers_outside_pythons_range_do_not_stop_a_batch(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id = await host.organization()
@@ -115,7 +115,7 @@ async def test_dates_and_numbers_python_cannot_hold_stop_no_batch(
     assert math.isnan(row.overall_score)
 
 
-async def test_column_the_host_has_not_is_null(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_a_column_that_the_host_lacks_is_null(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id, full_name="Known")
@@ -127,8 +127,8 @@ async def test_column_the_host_has_not_is_null(host: NexusLeads, connection: Asy
     assert row.skills is None
 
 
-async def test_scores_that_are_no_numbers_count_as_no_score(host: NexusLeads, connection: AsyncConnection) -> None:
-    """NaN and the infinities: in every order, filter, page and choice of a project, whatever the host's column holds them in."""
+async def test_nan_and_infinite_scores_count_as_no_score(host: NexusLeads, connection: AsyncConnection) -> None:
+    """In every sort order, filter, page and choice of a project, for every type that the host's column may have."""
     for kind in ("numeric", "double precision"):
         await host.connection.execute(f"ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE {kind}")
         org_id = await host.organization()

@@ -1,4 +1,4 @@
-"""Which leads an organization has, and what is read of each."""
+"""Selecting and reading the leads of an organization."""
 
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from tests.harness.nexusleads import NexusLeads
 from tests.host.selected_leads import chosen
 
 
-async def test_selected_leads_are_the_organizations_only(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_only_leads_of_the_organization_are_selected(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     mine, theirs, personal = await host.project(acme), await host.project(globex), await host.project(None)
     lead, foreign, nobodys = await host.lead(mine), await host.lead(theirs), await host.lead(personal)
@@ -33,7 +33,7 @@ async def test_selected_leads_are_the_organizations_only(host: NexusLeads, conne
     assert await unknown_leads(connection, host.tables, acme, [lead], await host.project(acme)) == [lead]
 
 
-async def test_lead_counts_for_the_project_where_its_score_is_highest(
+async def test_a_lead_belongs_to_the_project_with_its_highest_score(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id, other_org = await host.organization(), await host.organization()
@@ -47,7 +47,7 @@ async def test_lead_counts_for_the_project_where_its_score_is_highest(
     assert await chosen(connection, host, org_id, [lead], unscored) == {lead: unscored}
 
 
-async def test_equal_scores_go_to_the_lower_project_id(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_with_equal_scores_the_lower_project_id_is_chosen(host: NexusLeads, connection: AsyncConnection) -> None:
     org_id = await host.organization()
     projects = [await host.project(org_id) for _ in range(4)]
     lead = await host.lead()
@@ -85,7 +85,7 @@ CASES: dict[str, tuple[LeadCriteria, str]] = {
 
 @pytest.fixture
 async def four(host: NexusLeads) -> tuple[UUID, UUID, dict[str, UUID]]:
-    """Three leads of whom much is known, and `nil`, of whom nothing is."""
+    """Three leads with data, and `nil` without data."""
     org_id = await host.organization()
     project_id = await host.project(org_id)
     leads = {
@@ -107,7 +107,7 @@ async def four(host: NexusLeads) -> tuple[UUID, UUID, dict[str, UUID]]:
     return org_id, project_id, leads
 
 
-async def test_filters_find_exactly_whom_they_name(
+async def test_each_filter_finds_exactly_the_matching_leads(
     host: NexusLeads, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
 ) -> None:
     org_id, project_id, leads = four
@@ -122,7 +122,7 @@ async def test_filters_find_exactly_whom_they_name(
         assert {row.lead_id for row in page} == {row.lead_id for row in rows}, case
 
 
-async def test_another_organizations_project_has_no_leads(
+async def test_a_project_of_another_organization_has_no_leads(
     host: NexusLeads, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
 ) -> None:
     _, project_id, leads = four
@@ -134,7 +134,9 @@ async def test_another_organizations_project_has_no_leads(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-async def test_pages_show_each_lead_once_best_first(host: NexusLeads, connection: AsyncConnection, size: int) -> None:
+async def test_pages_contain_each_lead_once_in_order_of_score(
+    host: NexusLeads, connection: AsyncConnection, size: int
+) -> None:
     org_id = await host.organization()
     project_id = await host.project(org_id)
     for score in (10, 50, 50, 50, 90, None, None):

@@ -17,7 +17,7 @@ from tests.harness.nexusleads import NexusLeads
 from tests.harness.runtime import runtime_role
 
 
-async def test_memberships_name_each_organization_with_its_role(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_memberships_have_organization_and_role(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     user_id = await host.member(acme, "johndoe", "owner")
     await host.add("org_members", org_id=globex, user_id=user_id, role="auditor")
@@ -29,20 +29,24 @@ async def test_memberships_name_each_organization_with_its_role(host: NexusLeads
 
 
 @pytest.mark.parametrize("is_active", [False, None])
-async def test_inactive_user_is_nobody(host: NexusLeads, connection: AsyncConnection, is_active: bool | None) -> None:
+async def test_an_inactive_user_is_not_found(
+    host: NexusLeads, connection: AsyncConnection, is_active: bool | None
+) -> None:
     await host.member(await host.organization(), "gone", "owner", is_active=is_active)
     assert await memberships(connection, host.tables, "gone") == []
     assert not await user_exists(connection, host.tables, "gone")
 
 
-async def test_user_without_organization_exists_all_the_same(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_a_user_without_an_organization_is_found(host: NexusLeads, connection: AsyncConnection) -> None:
     await host.add("users", username="loner")
     assert await memberships(connection, host.tables, "loner") == []
     assert await user_exists(connection, host.tables, "loner")
     assert not await user_exists(connection, host.tables, "LONER")
 
 
-async def test_enterprise_is_what_the_billing_row_says(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_the_billing_row_decides_whether_an_organization_is_on_enterprise(
+    host: NexusLeads, connection: AsyncConnection
+) -> None:
     enterprise = await host.organization()
     for says, expected, org_id in (
         (True, True, enterprise),
@@ -56,7 +60,7 @@ async def test_enterprise_is_what_the_billing_row_says(host: NexusLeads, connect
     assert not await is_enterprise(connection, await detect(connection), enterprise)
 
 
-async def test_clay_settings_are_the_organizations_own(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_clay_settings_are_read_from_the_organization(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     for key, value in (("CLAY_WEBHOOK_URL", " https://api.clay.com/x "), ("CLAY_TABLE_NAME", "  "), ("OTHER", "1")):
         await host.add("org_settings", org_id=acme, key=key, value=value)
@@ -65,7 +69,7 @@ async def test_clay_settings_are_the_organizations_own(host: NexusLeads, connect
     assert "api.clay.com" not in repr(found)
 
 
-async def test_only_the_rate_falls_back_to_the_whole_installations(
+async def test_only_the_rate_falls_back_to_the_installation_wide_setting(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     org_id, other = await host.organization(), await host.organization()
@@ -80,8 +84,8 @@ async def test_only_the_rate_falls_back_to_the_whole_installations(
     assert (await clay_settings(connection, await detect(connection), [org_id]))[org_id].rate_limit_ms is None
 
 
-async def test_the_settings_of_other_services_stay_closed(host: NexusLeads, connection: AsyncConnection) -> None:
-    """Also those about Clay cannot be read but through the function."""
+async def test_the_role_cannot_read_settings_of_other_services(host: NexusLeads, connection: AsyncConnection) -> None:
+    """It can read those about Clay only through the function."""
     acme = await host.organization("Acme")
     for key in ("OPENAI_API_KEY", "CLAY_API_KEY", "CLAY_WEBHOOK_URL", "CLAY_WEBHOOK_URL_OLD"):
         await host.add("org_settings", org_id=acme, key=key, value=f"value of {key}")
@@ -93,10 +97,10 @@ async def test_the_settings_of_other_services_stay_closed(host: NexusLeads, conn
             await connection.execute(text(f"SELECT value FROM public.{table}"))
 
 
-async def test_without_the_function_the_tables_are_read_where_they_may_be(
+async def test_without_the_function_the_tables_are_read_if_the_role_may_read_them(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
-    """An attachment of an earlier release, until `attach` is run again; and a role that may read neither."""
+    """An attachment of an earlier release, until `attach` runs again; and a role without either right."""
     acme = await host.organization("Acme")
     await host.add("org_settings", org_id=acme, key="CLAY_WEBHOOK_URL", value="https://api.clay.com/x")
     await host.connection.execute("INSERT INTO app_settings (key, value) VALUES ('CLAY_RATE_LIMIT_MS', '350')")
@@ -121,7 +125,7 @@ async def test_a_host_without_a_settings_table_has_no_settings_to_read(
     assert (await detect(connection)).settings is SettingsAccess.NONE
 
 
-async def test_organizations_are_listed_in_pages_of_their_ids(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_organizations_are_read_in_pages_ordered_by_id(host: NexusLeads, connection: AsyncConnection) -> None:
     made = sorted([await host.organization(f"Number {number}") for number in range(5)])
     tables = await detect(connection)
     assert await organizations_after(connection, tables, None, 2) == made[:2]
@@ -129,7 +133,7 @@ async def test_organizations_are_listed_in_pages_of_their_ids(host: NexusLeads, 
     assert await organizations_after(connection, tables, made[3], 2) == made[4:]
 
 
-async def test_project_belongs_to_its_organization_only(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_a_project_is_found_only_in_its_organization(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     project_id = await host.project(acme, "Platform Leads")
     personal = await host.project(None, "Nobody's")

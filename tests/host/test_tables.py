@@ -1,4 +1,4 @@
-"""Which vintage a database is, what it lacks, and what we may read."""
+"""Detecting the vintage of a database, its missing tables and columns, and the rights on them."""
 
 import asyncpg
 import pytest
@@ -15,13 +15,13 @@ from tests.harness.nexusleads import NexusLeads
 from tests.harness.runtime import runtime_role
 
 
-async def test_vintage_is_found_and_nothing_is_missing(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_the_vintage_is_detected_and_nothing_is_missing(host: NexusLeads, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.vintage is host.vintage
     assert await find_missing(connection, tables) == []
 
 
-async def test_every_column_we_name_is_there_by_that_name(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_every_known_column_exists_by_its_name(host: NexusLeads, connection: AsyncConnection) -> None:
     tables = await detect(connection)
     assert tables.leads.name == host.name("leads")
     for word in set(tables.NAMES) - SETTINGS_TABLES:
@@ -29,14 +29,14 @@ async def test_every_column_we_name_is_there_by_that_name(host: NexusLeads, conn
         await connection.execute(select(*(column for column in table.c if tables.has(word, column.key))).limit(0))
 
 
-def test_our_keys_stand_for_its_names() -> None:
+def test_the_columns_have_our_keys_and_the_names_of_the_host() -> None:
     assert host_tables(Vintage.DOCUMENT).lead_scores.c.lead_id.name == "contributor_id"
     assert host_tables(Vintage.TODAY).lead_scores.c.lead_id.name == "member_id"
     assert host_tables(Vintage.DOCUMENT).stats.name == "contributor_stats"
     assert host_tables(Vintage.TODAY) is host_tables(Vintage.TODAY)
 
 
-async def test_todays_tables_win_over_left_over_ones(empty_database_url: str) -> None:
+async def test_tables_of_today_take_precedence_over_leftover_tables(empty_database_url: str) -> None:
     raw = await asyncpg.connect(empty_database_url)
     await create_schema(raw, Vintage.TODAY)
     await raw.execute("CREATE TABLE contributors (id uuid PRIMARY KEY)")
@@ -44,7 +44,7 @@ async def test_todays_tables_win_over_left_over_ones(empty_database_url: str) ->
     assert (await _detected(empty_database_url)).vintage is Vintage.TODAY
 
 
-async def test_view_is_no_vintage(empty_database_url: str) -> None:
+async def test_a_view_does_not_decide_the_vintage(empty_database_url: str) -> None:
     raw = await asyncpg.connect(empty_database_url)
     await raw.execute("CREATE TABLE people (id uuid); CREATE VIEW contributors AS SELECT * FROM people")
     await raw.close()
@@ -52,7 +52,7 @@ async def test_view_is_no_vintage(empty_database_url: str) -> None:
         await _detected(empty_database_url)
 
 
-async def test_compatibility_view_beside_todays_tables_changes_nothing(empty_database_url: str) -> None:
+async def test_a_compatibility_view_beside_the_tables_of_today_changes_nothing(empty_database_url: str) -> None:
     raw = await asyncpg.connect(empty_database_url)
     await create_schema(raw, Vintage.TODAY)
     await raw.execute("CREATE VIEW contributors AS SELECT * FROM members")
@@ -60,7 +60,7 @@ async def test_compatibility_view_beside_todays_tables_changes_nothing(empty_dat
     assert (await _detected(empty_database_url)).vintage is Vintage.TODAY
 
 
-async def test_host_may_live_in_another_schema(empty_database_url: str) -> None:
+async def test_the_host_can_be_in_another_schema(empty_database_url: str) -> None:
     raw = await asyncpg.connect(empty_database_url)
     await create_schema(raw, Vintage.DOCUMENT, schema='Nexus "Leads"')
     await raw.close()
@@ -73,7 +73,9 @@ async def test_host_may_live_in_another_schema(empty_database_url: str) -> None:
     await database.close()
 
 
-async def test_missing_names_table_and_column_by_the_hosts_names(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_missing_tables_and_columns_are_reported_by_the_names_of_the_host(
+    host: NexusLeads, connection: AsyncConnection
+) -> None:
     await host.connection.execute(f"ALTER TABLE {host.name('leads')} DROP COLUMN bio")
     await host.connection.execute("DROP TABLE social_context")
     found = await find_missing(connection, await detect(connection))
@@ -91,7 +93,7 @@ async def test_optional_tables_may_be_absent(host: NexusLeads, connection: Async
     assert not tables.has("org_billing")
 
 
-async def test_missing_names_what_may_not_be_read(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_unreadable_columns_are_reported(host: NexusLeads, connection: AsyncConnection) -> None:
     role = runtime_role()
     leads = host.name("leads")
     await host.connection.execute(
@@ -106,7 +108,7 @@ async def test_missing_names_what_may_not_be_read(host: NexusLeads, connection: 
     assert not (await detect(connection)).has("org_billing")
 
 
-async def test_the_billing_table_is_needed_where_billing_is_on(host: NexusLeads, connection: AsyncConnection) -> None:
+async def test_the_billing_table_is_required_if_billing_is_on(host: NexusLeads, connection: AsyncConnection) -> None:
     role = runtime_role()
     await host.connection.execute(f'REVOKE ALL ON org_billing FROM "{role}"')
     tables = await detect(connection)

@@ -1,4 +1,4 @@
-"""A search finds words whatever their case and Unicode form, in databases of every locale; and nothing that differs otherwise."""
+"""A search ignores case and Unicode form in databases of every locale, and finds no other texts."""
 
 import unicodedata
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def found(connection: AsyncConnection, pairs: list[tuple[str, str]]) -> li
     return matched
 
 
-async def test_case_and_form_are_alike_in_every_locale(connection: AsyncConnection) -> None:
+async def test_search_ignores_case_and_unicode_form_in_every_locale(connection: AsyncConnection) -> None:
     for form in ("NFC", "NFD"):
         for other in ("NFC", "NFD"):
             pairs = [(unicodedata.normalize(form, a), unicodedata.normalize(other, b)) for a, b in FOUND]
@@ -63,16 +63,16 @@ async def test_case_and_form_are_alike_in_every_locale(connection: AsyncConnecti
             assert await found(connection, pairs) == []
 
 
-async def test_null_is_not_found_and_is_no_error(connection: AsyncConnection) -> None:
+async def test_a_null_is_not_found_and_raises_no_error(connection: AsyncConnection) -> None:
     texts = values(column("said", Text()), name="texts").data([(None,)]).alias()
     assert (await connection.execute(select(contains(texts.c.said, "a")))).scalar_one() is None
 
 
-def test_pattern_is_ascii_and_holds_no_word_for_postgresql() -> None:
+def test_the_pattern_is_ascii_without_special_characters_of_postgresql() -> None:
     for words in (*(words for _, words in FOUND), "\u0130", "a" * 200, "ß" * 200, "\u2028"):
         assert pattern(words).isascii()
 
 
-def test_folded_texts_are_the_same_in_every_form() -> None:
+def test_folded_texts_are_equal_for_every_unicode_form() -> None:
     for stored, _ in FOUND:
         assert fold(unicodedata.normalize("NFD", stored)) == fold(unicodedata.normalize("NFC", stored).upper())

@@ -1,4 +1,4 @@
-"""What a refused access token answers, and the ends of the ranges that a token is held to."""
+"""The messages for refused access tokens, and the limits of the accepted ranges."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def refusal_of(token: str, now: float = NOW) -> str:
         (with_claims(sub="a" * 256), "The access token names no user."),
     ],
 )
-def test_a_refusal_says_what_is_wrong(token: str, detail: str) -> None:
+def test_the_message_of_a_refused_token_names_the_reason(token: str, detail: str) -> None:
     assert refusal_of(token) == detail
 
 
@@ -54,20 +54,20 @@ def test_a_refusal_says_what_is_wrong(token: str, detail: str) -> None:
         with_claims(exp=NOW + 1),
     ],
 )
-def test_the_ends_of_the_ranges_are_let_in(token: str) -> None:
+def test_tokens_at_the_limits_of_the_ranges_are_accepted(token: str) -> None:
     assert username_of(token, SECRET, now=NOW) == "johndoe"
 
 
-def test_a_name_of_255_characters_is_a_name() -> None:
+def test_a_user_name_of_255_characters_is_accepted() -> None:
     assert username_of(with_claims(sub="a" * 255), SECRET, now=NOW) == "a" * 255
 
 
 @pytest.mark.parametrize("exp", ["0.5", "1"])
-def test_a_second_of_1970_is_a_date_that_has_passed(exp: str) -> None:
+def test_an_expiry_in_1970_has_passed(exp: str) -> None:
     assert refusal_of(raw_exp(exp)) == "The access token has expired. Sign in again."
 
 
-def test_a_token_of_the_greatest_length_is_let_in_and_a_longer_one_is_not() -> None:
+def test_a_token_of_the_maximum_length_is_accepted_and_a_longer_one_is_refused() -> None:
     for pad in range(5900, 6100):
         token = with_claims(pad="x" * pad)
         if len(token) == MAX_TOKEN_CHARACTERS:

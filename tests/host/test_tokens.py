@@ -1,4 +1,4 @@
-"""A table of tokens that must not be let in, and the few that must."""
+"""A table of tokens that must be refused, and the few that must be accepted."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from clay_push_service.host.tokens import username_of
 from tests.host.token_examples import GOOD, NOW, SECRET, raw_exp, signed, with_claims, without
 
 
-def test_access_token_names_its_user() -> None:
+def test_an_access_token_names_its_user() -> None:
     assert (
         username_of(
             jwt.encode({**GOOD, "exp": int(time.time()) + 60}, SECRET.ljust(32, "x")),
@@ -86,21 +86,21 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("token", ATTACKS.values(), ids=ATTACKS.keys())
-def test_attack_is_unauthorized(token: str) -> None:
+def test_an_attacking_token_is_unauthorized(token: str) -> None:
     with pytest.raises(UnauthorizedError) as refused:
         username_of(token, SECRET, now=NOW)
     assert refused.value.status == 401
     assert "johndoe" not in refused.value.detail
 
 
-def test_empty_secret_lets_nobody_in() -> None:
+def test_with_an_empty_secret_no_token_is_accepted() -> None:
     with pytest.raises(UnauthorizedError):
         username_of(signed(json.dumps(GOOD), secret=""), "", now=NOW)
 
 
 @given(st.text(), st.text(), st.text())
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_sent_is_only_ever_unauthorized(header: str, claims: str, signature: str) -> None:
+def test_arbitrary_text_is_unauthorized(header: str, claims: str, signature: str) -> None:
     for token in (f"{header}.{claims}.{signature}", header + claims):
         with pytest.raises(UnauthorizedError):
             username_of(token, SECRET, now=NOW)
@@ -108,7 +108,7 @@ def test_whatever_is_sent_is_only_ever_unauthorized(header: str, claims: str, si
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @settings(max_examples=200, deadline=None)
-def test_signed_nonsense_in_a_claim_is_only_ever_unauthorized(value: object) -> None:
+def test_a_signed_token_with_an_invalid_claim_is_unauthorized(value: object) -> None:
     for claim in ("exp", "type"):
         if claim == "exp" and isinstance(value, int | float) and not isinstance(value, bool) and value > NOW:
             continue

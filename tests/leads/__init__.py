@@ -1,1 +1,1 @@
-"""The filters and the payload: pure, so tested without a database."""
+"""Tests of the filters and the payload, without a database."""

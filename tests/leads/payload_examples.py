@@ -1,4 +1,4 @@
-"""A lead and its delivery, and functions to build a payload and to read it."""
+"""A lead with its delivery, and functions that build and read a payload."""
 
 import json
 from datetime import UTC, date, datetime
@@ -32,7 +32,7 @@ Json = dict[str, object]
 
 
 def read(payload: Payload) -> Json:
-    """As a strict reader does: no NaN, and UTF-8 or nothing."""
+    """Read the payload strictly: no NaN, valid UTF-8 only."""
 
     def refuse(word: str) -> object:
         raise AssertionError(word)

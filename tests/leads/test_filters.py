@@ -1,4 +1,4 @@
-"""Filters as a caller writes them."""
+"""Parsing of the filters in a request."""
 
 from decimal import Decimal
 
@@ -9,13 +9,13 @@ from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.leads.filters import LeadFilters
 
 
-def test_nothing_asked_is_every_lead() -> None:
+def test_empty_filters_select_all_leads() -> None:
     assert LeadFilters().is_empty
     assert LeadFilters().criteria() == LeadCriteria()
     assert LeadFilters(search="   ").criteria() == LeadCriteria()
 
 
-def test_everything_asked_reaches_the_statement() -> None:
+def test_all_filters_reach_the_statement() -> None:
     filters = LeadFilters.model_validate({
         "min_score": 70.5, "max_score": 99, "qualified_only": True, "search": " Ann ", "classifications": ["A"],
         "industries": ["B"], "companies": ["C"], "priorities": ["D"], "exclude_classifications": ["E"],
@@ -47,11 +47,11 @@ def test_everything_asked_reaches_the_statement() -> None:
     ],
     ids=lambda asked: ascii(asked)[:40],
 )
-def test_what_makes_no_sense_is_refused(asked: dict[str, object]) -> None:
+def test_contradictory_filters_are_refused(asked: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         LeadFilters.model_validate(asked)
 
 
-def test_filters_survive_being_stored() -> None:
+def test_filters_are_unchanged_after_they_are_stored() -> None:
     filters = LeadFilters(min_score=12.5, companies=("Söhne & Töchter",))
     assert LeadFilters.model_validate_json(filters.model_dump_json()) == filters

@@ -1,4 +1,4 @@
-"""The payload: section 3.2 of the feature document, field for field, whatever the host's rows hold."""
+"""The payload of section 3.2 of the feature document, field for field, for all values that the host's rows can contain."""
 
 import dataclasses
 import hashlib
@@ -43,11 +43,11 @@ def keys(payload: Json) -> list[object]:
     return [list(payload), list(payload["_meta"])]  # type: ignore[call-overload]  # the test reads what it just wrote
 
 
-def test_payload_is_the_documents_field_for_field_in_its_order() -> None:
+def test_the_payload_has_the_fields_of_the_document_in_its_order() -> None:
     assert json.dumps(built(JOHN)) == json.dumps(json.loads(DOCUMENT))
 
 
-def test_unknown_is_null_and_every_key_is_there() -> None:
+def test_unknown_values_are_null_and_all_keys_exist() -> None:
     empty = built(LeadRow(LEAD, PROJECT))
     assert keys(empty) == keys(built(JOHN))
     assert {value for key, value in empty.items() if key != "_meta"} == {None}
@@ -55,7 +55,7 @@ def test_unknown_is_null_and_every_key_is_there() -> None:
     assert nothing_counted == dict.fromkeys(STATS_FIELDS)
 
 
-def test_hash_answers_whether_the_lead_has_changed() -> None:
+def test_the_hash_changes_if_and_only_if_the_lead_changes() -> None:
     first = build(JOHN, DELIVERY, THEN)
     again = build(JOHN, UUID(int=9), THEN + timedelta(days=3))
     assert again.hash == first.hash
@@ -71,7 +71,7 @@ def test_hash_answers_whether_the_lead_has_changed() -> None:
 
 
 @pytest.mark.parametrize("name", ["project_name", "source_name"])
-def test_renaming_a_project_or_a_repository_changes_no_lead(name: str) -> None:
+def test_renaming_a_project_or_a_repository_does_not_change_the_hash(name: str) -> None:
     renamed = build(dataclasses.replace(JOHN, **{name: "Renamed"}), DELIVERY, THEN)  # type: ignore[arg-type]  # both are texts
     assert renamed.hash == build(JOHN, DELIVERY, THEN).hash
     assert b"Renamed" in renamed.body
@@ -82,21 +82,21 @@ def test_a_hash_of_an_earlier_version_is_not_compared() -> None:
     assert not is_comparable(b"\x01" + build(JOHN, DELIVERY, THEN).hash[1:])
 
 
-def test_hash_does_not_mind_how_a_number_is_written() -> None:
+def test_the_hash_does_not_depend_on_the_notation_of_a_number() -> None:
     assert (
         build(dataclasses.replace(JOHN, overall_score=Decimal("82.50")), DELIVERY, THEN).hash
         == build(JOHN, DELIVERY, THEN).hash
     )
 
 
-def test_pushed_at_is_utc_with_a_z() -> None:
+def test_pushed_at_is_utc_and_ends_with_z() -> None:
     berlin = datetime(2026, 2, 11, 1, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
     meta = read(build(JOHN, DELIVERY, berlin))["_meta"]
     assert isinstance(meta, dict)
     assert meta["pushed_at"] == "2026-02-11T00:00:00Z"
 
 
-def test_pushed_at_without_a_zone_is_our_mistake() -> None:
+def test_pushed_at_without_a_time_zone_raises() -> None:
     with pytest.raises(ValueError, match="time zone"):
         build(JOHN, DELIVERY, THEN.replace(tzinfo=None))
 
@@ -127,7 +127,7 @@ def test_pushed_at_without_a_zone_is_our_mistake() -> None:
         ("skills", [], []),
     ],
 )
-def test_what_json_cannot_carry_is_cleaned(field: str, value: object, written: object) -> None:
+def test_values_that_json_cannot_represent_are_cleaned(field: str, value: object, written: object) -> None:
     assert built(dataclasses.replace(JOHN, **{field: value}))[field] == written  # type: ignore[arg-type]  # hosts hold such values
 
 
@@ -142,7 +142,7 @@ def test_what_json_cannot_carry_is_cleaned(field: str, value: object, written: o
         (date(1, 1, 2), "0001-01-02"),
     ],
 )
-def test_days_are_iso_and_infinity_is_unknown(value: date, written: str | None) -> None:
+def test_days_are_in_iso_format_and_an_infinite_day_is_null(value: date, written: str | None) -> None:
     stats = built(dataclasses.replace(JOHN, first_commit_date=value))["raw_github_stats"]
     assert isinstance(stats, dict)
     assert stats["first_commit_date"] == written
@@ -153,7 +153,7 @@ def test_days_are_iso_and_infinity_is_unknown(value: date, written: str | None) 
     [("bio", b"secret"), ("overall_score", "secret"), ("followers", True), ("skills", "secret"), ("skills", [["secret"]]),
      ("is_qualified_lead", "secret"), ("skills", 5), ("followers", object())],
 )  # fmt: skip
-def test_bad_value_names_its_field_and_not_itself(field: str, value: object) -> None:
+def test_the_error_names_the_field_of_an_invalid_value_and_not_the_value(field: str, value: object) -> None:
     with pytest.raises(PayloadError) as refused:
         built(dataclasses.replace(JOHN, **{field: value}))  # type: ignore[arg-type]  # that is the point
     assert refused.value.cause == "invalid_lead"
@@ -161,14 +161,14 @@ def test_bad_value_names_its_field_and_not_itself(field: str, value: object) -> 
     assert "secret" not in refused.value.detail
 
 
-def test_bad_value_in_meta_or_stats_is_named_too() -> None:
+def test_the_error_names_the_field_of_an_invalid_value_in_meta_or_stats() -> None:
     with pytest.raises(PayloadError, match=r"_meta\.nexusleads_repository_id"):
         built(dataclasses.replace(JOHN, source_id="x"))  # type: ignore[arg-type]
     with pytest.raises(PayloadError, match=r"raw_github_stats\.last_commit_date"):
         built(dataclasses.replace(JOHN, last_commit_date="yesterday"))  # type: ignore[arg-type]
 
 
-def test_largest_body_is_100_000_bytes() -> None:
+def test_the_largest_body_has_100_000_bytes() -> None:
     room = MAX_PAYLOAD_BYTES - len(build(dataclasses.replace(JOHN, bio=""), DELIVERY, THEN).body)
     assert len(build(dataclasses.replace(JOHN, bio="x" * room), DELIVERY, THEN).body) == MAX_PAYLOAD_BYTES
     with pytest.raises(PayloadError, match="100,001 bytes") as refused:
@@ -178,7 +178,7 @@ def test_largest_body_is_100_000_bytes() -> None:
         build(dataclasses.replace(JOHN, bio="界" * (room // 3 + 1)), DELIVERY, THEN)
 
 
-def test_sample_is_anybodys_test_and_has_every_key() -> None:
+def test_the_sample_has_all_keys_and_a_user_for_tests() -> None:
     found = read(build_sample(DELIVERY, THEN))
     assert keys(found) == keys(built(JOHN))
     assert None not in found.values()
@@ -215,7 +215,9 @@ any_row = st.builds(
 
 @given(any_row, st.uuids(), st.datetimes(timezones=st.just(UTC)))
 @settings(max_examples=150, deadline=None)
-def test_whatever_a_host_holds_becomes_strict_json_with_every_key(row: LeadRow, delivery: UUID, then: datetime) -> None:
+def test_all_possible_host_values_become_strict_json_with_all_keys(
+    row: LeadRow, delivery: UUID, then: datetime
+) -> None:
     payload = build(row, delivery, then)
     found = read(payload)
     assert keys(found) == keys(built(JOHN))
@@ -228,7 +230,7 @@ nonsense = st.none() | st.booleans() | any_number | any_text | st.binary() | st.
 
 @given(st.sampled_from([*texts, *numbers, "skills", "is_qualified_lead", "source_id", *any_stats]), nonsense)
 @settings(max_examples=300, deadline=None)
-def test_whatever_is_wrong_with_a_lead_stops_only_that_lead(field: str, value: object) -> None:
+def test_an_invalid_lead_does_not_stop_other_leads(field: str, value: object) -> None:
     try:
         built(dataclasses.replace(JOHN, **{field: value}))  # type: ignore[arg-type]
     except PayloadError as refused:

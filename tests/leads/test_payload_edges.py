@@ -1,4 +1,4 @@
-"""The edges of the payload's rules: the ends of the number range, texts that differ from plain strings, and the sample."""
+"""Edge cases of the payload: limits of the number range, strings of other types, and the sample."""
 
 import dataclasses
 import time
@@ -45,12 +45,12 @@ class Text(str):
         ("skills", {"Go": 1}, ["Go"]),
     ],
 )
-def test_a_value_is_written_as_its_field_needs_it(field: str, value: object, written: object) -> None:
+def test_a_value_is_converted_to_the_type_of_its_field(field: str, value: object, written: object) -> None:
     assert built(dataclasses.replace(JOHN, **{field: value}))[field] == written  # type: ignore[arg-type]  # hosts hold such values
 
 
 @pytest.mark.parametrize("value", [True, "7", b"7", []])
-def test_a_number_is_not_made_of_anything_else(value: object) -> None:
+def test_other_types_are_not_converted_to_a_number(value: object) -> None:
     for field in ("overall_score", "followers"):
         with pytest.raises(PayloadError, match=rf"^The lead's {field} has an invalid value\.$"):
             built(dataclasses.replace(JOHN, **{field: value}))  # type: ignore[arg-type]  # that is the point
@@ -65,12 +65,12 @@ def test_a_number_is_not_made_of_anything_else(value: object) -> None:
         (date(2026, 2, 10), "2026-02-10"),
     ],
 )
-def test_a_moment_becomes_its_day_in_utc_and_one_without_a_zone_its_own(moment: date, written: str) -> None:
+def test_a_time_becomes_its_day_in_utc_and_a_time_without_a_zone_keeps_its_day(moment: date, written: str) -> None:
     stats = built(dataclasses.replace(JOHN, first_commit_date=moment))["raw_github_stats"]
     assert stats["first_commit_date"] == written  # type: ignore[index]
 
 
-def test_the_hash_of_a_lead_alone_is_the_hash_of_its_payload() -> None:
+def test_the_hash_of_a_lead_equals_the_hash_of_its_payload() -> None:
     assert content_hash(JOHN) == build(JOHN, DELIVERY, THEN).hash
 
 
@@ -82,12 +82,12 @@ def test_the_sample_names_the_project_that_is_given() -> None:
     assert plain["pushed_at"] == named["pushed_at"] == "2026-02-11T00:00:00Z"  # type: ignore[index]
 
 
-def test_a_wrong_field_of_the_lead_is_named_without_a_prefix() -> None:
+def test_the_error_names_an_invalid_field_of_the_lead_without_a_prefix() -> None:
     with pytest.raises(PayloadError, match=r"^The lead's is_qualified_lead has an invalid value\.$"):
         built(dataclasses.replace(JOHN, is_qualified_lead="yes"))  # type: ignore[arg-type]  # that is the point
 
 
-def test_a_moment_without_a_zone_keeps_its_day_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_without_a_zone_keeps_its_day_in_every_local_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/Los_Angeles")
     time.tzset()
     try:

@@ -8,7 +8,7 @@ from tests.harness.api import WEBHOOK, Api
 
 
 async def run(app: Api, *statements: str) -> None:
-    """As the owner of the database."""
+    """Run a statement as the owner of the database."""
     async with app.owner.transaction() as connection:
         for statement in statements:
             await connection.execute(text(statement), {"org": app.org_id})
@@ -45,7 +45,7 @@ async def status(app: Api, code: int = 200) -> dict[str, object]:
 
 
 async def more_destinations(app: Api, number: int, state: str, reason: str, hours_ago: int) -> None:
-    """Of organizations that nobody else knows."""
+    """Add destinations of further organizations."""
     await run(
         app,
         "CREATE TEMPORARY TABLE made AS SELECT gen_random_uuid() AS org, gen_random_uuid() AS destination,"

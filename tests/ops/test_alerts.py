@@ -1,4 +1,4 @@
-"""The alert rules and the runbooks against the code: every metric exists, every alert and every sentence of /status has its section."""
+"""Alert rules and runbooks agree with the code: every metric exists, and every alert and every /status message has a section."""
 
 import re
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def seen(
 
 @pytest.fixture(scope="module")
 def exported() -> set[str]:
-    """Every sample's name that a web process or a worker exports, with labels as they occur."""
+    """The names and labels of all samples that a web process or a worker exports."""
     metrics.attempted({("success", None): 1}, [])
     metrics.results_written(0.1)
     metrics.SWEPT.labels(kind="poison").inc(0)
@@ -68,7 +68,7 @@ def exported() -> set[str]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], exported: set[str]) -> None:
+def test_an_alert_is_complete_and_uses_only_existing_metrics(rule: dict[str, Any], exported: set[str]) -> None:
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"]["summary"]
@@ -82,13 +82,13 @@ def test_alert_is_complete_and_asks_only_what_exists(rule: dict[str, Any], expor
 
 
 def firing(case: dict[str, Any]) -> set[str]:
-    """The alerts a case of alerts.test.yml expects, whatever their labels."""
+    """The alerts that a case of alerts.test.yml expects, without their labels."""
     samples = [sample["labels"] for asked in case["promql_expr_test"] for sample in asked["exp_samples"]]
     return {name for said in samples for name in re.findall(r'alertname="(\w+)"', said)}
 
 
-def test_each_alert_is_seen_firing_and_quiet_by_promtools_cases(exported: set[str]) -> None:
-    """promtool itself is no Python package: docs/runbooks.md says how to run it."""
+def test_the_promtool_cases_cover_each_alert_firing_and_not_firing(exported: set[str]) -> None:
+    """promtool is not a Python package: docs/runbooks.md explains how to run it."""
     assert {name for case in CASES for name in firing(case)} == {rule["alert"] for rule in RULES}
     well, missing = CASES[:2]
     assert firing(well) == set()
@@ -105,7 +105,7 @@ def test_each_alert_is_seen_firing_and_quiet_by_promtools_cases(exported: set[st
         )
 
 
-def test_missing_data_fires_for_what_matters_most() -> None:
+def test_missing_data_fires_the_most_important_alerts() -> None:
     absent = " ".join(rule["expr"] for rule in RULES if "absent(" in rule["expr"])
     for name in ("clay_push_database_up", "clay_push_live_workers", "clay_push_oldest_due_seconds", "clay-push-worker"):
         assert name in absent
@@ -119,7 +119,7 @@ def test_every_metric_is_listed_and_every_listed_one_exists(exported: set[str]) 
     assert listed == families
 
 
-def test_no_label_tells_whose_it_is() -> None:
+def test_no_label_identifies_an_organization() -> None:
     labels = {
         label
         for family in text_string_to_metric_families(generate_latest().decode() + render(seen()).decode())
@@ -156,7 +156,7 @@ def test_every_check_of_verify_has_its_row() -> None:
     assert named == {check.name for check in CHECKS}
 
 
-def test_every_sentence_of_status_has_its_section() -> None:
+def test_every_message_of_status_has_its_section() -> None:
     fine = Readiness(reachable=True, reason=None, is_migrated=True, database="18", revision="1", host="today")
     unfit = [
         UNREACHABLE,

@@ -1,4 +1,4 @@
-"""/status before it is too late: a key that stored webhooks need and this process has not, and webhooks that fill up."""
+"""/status warns early: of a missing encryption key that stored webhooks need, and of webhooks that are almost full."""
 
 import html
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def run(app: Api, statement: str, **values: object) -> None:
 
 
 async def destination(app: Api, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
-    """One version for each entry of a ring, the last one in use; all on one meter."""
+    """One version for each key number; the last one is in use, and all share one quota meter."""
     meter_id, version_id = uuid4(), uuid4()
     async with app.database.transaction() as connection:
         destination_id = await add_destination(connection, org_id, table_name="Inbound")
@@ -73,7 +73,7 @@ async def page(app: Api) -> str:
     return html.unescape((await app.get("/status", headers={"Accept": "text/html"})).text)
 
 
-async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: Api) -> None:
+async def test_sufficient_encryption_keys_are_shown_without_advice(app: Api) -> None:
     await destination(app, app.org_id, NEW)
     said = await status(app)
     assert (said["status"], said["advice"]) == ("ok", [])
@@ -84,7 +84,7 @@ async def test_keys_that_open_everything_are_shown_and_ask_for_nothing(app: Api)
     assert NEW_ID in await page(app)
 
 
-async def test_a_missing_key_is_named_with_its_destinations_and_the_remedy_before_a_push_needs_it(
+async def test_a_missing_key_is_reported_with_its_destinations_and_the_remedy(
     app: Api,
 ) -> None:
     await destination(app, app.org_id, OLD)
@@ -104,7 +104,7 @@ async def test_a_missing_key_is_named_with_its_destinations_and_the_remedy_befor
     assert "Put the key back into CLAY_PUSH_ENCRYPTION_KEYS" in shown
 
 
-async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_service_at_work(app: Api) -> None:
+async def test_a_missing_key_that_only_earlier_versions_and_pending_changes_need_is_no_failure(app: Api) -> None:
     await destination(app, app.org_id, OLD, NEW)
     pending = uuid4()
     sealed = SecretBox(app_ring(OLD)).seal("https://api.clay.com/v3/y", app.other_org_id, pending)
@@ -119,7 +119,7 @@ async def test_a_key_of_earlier_versions_and_pending_changes_alone_leaves_the_se
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x02\x02k1" + bytes(40), b"\x01\xffk1", b"\x01\x03\x00\x00\x00"])
-async def test_values_of_no_known_form_are_counted_and_break_nothing(app: Api, value: bytes) -> None:
+async def test_stored_values_of_unknown_form_are_counted(app: Api, value: bytes) -> None:
     version = await destination(app, app.org_id, NEW)
     await run(app, "UPDATE clay.destination_versions SET sealed_token = :value WHERE id = :id", value=value, id=version)
     said = await status(app)
@@ -127,7 +127,7 @@ async def test_values_of_no_known_form_are_counted_and_break_nothing(app: Api, v
     assert "1 destination has stored secrets in a format that this release cannot read." in str(said["advice"])
 
 
-async def test_a_process_without_keys_says_that_it_cannot_check(database_url: str) -> None:
+async def test_a_process_without_keys_reports_that_it_cannot_check(database_url: str) -> None:
     async with run_api(database_url, ops_open=True, encryption_keys="") as app:
         await run(app, WORKER)
         await destination(app, app.org_id, OLD)
@@ -144,7 +144,7 @@ async def test_a_process_without_keys_says_that_it_cannot_check(database_url: st
         (50_001, 50_000, "urgent"), (2_000_000, None, None),
     ],
 )  # fmt: skip
-async def test_quota_is_warned_of_from_80_percent_and_urgently_from_95(
+async def test_a_quota_of_80_percent_gives_advice_and_95_percent_gives_urgent_advice(
     app: Api, used: int, limit: int | None, level: str | None
 ) -> None:
     await destination(app, app.org_id, NEW, used=used, limit=limit)
@@ -161,7 +161,7 @@ async def test_quota_is_warned_of_from_80_percent_and_urgently_from_95(
         assert f">{level}<" in shown
 
 
-async def test_a_webhook_that_was_replaced_is_no_longer_warned_of(app: Api) -> None:
+async def test_a_replaced_webhook_gives_no_quota_advice(app: Api) -> None:
     await destination(app, app.org_id, NEW, used=49_000)
     await run(app, "UPDATE clay.destinations SET version_id = NULL")
     assert (await status(app))["quota_warnings"] == []
@@ -173,7 +173,7 @@ async def closed(app: Api) -> str | None:
     return found
 
 
-async def test_organizations_are_named_by_name_and_by_id_where_the_name_cannot_be_read(app: Api) -> None:
+async def test_organizations_are_shown_by_name_or_by_id_if_the_name_is_unreadable(app: Api) -> None:
     await destination(app, app.org_id, NEW, used=48_000)
     await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
     assert await closed(app) == "Acme"

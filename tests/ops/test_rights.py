@@ -1,4 +1,4 @@
-"""`/readyz` and `/status` notice rights that the running role lacks before a request fails for want of them."""
+"""`/readyz` and `/status` report missing rights of the running role before a request fails."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.harness.runtime import runtime_role
     ("table", "column"),
     [("users", "is_active"), ("org_members", "role"), ("lead_scores", "priority"), ("org_billing", "is_enterprise")],
 )
-async def test_a_column_that_may_not_be_read_makes_it_not_ready(database_url: str, table: str, column: str) -> None:
+async def test_an_unreadable_column_makes_the_instance_not_ready(database_url: str, table: str, column: str) -> None:
     async with run_api(database_url, billing_enabled=True, ops_open=True) as app:
         assert (await app.get("/readyz")).status_code == 200
         await app.host.connection.execute(f'REVOKE SELECT ({column}) ON {table} FROM "{runtime_role()}"')
@@ -25,14 +25,14 @@ async def test_a_column_that_may_not_be_read_makes_it_not_ready(database_url: st
         assert (await app.get("/readyz")).status_code == 200
 
 
-async def test_billing_that_is_off_needs_no_right_on_its_table(database_url: str) -> None:
+async def test_no_right_on_the_billing_table_is_needed_if_billing_is_off(database_url: str) -> None:
     async with run_api(database_url, billing_enabled=False) as app:
         await app.host.connection.execute(f'REVOKE ALL ON org_billing FROM "{runtime_role()}"')
         assert (await app.get("/readyz")).status_code == 200
 
 
-async def test_a_right_to_write_that_is_lacking_is_advice(database_url: str) -> None:
-    """Requests are answered without it: taking the instance out of service would help nothing."""
+async def test_a_missing_write_right_gives_advice(database_url: str) -> None:
+    """Requests succeed without it, so the instance stays ready."""
     async with run_api(database_url, ops_open=True) as app:
         await app.host.attach(Level.MIRROR)
         await app.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')

@@ -1,4 +1,4 @@
-"""What on-call sees: alive, ready, metrics, and a status that fails only when the work cannot be done."""
+"""Liveness, readiness, metrics and /status, which fails only if pushes cannot be sent."""
 
 import html
 
@@ -11,7 +11,7 @@ from tests.harness.runtime import runtime_role
 from tests.ops.instance import due_leads, more_destinations, run, status, worker
 
 
-async def test_healthy_instance_has_nothing_to_do(app: Api) -> None:
+async def test_a_healthy_instance_gives_no_advice(app: Api) -> None:
     await worker(app)
     said = await status(app)
     assert (said["status"], said["advice"]) == ("ok", [])
@@ -21,7 +21,7 @@ async def test_healthy_instance_has_nothing_to_do(app: Api) -> None:
     }  # fmt: skip
 
 
-async def test_idle_instance_without_a_worker_is_degraded(app: Api) -> None:
+async def test_an_idle_instance_without_a_worker_is_degraded(app: Api) -> None:
     said = await status(app)
     assert said["status"] == "degraded"
     assert "clay-push worker" in str(said["advice"])
@@ -39,7 +39,7 @@ async def test_due_leads_without_a_live_worker_are_a_failure(app: Api) -> None:
     assert 299 < queue["oldest_due_seconds"] < 310
 
 
-async def test_leads_that_nobody_works_on_are_said(app: Api) -> None:
+async def test_due_leads_that_no_worker_claims_are_reported(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     said = await status(app)
@@ -56,7 +56,7 @@ async def test_leads_that_nobody_works_on_are_said(app: Api) -> None:
     ],
     ids=["backoff", "pace", "outage"],
 )
-async def test_what_waits_is_not_due(app: Api, not_due: str) -> None:
+async def test_waiting_leads_are_not_due(app: Api, not_due: str) -> None:
     await worker(app)
     await due_leads(app)
     await run(app, not_due)
@@ -66,7 +66,7 @@ async def test_what_waits_is_not_due(app: Api, not_due: str) -> None:
     assert (queue["pending"], queue["due"], queue["oldest_due_seconds"]) == (3, 0, None)
 
 
-async def test_waiting_and_closed_destinations_are_named_without_their_urls(app: Api) -> None:
+async def test_waiting_and_closed_destinations_are_shown_without_urls(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(
@@ -80,13 +80,13 @@ async def test_waiting_and_closed_destinations_are_named_without_their_urls(app:
     assert "clay.com" not in answer.text
 
 
-async def test_live_push_job_without_a_live_worker_is_a_failure_even_while_nothing_is_due(app: Api) -> None:
+async def test_a_live_push_job_without_a_live_worker_is_a_failure_even_without_due_leads(app: Api) -> None:
     await due_leads(app)
     await run(app, "UPDATE clay.workspaces SET next_slot_at = now() + interval '1 min'")
     assert "1 push job has not finished and no worker is running." in str((await status(app, 503))["advice"])
 
 
-async def test_many_closed_destinations_hide_no_outage(app: Api) -> None:
+async def test_many_closed_destinations_do_not_hide_an_outage(app: Api) -> None:
     await worker(app)
     await more_destinations(app, 25, "closed", "quota_exhausted", hours_ago=1)
     await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
@@ -108,7 +108,7 @@ async def test_many_closed_destinations_hide_no_outage(app: Api) -> None:
         ("secret_unreadable", 503, "because the stored webhook cannot be decrypted", "you"),
     ],
 )
-async def test_closed_destination_says_why_and_who_acts(
+async def test_a_closed_destination_shows_the_reason_and_who_must_act(
     app: Api, reason: str, code: int, sentence: str, who: str
 ) -> None:
     await worker(app)
@@ -120,7 +120,7 @@ async def test_closed_destination_says_why_and_who_acts(
     assert said["unhealthy_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
 
 
-async def test_missing_grants_are_said_as_such_also_to_whom_no_key_can_be_asked(app_client: Api) -> None:
+async def test_missing_grants_are_reported_also_when_the_caller_cannot_be_authenticated(app_client: Api) -> None:
     plain = app_client.credentials[await app_client.key(Scope.OPS, orgs=[])]
     await run(app_client, f'REVOKE SELECT ON ALL TABLES IN SCHEMA clay FROM "{runtime_role()}"')
     answer = await app_client.get("/status", headers={"Authorization": f"Bearer {plain}"})

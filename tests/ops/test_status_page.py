@@ -1,4 +1,4 @@
-"""The status page in a browser, who may read it, the metrics, and readiness."""
+"""The status page, the right to read it, the metrics, and readiness."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ from tests.harness.settings import make_settings
 from tests.ops.instance import due_leads, run, worker
 
 
-async def test_page_escapes_and_carries_its_own_policy(app: Api) -> None:
+async def test_the_page_escapes_text_and_has_its_own_security_policy(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
@@ -31,7 +31,7 @@ async def test_page_escapes_and_carries_its_own_policy(app: Api) -> None:
     assert "quota exhausted" in answer.text
 
 
-async def test_page_can_be_made_to_stand_still_and_read_aloud(app: Api) -> None:
+async def test_the_page_can_stop_refreshing_and_has_labels_for_screen_readers(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     await run(
@@ -54,7 +54,7 @@ async def test_page_can_be_made_to_stand_still_and_read_aloud(app: Api) -> None:
     assert "Next try (UTC)" in still
 
 
-async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: Api) -> None:
+async def test_status_and_metrics_require_a_key_with_scope_ops(app_client: Api) -> None:
     ops, reader = await app_client.key(Scope.OPS, orgs=[]), await app_client.key(Scope.READ)
     for path in ("/status", "/metrics"):
         assert (await app_client.get(path)).status_code == 401
@@ -65,7 +65,7 @@ async def test_status_and_metrics_are_for_keys_with_scope_ops(app_client: Api) -
         assert (await app_client.get(path)).status_code == 200
 
 
-async def test_browser_may_give_the_key_as_a_password(app_client: Api) -> None:
+async def test_a_browser_can_send_the_key_as_a_password(app_client: Api) -> None:
     answer = await app_client.get("/status", headers={"Accept": "text/html"})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
@@ -78,7 +78,7 @@ async def test_browser_may_give_the_key_as_a_password(app_client: Api) -> None:
     assert answer.status_code == 401
 
 
-async def test_metrics_tell_the_queue(app: Api) -> None:
+async def test_metrics_show_the_queue(app: Api) -> None:
     await worker(app)
     await due_leads(app)
     said = (await app.get("/metrics")).text
@@ -96,13 +96,13 @@ async def test_metrics_tell_the_queue(app: Api) -> None:
     assert str(app.org_id) not in said
 
 
-def test_what_only_the_web_process_asks_is_not_served_by_workers() -> None:
+def test_metrics_of_the_web_process_are_not_exported_by_workers() -> None:
     own = generate_latest().decode()
     assert "clay_push_attempts_total" in own
     assert "clay_push_live_workers" not in own
 
 
-async def test_database_that_is_down_is_a_failure_and_the_process_lives(database_url: str) -> None:
+async def test_an_unavailable_database_is_a_failure_but_the_process_is_alive(database_url: str) -> None:
     gone = Database("postgresql://nobody:nothing@127.0.0.1:1/none", pool_size=1)
     for ops_open in (True, False):
         app = create_app(make_settings(database_url, ops_open=ops_open, allow_plain_http=True), database=gone)
@@ -128,7 +128,7 @@ async def test_database_that_is_down_is_a_failure_and_the_process_lives(database
     await gone.close()
 
 
-async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None:
+async def test_an_unmigrated_database_is_not_ready(empty_database_url: str) -> None:
     async with open_nexusleads(empty_database_url, Vintage.DOCUMENT):
         app = create_app(make_settings(empty_database_url, ops_open=True))
         transport = httpx.ASGITransport(app)
@@ -142,12 +142,12 @@ async def test_unmigrated_database_is_not_ready(empty_database_url: str) -> None
             assert "clay-push migrate" in answer.text
 
 
-async def test_database_of_a_newer_release_is_ready(app: Api) -> None:
+async def test_a_database_of_a_newer_release_is_ready(app: Api) -> None:
     await run(app, "UPDATE clay.alembic_version SET version_num = '9999'")
     assert (await app.get("/readyz")).status_code == 200
 
 
-async def test_database_without_nexusleads_is_not_ready(database_url: str) -> None:
+async def test_a_database_without_nexusleads_is_not_ready(database_url: str) -> None:
     app = create_app(make_settings(database_url, ops_open=True))
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as http:
@@ -164,7 +164,7 @@ async def test_database_without_nexusleads_is_not_ready(database_url: str) -> No
         (7500, "2 h 5 min"), (3 * 86400 + 4 * 3600, "3 d 4 h"), (400 * 86400, "400 d"),
     ],
 )  # fmt: skip
-def test_ages_are_written_for_people(seconds: float | None, said: str) -> None:
+def test_ages_are_shown_in_readable_units(seconds: float | None, said: str) -> None:
     assert age(seconds) == said
 
 
