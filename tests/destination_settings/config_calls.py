@@ -1,4 +1,4 @@
-"""Reads what the service stores of a webhook, and closes a destination."""
+"""Reads the stored webhook settings, and closes a destination."""
 
 from collections.abc import Sequence
 

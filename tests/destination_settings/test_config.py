@@ -1,4 +1,4 @@
-"""The Clay settings: versions, masks, roles' traces in the audit log, the guard at save, the pace, removal."""
+"""The Clay settings: versions, masks, roles, audit log, the guard at save, the pace, removal."""
 
 import asyncio
 from typing import Any
@@ -16,14 +16,14 @@ from tests.destination_settings.config_calls import CONFIG, TOKEN, close, rows, 
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
 
 
-async def test_nothing_is_configured_at_first(app_client: Api) -> None:
+async def test_a_new_organization_has_no_settings(app_client: Api) -> None:
     answer = (await app_client.get(CONFIG, "member")).json()
     assert answer["configured"] is False
     assert answer["webhook_url"] is None
     assert (answer["rate_limit_ms"], answer["quota_limit"]) == (200, 50_000)
 
 
-async def test_url_and_token_go_in_and_never_come_out(app: Api) -> None:
+async def test_url_and_token_are_never_returned_in_clear(app: Api) -> None:
     answer = await app.get(CONFIG, "member")
     seen = answer.json()
     assert seen["configured"]
@@ -37,7 +37,7 @@ async def test_url_and_token_go_in_and_never_come_out(app: Api) -> None:
     assert TOKEN not in stored
 
 
-async def test_masked_values_sent_back_change_nothing(app: Api) -> None:
+async def test_masked_values_that_are_sent_back_change_nothing(app: Api) -> None:
     seen = (await app.get(CONFIG, "owner")).json()
     before = await rows(app, "SELECT * FROM clay.destinations")
     answer = await app.put(CONFIG, "admin", {"webhook_url": seen["webhook_url"], "webhook_token": "••••••••"})
@@ -47,13 +47,13 @@ async def test_masked_values_sent_back_change_nothing(app: Api) -> None:
     assert len(await rows(app, "SELECT * FROM clay.audit_log")) == 1
 
 
-async def test_masked_url_of_another_webhook_is_refused(app: Api) -> None:
+async def test_the_mask_of_another_webhook_is_refused(app: Api) -> None:
     answer = await app.put(CONFIG, "owner", {"webhook_url": "https://api.clay.com/v3/…/••••0000"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "webhook_url"
 
 
-async def test_another_url_is_another_version_with_its_own_quota(app: Api) -> None:
+async def test_another_url_creates_a_version_with_its_own_quota(app: Api) -> None:
     answer = await app.put(CONFIG, "admin", {"webhook_url": OTHER_WEBHOOK})
     assert (answer.json()["version"], answer.json()["quota_used"], answer.json()["has_token"]) == (2, 0, True)
     old, new = await versions(app)
@@ -64,28 +64,28 @@ async def test_another_url_is_another_version_with_its_own_quota(app: Api) -> No
     assert [row.version_id for row in await rows(app, "SELECT version_id FROM clay.destinations")] == [new.id]
 
 
-async def test_another_token_is_another_version_with_the_same_quota(app: Api) -> None:
+async def test_another_token_creates_a_version_with_the_same_quota(app: Api) -> None:
     answer = await app.put(CONFIG, "owner", {"webhook_token": "another"})
     assert (answer.json()["version"], answer.json()["quota_used"]) == (2, 7)
     answer = await app.put(CONFIG, "owner", {"webhook_token": None})
     assert (answer.json()["version"], answer.json()["has_token"]) == (3, False)
 
 
-async def test_token_is_not_shown_to_another_host(database_url: str) -> None:
+async def test_the_token_is_not_sent_to_another_host(database_url: str) -> None:
     async with run_api(database_url, allowed_webhook_hosts="*.clay.com,hooks.example.org") as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": TOKEN})
         answer = await app.put(CONFIG, "owner", {"webhook_url": "https://hooks.example.org/in"})
         assert answer.json()["has_token"] is False
 
 
-async def test_what_is_not_named_stays(app: Api) -> None:
+async def test_omitted_fields_are_unchanged(app: Api) -> None:
     await app.put(CONFIG, "owner", {"table_name": "Inbound", "rate_limit_ms": 500, "quota_limit": None})
     seen = (await app.put(CONFIG, "owner", {"quota_used": 9})).json()
     assert (seen["table_name"], seen["rate_limit_ms"], seen["quota_limit"]) == ("Inbound", 500, None)
     assert (seen["quota_used"], seen["version"]) == (9, 1)
 
 
-async def test_new_table_counts_up_and_keeps_the_version(app: Api) -> None:
+async def test_a_new_table_gets_the_next_number_and_keeps_the_version(app: Api) -> None:
     seen = (await app.put(CONFIG, "owner", {"new_table": True})).json()
     assert (seen["table_epoch"], seen["version"]) == (2, 1)
 
@@ -100,7 +100,7 @@ async def test_saving_the_same_secret_again_opens_a_closed_destination(app: Api,
     assert (version.refusals, version.outages) == (0, 0)
 
 
-async def test_change_of_something_else_leaves_a_closed_destination_closed(app: Api) -> None:
+async def test_a_change_of_another_field_leaves_a_closed_destination_closed(app: Api) -> None:
     await close(app)
     seen = (
         await app.put(CONFIG, "owner", {"table_name": "Other", "webhook_url": "https://api.clay.com/v3/…/••••950e"})
@@ -132,14 +132,14 @@ async def test_every_change_is_audited_without_secrets(app: Api) -> None:
         assert not any(secret in row.said for secret in (TOKEN, "another-secret", "clay.com", "950e"))
 
 
-async def test_organizations_do_not_see_each_other(app: Api) -> None:
+async def test_an_organization_cannot_see_the_settings_of_another(app: Api) -> None:
     assert (await app.get(CONFIG, "stranger")).json()["configured"] is False
     await app.put(CONFIG, "stranger", {"webhook_url": OTHER_WEBHOOK})
     await app.send("DELETE", CONFIG, "stranger")
     assert (await app.get(CONFIG, "owner")).json()["configured"] is True
 
 
-async def test_two_changes_at_once_make_one_version_each(app_client: Api) -> None:
+async def test_two_concurrent_changes_create_one_version_each(app_client: Api) -> None:
     answers = await asyncio.gather(
         *(app_client.put(CONFIG, "owner", {"webhook_url": f"{WEBHOOK}{number}"}) for number in range(6))
     )
@@ -149,7 +149,7 @@ async def test_two_changes_at_once_make_one_version_each(app_client: Api) -> Non
     assert [version.number for version in await versions(app_client)] == list(range(1, len(saved) + 1))
 
 
-async def test_without_encryption_keys_settings_are_read_and_not_written(
+async def test_without_encryption_keys_settings_can_be_read_and_not_written(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with run_api(database_url, encryption_keys="") as app:
@@ -161,7 +161,7 @@ async def test_without_encryption_keys_settings_are_read_and_not_written(
 
 
 async def queue_leads(app: Api, number: int) -> UUID:
-    """A pending push job with so many waiting deliveries for the current version."""
+    """Add a pending push job with this number of waiting deliveries for the current version."""
     job_id = uuid4()
     async with app.database.transaction() as connection:
         await connection.execute(
@@ -183,7 +183,7 @@ async def queue_leads(app: Api, number: int) -> UUID:
     return job_id
 
 
-async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: Api) -> None:
+async def test_removal_deletes_all_secrets_and_ends_queued_deliveries(app: Api) -> None:
     await queue_leads(app, 3)
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     await queue_leads(app, 2)
@@ -201,7 +201,7 @@ async def test_removal_forgets_every_secret_and_ends_what_is_queued(app: Api) ->
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["version"] == 3
 
 
-async def test_view_tells_pace_health_and_quota(app: Api) -> None:
+async def test_the_settings_show_pace_health_and_quota(app: Api) -> None:
     await app.put(CONFIG, "owner", {"quota_used": 40_000})
     async with app.database.transaction() as connection:
         await connection.execute(
@@ -228,17 +228,17 @@ async def test_view_tells_pace_health_and_quota(app: Api) -> None:
     ("used", "limit", "warning"),
     [(0, 100, None), (79, 100, None), (80, 100, 80), (95, 100, 95), (500, 100, 95), (99, None, None), (5, 0, None)],
 )
-def test_quota_warns_at_80_and_95_percent(used: int, limit: int | None, warning: int | None) -> None:
+def test_the_quota_gives_warnings_at_80_and_95_percent(used: int, limit: int | None, warning: int | None) -> None:
     assert Quota(used, limit).warning_percent == warning
 
 
-async def test_a_url_that_comes_back_has_gone_on_counting(app: Api) -> None:
+async def test_a_url_that_is_saved_again_keeps_its_quota_count(app: Api) -> None:
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     seen = (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()
     assert (seen["version"], seen["quota_used"]) == (3, 7)
 
 
-async def test_a_url_that_was_removed_has_gone_on_counting(app: Api) -> None:
+async def test_a_removed_url_keeps_its_quota_count(app: Api) -> None:
     await app.send("DELETE", CONFIG, "owner")
     assert (await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})).json()["quota_used"] == 0
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 7
@@ -249,8 +249,10 @@ async def test_a_url_that_was_removed_has_gone_on_counting(app: Api) -> None:
     assert len({row.url_fingerprint for row in await versions(app)}) == 3, "and looks like no other organization's"
 
 
-async def test_setting_the_limit_leaves_the_meter_to_the_worker(app: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lead is counted between the moment the settings were read and the moment they are written."""
+async def test_saving_the_quota_limit_does_not_overwrite_the_count_of_a_worker(
+    app: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lead is counted after the settings are read and before they are written."""
 
     async def and_a_lead_is_sent(connection: AsyncConnection, box: SecretBox, org_id: UUID, **more: bool) -> Any:
         found = await read_destination(connection, box, org_id, **more)

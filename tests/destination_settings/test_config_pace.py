@@ -1,4 +1,4 @@
-"""The pace among the settings: its limits, and what a save does to reserved slots."""
+"""The pace in the settings: its limits, and the effect of a save on reserved slots."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from tests.destination_settings.config_calls import CONFIG, rows
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
 
 
-async def test_no_pace_is_for_internal_networks_only(database_url: str) -> None:
+async def test_only_internal_networks_allow_no_pace(database_url: str) -> None:
     loose: dict[str, Any] = {
         "allowed_webhook_hosts": "*.clay.com,10.1.2.3,sandbox.test",
         "allowed_webhook_networks": "10.1.2.0/24",
@@ -41,8 +41,8 @@ async def test_a_delay_that_an_earlier_release_saved_is_raised_with_the_next_sav
     assert (await app.put(CONFIG, "owner", {"table_name": "Other"})).json()["rate_limit_ms"] == 100
 
 
-async def test_no_save_moves_a_slot_that_is_given_out(app: Api) -> None:
-    """70 saves in 10 s made 36 POSTs a second at a pace of 10. Whatever is saved, two slots are never closer than the pace."""
+async def test_a_save_moves_no_reserved_slot(app: Api) -> None:
+    """Two slots are never closer than the pace. Without this rule, 70 saves in 10 s caused 36 POSTs a second at a pace of 10."""
     changes: list[dict[str, object]] = [
         {"table_name": "A"}, {"rate_limit_ms": 100}, {"rate_limit_ms": 400}, {"table_name": "B"},
         {"rate_limit_ms": 200}, {"webhook_token": "another"}, {"quota_used": 3}, {"new_table": True},
@@ -64,7 +64,7 @@ async def test_no_save_moves_a_slot_that_is_given_out(app: Api) -> None:
     assert min(gaps) >= timedelta(milliseconds=100)
 
 
-async def test_shorter_delay_holds_soon_but_not_before_a_pause_of_clays_ends(app: Api) -> None:
+async def test_a_shorter_delay_applies_soon_but_not_before_the_end_of_a_429_pause(app: Api) -> None:
     async def ahead() -> float:
         (row,) = await rows(app, "SELECT extract(epoch FROM next_slot_at - now()) AS ahead FROM clay.workspaces")
         return float(row.ahead)

@@ -1,4 +1,4 @@
-"""Settings that are refused when they are saved: webhooks that the guard refuses, and bad values."""
+"""Settings that are refused at save: webhooks that the guard refuses, and invalid values."""
 
 import pytest
 
@@ -18,7 +18,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("url", "reason"), REFUSED.items())
-async def test_guard_refuses_at_save_and_does_not_repeat_the_url(app_client: Api, url: str, reason: str) -> None:
+async def test_a_url_that_the_guard_refuses_is_not_saved_and_not_repeated_in_the_message(
+    app_client: Api, url: str, reason: str
+) -> None:
     answer = await app_client.put(CONFIG, "owner", {"webhook_url": url})
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["reason"]) == (422, "webhook_blocked", reason)
@@ -27,7 +29,7 @@ async def test_guard_refuses_at_save_and_does_not_repeat_the_url(app_client: Api
     assert await versions(app_client) == []
 
 
-async def test_name_that_leads_inside_is_refused_at_save(app_client: Api) -> None:
+async def test_a_host_name_with_an_internal_address_is_refused_at_save(app_client: Api) -> None:
     app_client.resolver.addresses["api.clay.com"] = ["93.184.215.14", "10.0.0.8"]
     answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     assert (answer.status_code, answer.json()["reason"]) == (422, "address_not_public")
@@ -35,7 +37,7 @@ async def test_name_that_leads_inside_is_refused_at_save(app_client: Api) -> Non
     assert await versions(app_client) == []
 
 
-async def test_name_that_nobody_knows_now_is_saved(app_client: Api) -> None:
+async def test_a_host_name_that_does_not_resolve_is_saved(app_client: Api) -> None:
     app_client.resolver.addresses["api.clay.com"] = []
     assert (await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).status_code == 200
 
@@ -53,7 +55,7 @@ BAD: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
-async def test_bad_values_are_refused_and_change_nothing(app: Api, field: str, value: object) -> None:
+async def test_invalid_values_are_refused_and_change_nothing(app: Api, field: str, value: object) -> None:
     answer = await app.put(CONFIG, "owner", {field: value})
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == field

@@ -1,4 +1,4 @@
-"""What a change on the host's settings page does: one decision, which the sweep and writes apply and a read reports."""
+"""The effect of a change on the host's settings page: one decision, which the sweep and writes apply and a read reports."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ SETTINGS = settings()
 
 
 def stored(host: ClaySettings | None = PRESENT, *, refused: bool = False, **values: object) -> Stored:
-    """In use as the page had it: `host`; None: the page was never read."""
+    """The stored settings. `host`: the page's values when they were stored; None: the page was never read."""
     known = None if host is None else fingerprint(host, SALT, refused=refused)
     usual = Stored(True, known, "host", lambda: WEBHOOK, had_webhook=True, table_name="Leads", rate_limit_ms=350)
     return replace(usual, **values)  # type: ignore[arg-type]  # any field
@@ -49,7 +49,7 @@ def problem(decision: Decision) -> str | None:
     return problem_of(decision, SETTINGS)
 
 
-def test_nothing_changes_where_the_page_is_as_it_was() -> None:
+def test_an_unchanged_page_changes_nothing() -> None:
     decision = decided(PRESENT, stored())
     assert (decision.stores, decision.is_visible, problem(decision)) == (False, False, None)
     assert not decided(NO_SETTINGS, Stored()).stores
@@ -62,7 +62,7 @@ def test_the_first_webhook_is_used_with_its_name_and_pace() -> None:
     assert problem(decision) == NOT_APPLIED
 
 
-def test_without_a_key_the_first_webhook_waits_and_nothing_is_stored() -> None:
+def test_without_an_encryption_key_the_first_webhook_is_not_stored() -> None:
     decision = decided(PRESENT, Stored(), encryption_keys="")
     assert (decision.stores, decision.lacks_keys, problem(decision)) == (False, True, NO_KEYS)
 
@@ -94,13 +94,13 @@ def test_a_change_of_the_webhook(host: ClaySettings, known: Stored, step: Webhoo
     assert told in str(problem(decision)) if told else problem(decision) is None
 
 
-def test_what_was_saved_here_before_the_page_was_first_read_is_newer() -> None:
+def test_settings_saved_before_the_first_read_of_the_page_take_precedence() -> None:
     decision = decided(replace(PRESENT, webhook_url=OTHER_WEBHOOK, table_name="Old"), stored(None, source="api"))
     assert decision.stores, "so that a later change is recognised"
     assert (decision.webhook, decision.table_name, decision.is_visible) == (WebhookStep.KEEP, KEEP, False)
 
 
-def test_a_refusal_is_stored_once_and_reported_as_long_as_it_lasts() -> None:
+def test_a_refusal_is_stored_once_and_reported_until_it_ends() -> None:
     host = replace(PRESENT, webhook_url=REFUSED)
     first = decided(host, stored())
     again = decided(host, stored(host, refused=True))
@@ -113,13 +113,13 @@ def test_a_refusal_is_stored_once_and_reported_as_long_as_it_lasts() -> None:
     ("written", "used", "told"),
     [("400", 400, NOT_APPLIED), (None, 200, NOT_APPLIED), ("50", 100, f"{NOT_APPLIED} {SMALL_RATE}"), ("fast", KEEP, BAD_RATE)],
 )  # fmt: skip
-def test_a_pace_is_used_at_once(written: str | None, used: object, told: str) -> None:
+def test_a_changed_pace_is_applied_immediately(written: str | None, used: object, told: str) -> None:
     decision = decided(replace(PRESENT, rate_limit_ms=written), stored())
     assert (decision.stores, decision.webhook, decision.rate_limit_ms) == (True, WebhookStep.KEEP, used)
     assert problem(decision) == told
 
 
-def test_a_table_name_beside_a_pending_webhook_waits_with_it() -> None:
+def test_a_table_name_of_a_pending_webhook_is_pending_too() -> None:
     host = replace(PRESENT, webhook_url=OTHER_WEBHOOK)
     known = stored(host, has_pending=True, pending_mask="https://api.clay.com/v3/…/••••0ae7")
     decision = decided(replace(host, table_name="Of the other", rate_limit_ms="400"), known)
@@ -129,13 +129,13 @@ def test_a_table_name_beside_a_pending_webhook_waits_with_it() -> None:
     assert decided(ClaySettings(None, "Renamed", "350"), removal).table_name == "Renamed"
 
 
-def test_the_url_of_the_page_leaves_a_pending_change_that_it_does_not_hold_any_more() -> None:
+def test_a_pending_change_is_withdrawn_when_the_page_no_longer_contains_it() -> None:
     known = stored(replace(PRESENT, webhook_url=OTHER_WEBHOOK), has_pending=True, pending_mask="••••0ae7")
     decision = decided(PRESENT, known)
     assert (decision.webhook, decision.is_present, problem(decision)) == (WebhookStep.SAVE, True, NOT_APPLIED)
 
 
-def test_name_and_pace_without_webhook_and_destination_are_left_to_a_write() -> None:
+def test_name_and_pace_without_webhook_and_destination_are_stored_only_by_a_write() -> None:
     decision = decided(ClaySettings(None, "Leads", "350"), Stored())
     assert (decision.stores, decision.is_for_writes_only, decision.is_visible) == (True, True, False)
     assert not decided(PRESENT, Stored()).is_for_writes_only

@@ -1,4 +1,4 @@
-"""`POST /api/clay/test` against the sandbox over a real socket: what it says, what it costs, what it opens."""
+"""`POST /api/clay/test` against the sandbox over a real socket: its report, its quota use, and when it opens a destination."""
 
 import asyncio
 import ssl
@@ -66,7 +66,7 @@ async def close(app: Api, state: str = "closed") -> None:
         )
 
 
-async def test_good_test_is_one_row_and_one_submission(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_successful_test_creates_one_row_and_uses_one_submission(app: Api, sandbox: SandboxProcess) -> None:
     said = await tried(app)
     assert (said["success"], said["clay_response_status"], said["cause"], said["remedy"]) == (True, 200, None, None)
     assert isinstance(said["duration_ms"], int)
@@ -77,14 +77,14 @@ async def test_good_test_is_one_row_and_one_submission(app: Api, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("state", ["closed", "waiting"])
-async def test_good_test_opens_the_destination(app: Api, state: str) -> None:
+async def test_a_successful_test_opens_the_destination(app: Api, state: str) -> None:
     await close(app, state)
     assert (await tried(app))["success"] is True
     now = await config(app)
     assert (now["state"], now["reason"]) == ("open", None)
 
 
-async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_failed_test_reports_reason_and_remedy_and_closes_nothing(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.change_source(token="secret")
     for _ in range(4):
         said = await tried(app)
@@ -98,7 +98,7 @@ async def test_bad_test_says_why_and_what_to_do_and_closes_nothing(app: Api, san
 
 
 def telling(status: int) -> bytes:
-    """Clay's answer with a word of its own wherever one fits: reason, headers and body."""
+    """A response of Clay with an own text in reason, headers and body."""
     headers = "".join(
         f"{name}: canary\r\n" for name in ("X-Word", "Location", "Retry-After", "Set-Cookie", "Keep-Alive")
     )
@@ -121,8 +121,10 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_clays_answer_is_never_repeated(database_url: str, receiver_of: ReceiverOf, name: str) -> None:
-    """Neither to who tests nor in the audit log; not in our own log either, which is asked by the canary's test."""
+async def test_the_text_of_clays_response_is_never_repeated(
+    database_url: str, receiver_of: ReceiverOf, name: str
+) -> None:
+    """Neither in the report nor in the audit log. The test of the canary checks our own log."""
     receiver = await receiver_of(ANSWERS[name])
     async with run_api(
         database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
@@ -143,7 +145,9 @@ PAGE = "\ufeff\n<!DOCTYPE html><title>Clay</title>"
 
 
 @pytest.mark.parametrize("path", [TEST, "/api/integrations/clay/test"])
-async def test_web_page_is_no_webhook_and_opens_nothing(database_url: str, receiver_of: ReceiverOf, path: str) -> None:
+async def test_a_web_page_is_not_a_webhook_and_opens_nothing(
+    database_url: str, receiver_of: ReceiverOf, path: str
+) -> None:
     length = len(PAGE.encode())
     receiver = await receiver_of(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{PAGE}".encode())
     async with run_api(
@@ -164,10 +168,10 @@ async def test_web_page_is_no_webhook_and_opens_nothing(database_url: str, recei
 
 
 @pytest.mark.parametrize(("trusted", "cause"), [(False, "certificate_error"), (True, None)])
-async def test_certificate_error_is_named_as_one(
+async def test_a_certificate_error_is_reported_as_such(
     database_url: str, receiver_of: ReceiverOf, tmp_path: Path, *, trusted: bool, cause: str | None
 ) -> None:
-    """By an authority that is not trusted, until CLAY_PUSH_CA_FILE names it."""
+    """The certificate's authority is not trusted until CLAY_PUSH_CA_FILE names it."""
     authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -183,14 +187,16 @@ async def test_certificate_error_is_named_as_one(
         assert cause is None or ("certificate" in said["message"] and "CLAY_PUSH_CA_FILE" in said["remedy"])
 
 
-async def test_nobody_listening_is_a_network_error(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_refused_connection_is_a_network_error(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.kill()
     said = await tried(app)
     assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
     assert (await config(app))["quota_used"] == 10
 
 
-async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_missing_response_counts_as_a_submission_and_holds_no_connection(
+    app: Api, sandbox: SandboxProcess
+) -> None:
     await sandbox.faults({"kind": "slow", "ms": 3000, "next": 1})
     trying = asyncio.create_task(app.send("POST", TEST, "admin"))
     while not (await sandbox.counts())["faults"]:  # noqa: ASYNC110 - another process has no event
@@ -201,7 +207,7 @@ async def test_no_answer_may_have_cost_a_submission_and_holds_no_connection(app:
     assert (await config(app))["quota_used"] == 11
 
 
-async def test_throttled_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_429_response_to_a_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.limit(rate=1, burst=1)
     await sandbox.admin.post(sandbox.webhook_url(), json={})
     said = await tried(app)
@@ -212,7 +218,7 @@ async def test_throttled_test_slows_the_destination_down(app: Api, sandbox: Sand
     assert throttled == 250
 
 
-async def test_test_waits_for_no_distant_slot(app: Api, sandbox: SandboxProcess) -> None:
+async def test_a_test_does_not_wait_for_a_distant_slot(app: Api, sandbox: SandboxProcess) -> None:
     async with app.database.transaction() as connection:
         await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
     answer = await app.send("POST", TEST, "owner")
@@ -221,19 +227,19 @@ async def test_test_waits_for_no_distant_slot(app: Api, sandbox: SandboxProcess)
     assert await sandbox.arrivals() == []
 
 
-async def test_without_a_webhook_there_is_nothing_to_test(app_client: Api) -> None:
+async def test_a_test_without_a_webhook_is_refused(app_client: Api) -> None:
     answer = await app_client.send("POST", TEST, "owner")
     assert (answer.status_code, answer.json()["code"]) == (409, "clay_not_configured")
     assert answer.json()["detail"] == "Configure your Clay webhook URL in Settings → Integrations"
 
 
-async def test_testing_is_for_owners_admins_and_keys_for_settings(app: Api) -> None:
+async def test_only_owners_admins_and_keys_with_scope_config_may_test(app: Api) -> None:
     assert (await app.send("POST", TEST, "member")).json()["code"] == "role_required"
     assert (await app.send("POST", TEST, await app.key(Scope.PUSH, Scope.READ))).json()["code"] == "scope_required"
     assert (await app.send("POST", TEST, await app.key(Scope.CONFIG))).status_code == 200
 
 
-async def test_gate_is_before_the_test(database_url: str) -> None:
+async def test_the_gate_is_checked_before_a_test(database_url: str) -> None:
     async with run_api(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
         answer = await app.send("POST", TEST, "owner")
@@ -241,14 +247,14 @@ async def test_gate_is_before_the_test(database_url: str) -> None:
         assert answer.json()["upgrade_url"] == "https://nexusleads.example/upgrade"
 
 
-async def test_guard_is_asked_again_at_the_test(app_client: Api) -> None:
+async def test_the_guard_checks_the_webhook_again_at_a_test(app_client: Api) -> None:
     await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
     said = await tried(app_client)
     assert (said["success"], said["cause"]) == (False, "blocked")
 
 
-async def test_unreadable_secret_is_said_so(app: Api) -> None:
+async def test_an_undecryptable_secret_is_reported(app: Api) -> None:
     async with app.database.transaction() as connection:
         await connection.execute(
             text(

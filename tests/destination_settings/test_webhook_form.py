@@ -1,4 +1,4 @@
-"""Pages of Clay's that are pasted as a webhook: refused when they are saved; other forms are saved with a warning."""
+"""URLs of Clay's pages that are pasted as a webhook are refused at save; other unusual URLs are saved with a warning."""
 
 import pytest
 from sqlalchemy import text
@@ -26,7 +26,7 @@ ODD = (
 
 
 @pytest.mark.parametrize("url", PAGES)
-def test_page_is_told_from_a_webhook(url: str) -> None:
+def test_the_url_of_a_page_is_distinguished_from_a_webhook(url: str) -> None:
     with pytest.raises(PageError) as caught:
         check_new_url(url, CLAY)
     assert (caught.value.reason, caught.value.detail) == ("page_address", PAGE_REMEDY)
@@ -44,27 +44,27 @@ def test_page_is_told_from_a_webhook(url: str) -> None:
         *((url, Form.OTHER) for url in ODD),
     ],
 )
-def test_what_is_no_page_may_be_saved(url: str, form: Form) -> None:
+def test_a_url_that_is_not_a_page_can_be_saved(url: str, form: Form) -> None:
     assert form_of(check_new_url(url, CLAY)) is form
 
 
 @pytest.mark.parametrize("url", PAGES[:6:5])
 @pytest.mark.parametrize("path", [CONFIG, FRONTEND])
-async def test_page_is_refused_at_save(app_client: Api, path: str, url: str) -> None:
+async def test_the_url_of_a_page_is_refused_at_save(app_client: Api, path: str, url: str) -> None:
     answer = await app_client.put(path, "owner", {"webhook_url": url})
     assert (answer.status_code, answer.json()["code"]) == (422, "webhook_blocked")
     assert (answer.json()["detail"], answer.json()["reason"]) == (PAGE_REMEDY, "page_address")
     assert (await app_client.get(CONFIG, "owner")).json()["configured"] is False
 
 
-async def test_page_in_the_hosts_settings_is_not_taken_over(app_client: Api) -> None:
+async def test_the_url_of_a_page_in_the_hosts_settings_is_not_used(app_client: Api) -> None:
     await write_host_settings(app_client, webhook_url=PAGES[0])
     seen = await config(app_client)
     assert seen["configured"] is False
     assert seen["problem"] == f"The webhook URL in NexusLeads' settings is not used: {PAGE_REMEDY}"
 
 
-async def test_other_form_is_saved_with_a_warning_until_another_is_saved(app_client: Api) -> None:
+async def test_an_unusual_url_has_a_warning_until_another_is_saved(app_client: Api) -> None:
     saved = (await app_client.put(CONFIG, "owner", {"webhook_url": ODD[0]})).json()
     [warning] = saved["warnings"]
     assert "does not have the form" in warning
@@ -73,8 +73,8 @@ async def test_other_form_is_saved_with_a_warning_until_another_is_saved(app_cli
     assert (await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["warnings"] == []
 
 
-async def test_stored_page_stays_in_use(app_client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved by a release that did not look at the form: other settings, and the URL itself, can still be saved."""
+async def test_a_stored_url_of_a_page_stays_in_use(app_client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier release saved it without a check: other settings, and the URL itself, can still be saved."""
     with monkeypatch.context() as earlier:
         earlier.setattr("clay_push_service.destination_settings.webhook_form.form_of", lambda _: Form.OTHER)
         assert (await app_client.put(CONFIG, "owner", {"webhook_url": PAGES[0]})).status_code == 200
@@ -87,7 +87,7 @@ async def test_stored_page_stays_in_use(app_client: Api, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("token", ["x-clay-webhook-auth: s3cret", "X-Clay-Webhook-Auth s3cret", "x-clay-webhook-auth"])
-async def test_token_with_the_headers_name_is_refused(app_client: Api, token: str) -> None:
+async def test_a_token_that_contains_the_header_name_is_refused(app_client: Api, token: str) -> None:
     answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "webhook_token": token})
     assert answer.status_code == 422
     assert "without the header name" in answer.text

@@ -1,4 +1,4 @@
-"""The guard: which URLs and addresses it lets through, and that nothing is dialled when it does not."""
+"""The guard: which URLs and addresses it allows, and that no connection is opened to others."""
 
 import socket
 from ipaddress import ip_network
@@ -36,25 +36,25 @@ class One(AbstractResolver):
 
 
 @pytest.mark.parametrize("address", INTERNAL)
-def test_internal_address_is_refused(address: str) -> None:
+def test_an_internal_address_is_refused(address: str) -> None:
     with pytest.raises(BlockedError) as caught:
         vet(address, CLAY)
     assert caught.value.reason == "address_not_public"
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_address_is_let_through(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     vet(address, CLAY)
 
 
 @pytest.mark.parametrize("address", ["", "clay.com", "127.1", "1.1.1", "0x1.1.1.1", "01.1.1.1", "1.1.1.1 "])
-def test_what_is_no_canonical_address_is_refused(address: str) -> None:
+def test_a_non_canonical_address_is_refused(address: str) -> None:
     with pytest.raises(BlockedError):
         vet(address, CLAY)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::ffff:127.0.0.1", "::1"])
-def test_allowed_network_is_let_through_and_nothing_beside_it(address: str) -> None:
+def test_only_addresses_of_an_allowed_network_are_allowed(address: str) -> None:
     policy = Policy((), (ip_network("127.0.0.0/8"), ip_network("::1/128")))
     vet(address, policy)
     for other in ("10.0.0.1", "::2", "2002:7f00:1::", "::7f00:1", "64:ff9b::7f00:1", "::1%lo"):
@@ -64,7 +64,7 @@ def test_allowed_network_is_let_through_and_nothing_beside_it(address: str) -> N
 
 @pytest.mark.parametrize("host", [*INTERNAL, *UNUSUAL_SPELLINGS])
 @pytest.mark.parametrize("port", ["", ":443"])
-def test_literal_in_any_spelling_is_refused(host: str, port: str) -> None:
+def test_an_ip_literal_is_refused_in_every_spelling(host: str, port: str) -> None:
     host = f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
     anything = Policy((HostRule.parse(host), HostRule.parse("127.0.0.1"), HostRule.parse("[::1]")))
     for policy in (CLAY, anything):
@@ -73,8 +73,8 @@ def test_literal_in_any_spelling_is_refused(host: str, port: str) -> None:
 
 
 @pytest.mark.parametrize("address", [address for address in INTERNAL if "%" not in address])
-async def test_name_with_an_internal_address_opens_no_connection(address: str) -> None:
-    """A listener stands inside, on the very port the webhook names."""
+async def test_no_connection_is_opened_to_a_name_with_an_internal_address(address: str) -> None:
+    """An internal listener uses the port that the webhook names."""
     with socket.create_server(("127.0.0.1", 0)) as inside:
         port = inside.getsockname()[1]
         inside.setblocking(False)
@@ -92,12 +92,12 @@ async def test_name_with_an_internal_address_opens_no_connection(address: str) -
 @pytest.mark.parametrize(
     "answers", [("1.1.1.1", "10.0.0.1"), ("10.0.0.1", "1.1.1.1"), ("1.1.1.1", "2606:4700::1", "::1")]
 )
-async def test_one_bad_address_among_good_ones_refuses_all(answers: tuple[str, ...]) -> None:
+async def test_one_internal_address_among_public_ones_refuses_the_name(answers: tuple[str, ...]) -> None:
     with pytest.raises(BlockedError):
         await VettingResolver(CLAY, One(*answers)).resolve("api.clay.com", 443)
 
 
-async def test_good_addresses_are_handed_on_and_no_address_is_an_error() -> None:
+async def test_allowed_addresses_are_returned_and_an_empty_answer_is_an_error() -> None:
     results = await VettingResolver(CLAY, One("1.1.1.1", "2606:4700::1")).resolve("api.clay.com", 443)
     assert [result["host"] for result in results] == ["1.1.1.1", "2606:4700::1"]
     with pytest.raises(OSError, match="no address"):
@@ -118,12 +118,12 @@ async def test_good_addresses_are_handed_on_and_no_address_is_an_error() -> None
         ("https://a_b.clay.com/", "a_b.clay.com"),
     ],
 )
-def test_clay_is_let_through_under_its_canonical_name(url: str, host: str) -> None:
+def test_clay_is_allowed_by_its_canonical_name(url: str, host: str) -> None:
     checked = check_url(url, CLAY)
     assert (checked.host, checked.port, checked.url.raw_host.decode()) == (host, 443, host)
 
 
-def test_path_and_query_stay_as_they_were() -> None:
+def test_path_and_query_are_unchanged() -> None:
     assert (
         str(check_url("https://Clay.com./v3/A%2Fb/?q=%C3%BC&r=1", CLAY).url)
         == "https://clay.com/v3/A%2Fb/?q=%C3%BC&r=1"
@@ -185,7 +185,7 @@ def test_path_and_query_stay_as_they_were() -> None:
         ("https://[::1/", "url_invalid"),
     ],
 )
-def test_what_is_not_plainly_clay_is_refused(url: str, reason: str) -> None:
+def test_urls_that_only_resemble_clay_are_refused(url: str, reason: str) -> None:
     with pytest.raises(BlockedError) as caught:
         check_url(url, CLAY)
     assert caught.value.reason == reason
@@ -210,7 +210,7 @@ def test_what_is_not_plainly_clay_is_refused(url: str, reason: str) -> None:
         ("http://a.localhost:8081/v3/x", False),
     ],
 )
-def test_sandbox_is_reached_when_it_is_allowed_by_name_port_and_network(url: str, allowed: bool) -> None:
+def test_the_sandbox_is_allowed_by_name_port_and_network(url: str, allowed: bool) -> None:
     settings = Settings(
         database_url="postgresql://x",
         allowed_webhook_hosts=("clay.com", "localhost:8081", "127.0.0.1:8081", "[::1]:8081"),
@@ -224,7 +224,7 @@ def test_sandbox_is_reached_when_it_is_allowed_by_name_port_and_network(url: str
             check_url(url, Policy.of(settings))
 
 
-def test_literal_needs_its_network_even_when_it_is_a_listed_host() -> None:
+def test_an_ip_literal_in_the_host_list_also_needs_an_allowed_network() -> None:
     with pytest.raises(BlockedError) as caught:
         check_url("https://1.1.1.1/x", Policy((HostRule.parse("1.1.1.1"),)))
     assert caught.value.reason == "ip_literal"
@@ -243,7 +243,7 @@ def test_literal_needs_its_network_even_when_it_is_a_listed_host() -> None:
         (" Clay.COM. ", "clay.com", 443, True),
     ],
 )
-def test_host_rule_matches_on_a_label_boundary(rule: str, host: str, port: int, allowed: bool) -> None:
+def test_a_host_rule_matches_at_a_label_boundary(rule: str, host: str, port: int, allowed: bool) -> None:
     assert HostRule.parse(rule).allows(host, port, 443) is allowed
 
 

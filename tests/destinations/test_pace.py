@@ -1,4 +1,4 @@
-"""The pace's arithmetic as a table, with the time as an argument."""
+"""The computation of slots as a table, with the time as an argument."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from tests.destinations.moments import NOW, ms
         (100, 0, 99, [0, 100, 200, 300, 400, 500], 600),
     ],
 )
-def test_slots_lie_within_the_horizon_and_apart(
+def test_slots_are_within_the_horizon_and_one_interval_apart(
     rate_limit_ms: int, next_in_ms: int, wanted: int, slots_ms: list[int], then_ms: int
 ) -> None:
     given = reserve(Pace(rate_limit_ms, NOW + ms(next_in_ms)), NOW, wanted)
@@ -27,18 +27,18 @@ def test_slots_lie_within_the_horizon_and_apart(
     assert given.next_slot_at == NOW + ms(then_ms)
 
 
-def test_beyond_the_horizon_it_says_when_to_ask_again() -> None:
+def test_beyond_the_horizon_the_time_of_the_next_attempt_is_returned() -> None:
     given = reserve(Pace(200, NOW + ms(900)), NOW, 3)
     assert given.slots == ()
     assert given.wait == ms(400)
 
 
-def test_a_newcomer_looks_further_ahead_for_its_first_slot_only() -> None:
+def test_a_newcomer_has_a_longer_horizon_for_its_first_slot_only() -> None:
     given = reserve(Pace(200, NOW + ms(900)), NOW, 3, newcomer=True)
     assert given.slots == (NOW + ms(900),)
 
 
-def test_without_a_pace_everything_may_go_at_once() -> None:
+def test_without_a_pace_all_posts_may_be_sent_immediately() -> None:
     assert reserve(Pace(0, NOW - ms(1)), NOW, 500).unpaced
 
 

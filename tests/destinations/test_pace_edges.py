@@ -1,4 +1,4 @@
-"""The edges of the pace: the ends of the horizon, a throttled pace at its bounds, and what a reservation says beside its slots."""
+"""Edge cases of the pace: limits of the horizon, limits of a throttled pace, and the other values of a reservation."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from tests.destinations.moments import NOW, ms
 NO_WAIT = timedelta(0)
 
 
-def test_without_a_pace_nothing_is_reserved_and_nothing_moves() -> None:
+def test_without_a_pace_nothing_is_reserved() -> None:
     for next_slot_at in (NOW, NOW - ms(1)):
         given = reserve(Pace(0, next_slot_at), NOW, 500)
         assert given == Reservation((), NO_WAIT, next_slot_at, unpaced=True)
@@ -21,21 +21,21 @@ def test_a_pause_without_a_pace_ends_with_one_slot() -> None:
     assert given == Reservation((NOW + ms(300),), NO_WAIT, NOW + ms(300))
 
 
-def test_a_slot_at_the_end_of_the_horizon_is_given_out() -> None:
+def test_a_slot_at_the_end_of_the_horizon_is_reserved() -> None:
     given = reserve(Pace(200, NOW + ms(500)), NOW, 3)
     assert given == Reservation((NOW + ms(500),), NO_WAIT, NOW + ms(700), interval=ms(200))
 
 
 @pytest.mark.parametrize("wanted", [0, -1])
-def test_when_nothing_is_wanted_nothing_is_reserved(wanted: int) -> None:
+def test_a_request_for_no_slots_reserves_none(wanted: int) -> None:
     assert reserve(Pace(200, NOW), NOW, wanted) == Reservation((), NO_WAIT, NOW)
 
 
-def test_beyond_the_horizon_the_next_slot_stays() -> None:
+def test_beyond_the_horizon_the_next_slot_is_unchanged() -> None:
     assert reserve(Pace(200, NOW + ms(900)), NOW, 3) == Reservation((), ms(400), NOW + ms(900))
 
 
-def test_a_newcomer_gets_one_slot_only() -> None:
+def test_a_newcomer_gets_only_one_slot() -> None:
     assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation(
         (NOW,), NO_WAIT, NOW + ms(100), interval=ms(100)
     )
@@ -47,5 +47,5 @@ def test_a_pause_is_not_shortened_by_a_second_429() -> None:
     assert paused.throttled_at == NOW + timedelta(seconds=300)
 
 
-def test_a_pace_of_a_millisecond_is_a_pace() -> None:
+def test_a_pace_of_one_millisecond_is_applied() -> None:
     assert Pace(1, NOW).throttle(NOW, 1, NOW).interval(NOW) == ms(1.25)

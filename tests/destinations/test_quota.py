@@ -1,4 +1,4 @@
-"""The quota meter: one per organization and webhook URL, whatever version of the destination counts on it."""
+"""The quota meter: one per organization and webhook URL, shared by all versions of the destination."""
 
 import hashlib
 import hmac
@@ -26,15 +26,15 @@ LEADS = 12
 
 
 async def used(p: Api) -> int:
-    """What both pages show."""
+    """The quota in use that the config and /status show."""
     status = await p.call("GET", "/api/clay/status")
     assert status["quota"]["used"] == (await p.call("GET", CONFIG))["quota_used"]
     shown: int = status["quota"]["used"]
     return shown
 
 
-async def test_a_token_saved_in_mid_push_divides_no_count(database_url: str) -> None:
-    """The push goes on with the version it was accepted for; both versions are of one webhook."""
+async def test_a_token_that_is_saved_during_a_push_does_not_split_the_count(database_url: str) -> None:
+    """The push continues with the version it was accepted for; both versions have the same webhook."""
     async with run_api_with_leads(database_url, leads=LEADS) as p:
         await p.queue()
         await p.call("PUT", CONFIG, {"webhook_token": "saved-in-mid-push"})
@@ -44,7 +44,7 @@ async def test_a_token_saved_in_mid_push_divides_no_count(database_url: str) -> 
         assert await used(p) == 2 * LEADS == len(p.receiver.posts)
 
 
-async def test_a_url_that_comes_back_goes_on_where_it_was_and_counts_what_was_queued_for_it(database_url: str) -> None:
+async def test_a_url_that_is_saved_again_keeps_its_count_and_counts_leads_queued_for_it(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=LEADS) as p:
         url = p.receiver.url
         await p.queue()
@@ -63,7 +63,7 @@ async def test_a_url_that_comes_back_goes_on_where_it_was_and_counts_what_was_qu
         assert await used(p) == 2 * LEADS + 1
 
 
-async def test_a_preview_counts_what_is_queued_for_the_webhook_in_all_its_versions(database_url: str) -> None:
+async def test_a_preview_counts_the_queued_leads_of_all_versions_of_the_webhook(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=LEADS) as p:
         await p.call("PUT", CONFIG, {"quota_limit": 100})
         await p.queue(p.lead_ids[:5])
@@ -73,7 +73,7 @@ async def test_a_preview_counts_what_is_queued_for_the_webhook_in_all_its_versio
         assert preview["quota_left_after"] == 100 - LEADS
 
 
-async def test_what_is_set_by_hand_holds_for_the_webhook_in_all_its_versions(database_url: str) -> None:
+async def test_a_quota_set_by_hand_applies_to_all_versions_of_the_webhook(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=LEADS) as p:
         await p.queue()
         await p.call("PUT", CONFIG, {"webhook_token": "another", "quota_used": 500, "quota_limit": 600})
@@ -82,7 +82,7 @@ async def test_what_is_set_by_hand_holds_for_the_webhook_in_all_its_versions(dat
         assert (await p.call("GET", CONFIG))["quota_limit"] == 600
 
 
-async def test_two_organizations_with_one_url_have_a_meter_each(database_url: str) -> None:
+async def test_two_organizations_with_the_same_url_have_separate_meters(database_url: str) -> None:
     async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
         assert (await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})).json()["quota_used"] == 0
@@ -110,7 +110,7 @@ B = "https://api.clay.com/v3/…/••••bbbb"
 
 
 class Earlier:
-    """A database of the release before, with one organization."""
+    """A database of the previous release, with one organization."""
 
     def __init__(self, connection: asyncpg.Connection, org_id: UUID, destination_id: UUID) -> None:
         self.connection, self.org_id, self.destination_id = connection, org_id, destination_id
@@ -125,7 +125,7 @@ class Earlier:
         await self.connection.execute(DELIVERY, self.org_id, job_id, taken, unknown)
 
     async def set_by_hand(self, value: int, hours: int) -> None:
-        """So many hours after the day began on which the versions were made, one an hour."""
+        """This many hours after the start of the day on which the versions were created, one per hour."""
         await self.connection.execute(
             "INSERT INTO clay.audit_log (at, org_id, actor, action, details) VALUES (now() - interval '1 day' + $1::int *"
             " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('fuel_used', $3::int))",
@@ -149,7 +149,7 @@ class Earlier:
         ([(1, "••••", 5, 5, 0), (2, "••••", 7, 7, 0)], None, [5, 7]),
     ],
 )
-async def test_the_migration_adds_up_the_counters_of_a_webhooks_versions(
+async def test_the_migration_sums_the_counters_of_all_versions_of_a_webhook(
     empty_database_url: str,
     versions: Sequence[tuple[int, str, int, int, int]],
     by_hand: tuple[int, int] | None,
@@ -185,8 +185,8 @@ async def test_the_migration_adds_up_the_counters_of_a_webhooks_versions(
 
 
 @pytest.mark.parametrize("kept", ["salted", "none"])
-async def test_a_meter_of_before_the_migration_is_found_by_its_url(database_url: str, kept: str) -> None:
-    """By the salted fingerprint of one of its versions, or where none was kept by the end of the URL."""
+async def test_a_meter_from_before_the_migration_is_found_by_its_url(database_url: str, kept: str) -> None:
+    """By the salted fingerprint of one of its versions, or by the end of the URL if no fingerprint was stored."""
     async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
         await app.send("DELETE", CONFIG, "owner")
@@ -224,7 +224,7 @@ async def test_the_migration_raises_a_pace_beyond_clays_limit(
 
 
 def digest(url: str, salt: bytes) -> bytes:
-    """As releases before the migration wrote it."""
+    """The digest as releases before the migration wrote it."""
     return hmac.digest(salt, url.encode(), hashlib.sha256)
 
 
@@ -249,8 +249,8 @@ async def save_token(w: Installation, token: str) -> None:
         ).run()
 
 
-async def test_meter_that_an_earlier_release_added_for_a_known_url_is_merged(database_url: str) -> None:
-    """During a rolling upgrade a web process of a release before 0010 saves a URL that has a meter already."""
+async def test_a_second_meter_that_an_earlier_release_added_for_a_url_is_merged(database_url: str) -> None:
+    """During a rolling upgrade, a web process of a release before 0010 saves a URL that already has a meter."""
     async with install(database_url, leads=1) as w:
         for used_before in (2, 3):
             await w.configure(WEBHOOK)  # as an earlier release saves it: the version has no fingerprint

@@ -58,7 +58,7 @@ def test_a_429_keeps_80_percent_of_the_rate_at_which_the_post_was_sent() -> None
     assert again.throttled_at == later(2.52)
 
 
-def test_posts_that_were_sent_before_the_pause_ended_only_prolong_it() -> None:
+def test_a_429_to_a_post_from_before_the_end_of_the_pause_only_extends_the_pause() -> None:
     once = throttled([0.0])
     together = once.after_429(later(0.3), 1.0, later(-0.1)).after_429(later(0.9), 5.0, later(0.6))
     assert together == RateController(PACE_MS, once.throttled_ms, later(5.9), once.recovery_ms)
@@ -110,7 +110,7 @@ def test_a_set_pace_slower_than_one_a_second_is_kept() -> None:
     assert throttled([0.0, 10.0, 20.0], rate_limit_ms=5_000.0).interval_ms(later(21.0)) == 5_000.0
 
 
-def test_without_a_set_pace_a_429_begins_at_10_a_second_and_ends_without_a_limit() -> None:
+def test_without_a_set_pace_a_429_starts_at_10_per_second_and_the_limit_ends_later() -> None:
     controller = throttled([0.0], rate_limit_ms=0.0)
     assert controller.interval_ms(later(1.0)) == pytest.approx(100.0)
     assert 1.0 <= controller.interval_ms(later(6.0)) < 100.0

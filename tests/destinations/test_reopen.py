@@ -1,4 +1,4 @@
-"""A destination that we closed ourselves opens when a worker starts for which the reason is gone; nobody has to save it again."""
+"""A destination that this service closed opens at the start of a worker without the reason; no one must save it again."""
 
 import pytest
 from pydantic import SecretStr
@@ -22,7 +22,7 @@ async def reopened(w: Installation, box: SecretBox, hosts: tuple[str, ...] = ("c
     return str(version.state)
 
 
-async def test_a_key_that_is_back_in_the_ring_opens_it(database_url: str) -> None:
+async def test_a_restored_encryption_key_opens_the_destination(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(URL, token="secret")
         await w.fetch(CLOSE, reason="secret_unreadable")
@@ -30,7 +30,7 @@ async def test_a_key_that_is_back_in_the_ring_opens_it(database_url: str) -> Non
         assert await reopened(w, w.secret_box) == "open"
 
 
-async def test_a_host_that_is_allowed_again_opens_it(database_url: str) -> None:
+async def test_a_host_that_is_allowed_again_opens_the_destination(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(URL)
         await w.fetch(CLOSE, reason="blocked")
@@ -39,7 +39,7 @@ async def test_a_host_that_is_allowed_again_opens_it(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["unauthorized", "quota_exhausted", "webhook_gone"])
-async def test_what_clay_closed_stays_closed(database_url: str, reason: str) -> None:
+async def test_a_destination_that_clay_closed_stays_closed(database_url: str, reason: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(URL)
         await w.fetch(CLOSE, reason=reason)

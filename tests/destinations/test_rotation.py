@@ -1,4 +1,4 @@
-"""Secrets under attack: rotation while leads are sent, a wrong key, a cut value, a value moved; and how it goes on afterwards."""
+"""Rotation of secrets while leads are sent, and stored secrets that are truncated, moved or sealed with a wrong key."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,8 @@ from tests.support.receiver import Receiver
 OLD, NEW, STRANGE = (SecretStr(generate_key()) for _ in range(3))
 
 
-async def test_rotation_under_load_fails_no_send(database_url: str) -> None:
-    """Resealed without a pause, back and forth, while slice after slice opens the webhook anew."""
+async def test_rotation_during_sending_causes_no_failed_send(database_url: str) -> None:
+    """Reseals continuously in both directions while each slice decrypts the webhook again."""
     async with install_with_drainer(
         database_url, leads=400, token="token-of-the-webhook", encryption_keys=(OLD, NEW)
     ) as (
@@ -82,7 +82,7 @@ async def altered_token(w: Installation, _: Drainer) -> None:
 
 
 async def moved_from_another_row(w: Installation, _: Drainer) -> None:
-    """The same organization's, and just as readable where it was."""
+    """A value of another row of the same organization, which can be decrypted in that row."""
     [current] = await w.fetch("SELECT version_id FROM clay.destinations")
     await w.configure("https://api.clay.com/v3/sources/webhook/another", token="other")
     await w.fetch(
@@ -94,7 +94,7 @@ async def moved_from_another_row(w: Installation, _: Drainer) -> None:
 
 
 async def moved_to_another_organization(w: Installation, _: Drainer) -> None:
-    """Sealed for the same row of another organization."""
+    """A value sealed for the same row of another organization."""
     [version] = await w.fetch("SELECT id FROM clay.destination_versions")
     other = w.project_id
     await w.fetch(
@@ -126,7 +126,7 @@ async def tried(w: Installation, drainer: Drainer) -> str | None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-async def test_secret_that_cannot_be_read_closes_the_destination_and_sends_nothing(
+async def test_an_undecryptable_secret_closes_the_destination_and_nothing_is_sent(
     database_url: str, attack: Callable[[Installation, Drainer], asyncio.Future[None]]
 ) -> None:
     async with install_with_drainer(database_url, leads=5, token="token-of-the-webhook") as (w, drainer, clay):
@@ -148,7 +148,7 @@ async def test_secret_that_cannot_be_read_closes_the_destination_and_sends_nothi
         assert refused.value.extra["reason"] == "secret_unreadable"
 
 
-async def test_good_test_opens_it_again_once_the_ring_is_repaired(database_url: str) -> None:
+async def test_a_successful_test_opens_the_destination_after_the_keys_are_restored(database_url: str) -> None:
     clay = Receiver()
     async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, _):
         await w.push()

@@ -1,7 +1,7 @@
-"""One guard for save, test and send: the whole table of attacks through the API and a drainer, while somebody listens inside.
+"""One guard for save, test and send: all attacks through the API and a drainer, while a listener runs on internal addresses.
 
-Who listens inside counts connections, on every local address, and every address that is recorded_connections is heard. There must be none,
-whichever way was taken.
+The listener counts connections on all local addresses. There must be none,
+on all three ways.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "dur
 
 @contextmanager
 def listening_inside() -> Iterator[socket.socket]:
-    """On all addresses of this machine, IPv6 too where there is any; never answers."""
+    """Listens on all addresses of this machine, also IPv6 if available; never responds."""
     family = socket.AF_INET6 if socket.has_ipv6 and socket.has_dualstack_ipv6() else socket.AF_INET
     address = ("::", 0) if family == socket.AF_INET6 else ("0.0.0.0", 0)
     with socket.create_server(address, family=family, dualstack_ipv6=family == socket.AF_INET6) as inside:
@@ -72,7 +72,7 @@ class Ways:
         return problem["code"], problem["reason"]
 
     async def test(self, url: str) -> str:
-        """As if it had been saved when the policy, or the name, was another."""
+        """As if the webhook was saved when the policy or the name was different."""
         await self.installation.configure(url)
         answer = await self.api.post("/api/clay/test")
         said = answer.json()
@@ -94,7 +94,7 @@ class Ways:
 async def three_ways(
     database_url: str, port: int, *more_hosts: str, resolver: AbstractResolver | None = None, **changes: Any
 ) -> AsyncIterator[Ways]:
-    """The policy is as loose as it gets without freeing an internal network: plain HTTP, and literals among the hosts."""
+    """The most permissive policy that allows no internal network: plain HTTP, and IP literals in the list of hosts."""
     hosts = tuple(f"{host}:{port}" for host in ("*.clay.com", "localhost", *more_hosts))
     resolver = resolver or FixedResolver()
     settings = {"allowed_webhook_hosts": hosts, "allowed_webhook_networks": ()} | changes
@@ -132,7 +132,7 @@ def port_of(database_url: str) -> int:
     return port
 
 
-async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
+async def test_an_address_in_every_spelling_has_the_same_verdict_on_all_three_ways(database_url: str) -> None:
     spellings = {
         host: f"[{host.replace('%', '%25')}]" if host.count(":") > 1 and not host.startswith("[") else host
         for host in (*INTERNAL, *UNUSUAL_SPELLINGS)
@@ -152,8 +152,8 @@ async def test_address_in_any_spelling_gets_one_verdict_in_all_three_ways(databa
     assert dials == []
 
 
-async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(database_url: str) -> None:
-    """Also one bad address among good ones, in either order. A refusal by policy never looks like a network error."""
+async def test_a_name_with_an_internal_address_has_the_same_verdict_on_all_three_ways(database_url: str) -> None:
+    """Also one internal address among public ones, in either order. A refusal by policy never looks like a network error."""
     answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
     answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
     with listening_inside() as inside, recorded_connections(but=(port_of(database_url),)) as dials:
@@ -170,10 +170,10 @@ async def test_name_that_leads_inside_gets_one_verdict_in_all_three_ways(databas
     assert dials == []
 
 
-async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted(database_url: str) -> None:
-    """A name server of the attacker's, of whose answers every other leads inside, with no time to live.
+async def test_a_name_that_changes_at_every_lookup_is_dialled_at_the_checked_address(database_url: str) -> None:
+    """The attacker's name server answers with an internal address every second time, with no time to live.
 
-    127.0.0.2 plays the Internet, 127.0.0.1 the inside. Each way looks once: what it vetted is what it dials.
+    127.0.0.2 stands for the Internet, 127.0.0.1 for the internal network. Each way resolves once and dials the address that it checked.
     """
     async with (
         receiving(Receiver(), "127.0.0.2") as outside,
@@ -204,7 +204,7 @@ async def test_name_that_is_rebound_at_every_look_is_dialled_where_it_was_vetted
 
 
 @pytest.mark.parametrize(("names_take_seconds", "cause"), [(2.0, "network_error"), (0.0, "unknown")])
-async def test_slow_name_server_and_a_dripping_answer_hold_up_neither_save_nor_test(
+async def test_a_slow_name_server_or_a_slow_response_delays_neither_save_nor_test(
     database_url: str, monkeypatch: pytest.MonkeyPatch, names_take_seconds: float, cause: str
 ) -> None:
     monkeypatch.setattr(look_up, "RESOLVE_SECONDS", 0.3)
@@ -233,7 +233,7 @@ async def test_slow_name_server_and_a_dripping_answer_hold_up_neither_save_nor_t
 
 
 @pytest.mark.parametrize("host", ["localhost", "internal.clay.com.evil.io", "user@hooks.clay.com", "hooks.clay.com#x"])
-async def test_other_trick_gets_one_verdict_in_all_three_ways(database_url: str, host: str) -> None:
+async def test_other_attacks_have_the_same_verdict_on_all_three_ways(database_url: str, host: str) -> None:
     with listening_inside() as inside:
         port = inside.getsockname()[1]
         async with three_ways(database_url, port, resolver=FixedResolver({"localhost": ["127.0.0.1", "::1"]})) as ways:
@@ -244,8 +244,8 @@ async def test_other_trick_gets_one_verdict_in_all_three_ways(database_url: str,
         assert connections(inside) == 0
 
 
-async def test_network_error_is_told_apart_from_a_refusal(database_url: str) -> None:
-    """The other side of it: a name nobody knows and a port nobody listens on are network errors, saved and retried."""
+async def test_a_network_error_is_distinguished_from_a_refusal(database_url: str) -> None:
+    """An unknown name and a closed port are network errors: the URL is saved, and sending is retried."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     hosts = (f"hooks.clay.com:{port}",)

@@ -1,4 +1,4 @@
-"""The secret box: opens what it sealed, for the row it was sealed for, and nothing else."""
+"""The secret box decrypts only values that it encrypted, and only for the same row."""
 
 from uuid import UUID
 
@@ -13,26 +13,26 @@ OLD, NEW = SecretStr(generate_key()), SecretStr(generate_key())
 
 
 @pytest.mark.parametrize("plain", [URL, "", "ü€😀", "x" * 10_000])
-def test_opens_what_it_sealed(plain: str) -> None:
+def test_a_sealed_value_is_opened(plain: str) -> None:
     box = SecretBox([OLD])
     sealed = box.seal(plain, ORG, ROW)
     assert box.open(sealed, ORG, ROW) == plain
     assert not plain or plain.encode() not in sealed
 
 
-def test_seals_the_same_value_differently_each_time() -> None:
+def test_sealing_a_value_twice_gives_different_texts() -> None:
     box = SecretBox([OLD])
     assert box.seal(URL, ORG, ROW) != box.seal(URL, ORG, ROW)
 
 
 @pytest.mark.parametrize(("org", "row"), [(OTHER, ROW), (ORG, OTHER), (ROW, ORG)])
-def test_value_moved_to_another_row_does_not_open(org: UUID, row: UUID) -> None:
+def test_a_value_that_is_moved_to_another_row_does_not_open(org: UUID, row: UUID) -> None:
     box = SecretBox([OLD])
     with pytest.raises(SecretError):
         box.open(box.seal(URL, ORG, ROW), org, row)
 
 
-def test_no_altered_and_no_truncated_value_opens() -> None:
+def test_an_altered_or_truncated_value_does_not_open() -> None:
     box = SecretBox([OLD])
     sealed = box.seal(URL, ORG, ROW)
     altered = [sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :] for at in range(len(sealed))]

@@ -131,7 +131,7 @@ async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(
 
 
 async def interval_seconds(database: Database, workspace: WorkspaceKey) -> float:
-    """Between two slots that are reserved now, at the end of any pause."""
+    """The interval between two slots that are reserved now, at the end of any pause."""
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now()"))
     first, second, *_ = await reserved(database, workspace, 2)
@@ -139,7 +139,7 @@ async def interval_seconds(database: Database, workspace: WorkspaceKey) -> float
 
 
 async def resume(database: Database, seconds_ago: float) -> None:
-    """As if the pause of the last 429 had ended then."""
+    """Moves the end of the pause of the last 429 to this time."""
     async with database.transaction() as connection:
         await connection.execute(
             text("UPDATE clay.workspaces SET throttled_at = now() - :ago * interval '1 second'"), {"ago": seconds_ago}
@@ -158,7 +158,7 @@ async def test_the_rate_after_a_429_holds_for_every_connection_and_returns(
     assert await interval_seconds(database, workspace) == pytest.approx(0.1)
 
 
-async def test_429_responses_to_posts_of_before_the_pause_ended_count_once(
+async def test_429_responses_to_posts_from_before_the_end_of_the_pause_count_once(
     database: Database, workspace: WorkspaceKey
 ) -> None:
     for answered_in_ms in (20, 300, 20):

@@ -1,4 +1,4 @@
-"""One version of a destination in the database: who may probe it, what closing keeps, and whose it is."""
+"""One version of a destination in the database: probes, closing, and its organization."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
@@ -41,13 +41,15 @@ async def test_one_worker_probes_every_probe_seconds(w: Installation) -> None:
     ("state", "probe_at"),
     [("waiting", "now() + interval '10 seconds'"), ("open", "now() - interval '1 second'"), ("closed", "now()")],
 )
-async def test_what_does_not_wait_or_was_just_probed_is_not_probed(w: Installation, state: str, probe_at: str) -> None:
+async def test_only_a_waiting_destination_without_a_recent_probe_is_probed(
+    w: Installation, state: str, probe_at: str
+) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     await put(w, state, probe_at)
     assert not await probed(w, version_id)
 
 
-async def test_what_is_closed_keeps_its_first_reason_and_time(w: Installation) -> None:
+async def test_a_closed_destination_keeps_its_first_reason_and_time(w: Installation) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     for reason in ("webhook_gone", "blocked"):
         async with w.database.transaction() as connection:
@@ -58,7 +60,7 @@ async def test_what_is_closed_keeps_its_first_reason_and_time(w: Installation) -
         assert (found.state, found.state_reason) == (DestinationState.CLOSED, "webhook_gone")
 
 
-async def test_a_version_of_another_organization_does_not_exist(w: Installation) -> None:
+async def test_a_version_of_another_organization_is_not_found(w: Installation) -> None:
     version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
     async with w.database.transaction() as connection:
         assert await read_version(connection, uuid4(), version_id) is None

@@ -88,7 +88,7 @@ def misplaced(root: Path) -> list[str]:
     return wrong
 
 
-def test_only_the_owners_change_a_destination_s_state_and_quota() -> None:
+def test_only_the_owning_modules_change_state_and_quota_of_a_destination() -> None:
     assert misplaced(SOURCE) == []
 
 
@@ -131,6 +131,6 @@ def test_a_statement_in_another_module_is_found(code: str, tmp_path: Path) -> No
         """SQL = f"UPDATE clay.{table} SET sealed_url = :url, sealed_token = :token WHERE id = :id" """,
     ],
 )
-def test_reading_and_other_columns_are_free(code: str, tmp_path: Path) -> None:
+def test_reads_and_changes_of_other_columns_are_allowed(code: str, tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text(code)
     assert misplaced(tmp_path) == []

@@ -39,7 +39,7 @@ async def audited(app: Api) -> list[tuple[str, str, dict[str, object]]]:
         return [(row.actor, row.action, row.details) for row in rows]
 
 
-async def test_nothing_is_configured_at_first(app_client: Api) -> None:
+async def test_a_new_organization_has_no_settings(app_client: Api) -> None:
     seen = (await app_client.get(CONFIG, "member")).json()
     assert (seen["configured"], seen["api_key"], seen["version"], seen["changed_at"]) == (False, None, 0, None)
     assert (seen["requests_per_minute"], seen["key_state"]) == (100, "untried")

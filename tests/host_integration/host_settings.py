@@ -1,4 +1,4 @@
-"""Writes NexusLeads' own settings of Clay, and reads what the service made of them."""
+"""Writes the Clay settings of NexusLeads, and reads the resulting settings of the service."""
 
 from tests.harness.api import WEBHOOK, Api
 

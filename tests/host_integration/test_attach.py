@@ -1,4 +1,4 @@
-"""`clay-push attach` and `detach`: what they say, what they change and what never; and that least rights are enough."""
+"""`clay-push attach` and `detach`: their output, their changes, and that they change nothing else."""
 
 import contextlib
 
@@ -33,7 +33,7 @@ WHERE pronamespace = 'clay'::regnamespace AND proname IN ('clay_guard_mirror', '
 
 
 @pytest.mark.parametrize("level", list(Level))
-async def test_a_dry_run_says_it_all_and_changes_nothing(
+async def test_a_dry_run_prints_all_steps_and_changes_nothing(
     database_url: str, roles: Roles, level: Level, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with install_attached(database_url, None, leads=2) as a:
@@ -85,7 +85,7 @@ async def test_only_triggers_and_grants_are_added_to_the_hosts_tables(database_u
             assert "search_path=pg_catalog, pg_temp" in config
 
 
-async def test_detaching_takes_everything_away_but_finished_rows(database_url: str) -> None:
+async def test_detach_removes_everything_except_finished_rows(database_url: str) -> None:
     async with install_attached(database_url, Level.INBOX, leads=6) as a:
         done = await a.push_all(a.installation.lead_ids[:3])
         await a.mirror_now()
@@ -110,7 +110,7 @@ async def test_detaching_takes_everything_away_but_finished_rows(database_url: s
         assert len(await a.marks()) == 6
 
 
-async def test_a_lower_level_takes_the_higher_ones_triggers_away(database_url: str) -> None:
+async def test_a_lower_level_removes_the_triggers_of_the_higher_one(database_url: str) -> None:
     async with install_attached(database_url, Level.INBOX, leads=2) as a:
         await a.attach(Level.MIRROR)
         assert [row[0] for row in await a.host.connection.fetch(OURS)] == ["clay_guard_mirror"]
@@ -120,7 +120,9 @@ async def test_a_lower_level_takes_the_higher_ones_triggers_away(database_url: s
         assert await a.mirror.run_pass() is None
 
 
-async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str, empty_database_url: str) -> None:
+async def test_missing_requirements_are_named_and_nothing_is_changed(
+    database_url: str, empty_database_url: str
+) -> None:
     async with install_attached(database_url, None, leads=2) as a:
         await a.host.connection.execute("ALTER TABLE lead_scores RENAME priority TO urgency")
         await a.host.connection.execute("ALTER TABLE job_progress DROP COLUMN message")
@@ -136,7 +138,7 @@ async def test_what_is_lacking_is_named_and_nothing_is_changed(database_url: str
             )
 
 
-async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
+async def test_waiting_pushes_of_the_host_are_listed_and_taken_over_only_on_request(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with install_attached(database_url, None, leads=3) as a:
@@ -156,8 +158,8 @@ async def test_waiting_pushes_of_the_host_are_named_and_taken_only_on_request(
         assert len(a.receiver.posts) == 3
 
 
-async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_url: str) -> None:
-    """The rename that NexusLeads once did, and columns that change their type."""
+async def test_the_service_continues_after_a_migration_of_the_host(database_url: str) -> None:
+    """The rename that NexusLeads made between the vintages, and columns that change their type."""
     async with install_attached(database_url, Level.INBOX, vintage=Vintage.DOCUMENT, leads=9) as a:
         await a.auto_export_on()
         await a.push_all(a.installation.lead_ids[:3])
@@ -199,7 +201,7 @@ async def test_the_hosts_migration_runs_while_attached_and_all_goes_on(database_
         assert await a.status(live) == "completed"
 
 
-async def test_doctor_names_what_a_migration_took_away(database_url: str) -> None:
+async def test_doctor_names_what_a_migration_removed(database_url: str) -> None:
     async with install_attached(database_url, None, leads=1) as a:
 
         async def amiss() -> tuple[Level | None, list[str]]:

@@ -1,4 +1,4 @@
-"""The whole, on one database: our worker's parts and the host's polling processor, with restarts of it in between."""
+"""The parts of the worker and the host's polling processor on one database, with restarts of the processor."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from tests.harness.nexusleads import NexusLeads
 PUSHES, EXPORTS, LEADS = 100, 20, 3
 
 
-async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(database_url: str) -> None:
+async def test_100_pushes_and_20_auto_exports_succeed_beside_a_restarting_processor(database_url: str) -> None:
     async with install_attached(database_url, Level.INBOX, leads=PUSHES * LEADS) as a:
         host = await asyncpg.connect(database_url)
         processor = HostProcessor(host)
@@ -21,7 +21,7 @@ async def test_100_pushes_and_20_auto_exports_beside_a_processor_that_restarts(d
         exports, pushes, stop = [], [], asyncio.Event()
 
         async def of_the_host() -> None:
-            """Polls all the time; every tenth time it is started anew, with jobs in hand."""
+            """Polls continuously; it restarts at every tenth poll, while it has jobs."""
             number = 0
             while not stop.is_set():
                 number += 1
@@ -92,7 +92,7 @@ async def _ended_right_on_both_sides(a: Attached, host_job_ids: set[UUID]) -> No
 
 
 async def _projects(host: NexusLeads, org_id: UUID) -> list[tuple[UUID, list[UUID]]]:
-    """One project an auto-export, all of the same organization, with the rule on."""
+    """One project for each auto-export, all of the same organization, with the rule on."""
     found = []
     for number in range(EXPORTS):
         project_id = await host.project(org_id, f"Project {number}")

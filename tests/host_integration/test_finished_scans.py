@@ -1,4 +1,4 @@
-"""Auto-export after the host's scans: once a scan, whatever its processor does; and no scan can fail because of us."""
+"""Auto-export after the host's scans: once per scan, independent of the host's processor; this service never makes a scan fail."""
 
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ END = "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1"
 
 
 async def begin_scan(a: Attached, job_type: str = SCANS[0], **values: object) -> UUID:
-    """As the host's scheduler makes it: `created_by` null."""
+    """A scan as the host's scheduler creates it: `created_by` is null."""
     row = {"id": uuid4(), "project_id": a.installation.project_id, "job_type": job_type, "status": "running", **values}
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
     await a.host.connection.execute(f"INSERT INTO sourcing_jobs ({', '.join(row)}) VALUES ({places})", *row.values())
@@ -48,7 +48,7 @@ async def runs(a: Attached) -> dict[UUID, str]:
 
 @BOTH
 @pytest.mark.parametrize("job_type", SCANS)
-async def test_a_scan_that_the_host_finishes_runs_our_rule(database_url: str, vintage: Vintage, job_type: str) -> None:
+async def test_a_scan_that_the_host_finishes_runs_the_rule(database_url: str, vintage: Vintage, job_type: str) -> None:
     async with install_attached(database_url, vintage=vintage, leads=3) as a:
         await a.auto_export_on()
         scan_id = await finish_scan(a, job_type)
@@ -64,7 +64,7 @@ async def test_a_scan_that_the_host_finishes_runs_our_rule(database_url: str, vi
         assert await a.status(scan_id) == "completed"
 
 
-async def test_a_scan_of_a_person_names_that_person(database_url: str) -> None:
+async def test_the_run_after_a_scan_names_the_person_who_started_it(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         user_id = await a.host.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
@@ -74,7 +74,7 @@ async def test_a_scan_of_a_person_names_that_person(database_url: str) -> None:
         assert job.created_by_user_id == user_id
 
 
-async def test_what_is_no_finished_scan_of_a_project_starts_nothing(database_url: str) -> None:
+async def test_only_a_finished_scan_of_a_project_starts_a_run(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         for end in ("failed", "cancelled", "pending"):
@@ -88,7 +88,7 @@ async def test_what_is_no_finished_scan_of_a_project_starts_nothing(database_url
         assert a.receiver.posts == []
 
 
-async def test_a_scan_runs_once_however_often_it_is_completed(database_url: str) -> None:
+async def test_a_scan_that_is_completed_several_times_runs_the_rule_once(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         await a.auto_export_on()
         scan_id = await finish_scan(a)
@@ -116,7 +116,7 @@ async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
         assert await runs(a) == {later: "queued"}
 
 
-async def test_a_scan_that_waits_at_detach_starts_nothing_at_the_next_attach(database_url: str) -> None:
+async def test_a_scan_that_waits_during_detach_starts_nothing_after_the_next_attach(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         await finish_scan(a)
@@ -132,10 +132,10 @@ async def test_a_scan_that_waits_at_detach_starts_nothing_at_the_next_attach(dat
 
 
 @pytest.mark.parametrize("worked_off_between", [False, True])
-async def test_the_hosts_own_export_of_the_same_scan_does_not_double_it(
+async def test_the_export_of_the_host_after_the_same_scan_runs_the_rule_once(
     database_url: str, worked_off_between: bool
 ) -> None:
-    """All leads fail in a way that another run would send again: the export runs once."""
+    """All leads fail with a cause that another run would send again."""
     clay = Receiver(answer=lambda _number, _body: status(500))
     async with install_attached(database_url, leads=3, receiver=clay, retry_delays_seconds=(0.01,)) as a:
         await a.auto_export_on()
@@ -160,7 +160,7 @@ async def test_the_hosts_own_export_of_the_same_scan_does_not_double_it(
         assert processor.would_push == []
 
 
-async def test_an_export_of_the_host_long_after_the_scan_runs_by_itself(database_url: str) -> None:
+async def test_an_export_of_the_host_long_after_the_scan_is_a_run_of_its_own(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         await finish_scan(a)
         await a.inbox.process_due()  # the rule is off
@@ -172,7 +172,7 @@ async def test_an_export_of_the_host_long_after_the_scan_runs_by_itself(database
         assert len(a.receiver.leads) == 2
 
 
-async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_other_up(database_url: str) -> None:
+async def test_a_project_without_an_organization_or_a_deleted_project_does_not_block_others(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         lonely = await a.host.connection.fetchval(
@@ -200,7 +200,9 @@ async def test_a_project_without_an_organization_or_deleted_meanwhile_holds_no_o
         "ALTER TABLE sourcing_jobs ALTER status TYPE text",
     ],
 )
-async def test_whatever_is_broken_the_hosts_scan_is_completed(database_url: str, broken: str) -> None:
+async def test_the_scan_of_the_host_is_completed_despite_any_fault_of_this_service(
+    database_url: str, broken: str
+) -> None:
     async with install_attached(database_url, leads=1) as a:
         scan_id = await begin_scan(a)
         await a.host.connection.execute(broken)
@@ -209,7 +211,7 @@ async def test_whatever_is_broken_the_hosts_scan_is_completed(database_url: str,
         assert await a.status(scan_id) == "completed"
 
 
-async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str, roles: Roles) -> None:
+async def test_the_role_of_the_host_needs_no_right_in_schema_clay(database_url: str, roles: Roles) -> None:
     async with install_attached(database_url, leads=2) as a:
         await a.auto_export_on()
         await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
@@ -226,7 +228,7 @@ async def test_the_hosts_own_role_needs_no_right_in_our_schema(database_url: str
         assert await runs(a) == {scan_id: "queued"}
 
 
-async def test_a_lock_on_our_table_delays_the_hosts_scan_by_a_moment_only(database_url: str) -> None:
+async def test_a_lock_on_our_table_delays_the_scan_of_the_host_only_briefly(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         scan_id = await begin_scan(a)
         blocker = await asyncpg.connect(database_url)
@@ -239,7 +241,7 @@ async def test_a_lock_on_our_table_delays_the_hosts_scan_by_a_moment_only(databa
             await blocker.close()
 
 
-async def test_an_attachment_of_an_earlier_release_is_named_by_doctor_and_completed_by_attach(
+async def test_doctor_reports_an_attachment_of_an_earlier_release_and_attach_completes_it(
     database_url: str,
 ) -> None:
     async with install_attached(database_url, leads=1) as a:

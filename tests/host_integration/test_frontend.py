@@ -1,4 +1,4 @@
-"""What NexusLeads' own frontend calls and reads, unmodified, over the real application, on both vintages."""
+"""The calls of NexusLeads' unmodified frontend, over the real application, on both vintages."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -40,7 +40,7 @@ async def refused(page: Api, body: object, expect: int, code: str) -> str:
 
 
 async def refused_button(page: Api, who: str) -> str:
-    """What the page shows when the button is refused: it shows `message` of a 200 and nothing of an error."""
+    """The text that the page shows for a refused test: it shows `message` of a 200 response and nothing of an error."""
     answer = await page.send("POST", f"{BASE}/clay/test", who)
     assert answer.status_code == 200, answer.text
     said = answer.json()
@@ -48,7 +48,7 @@ async def refused_button(page: Api, who: str) -> str:
     return str(said["message"])
 
 
-async def test_page_before_anything_is_configured(page: Api) -> None:
+async def test_the_page_without_any_settings(page: Api) -> None:
     assert await config(page) == ("", False)
     assert (await page.get(f"{BASE}/clay/stats", "member")).json() == {"total": 0, "success": 0, "failed": 0}
     assert (await page.get(f"{BASE}/clay/activity?limit=20", "member")).json() == []
@@ -64,7 +64,7 @@ async def test_page_before_anything_is_configured(page: Api) -> None:
     }
 
 
-async def test_saving_replaces_keeps_what_is_masked_and_removes_what_is_empty(page: Api) -> None:
+async def test_saving_replaces_values_keeps_masked_ones_and_removes_empty_ones(page: Api) -> None:
     await save(page, f"  {WEBHOOK} ")
     assert await config(page) == (MASKED, True)
     await save(page, MASKED)
@@ -82,7 +82,7 @@ async def test_saving_replaces_keeps_what_is_masked_and_removes_what_is_empty(pa
     assert stored == 0
 
 
-async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Api) -> None:
+async def test_an_old_mask_and_an_invalid_url_are_refused_with_a_message(page: Api) -> None:
     await save(page, WEBHOOK)
     for url in (
         "https://api.clay.com/v3/…/••••0000",
@@ -96,7 +96,7 @@ async def test_an_old_mask_and_a_bad_url_are_refused_in_words(page: Api) -> None
     assert await config(page) == (MASKED, True)
 
 
-async def test_a_plain_member_may_look_and_push_and_no_more(page: Api) -> None:
+async def test_a_plain_member_may_only_read_and_push(page: Api) -> None:
     # The page reports any 200 of a save as success, so a refused one stays an error.
     answer = await page.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK})
     assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
@@ -104,7 +104,7 @@ async def test_a_plain_member_may_look_and_push_and_no_more(page: Api) -> None:
     assert "owner" in await refused_button(page, "member")
 
 
-async def test_without_an_organization_it_is_the_users_first(page: Api) -> None:
+async def test_without_an_organization_header_the_first_one_of_the_user_is_used(page: Api) -> None:
     first = min(page.org_id, page.other_org_id)
     await page.put("/api/clay/config", "both", {"webhook_url": WEBHOOK}, org=page.org_id)
     seen = (await page.get(f"{BASE}/clay/config", "both")).json()
@@ -129,7 +129,7 @@ async def test_the_test_button(database_url: str) -> None:
         assert answer.json()["message"].startswith("Clay rejected the auth token of the webhook. Copy")
 
 
-async def test_the_test_button_says_every_refusal(database_url: str) -> None:
+async def test_the_test_button_shows_every_refusal(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: status(401))
     async with run_local_api(database_url, receiver=clay) as page:
         assert "Configure your Clay webhook URL" in await refused_button(page, "owner")
@@ -141,12 +141,12 @@ async def test_the_test_button_says_every_refusal(database_url: str) -> None:
         assert "owner" in await refused_button(page, "member")
 
 
-async def test_the_test_button_says_that_no_key_is_set(database_url: str) -> None:
+async def test_the_test_button_reports_missing_encryption_keys(database_url: str) -> None:
     async with run_local_api(database_url, encryption_keys="") as page:
         assert "operator" in await refused_button(page, "owner")
 
 
-async def test_a_push_without_a_project_makes_one_job_for_each(page: Api) -> None:
+async def test_a_push_without_a_project_creates_one_job_per_project(page: Api) -> None:
     await save(page, page.receiver.url)
     host = page.host
     one, two = await host.project(page.org_id, "One"), await host.project(page.org_id, "Two")
@@ -188,7 +188,7 @@ async def test_stats_and_activity_after_a_push(database_url: str) -> None:
         assert datetime.fromisoformat(clay_status["last_push_at"]).tzinfo is not None
 
 
-async def test_a_push_that_cannot_be_is_refused_in_words(page: Api) -> None:
+async def test_an_impossible_push_is_refused_with_a_message(page: Api) -> None:
     lead = await page.host.lead(await page.host.project(page.org_id))
     body = {"contributor_ids": [str(lead)]}
     said = await refused(page, body, 409, "clay_not_configured")
@@ -203,7 +203,7 @@ async def test_a_push_that_cannot_be_is_refused_in_words(page: Api) -> None:
     assert await page.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
-async def test_who_may_not_use_clay_is_told_in_words(database_url: str) -> None:
+async def test_an_organization_without_access_to_clay_gets_a_message(database_url: str) -> None:
     async with run_api(database_url, billing_enabled=True) as app:
         body = {"contributor_ids": [str(UUID(int=7))]}
         answer = await app.send("POST", f"{BASE}/clay/push", "member", json=body)
@@ -218,7 +218,7 @@ async def test_who_may_not_use_clay_is_told_in_words(database_url: str) -> None:
         assert (await app.send("POST", f"{BASE}/clay/push", "member", json=body)).status_code == 409
 
 
-async def test_a_service_key_may_call_them_too(page: Api) -> None:
+async def test_a_service_key_may_use_these_routes(page: Api) -> None:
     key = await page.key(Scope.READ)
     assert (await page.get(f"{BASE}/clay/stats", key)).status_code == 200
     assert (await page.send("POST", f"{BASE}/clay/push", key, json={"contributor_ids": []})).status_code == 403

@@ -1,4 +1,4 @@
-"""Every value that we write into the host's tables fits its own models and its pages: statuses, counts, texts."""
+"""All values that the service writes into the host's tables fit the host's models and pages: statuses, counts, texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
 
 async def check(a: Attached) -> None:
-    """All rows of ours in the three mirrored tables."""
+    """Check all our rows in the three mirrored tables."""
     jobs = await a.host.connection.fetch("SELECT *, metadata::text AS written FROM sourcing_jobs")
     assert jobs
     for row in jobs:
@@ -58,7 +58,7 @@ async def shown(a: Attached, job_id: UUID) -> dict[str, Any]:
     ],
     ids=["all taken", "half refused", "all refused", "closed"],
 )
-async def test_what_is_mirrored_fits_the_hosts_models_at_every_moment(
+async def test_mirrored_rows_fit_the_models_of_the_host_at_all_times(
     database_url: str, vintage: Vintage, answer: Callable[[int, Any], Any], ends: JobStatus
 ) -> None:
     clay = Receiver(answer=answer)
@@ -82,8 +82,8 @@ async def test_what_is_mirrored_fits_the_hosts_models_at_every_moment(
         await check(a)
 
 
-async def test_a_cancelled_job_counts_what_was_to_be_sent(database_url: str) -> None:
-    """13 of 20 were sent when it was cancelled: neither the text nor the bar says that all is done."""
+async def test_a_cancelled_job_shows_the_number_of_leads_that_were_to_be_sent(database_url: str) -> None:
+    """13 of 20 leads were sent before the cancel: neither the text nor the progress bar shows completion."""
     async with install_attached(database_url, leads=25) as a:
         await a.push_all(a.installation.lead_ids[:5])
         job_id = (await a.installation.push()).job_id
@@ -110,7 +110,7 @@ async def test_a_cancelled_job_counts_what_was_to_be_sent(database_url: str) -> 
         assert (job.progress, job.progress_percent) == ("Pushed 13 of 20 leads to Clay", 65)
 
 
-async def test_a_partial_failure_says_its_main_cause_where_the_page_shows_it(database_url: str) -> None:
+async def test_a_partial_failure_shows_its_main_cause_on_the_page(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 4 else status(422))
     async with install_attached(database_url, leads=6, receiver=clay) as a:
         job_id = await a.push_all()
@@ -127,8 +127,8 @@ async def test_a_partial_failure_says_its_main_cause_where_the_page_shows_it(dat
         assert (await a.metadata(job_id))["summary"] == said
 
 
-async def test_the_bar_counts_the_leads_that_the_text_counts(database_url: str) -> None:
-    """Of 10 leads 7 are in Clay already: a new push of 3 starts at 0 %."""
+async def test_the_progress_bar_counts_the_same_leads_as_the_text(database_url: str) -> None:
+    """7 of 10 leads are already in Clay: a new push of 3 starts at 0 %."""
     async with install_attached(database_url, leads=10) as a:
         await a.push_all(a.installation.lead_ids[:7])
         job_id = (await a.installation.push()).job_id

@@ -1,4 +1,4 @@
-"""The worker's pass over the host's settings page: what it stores, what it skips, and what a reader sees before it."""
+"""The worker's sweep of the host's settings page: what it stores, what it skips, and what a reader sees before it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def app(database_url: str) -> AsyncIterator[Api]:
 
 
 async def read(app: Api, path: str = CONFIG) -> dict[str, object]:
-    """What a reader sees, without a sweep before."""
+    """The settings that a reader sees before a sweep."""
     answer = await app.get(path, "member")
     assert answer.status_code == 200, answer.text
     found: dict[str, object] = answer.json()
@@ -79,7 +79,7 @@ async def test_an_organization_without_a_destination_becomes_configured(app: Api
     assert await app.sweep_host_settings() == 0, "there is nothing left to store"
 
 
-async def test_a_push_before_the_sweep_uses_the_webhook_and_a_preview_tells_when(app: Api) -> None:
+async def test_a_push_before_the_sweep_uses_the_new_webhook_and_a_preview_announces_it(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     project_id = await app.host.project(app.org_id)
     preview = await app.send("POST", "/api/clay/preview", "member", json={"project_id": str(project_id)})
@@ -134,7 +134,7 @@ async def test_one_organizations_failure_does_not_stop_the_others(app: Api) -> N
     assert await configured(app) == set(made)
 
 
-async def test_a_pass_takes_the_next_organizations_and_begins_again_after_the_last(
+async def test_a_pass_continues_with_the_next_organizations_and_restarts_after_the_last(
     app: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host_sweep, "PAGE", 2)

@@ -1,4 +1,4 @@
-"""The inbox: what the host queues itself becomes ours before its processor sees it, and its transactions never notice."""
+"""The inbox takes over pushes that the host queues before its processor sees them, and never disturbs the host's transactions."""
 
 from uuid import UUID, uuid4
 
@@ -13,7 +13,7 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
 
 @BOTH
-async def test_the_hosts_auto_export_becomes_a_run_of_our_rule_in_its_own_row(
+async def test_an_auto_export_of_the_host_becomes_a_run_of_the_rule_shown_in_its_row(
     database_url: str, vintage: Vintage
 ) -> None:
     async with install_attached(database_url, vintage=vintage, leads=10) as a:
@@ -46,7 +46,7 @@ async def test_the_hosts_auto_export_becomes_a_run_of_our_rule_in_its_own_row(
         assert processor.would_push == []
 
 
-async def test_nothing_to_send_makes_no_push_job_and_the_row_says_why(database_url: str) -> None:
+async def test_without_leads_to_send_no_push_job_is_created_and_the_row_shows_the_reason(database_url: str) -> None:
     async with install_attached(database_url, leads=3) as a:
         off = await a.host_queues(a.installation.lead_ids)
         await a.inbox.process_due()
@@ -57,7 +57,7 @@ async def test_nothing_to_send_makes_no_push_job_and_the_row_says_why(database_u
         assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
-async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
+async def test_a_push_of_selected_leads_is_taken_over(database_url: str) -> None:
     async with install_attached(database_url, leads=5) as a:
         user_id = await a.host.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
         queued = await a.host_queues(a.installation.lead_ids[:2], mode="selected")
@@ -83,7 +83,7 @@ async def test_a_push_of_named_leads_is_pushed(database_url: str) -> None:
         (None, "contains no leads"),
     ],
 )
-async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, metadata: str | None, says: str) -> None:
+async def test_an_impossible_push_ends_with_a_message(database_url: str, metadata: str | None, says: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         host_job_id = await a.host.connection.fetchval(
             "INSERT INTO sourcing_jobs (project_id, job_type, metadata) VALUES ($1, 'clay_push', $2) RETURNING id",
@@ -97,7 +97,7 @@ async def test_a_push_that_cannot_be_ends_with_a_sentence(database_url: str, met
         assert says in row["error_message"]
 
 
-async def test_somebody_who_is_gone_keeps_nobody_else_from_being_pushed(database_url: str) -> None:
+async def test_a_deleted_lead_does_not_block_the_other_leads(database_url: str) -> None:
     async with install_attached(database_url, leads=3) as a:
         queued = await a.host_queues([*a.installation.lead_ids, uuid4()], mode="selected")
         await a.inbox.process_due()
@@ -108,7 +108,7 @@ async def test_somebody_who_is_gone_keeps_nobody_else_from_being_pushed(database
         assert tuple(job) == (3, 3)
 
 
-async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
+async def test_too_many_leads_are_refused_and_not_truncated(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         queued = await a.host_queues(
             [*a.installation.lead_ids, *(UUID(int=number) for number in range(50_000))], mode="selected"
@@ -118,7 +118,7 @@ async def test_a_crowd_is_refused_and_not_cut(database_url: str) -> None:
         assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
-async def test_a_gated_or_unconfigured_organization_is_told_so(database_url: str) -> None:
+async def test_the_row_of_an_organization_without_access_or_settings_shows_the_reason(database_url: str) -> None:
     async with install_attached(database_url, leads=2, billing_enabled=True) as a:
         gated = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.inbox.process_due()
@@ -132,7 +132,7 @@ async def test_a_gated_or_unconfigured_organization_is_told_so(database_url: str
         assert "Configure your Clay webhook URL" in (await a.row(bare))["error_message"]  # type: ignore[index]
 
 
-async def test_a_job_of_another_type_or_state_is_left_alone(database_url: str) -> None:
+async def test_jobs_of_other_types_or_states_are_not_taken_over(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         for job_type, state in (
             ("repository_sourcing", "pending"),
@@ -149,7 +149,7 @@ async def test_a_job_of_another_type_or_state_is_left_alone(database_url: str) -
         assert await a.installation.fetch("SELECT 1 FROM clay.inbox") == []
 
 
-async def test_cancelled_before_we_came_is_not_pushed(database_url: str) -> None:
+async def test_a_push_that_is_cancelled_before_it_is_processed_is_not_sent(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         queued = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", queued)
@@ -160,7 +160,7 @@ async def test_cancelled_before_we_came_is_not_pushed(database_url: str) -> None
         assert await a.installation.fetch("SELECT 1 FROM clay.push_jobs") == []
 
 
-async def test_what_the_host_takes_back_was_never_queued(database_url: str) -> None:
+async def test_a_push_of_a_rolled_back_host_transaction_is_not_queued(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         transaction = a.host.connection.transaction()
         await transaction.start()
@@ -169,7 +169,7 @@ async def test_what_the_host_takes_back_was_never_queued(database_url: str) -> N
         assert await a.installation.fetch("SELECT 1 FROM clay.inbox") == []
 
 
-async def test_a_row_that_ended_and_is_tried_again_is_taken_again(database_url: str) -> None:
+async def test_a_finished_row_that_the_host_retries_is_taken_over_again(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         await a.installation.fetch("UPDATE clay.destinations SET version_id = NULL")
         queued = await a.host_queues(a.installation.lead_ids, mode="selected")
@@ -196,8 +196,8 @@ async def test_a_row_that_ended_and_is_tried_again_is_taken_again(database_url: 
         "ALTER TABLE sourcing_jobs RENAME id TO job_id",
     ],
 )
-async def test_whatever_is_broken_the_hosts_statements_go_through(database_url: str, broken: str) -> None:
-    """The row is left as the host wrote it: its own processor deals with it as before."""
+async def test_statements_of_the_host_succeed_despite_any_fault_of_this_service(database_url: str, broken: str) -> None:
+    """The row stays as the host wrote it, and the host's processor handles it as without this service."""
     async with install_attached(database_url, leads=1) as a:
         job_id = (await a.installation.push()).job_id
         await a.mirror_now()
@@ -213,7 +213,7 @@ async def test_whatever_is_broken_the_hosts_statements_go_through(database_url: 
         assert found == ("running" if "metadata" in broken else "pending")
 
 
-async def test_a_lock_on_our_tables_delays_the_host_by_a_moment_only(database_url: str) -> None:
+async def test_a_lock_on_our_tables_delays_the_host_only_briefly(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         blocker = await asyncpg.connect(database_url)
         try:
@@ -226,8 +226,8 @@ async def test_a_lock_on_our_tables_delays_the_host_by_a_moment_only(database_ur
             await blocker.close()
 
 
-async def test_objects_of_the_same_names_elsewhere_are_not_called(database_url: str) -> None:
-    """A definer's function that looked names up by the caller's path could be made to run the caller's code."""
+async def test_objects_with_the_same_names_in_other_schemas_are_not_called(database_url: str) -> None:
+    """A SECURITY DEFINER function that resolves names by the caller's search_path could run the caller's code."""
     async with install_attached(database_url, leads=1) as a:
         await a.host.connection.execute(
             "CREATE SCHEMA evil; CREATE TABLE evil.called (by text);"
@@ -241,7 +241,7 @@ async def test_objects_of_the_same_names_elsewhere_are_not_called(database_url: 
         assert await a.host.connection.fetch("SELECT * FROM evil.called") == []
 
 
-async def test_an_entry_that_fails_again_and_again_ends_and_holds_no_other_up(database_url: str) -> None:
+async def test_an_entry_that_keeps_failing_ends_and_does_not_block_others(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         stubborn = await a.host_queues(a.installation.lead_ids[:1], mode="selected")
         await a.installation.fetch("UPDATE clay.inbox SET attempts = 10")
@@ -253,7 +253,7 @@ async def test_an_entry_that_fails_again_and_again_ends_and_holds_no_other_up(da
         assert await a.status(other) == "completed"
 
 
-async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url: str) -> None:
+async def test_a_row_that_the_host_refuses_to_end_does_not_block_others(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         stubborn = await a.host_queues([], mode="selected")
         other = await a.host_queues([], mode="selected")
@@ -271,7 +271,7 @@ async def test_a_row_that_the_host_refuses_to_end_holds_no_other_up(database_url
         assert await a.status(stubborn) == "failed"
 
 
-async def test_below_level_inbox_the_host_is_left_its_pushes(database_url: str) -> None:
+async def test_below_level_inbox_the_host_processes_its_own_pushes(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=1) as a:
         queued = await a.host_queues(a.installation.lead_ids)
         assert await a.status(queued) == "pending"

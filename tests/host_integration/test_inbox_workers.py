@@ -1,4 +1,4 @@
-"""Several workers on one inbox: each entry is dealt with once, none waits for another's, and a failed one waits for its time."""
+"""Several workers on one inbox: each entry is processed once, no worker waits for another, and a failed entry is retried when due."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def jobs(a: Attached) -> int:
     return made
 
 
-async def test_two_workers_deal_with_each_entry_once(database_url: str) -> None:
+async def test_two_workers_process_each_entry_once(database_url: str) -> None:
     async with install_attached(database_url, leads=12) as a:
         for number in range(6):
             await a.host_queues(a.installation.lead_ids[2 * number :][:2], mode="selected")
@@ -35,7 +35,7 @@ async def test_two_workers_deal_with_each_entry_once(database_url: str) -> None:
         assert left[0] == 0
 
 
-async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: str) -> None:
+async def test_an_entry_that_another_worker_has_locked_is_skipped(database_url: str) -> None:
     async with install_attached(database_url, leads=4) as a:
         await a.host_queues(a.installation.lead_ids[:2], mode="selected")
         await a.host_queues(a.installation.lead_ids[2:], mode="selected")
@@ -50,14 +50,14 @@ async def test_an_entry_that_another_worker_holds_is_passed_over(database_url: s
         assert await jobs(a) == 2
 
 
-async def test_an_entry_that_was_dealt_with_is_not_dealt_with_again(database_url: str) -> None:
+async def test_a_processed_entry_is_not_processed_again(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         await a.host_queues(a.installation.lead_ids, mode="selected")
         assert await another(a).process_due() == 1
         assert await another(a).process_due() == 0
 
 
-async def test_an_entry_that_failed_is_left_alone_until_it_is_due(
+async def test_a_failed_entry_is_not_processed_before_it_is_due(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with install_attached(database_url, leads=2) as a:

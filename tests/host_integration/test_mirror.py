@@ -1,4 +1,4 @@
-"""The mirror: what NexusLeads' pages show of push jobs, that it can hold no push up, and that it puts right what is undone."""
+"""The mirror shows push jobs on NexusLeads' pages, never delays a push, and repairs rows that the host changed."""
 
 import asyncio
 
@@ -52,7 +52,7 @@ async def test_a_push_job_is_shown_from_its_start_to_its_end(database_url: str, 
 
 
 @BOTH
-async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(database_url: str, vintage: Vintage) -> None:
+async def test_only_successes_are_marked_on_the_page_of_leads(database_url: str, vintage: Vintage) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number % 2 else OK)
     lead_id = name_in("lead_id", vintage)
     async with install_attached(database_url, Level.MIRROR, vintage=vintage, leads=10, receiver=clay) as a:
@@ -69,7 +69,9 @@ async def test_each_success_and_nothing_else_is_marked_on_the_leads_page(databas
 
 @pytest.mark.parametrize("unique", ["org_id, {lead}, project_id", "org_id, {lead}", None])
 @BOTH
-async def test_marks_fit_whatever_unique_key_there_is(database_url: str, vintage: Vintage, unique: str | None) -> None:
+async def test_marks_are_written_with_every_unique_key_that_the_host_may_have(
+    database_url: str, vintage: Vintage, unique: str | None
+) -> None:
     lead_id = name_in("lead_id", vintage)
     async with install_attached(database_url, Level.MIRROR, vintage=vintage, leads=4) as a:
         await a.host.connection.execute(
@@ -110,7 +112,7 @@ async def test_a_later_failure_does_not_undo_a_mark(database_url: str) -> None:
         assert "0 pushed, 3 failed" in row["error_message"]
 
 
-async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_url: str) -> None:
+async def test_a_failed_job_shows_the_cause_of_failures_and_not_of_skipped_leads(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 3 else status(422))
     async with install_attached(database_url, Level.MIRROR, leads=4, receiver=clay) as a:
         await a.push_all(a.installation.lead_ids[:3])
@@ -121,7 +123,9 @@ async def test_a_failed_job_names_what_failed_and_not_what_was_skipped(database_
         assert row["error_message"] == "0 pushed, 1 failed, 3 skipped. Clay rejected the row."
 
 
-async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_marks_are_written_in_batches_while_the_job_runs(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("clay_push_service.host_integration.mirror.marks.BATCH", 7)
     async with install_attached(database_url, Level.MIRROR, leads=40, rate_limit_ms=10) as a:
         job_id = (await a.installation.push()).job_id
@@ -138,7 +142,7 @@ async def test_marks_come_in_batches_and_while_the_job_runs(database_url: str, m
         assert await a.status(job_id) == "completed"
 
 
-async def test_a_lock_of_the_hosts_holds_no_push_up_and_is_caught_up_with(database_url: str) -> None:
+async def test_a_lock_of_the_host_delays_no_push_and_the_mirror_catches_up(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=30) as a:
         blocker = await asyncpg.connect(database_url)
         try:
@@ -160,7 +164,7 @@ async def test_a_lock_of_the_hosts_holds_no_push_up_and_is_caught_up_with(databa
         assert len(await a.marks()) == 30
 
 
-async def test_one_row_the_host_holds_does_not_stop_the_others(database_url: str) -> None:
+async def test_a_row_that_the_host_has_locked_does_not_stop_the_others(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=10) as a:
         held = (await a.installation.push(a.installation.lead_ids[:5])).job_id
         free = (await a.installation.push(a.installation.lead_ids[5:])).job_id
@@ -176,7 +180,7 @@ async def test_one_row_the_host_holds_does_not_stop_the_others(database_url: str
         assert await a.status(held) == "completed"
 
 
-async def test_what_was_pushed_before_attaching_is_shown_too(database_url: str) -> None:
+async def test_push_jobs_from_before_attach_are_shown(database_url: str) -> None:
     async with install_attached(database_url, None, leads=5) as a:
         job_id = await a.push_all()
         assert await a.mirror.run_pass() is None
@@ -189,7 +193,7 @@ async def test_what_was_pushed_before_attaching_is_shown_too(database_url: str) 
         assert len(await a.marks()) == 5
 
 
-async def test_two_workers_write_once(database_url: str) -> None:
+async def test_two_workers_write_each_row_once(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=20) as a:
         other = Mirror(a.installation.database, a.installation.host_tables)
         jobs = [(await a.installation.push([lead_id])).job_id for lead_id in a.installation.lead_ids]
@@ -206,7 +210,9 @@ async def test_two_workers_write_once(database_url: str) -> None:
         assert len(await a.marks()) == 20
 
 
-async def test_a_long_backlog_is_worked_off_pass_by_pass(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_backlog_is_written_over_several_passes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with install_attached(database_url, None, leads=7) as a:
         for lead_id in a.installation.lead_ids:
             await a.push_all([lead_id])

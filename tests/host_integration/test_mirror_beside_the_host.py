@@ -1,4 +1,4 @@
-"""The mirror beside what NexusLeads does to the same rows: restarts, cancels, triggers and deletes."""
+"""The mirror while NexusLeads changes the same rows: restarts, cancels, triggers and deletes."""
 
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ from tests.harness.attached import HostProcessor, install_attached
 
 
 @pytest.mark.parametrize("with_trigger", [True, False])
-async def test_the_hosts_restart_does_not_fail_our_rows(database_url: str, with_trigger: bool) -> None:
+async def test_a_restart_of_the_host_does_not_fail_our_rows(database_url: str, with_trigger: bool) -> None:
     async with install_attached(database_url, None, leads=8) as a:
         await a.attach(Level.MIRROR, with_trigger=with_trigger)
         job_id = (await a.installation.push()).job_id
@@ -30,7 +30,7 @@ async def test_the_hosts_restart_does_not_fail_our_rows(database_url: str, with_
         assert await a.status(job_id) == "completed"
 
 
-async def test_a_row_the_hosts_processor_had_in_hand_is_put_right_after_its_end(database_url: str) -> None:
+async def test_a_row_that_the_processor_of_the_host_changed_is_repaired(database_url: str) -> None:
     async with install_attached(database_url, None, leads=3) as a:
         await a.attach(Level.MIRROR, with_trigger=False)
         job_id = (await a.installation.push()).job_id
@@ -52,7 +52,7 @@ async def test_a_row_the_hosts_processor_had_in_hand_is_put_right_after_its_end(
 
 
 @pytest.mark.parametrize("with_trigger", [True, False])
-async def test_cancelling_on_the_hosts_side_cancels_the_push_job(database_url: str, with_trigger: bool) -> None:
+async def test_cancelling_in_the_host_cancels_the_push_job(database_url: str, with_trigger: bool) -> None:
     async with install_attached(database_url, None, leads=6) as a:
         await a.attach(Level.MIRROR, with_trigger=with_trigger)
         job_id = (await a.installation.push()).job_id
@@ -68,7 +68,7 @@ async def test_cancelling_on_the_hosts_side_cancels_the_push_job(database_url: s
         assert audited.actor == "host"
 
 
-async def test_the_trigger_keeps_what_the_mirror_wrote_and_lets_the_rest_pass(database_url: str) -> None:
+async def test_the_trigger_protects_rows_of_the_mirror_and_allows_other_changes(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=3) as a:
         user_id = await a.host.connection.fetchval("INSERT INTO users (username) VALUES ('ann') RETURNING id")
         job_id = (await a.installation.push()).job_id
@@ -105,7 +105,7 @@ async def test_what_the_host_deletes_stays_deleted(database_url: str) -> None:
         assert (await a.installation.job(job_id)).status == "completed"
 
 
-async def test_a_project_or_lead_that_is_gone_stops_nothing(database_url: str) -> None:
+async def test_a_deleted_project_or_lead_does_not_stop_the_mirror(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=4) as a:
         gone = await a.push_all(a.installation.lead_ids[:3])
         await a.host.connection.execute(

@@ -1,4 +1,4 @@
-"""A webhook that was saved where `new_table` cannot be sent: "this is a new table" is offered afterwards, and once."""
+"""After a webhook is saved where `new_table` cannot be sent, "this is a new table" is offered once."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def page(database_url: str) -> AsyncIterator[Api]:
 
 
 async def offered(app: Api) -> bool:
-    """The same in every answer that shows it."""
+    """The offer, which is the same in every response that shows it."""
     said = {
         path: (await app.get(path, "member")).json() for path in (CONFIG, "/api/clay/status", f"{BASE}/clay/config")
     }
@@ -34,7 +34,7 @@ async def declare(app: Api, version: int, who: str = "owner", status: int = 200)
     return found
 
 
-async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_table(page: Api) -> None:
+async def test_leads_are_sent_again_after_the_url_of_the_page_is_declared_a_new_table(page: Api) -> None:
     app = page
     await save(page, page.receiver.url)
     assert not await offered(app)
@@ -49,7 +49,7 @@ async def test_leads_are_sent_again_once_the_url_of_the_page_is_declared_a_new_t
     assert (await push(page, contributor_ids=[str(lead)]))["skipped_count"] == 0
 
 
-async def test_it_is_declared_once_per_url_and_audited(page: Api) -> None:
+async def test_a_new_table_is_declared_once_per_url_and_audited(page: Api) -> None:
     app = page
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
@@ -64,7 +64,7 @@ async def test_it_is_declared_once_per_url_and_audited(page: Api) -> None:
     assert (await declare(app, 4))["table_epoch"] == 3
 
 
-async def test_what_the_save_itself_declares_is_not_offered(page: Api) -> None:
+async def test_a_new_table_that_the_save_declares_is_not_offered(page: Api) -> None:
     app = page
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK, "new_table": True})
@@ -72,7 +72,7 @@ async def test_what_the_save_itself_declares_is_not_offered(page: Api) -> None:
     assert (await declare(app, 2))["table_epoch"] == 2
 
 
-async def test_another_version_than_the_one_that_was_seen_is_refused(page: Api) -> None:
+async def test_declaring_another_version_than_the_present_one_is_refused(page: Api) -> None:
     app = page
     assert (await declare(app, 1, status=409))["code"] == "config_changed"
     await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
@@ -82,7 +82,7 @@ async def test_another_version_than_the_one_that_was_seen_is_refused(page: Api) 
     assert (await config(app))["table_epoch"] == 1
 
 
-async def test_it_is_offered_for_a_change_that_was_found_in_the_hosts_settings(page: Api) -> None:
+async def test_a_new_table_is_offered_for_a_change_in_the_settings_of_the_host(page: Api) -> None:
     app = page
     await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)
@@ -96,7 +96,7 @@ async def test_it_is_offered_for_a_change_that_was_found_in_the_hosts_settings(p
     assert (await declare(app, 2))["table_epoch"] == 2
 
 
-async def test_a_confirmation_may_say_it_at_once(page: Api) -> None:
+async def test_a_confirmation_can_declare_a_new_table(page: Api) -> None:
     app = page
     await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)

@@ -1,4 +1,4 @@
-"""A later change of the webhook in NexusLeads' settings, which any member can write, waits for an owner or admin here."""
+"""A later change of the webhook in NexusLeads' settings, which any member can make, is pending until an owner or admin confirms it."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -19,7 +19,7 @@ FRONTEND = "/api/integrations/clay/config"
 
 @pytest.fixture(params=list(Vintage), ids=str)
 async def app(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Api]:
-    """Set up from the host's settings."""
+    """An API whose webhook comes from the host's settings."""
     async with run_api(database_url, vintage=Vintage(request.param)) as made:
         await write_host_settings(made, webhook_url=WEBHOOK, table_name="One")
         assert (await config(made))["source"] == "host"
@@ -46,7 +46,7 @@ async def sent_to(app: Api) -> set[int]:
     return {row["number"] for row in rows}
 
 
-async def test_another_url_there_waits_and_pushes_go_on_to_the_confirmed_one(app: Api) -> None:
+async def test_another_url_in_the_host_is_pending_and_pushes_use_the_confirmed_one(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     assert await push(app) == 202
     seen = await config(app)
@@ -62,7 +62,7 @@ async def test_another_url_there_waits_and_pushes_go_on_to_the_confirmed_one(app
 
 
 @pytest.mark.parametrize("who", ["owner", "admin"])
-async def test_an_owner_or_admin_confirms_it(app: Api, who: str) -> None:
+async def test_an_owner_or_admin_confirms_a_pending_change(app: Api, who: str) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     answer = await decide(app, "confirm", who)
     assert answer.status_code == 200, answer.text
@@ -74,7 +74,7 @@ async def test_an_owner_or_admin_confirms_it(app: Api, who: str) -> None:
     assert (f"user:{who}", "config.pending_confirmed") in await audited_actions(app)
 
 
-async def test_rejecting_it_keeps_everything_until_it_changes_there_again(app: Api) -> None:
+async def test_a_rejected_change_is_ignored_until_the_host_changes_again(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK, table_name="Two")
     assert (await decide(app, "reject")).json()["pending"] is None
     for _ in range(2):
@@ -85,7 +85,7 @@ async def test_rejecting_it_keeps_everything_until_it_changes_there_again(app: A
     assert (await pending(app))["webhook_url"] is not None
 
 
-async def test_a_plain_member_and_other_scopes_decide_nothing(app: Api) -> None:
+async def test_a_plain_member_or_another_scope_cannot_decide(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     key = await app.key(*(scope for scope in Scope if scope is not Scope.CONFIG))
     for what in ("confirm", "reject"):
@@ -96,7 +96,7 @@ async def test_a_plain_member_and_other_scopes_decide_nothing(app: Api) -> None:
     assert (await decide(app, "confirm", key)).status_code == 200
 
 
-async def test_what_is_confirmed_is_what_was_seen(app: Api) -> None:
+async def test_only_the_pending_change_that_was_shown_can_be_confirmed(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     seen = (await pending(app))["id"]
     await write_host_settings(app, webhook_url="https://api.clay.com/v3/sources/webhook/written-a-moment-later")
@@ -109,7 +109,7 @@ async def test_what_is_confirmed_is_what_was_seen(app: Api) -> None:
 
 
 @pytest.mark.parametrize("url", [OTHER_WEBHOOK, WEBHOOK, "https://api.clay.com/v3/sources/webhook/a-third"])
-async def test_a_url_that_is_saved_here_settles_it(app: Api, url: str) -> None:
+async def test_saving_a_url_settles_the_pending_change(app: Api, url: str) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     assert (await config(app))["pending"]
     seen = (await app.put(CONFIG, "admin", {"webhook_url": url})).json()
@@ -117,7 +117,7 @@ async def test_a_url_that_is_saved_here_settles_it(app: Api, url: str) -> None:
     assert ("user:admin", "config.pending_settled") in await audited_actions(app)
 
 
-async def test_a_save_that_names_no_url_settles_nothing(app: Api) -> None:
+async def test_saving_other_fields_settles_no_pending_change(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await app.put(CONFIG, "owner", {"table_name": "Named here"})
     await app.put(FRONTEND, "owner", {"webhook_url": FIRST})  # as the page sends back what it shows
@@ -125,7 +125,7 @@ async def test_a_save_that_names_no_url_settles_nothing(app: Api) -> None:
     assert (seen["webhook_url"], seen["pending"] is not None) == (FIRST, True)
 
 
-async def test_removing_it_there_waits_too(app: Api) -> None:
+async def test_removing_the_webhook_in_the_host_is_pending_too(app: Api) -> None:
     assert await push(app) == 202
     await write_host_settings(app, webhook_url=None)
     assert (await pending(app))["webhook_url"] is None
@@ -141,7 +141,7 @@ async def test_removing_it_there_waits_too(app: Api) -> None:
     assert (await decide(app, "confirm")).json()["webhook_url"] == FIRST
 
 
-async def test_what_was_set_here_is_not_removed_by_a_removal_there(app: Api) -> None:
+async def test_a_webhook_that_was_saved_here_is_not_removed_by_a_removal_in_the_host(app: Api) -> None:
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     await write_host_settings(app, webhook_url=None)
     seen = await config(app)
@@ -149,7 +149,7 @@ async def test_what_was_set_here_is_not_removed_by_a_removal_there(app: Api) -> 
 
 
 @pytest.mark.parametrize("then", [WEBHOOK, "https://evil.example/x"])
-async def test_what_does_not_stand_there_any_more_waits_no_longer(app: Api, then: str) -> None:
+async def test_a_pending_change_ends_when_the_host_no_longer_contains_it(app: Api, then: str) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
     await write_host_settings(app, webhook_url=then)
@@ -158,7 +158,7 @@ async def test_what_does_not_stand_there_any_more_waits_no_longer(app: Api, then
     assert ("host:org_settings", "config.pending_withdrawn") in await audited_actions(app)
 
 
-async def test_removing_the_webhook_here_forgets_what_waits(app: Api) -> None:
+async def test_removing_the_webhook_deletes_the_pending_change(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
     await app.send("DELETE", CONFIG, "owner")
@@ -168,7 +168,7 @@ async def test_removing_the_webhook_here_forgets_what_waits(app: Api) -> None:
     assert (await push(app), (await pending(app))["webhook_url"]) == (409, FIRST)
 
 
-async def test_pace_and_name_of_the_present_table_are_taken_over_at_once(app: Api) -> None:
+async def test_pace_and_name_of_the_present_table_are_applied_immediately(app: Api) -> None:
     await write_host_settings(app, table_name="Renamed", rate_limit_ms="350")
     seen = await config(app)
     assert (seen["table_name"], seen["rate_limit_ms"], seen["pending"]) == ("Renamed", 350, None)
@@ -180,7 +180,7 @@ async def test_pace_and_name_of_the_present_table_are_taken_over_at_once(app: Ap
     assert (await decide(app, "confirm")).json()["table_name"] == "Of the other"
 
 
-async def test_a_closed_destination_is_not_opened_from_there(app: Api) -> None:
+async def test_the_settings_of_the_host_do_not_open_a_closed_destination(app: Api) -> None:
     await app.host.connection.execute(
         "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized', state_since = now()"
     )
@@ -190,7 +190,7 @@ async def test_a_closed_destination_is_not_opened_from_there(app: Api) -> None:
     assert (await config(app))["state"] == "closed"
 
 
-async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: Api) -> None:
+async def test_the_pending_url_is_encrypted_and_readable_after_a_rotation(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await pending(app)
     for table in ("pending_webhooks", "audit_log", "destinations"):
@@ -207,7 +207,7 @@ async def test_the_url_that_waits_is_sealed_and_survives_a_rotation(app: Api) ->
     assert ours.key_id_of(header) == ours.first_key_id
 
 
-async def test_an_organization_that_had_none_is_set_up_from_there_as_before(app: Api) -> None:
+async def test_the_first_webhook_of_an_organization_needs_no_confirmation(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
     await app.sweep_host_settings()
     seen = (await app.get(CONFIG, "stranger")).json()

@@ -1,4 +1,4 @@
-"""What `attach` and `detach` do about rights: exact columns, the settings' function, and an honest end where they may not."""
+"""The rights of `attach` and `detach`: exact columns, the settings' function, and an error if a right cannot be granted."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ WHERE pronamespace = 'clay'::regnamespace AND proname = 'host_settings'
 """
 
 
-async def test_read_gives_the_columns_and_the_settings_function(
+async def test_level_read_grants_the_columns_and_creates_the_settings_function(
     database_url: str, roles: Roles, tmp_path: Path
 ) -> None:
     async with install_attached(database_url, None, leads=1) as a:
@@ -42,10 +42,10 @@ async def test_read_gives_the_columns_and_the_settings_function(
 
 
 @pytest.mark.parametrize("level", list(Level))
-async def test_who_may_not_grant_changes_nothing_and_says_so(
+async def test_a_role_that_cannot_grant_changes_nothing_and_reports_it(
     database_url: str, roles: Roles, tmp_path: Path, level: Level
 ) -> None:
-    """A GRANT without the right to give it is a warning to PostgreSQL, and looked like success."""
+    """PostgreSQL only warns of a GRANT without the right to grant, which looked like success."""
     async with install_attached(database_url, None, leads=1) as a:
         await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.runtime}")
         env = environment(database_url=roles.runtime_url, admin_database_url=roles.runtime_url)
@@ -57,7 +57,7 @@ async def test_who_may_not_grant_changes_nothing_and_says_so(
         assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
 
 
-async def test_an_older_attachment_works_on_and_loses_the_settings_tables_when_attached_again(
+async def test_an_older_attachment_works_and_attach_revokes_its_rights_on_the_settings_tables(
     database_url: str,
 ) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=1) as a:
@@ -80,7 +80,7 @@ async def test_an_older_attachment_works_on_and_loses_the_settings_tables_when_a
             assert (await find_drift(connection, tables))[1] == []
 
 
-async def test_a_right_that_is_lost_after_attach_is_named(database_url: str) -> None:
+async def test_a_right_that_is_revoked_after_attach_is_reported(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=1) as a:
         await a.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
         await a.host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")

@@ -1,4 +1,4 @@
-"""What NexusLeads' own settings page writes: taken over at first use and when it changes; what is bad is said and not sent to."""
+"""Settings of NexusLeads' own page are used at first and after a change; invalid ones are reported and not used."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ async def app(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
         yield made
 
 
-async def test_what_stands_there_is_used_at_first_sight(app: Api) -> None:
+async def test_the_settings_of_the_host_are_used_at_first(app: Api) -> None:
     await write_host_settings(app, webhook_url=f" {WEBHOOK} ", table_name="Platform leads", rate_limit_ms="350")
     assert await push(app) == 202
     seen = await config(app)
@@ -27,7 +27,7 @@ async def test_what_stands_there_is_used_at_first_sight(app: Api) -> None:
     assert (await audited_actions(app))[0] == ("host:org_settings", "config.changed")
 
 
-async def test_the_url_is_nowhere_in_clear_on_our_side(app: Api) -> None:
+async def test_the_url_is_stored_only_encrypted(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)
     for table in ("destinations", "destination_versions", "audit_log"):
@@ -37,7 +37,7 @@ async def test_the_url_is_nowhere_in_clear_on_our_side(app: Api) -> None:
         assert WEBHOOK.encode() not in b"".join(value for row in rows for value in row if isinstance(value, bytes))
 
 
-async def test_looking_again_changes_nothing(app: Api) -> None:
+async def test_a_second_synchronisation_changes_nothing(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK, rate_limit_ms="350")
     first = await config(app)
     rows = await app.host.connection.fetch("SELECT * FROM clay.destinations")
@@ -47,7 +47,7 @@ async def test_looking_again_changes_nothing(app: Api) -> None:
     assert (await versions(app), len(await audited_actions(app))) == (1, 1)
 
 
-async def test_twenty_pushes_and_two_sweeps_at_the_same_time_store_it_once(app: Api) -> None:
+async def test_twenty_pushes_and_two_sweeps_at_the_same_time_store_the_settings_once(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     lead = await app.host.lead(await app.host.project(app.org_id))
     pushes = (app.send("POST", "/api/clay/push", "member", json={"lead_ids": [str(lead)]}) for _ in range(20))
@@ -56,7 +56,7 @@ async def test_twenty_pushes_and_two_sweeps_at_the_same_time_store_it_once(app: 
     assert (await versions(app), (await audited_actions(app)).count(("host:org_settings", "config.changed"))) == (1, 1)
 
 
-async def test_a_pace_that_is_changed_there_wakes_what_waits_for_the_old_one(app: Api) -> None:
+async def test_a_changed_pace_in_the_host_wakes_waiting_push_jobs(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK, rate_limit_ms="60000")
     assert await push(app) == 202
     await app.host.connection.execute("SET search_path = public, clay")  # for the trigger of procrastinate's
@@ -66,7 +66,7 @@ async def test_a_pace_that_is_changed_there_wakes_what_waits_for_the_old_one(app
     assert await app.host.connection.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NULL") == 1
 
 
-async def test_what_was_set_here_is_not_undone_by_an_old_value_there(app: Api) -> None:
+async def test_an_old_value_in_the_host_does_not_replace_a_newer_one_here(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK, table_name="One")
     answer = await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     assert answer.json()["source"] == "api"
@@ -82,14 +82,14 @@ async def test_what_was_set_here_is_not_undone_by_an_old_value_there(app: Api) -
     assert (seen["source"], seen["pending"] is not None) == ("api", True)
 
 
-async def test_removing_it_here_lasts_although_it_stands_there(app: Api) -> None:
+async def test_a_webhook_removed_here_stays_removed_while_the_host_still_has_it(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     assert (await app.send("DELETE", CONFIG, "owner")).json()["removed"] is True
     assert (await config(app))["configured"] is False
     assert await push(app) == 409
 
 
-async def test_removing_it_there_leaves_what_was_set_here(app: Api) -> None:
+async def test_removing_the_webhook_in_the_host_keeps_a_webhook_that_was_saved_here(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     await app.put(CONFIG, "owner", {"webhook_url": OTHER_WEBHOOK})
     await write_host_settings(app, webhook_url=None)
@@ -105,7 +105,7 @@ async def test_removing_it_there_leaves_what_was_set_here(app: Api) -> None:
     ],
     ids=lambda url: url[:30],
 )  # fmt: skip
-async def test_a_bad_url_there_is_refused_and_said(database_url: str, url: str) -> None:
+async def test_an_invalid_url_in_the_host_is_refused_and_reported(database_url: str, url: str) -> None:
     async with run_api(database_url) as app:
         await write_host_settings(app, webhook_url=url, table_name="One")
         problem = ""
@@ -125,7 +125,7 @@ async def test_a_bad_url_there_is_refused_and_said(database_url: str, url: str) 
         assert (seen["configured"], seen["problem"]) == (True, None)
 
 
-async def test_a_bad_url_there_leaves_the_good_one_in_use(app: Api) -> None:
+async def test_an_invalid_url_in_the_host_leaves_the_valid_one_in_use(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK)
     await config(app)
     await write_host_settings(app, webhook_url="https://evil.example/x")
@@ -140,7 +140,7 @@ async def test_a_bad_url_there_leaves_the_good_one_in_use(app: Api) -> None:
      ("fast", 200, True), ("1e3", 200, True), ("٣٠٠", 200, True), ("9" * 5000, 200, True)],
     ids=lambda value: str(value)[:10],
 )  # fmt: skip
-async def test_a_pace_there_is_taken_where_it_is_one(database_url: str, written: str, rate: int, said: bool) -> None:
+async def test_only_a_valid_pace_of_the_host_is_used(database_url: str, written: str, rate: int, said: bool) -> None:
     async with run_api(database_url) as app:
         await write_host_settings(app, webhook_url=WEBHOOK, rate_limit_ms=written)
         for _ in range(2):
@@ -150,7 +150,7 @@ async def test_a_pace_there_is_taken_where_it_is_one(database_url: str, written:
 
 @pytest.mark.parametrize("url_there", [True, False])
 @pytest.mark.parametrize("written", ["0", "1", "50", "99"])
-async def test_a_delay_there_below_clays_limit_is_raised_to_it_with_a_warning(
+async def test_a_delay_in_the_host_below_the_limit_of_clay_is_raised_with_a_warning(
     database_url: str, capsys: pytest.CaptureFixture[str], written: str, *, url_there: bool
 ) -> None:
     async with run_api(database_url) as app:
@@ -167,20 +167,20 @@ async def test_a_delay_there_below_clays_limit_is_raised_to_it_with_a_warning(
         assert "host_settings.rate_raised" in capsys.readouterr().out
 
 
-async def test_an_internal_webhook_from_there_may_have_a_shorter_delay(database_url: str) -> None:
+async def test_an_internal_webhook_of_the_host_may_have_a_shorter_delay(database_url: str) -> None:
     async with run_api(database_url, allowed_webhook_hosts="10.1.2.3", allowed_webhook_networks="10.1.2.0/24") as app:
         await write_host_settings(app, webhook_url="https://10.1.2.3/in", rate_limit_ms="0")
         seen = await config(app)
         assert (seen["rate_limit_ms"], seen["problem"]) == (0, None)
 
 
-async def test_a_table_name_there_without_a_url_waits_for_one_here(app: Api) -> None:
+async def test_a_table_name_in_the_host_without_a_url_is_used_when_a_url_is_saved_here(app: Api) -> None:
     await write_host_settings(app, table_name="Named \tthere", rate_limit_ms="500")
     seen = (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()
     assert (seen["table_name"], seen["rate_limit_ms"], seen["source"]) == ("Named there", 500, "api")
 
 
-async def test_without_a_key_to_seal_it_with_it_is_not_taken_over_and_said(
+async def test_without_an_encryption_key_the_webhook_is_not_used_and_the_problem_is_reported(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with run_api(database_url, encryption_keys="") as app:
@@ -192,7 +192,7 @@ async def test_without_a_key_to_seal_it_with_it_is_not_taken_over_and_said(
         assert await versions(app) == 0
 
 
-async def test_another_organizations_settings_are_not_taken(app: Api) -> None:
+async def test_settings_of_another_organization_are_not_used(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
     assert (await config(app))["configured"] is False
     assert (await app.get(CONFIG, "stranger")).json()["configured"] is True
