@@ -205,6 +205,18 @@ def erase(
 
 
 @app.command()
+def export(
+    org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
+    lead: Annotated[str, typer.Option(help="The lead's id.")],
+) -> None:
+    """Print everything that is kept about one lead, as JSON."""
+    settings = _load_settings()
+    from clay_push_service.commands import export
+
+    export.run(settings, org, lead)
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI description of the API as YAML (as JSON, which is valid YAML, if PyYAML is not installed)."""
     from clay_push_service.commands import openapi

@@ -160,6 +160,14 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("exclude", "POST", "/api/clay/exclusions", Scope.PUSH, body={"domain": "example.org", "reason": "Partner"},
         foreign=[{"lead_id": others_lead, "reason": "Not ours"}])  # fmt: skip
     add("remove_exclusion", "DELETE", "/api/clay/exclusions/{exclusion_id}", Scope.CONFIG)
+    add(
+        "export_lead",
+        "POST",
+        "/api/clay/exports",
+        Scope.CONFIG,
+        body={"lead_id": lead},
+        foreign=[{"lead_id": others_lead}],
+    )
     add("list_audit_log", "GET", "/api/clay/audit", Scope.CONFIG)
     rule = "/api/clay/projects/{project_id}/auto-export"
     add("get_auto_export", "GET", rule, Scope.READ)

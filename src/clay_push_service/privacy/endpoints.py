@@ -3,15 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, HostCache
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
+from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.pagination import Cursor
 from clay_push_service.privacy.audit_log import AuditPage, read_audit_log
 from clay_push_service.privacy.erase import erase
+from clay_push_service.privacy.person_export import ExportBody, PersonExport, export_person
 from clay_push_service.privacy.receipt import ErasureBody, Receipt, read_receipt
 from clay_push_service.problems import CALLER, LOCATION, responses
 
@@ -41,6 +43,19 @@ async def get_erasure(
 ) -> Receipt:
     """The current state: includes outcomes of leads that were in flight during the erasure."""
     return await read_receipt(connection, caller.org_id, erasure_id)
+
+
+@router.post(
+    "/exports", summary="Export everything kept about a lead", responses=responses(*CALLER, 404, 413),
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+)  # fmt: skip
+async def export_lead(
+    body: ExportBody, caller: Configurer, connection: Transaction, host: HostCache, request: Request
+) -> PersonExport:
+    """Requires an owner or admin, or a key with scope `config`. Changes nothing; the audit log records the export, not whose."""
+    tables = await host.tables(connection)
+    box: SecretBox | None = request.app.state.box
+    return await export_person(connection, tables, box, caller.org_id, caller.actor, body.lead_id)
 
 
 @router.get("/audit", summary="List the audit log", responses=responses(*CALLER))
