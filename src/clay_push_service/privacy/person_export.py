@@ -125,7 +125,7 @@ async def export_person(
     actor: str,
     lead_id: UUID,
 ) -> PersonExport:
-    """Raises 404 `lead_not_found` for a lead of which neither NexusLeads nor the service knows anything. Audits the export, not whose."""
+    """Raises 404 `lead_not_found` for a lead that neither NexusLeads nor the service has. Audits the export, not whose."""
     erased = select(erased_reference(literal(lead_id, Uuid()), org_id).label("reference"))
     reference = (await select_one(connection, erased, _Erased)).reference
     known_as = lead_id if reference is None else reference
