@@ -1,4 +1,4 @@
-"""The audit log: every act leaves its row, with who did it and never a secret; and nobody can change one."""
+"""The audit log: every action adds a row with its actor and without secrets, and the running role cannot change rows."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ from tests.harness.service import Service, run_service
 
 @pytest.fixture
 async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """Without a worker: what is queued stays queued."""
+    """Without a worker: queued leads stay queued."""
     async with run_service(database_url, tmp_path, workers=0) as made:
         yield made
 
@@ -30,13 +30,13 @@ async def new_rows(service: Service, after: int) -> Sequence[asyncpg.Record]:
     return rows
 
 
-async def test_every_act_leaves_its_row(idle: Service, database: Database) -> None:
+async def test_every_action_adds_its_row(idle: Service, database: Database) -> None:
     seen: list[asyncpg.Record] = []
     org_id = idle.org_id
     leads = list(idle.lead_ids)
 
     async def left(*actions: str, actor: str = "user:owner") -> None:
-        """What has been written since the last look."""
+        """The entries since the previous call."""
         rows = await new_rows(idle, seen[-1]["id"] if seen else 0)
         assert [row["action"] for row in rows] == list(actions)
         assert {(row["actor"], row["org_id"]) for row in rows} == {(actor, org_id)}
@@ -79,7 +79,7 @@ async def test_every_act_leaves_its_row(idle: Service, database: Database) -> No
         assert secret not in said
 
 
-async def test_running_role_may_add_and_read_and_no_more(roles: Roles) -> None:
+async def test_the_running_role_may_only_add_and_read(roles: Roles) -> None:
     runtime = await asyncpg.connect(roles.runtime_url)
     try:
         await runtime.execute("INSERT INTO clay.audit_log (actor, action) VALUES ('user:a', 'config.changed')")

@@ -1,7 +1,7 @@
-"""A canary in every secret: while all that can happen happens, no log, no row, no metric and no answer of ours sings.
+"""Every secret is a canary, a unique text: no log line, row, metric or response contains one during a story of all operations.
 
-The webhook's URL, its token and a lead's name and e-mail are words that occur nowhere else. Everything the service says at
-DEBUG, in both processes, and everything it stores at any moment is searched for them.
+The webhook URL, its token and a lead's name and e-mail address are unique texts. All output of the service at log level
+DEBUG, in both processes, and everything that it stores at any time is searched for them.
 """
 
 import re
@@ -37,7 +37,7 @@ async def scraped(service: Service) -> str:
         return (await http.get(f"http://127.0.0.1:{service.settings.metrics_port}/metrics")).text
 
 
-async def test_no_secret_and_no_email_is_said_or_stored_anywhere(
+async def test_no_secret_and_no_email_address_is_logged_sent_or_stored_in_clear(
     database_url: str, tmp_path: Path, postgres: TestServer
 ) -> None:
     key, heard, echo = generate_key(), Heard(), Echo()

@@ -34,12 +34,12 @@ def plain(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_no_property_is_named_as_a_schema_that_it_meets(name: str) -> None:
+def test_no_property_has_the_name_of_its_schema_or_of_a_schema_that_it_refers_to(name: str) -> None:
     for prop, schema in SCHEMAS[name].get("properties", {}).items():
         assert plain(prop) not in {plain(name), *map(plain, referred(schema))}
 
 
-def test_the_document_has_what_linters_and_generators_ask_for() -> None:
+def test_the_document_has_the_fields_that_linters_and_generators_require() -> None:
     assert all(server["url"] for server in DESCRIBED["servers"])
     assert DESCRIBED["info"]["license"]["name"]
     assert DESCRIBED["info"]["contact"]["name"]
@@ -52,7 +52,7 @@ def test_the_code_of_a_problem_is_an_enum() -> None:
     assert set(SCHEMAS["ProblemCode"]["enum"]) == {*PROBLEM_CODES, "http_error"}
 
 
-def test_the_event_stream_is_one_of_jobs() -> None:
+def test_the_event_stream_consists_of_jobs() -> None:
     content = OPERATIONS["watch_job"]["responses"]["200"]["content"]["text/event-stream"]
     assert "JobView" in set(referred(content))
 
@@ -71,7 +71,7 @@ def test_response_headers_are_described(name: str) -> None:
         assert ("Retry-After" in response["headers"]) == (status in {"409", "429", "503"})
 
 
-def test_what_makes_something_says_where_it_is() -> None:
+def test_responses_that_create_something_have_a_location_header() -> None:
     for name, status in (("push", "202"), ("push_filtered", "202"), ("retry_job", "202"), ("erase_leads", "201")):
         assert "Location" in OPERATIONS[name]["responses"][status]["headers"]
 
@@ -92,7 +92,7 @@ async def test_described_headers_are_sent(database_url: str) -> None:
             assert answer.headers["x-request-id"]
 
 
-async def test_every_503_and_429_says_when_to_come_back(app_client: Api) -> None:
+async def test_every_503_response_has_a_retry_after_header(app_client: Api) -> None:
     who = await app_client.key(Scope.OPS, Scope.READ)
     await app_client.host.connection.execute("DROP SCHEMA clay CASCADE")
     for path in ("/readyz", "/api/clay/config", "/status"):

@@ -1,4 +1,4 @@
-"""The pool's two faces: SQLAlchemy's connection, and the driver's own for what a worker does for every lead."""
+"""The connection pool: SQLAlchemy connections, and the driver's own connections for statements that run for every lead."""
 
 import asyncio
 import ssl
@@ -38,7 +38,7 @@ NUMBERED = (
 
 @pytest.fixture
 async def one(database_url: str) -> AsyncIterator[Database]:
-    """With a single connection: whoever comes next gets it, too."""
+    """A pool with a single connection, which the next user also gets."""
     database = Database(database_url, pool_size=1)
     yield database
     await database.close()
@@ -137,14 +137,14 @@ async def test_the_same_connection_is_used_again(one: Database) -> None:
     assert await pid(one) == await pid(one)
 
 
-async def test_a_connection_that_was_left_in_a_transaction_is_not_given_to_the_next(one: Database) -> None:
+async def test_a_connection_left_in_a_transaction_is_not_reused(one: Database) -> None:
     before = await pid(one)
     async with one.driver() as driver:
         await driver.execute("BEGIN")
     assert await pid(one) != before
 
 
-async def test_a_connection_that_was_lost_is_not_given_to_the_next(one: Database) -> None:
+async def test_a_lost_connection_is_not_reused(one: Database) -> None:
     before = await pid(one)
     with pytest.raises(UNAVAILABLE):
         async with one.driver() as driver, driver.transaction():
@@ -152,8 +152,8 @@ async def test_a_connection_that_was_lost_is_not_given_to_the_next(one: Database
     assert await pid(one) != before
 
 
-async def test_a_connection_that_has_raised_is_not_given_to_the_next(one: Database) -> None:
-    """A server that shuts down says so a moment before it closes the connection."""
+async def test_a_connection_that_raised_is_not_reused(one: Database) -> None:
+    """A server announces its shutdown shortly before it closes the connection."""
     before = await pid(one)
     with pytest.raises(UNAVAILABLE):
         async with one.driver() as driver:
@@ -161,13 +161,13 @@ async def test_a_connection_that_has_raised_is_not_given_to_the_next(one: Databa
     assert await pid(one) != before
 
 
-def test_what_the_driver_says_of_a_connection_that_is_being_shut_down_counts_as_unavailable() -> None:
-    """Told so and not closed yet, it "cannot switch to state 15": a worker ended over it instead of trying again."""
+def test_the_error_of_a_connection_in_shutdown_counts_as_unavailable() -> None:
+    """Between the announcement and the close the driver raises "cannot switch to state 15", which once ended a worker."""
     assert issubclass(asyncpg.InternalClientError, UNAVAILABLE)
 
 
-def test_a_certificate_of_the_databases_that_is_refused_is_not_the_datas_fault() -> None:
-    """It is a ValueError, too: results would be given up one by one instead of being kept until the database is back."""
+def test_a_refused_certificate_of_the_database_is_not_an_error_of_the_data() -> None:
+    """It is also a ValueError: as an error of the data, results would be dropped one by one instead of kept until the database is back."""
     refused = ssl.SSLCertVerificationError("certificate has expired")
     lost = asyncpg.ConnectionDoesNotExistError("connection was closed")
     lost.__cause__ = refused
@@ -175,7 +175,7 @@ def test_a_certificate_of_the_databases_that_is_refused_is_not_the_datas_fault()
     assert not is_about_the_data(lost)
 
 
-async def test_a_statement_that_is_cancelled_leaves_a_connection_that_works(one: Database) -> None:
+async def test_the_connection_works_after_a_cancelled_statement(one: Database) -> None:
     with pytest.raises(TimeoutError):
         async with one.driver() as driver, asyncio.timeout(0.2):
             await driver.fetch("SELECT pg_sleep(30)")
@@ -193,7 +193,7 @@ async def test_a_statement_that_is_cancelled_leaves_a_connection_that_works(one:
         ("SELECT :value::integer FROM clay.no_such_table", 1, False),
     ],
 )
-async def test_what_is_the_datas_fault_is_told_apart_on_either(
+async def test_errors_of_the_data_are_recognized_on_both_connections(
     one: Database, sql: str, value: object, own: bool, data: bool
 ) -> None:
     connected = one.driver if own else one.transaction

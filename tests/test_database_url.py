@@ -1,4 +1,4 @@
-"""The database URL is read as libpq reads it, in one place, and what the drivers cannot both do is refused by its name."""
+"""The database URL is parsed in one place as libpq does; parameters that not both drivers support are refused by name."""
 
 import contextlib
 from pathlib import Path
@@ -18,7 +18,7 @@ def encoded(text: str) -> str:
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
-def test_password_is_read_whatever_it_holds(password: str) -> None:
+def test_every_password_is_parsed(password: str) -> None:
     for url in (
         f"postgresql://u:{encoded(password)}@h:5433/d",
         f"postgres://u@h:5433/d?password={encoded(password)}",
@@ -29,13 +29,13 @@ def test_password_is_read_whatever_it_holds(password: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_is_read_whatever_it_holds(role: str) -> None:
+def test_every_role_is_parsed(role: str) -> None:
     assert parse(f"postgresql://{encoded(role)}:p@h/d").role == role
     assert parse(f"postgresql://h/d?user={encoded(role)}").role == role
 
 
 @pytest.mark.parametrize("database", DATABASES)
-def test_database_name_is_read_whatever_it_holds(database: str) -> None:
+def test_every_database_name_is_parsed(database: str) -> None:
     assert parse(f"postgresql://u:p@h/{encoded(database)}").database == database
     assert parse(f"postgresql://u:p@h?dbname={encoded(database)}").database == database
 
@@ -52,7 +52,7 @@ def test_database_name_is_read_whatever_it_holds(database: str) -> None:
         ("postgresql://u@h/d", None),
     ],
 )
-def test_password_in_clear_counts_where_it_can_mean_one_thing_only(url: str, password: str | None) -> None:
+def test_an_unescaped_password_is_accepted_if_it_is_unambiguous(url: str, password: str | None) -> None:
     read = parse(url)
     assert (read.password, read.hosts, read.database) == (password, (("h", 5432),), "d")
 
@@ -74,16 +74,16 @@ def test_password_in_clear_counts_where_it_can_mean_one_thing_only(url: str, pas
         ("postgresql://", tuple((host, 5432) for host in DEFAULT_HOSTS)),
     ],
 )
-def test_hosts(url: str, hosts: tuple[tuple[str, int], ...]) -> None:
+def test_hosts_are_parsed(url: str, hosts: tuple[tuple[str, int], ...]) -> None:
     assert parse(url).hosts == hosts
 
 
-def test_missing_parts_are_libpqs_defaults() -> None:
+def test_missing_parts_have_the_defaults_of_libpq() -> None:
     read = parse("postgresql://reader@")
     assert (read.role, read.password, read.database) == ("reader", None, "reader")
 
 
-def test_parameters() -> None:
+def test_parameters_are_parsed() -> None:
     read = parse(
         "postgresql://u@h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem&connect_timeout=7&application_name=crm%20push"
         "&target_session_attrs=read-write&keepalives=0&keepalives_idle=30&tcp_user_timeout=5000&gssencmode=disable"
@@ -99,7 +99,7 @@ def test_parameters() -> None:
 @pytest.mark.parametrize(
     ("ssl", "mode"), [("true", "require"), ("false", "disable"), ("require", "require"), ("verify-ca", "verify-ca")]
 )
-def test_ssl_is_another_name_of_sslmode(ssl: str, mode: str) -> None:
+def test_ssl_is_an_alias_of_sslmode(ssl: str, mode: str) -> None:
     assert parse(f"postgresql://u@h/d?ssl={ssl}").tls == {"sslmode": mode}
 
 
@@ -125,7 +125,7 @@ def test_ssl_is_another_name_of_sslmode(ssl: str, mode: str) -> None:
         ("sslmode", "parameter sslmode: has no value"),
     ],
 )
-def test_other_parameters_are_refused_by_their_name(query: str, named: str) -> None:
+def test_unsupported_parameters_are_refused_by_name(query: str, named: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(None, database_url=f"postgresql://u:{SECRET}@h/d?{query}")
     assert f"CLAY_PUSH_DATABASE_URL: {named}" in str(caught.value)
@@ -147,13 +147,13 @@ def test_other_parameters_are_refused_by_their_name(query: str, named: str) -> N
         f"mysql://u:{SECRET}@h/d",
     ],
 )
-def test_what_is_no_url_is_refused_and_no_part_of_it_is_shown(url: str) -> None:
+def test_an_invalid_url_is_refused_and_no_part_of_it_is_shown(url: str) -> None:
     with pytest.raises(DatabaseUrlError) as caught:
         parse(url)
     assert SECRET not in str(caught.value)
 
 
-def test_file_that_cannot_be_read_is_named_by_its_parameter(tmp_path: Path) -> None:
+def test_the_message_for_an_unreadable_file_names_its_parameter(tmp_path: Path) -> None:
     there = tmp_path / "root.crt"
     there.write_text("")
     load(None, database_url=f"postgresql://u@h/d?sslrootcert={there}")
@@ -161,7 +161,7 @@ def test_file_that_cannot_be_read_is_named_by_its_parameter(tmp_path: Path) -> N
         load(None, admin_database_url=f"postgresql://u@h/d?sslkey={tmp_path}/no.key", database_url="postgresql://u@h/d")
 
 
-def test_any_text_is_read_or_refused_and_never_crashes() -> None:
+def test_arbitrary_text_is_parsed_or_refused() -> None:
     for special in "@/?#[]%:,&=+ \\'\"\u00e9\u2603\t\n":
         for place in ("{0}", "u{0}v@h/d", "u:p{0}q@h/d", "u:p@h{0}i/d", "u:p@h/d{0}e", "u:p@h/d?a{0}b=c"):
             with contextlib.suppress(DatabaseUrlError):

@@ -32,7 +32,7 @@ def heading_anchors(page: str) -> set[str]:
 
 
 @documents
-def test_links_lead_to_files_and_headings(path: Path) -> None:
+def test_links_point_to_existing_files_and_headings(path: Path) -> None:
     for link in LINK.findall(path.read_text()):
         if link.startswith("http"):
             continue

@@ -26,7 +26,7 @@ SHOW = "SELECT current_user::text, current_database()::text, current_setting('ap
 
 
 async def several(url: str) -> list[tuple[str, Any]]:
-    """What `pg_settings` says of each pinned setting, on a connection of each kind."""
+    """The value of each pinned setting in `pg_settings`, on a connection of each kind."""
     ask = "SELECT name, setting FROM pg_catalog.pg_settings WHERE lower(name) = ANY(CAST(%s AS text[]))"
     names = sorted(PINNED)
     database = Database(url, pool_size=1)
@@ -52,8 +52,8 @@ async def several(url: str) -> list[tuple[str, Any]]:
     return found
 
 
-async def test_no_default_of_the_database_or_the_role_changes_a_connection(database_url: str) -> None:
-    """One half of them by the database, one by the role, which would win over the other."""
+async def test_defaults_of_database_and_role_do_not_change_a_connection(database_url: str) -> None:
+    """One half of the defaults is set for the database, the other for the role, which takes precedence."""
     before = await several(database_url)
     admin = await asyncpg.connect(database_url)
     name = name_of(database_url)
@@ -71,7 +71,7 @@ async def test_no_default_of_the_database_or_the_role_changes_a_connection(datab
         assert {key.lower() for key in second} >= {each for each in PINNED if SINCE.get(each, 0) <= major}
 
 
-def test_every_pinned_setting_is_tried() -> None:
+def test_every_pinned_setting_is_tested() -> None:
     assert PINNED.keys() - UNUSUAL_DEFAULTS.keys() == {
         "lc_monetary",
         "lc_numeric",
@@ -80,7 +80,7 @@ def test_every_pinned_setting_is_tried() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 4, 5, 12, 14, 18, 19])
-async def test_unusual_role_password_and_database_are_the_same_for_both_drivers(
+async def test_both_drivers_connect_with_unusual_roles_passwords_and_databases(
     postgres: TestServer, database_url: str, number: int
 ) -> None:
     async with special_role(postgres, database_url, ROLES[number], PASSWORDS[number], DATABASES[number]) as special:
@@ -117,7 +117,7 @@ def options_of(descriptor: int) -> tuple[int, ...]:
 
 
 def descriptors(port: int) -> Iterator[int]:
-    """Of this process's connections to that port."""
+    """The file descriptors of this process's connections to that port."""
     for name in Path("/proc/self/fd").iterdir():
         try:
             with socket.socket(fileno=os.dup(int(name.name))) as found:
@@ -154,7 +154,7 @@ async def test_every_socket_has_keepalive_and_a_user_timeout(
     await database.close()
 
 
-async def test_the_next_host_is_tried_where_the_first_does_not_answer(database_url: str) -> None:
+async def test_the_next_host_is_tried_if_the_first_does_not_respond(database_url: str) -> None:
     async with proxying(1) as silent:  # it takes connections, and passes nothing on
         silent.partition()
         start, _, rest = database_url.partition("@")
@@ -172,7 +172,7 @@ async def test_the_next_host_is_tried_where_the_first_does_not_answer(database_u
         two.close()
 
 
-async def test_a_server_that_is_read_only_is_not_taken_where_one_must_be_writable(database_url: str) -> None:
+async def test_a_read_only_server_is_refused_if_a_writable_one_is_required(database_url: str) -> None:
     admin = await asyncpg.connect(database_url)
     await admin.execute(f"ALTER DATABASE {name_of(database_url)} SET default_transaction_read_only = on")
     await admin.close()
@@ -187,7 +187,7 @@ async def test_a_server_that_is_read_only_is_not_taken_where_one_must_be_writabl
 async def test_no_driver_shows_a_password_when_it_fails(
     password: str, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Refused by the server, and not reached at all; the queue's pool writes each failure to the log."""
+    """The server refuses the role, or cannot be reached. The pool of the queue logs each failure."""
     secret = password + "-hunter2"
     caplog.set_level("DEBUG")
     said, log = [], ""

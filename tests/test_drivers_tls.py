@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL, with both drivers: encrypted, the server's certificate checked, a client's certificate shown."""
+"""TLS to PostgreSQL with both drivers: encryption, check of the server's certificate, and client certificates."""
 
 import os
 import tempfile
@@ -39,7 +39,7 @@ class Tls:
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
-    """A server that takes TLS only."""
+    """A server that accepts only TLS."""
     if not (WITH_TLS / "postgres").exists():
         pytest.skip(f"the embedded PostgreSQL has no TLS, and Debian's is not in {WITH_TLS}")
     files = tmp_path_factory.mktemp("tls")
@@ -76,7 +76,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
 
 
 async def shown(url: str) -> list[tuple[bool, str | None]]:
-    """What the server says of a connection of each kind."""
+    """The server's view of a connection of each kind."""
     database = Database(url, pool_size=1)
     async with database.driver() as pooled:
         one = await pooled.fetchrow(ENCRYPTED)
@@ -108,7 +108,7 @@ async def test_connections_are_encrypted(tls: Tls) -> None:
         assert [encrypted for encrypted, _ in await shown(url)] == [True] * 4, url
 
 
-async def test_a_client_certificate_is_shown(tls: Tls) -> None:
+async def test_a_client_certificate_is_sent(tls: Tls) -> None:
     url = tls.url_with(sslmode="verify-full", sslrootcert=tls.root, sslcert=tls.certificate, sslkey=tls.key)
     assert [name and name.rpartition("CN=")[2] for _, name in await shown(url)] == [
         "clay"
@@ -129,7 +129,7 @@ async def test_a_server_of_another_authority_is_refused_in_one_sentence(tls: Tls
         assert "\n" not in described.message
 
 
-async def test_without_tls_the_server_is_not_reached(tls: Tls) -> None:
+async def test_a_connection_without_tls_is_refused(tls: Tls) -> None:
     client = Client(tls.url_with(sslmode="disable"), "test")
     with pytest.raises(asyncpg.PostgresError):
         await connect(client, command_seconds=20)

@@ -1,4 +1,4 @@
-"""What a log line holds of a failed statement: SQLSTATE, relation and statement name, and never a parameter."""
+"""The log line of a failed statement has SQLSTATE, relation and statement name, and never a parameter."""
 
 from collections.abc import Awaitable, Callable
 
@@ -31,7 +31,7 @@ async def _caught(act: Callable[[], Awaitable[object]]) -> dict[str, str]:
     raise AssertionError("nothing failed")
 
 
-async def test_a_right_that_is_lacking_is_named_with_its_statement(database_url: str, database: Database) -> None:
+async def test_a_missing_right_is_logged_with_its_statement(database_url: str, database: Database) -> None:
     async with open_nexusleads(database_url, Vintage.TODAY) as host:
         await host.connection.execute(f'REVOKE ALL ON org_members FROM "{runtime_role()}"')
 
@@ -49,7 +49,7 @@ async def test_a_right_that_is_lacking_is_named_with_its_statement(database_url:
     }
 
 
-async def test_the_drivers_own_error_is_described_alike(database: Database) -> None:
+async def test_an_error_of_the_driver_is_described_in_the_same_way(database: Database) -> None:
     statement = Statement("SELECT 1 FROM clay.no_such_table WHERE name = :name")
 
     async def read() -> None:
@@ -60,8 +60,8 @@ async def test_the_drivers_own_error_is_described_alike(database: Database) -> N
     assert (found["sqlstate"], found["relation"]) == ("42P01", "clay.no_such_table")
 
 
-async def test_what_the_host_read_runs_is_named(database_url: str, database: Database) -> None:
-    """On the driver's own connection, through two layers."""
+async def test_a_statement_of_a_host_read_is_named(database_url: str, database: Database) -> None:
+    """The statement runs on the driver's own connection, below two layers."""
     async with open_nexusleads(database_url, Vintage.TODAY):
         found = await _caught(
             lambda: HostTableCache().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))
@@ -69,7 +69,7 @@ async def test_what_the_host_read_runs_is_named(database_url: str, database: Dat
     assert (found["sqlstate"], found["statement"].rpartition(".")[2]) == ("42P01", "_read_cached")
 
 
-async def test_a_broken_constraint_names_the_servers_table_and_no_value(database: Database) -> None:
+async def test_a_violated_constraint_is_logged_with_its_table_and_without_values(database: Database) -> None:
     async def write() -> None:
         async with database.transaction() as connection:
             await connection.execute(
@@ -82,7 +82,7 @@ async def test_a_broken_constraint_names_the_servers_table_and_no_value(database
     assert "reason" not in found
 
 
-def test_psycopgs_errors_too(database_url: str) -> None:
+def test_errors_of_psycopg_are_described(database_url: str) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(psycopg.Error) as raised:
         connection.execute("INSERT INTO clay.attachment (level, host_schema) VALUES ('read', NULL)")
     found = failure(raised.value)
@@ -90,5 +90,5 @@ def test_psycopgs_errors_too(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError(CANARY), OSError(CANARY), asyncpg.InterfaceError(CANARY)])
-def test_other_errors_are_their_class(error: Exception) -> None:
+def test_other_errors_are_described_by_their_class(error: Exception) -> None:
     assert failure(error) == {"error": type(error).__name__}

@@ -1,4 +1,4 @@
-"""The feature document's testing checklist (section 10), line by line, against the service as its users meet it."""
+"""The testing checklist of the feature document (section 10), line by line, against the whole service."""
 
 import asyncio
 from collections import Counter
@@ -116,7 +116,7 @@ async def test_retries_work_for_5xx_errors(service: Service) -> None:
 
 
 async def test_rate_limiting_is_respected(database_url: str, tmp_path: Path) -> None:
-    """Against Clay's own limit of 10 a second with a burst of 20: set at 100 ms, no lead is ever refused."""
+    """Against Clay's limit of 10 per second with a burst of 20: at a pace of 100 ms no lead is refused."""
     async with run_service(database_url, tmp_path, sandbox_rate="10") as service:
         await service.configure(rate_limit_ms=100)
         job = await service.api.finished((await service.api.push(list(service.lead_ids[:40])))["job_id"])
@@ -128,7 +128,7 @@ async def test_rate_limiting_is_respected(database_url: str, tmp_path: Path) -> 
 
 
 async def test_rate_limited_by_clay_backs_off_and_loses_nothing(database_url: str, tmp_path: Path) -> None:
-    """Section 8: back off, increase delay, retry. Set without a pace against 10 a second, everything still arrives."""
+    """Section 8: back off, increase delay, retry. Without a pace against 10 per second, all leads arrive."""
     async with run_service(database_url, tmp_path, sandbox_rate="10") as service:
         await service.configure(rate_limit_ms=0)
         job = await service.api.finished((await service.api.push(list(service.lead_ids[:60])))["job_id"])

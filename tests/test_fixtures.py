@@ -1,4 +1,4 @@
-"""The fixtures give what they promise: a database of one's own, with our schema, as an ordinary role."""
+"""The fixtures of databases: one database per test, with our schema, by an ordinary role."""
 
 import psycopg
 from sqlalchemy import text
@@ -8,7 +8,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.session_settings import SCHEMA
 
 
-async def test_a_test_has_our_schema_as_an_ordinary_role(database: Database) -> None:
+async def test_a_database_has_our_schema_by_an_ordinary_role(database: Database) -> None:
     async with database.transaction() as connection:
         superuser = await connection.scalar(text("SELECT current_setting('is_superuser')"))
         tables = await connection.scalar(
@@ -20,7 +20,7 @@ async def test_a_test_has_our_schema_as_an_ordinary_role(database: Database) -> 
     assert revision == migrations.head()
 
 
-def test_an_empty_database_has_nothing_of_ours(empty_database_url: str) -> None:
+def test_an_empty_database_has_none_of_our_tables(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url) as connection:
         found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone()
     assert found is None

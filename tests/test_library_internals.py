@@ -72,7 +72,7 @@ async def test_uvicorns_protocol_has_what_api_connections_reads() -> None:
 
 
 async def test_fastapi_leaves_its_inner_exit_stack_after_the_response_and_lists_dependants() -> None:
-    """`guarded_route` gives a turn back when the response was sent, and searches a route's dependencies."""
+    """`guarded_route` frees a place when the response was sent, and searches the dependencies of a route."""
     app, steps = FastAPI(), list[str]()
 
     @app.get("/", dependencies=[Depends(lambda: None)])

@@ -1,4 +1,4 @@
-"""What a logged traceback tells of an error of the database: where and what kind, never the row or the value it quotes."""
+"""A logged traceback of a database error shows the place and the kind, never the row or the value in the message."""
 
 import asyncpg
 import psycopg
@@ -21,7 +21,7 @@ CANARY = "canary-28950e77"
         ("SELECT nothing_of_ours FROM t WHERE n = :value", 'column "nothing_of_ours" does not exist'),
     ],
 )
-async def test_traceback_names_the_error_and_not_the_data(database: Database, statement: str, kept: str) -> None:
+async def test_a_traceback_shows_the_error_without_the_data(database: Database, statement: str, kept: str) -> None:
     async with database.engine.connect() as connection:
         await connection.execute(text("CREATE TEMP TABLE t (n text, CONSTRAINT nobody CHECK (n = ''))"))
         with pytest.raises(Exception, match=r".") as caught:
@@ -32,7 +32,7 @@ async def test_traceback_names_the_error_and_not_the_data(database: Database, st
     assert CANARY not in said
 
 
-async def test_traceback_of_either_driver_tells_no_row(database_url: str) -> None:
+async def test_a_traceback_of_either_driver_shows_no_row(database_url: str) -> None:
     statements = "CREATE TEMP TABLE t (n text PRIMARY KEY); INSERT INTO t VALUES ('{0}'); INSERT INTO t VALUES ('{0}')"
     one = await asyncpg.connect(database_url)
     with pytest.raises(asyncpg.PostgresError, match=CANARY) as caught:

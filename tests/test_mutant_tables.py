@@ -10,7 +10,7 @@ from tests.mutants.table import Mutant, TableError, check, read_tables
 SOME = Mutant("example", 1, "A promise.", "gate.py", "not billing_enabled", "billing_enabled", ("tests/test_gate.py",))
 
 
-def test_every_entry_of_the_tables_fits_the_code_and_names_tests_that_exist() -> None:
+def test_every_mutant_matches_the_code_and_names_existing_tests() -> None:
     mutants = read_tables()
     check(mutants)
     assert len({(each.file, each.find, each.replace) for each in mutants}) == len(mutants), "a mutant is listed twice"
@@ -27,6 +27,6 @@ def test_every_entry_of_the_tables_fits_the_code_and_names_tests_that_exist() ->
         ({"tests": ("tests/no_such_test.py",)}, "no test"),
     ],
 )
-def test_an_entry_that_does_not_fit_the_code_is_refused(change: dict[str, Any], complaint: str) -> None:
+def test_a_mutant_that_does_not_match_the_code_is_refused(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(TableError, match=complaint):
         check([replace(SOME, **change)])

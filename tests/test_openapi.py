@@ -1,8 +1,8 @@
-"""openapi.yaml is what the code says, and the service does what openapi.yaml says, whatever it is sent.
+"""openapi.yaml matches the code, and the service behaves as openapi.yaml describes for all requests.
 
-Schemathesis makes valid, invalid and strange requests of the whole document against the service over HTTP and a real
-database. Held: no 5xx but documented 503s, no undocumented status, answers of the declared type and shape, nobody let in
-without a credential.
+Schemathesis sends valid and invalid requests for all routes to the service over HTTP with a real
+database. Checked: no 5xx except documented 503s, no undocumented status, responses of the declared type and schema, no access
+without credentials.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ JOB_VIEW = {"$ref": "#/components/schemas/JobView", "components": DESCRIBED["com
 schema = schemathesis.openapi.from_dict(DESCRIBED, config=SchemathesisConfig.from_dict(CONFIG))
 
 
-def test_committed_description_is_what_the_code_says() -> None:
+def test_the_committed_description_matches_the_code() -> None:
     assert COMMITTED.read_text() == as_yaml(), "run make openapi"
 
 
@@ -104,14 +104,14 @@ def test_every_route_and_every_parameter_is_described(path: str, method: str) ->
         "ServiceStatus",
     ],
 )
-def test_what_is_read_most_has_a_whole_example(name: str) -> None:
+def test_the_most_used_schemas_have_a_complete_example(name: str) -> None:
     assert DESCRIBED["components"]["schemas"][name]["examples"]
 
 
 @pytest.mark.parametrize(
     "name", [name for name, said in DESCRIBED["components"]["schemas"].items() if "examples" in said]
 )
-def test_an_example_is_what_its_schema_says(name: str) -> None:
+def test_an_example_matches_its_schema(name: str) -> None:
     found = DESCRIBED["components"]["schemas"][name]
     whole = {"$ref": f"#/components/schemas/{name}", "components": DESCRIBED["components"]}
     for example in found["examples"]:
@@ -120,7 +120,7 @@ def test_an_example_is_what_its_schema_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PushBody", "PreviewBody", "ErasureBody"])
-def test_a_client_made_of_the_description_can_send_contributor_ids(name: str) -> None:
+def test_a_client_generated_from_the_description_can_send_contributor_ids(name: str) -> None:
     body = DESCRIBED["components"]["schemas"][name]
     assert body["additionalProperties"] is False
     ids, twin = body["properties"]["lead_ids"], body["properties"]["contributor_ids"]
@@ -132,7 +132,7 @@ def test_a_client_made_of_the_description_can_send_contributor_ids(name: str) ->
 
 @dataclass
 class Service:
-    """Over HTTP, in a thread with a loop of its own, with one ended push job and an owner's key."""
+    """The service over HTTP, in a thread with its own event loop, with one finished push job and a key of an owner."""
 
     url: str
     headers: dict[str, str]
@@ -142,7 +142,7 @@ class Service:
     turn: Iterator[int] = field(default_factory=count)
 
     def fill_in(self, case: Any) -> None:
-        """Every other time real ids in place of random ones: a service that only ever says 404 is tested little."""
+        """Replace random ids by real ones in every second request: otherwise most responses would be 404."""
         if next(self.turn) % 2:
             return
         for parameters in (case.path_parameters, case.query):
@@ -215,7 +215,7 @@ def service(postgres: TestServer, migrated_template: str) -> Iterator[Service]:
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-def test_service_does_what_the_description_says(case: Any, service: Service) -> None:
+def test_the_service_behaves_as_described(case: Any, service: Service) -> None:
     service.fill_in(case)
     assume(len(urlencode(case.query or {}, doseq=True)) < LONGEST_QUERY)
     response = case.call(base_url=service.url, headers=service.headers, timeout=20)
@@ -232,7 +232,9 @@ def test_service_does_what_the_description_says(case: Any, service: Service) -> 
     ("method", "path"), [(method, path) for path, methods in DESCRIBED["paths"].items() for method in methods]
 )
 @pytest.mark.parametrize("credential", [None, "Bearer nonsense", "Bearer cps_00000000_" + "A" * 43, "Basic eDp5"])
-def test_no_route_is_open_that_should_not_be(service: Service, method: str, path: str, credential: str | None) -> None:
+def test_all_routes_except_the_open_ones_require_credentials(
+    service: Service, method: str, path: str, credential: str | None
+) -> None:
     place = path.replace("{", "").replace("}", "").replace("job_id", str(service.job_id))
     place = place.replace("project_id", str(service.project_id)).replace("erasure_id", str(UUID(int=1)))
     headers = {"Authorization": credential} if credential else {}
@@ -244,7 +246,7 @@ def test_no_route_is_open_that_should_not_be(service: Service, method: str, path
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_nothing_is_served_that_is_not_described(service: Service) -> None:
+def test_every_served_route_is_described(service: Service) -> None:
     for path in ("/", "/docs", "/redoc", "/openapi.json", "/api", "/api/clay", "/api/clay/", "/static/x", "/.env"):
         for headers in ({}, service.headers):
             assert httpx.get(service.url + path, headers=headers, trust_env=False).status_code == 404

@@ -1,4 +1,4 @@
-"""Every code the service raises is in the table, with the status it is raised with, and in the API's description."""
+"""Every problem code that the code raises is in the table with its status, and in the description of the API."""
 
 import ast
 import inspect
@@ -27,7 +27,7 @@ OF_FRAMEWORK = {"http_error"}
 
 
 def raised() -> Iterator[tuple[str, int | None]]:
-    """Code and status of each refusal that is written somewhere; None where the status is a subclass's own."""
+    """The code and status of each refusal in the source; None if the subclass defines the status."""
     for found in CLASSES.values():
         yield found.code, found.status
     yield gate.ENTERPRISE_REQUIRED, errors.ForbiddenError.status
@@ -42,7 +42,7 @@ def raised() -> Iterator[tuple[str, int | None]]:
 
 
 def own_code(statement: ast.stmt) -> str | None:
-    """Of a class that has a code of its own."""
+    """The code of a class that defines its own."""
     match statement:
         case ast.Assign([ast.Name("code")], ast.Constant(str(code))):
             return code
@@ -56,7 +56,7 @@ for _code, _status in raised():
 
 
 @pytest.mark.parametrize("code", sorted(set(RAISED) - SHELL_ONLY - OF_FRAMEWORK))
-def test_a_code_that_is_raised_is_in_the_table_and_the_description(code: str) -> None:
+def test_a_raised_code_is_in_the_table_and_the_description(code: str) -> None:
     assert RAISED[code] <= {PROBLEM_CODES[code].status}
     assert f"| `{code}` | {PROBLEM_CODES[code].status} | {PROBLEM_CODES[code].meaning} |" in DESCRIBED
 
@@ -67,6 +67,6 @@ def test_a_response_lists_the_codes_of_its_status() -> None:
     assert "`lead_not_found`" not in said
 
 
-def test_the_table_holds_no_code_that_nobody_raises() -> None:
+def test_the_table_has_no_unused_code() -> None:
     assert len(RAISED) > 40
     assert set(PROBLEM_CODES) == set(RAISED) - SHELL_ONLY - OF_FRAMEWORK

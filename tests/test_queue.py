@@ -5,7 +5,7 @@ from tests.harness.installation import install
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def test_the_first_push_job_of_a_destination_is_woken_before_the_later_ones_of_another(database_url: str) -> None:
+async def test_the_first_push_job_of_a_destination_is_woken_before_later_jobs_of_another(database_url: str) -> None:
     async with install(database_url, leads=4) as w:
         await w.configure(WEBHOOK, rate_limit_ms=200)
         await w.configure(WEBHOOK, org_id=w.other_org_id, rate_limit_ms=200)

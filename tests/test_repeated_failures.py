@@ -1,4 +1,4 @@
-"""Failures that repeat are counted, not repeated; a line with an exception is bounded."""
+"""Repeated failures are counted and logged once per period; the length of a line with an exception is limited."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ Line = dict[str, object]
 
 
 class Log:
-    """A log whose clock the test moves; `lines` are what is written, in their order."""
+    """A log whose clock the test sets; `lines` has the written lines in their order."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -73,7 +73,7 @@ def test_count_is_logged_with_the_next_line_of_any_kind_after_the_period(next_li
     assert ("failures.repeated", 3) not in log.counted[1:], "a count is logged once"
 
 
-def test_no_count_is_forgotten_for_the_number_of_kinds() -> None:
+def test_no_count_is_lost_with_many_kinds_of_failures() -> None:
     log = Log()
     for _ in range(2):
         log.fail("slice.failed", OSError())
@@ -103,8 +103,8 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("end", ["", FOREIGN], ids=["end of the process", "line of a library"])
-def test_process_logs_the_last_count(end: str) -> None:
-    """Nothing of the kind follows."""
+def test_the_last_count_is_logged_at_the_end_of_the_process(end: str) -> None:
+    """No further failure of the kind follows."""
     ended = subprocess.run([sys.executable, "-c", PROCESS + end], capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
     counts = [

@@ -1,4 +1,4 @@
-"""What the environment may say, and that each name is where a reader looks for it."""
+"""The settings of the environment: accepted values, and their documentation."""
 
 import re
 import string
@@ -37,7 +37,7 @@ def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
         *(("CA_FILE", each) for each in ("/nowhere/ca.pem", "/", __file__)),
     ],
 )
-def test_value_that_would_harm_is_refused_by_name(empty: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_dangerous_value_is_refused_by_name(empty: pytest.MonkeyPatch, name: str, value: str) -> None:
     empty.setenv(PREFIX + name, value)
     with pytest.raises(SettingsError, match=f"  {PREFIX}{name}: "):
         load()
@@ -71,14 +71,14 @@ def test_published_secret_of_the_host_is_refused(
         (" " * 30 + "abcdefghijklm", "shorter than 32 bytes"),
     ],
 )
-def test_secret_that_can_be_guessed_is_refused(empty: pytest.MonkeyPatch, secret: str, reason: str) -> None:
+def test_a_guessable_secret_is_refused(empty: pytest.MonkeyPatch, secret: str, reason: str) -> None:
     empty.setenv(PREFIX + "JWT_SECRET", secret)
     with pytest.raises(SettingsError, match=f"  {PREFIX}JWT_SECRET: .*{reason}"):
         load()
 
 
 @pytest.mark.parametrize("secret", [string.ascii_letters[:32], "é" * 6 + "abcdefghijklmnopqrst", "0123456789ab" * 3])
-def test_secret_of_32_bytes_and_12_different_characters_is_taken(empty: pytest.MonkeyPatch, secret: str) -> None:
+def test_a_secret_of_32_bytes_and_12_different_characters_is_accepted(empty: pytest.MonkeyPatch, secret: str) -> None:
     empty.setenv(PREFIX + "JWT_SECRET", secret)
     found = load().jwt_secret
     assert found is not None
@@ -86,21 +86,21 @@ def test_secret_of_32_bytes_and_12_different_characters_is_taken(empty: pytest.M
 
 
 @pytest.mark.parametrize("key", [bytes(32), b"password" * 4])
-def test_encryption_key_that_is_a_placeholder_is_refused(empty: pytest.MonkeyPatch, key: bytes) -> None:
+def test_a_placeholder_encryption_key_is_refused(empty: pytest.MonkeyPatch, key: bytes) -> None:
     empty.setenv(PREFIX + "ENCRYPTION_KEYS", f"k1:{b64encode(key).decode()}")
     with pytest.raises(SettingsError, match=f"  {PREFIX}ENCRYPTION_KEYS: .*is not random"):
         load()
 
 
 @pytest.mark.parametrize("value", ["clay.com", "*.clay.com,clay.com", "127.0.0.1:8090", "[::1]:8090", "Clay.com:443"])
-def test_host_rules_that_the_guard_understands_are_taken(empty: pytest.MonkeyPatch, value: str) -> None:
+def test_valid_host_rules_are_accepted(empty: pytest.MonkeyPatch, value: str) -> None:
     empty.setenv(PREFIX + "ALLOWED_WEBHOOK_HOSTS", value)
     assert load().allowed_webhook_hosts == tuple(value.split(","))
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"database_url", *UNPREFIXED}))
-def test_empty_variable_is_an_unset_one(empty: pytest.MonkeyPatch, name: str) -> None:
-    """As compose passes `CLAY_PUSH_METRICS_PORT=` on."""
+def test_an_empty_variable_counts_as_unset(empty: pytest.MonkeyPatch, name: str) -> None:
+    """Docker compose passes an unset variable as `CLAY_PUSH_METRICS_PORT=`."""
     empty.setenv(PREFIX + name.upper(), "")
     assert load() == Settings(database_url=URL, _env_file=None)
 
@@ -127,7 +127,7 @@ def test_the_api_key_has_the_name_of_the_enrichment_guide(empty: pytest.MonkeyPa
         ("x" * 513, "is longer than 512 characters"),
     ],
 )
-def test_an_api_key_with_something_around_it_is_refused(empty: pytest.MonkeyPatch, key: str, reason: str) -> None:
+def test_an_api_key_with_surrounding_characters_is_refused(empty: pytest.MonkeyPatch, key: str, reason: str) -> None:
     empty.setenv("CLAY_API_KEY", key)
     with pytest.raises(SettingsError) as caught:
         load()
@@ -147,19 +147,19 @@ def test_an_api_key_with_something_around_it_is_refused(empty: pytest.MonkeyPatc
         "https://[/",
     ],
 )
-def test_an_address_of_the_api_that_is_none_is_refused(empty: pytest.MonkeyPatch, url: str) -> None:
+def test_an_invalid_address_of_the_api_is_refused(empty: pytest.MonkeyPatch, url: str) -> None:
     empty.setenv(PREFIX + "CLAY_API_URL", url)
     with pytest.raises(SettingsError, match=f"  {PREFIX}CLAY_API_URL: is not an address"):
         load()
 
 
-def test_the_address_of_the_api_has_no_slash_at_its_end(empty: pytest.MonkeyPatch) -> None:
+def test_a_slash_at_the_end_of_the_address_of_the_api_is_removed(empty: pytest.MonkeyPatch) -> None:
     assert load().clay_api_url == "https://api.clay.com/public/v0"
     empty.setenv(PREFIX + "CLAY_API_URL", "http://127.0.0.1:9/public/v0/")
     assert load().clay_api_url == "http://127.0.0.1:9/public/v0"
 
 
-def test_each_setting_says_in_the_code_what_it_is() -> None:
+def test_each_setting_is_described_in_the_code() -> None:
     source = (REPOSITORY / "src/clay_push_service/settings.py").read_text()
     for name in Settings.model_fields:
         assert re.search(rf'^    {name}: .*\n    """', source, re.MULTILINE), f"{name} has no docstring"

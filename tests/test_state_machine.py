@@ -1,6 +1,6 @@
-"""The states of deliveries over the real SQL: whatever workers, callers, crashes and time do, in whatever order, holds.
+"""A state machine of deliveries over the real SQL: the invariants hold for every order of actions of workers and callers, crashes and time.
 
-Each rule is a thing that happens in production; `clay-push verify`'s invariants are asked after every one of them.
+Each rule is an event of production; after each one the invariants of `clay-push verify` are checked.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Deliveries(DeliveryRules):
 
     @rule(lead=st.integers(0, LEADS - 1), really=st.sampled_from([False, False, True]))
     def erase(self, lead: int, really: bool) -> None:
-        """What is under way is still recorded; what is queued, or pushed later, is not sent (see `send_of`)."""
+        """Deliveries in flight are still recorded; queued and later ones are not sent (see `send_of`)."""
         if not really:
             return
 
@@ -105,7 +105,7 @@ class Deliveries(DeliveryRules):
         )
     )
     def save_settings(self, change: ConfigChange) -> None:
-        """In mid-push: another token is another version of the same webhook, and an earlier URL may come back."""
+        """During a push: another token creates another version of the same webhook, and an earlier URL may be saved again."""
 
         async def act() -> None:
             w = self.installation
@@ -124,7 +124,7 @@ class Deliveries(DeliveryRules):
 
     @rule(really=st.sampled_from([False, False, True]))
     def remove_webhook(self, really: bool) -> None:
-        """And set it again at once: a machine without a webhook has nothing to do."""
+        """Remove it and save it again immediately: without a webhook no further step is possible."""
         if not really:
             return
 
@@ -153,7 +153,7 @@ class Deliveries(DeliveryRules):
             assert times <= 1 + self.asked_again[lead_id] + self.uncertain[lead_id]
 
     def teardown(self) -> None:
-        """Every worker dies, the queue forgets, time passes, and an ordinary worker comes: everything ends."""
+        """All workers end, the queue is emptied and time passes; then an ordinary worker finishes all deliveries."""
         self.do(self.installation.fetch("DELETE FROM clay.procrastinate_jobs"))
         self.sweep(expired=True)
 
@@ -222,16 +222,14 @@ def run(machine: type[Deliveries], examples: int, steps: int, *, same_every_time
 
 
 @pytest.mark.timeout(600)
-def test_whatever_happens_the_invariants_hold(machine: type[Deliveries]) -> None:
+def test_the_invariants_hold_after_every_event(machine: type[Deliveries]) -> None:
     run(machine, 45, 30, same_every_time=True)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
-def test_whatever_happens_the_invariants_hold_also_at_random(
-    machine: type[Deliveries], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Other steps every time; STATE_MACHINE_SEED repeats a run."""
+def test_the_invariants_hold_after_random_events(machine: type[Deliveries], capsys: pytest.CaptureFixture[str]) -> None:
+    """Different steps in every run; STATE_MACHINE_SEED repeats a run."""
     number = int(os.environ.get("STATE_MACHINE_SEED") or random.SystemRandom().randrange(10**9))
     with capsys.disabled():
         print(f"\nSTATE_MACHINE_SEED={number}")  # noqa: T201 - or nobody could repeat it

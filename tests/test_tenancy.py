@@ -1,6 +1,6 @@
-"""Generated from the API's own document, over EVERY route: another organization's ids, strangers, members, keys, tokens.
+"""Every route of the API document with ids of another organization, and as users of other organizations, members, keys and tokens.
 
-Only 401, 403 and 404 (400 for a missing or malformed organization), nothing of the other one in any answer, nothing changed.
+Only 401, 403 and 404 (400 for a missing or malformed organization), no data of the other organization in a response, no change.
 """
 
 import base64
@@ -33,7 +33,7 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class TwoOrganizations:
-    """Acme, whose people call, and Other, whose things they must not reach."""
+    """Acme, whose users call, and Other, whose data they must not reach."""
 
     app: Api
     own: Ids
@@ -42,18 +42,18 @@ class TwoOrganizations:
 
     @property
     def closed(self) -> dict[str, Route]:
-        """All that are not open to everybody."""
+        """The routes that require credentials."""
         return {name: route for name, route in self.routes.items() if route.scope is not None}
 
     @property
     def of_organizations(self) -> dict[str, Route]:
-        """All that are about an organization."""
+        """The routes that belong to an organization."""
         return {name: route for name, route in self.closed.items() if route.scope is not Scope.OPS}
 
     async def answers(
         self, chosen: Mapping[str, Route], who: str | None, org: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, tuple[int, str]]:
-        """Each route called with our own ids, by name: the status and the problem's code."""
+        """Calls each route with our own ids. Returns the status and the problem code by name."""
         said = {}
         for name, route in chosen.items():
             answer = await self.app.send(
@@ -101,14 +101,14 @@ async def test_every_route_is_in_the_table(both: TwoOrganizations) -> None:
     assert {name: (route.method, route.template) for name, route in both.routes.items()} == documented
 
 
-async def test_every_route_that_names_something_is_tried_with_what_is_not_its_callers(both: TwoOrganizations) -> None:
+async def test_every_route_with_an_id_is_tested_with_an_id_of_another_organization(both: TwoOrganizations) -> None:
     for path, operations in both.app.app.openapi()["paths"].items():
         for method, operation in operations.items():
             if method in METHODS and "{" in path:
                 assert both.routes[operation["operationId"]].foreign, path
 
 
-async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes(both: TwoOrganizations) -> None:
+async def test_ids_of_another_organization_are_not_found_and_its_data_is_unchanged(both: TwoOrganizations) -> None:
     before = await both.others_rows()
     tried = 0
     for name, route in both.of_organizations.items():
@@ -120,7 +120,7 @@ async def test_another_organizations_ids_are_not_found_and_nothing_of_it_changes
     assert await both.others_rows() == before
 
 
-async def test_what_one_organization_does_shows_and_changes_nothing_of_another(both: TwoOrganizations) -> None:
+async def test_requests_of_one_organization_show_and_change_nothing_of_another(both: TwoOrganizations) -> None:
     before = await both.others_rows()
     for name, route in both.of_organizations.items():
         if route.scope is Scope.READ and name != "watch_job":  # which lasts as long as its job
@@ -143,21 +143,21 @@ async def test_what_one_organization_does_shows_and_changes_nothing_of_another(b
     assert after == before  # the host's projects, too: at level `read` our rule is kept in a table of ours
 
 
-async def test_a_member_of_another_organization_is_a_stranger_here(both: TwoOrganizations) -> None:
+async def test_a_member_of_another_organization_is_refused(both: TwoOrganizations) -> None:
     said = await both.answers(both.of_organizations, "stranger", both.own.org_id)
     assert set(said.values()) == {(403, "not_a_member")}
     said = await both.answers(both.of_organizations, "owner", uuid4())
     assert set(said.values()) == {(403, "not_a_member")}
 
 
-async def test_a_user_of_no_organization_gets_nowhere(both: TwoOrganizations) -> None:
+async def test_a_user_without_an_organization_is_refused(both: TwoOrganizations) -> None:
     said = await both.answers(both.of_organizations, "nobody", both.own.org_id)
     assert set(said.values()) == {(403, "not_a_member")}
     said = await both.answers(both.of_organizations, "nobody")
     assert set(said.values()) == {(400, "organization_required")}
 
 
-async def test_a_plain_member_may_not_what_an_owner_may(both: TwoOrganizations) -> None:
+async def test_a_plain_member_cannot_use_routes_of_owners(both: TwoOrganizations) -> None:
     guarded = {
         name: route for name, route in both.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
     }
@@ -170,7 +170,7 @@ async def test_a_plain_member_may_not_what_an_owner_may(both: TwoOrganizations) 
     assert set((await both.answers(erasing, "admin")).values()) == {(403, "role_required")}
 
 
-async def test_without_a_token_nothing_is_told(both: TwoOrganizations) -> None:
+async def test_a_request_without_a_token_gets_no_data(both: TwoOrganizations) -> None:
     assert {status for status, _ in (await both.answers(both.closed, None)).values()} == {401}
     for headers in (
         {"Authorization": "Bearer"},
@@ -181,7 +181,7 @@ async def test_without_a_token_nothing_is_told(both: TwoOrganizations) -> None:
         assert {status for status, _ in said.values()} == {401}, headers
 
 
-async def test_on_call_is_not_for_members(both: TwoOrganizations) -> None:
+async def test_members_cannot_use_routes_of_operations(both: TwoOrganizations) -> None:
     ops = {name: route for name, route in both.closed.items() if route.scope is Scope.OPS}
     for who in ("owner", "stranger", "nobody"):
         assert {status for status, _ in (await both.answers(ops, who)).values()} == {401}
@@ -202,7 +202,7 @@ async def test_a_key_of_another_organization_is_refused(both: TwoOrganizations) 
     assert set(said.values()) == {(403, "organization_forbidden")}
 
 
-async def test_a_key_that_is_revoked_or_made_up_is_refused(both: TwoOrganizations) -> None:
+async def test_a_revoked_or_invented_key_is_refused(both: TwoOrganizations) -> None:
     key = await both.app.key(*Scope)
     await both.app.host.connection.execute("UPDATE clay.api_keys SET revoked_at = now()")
     assert {status for status, _ in (await both.answers(both.closed, key)).values()} == {401}
@@ -217,7 +217,7 @@ MALFORMED = (
 )  # fmt: skip
 
 
-async def test_a_malformed_organization_is_400(both: TwoOrganizations) -> None:
+async def test_a_malformed_organization_gives_400(both: TwoOrganizations) -> None:
     key = await both.app.key(*Scope)
     for header in MALFORMED:
         for who in ("owner", key):
@@ -278,7 +278,7 @@ TOKENS: Mapping[str, str] = {
 }
 
 
-async def test_a_token_that_is_not_to_the_letter_is_401_on_every_route(both: TwoOrganizations) -> None:
+async def test_an_altered_token_gives_401_on_every_route(both: TwoOrganizations) -> None:
     let_in = {}
     for kind, credential in TOKENS.items():
         both.app.credentials["attacker"] = credential
@@ -288,7 +288,7 @@ async def test_a_token_that_is_not_to_the_letter_is_401_on_every_route(both: Two
     assert let_in == {}
 
 
-async def test_a_good_token_of_somebody_who_is_gone_is_401(both: TwoOrganizations) -> None:
+async def test_a_valid_token_of_a_removed_user_gives_401(both: TwoOrganizations) -> None:
     connection = both.app.host.connection
     for state in ("false", "NULL"):
         await connection.execute(f"UPDATE users SET is_active = {state} WHERE username = 'owner'")

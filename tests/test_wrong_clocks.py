@@ -1,4 +1,4 @@
-"""A process whose clock is wrong works by the database's clock, and says so. The wrong clock is an argument."""
+"""A process with a wrong clock uses the clock of the database and reports it. The wrong clock is an argument."""
 
 import asyncio
 import re
@@ -58,12 +58,12 @@ def test_the_databases_clock_is_used_from_a_difference_of_five_seconds(seconds: 
     assert abs(clock.timestamp() - 2_000_000_000) < (5 if own else 60)
 
 
-def test_before_the_first_reading_there_is_only_the_own_clock() -> None:
+def test_before_the_first_reading_the_own_clock_is_used() -> None:
     clock = DatabaseClock(lambda: 123.0)
     assert (clock.timestamp(), clock.wall_offset_seconds) == (123.0, None)
 
 
-def test_a_clock_that_is_set_while_the_process_runs_is_noticed_at_once() -> None:
+def test_a_clock_change_during_the_process_is_detected_immediately() -> None:
     wall = [2_000_000_000.0]
     clock = DatabaseClock(lambda: wall[0])
     asked_at = time.monotonic()
@@ -72,8 +72,8 @@ def test_a_clock_that_is_set_while_the_process_runs_is_noticed_at_once() -> None
     assert abs(clock.timestamp() - 2_000_000_000) < 60
 
 
-def test_a_slow_answer_alone_makes_no_clock_wrong() -> None:
-    """The reading may be from any moment of the twenty seconds that it took."""
+def test_a_slow_response_does_not_make_a_clock_wrong() -> None:
+    """The time may have been read at any moment of the twenty seconds."""
     clock = DatabaseClock(lambda: 2_000_000_009.0)
     asked_at = time.monotonic() - 10
     clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at + 20)
@@ -94,7 +94,7 @@ def test_a_wrong_clock_is_logged_once_and_so_is_its_end() -> None:
 
 
 def test_no_other_module_reads_the_own_clock() -> None:
-    """So the mirror, previews and everything else take their times from the database or from `DatabaseClock`."""
+    """All other modules take times from the database or from `DatabaseClock`."""
     package = Path(clay_push_service.__file__).parent
     modules = [path.relative_to(package) for path in package.rglob("*.py")]
     service = [path for path in modules if path.parts[0] not in {"demo", "sandbox"}]
@@ -116,13 +116,13 @@ def seconds(request: pytest.FixtureRequest) -> float:
 
 @pytest.fixture
 async def app(database_url: str, seconds: float) -> AsyncIterator[Api]:
-    """Its clock is an hour ahead or behind."""
+    """An API whose clock is an hour ahead or behind."""
     async with run_api(database_url, ops_open=True, clock=DatabaseClock(off_by(seconds))) as client:
         yield client
 
 
-async def test_tokens_are_judged_by_the_databases_clock(app: Api) -> None:
-    """An hour ahead, the good token looks expired. An hour behind, the expired one looks good, and `nbf` in the future."""
+async def test_the_expiry_of_tokens_is_checked_by_the_clock_of_the_database(app: Api) -> None:
+    """By a clock that is an hour ahead, the valid token is expired. By a clock that is an hour behind, the expired token is valid, and `nbf` is in the future."""
     now = int(time.time())
     for claims, code in (
         ({"exp": now + 600}, 200), ({"exp": now - 600}, 401),
@@ -144,7 +144,7 @@ async def test_status_names_the_web_process_whose_clock_is_wrong(app: Api, secon
     assert f"{datetime.now(UTC):%Y-%m-%d}" in page
 
 
-async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_worker(database_url: str) -> None:
+async def test_the_heartbeat_of_a_worker_has_its_clock_offset_and_status_names_the_worker(database_url: str) -> None:
     async with run_api(database_url, ops_open=True) as app:
         clock = DatabaseClock(off_by(HOUR))
         async with app.installation.drainer() as drainer:
@@ -168,7 +168,7 @@ async def test_a_workers_heartbeat_carries_its_difference_and_status_names_the_w
         assert (said["workers"][0]["clock_offset_seconds"], "clock" in str(said["advice"])) == (None, False)
 
 
-async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database_url: str) -> None:
+async def test_a_worker_reads_the_clock_of_the_database_before_its_queue_runs(database_url: str) -> None:
     async with install(database_url, leads=0) as installation, installation.drainer() as drainer:
         drainer.context.clock = DatabaseClock(off_by(HOUR))
         running = asyncio.create_task(QueueWorker(installation.settings, drainer).run())
@@ -179,7 +179,7 @@ async def test_a_worker_knows_the_databases_clock_before_its_queue_runs(database
         await asyncio.wait([running])
 
 
-async def test_a_payload_carries_the_databases_time(database_url: str, seconds: float) -> None:
+async def test_a_payload_has_the_time_of_the_database(database_url: str, seconds: float) -> None:
     async with install_with_drainer(database_url, leads=2) as (w, drainer, clay):
         drainer.context.clock = await learned(w.database, seconds)
         await w.push()
@@ -212,7 +212,7 @@ async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: s
         assert 300 < await next_slot_seconds(w) < 600
 
 
-async def test_a_test_of_the_webhook_works_by_the_databases_clock(database_url: str, seconds: float) -> None:
+async def test_a_test_of_the_webhook_uses_the_clock_of_the_database(database_url: str, seconds: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
     clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
     async with install_with_drainer(database_url, clay, leads=1) as (w, _, _):

@@ -33,7 +33,7 @@ PACE = "SELECT rate_limit_ms, next_slot_at::date::text AS slot, throttled_ms, th
 
 
 async def add_organization(connection: asyncpg.Connection) -> UUID:
-    """As the release before stores it. Returns its id, which is also that of its destination."""
+    """Add an organization as the previous release stores it. Returns its id, which is also the id of its destination."""
     org_id = uuid4()
     for statement in (DESTINATION, METER, VERSION):
         await connection.execute(statement, org_id)
@@ -41,14 +41,14 @@ async def add_organization(connection: asyncpg.Connection) -> UUID:
 
 
 async def add_job(connection: asyncpg.Connection, org_id: UUID) -> None:
-    """A push job with one waiting delivery, as the release before stores it."""
+    """A push job with one waiting delivery, as the previous release stores it."""
     job_id = uuid4()
     await connection.execute(JOB, org_id, job_id)
     await connection.execute(DELIVERY, org_id, job_id, uuid4())
     await connection.execute(MIRRORED, job_id)
 
 
-async def test_rows_of_the_release_before_get_their_destination_and_workspace(empty_database_url: str) -> None:
+async def test_rows_of_the_previous_release_get_their_destination_and_workspace(empty_database_url: str) -> None:
     config = migrations.alembic_config(empty_database_url)
     command.upgrade(config, "0015")
     connection = await asyncpg.connect(empty_database_url)
@@ -93,7 +93,7 @@ async def test_expansion_can_be_repeated_after_an_interruption(empty_database_ur
     assert dump_schema(empty_database_url) == dump_schema(database_url)
 
 
-async def test_expansion_waits_for_no_row_that_a_worker_has_locked(empty_database_url: str) -> None:
+async def test_the_expansion_does_not_wait_for_rows_that_a_worker_has_locked(empty_database_url: str) -> None:
     command.upgrade(migrations.alembic_config(empty_database_url), "0015")
     connection = await asyncpg.connect(empty_database_url)
     try:

@@ -1,4 +1,4 @@
-"""The Dockerfile without Docker: what it copies is all there is, the wheel of it runs as an ordinary user, its health check works."""
+"""The Dockerfile without Docker: the copied files exist, their wheel runs as an ordinary user, and the health check works."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def lines(instruction: str) -> list[str]:
 
 
 def copied() -> list[tuple[str, str]]:
-    """(source, target) of each COPY out of the checkout."""
+    """The source and target of each COPY from the checkout."""
     made = []
     for line in lines("COPY"):
         if not line.startswith(FROM_BUILD):
@@ -73,7 +73,7 @@ class Image:
 
 
 def ordinary_user(directory: Path) -> int | None:
-    """`nobody` when root, unless the checkout is private: then that account could not even run Python."""
+    """The account `nobody` when the tests run as root, unless the checkout is private: then that account cannot run Python."""
     if os.geteuid() != 0:
         return None
     command = [sys.executable, "-c", "import fastapi"]
@@ -109,13 +109,13 @@ def image() -> Iterator[Image]:
         shutil.rmtree(directory)
 
 
-def test_what_is_copied_exists_and_is_not_kept_back_by_dockerignore() -> None:
+def test_copied_files_exist_and_are_not_excluded_by_dockerignore() -> None:
     let_through = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {source for source, _ in copied()} == let_through
     assert all((REPOSITORY / source).exists() for source in let_through)
 
 
-def test_it_does_not_run_as_root() -> None:
+def test_the_image_does_not_run_as_root() -> None:
     assert lines("USER")[-1] != "root"
 
 

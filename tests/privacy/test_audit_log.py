@@ -1,4 +1,4 @@
-"""Reading the audit log over HTTP: for owners, page by page, and nobody changes it."""
+"""Reading the audit log over HTTP: for owners, in pages, without any way to change it."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from tests.harness.api import Api
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def test_audit_log_is_read_by_owners_page_by_page_and_cannot_be_changed(app_client: Api) -> None:
+async def test_owners_read_the_audit_log_in_pages_and_cannot_change_it(app_client: Api) -> None:
     for number in range(5):
         answer = await app_client.send(
             "POST", "/api/clay/erasures", "owner", json={"contributor_id": str(UUID(int=number))}

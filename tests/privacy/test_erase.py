@@ -1,4 +1,4 @@
-"""Erasure: what is queued is not sent, no copy of ours tells who it was, nobody pushes the person again, the receipt lists what had gone."""
+"""Erasure: queued leads are not sent, personal data is deleted, the person is not pushed again, and the receipt lists what was sent."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def forget(w: Installation, *lead_ids: UUID) -> Receipt:
         )
 
 
-async def test_what_is_queued_is_stopped_and_its_neighbours_go_on(database_url: str) -> None:
+async def test_queued_deliveries_of_the_person_end_and_others_continue(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=6) as (w, drainer, clay):
         accepted = await w.push()
         receipt = await forget(w, *w.lead_ids[:2])
@@ -48,7 +48,7 @@ async def test_what_is_queued_is_stopped_and_its_neighbours_go_on(database_url: 
         assert [row.cause for row in await w.deliveries(accepted.job_id) if row.status == "skipped"] == ["erased"] * 2
 
 
-async def test_a_push_job_of_nobody_else_ends(database_url: str) -> None:
+async def test_a_push_job_with_only_this_person_ends(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -56,7 +56,7 @@ async def test_a_push_job_of_nobody_else_ends(database_url: str) -> None:
         assert (await w.job(accepted.job_id)).status == "completed"
 
 
-async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
+async def test_no_stored_copy_identifies_the_person(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
     async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, _):
         accepted = await w.push(w.lead_ids[:1])
@@ -89,8 +89,8 @@ async def test_no_copy_of_ours_tells_who_it_was(database_url: str) -> None:
         assert (emptied.status, emptied.cause, emptied.error_message) == ("failed", "rejected", None)
 
 
-async def test_another_organizations_push_of_the_same_person_stays_its_own(database_url: str) -> None:
-    """Ids of people are the host's, and two organizations may have found the same person; each erases for itself."""
+async def test_a_push_of_the_same_person_by_another_organization_is_unchanged(database_url: str) -> None:
+    """The host assigns the ids of people, and two organizations may have the same person; each erases only its own data."""
     async with install(database_url, leads=2) as w:
         entry = (
             "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:said AS jsonb))"
@@ -111,7 +111,7 @@ async def test_another_organizations_push_of_the_same_person_stays_its_own(datab
         assert left == {ours: 1, theirs: 2, with_org: 1, others_org: 2}
 
 
-async def test_the_hash_of_somebody_erased_while_being_sent_does_not_come_back(database_url: str) -> None:
+async def test_the_hash_of_a_lead_erased_during_its_send_is_not_stored_again(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
@@ -136,7 +136,7 @@ async def skipped(w: Installation, job_id: UUID) -> list[Any]:
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("by_id", [False, True])
-async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by_id: bool) -> None:
+async def test_an_erased_person_is_not_pushed_again(database_url: str, again: bool, by_id: bool) -> None:
     async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
         await forget(w, w.lead_ids[1], uuid4())
         accepted = await w.push(w.lead_ids if by_id else None, again=again)
@@ -155,7 +155,7 @@ async def test_nobody_pushes_the_person_again(database_url: str, again: bool, by
         assert len(clay.posts) == 2
 
 
-async def test_what_is_left_of_them_keeps_the_promises_of_the_data(database_url: str) -> None:
+async def test_the_remaining_rows_satisfy_the_invariants(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=4) as (w, drainer, _):
         await w.push(w.lead_ids[:3])
         await w.drain_all(drainer)
@@ -167,7 +167,7 @@ async def test_what_is_left_of_them_keeps_the_promises_of_the_data(database_url:
             assert await verify(connection, timedelta(minutes=5)) == []
 
 
-async def test_another_organization_is_not_touched(database_url: str) -> None:
+async def test_rows_of_another_organization_are_unchanged(database_url: str) -> None:
     async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK)
         async with w.database.transaction() as connection:
@@ -175,7 +175,7 @@ async def test_another_organization_is_not_touched(database_url: str) -> None:
         assert (await w.push()).skipped_count == 0
 
 
-async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str) -> None:
+async def test_a_retry_of_an_old_job_does_not_send_an_erased_person(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 2 else OK)
     async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
         accepted = await w.push()
@@ -189,7 +189,7 @@ async def test_a_retry_of_an_old_job_does_not_bring_them_back(database_url: str)
         assert clay.leads == {str(w.lead_ids[0]): 1, str(w.lead_ids[1]): 2}
 
 
-async def test_what_is_in_flight_is_recorded_and_its_retry_is_not_sent(database_url: str) -> None:
+async def test_an_in_flight_delivery_is_recorded_and_not_retried(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(503) if number == 0 else OK, delay_seconds=0.3)
     async with install_with_drainer(database_url, clay, leads=1, retry_delays_seconds=(0.3, 0.3, 0.3)) as (
         w,
@@ -208,7 +208,7 @@ async def test_what_is_in_flight_is_recorded_and_its_retry_is_not_sent(database_
         assert (ended.status, ended.cause, ended.username) == ("failed", "lead_gone", None)
 
 
-async def test_receipt_lists_what_had_gone_and_is_read_again_without_the_ids(database_url: str) -> None:
+async def test_the_receipt_lists_sent_deliveries_and_is_later_shown_without_ids(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: Reset() if number == 1 else OK)
     async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, _):
         await w.push()
@@ -230,8 +230,8 @@ async def test_receipt_lists_what_had_gone_and_is_read_again_without_the_ids(dat
         assert again.leads[0].gone_to_clay == lead.gone_to_clay
 
 
-async def test_a_push_that_is_just_being_accepted_is_caught(database_url: str) -> None:
-    """The erasure waits for the push's commit, or the push for the erasure's; either way nothing of the person is queued."""
+async def test_a_push_that_is_accepted_during_the_erasure_queues_nothing_of_the_person(database_url: str) -> None:
+    """Either the erasure waits for the commit of the push, or the push waits for the erasure."""
     async with install(database_url, leads=8) as w:
         await w.configure(WEBHOOK)
 
@@ -246,7 +246,7 @@ async def test_a_push_that_is_just_being_accepted_is_caught(database_url: str) -
             assert {row.contributor_id for row in live} == set(w.lead_ids[4:])
 
 
-def test_reference_needs_the_salt() -> None:
+def test_the_reference_of_an_erased_person_requires_the_salt() -> None:
     lead = uuid4()
     one, other = ErasedId.of(b"a" * 32, lead), ErasedId.of(b"b" * 32, lead)
     assert one == ErasedId.of(b"a" * 32, lead)
@@ -254,7 +254,7 @@ def test_reference_needs_the_salt() -> None:
     assert one.reference != other.reference != lead
 
 
-async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: Api) -> None:
+async def test_only_owners_and_keys_with_scope_erase_may_erase(app_client: Api) -> None:
     body = {"lead_ids": [str(uuid4())]}
     path = "/api/clay/erasures"
     for who in ("admin", "member"):
@@ -273,5 +273,5 @@ async def test_erasing_is_for_owners_and_keys_with_the_scope(app_client: Api) ->
 @pytest.mark.parametrize(
     "body", [{}, {"lead_ids": []}, {"lead_id": "x"}, {"lead_ids": [str(uuid4())] * 1001}, {"who": 1}]
 )
-async def test_bad_bodies_are_refused(app_client: Api, body: dict[str, object]) -> None:
+async def test_invalid_bodies_are_refused(app_client: Api, body: dict[str, object]) -> None:
     assert (await app_client.send("POST", "/api/clay/erasures", "owner", json=body)).status_code == 422

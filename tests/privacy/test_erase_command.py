@@ -1,4 +1,4 @@
-"""`clay-push erase`: the same from the shell, with the receipt on standard output."""
+"""`clay-push erase`: erasure by a command, with the receipt on standard output."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.harness.installation import install_with_drainer
 from tests.harness.shell import command_environment, shell
 
 
-async def test_people_are_forgotten_and_the_receipt_is_printed(database_url: str, tmp_path: Path) -> None:
+async def test_the_command_erases_people_and_prints_the_receipt(database_url: str, tmp_path: Path) -> None:
     async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
         env = command_environment(w.settings)
         await w.push(w.lead_ids[:1])
@@ -26,7 +26,7 @@ async def test_people_are_forgotten_and_the_receipt_is_printed(database_url: str
         assert act.actor.startswith("shell")
 
 
-async def test_what_is_no_lead_or_no_organization_erases_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_an_unknown_lead_or_organization_erases_nothing(database_url: str, tmp_path: Path) -> None:
     async with install_with_drainer(database_url, leads=1) as (w, _, _clay):
         env = command_environment(w.settings)
         for org, lead, named in ((str(w.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):

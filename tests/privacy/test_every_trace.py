@@ -1,4 +1,4 @@
-"""Every personal value in every place of ours that can hold one, then an erasure: a dump of the schema holds none of them."""
+"""Personal values are stored in every place that can contain one; after an erasure, a dump of the schema contains none of them."""
 
 import json
 import unicodedata
@@ -24,7 +24,7 @@ OTHERS = "somebody else entirely"
 
 
 async def plant(w: Installation, lead_id: UUID) -> list[str]:
-    """A delivery with the names, and a push job for each value: as a search, in both company lists; the inbox; refusals."""
+    """Store the values: a delivery with the names, a push job per value (as a search and in both company lists), the inbox, and refusals."""
     await w.fetch(
         f"UPDATE public.{w.name('leads')} SET username = :username, full_name = :full_name, email = :email, company = :company"
         " WHERE id = :id", id=lead_id, **NOW,
@@ -83,7 +83,7 @@ async def forget(w: Installation, lead_id: UUID, former: list[str] | None) -> No
 
 @pytest.mark.parametrize("former", [None, FORMER], ids=["former values unknown", "former values given"])
 @pytest.mark.parametrize("host_deleted_first", [False, True])
-async def test_no_value_of_the_person_is_left(
+async def test_no_value_of_the_person_remains(
     database_url: str, former: list[str] | None, host_deleted_first: bool
 ) -> None:
     async with install(database_url, leads=3) as w:
@@ -102,7 +102,7 @@ async def test_no_value_of_the_person_is_left(
         assert [row.said for row in searches] == ([] if former is None else [OTHERS])
 
 
-async def test_a_search_for_another_person_stays_where_former_values_are_given(database_url: str) -> None:
+async def test_a_search_for_another_person_remains_when_former_values_are_given(database_url: str) -> None:
     async with install(database_url, leads=2) as w:
         await plant(w, w.lead_ids[0])
         [job, *_] = await w.fetch("SELECT id FROM clay.push_jobs WHERE filters ->> 'search' = :said", said=NOW["email"])

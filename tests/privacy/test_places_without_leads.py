@@ -1,4 +1,4 @@
-"""Places that hold no value of a lead, whatever is asked: the audit log, the queue, the mirror; a key is hidden by an erasure."""
+"""Places that never contain values of a lead: the audit log, the queue and the mirror; an erasure hides idempotency keys."""
 
 import unicodedata
 
@@ -22,7 +22,7 @@ def places(stored: str) -> str:
     return "\n".join(line for line in stored.splitlines() if line.startswith(PLACES))
 
 
-async def test_requests_that_name_a_person_leave_no_name_in_the_audit_log_the_queue_and_the_keys(
+async def test_requests_with_a_name_store_it_neither_in_the_audit_log_nor_in_the_queue_nor_in_the_keys(
     database_url: str,
 ) -> None:
     async with run_api_with_leads(database_url, leads=2) as p:
@@ -52,7 +52,7 @@ async def test_requests_that_name_a_person_leave_no_name_in_the_audit_log_the_qu
         assert await pushed() == job_id, "the key still answers"
 
 
-async def test_rows_of_the_mirror_name_no_lead(database_url: str) -> None:
+async def test_rows_of_the_mirror_contain_no_names_of_leads(database_url: str) -> None:
     async with install_attached(database_url, Level.MIRROR, leads=3) as a:
         lead_id = a.installation.lead_ids[0]
         await a.host.connection.execute(

@@ -1,4 +1,4 @@
-"""Retention: what is old loses names and texts, keeps the ledger, and whatever is younger or live stays as it is."""
+"""Retention: old rows lose names and texts and keep the ledger; younger and live rows are unchanged."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ async def age(w: Installation, days: int) -> None:
     )
 
 
-async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> None:
+async def test_names_and_texts_are_emptied_and_the_ledger_remains(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
     async with install_with_drainer(database_url, clay, leads=10) as (w, drainer, _):
         accepted = await w.push()
@@ -43,7 +43,7 @@ async def test_names_and_texts_go_and_the_ledger_stays(database_url: str) -> Non
         assert again.skipped_count == 7, "what is in Clay is still known to be"
 
 
-async def test_what_is_live_is_left_alone(database_url: str) -> None:
+async def test_live_rows_are_unchanged(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
@@ -52,7 +52,7 @@ async def test_what_is_live_is_left_alone(database_url: str) -> None:
         assert all(row.username for row in await w.deliveries(accepted.job_id))
 
 
-async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> None:
+async def test_a_large_job_is_emptied_in_bounded_batches(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()
@@ -72,7 +72,7 @@ async def test_large_job_is_emptied_in_bounded_batches(database_url: str) -> Non
         assert not any(row.username for row in await w.deliveries(accepted.job_id))
 
 
-async def test_every_table_of_ours_stands_in_the_page_about_personal_data(database: Database) -> None:
+async def test_the_page_about_personal_data_lists_every_table(database: Database) -> None:
     page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
     async with database.transaction() as connection:
         tables = await connection.execute(

@@ -1,4 +1,4 @@
-"""A delivery that ever had an attempt without a clear answer may be in Clay, and every report says so however it ended."""
+"""A delivery with any uncertain attempt may be in Clay, and every report shows it, independent of its end."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ GONE_FROM_HOST = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 
 
 class OneDelivery:
-    """One lead of one push job, moved by hand as a worker moves it."""
+    """One lead of one push job, whose states the test changes as a worker does."""
 
     def __init__(self, w: Installation, version_id: UUID, job_id: UUID) -> None:
         self.w = w
@@ -151,7 +151,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-async def test_every_report_says_that_it_may_be_in_clay(database_url: str, end: End) -> None:
+async def test_every_report_shows_that_the_lead_may_be_in_clay(database_url: str, end: End) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
@@ -171,7 +171,7 @@ async def test_every_report_says_that_it_may_be_in_clay(database_url: str, end: 
         assert "1 row may be in Clay" in receipt.message
 
 
-async def test_erased_in_flight_and_answered_with_a_server_error_stays_maybe(database_url: str) -> None:
+async def test_a_lead_erased_in_flight_with_a_server_error_may_be_in_clay(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
@@ -186,7 +186,7 @@ async def test_erased_in_flight_and_answered_with_a_server_error_stays_maybe(dat
         assert "1 row may be in Clay" in receipt.message
 
 
-async def test_erased_after_a_server_error_says_so_in_its_message(database_url: str) -> None:
+async def test_the_message_of_a_lead_erased_after_a_server_error_mentions_the_error(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
@@ -198,7 +198,7 @@ async def test_erased_after_a_server_error_says_so_in_its_message(database_url: 
         assert row.error_message.endswith(MAYBE_SENT)
 
 
-async def test_taken_after_a_server_error_counts_the_attempt_that_may_be_a_second_row(database_url: str) -> None:
+async def test_a_success_after_a_server_error_counts_one_uncertain_attempt(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)
@@ -208,7 +208,7 @@ async def test_taken_after_a_server_error_counts_the_attempt_that_may_be_a_secon
         assert (row.gone, row.uncertain_attempts) == (Gone.TAKEN, 1)
 
 
-async def test_what_surely_did_not_arrive_is_not_reported(database_url: str) -> None:
+async def test_certainly_unsent_leads_are_not_reported(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         version_id = await w.configure(WEBHOOK)
         one = OneDelivery(w, version_id, (await w.push()).job_id)

@@ -1,4 +1,4 @@
-"""The migration that counts uncertain attempts derives them for deliveries from before, where the row still shows it."""
+"""The migration that counts uncertain attempts derives them for earlier deliveries, if the row still shows them."""
 
 import asyncpg
 import pytest
@@ -38,7 +38,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("row", "expected"), CASES)
-async def test_old_row_shows_whether_it_may_be_in_clay(
+async def test_an_old_row_shows_whether_its_lead_may_be_in_clay(
     empty_database_url: str, row: tuple[object, ...], expected: int
 ) -> None:
     command.upgrade(migrations.alembic_config(empty_database_url), BEFORE)

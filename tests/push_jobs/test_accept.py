@@ -1,4 +1,4 @@
-"""Accepting: rows and wake-up commit together, identical pushes at once send each lead once, refusals queue nothing."""
+"""Accepting a push: rows and wake-up commit together, identical concurrent pushes send each lead once, refusals queue nothing."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -26,7 +26,7 @@ async def wake_ups(w: Installation) -> int:
     return int(row.n)
 
 
-async def test_a_rollback_leaves_neither_rows_nor_wake_up(database_url: str) -> None:
+async def test_a_rollback_removes_rows_and_wake_up(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
 
@@ -53,7 +53,7 @@ async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> Non
         assert await wake_ups(w) == 1
 
 
-async def test_a_push_job_is_shared_by_no_more_workers_than_there_are(database_url: str) -> None:
+async def test_a_push_job_has_at_most_one_wake_up_per_worker(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         for seconds_ago, workers in ((1, 2), (60, 3)):
             await w.fetch(
@@ -67,8 +67,8 @@ async def test_a_push_job_is_shared_by_no_more_workers_than_there_are(database_u
         assert await wake_ups(w) == 3  # one each, and one that a worker takes beside its own
 
 
-async def test_twenty_identical_pushes_at_once_send_each_lead_once(database_url: str) -> None:
-    """While a worker drains them: what the first push has sent already is no longer live, and must not be sent again."""
+async def test_twenty_identical_concurrent_pushes_send_each_lead_once(database_url: str) -> None:
+    """A worker drains them meanwhile: leads that the first push has sent are no longer live and must not be sent again."""
     async with install_with_drainer(database_url, leads=200) as (w, drainer, clay):
         draining_on = asyncio.create_task(keep_draining(w, drainer))
         accepted = await asyncio.gather(*(w.push() for _ in range(20)))
@@ -85,10 +85,10 @@ async def keep_draining(w: Installation, drainer: Drainer) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
+async def test_a_lead_sent_between_the_check_and_the_insert_is_not_sent_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look sees nothing, as it would a moment too early; the second, after the insert, must find it."""
+    """The first check runs before the send and finds nothing; the second check, after the insert, must find it."""
     async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
@@ -105,7 +105,7 @@ async def test_what_was_sent_between_the_look_and_the_insert_is_not_sent_again(
         assert len(clay.posts) == 5
 
 
-async def test_a_new_table_forgets_what_is_in_the_old_one(database_url: str) -> None:
+async def test_leads_of_the_old_table_are_sent_to_a_new_table(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=4) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
@@ -115,7 +115,7 @@ async def test_a_new_table_forgets_what_is_in_the_old_one(database_url: str) -> 
         assert len(clay.posts) == 8
 
 
-async def test_a_lead_of_two_projects_is_one_lead_to_clay(database_url: str) -> None:
+async def test_a_lead_of_two_projects_is_sent_to_clay_once(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=2) as (w, drainer, clay):
         other = uuid4()
         await w.fetch(
@@ -145,7 +145,7 @@ async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) 
         assert await wake_ups(w) == 0
 
 
-async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str) -> None:
+async def test_a_closed_destination_refuses_a_push_with_the_reason(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         await w.fetch("UPDATE clay.destination_versions SET state = 'closed', state_reason = 'quota_exhausted'")
@@ -155,7 +155,7 @@ async def test_a_closed_destination_takes_no_push_and_says_why(database_url: str
         assert refused.value.extra["reason"] == "quota_exhausted"
 
 
-async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> None:
+async def test_the_called_function_of_the_queue_exists(database_url: str) -> None:
     async with install(database_url, leads=1) as w, w.database.transaction() as connection:
         found = await connection.execute(
             text("SELECT pg_get_function_arguments('clay.procrastinate_defer_jobs_v1'::regproc)")
@@ -167,10 +167,10 @@ async def test_the_queues_own_function_is_the_one_we_call(database_url: str) -> 
     "meanwhile",
     ["UPDATE public.lead_scores SET overall_score = 100 WHERE project_id = :id", "DELETE FROM public.lead_scores"],
 )
-async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_does_meanwhile(
+async def test_a_lead_keeps_its_selected_project_although_scores_change_meanwhile(
     database_url: str, meanwhile: str
 ) -> None:
-    """Scoring commits between the choice and the insert; the better project has no job, or the lead is in none any more."""
+    """Scoring commits between selection and insert: the better project has no job, or the lead is no longer in any project."""
     async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         other = uuid4()
@@ -191,7 +191,7 @@ async def test_a_lead_counts_for_the_project_it_was_chosen_for_whatever_scoring_
         assert (job.project_id, job.lead_count, job.skipped_count) == (w.project_id, 2, 0)
 
 
-async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(database_url: str) -> None:
+async def test_a_push_that_waits_for_a_webhook_change_uses_the_new_webhook(database_url: str) -> None:
     async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         new = uuid4()
@@ -211,7 +211,7 @@ async def test_a_push_that_waits_for_a_changed_webhook_goes_to_the_new_one(datab
         assert (await w.job(accepted.job_id)).destination_version_id == new
 
 
-async def test_the_queue_holds_ids_and_nothing_else(database_url: str) -> None:
+async def test_the_queue_contains_only_ids(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=3, token="a-secret") as (w, drainer, _):
         queued: list[dict[str, str]] = []
         job_ids = []
@@ -222,7 +222,7 @@ async def test_the_queue_holds_ids_and_nothing_else(database_url: str) -> None:
         assert queued == [{"job_id": str(job_id)} for job_id in job_ids]
 
 
-async def test_a_push_jobs_end_can_be_followed_to_the_request_that_asked_for_it(database_url: str) -> None:
+async def test_the_log_of_a_finished_push_job_has_the_id_of_its_request(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=1) as (w, drainer, _):
         async with w.database.transaction() as connection:
             tables = await w.host_tables.tables(connection)

@@ -1,4 +1,4 @@
-"""What a push answers: how many are too many, where its job is, and how long a key holds."""
+"""Responses to a push: the limit of leads, the location of the job, and the lifetime of an idempotency key."""
 
 from uuid import uuid4
 
@@ -7,7 +7,7 @@ import pytest
 from tests.harness.api import Api, run_api_with_leads
 
 
-async def test_more_than_a_webhook_takes_in_its_life_is_refused_with_the_count(database_url: str) -> None:
+async def test_more_leads_than_the_webhooks_lifetime_limit_are_refused_with_the_count(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=0) as p:
         big = await p.host.project(p.org_id)
         await p.host.bulk_leads(big, 1)
@@ -26,14 +26,14 @@ async def test_more_than_a_webhook_takes_in_its_life_is_refused_with_the_count(d
 
 
 async def pushed_with(p: Api, key: str) -> tuple[str, str]:
-    """The answer's job and its Location."""
+    """Returns the job of the response and its Location header."""
     body = {"lead_ids": [str(each) for each in p.lead_ids]}
     answer = await p.send("POST", "/api/clay/push", "owner", json=body, headers={"Idempotency-Key": key})
     assert answer.status_code == 202, answer.text
     return answer.json()["job_id"], answer.headers["Location"]
 
 
-async def test_location_names_the_job_and_does_so_again(database_url: str) -> None:
+async def test_the_location_header_names_the_job_also_in_a_repeated_response(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         job_id, location = await pushed_with(p, "once")
         assert (await p.call("GET", location))["id"] == job_id
@@ -41,7 +41,7 @@ async def test_location_names_the_job_and_does_so_again(database_url: str) -> No
 
 
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (24, True)])
-async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new: bool) -> None:
+async def test_an_idempotency_key_is_valid_for_24_hours(database_url: str, hours: int, *, is_new: bool) -> None:
     async with run_api_with_leads(database_url) as p:
         first, _ = await pushed_with(p, "once")
         await p.host.connection.execute(
@@ -52,6 +52,6 @@ async def test_a_key_holds_for_24_hours(database_url: str, hours: int, *, is_new
         assert await pushed_with(p, "once") == (second, f"/api/clay/jobs/{second}")
 
 
-async def test_a_job_of_another_id_has_no_file(database_url: str) -> None:
+async def test_an_unknown_job_has_no_csv_file(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         await p.call("GET", f"/api/clay/jobs/{uuid4()}/leads.csv", status=404)

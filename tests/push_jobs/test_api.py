@@ -1,4 +1,4 @@
-"""Pushing over HTTP: bad input queues nothing and says what to do; the same request twice is one push; a job can be watched."""
+"""Pushing over HTTP: invalid input queues nothing and gets a remedy, a repeated request is one push, and a job can be watched."""
 
 import asyncio
 import csv
@@ -16,7 +16,7 @@ from tests.harness.service import Service, run_service
 
 @pytest.fixture
 async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """Configured, with a worker; the sandbox takes everything at once."""
+    """A configured service with a worker; the sandbox has no rate limit."""
     async with run_service(database_url, tmp_path) as made:
         await made.configure()
         yield made
@@ -24,7 +24,7 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """Configured, without a worker: what is queued stays queued."""
+    """A configured service without a worker: queued leads stay queued."""
     async with run_service(database_url, tmp_path, workers=0) as made:
         await made.configure()
         yield made
@@ -47,7 +47,7 @@ async def queued(service: Service) -> int:
         ({"lead_ids": [str(uuid4())], "push_agian": True}, 422, "invalid_request"),
     ],
 )
-async def test_bad_input_queues_nothing_and_says_what_to_do(
+async def test_invalid_input_queues_nothing_and_gets_a_remedy(
     idle: Service, body: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await idle.api.http.post("/api/clay/push", json=body, headers=idle.api.headers())
@@ -63,14 +63,14 @@ async def test_bad_input_queues_nothing_and_says_what_to_do(
 @pytest.mark.parametrize(
     ("ids", "said"), [(0, "lead_ids: must name at least 1."), (50_001, "lead_ids: must name at most 50,000.")]
 )
-async def test_too_few_or_too_many_leads_are_told_how_many_may_be(idle: Service, ids: int, said: str) -> None:
+async def test_too_few_or_too_many_leads_are_refused_with_the_limits(idle: Service, ids: int, said: str) -> None:
     answer = await idle.api.http.post(
         "/api/clay/push", json={"lead_ids": [str(uuid4())] * ids}, headers=idle.api.headers()
     )
     assert answer.json()["detail"] == said
 
 
-async def test_another_organizations_project_and_leads_do_not_exist(idle: Service) -> None:
+async def test_project_and_leads_of_another_organization_are_not_found(idle: Service) -> None:
     other_project = await idle.host.project(idle.other_org_id)
     other_lead = await idle.host.lead(other_project)
     for body in (
@@ -82,14 +82,14 @@ async def test_another_organizations_project_and_leads_do_not_exist(idle: Servic
     assert await queued(idle) == 0
 
 
-async def test_a_webhook_inside_is_refused_when_it_is_saved(idle: Service) -> None:
+async def test_an_internal_webhook_is_refused_at_save(idle: Service) -> None:
     refused = await idle.api.call(
         "PUT", "/api/clay/config", {"webhook_url": "http://169.254.169.254/latest/meta-data"}, status=422
     )
     assert "169.254" not in json.dumps(refused)
 
 
-async def test_without_a_project_there_is_one_job_a_project(idle: Service) -> None:
+async def test_without_a_project_there_is_one_job_per_project(idle: Service) -> None:
     org_id, lead = idle.org_id, idle.lead_ids[0]
     other = uuid4()
     await idle.host.connection.execute(
@@ -108,7 +108,7 @@ async def test_without_a_project_there_is_one_job_a_project(idle: Service) -> No
     assert answer["job_id"] == answer["jobs"][0]["job_id"]
 
 
-async def test_the_same_key_gives_the_first_answer_and_another_body_is_refused(idle: Service) -> None:
+async def test_a_repeated_key_gives_the_first_response_and_another_body_is_refused(idle: Service) -> None:
     leads = [str(each) for each in idle.lead_ids[:2]]
     key = {"Idempotency-Key": "push-1"}
     body = {"lead_ids": leads}
@@ -119,7 +119,7 @@ async def test_the_same_key_gives_the_first_answer_and_another_body_is_refused(i
     assert await queued(idle) == 1
 
 
-async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Service) -> None:
+async def test_one_of_two_concurrent_requests_with_the_same_key_pushes(idle: Service) -> None:
     body = {"lead_ids": [str(each) for each in idle.lead_ids[:50]]}
     answers = await asyncio.gather(
         *(
@@ -132,7 +132,7 @@ async def test_of_two_requests_with_one_key_at_once_one_pushes(idle: Service) ->
     assert await queued(idle) == 1
 
 
-async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: Service) -> None:
+async def test_a_preview_shows_the_effect_of_a_push_and_queues_nothing(service: Service) -> None:
     leads = list(service.lead_ids)
     await service.api.finished((await service.api.push(leads[:10]))["job_id"])
     await service.host.connection.execute(
@@ -155,7 +155,7 @@ async def test_a_preview_says_what_a_push_would_do_and_queues_nothing(service: S
     assert await queued(service) == before
 
 
-async def test_filters_choose_and_all_takes_none(idle: Service) -> None:
+async def test_filters_select_leads_and_mode_all_accepts_no_filters(idle: Service) -> None:
     project = {"project_id": str(idle.project_id)}
     want = await idle.host.connection.fetchval(
         "SELECT count(*) FROM lead_scores WHERE project_id = $1 AND overall_score >= 70", idle.project_id
@@ -167,7 +167,7 @@ async def test_filters_choose_and_all_takes_none(idle: Service) -> None:
     )
 
 
-async def test_cancel_stops_within_a_second_and_says_what_had_gone(service: Service) -> None:
+async def test_cancel_stops_a_job_and_reports_the_sent_leads(service: Service) -> None:
     await service.api.call("PUT", "/api/clay/config", {"rate_limit_ms": 50})
     answer = await service.api.push(list(service.lead_ids))
     await service.sandbox.until_rows(10)
@@ -194,7 +194,7 @@ async def test_a_job_is_watched_until_it_ends(service: Service) -> None:
     assert 3 <= len(done) <= 12, "on every change, at most 4 a second: it took about 1.2 s"
 
 
-async def test_no_cell_of_the_csv_is_a_formula(service: Service) -> None:
+async def test_the_csv_file_contains_no_formula(service: Service) -> None:
     lead = service.lead_ids[0]
     name = '=HYPERLINK("http://evil.example.com")'
     await service.host.connection.execute(
@@ -208,7 +208,7 @@ async def test_no_cell_of_the_csv_is_a_formula(service: Service) -> None:
     assert row["status"] == "success"
 
 
-async def test_deliveries_come_page_by_page_and_by_status(service: Service) -> None:
+async def test_deliveries_are_listed_in_pages_and_by_status(service: Service) -> None:
     await service.sandbox.faults({"kind": "status", "status": 422, "next": 3})
     answer = await service.api.push(list(service.lead_ids[:25]))
     await service.api.finished(answer["job_id"])
@@ -226,7 +226,7 @@ async def test_deliveries_come_page_by_page_and_by_status(service: Service) -> N
     await service.api.call("GET", f"/api/clay/jobs/{answer['job_id']}/leads?cursor=nonsense", status=400)
 
 
-async def test_unknown_is_retried_only_by_name(service: Service) -> None:
+async def test_unknown_deliveries_are_retried_only_on_explicit_request(service: Service) -> None:
     await service.sandbox.faults({"kind": "reset_after", "next": 1}, {"kind": "status", "status": 422, "next": 1})
     answer = await service.api.push(list(service.lead_ids[:4]))
     job = await service.api.finished(answer["job_id"])
@@ -242,7 +242,7 @@ async def test_unknown_is_retried_only_by_name(service: Service) -> None:
     )
 
 
-async def test_status_tells_the_whole_state(service: Service) -> None:
+async def test_the_status_of_clay_has_the_whole_state(service: Service) -> None:
     before = await service.api.call("GET", "/api/clay/status")
     assert (before["configured"], before["connected"], before["last_push"]) == (True, False, None)
     await service.api.finished((await service.api.push(list(service.lead_ids[:4])))["job_id"])
@@ -256,8 +256,8 @@ async def test_status_tells_the_whole_state(service: Service) -> None:
 
 
 @pytest.mark.parametrize("how", ["saved again", "tested", "another pace"])
-async def test_push_jobs_that_wait_go_on_at_once_when_the_settings_change(idle: Service, how: str) -> None:
-    """The webhook was waited for, or its next slot; neither is worth another half minute."""
+async def test_waiting_push_jobs_continue_immediately_when_the_settings_change(idle: Service, how: str) -> None:
+    """The jobs wait for the webhook or for its next slot, which may be half a minute away."""
     pushed = await idle.api.push(list(idle.lead_ids)[:2])
     if how != "another pace":
         waiting = "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', outages = 9"

@@ -1,4 +1,4 @@
-"""Cancelling: which deliveries end and how, what is left to its answer, and which jobs it does not touch."""
+"""Cancelling: how each delivery ends, which in-flight deliveries wait for their response, and which jobs are unchanged."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ CLAIMED = "claim_token = gen_random_uuid(), lease_until = now() + interval '1 mi
 
 
 async def claim_one(p: Api, job_id: str, state: str) -> UUID:
-    """Put the job's first delivery into this state, as a worker does. Returns the delivery's id."""
+    """Put the first delivery of the job into this state, as a worker does. Returns the id of the delivery."""
     found = await p.host.connection.fetchval(
         f"UPDATE clay.clay_push_log SET state = '{state}', {CLAIMED} WHERE id ="
         " (SELECT id FROM clay.clay_push_log WHERE job_id = $1 ORDER BY seq LIMIT 1) RETURNING id",
@@ -23,7 +23,7 @@ async def claim_one(p: Api, job_id: str, state: str) -> UUID:
     return found
 
 
-async def test_a_job_that_has_ended_is_not_cancelled(database_url: str) -> None:
+async def test_a_finished_job_is_not_cancelled(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         job = await p.push_and_drain()
         refused = await p.call("POST", f"/api/clay/jobs/{job['id']}/cancel", status=409)
@@ -32,7 +32,7 @@ async def test_a_job_that_has_ended_is_not_cancelled(database_url: str) -> None:
         assert await p.host.connection.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") is None
 
 
-async def test_what_is_claimed_ends_and_what_is_being_sent_is_left_to_its_answer(database_url: str) -> None:
+async def test_claimed_deliveries_end_and_deliveries_in_flight_wait_for_their_response(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=4) as p:
         job_id = await p.queue()
         sending = await claim_one(p, job_id, "sending")
@@ -60,7 +60,7 @@ async def test_cancelling_twice_keeps_the_first_time(database_url: str) -> None:
         assert await p.host.connection.fetchval("SELECT cancel_requested_at FROM clay.push_jobs") == first
 
 
-async def test_a_cancelled_job_is_cancelled_and_not_completed(database_url: str) -> None:
+async def test_a_cancelled_job_has_status_cancelled_and_not_completed(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
@@ -72,7 +72,9 @@ async def status_of(w: Installation, job_id: UUID) -> str:
 
 
 @pytest.mark.parametrize("started", [False, True])
-async def test_jobs_end_with_their_webhook_and_those_of_another_do_not(database_url: str, started: bool) -> None:
+async def test_jobs_end_when_their_webhook_is_removed_and_jobs_of_another_do_not(
+    database_url: str, started: bool
+) -> None:
     async with install(database_url, leads=6) as w:
         first = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         mine = await w.push(w.lead_ids[:3])
@@ -90,7 +92,7 @@ async def test_jobs_end_with_their_webhook_and_those_of_another_do_not(database_
         assert {row.state for row in await w.deliveries(other.job_id)} == {"waiting"}
 
 
-async def test_ending_a_job_of_which_nothing_is_queued_changes_no_counter(database_url: str) -> None:
+async def test_ending_a_job_without_queued_deliveries_changes_no_counter(database_url: str) -> None:
     async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         accepted = await w.push()

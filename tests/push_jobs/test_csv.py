@@ -1,4 +1,4 @@
-"""Deliveries as a CSV file: with a byte order mark for Excel, and without a cell that any spreadsheet computes."""
+"""Deliveries as a CSV file: with a byte order mark for Excel, and without cells that a spreadsheet evaluates as formulas."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ CELLS = (
 
 
 def fields(line: str) -> Iterator[str]:
-    """As spreadsheets split it: at each separator, with quotes or without regard to them."""
+    """The fields as spreadsheets split them: at each separator, with or without regard to quotes."""
     for separator in SEPARATORS:
         for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
             for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator, quoting=quoting):
@@ -37,17 +37,17 @@ def begins_a_formula(field: str) -> bool:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_no_separator_turns_a_cell_into_a_formula(cell: str) -> None:
+def test_a_cell_is_no_formula_with_any_separator(cell: str) -> None:
     line = csv_text([("id", cell, "end")])
     assert [field for field in fields(line) if begins_a_formula(field)] == []
 
 
 @given(st.text(alphabet="=+-@;,|\t\n\r \"'ax\uff1d", max_size=12))
-def test_no_text_becomes_a_formula(cell: str) -> None:
+def test_arbitrary_text_is_no_formula(cell: str) -> None:
     assert [field for field in fields(csv_text([("id", cell, "end")])) if begins_a_formula(field)] == []
 
 
-def test_what_is_no_formula_stays_as_it_is() -> None:
+def test_text_without_a_formula_is_unchanged() -> None:
     for cell in ("Ada Lovelace", "a-b", "C++", "ada@example.com", "1=1", "x; y", "", "O'Neil, Jr."):
         assert escape_cell(cell) == cell
 
@@ -60,11 +60,11 @@ def test_what_is_no_formula_stays_as_it_is() -> None:
         ("application/json, text/csv;q=0.5", False), ("text/csv, application/json", False), ("image/png", False),
     ],
 )  # fmt: skip
-def test_csv_is_what_accept_prefers(accept: str, is_csv: bool) -> None:
+def test_the_accept_header_selects_csv(accept: str, is_csv: bool) -> None:
     assert prefers_csv(accept) == is_csv
 
 
-async def test_the_list_of_deliveries_is_a_file_for_excel_where_csv_is_accepted(database_url: str) -> None:
+async def test_the_list_of_deliveries_is_a_csv_file_if_csv_is_accepted(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=3) as p:
         await p.host.connection.execute(f"UPDATE {p.host.name('leads')} SET full_name = 'Žofie;=cmd'")
         job_id = await p.queue()

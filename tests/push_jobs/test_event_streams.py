@@ -1,4 +1,4 @@
-"""Event streams: bounded in number, ended with the rights of their caller, and one read of a job for all its readers."""
+"""Event streams: limited in number, ended when the caller's rights end, and one read of a job for all its streams."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ def caller(key_id: UUID) -> Caller:
     return Caller(CallerKind.SERVICE, uuid4(), "key:test", frozenset({Scope.READ}), key_id=key_id)
 
 
-def test_a_caller_and_a_process_have_a_bounded_number_of_streams() -> None:
+def test_the_number_of_streams_per_caller_and_process_is_limited() -> None:
     streams = EventStreams(per_caller=2, in_total=3)
     one, another = caller(uuid4()), caller(uuid4())
     with streams.opened(one), streams.opened(another):
@@ -78,7 +78,7 @@ async def count(w: Installation, job_id: UUID, number: int) -> None:
         await connection.execute(text("SELECT pg_notify('clay_push_jobs', :id)"), {"id": str(job_id)})
 
 
-async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -> None:
+async def test_each_change_is_read_once_for_all_streams_of_a_job(database_url: str) -> None:
     async with (
         install(database_url, leads=3) as w,
         feeding(w) as (feeds, job_id, statements),
@@ -96,7 +96,7 @@ async def test_each_change_is_read_once_for_all_its_readers(database_url: str) -
         assert len({id(feed) for feed in followed}) == 1
 
 
-async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) -> None:
+async def test_a_job_without_streams_is_no_longer_read(database_url: str) -> None:
     async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
         async with feeds.follow(w.org_id, job_id) as feed:
             await asyncio.wait_for(feed.changed.wait(), 60)
@@ -107,7 +107,7 @@ async def test_a_job_is_read_no_longer_than_it_has_readers(database_url: str) ->
             assert len(statements) > read
 
 
-async def test_who_comes_later_gets_the_newest_snapshot_at_once_and_the_end(database_url: str) -> None:
+async def test_a_later_stream_gets_the_newest_snapshot_immediately_and_the_end(database_url: str) -> None:
     async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
         async with feeds.follow(w.org_id, job_id) as feed, feeds.follow(w.org_id, job_id) as later:
             await asyncio.wait_for(feed.changed.wait(), 60)
@@ -121,7 +121,7 @@ async def test_who_comes_later_gets_the_newest_snapshot_at_once_and_the_end(data
             assert '"cancelled"' in later.latest
 
 
-async def test_a_stream_sends_nothing_while_the_rights_cannot_be_read_and_ends_without_them() -> None:
+async def test_a_stream_pauses_while_rights_cannot_be_read_and_ends_without_rights() -> None:
     feed, who = Feed(), caller(uuid4())
     answers: list[Exception | Caller] = [UnavailableError("away"), who, UnauthorizedError("revoked")]
     asked: list[int] = []
@@ -161,7 +161,7 @@ async def watching(service: Served, path: str, headers: dict[str, str]) -> Async
 
 
 async def until_end(service: Served, path: str, headers: dict[str, str], begun: asyncio.Queue[None]) -> int:
-    """Reads a stream until the service ends it. Returns the number of events."""
+    """Read a stream until the service ends it. Returns the number of events."""
     events = 0
     async with watching(service, path, headers) as answer:
         assert answer.status_code == 200
@@ -213,7 +213,7 @@ async def test_streams_end_when_their_callers_lose_the_right_to_read(
                         break
 
 
-async def test_more_streams_than_allowed_are_429_and_health_is_answered_while_all_connections_stream(
+async def test_too_many_streams_get_429_and_health_checks_succeed_meanwhile(
     app_client: Api, database_url: str, tmp_path: Path
 ) -> None:
     ids = await furnish(app_client, app_client.org_id, "owner")

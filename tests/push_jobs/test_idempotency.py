@@ -1,4 +1,4 @@
-"""Idempotency keys in the database: one holder at a time, an organization's own, replaced after a day."""
+"""Idempotency keys in the database: one request at a time, separate for each organization, replaced after a day."""
 
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ async def test_while_the_first_request_runs_a_second_with_its_key_is_refused(dat
         assert await find_response(second, uuid4(), "once", HASH) is None, "another organization's key is another key"
 
 
-async def test_a_key_is_an_organizations_own(database: Database) -> None:
+async def test_keys_are_separate_for_each_organization(database: Database) -> None:
     mine, theirs = uuid4(), uuid4()
     async with database.transaction() as connection:
         await store_response(connection, mine, "once", HASH, FIRST)
@@ -46,7 +46,7 @@ async def test_another_request_with_the_same_key_is_refused(database: Database) 
         assert refused.value.code == "idempotency_key_reused"
 
 
-async def test_after_a_day_a_key_is_new_and_holds_for_a_day_again(database: Database) -> None:
+async def test_a_key_can_be_used_again_after_a_day(database: Database) -> None:
     org_id = uuid4()
     async with database.transaction() as connection:
         await store_response(connection, org_id, "once", HASH, FIRST)

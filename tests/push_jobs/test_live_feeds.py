@@ -1,4 +1,4 @@
-"""What a push job says of itself: why nothing was sent, what may be in Clay, and in words that hold for one lead and for many."""
+"""The messages of a push job: why nothing was sent and what may be in Clay, worded for one lead and for many."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.harness.api import run_api_with_leads
 from tests.support.receiver import OK, Behaviour, Receiver, Reset, status
 
 
-async def test_the_reason_of_a_failed_job_is_that_of_what_failed(database_url: str) -> None:
+async def test_the_reason_of_a_failed_job_is_the_cause_of_its_failed_leads(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number < 9 else status(422))
     async with run_api_with_leads(database_url, leads=10, receiver=clay) as p:
         await p.push_and_drain(p.lead_ids[:9])
@@ -20,7 +20,7 @@ async def test_the_reason_of_a_failed_job_is_that_of_what_failed(database_url: s
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_a_cause_is_worded_for_one_lead_and_for_many(cause: Cause) -> None:
+def test_the_text_of_a_cause_fits_one_lead_and_many(cause: Cause) -> None:
     said = EXPLANATIONS[cause]
     for sentence in (said.message, said.remedy):
         assert "this lead" not in sentence.lower()
@@ -28,7 +28,7 @@ def test_a_cause_is_worded_for_one_lead_and_for_many(cause: Cause) -> None:
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if "then retry" in EXPLANATIONS[cause].remedy])
-async def test_who_pushes_to_a_closed_table_is_not_told_to_retry(database_url: str, cause: Cause) -> None:
+async def test_the_message_for_a_closed_table_does_not_advise_a_retry(database_url: str, cause: Cause) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         await p.host.connection.execute(
             "UPDATE clay.destination_versions SET state = 'closed', state_reason = $1", cause.value
@@ -48,7 +48,9 @@ async def test_who_pushes_to_a_closed_table_is_not_told_to_retry(database_url: s
         ("all", {"search": ""}, "The project has no leads."),
     ],
 )
-async def test_a_push_of_nobody_says_why(database_url: str, mode: str, filters: dict[str, str], said: str) -> None:
+async def test_a_push_without_leads_has_a_reason(
+    database_url: str, mode: str, filters: dict[str, str], said: str
+) -> None:
     async with run_api_with_leads(database_url, leads=0 if mode == "all" else 3) as p:
         body = {"project_id": str(p.project_id), "push_mode": mode, "filters": filters}
         answer = await p.call("POST", "/api/clay/push-filtered", body)
@@ -57,24 +59,24 @@ async def test_a_push_of_nobody_says_why(database_url: str, mode: str, filters: 
         assert (job["status"], job["summary"], job["progress_percent"]) == ("completed", said, 100)
 
 
-def test_nobody_is_told_from_everybody_skipped() -> None:
+def test_a_push_without_leads_and_a_push_with_all_skipped_have_different_messages() -> None:
     assert summary("filtered", 0, 0, 0, 0, None) == no_leads("filtered")
     assert summary("filtered", 2, 0, 0, 2, "Already there.") == "0 pushed, 0 failed, 2 skipped. Already there."
 
 
 @pytest.mark.parametrize("ended", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
-def test_what_may_be_in_clay_is_said_however_the_job_ended(ended: JobStatus) -> None:
+def test_every_finished_job_reports_leads_that_may_be_in_clay(ended: JobStatus) -> None:
     said = warnings(ended, 0, 3, 2, 1)
     assert "1 lead may already be in Clay: no clear response was received." in said
     assert ("3 leads failed." in said) == (ended is JobStatus.COMPLETED)
 
 
 @pytest.mark.parametrize("live", [JobStatus.PENDING, JobStatus.RUNNING])
-def test_a_live_job_warns_of_nothing(live: JobStatus) -> None:
+def test_a_live_job_has_no_warning(live: JobStatus) -> None:
     assert warnings(live, 0, 3, 0, 1) == []
 
 
-async def test_leads_that_a_web_page_took_are_successes_with_a_warning(database_url: str) -> None:
+async def test_successes_that_a_web_page_answered_have_a_warning(database_url: str) -> None:
     page = status(200, headers="content-type: text/html\r\n", body="\ufeff <!DOCTYPE html><title>Clay</title>")
     clay = Receiver(answer=lambda number, _body: page if number < 2 else OK)
     async with run_api_with_leads(database_url, leads=3, receiver=clay) as p:
@@ -84,7 +86,7 @@ async def test_leads_that_a_web_page_took_are_successes_with_a_warning(database_
         assert "test the webhook" in job["warnings"][0]
 
 
-async def test_a_failed_job_warns_of_what_may_be_in_clay(database_url: str) -> None:
+async def test_a_failed_job_warns_of_leads_that_may_be_in_clay(database_url: str) -> None:
     clay = Receiver(answer=lambda _number, _body: Reset())
     async with run_api_with_leads(database_url, leads=1, receiver=clay) as p:
         job = await p.push_and_drain()
@@ -92,7 +94,7 @@ async def test_a_failed_job_warns_of_what_may_be_in_clay(database_url: str) -> N
         assert job["warnings"] == ["1 lead may already be in Clay: no clear response was received."]
 
 
-async def test_cancelling_tells_what_clay_took_from_what_it_may_have(database_url: str) -> None:
+async def test_the_message_of_a_cancel_separates_accepted_leads_from_uncertain_ones(database_url: str) -> None:
     def first_two(number: int, _body: bytes) -> Behaviour:
         return OK if number == 0 else Reset()
 

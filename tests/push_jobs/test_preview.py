@@ -1,4 +1,4 @@
-"""A preview: what it counts, and that it says what a push would run into."""
+"""A preview: its counts, and the refusals that a push would get."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ async def preview(p: Api, **body: object) -> Any:
     return await p.call("POST", "/api/clay/preview", {"project_id": str(p.project_id)} | body)
 
 
-async def test_a_closed_destination_is_said_as_a_push_would_say_it(database_url: str) -> None:
+async def test_a_preview_reports_a_closed_destination_with_the_message_of_a_push(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         open_one = await preview(p)
         assert (open_one["blocked"], open_one["message"], open_one["waiting"]) == (None, None, None)
@@ -25,7 +25,7 @@ async def test_a_closed_destination_is_said_as_a_push_would_say_it(database_url:
             assert seen["to_send"] == 3
 
 
-async def test_an_outage_is_said_and_blocks_nothing(database_url: str) -> None:
+async def test_a_preview_reports_an_outage_and_is_not_blocked(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         await p.host.connection.execute(
             "UPDATE clay.destination_versions"
@@ -36,7 +36,7 @@ async def test_an_outage_is_said_and_blocks_nothing(database_url: str) -> None:
         assert seen["waiting"]["until"] is not None
 
 
-async def test_what_is_queued_before_takes_time_and_quota(database_url: str) -> None:
+async def test_a_preview_counts_time_and_quota_of_leads_that_are_queued_before(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=30, rate_limit_ms=200) as p:
         alone = await preview(p)
         assert (alone["queued_before"], alone["seconds"], alone["quota_left_after"]) == (0, 6.0, 50_000 - 30)
@@ -47,7 +47,7 @@ async def test_what_is_queued_before_takes_time_and_quota(database_url: str) -> 
         assert [(each["cause"], each["count"]) for each in seen["skipped"]] == [("already_queued", 10)]
 
 
-async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_quota(database_url: str) -> None:
+async def test_leads_queued_for_another_webhook_take_time_and_not_the_quota_of_this_one(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=3, rate_limit_ms=200) as p:
         await p.queue(p.lead_ids[:2])
         await p.call("PUT", "/api/clay/config", {"webhook_url": f"{p.receiver.url}-of-another-table"})
@@ -56,7 +56,7 @@ async def test_what_is_queued_for_a_webhook_before_takes_time_and_not_this_ones_
 
 
 @pytest.mark.parametrize(("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")])
-async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, said: str) -> None:
+async def test_a_preview_warns_of_an_insufficient_quota(database_url: str, limit: int, said: str) -> None:
     async with run_api_with_leads(database_url) as p:
         await p.call("PUT", "/api/clay/config", {"quota_limit": limit})
         seen = await preview(p)
@@ -64,7 +64,7 @@ async def test_quota_that_will_not_last_is_said(database_url: str, limit: int, s
         assert seen["quota_left_after"] == max(limit - 3, 0)
 
 
-async def test_leads_over_clays_size_and_without_an_address_are_counted(database_url: str) -> None:
+async def test_a_preview_counts_too_large_leads_and_leads_without_an_address(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=4) as p:
         await p.host.connection.execute(
             f"UPDATE {p.host.name('leads')} SET bio = repeat('x', 100000) WHERE id = $1", p.lead_ids[0]
@@ -77,7 +77,7 @@ async def test_leads_over_clays_size_and_without_an_address_are_counted(database
         assert (seen["too_large"], seen["without_email"], seen["estimated"]) == (1, 3, False)
 
 
-async def test_above_two_thousand_leads_what_must_be_built_is_estimated(database_url: str) -> None:
+async def test_a_preview_of_more_than_two_thousand_leads_estimates_the_counts(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1, rate_limit_ms=200) as p:
         big = await p.host.project(p.org_id)
         await p.host.bulk_leads(big, 2500)

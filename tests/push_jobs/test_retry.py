@@ -1,4 +1,4 @@
-"""Retrying: what failed or was cancelled, and by itself only what another try may mend; the rest by name."""
+"""Retrying failed and cancelled leads: without named causes only those that another attempt may deliver; others only when named."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tests.support.receiver import OK, Receiver, status
 
 
 async def ends(p: Api, causes: Mapping[UUID, str]) -> str:
-    """A job whose leads have failed with these causes. Returns its id."""
+    """Add a job whose leads have failed with these causes. Returns its id."""
     job_id = await p.queue(list(causes))
     for lead_id, cause in causes.items():
         await p.host.connection.execute(
@@ -29,7 +29,7 @@ async def ends(p: Api, causes: Mapping[UUID, str]) -> str:
     return job_id
 
 
-async def test_what_was_cancelled_is_sent_by_a_retry(database_url: str) -> None:
+async def test_a_retry_sends_cancelled_leads(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
@@ -39,7 +39,7 @@ async def test_what_was_cancelled_is_sent_by_a_retry(database_url: str) -> None:
         assert set(p.receiver.leads) == {str(each) for each in p.lead_ids}
 
 
-async def test_what_was_cancelled_is_retried_by_its_cause(database_url: str) -> None:
+async def test_cancelled_leads_can_be_retried_by_cause(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         job_id = await p.queue()
         await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
@@ -47,7 +47,7 @@ async def test_what_was_cancelled_is_retried_by_its_cause(database_url: str) -> 
         assert again["lead_count"] == 3
 
 
-async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: str) -> None:
+async def test_a_retry_without_causes_takes_only_leads_that_another_attempt_may_deliver(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=5) as p:
         causes = dict(zip(p.lead_ids, ["rejected", "unknown", "poison", "lead_gone", "server_error"], strict=True))
         job_id = await ends(p, causes)
@@ -63,7 +63,7 @@ async def test_a_bare_retry_takes_only_what_another_try_may_mend(database_url: s
 
 
 @pytest.mark.parametrize("cause", ["unknown", "poison", "lead_gone"])
-async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url: str, cause: str) -> None:
+async def test_the_refusal_names_the_causes_that_must_be_requested_explicitly(database_url: str, cause: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         job_id = await ends(p, {p.lead_ids[0]: cause})
         refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {}, status=409)
@@ -72,14 +72,14 @@ async def test_where_only_named_leads_are_left_the_refusal_says_so(database_url:
         assert "`lead_ids`" in refused["detail"]
 
 
-async def test_a_job_of_which_all_went_has_nothing_to_retry(database_url: str) -> None:
+async def test_a_job_without_failures_has_nothing_to_retry(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         job = await p.push_and_drain()
         refused = await p.call("POST", f"/api/clay/jobs/{job['id']}/retry", {}, status=409)
         assert (refused["code"], "by name" in refused["detail"]) == ("nothing_to_retry", False)
 
 
-async def test_named_leads_are_retried_and_no_others(database_url: str) -> None:
+async def test_only_named_leads_are_retried(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 3 else OK)
     async with run_api_with_leads(database_url, receiver=clay) as p:
         job = await p.push_and_drain()
@@ -101,20 +101,20 @@ async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) 
         assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 1
 
 
-async def test_a_cause_that_does_not_exist_is_refused(database_url: str) -> None:
+async def test_an_unknown_cause_is_refused(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         job_id = await ends(p, {p.lead_ids[0]: "rejected"})
         refused = await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"causes": ["tired"]}, status=422)
         assert refused["code"] == "invalid_request"
 
 
-async def test_a_job_that_still_runs_is_not_retried(database_url: str) -> None:
+async def test_a_running_job_is_not_retried(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         refused = await p.call("POST", f"/api/clay/jobs/{await p.queue()}/retry", {}, status=409)
         assert refused["code"] == "job_running"
 
 
-async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) -> None:
+async def test_an_empty_parameter_is_ignored(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=2) as p:
         job_id = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
         rest = await p.call("GET", f"/api/clay/jobs/{job_id}/leads?status=&cause=&cursor=")
@@ -127,7 +127,7 @@ async def test_an_empty_parameter_is_as_if_it_were_not_there(database_url: str) 
             assert refused.status_code in {400, 422}, query
 
 
-async def test_a_retry_sends_again_what_its_job_was_to_send_again(database_url: str) -> None:
+async def test_a_retry_of_a_repeated_push_sends_leads_that_are_in_clay(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if 3 <= number < 6 else OK)
     async with run_api_with_leads(database_url, receiver=clay) as p:
         await p.push_and_drain()
@@ -141,8 +141,8 @@ async def test_a_retry_sends_again_what_its_job_was_to_send_again(database_url: 
             assert await verify(connection, timedelta(minutes=1)) == []
 
 
-async def test_a_retry_of_a_retry_sends_what_the_first_job_was_to_send(database_url: str) -> None:
-    """Of a push again, and of a retry that named what may be in Clay: both stay so through any number of retries."""
+async def test_a_retry_of_a_retry_sends_the_leads_of_the_first_job(database_url: str) -> None:
+    """The explicit request to send again, or to send leads that may be in Clay, holds for any number of retries."""
     clay = Receiver(answer=lambda number, _body: status(422) if number in {1, 2} else OK)
     async with run_api_with_leads(database_url, receiver=clay, leads=1) as p:
         await p.push_and_drain()
@@ -155,7 +155,7 @@ async def test_a_retry_of_a_retry_sends_what_the_first_job_was_to_send(database_
         assert p.receiver.leads == {str(p.lead_ids[0]): 4}
 
 
-async def test_a_retry_of_a_named_unknown_that_was_refused_is_sent(database_url: str) -> None:
+async def test_a_refused_retry_of_an_unknown_lead_can_be_retried(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
     async with run_api_with_leads(database_url, receiver=clay, leads=1) as p:
         unknown = await ends(p, {p.lead_ids[0]: "unknown"})
@@ -168,7 +168,7 @@ async def test_a_retry_of_a_named_unknown_that_was_refused_is_sent(database_url:
 
 
 @pytest.mark.parametrize("push_again", [False, True])
-async def test_what_another_job_has_delivered_since_is_not_sent_by_a_retry(database_url: str, push_again: bool) -> None:
+async def test_a_retry_does_not_send_leads_that_another_job_has_delivered(database_url: str, push_again: bool) -> None:
     refused = range(3, 6) if push_again else range(3)
     clay = Receiver(answer=lambda number, _body: status(422) if number in refused else OK)
     async with run_api_with_leads(database_url, receiver=clay) as p:
@@ -185,7 +185,7 @@ async def test_what_another_job_has_delivered_since_is_not_sent_by_a_retry(datab
         assert [(each["lead"]["id"], each["cause"]) for each in skipped] == [(str(p.lead_ids[0]), "already_in_clay")]
 
 
-async def test_a_retry_that_queues_nothing_says_so(database_url: str) -> None:
+async def test_a_retry_that_queues_nothing_reports_it(database_url: str) -> None:
     async with run_api_with_leads(database_url) as p:
         failed = await ends(p, dict.fromkeys(p.lead_ids, "rejected"))
         await p.push_and_drain()

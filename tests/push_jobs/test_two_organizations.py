@@ -1,4 +1,4 @@
-"""One person may be a lead of two organizations: what one of them pushed says nothing to the other."""
+"""One person may be a lead of two organizations: their pushes are independent."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from tests.harness.api import Api, run_api_with_leads
 
 @asynccontextmanager
 async def two_organizations(database_url: str) -> AsyncIterator[tuple[Api, UUID]]:
-    """The second organization has the same leads in a project of its own. Yields that project's id."""
+    """The second organization has the same leads in its own project. Yields the id of that project."""
     async with run_api_with_leads(database_url) as p:
         project_id = await p.host.project(p.other_org_id)
         for lead_id in p.lead_ids:
@@ -27,7 +27,7 @@ async def push_theirs(p: Api, project_id: UUID) -> dict[str, object]:
     return answer
 
 
-async def test_what_one_organization_pushed_is_pushed_by_the_other_too(database_url: str) -> None:
+async def test_leads_that_one_organization_pushed_are_also_pushed_by_the_other(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
         await p.push_and_drain()
         answer = await push_theirs(p, project_id)
@@ -36,13 +36,13 @@ async def test_what_one_organization_pushed_is_pushed_by_the_other_too(database_
         assert set(p.receiver.leads.values()) == {2}
 
 
-async def test_both_may_have_the_same_lead_on_its_way(database_url: str) -> None:
+async def test_both_organizations_may_have_the_same_lead_in_progress(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
         await p.queue()
         assert (await push_theirs(p, project_id))["skipped_count"] == 0
 
 
-async def test_a_lead_is_compared_with_what_its_own_organization_pushed(database_url: str) -> None:
+async def test_changes_of_a_lead_are_relative_to_the_push_of_the_same_organization(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
         await p.push_and_drain()
         await owner_of(p).execute(f"UPDATE {p.host.name('leads')} SET company = 'Elsewhere'")
@@ -54,7 +54,7 @@ async def test_a_lead_is_compared_with_what_its_own_organization_pushed(database
         assert {lead["clay"]["state"] for lead in theirs["leads"]} == {"in_clay"}
 
 
-async def test_the_rule_of_one_organization_lets_through_what_the_other_pushed(database_url: str) -> None:
+async def test_the_rule_of_one_organization_pushes_leads_that_the_other_pushed(database_url: str) -> None:
     async with two_organizations(database_url) as (p, project_id):
         await p.push_and_drain()
         path = f"/api/clay/projects/{project_id}/auto-export"
@@ -64,5 +64,5 @@ async def test_the_rule_of_one_organization_lets_through_what_the_other_pushed(d
 
 
 def owner_of(p: Api) -> asyncpg.Connection:
-    """The host's own connection, which may change the host's tables."""
+    """The connection of the host, which may change the host's tables."""
     return p.host.connection

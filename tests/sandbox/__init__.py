@@ -1,1 +1,1 @@
-"""The sandbox over real sockets: every limit, every fault, its memory and its page."""
+"""Tests of the sandbox over real sockets: limits, faults, stored rows and page."""

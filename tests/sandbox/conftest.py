@@ -1,4 +1,4 @@
-"""One sandbox process a test module, and a source of its own, without a rate, for each test."""
+"""One sandbox process per test module, and for each test a source without a rate limit."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Every fault on demand, as a client sees it, and that what went wrong is the same again with the same seed."""
+"""Every configurable fault as a client sees it; the same seed gives the same faults."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ async def rows(webhook: Webhook) -> int:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
-async def test_a_status_on_demand_stores_nothing_and_ends_by_itself(webhook: Webhook, status: int) -> None:
+async def test_a_configured_status_stores_no_row_and_ends_after_its_count(webhook: Webhook, status: int) -> None:
     await webhook.faults({"kind": "status", "status": status, "retry_after": "7", "next": 2})
     answers = [await webhook.post() for _ in range(3)]
     assert [answer.status_code for answer in answers] == [status, status, 200]
@@ -27,13 +27,13 @@ async def test_a_status_on_demand_stores_nothing_and_ends_by_itself(webhook: Web
     assert (counts["rows"], counts["submissions"], counts["faults"]) == (1, 1, {"status": 2})
 
 
-async def test_a_5xx_may_come_after_the_row_was_stored(webhook: Webhook) -> None:
+async def test_a_5xx_response_may_follow_a_stored_row(webhook: Webhook) -> None:
     await webhook.faults({"kind": "status", "status": 500, "store": True})
     assert (await webhook.post()).status_code == 500
     assert await rows(webhook) == 1
 
 
-async def test_a_slow_answer_keeps_its_row_even_when_the_client_leaves(webhook: Webhook) -> None:
+async def test_a_slow_response_keeps_its_row_when_the_client_disconnects(webhook: Webhook) -> None:
     await webhook.faults({"kind": "slow", "ms": 300})
     started = time.monotonic()
     assert (await webhook.post()).status_code == 200
@@ -44,7 +44,7 @@ async def test_a_slow_answer_keeps_its_row_even_when_the_client_leaves(webhook: 
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("reset_before", 0), ("reset_after", 1)])
-async def test_a_reset_is_a_real_rst_before_or_after_the_row(webhook: Webhook, kind: str, kept: int) -> None:
+async def test_a_reset_is_a_tcp_reset_before_or_after_the_row_is_stored(webhook: Webhook, kind: str, kept: int) -> None:
     await webhook.faults({"kind": kind, "next": 1})
     reader, writer = await asyncio.open_connection("127.0.0.1", webhook.sandbox.port)
     writer.write(
@@ -61,7 +61,7 @@ async def test_a_reset_is_a_real_rst_before_or_after_the_row(webhook: Webhook, k
 
 
 @pytest.mark.parametrize("kept", [False, True])
-async def test_a_stall_never_answers(webhook: Webhook, *, kept: bool) -> None:
+async def test_a_stalled_request_gets_no_response(webhook: Webhook, *, kept: bool) -> None:
     await webhook.faults({"kind": "stall", "store": kept, "next": 1})
     with pytest.raises(httpx.ReadTimeout):
         await webhook.client.post(webhook.url, json=payload(), timeout=0.3)
@@ -88,7 +88,7 @@ async def test_an_idle_connection_is_closed_early_and_a_busy_one_is_not(webhook:
     assert await rows(webhook) == 4
 
 
-async def test_faults_by_chance_are_the_same_again_with_the_same_seed(webhook: Webhook) -> None:
+async def test_random_faults_are_the_same_with_the_same_seed(webhook: Webhook) -> None:
     rule: dict[str, Json] = {"kind": "status", "status": 503, "probability": 0.3}
 
     async def forty(seed: int) -> list[int]:
@@ -101,7 +101,7 @@ async def test_faults_by_chance_are_the_same_again_with_the_same_seed(webhook: W
     assert 3 <= first.count(503) <= 24
 
 
-def test_rules_do_not_disturb_each_others_chances() -> None:
+def test_the_probabilities_of_rules_are_independent() -> None:
     chance = FaultRule(kind=FaultKind.STATUS, probability=0.5)
     alone = FaultDice(FaultPlan(rules=[chance]), "s")
     joined = FaultDice(FaultPlan(rules=[chance, FaultRule(kind=FaultKind.STALL, probability=0.5)]), "s")
@@ -110,7 +110,7 @@ def test_rules_do_not_disturb_each_others_chances() -> None:
     assert any(b is not None and b.kind is FaultKind.STALL for a, b in draws if a is None)
 
 
-async def test_a_refused_request_uses_up_no_fault_that_keeps_the_row(webhook: Webhook) -> None:
+async def test_a_refused_request_uses_no_fault_that_keeps_the_row(webhook: Webhook) -> None:
     await webhook.faults({"kind": "reset_after", "next": 1})
     bad = await webhook.client.post(webhook.url, content=b"{", headers={"content-type": "application/json"})
     assert bad.status_code == 400
@@ -129,6 +129,6 @@ async def test_faults_can_be_given_at_the_start(tmp_path: Path) -> None:
     assert answers[0].headers["retry-after"] == "3"
 
 
-async def test_a_fault_that_does_not_exist_is_named(tmp_path: Path) -> None:
+async def test_an_unknown_fault_is_reported(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="--fault"):
         await SandboxProcess(tmp_path, "--fault", "explode").start()

@@ -1,4 +1,4 @@
-"""Clay's published limits, each over a real socket."""
+"""The published limits of Clay, over real sockets."""
 
 import asyncio
 
@@ -9,14 +9,16 @@ from tests.sandbox.webhook import Webhook, payload
 from tests.support.sandbox import SandboxProcess
 
 
-async def test_a_post_becomes_one_row_and_the_answer_holds_no_row_id(webhook: Webhook) -> None:
+async def test_a_post_becomes_one_row_and_the_response_has_no_row_id(webhook: Webhook) -> None:
     answer = await webhook.post(payload("d-7", "l-7"))
     assert (answer.status_code, answer.json()) == (200, {"status": "success"})
     (row,) = await webhook.sandbox.rows(webhook.source)
     assert (row["delivery_id"], row["lead_id"], row["body"]) == ("d-7", "l-7", payload("d-7", "l-7"))
 
 
-async def test_a_burst_of_20_passes_and_the_rest_is_dropped_with_429(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_a_burst_of_20_is_accepted_and_further_requests_get_429(
+    sandbox: SandboxProcess, webhook: Webhook
+) -> None:
     await sandbox.limit(webhook.source, rate=10, burst=20)
     answers = [await webhook.post() for _ in range(30)]
     passed = sum(answer.status_code == 200 for answer in answers)
@@ -42,7 +44,7 @@ async def test_webhooks_of_one_workspace_share_its_rate(sandbox: SandboxProcess,
     assert (await webhook.post()).status_code == 200
 
 
-def test_an_empty_bucket_refills_at_its_rate_and_no_higher_than_its_burst() -> None:
+def test_an_empty_bucket_refills_at_its_rate_up_to_its_burst() -> None:
     bucket = TokenBucket(WorkspaceLimits(10.0, 20), now=0.0)
     assert [bucket.take(0.0) for _ in range(21)] == [True] * 20 + [False]
     assert [bucket.take(0.125), bucket.take(0.125)] == [True, False]
@@ -56,13 +58,13 @@ async def test_another_content_type_is_refused(webhook: Webhook, content_type: s
     assert (answer.status_code, answer.json()["type"]) == (400, "BadRequest")
 
 
-async def test_a_charset_beside_the_content_type_is_fine(webhook: Webhook) -> None:
+async def test_a_charset_in_the_content_type_is_accepted(webhook: Webhook) -> None:
     headers = {"content-type": "application/json; charset=utf-8"}
     assert (await webhook.client.post(webhook.url, content=b"{}", headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 5000 + b"]" * 5000])
-async def test_what_is_not_json_is_refused(webhook: Webhook, body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_refused(webhook: Webhook, body: bytes) -> None:
     answer = await webhook.client.post(webhook.url, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert await webhook.sandbox.rows(webhook.source) == []
@@ -75,7 +77,7 @@ async def test_an_array_becomes_one_row(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize(("size", "status"), [(100_000, 200), (100_001, 413), (5_000_000, 413)])
-async def test_a_payload_holds_100_kb(webhook: Webhook, size: int, status: int) -> None:
+async def test_a_payload_has_at_most_100_kb(webhook: Webhook, size: int, status: int) -> None:
     body = b'{"a":"' + b"x" * (size - 8) + b'"}'
     answer = await webhook.client.post(webhook.url, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
@@ -87,11 +89,11 @@ async def test_a_missing_or_wrong_token_is_refused(sandbox: SandboxProcess, webh
     assert statuses == [401, 401, 200]
 
 
-async def test_a_source_without_a_token_takes_any(webhook: Webhook) -> None:
+async def test_a_source_without_a_token_accepts_any_token(webhook: Webhook) -> None:
     assert (await webhook.post(token="whatever")).status_code == 200
 
 
-async def test_the_cap_counts_deleted_rows_too(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_the_cap_also_counts_deleted_rows(sandbox: SandboxProcess, webhook: Webhook) -> None:
     await sandbox.change_source(webhook.source, cap=2)
     assert [(await webhook.post()).status_code for _ in range(2)] == [200, 200]
     await sandbox.delete_rows(webhook.source)
@@ -101,27 +103,27 @@ async def test_the_cap_counts_deleted_rows_too(sandbox: SandboxProcess, webhook:
     assert (counts["rows"], counts["submissions"]) == (0, 2)
 
 
-async def test_requests_at_once_cannot_pass_the_cap(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_concurrent_requests_cannot_exceed_the_cap(sandbox: SandboxProcess, webhook: Webhook) -> None:
     await sandbox.change_source(webhook.source, cap=5)
     answers = await asyncio.gather(*(webhook.post() for _ in range(25)))
     assert sorted(answer.status_code for answer in answers) == [200] * 5 + [403] * 20
     assert len(await sandbox.rows(webhook.source)) == 5
 
 
-async def test_a_source_without_a_cap_goes_on(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_a_source_without_a_cap_accepts_more_rows(sandbox: SandboxProcess, webhook: Webhook) -> None:
     await sandbox.change_source(webhook.source, cap=None, submissions=50_000)
     assert (await webhook.post()).status_code == 200
     await sandbox.change_source(webhook.source, cap=50_000)
     assert (await webhook.post()).status_code == 403
 
 
-async def test_an_unknown_or_deleted_source_is_404(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_an_unknown_or_deleted_source_gives_404(sandbox: SandboxProcess, webhook: Webhook) -> None:
     assert (await webhook.client.post(sandbox.webhook_url("nobody"), json={})).status_code == 404
     await sandbox.delete_source(webhook.source)
     assert (await webhook.post()).status_code == 404
 
 
-async def test_the_admin_api_takes_json_only_and_names_what_is_wrong(sandbox: SandboxProcess) -> None:
+async def test_the_admin_api_accepts_only_json_and_names_invalid_fields(sandbox: SandboxProcess) -> None:
     plain = await sandbox.admin.post("/sandbox/sources", content=b'{"id":"x"}', headers={"content-type": "text/plain"})
     wrong = await sandbox.admin.post("/sandbox/sources", json={"id": "../x", "speed": 3})
     again = [(await sandbox.admin.post("/sandbox/sources", json={"id": "x"})).status_code for _ in range(2)]
@@ -129,7 +131,9 @@ async def test_the_admin_api_takes_json_only_and_names_what_is_wrong(sandbox: Sa
     assert {tuple(problem["loc"]) for problem in wrong.json()["errors"]} == {("id",), ("speed",)}
 
 
-async def test_rows_are_paged_newest_first_and_arrivals_oldest_first(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_rows_are_listed_newest_first_and_arrivals_oldest_first(
+    sandbox: SandboxProcess, webhook: Webhook
+) -> None:
     for n in range(5):
         await webhook.post(payload(f"d-{n}", f"l-{n % 3}"))
     path = f"/sandbox/sources/{webhook.source}"
@@ -155,7 +159,7 @@ async def test_duplicates_are_counted_by_delivery_and_by_lead(sandbox: SandboxPr
     assert counts["arrivals"]["requests"] == 5
 
 
-async def test_a_client_that_sends_a_broken_request_does_no_harm(sandbox: SandboxProcess, webhook: Webhook) -> None:
+async def test_a_broken_request_does_not_affect_other_clients(sandbox: SandboxProcess, webhook: Webhook) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
     writer.write(b"POST /v3/sources/webhook/x HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello")
     assert b"400" in await reader.readline()
@@ -164,7 +168,7 @@ async def test_a_client_that_sends_a_broken_request_does_no_harm(sandbox: Sandbo
     assert (await webhook.post()).status_code == 200
 
 
-async def test_two_sandboxes_do_not_share_a_directory(sandbox: SandboxProcess) -> None:
+async def test_two_sandboxes_cannot_use_the_same_directory(sandbox: SandboxProcess) -> None:
     with pytest.raises(AssertionError, match="another sandbox is running"):
         await SandboxProcess(sandbox.directory).start()
     assert (await sandbox.admin.get("/healthz")).text == "ok"

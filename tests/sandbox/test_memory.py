@@ -1,4 +1,4 @@
-"""What the sandbox still knows after it was killed, and how it ends."""
+"""What the sandbox keeps after a kill and a restart, and its shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ async def unlimited(tmp_path: Path) -> AsyncIterator[SandboxProcess]:
         yield sandbox
 
 
-async def test_every_answered_row_survives_a_kill(unlimited: SandboxProcess) -> None:
+async def test_every_acknowledged_row_exists_after_a_kill(unlimited: SandboxProcess) -> None:
     answered: list[str] = []
 
     async def send(client: httpx.AsyncClient, sender: int) -> None:
@@ -42,7 +42,7 @@ async def test_every_answered_row_survives_a_kill(unlimited: SandboxProcess) -> 
     assert counts["rows"] == counts["submissions"] == counts["distinct_delivery_ids"] == len(kept)
 
 
-async def test_sources_limits_and_counters_survive_a_restart(unlimited: SandboxProcess) -> None:
+async def test_sources_limits_and_counters_exist_after_a_restart(unlimited: SandboxProcess) -> None:
     await unlimited.create_source("kept", token="t", cap=3, rate=5, burst=7)
     async with httpx.AsyncClient(trust_env=False, headers={"x-clay-webhook-auth": "t"}) as client:
         for _ in range(4):
@@ -58,7 +58,7 @@ async def test_sources_limits_and_counters_survive_a_restart(unlimited: SandboxP
     assert (kept["has_token"], kept["cap"], kept["rate"], kept["burst"]) == (True, 3, 5, 7)
 
 
-async def test_it_ends_within_two_seconds_while_requests_stall(unlimited: SandboxProcess) -> None:
+async def test_the_sandbox_stops_while_requests_stall(unlimited: SandboxProcess) -> None:
     await unlimited.faults({"kind": "stall", "store": True})
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         stalled = [asyncio.create_task(client.post(unlimited.webhook_url(), json=payload())) for _ in range(5)]
@@ -71,7 +71,7 @@ async def test_it_ends_within_two_seconds_while_requests_stall(unlimited: Sandbo
     assert (await unlimited.counts())["rows"] == 5
 
 
-async def test_it_serves_within_another_process_until_it_is_told_to_stop(tmp_path: Path) -> None:
+async def test_the_sandbox_serves_in_another_process_until_it_is_stopped(tmp_path: Path) -> None:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve("127.0.0.1", 0, tmp_path, on_ready=ready.set_result, stop=stop))
     told: Ready = await ready
@@ -83,7 +83,7 @@ async def test_it_serves_within_another_process_until_it_is_told_to_stop(tmp_pat
             await client.post(told.webhook_url(), json=payload())
 
 
-async def test_a_taken_port_is_said_in_one_line(unlimited: SandboxProcess, tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_in_one_line(unlimited: SandboxProcess, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"^sandbox: .*Address already in use"):
         await SandboxProcess(tmp_path / "other", port=unlimited.port).start()
     assert not (tmp_path / "other" / "sandbox.sqlite3").exists()

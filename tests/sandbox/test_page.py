@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, and that hostile lead data stays text."""
+"""The page in a browser: its content, and that hostile lead data is shown as text."""
 
 import re
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-async def test_hostile_lead_data_is_text_everywhere(browser: Browser, webhook: Webhook) -> None:
+async def test_hostile_lead_data_is_shown_as_text(browser: Browser, webhook: Webhook) -> None:
     for n, text in enumerate(HOSTILE):
         await webhook.post(
             payload(f"d-{n}", text, full_name=text, nested={text: [text]}, **{text: text, "__proto__": text})
@@ -71,7 +71,7 @@ async def test_hostile_lead_data_is_text_everywhere(browser: Browser, webhook: W
     assert browser.complaints == []
 
 
-async def test_script_that_got_in_would_not_run(browser: Browser, webhook: Webhook) -> None:
+async def test_an_injected_script_does_not_run(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     await browser.page.evaluate(
         "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hacked=1\">')"
@@ -104,7 +104,7 @@ async def test_new_rows_and_duplicates_appear_by_themselves(browser: Browser, we
     assert browser.complaints == []
 
 
-async def test_pages_of_100_and_the_keyboard(browser: Browser, webhook: Webhook) -> None:
+async def test_the_list_has_pages_of_100_and_keyboard_navigation(browser: Browser, webhook: Webhook) -> None:
     for n in range(205):
         await webhook.post(payload(f"d-{n}", f"l-{n}", number=n))
     await browser.open(webhook)
@@ -128,14 +128,14 @@ async def test_pages_of_100_and_the_keyboard(browser: Browser, webhook: Webhook)
     assert browser.complaints == []
 
 
-async def test_row_is_opened_by_a_button_with_a_name(browser: Browser, webhook: Webhook) -> None:
+async def test_a_row_is_opened_by_a_named_button(browser: Browser, webhook: Webhook) -> None:
     await webhook.post(payload("d-1", "l-1"))
     await browser.open(webhook)
     await browser.page.get_by_role("button", name="Row 1: show all fields").click()
     await expect(browser.page.locator("#detail")).to_be_visible()
 
 
-async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook: Webhook) -> None:
+async def test_the_page_explains_the_counters(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     for meaning in (
         "rows with a repeated delivery id",
@@ -146,7 +146,7 @@ async def test_what_the_counters_mean_is_there_to_read(browser: Browser, webhook
         await expect(browser.page.get_by_text(meaning)).to_be_visible()
 
 
-async def test_a_page_that_cannot_be_turned_is_said_and_can_be_turned_later(browser: Browser, webhook: Webhook) -> None:
+async def test_a_failed_page_change_is_reported_and_can_be_repeated(browser: Browser, webhook: Webhook) -> None:
     for n in range(101):
         await webhook.post(payload(f"d-{n}", f"l-{n}", number=n))
     await browser.open(webhook)
@@ -160,14 +160,14 @@ async def test_a_page_that_cannot_be_turned_is_said_and_can_be_turned_later(brow
     await expect(page.locator("tbody tr")).to_have_count(1)
 
 
-async def test_without_a_webhook_the_page_says_how_to_make_one(browser: Browser, webhook: Webhook) -> None:
+async def test_without_a_webhook_the_page_explains_how_to_create_one(browser: Browser, webhook: Webhook) -> None:
     await webhook.sandbox.admin.delete(f"/sandbox/sources/{webhook.source}")
     await browser.page.route("**/sandbox/sources", lambda route: route.fulfill(json={"sources": []}))
     await browser.page.goto(webhook.sandbox.url)
     await expect(browser.page.locator("#empty")).to_contain_text("No webhook yet.")
 
 
-async def test_a_sandbox_that_went_away_is_said(browser: Browser, webhook: Webhook) -> None:
+async def test_the_page_reports_an_unreachable_sandbox(browser: Browser, webhook: Webhook) -> None:
     await browser.open(webhook)
     await webhook.sandbox.kill()
     await expect(browser.page.locator("#live")).to_have_text("Sandbox not reachable")

@@ -1,4 +1,4 @@
-"""The sandbox's public API: what its own API shows, its pace, its counters, and results that are the same with the same seed."""
+"""The sandbox's public API: runs in the admin API, rate limit, counters, and the same results with the same seed."""
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ async def plan(sandbox: SandboxProcess, **fields: Json) -> None:
     assert response.is_success, response.text
 
 
-async def test_its_own_api_shows_runs_items_and_what_they_cost(sandbox: SandboxProcess) -> None:
+async def test_the_admin_api_shows_runs_items_and_costs(sandbox: SandboxProcess) -> None:
     await plan(sandbox, credits=20)
     started = await start(sandbox, ITEM, {"id": "i-2", "inputs": {}})
     assert started.status_code == 202
@@ -40,20 +40,20 @@ async def test_its_own_api_shows_runs_items_and_what_they_cost(sandbox: SandboxP
     assert (await start(sandbox, ITEM)).status_code == 402
 
 
-async def test_a_pace_per_minute_answers_429(sandbox: SandboxProcess) -> None:
+async def test_more_requests_than_the_rate_per_minute_get_429(sandbox: SandboxProcess) -> None:
     await plan(sandbox, per_minute=10)
     statuses = [(await sandbox.admin.get("/public/v0/me", headers=HEADERS)).status_code for _ in range(3)]
     assert statuses == [200, 429, 429]
 
 
-async def test_without_a_key_the_answer_is_401(sandbox: SandboxProcess) -> None:
+async def test_a_request_without_a_key_gets_401(sandbox: SandboxProcess) -> None:
     assert (await sandbox.admin.get("/public/v0/me")).status_code == 401
 
 
 @pytest.mark.parametrize(
     "items", [[], [ITEM] * 101, [{"id": "", "inputs": {}}], [{"id": "x" * 65, "inputs": {}}], [{"id": "i"}], ["i"]]
 )
-async def test_items_that_clay_does_not_take_answer_400(sandbox: SandboxProcess, items: list[Json]) -> None:
+async def test_invalid_items_get_400(sandbox: SandboxProcess, items: list[Json]) -> None:
     assert (await start(sandbox, *items)).status_code == 400
 
 
@@ -70,7 +70,7 @@ async def test_outcomes_are_the_same_with_the_same_seed(sandbox: SandboxProcess)
     assert await results(sandbox, run_id) != first
 
 
-async def test_a_stopped_run_is_in_progress_for_ever(sandbox: SandboxProcess) -> None:
+async def test_a_stopped_run_stays_in_progress(sandbox: SandboxProcess) -> None:
     await plan(sandbox, oddities={"never_complete": True})
     run_id = (await start(sandbox, ITEM)).json()["routine_run_id"]
     await sandbox.admin.post("/sandbox/api/clock", json={"advance_seconds": 3600})

@@ -1,4 +1,4 @@
-"""A source of the sandbox, and how a client reaches it."""
+"""A source of the sandbox and a client for it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from tests.support.sandbox import Json, SandboxProcess
 
 @dataclass(frozen=True)
 class Webhook:
-    """A source and how a client reaches it."""
+    """A source and a client for it."""
 
     sandbox: SandboxProcess
     source: str

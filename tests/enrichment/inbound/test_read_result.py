@@ -128,7 +128,7 @@ def test_a_body_that_names_nothing(body: str, problem: NotRead) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"nope", b'{"a": NaN}', b"\xff", b'{"a": "x" y"}'])
-def test_what_is_not_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidError):
         parse_body(body)
 
