@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0024, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0025, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -737,6 +737,114 @@ ALTER TABLE clay.enriched_values ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTI
     CACHE 1
 );
 
+CREATE TABLE clay.enrichment_items (
+    id uuid NOT NULL,
+    seq bigint NOT NULL,
+    org_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    kind text NOT NULL,
+    way text NOT NULL,
+    state text NOT NULL,
+    outcome text,
+    cause text,
+    missing text[] DEFAULT '{}'::text[] NOT NULL,
+    run_id uuid,
+    delivery_id uuid,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    throttled_at timestamp with time zone,
+    found text[] DEFAULT '{}'::text[] NOT NULL,
+    not_found text[] DEFAULT '{}'::text[] NOT NULL,
+    credits numeric(8,2) DEFAULT 0 NOT NULL,
+    actions numeric(8,2) DEFAULT 0 NOT NULL,
+    cost_basis text DEFAULT 'none'::text NOT NULL,
+    started_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT enrichment_items_cause CHECK (((cause IS NOT NULL) = ((outcome IS NOT NULL) AND (outcome <> ALL (ARRAY['found'::text, 'partial'::text]))))),
+    CONSTRAINT enrichment_items_cost_basis CHECK ((cost_basis = ANY (ARRAY['none'::text, 'reserved'::text, 'estimated'::text, 'reported'::text]))),
+    CONSTRAINT enrichment_items_done CHECK ((((outcome IS NOT NULL) = (state = 'done'::text)) AND ((finished_at IS NOT NULL) = (state = 'done'::text)))),
+    CONSTRAINT enrichment_items_in_run CHECK (((state <> ALL (ARRAY['starting'::text, 'held'::text])) OR (run_id IS NOT NULL))),
+    CONSTRAINT enrichment_items_kind CHECK ((kind = ANY (ARRAY['full'::text, 'email'::text]))),
+    CONSTRAINT enrichment_items_outcome CHECK ((outcome = ANY (ARRAY['found'::text, 'partial'::text, 'nothing'::text, 'failed'::text, 'expired'::text, 'skipped'::text, 'cancelled'::text]))),
+    CONSTRAINT enrichment_items_requested CHECK (((state <> 'requested'::text) OR (((run_id IS NOT NULL) OR (delivery_id IS NOT NULL)) AND (deadline_at IS NOT NULL)))),
+    CONSTRAINT enrichment_items_state CHECK ((state = ANY (ARRAY['queued'::text, 'starting'::text, 'held'::text, 'requested'::text, 'done'::text]))),
+    CONSTRAINT enrichment_items_way CHECK ((way = ANY (ARRAY['routine'::text, 'table'::text])))
+);
+
+COMMENT ON TABLE clay.enrichment_items IS 'One lead of an enrichment job; its id is the item''s id in Clay';
+
+COMMENT ON COLUMN clay.enrichment_items.lead_id IS 'After an erasure, the reference that replaces the lead';
+
+COMMENT ON COLUMN clay.enrichment_items.missing IS 'Values that the lead lacks (cause missing_input)';
+
+COMMENT ON COLUMN clay.enrichment_items.delivery_id IS 'The delivery whose row in the Clay table calls back (way table)';
+
+COMMENT ON COLUMN clay.enrichment_items.throttled_at IS 'Since when Clay has answered 429';
+
+COMMENT ON COLUMN clay.enrichment_items.credits IS 'Counts against the budget of the day of started_at; see cost_basis';
+
+ALTER TABLE clay.enrichment_items ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.enrichment_items_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE clay.enrichment_jobs (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    project_id uuid,
+    kind text NOT NULL,
+    way text NOT NULL,
+    mode text NOT NULL,
+    legal_basis text NOT NULL,
+    again boolean NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    lead_count integer NOT NULL,
+    found_count integer DEFAULT 0 NOT NULL,
+    partial_count integer DEFAULT 0 NOT NULL,
+    nothing_count integer DEFAULT 0 NOT NULL,
+    failed_count integer DEFAULT 0 NOT NULL,
+    expired_count integer DEFAULT 0 NOT NULL,
+    skipped_count integer DEFAULT 0 NOT NULL,
+    cancelled_count integer DEFAULT 0 NOT NULL,
+    credits_low numeric(12,2) NOT NULL,
+    credits_high numeric(12,2),
+    actions_low numeric(12,2) NOT NULL,
+    actions_high numeric(12,2),
+    credits numeric(12,2) DEFAULT 0 NOT NULL,
+    actions numeric(12,2) DEFAULT 0 NOT NULL,
+    source_job_id uuid,
+    created_by text NOT NULL,
+    created_by_user_id uuid,
+    request_id text,
+    cancel_requested_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT enrichment_jobs_counts CHECK ((((((((found_count + partial_count) + nothing_count) + failed_count) + expired_count) + skipped_count) + cancelled_count) <= lead_count)),
+    CONSTRAINT enrichment_jobs_finished CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))),
+    CONSTRAINT enrichment_jobs_kind CHECK ((kind = ANY (ARRAY['full'::text, 'email'::text]))),
+    CONSTRAINT enrichment_jobs_legal_basis CHECK ((legal_basis = ANY (ARRAY['consent'::text, 'legitimate_interest'::text]))),
+    CONSTRAINT enrichment_jobs_mode CHECK ((mode = ANY (ARRAY['one'::text, 'batch'::text, 'auto'::text, 'stale'::text]))),
+    CONSTRAINT enrichment_jobs_status CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT enrichment_jobs_way CHECK ((way = ANY (ARRAY['routine'::text, 'table'::text])))
+);
+
+COMMENT ON TABLE clay.enrichment_jobs IS 'Requests to enrich leads';
+
+COMMENT ON COLUMN clay.enrichment_jobs.project_id IS 'Null: the leads belong to several projects';
+
+COMMENT ON COLUMN clay.enrichment_jobs.credits_low IS 'Estimated credits of the leads that were not skipped, when the job was accepted';
+
+COMMENT ON COLUMN clay.enrichment_jobs.credits IS 'The sum over the items: reserved, estimated or reported credits';
+
 CREATE TABLE clay.enrichment_routines (
     id uuid NOT NULL,
     org_id uuid NOT NULL,
@@ -762,6 +870,51 @@ COMMENT ON COLUMN clay.enrichment_routines.outputs IS 'Field: key of the routine
 
 COMMENT ON COLUMN clay.enrichment_routines.credits_low IS 'Estimated price of one lead, as its owner set it; null: not set';
 
+CREATE TABLE clay.enrichment_run_reports (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    clay_run_id text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT enrichment_run_reports_state CHECK ((state = ANY (ARRAY['waiting'::text, 'known'::text, 'adopted'::text, 'unrelated'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE clay.enrichment_run_reports IS 'Runs that Clay''s webhook reported as finished; an unknown one may be a run that is held';
+
+CREATE TABLE clay.enrichment_runs (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    kind text NOT NULL,
+    routine_id text NOT NULL,
+    outputs jsonb NOT NULL,
+    clay_run_id text,
+    state text DEFAULT 'starting'::text NOT NULL,
+    cause text,
+    claim_token uuid,
+    lease_until timestamp with time zone,
+    next_poll_at timestamp with time zone,
+    polls integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    complete_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT enrichment_runs_finished CHECK (((finished_at IS NOT NULL) = (state = 'ended'::text))),
+    CONSTRAINT enrichment_runs_kind CHECK ((kind = ANY (ARRAY['full'::text, 'email'::text]))),
+    CONSTRAINT enrichment_runs_lease CHECK ((((claim_token IS NULL) = (lease_until IS NULL)) AND ((state <> 'starting'::text) OR (lease_until IS NOT NULL)))),
+    CONSTRAINT enrichment_runs_running CHECK (((state <> 'running'::text) OR ((clay_run_id IS NOT NULL) AND (next_poll_at IS NOT NULL)))),
+    CONSTRAINT enrichment_runs_state CHECK ((state = ANY (ARRAY['starting'::text, 'held'::text, 'running'::text, 'ended'::text])))
+);
+
+COMMENT ON TABLE clay.enrichment_runs IS 'Calls that start a routine in Clay for up to 100 items; each is started once';
+
+COMMENT ON COLUMN clay.enrichment_runs.outputs IS 'Field: key of the result, as the settings had it when the run was started';
+
+COMMENT ON COLUMN clay.enrichment_runs.state IS 'held: the start got no clear response, so Clay may be running and charging it';
+
+COMMENT ON COLUMN clay.enrichment_runs.complete_at IS 'When Clay first reported the run as complete';
+
 CREATE TABLE clay.enrichment_settings (
     id uuid NOT NULL,
     org_id uuid NOT NULL,
@@ -780,11 +933,17 @@ CREATE TABLE clay.enrichment_settings (
     time_zone text DEFAULT 'UTC'::text NOT NULL,
     changed_by text,
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_webhook_id text,
+    sealed_webhook_secret bytea,
+    rules_paused_at timestamp with time zone,
+    rules_paused_cause text,
     CONSTRAINT enrichment_settings_budget CHECK (((credits_per_day >= (0)::numeric) AND (actions_per_day >= 0))),
     CONSTRAINT enrichment_settings_key CHECK ((((sealed_api_key IS NULL) = (key_mask IS NULL)) AND ((sealed_api_key IS NULL) = (key_source IS NULL)))),
     CONSTRAINT enrichment_settings_key_source CHECK ((key_source = ANY (ARRAY['api'::text, 'host'::text]))),
     CONSTRAINT enrichment_settings_key_state CHECK ((key_state = ANY (ARRAY['untried'::text, 'accepted'::text, 'refused'::text]))),
-    CONSTRAINT enrichment_settings_pace CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000)))
+    CONSTRAINT enrichment_settings_pace CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000))),
+    CONSTRAINT enrichment_settings_rules_paused CHECK (((rules_paused_at IS NULL) = (rules_paused_cause IS NULL))),
+    CONSTRAINT enrichment_settings_webhook CHECK (((run_webhook_id IS NULL) = (sealed_webhook_secret IS NULL)))
 );
 
 COMMENT ON TABLE clay.enrichment_settings IS 'How an organization calls Clay''s public API, and what it may spend';
@@ -804,6 +963,12 @@ COMMENT ON COLUMN clay.enrichment_settings.credits_per_day IS 'Daily budget of d
 COMMENT ON COLUMN clay.enrichment_settings.actions_per_day IS 'Daily budget of actions; null: no limit';
 
 COMMENT ON COLUMN clay.enrichment_settings.time_zone IS 'IANA time zone in which a day of the budgets begins';
+
+COMMENT ON COLUMN clay.enrichment_settings.run_webhook_id IS 'Clay''s id of the webhook that reports finished runs; null: none is set';
+
+COMMENT ON COLUMN clay.enrichment_settings.sealed_webhook_secret IS 'Its signing secret, encrypted, bound to the id of this row';
+
+COMMENT ON COLUMN clay.enrichment_settings.rules_paused_at IS 'Since when rules enrich nothing, until an owner resumes them or a test succeeds';
 
 CREATE TABLE clay.erased_leads (
     org_id uuid NOT NULL,
@@ -1251,11 +1416,29 @@ ALTER TABLE ONLY clay.enriched_current
 ALTER TABLE ONLY clay.enriched_values
     ADD CONSTRAINT enriched_values_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.enrichment_items
+    ADD CONSTRAINT enrichment_items_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_jobs
+    ADD CONSTRAINT enrichment_jobs_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.enrichment_routines
     ADD CONSTRAINT enrichment_routines_one_per_kind UNIQUE (org_id, kind);
 
 ALTER TABLE ONLY clay.enrichment_routines
     ADD CONSTRAINT enrichment_routines_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_run_reports
+    ADD CONSTRAINT enrichment_run_reports_one_per_run UNIQUE (org_id, clay_run_id);
+
+ALTER TABLE ONLY clay.enrichment_run_reports
+    ADD CONSTRAINT enrichment_run_reports_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_runs
+    ADD CONSTRAINT enrichment_runs_clay_run UNIQUE (org_id, clay_run_id);
+
+ALTER TABLE ONLY clay.enrichment_runs
+    ADD CONSTRAINT enrichment_runs_pk PRIMARY KEY (id, org_id);
 
 ALTER TABLE ONLY clay.enrichment_settings
     ADD CONSTRAINT enrichment_settings_one_per_organization UNIQUE (org_id);
@@ -1385,6 +1568,32 @@ CREATE INDEX enriched_values_of_lead ON clay.enriched_values USING btree (org_id
 
 CREATE UNIQUE INDEX enriched_values_one_effect ON clay.enriched_values USING btree (org_id, result_id, field) WHERE (result_id IS NOT NULL);
 
+CREATE INDEX enrichment_items_by_day ON clay.enrichment_items USING btree (org_id, started_at) WHERE (started_at IS NOT NULL);
+
+CREATE INDEX enrichment_items_deadlines ON clay.enrichment_items USING btree (deadline_at) WHERE (state = ANY (ARRAY['held'::text, 'requested'::text]));
+
+CREATE INDEX enrichment_items_of_delivery ON clay.enrichment_items USING btree (org_id, delivery_id) WHERE (delivery_id IS NOT NULL);
+
+CREATE INDEX enrichment_items_of_job ON clay.enrichment_items USING btree (job_id, org_id, seq);
+
+CREATE INDEX enrichment_items_of_lead ON clay.enrichment_items USING btree (org_id, lead_id, finished_at);
+
+CREATE INDEX enrichment_items_of_run ON clay.enrichment_items USING btree (run_id, org_id) WHERE (run_id IS NOT NULL);
+
+CREATE UNIQUE INDEX enrichment_items_one_live ON clay.enrichment_items USING btree (org_id, lead_id) WHERE (state <> 'done'::text);
+
+CREATE INDEX enrichment_items_queued ON clay.enrichment_items USING btree (org_id, seq) WHERE (state = 'queued'::text);
+
+CREATE INDEX enrichment_jobs_by_time ON clay.enrichment_jobs USING btree (org_id, created_at DESC, id DESC);
+
+CREATE INDEX enrichment_run_reports_by_age ON clay.enrichment_run_reports USING btree (received_at);
+
+CREATE INDEX enrichment_run_reports_waiting ON clay.enrichment_run_reports USING btree (org_id, next_try_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX enrichment_runs_due ON clay.enrichment_runs USING btree (next_poll_at, org_id) WHERE (state = 'running'::text);
+
+CREATE INDEX enrichment_runs_live ON clay.enrichment_runs USING btree (org_id, started_at) WHERE (state <> 'ended'::text);
+
 CREATE INDEX exclusions_by_organization ON clay.exclusions USING btree (org_id, seq);
 
 CREATE UNIQUE INDEX exclusions_of_domain ON clay.exclusions USING btree (org_id, domain) WHERE (domain IS NOT NULL);
@@ -1491,6 +1700,12 @@ ALTER TABLE ONLY clay.destinations
 
 ALTER TABLE ONLY clay.enriched_current
     ADD CONSTRAINT enriched_current_value FOREIGN KEY (value_id, org_id) REFERENCES clay.enriched_values(id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_items
+    ADD CONSTRAINT enrichment_items_job FOREIGN KEY (job_id, org_id) REFERENCES clay.enrichment_jobs(id, org_id);
+
+ALTER TABLE ONLY clay.enrichment_items
+    ADD CONSTRAINT enrichment_items_run FOREIGN KEY (run_id, org_id) REFERENCES clay.enrichment_runs(id, org_id);
 
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_erasure_fk FOREIGN KEY (org_id, erasure_id) REFERENCES clay.erasures(org_id, id);

@@ -51,6 +51,18 @@ RESULTS = Counter("clay_push_results_total", "Results from Clay, by what became 
 for _state, _cause in (("applied", "none"), ("nothing_new", "none"), ("unmatched", "unknown_id"), ("unmatched", "no_id"),
                        ("unmatched", "error"), ("unmatched", "secret_unreadable")):  # fmt: skip
     RESULTS.labels(state=_state, cause=_cause)
+ENRICHMENT_STARTED = Counter("clay_push_enrichment_items_started_total", "Items whose run was started, or held")
+ENRICHMENT_STARTS = Counter("clay_push_enrichment_runs_total", "Starts of routine runs, by result", ["result"])
+for _result in ("started", "held", "insufficient_credits", "invalid_credentials", "rate_limited"):
+    ENRICHMENT_STARTS.labels(result=_result)
+ENRICHMENT_POLLS = Counter("clay_push_enrichment_polls_total", "Reads of routine runs, by result", ["result"])
+ENRICHMENT_ITEMS = Counter(
+    "clay_push_enrichment_items_total", "Leads that were requested from Clay, by outcome", ["outcome", "cause"]
+)
+for _outcome, _cause in (("found", "none"), ("partial", "none"), ("nothing", "no_data"), ("failed", "item_failed"),
+                         ("expired", "held"), ("expired", "results_expired"), ("expired", "missing_result"),
+                         ("expired", "still_running"), ("expired", "no_answer")):  # fmt: skip
+    ENRICHMENT_ITEMS.labels(outcome=_outcome, cause=_cause)
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")
 REQUESTS = Histogram(
     "clay_push_request_seconds",

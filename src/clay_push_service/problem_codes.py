@@ -74,6 +74,9 @@ _OF_STATE: Final = {
         "Remove these ids.",
     ),
     "job_not_found": ProblemCode(404, "The organization has no push job with this id.", "Check the id."),
+    "enrichment_job_not_found": ProblemCode(
+        404, "The organization has no enrichment job with this id.", "Check the id."
+    ),
     "pending_change_not_found": ProblemCode(
         404,
         "No pending webhook change has this id; it was confirmed, discarded or replaced.",
@@ -124,8 +127,23 @@ _OF_STATE: Final = {
     ),
     "nothing_to_pin": ProblemCode(409, "The field has no value to pin.", "Send `value`, or the `value_id` of a value."),
     "job_running": ProblemCode(409, "The push job is still running.", "Wait until it has finished, or cancel it."),
-    "job_ended": ProblemCode(409, "The push job has already finished.", "Nothing to do."),
     "nothing_missing": ProblemCode(409, "No lead waits for a missing result.", "Nothing to do."),
+    "job_ended": ProblemCode(409, "The job has already finished.", "Nothing to do."),
+    "credentials_not_configured": ProblemCode(
+        409, "The organization has no Clay API key.", "Save it in Settings → Integrations; `remedy` gives details."
+    ),
+    "invalid_credentials": ProblemCode(
+        409, "Clay has refused the organization's API key.", "`remedy` lists what to check; then test the settings."
+    ),
+    "key_unreadable": ProblemCode(409, "The stored Clay API key could not be decrypted.", "Save the key again."),
+    "routine_not_set": ProblemCode(
+        409, "No routine is set for this kind of enrichment.", "Set it in Settings → Integrations."
+    ),
+    "budget_exhausted": ProblemCode(
+        409,
+        "The daily budget covers no further lead.",
+        "Enrich tomorrow, or ask an owner or admin for a larger budget.",
+    ),
     "nothing_to_retry": ProblemCode(
         409, "No lead can be retried without `causes` or `lead_ids`.", "Send `causes` or `lead_ids`."
     ),
@@ -148,6 +166,10 @@ _OF_BODY: Final = {
         422, "The key was used for another request in the last 24 hours.", "Use a new key for a new request."
     ),
     "too_many_leads": ProblemCode(422, "The filters match more than 50,000 leads; `count` is the number.", "Narrow the filters."),
+    "missing_input": ProblemCode(
+        422, "No lead has the values that the enrichment needs; `errors` names them. Nothing was sent.",
+        "Add the values in NexusLeads, or choose other leads.",
+    ),
     "nothing_selected": ProblemCode(422, "No lead is selected.", "Select at least one."),
     "webhook_blocked": ProblemCode(
         422, "The webhook URL is not allowed; `reason` is the code of the rule.",

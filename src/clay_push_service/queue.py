@@ -31,6 +31,7 @@ LISTEN_CHECK_SECONDS = 5.0
 """Between two round trips on the connection that LISTENs: one that was silently dropped would receive nothing and not fail."""
 QUEUE = "clay_push"
 DRAIN = "push_jobs.drain"
+ENRICH = "enrichment.advance"
 FETCH = "procrastinate_fetch_job"
 """Occurs only in the query that fetches a job."""
 
@@ -70,6 +71,19 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
 """)
 
 
+# One wake-up per organization and time: a second one for no later than the first would find nothing to do.
+WAKE_ENRICHMENT = Statement(f"""
+SELECT {SCHEMA}.procrastinate_defer_jobs_v1(ARRAY(
+    SELECT ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb),
+               CASE WHEN CAST(:delay AS interval) > interval '0' THEN now() + CAST(:delay AS interval) END)
+           ::{SCHEMA}.procrastinate_job_to_defer_v1
+    WHERE NOT EXISTS (
+        SELECT 1 FROM {SCHEMA}.procrastinate_jobs
+        WHERE status = 'todo' AND task_name = :task AND args ->> 'org_id' = :org_id
+          AND (scheduled_at IS NULL OR scheduled_at <= now() + CAST(:delay AS interval) + interval '100 milliseconds'))))
+""")
+
+
 MAX_WORKERS_PER_JOB = 4
 LEADS_PER_WORKER = 1000
 
@@ -90,6 +104,18 @@ async def wake(connection: Connection, job_id: UUID, *, delay_seconds: float = 0
         "times": times,
     }
     await WAKE.execute(connection, values)
+
+
+async def wake_enrichment(connection: Connection, org_id: UUID, *, delay_seconds: float = 0.0) -> None:
+    """Queue a wake-up, in the caller's transaction: a worker advances the organization's enrichment after `delay_seconds`."""
+    values = {
+        "queue": QUEUE,
+        "task": ENRICH,
+        "org_id": str(org_id),
+        "args": json.dumps({"org_id": str(org_id)}),
+        "delay": timedelta(seconds=max(delay_seconds, 0.0)),
+    }
+    await WAKE_ENRICHMENT.execute(connection, values)
 
 
 async def wake_live(connection: Connection, org_id: UUID) -> None:

@@ -9,8 +9,11 @@ from clay_push_service.callers.caller import Scope
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
 
 ENRICHMENT = "/api/clay/enrichment"
+EVENT_STREAMS = ("watch_job", "watch_enrichment_job")
+"""Routes that respond as long as their job lasts."""
 CHANGES_OF_RESULTS = (
     "edit_lead_field", "set_custom_fields", "apply_result", "create_results_token", "revoke_results_token",
+    "enrich_leads", "cancel_enrichment_job",
 )  # fmt: skip
 """Routes that change results and enriched values."""
 
@@ -31,6 +34,7 @@ class Ids:
     endpoint_id: UUID
     result_id: UUID
     exclusion_id: UUID
+    enrichment_job_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
@@ -48,6 +52,7 @@ class Ids:
                 self.endpoint_id,
                 self.result_id,
                 self.exclusion_id,
+                self.enrichment_job_id,
             )
         ]
 
@@ -79,6 +84,7 @@ class _Add(Protocol):
         *,
         body: Mapping[str, object] | None = None,
         foreign: Sequence[Mapping[str, object]] = (),
+        documented: str | None = None,
     ) -> None: ...
 
 
@@ -93,6 +99,19 @@ def _add_enrichment(add: _Add, lead: str, others_lead: str) -> None:
         foreign=[{"run_item": True, "lead_id": others_lead}])  # fmt: skip
     add("estimate_enrichment", "POST", f"{ENRICHMENT}/estimate", Scope.READ, body={"kind": "full", "lead_ids": [lead]},
         foreign=[{"kind": "full", "lead_ids": [lead, others_lead]}])  # fmt: skip
+    request = {"kind": "email", "basis": "consent"}
+    add("enrich_lead", "POST", "/api/clay/leads/{lead_id}/enrich", Scope.ENRICH, body=request)
+    add("enrich_leads", "POST", "/api/clay/enrich", Scope.ENRICH, body=request | {"lead_ids": [lead]},
+        foreign=[request | {"lead_ids": [others_lead]}, request | {"lead_ids": [lead, others_lead]}])  # fmt: skip
+    add("list_enrichment_jobs", "GET", f"{ENRICHMENT}/jobs", Scope.READ)
+    # The body is signed: tests/enrichment/jobs/test_adopt.py.
+    add("receive_run_report", "POST", f"{ENRICHMENT}/run-finished/{{endpoint_id}}", None, body={})
+    job = ENRICHMENT + "/jobs/{enrichment_job_id}"
+    for name, method, ending, scope in (
+        ("get_enrichment_job", "GET", "", Scope.READ), ("list_enrichment_items", "GET", "/items", Scope.READ),
+        ("watch_enrichment_job", "GET", "/events", Scope.READ), ("cancel_enrichment_job", "POST", "/cancel", Scope.ENRICH),
+    ):  # fmt: skip
+        add(name, method, job + ending, scope, documented=f"{ENRICHMENT}/jobs/{{job_id}}{ending}")
 
 
 def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one line for each route
@@ -115,7 +134,8 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
             return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
                                    pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
                                    token_id=ids.token_id, endpoint_id=ids.endpoint_id,
-                                   result_id=ids.result_id, exclusion_id=ids.exclusion_id)  # fmt: skip
+                                   result_id=ids.result_id, exclusion_id=ids.exclusion_id,
+                                   enrichment_job_id=ids.enrichment_job_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -206,7 +226,8 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     """A project with leads, a webhook, a rule, a scan, a push job that has not begun, and an erasure."""
     host = app.host
     project_id = await host.project(org_id)
-    lead_id, erased = await host.lead(project_id, full_name=f"Lead of {owner}"), await host.lead(project_id)
+    lead_id = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
+    erased = await host.lead(project_id)
     scan_id = uuid4()
 
     async def call(method: str, path: str, body: object) -> dict[str, object]:
@@ -238,6 +259,11 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     sent = {"X-Clay-Push-Token": str(token["token"])}
     result = await app.send("POST", path, json={"email": f"{owner}@example.com"}, headers=sent)
     assert result.is_success, result.text
+    routine = {"routine_id": "r", "inputs": {"Name": "full_name", "Company": "company"}, "outputs": {"email": "Email"}}
+    await call("PUT", f"{ENRICHMENT}/config", {"routines": {"email": routine}})
+    named = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
+    enrichment = await call("POST", f"/api/clay/leads/{named}/enrich", {"kind": "email", "basis": "consent"})
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
-               UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])))  # fmt: skip
+               UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])),
+               UUID(str(enrichment["job_id"])))  # fmt: skip

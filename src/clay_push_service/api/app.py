@@ -30,6 +30,8 @@ from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.inbound import endpoints as results_endpoints
 from clay_push_service.enrichment.inbound import receive_endpoint
+from clay_push_service.enrichment.jobs import endpoints as enrichment_job_endpoints
+from clay_push_service.enrichment.runs import report_endpoint
 from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
 from clay_push_service.enrichment.values import endpoints as values_endpoints
 from clay_push_service.host.table_cache import HostTableCache
@@ -54,6 +56,8 @@ ROUTERS = (
     auto_export_endpoints.router,
     exclusion_endpoints.router,
     enrichment_endpoints.router,
+    enrichment_job_endpoints.router,
+    report_endpoint.router,
     values_endpoints.router,
     results_endpoints.router,
     receive_endpoint.router,

@@ -73,8 +73,12 @@ def fold(key: str) -> str:
     return _IGNORED.sub("", key).casefold()
 
 
-def run_body(items: Sequence[RunItem]) -> bytes:
-    return orjson.dumps({"items": [{"id": item.id, "inputs": dict(item.inputs)} for item in items]})
+def run_body(items: Sequence[RunItem], webhook_id: str | None = None) -> bytes:
+    """`webhook_id`: the webhook that Clay calls when the run has finished."""
+    body: dict[str, object] = {"items": [{"id": item.id, "inputs": dict(item.inputs)} for item in items]}
+    if webhook_id is not None:
+        body["webhook_id"] = webhook_id
+    return orjson.dumps(body)
 
 
 def read_object(body: bytes) -> Mapping[str, Json] | None:

@@ -74,13 +74,15 @@ class RoutinesClient:
         assert isinstance(response, Responded)  # noqa: S101 - `failure_of` covers all others
         return unreadable(response.status, Call.READ) if read_object(response.body) is None else KeyAccepted()
 
-    async def start_run(self, key: ApiKey, routine_id: str, items: Sequence[RunItem]) -> RunStarted | ApiFailure:
+    async def start_run(
+        self, key: ApiKey, routine_id: str, items: Sequence[RunItem], webhook_id: str | None = None
+    ) -> RunStarted | ApiFailure:
         """Start a run, once. A failure that `may_have_started` must never be repeated without an explicit request."""
         if not 1 <= len(items) <= MAX_ITEMS:
             raise ValueError(f"a run has 1 to {MAX_ITEMS} items")
         if any(not 1 <= len(item.id) <= MAX_ITEM_ID_CHARACTERS for item in items):
             raise ValueError(f"the id of an item has 1 to {MAX_ITEM_ID_CHARACTERS} characters")
-        response = await self._send("POST", f"/routines/{_segment(routine_id)}/run", key, run_body(items))
+        response = await self._send("POST", f"/routines/{_segment(routine_id)}/run", key, run_body(items, webhook_id))
         if (failure := failure_of(response, Call.START, self.now())) is not None:
             return failure
         assert isinstance(response, Responded)  # noqa: S101 - likewise

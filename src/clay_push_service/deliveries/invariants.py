@@ -126,6 +126,45 @@ CHECKS: Sequence[Check] = (
           AND NOT EXISTS (SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo' AND task_name = '{queue.DRAIN}'
                           AND args ->> 'job_id' = job.id::text)
           AND NOT {WAITS_FOR_ITS_TURN}"""),
+    Check("enrichment_counters", "An enrichment job's counters and costs match its items.", """
+        SELECT job.id FROM clay.enrichment_jobs AS job
+        LEFT JOIN (SELECT job_id, count(*) AS leads, count(*) FILTER (WHERE outcome = 'found') AS found,
+                          count(*) FILTER (WHERE outcome = 'partial') AS partial,
+                          count(*) FILTER (WHERE outcome = 'nothing') AS nothing,
+                          count(*) FILTER (WHERE outcome = 'failed') AS failed,
+                          count(*) FILTER (WHERE outcome = 'expired') AS expired,
+                          count(*) FILTER (WHERE outcome = 'skipped') AS skipped,
+                          count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled,
+                          sum(credits) AS credits, sum(actions) AS actions
+                   FROM clay.enrichment_items GROUP BY job_id) AS row ON row.job_id = job.id
+        WHERE (job.lead_count, job.found_count, job.partial_count, job.nothing_count, job.failed_count, job.expired_count,
+               job.skipped_count, job.cancelled_count, job.credits, job.actions)
+              IS DISTINCT FROM (row.leads, row.found, row.partial, row.nothing, row.failed, row.expired, row.skipped,
+                                row.cancelled, row.credits, row.actions)"""),
+    Check("enrichment_jobs", "An enrichment job is finished exactly if it has no live item.", """
+        SELECT job.id FROM clay.enrichment_jobs AS job
+        WHERE (job.finished_at IS NULL) <> EXISTS (
+            SELECT 1 FROM clay.enrichment_items AS item WHERE item.job_id = job.id AND item.state <> 'done')"""),
+    Check("one_live_item", "A lead has at most one live enrichment item.", """
+        SELECT lead_id AS id FROM clay.enrichment_items WHERE state <> 'done'
+        GROUP BY org_id, lead_id HAVING count(*) > 1"""),
+    Check("enrichment_runs", "A live item of a run is in the state that belongs to the run's.", """
+        SELECT item.id FROM clay.enrichment_items AS item
+        JOIN clay.enrichment_runs AS run ON run.org_id = item.org_id AND run.id = item.run_id
+        WHERE item.state <> 'done' AND (run.state, item.state)
+              NOT IN (('starting', 'starting'), ('held', 'held'), ('running', 'requested'))"""),
+    Check("routine_values", "A value of a routine belongs to an item that has ended with a result.", """
+        SELECT value.id FROM clay.enriched_values AS value
+        WHERE value.source = 'routine' AND value.result_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM clay.enrichment_items AS item
+            WHERE item.org_id = value.org_id AND item.id = value.result_id
+              AND item.outcome IN ('found', 'partial', 'nothing'))"""),
+    Check("enrichment_overdue", "An overdue start is held, and an overdue item ends.", """
+        SELECT id FROM clay.enrichment_runs
+        WHERE state = 'starting' AND lease_until < now() - CAST(:patience AS interval)
+        UNION ALL
+        SELECT id FROM clay.enrichment_items
+        WHERE state IN ('held', 'requested') AND deadline_at < now() - CAST(:patience AS interval)"""),
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ BATCH = 100
 TABLES = {
     "destination_versions": ("sealed_url", "sealed_token"),
     "pending_webhooks": ("sealed_url", "sealed_token"),
-    "enrichment_settings": ("sealed_api_key",),
+    "enrichment_settings": ("sealed_api_key", "sealed_webhook_secret"),
     "pending_api_keys": ("sealed_api_key",),
     "inbound_results": ("sealed_body",),
 }

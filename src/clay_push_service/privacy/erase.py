@@ -22,6 +22,7 @@ from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
 from clay_push_service.deliveries.suppression import ensure_salt
 from clay_push_service.enrichment.inbound.results import erase_results
+from clay_push_service.enrichment.ledger.erase import replace_leads, stop_items
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.erase import delete_values
 from clay_push_service.host.tables import HostTables
@@ -124,6 +125,7 @@ async def erase(
     ids = sorted(set(lead_ids))
     await store.lock(connection, org_id)  # before every other lock, as the worker does that applies results
     await erase_results(connection, org_id, ids)
+    items = await stop_items(connection, org_id, ids)
     await _empty_inbox(
         connection, tables, org_id, ids
     )  # before the destination: the inbox locks in the same order, which prevents deadlocks
@@ -139,6 +141,7 @@ async def erase(
     emptied = await EMPTY.execute(connection, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
     await erase_exclusions(connection, tables, org_id, {each.lead_id: each.reference for each in erased})
     values = await delete_values(connection, org_id, ids)
+    await replace_leads(connection, org_id, ids, references)
     await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}
@@ -146,7 +149,7 @@ async def erase(
     await STORE_HASHES.execute(connection, {**erasure, "hashes": [each.hash for each in erased]})
     details: dict[str, Detail] = {
         "erasure_id": str(erasure_id), "leads": len(erased), "stopped": stopped, "emptied": emptied,
-        "values": values,
+        "values": values, "enrichment_items": items,
     }  # fmt: skip
     await audit(connection, org_id, actor, "leads.erased", details)
     return erasure_id, erased

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from clay_push_service.sandbox.admin_models import LimitsBody, SourceBody, SourceChange
+from clay_push_service.sandbox.callbacks import CallbackPlan, Callbacks
 from clay_push_service.sandbox.faults import FaultPlan
 from clay_push_service.sandbox.limits import WorkspaceLimits
 from clay_push_service.sandbox.sources import Registry, Source
@@ -23,9 +24,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Admin:
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: Store, callbacks: Callbacks) -> None:
         self._registry = registry
         self._store = store
+        self._callbacks = callbacks
 
     def routes(self) -> list[web.RouteDef]:
         one = "/sandbox/sources/{source}"
@@ -37,6 +39,8 @@ class Admin:
             web.put(one + "/faults", self.set_faults),
             web.get(one + "/faults", self._with_source(self.get_faults)),
             web.delete(one + "/faults", self._with_source(self.clear_faults)),
+            web.put(one + "/callbacks", self.set_callbacks),
+            web.delete(one + "/callbacks", self._with_source(self.clear_callbacks)),
             web.get(one + "/rows", self.rows),
             web.delete(one + "/rows", self._with_source(self.delete_rows)),
             web.get(one + "/counts", self._with_source(self.counts)),
@@ -105,6 +109,15 @@ class Admin:
 
     async def clear_faults(self, source: Source) -> web.Response:
         self._registry.plan(source, FaultPlan())
+        return web.Response(status=204)
+
+    async def set_callbacks(self, request: web.Request) -> web.Response:
+        source, plan = self._source(request), await read_body(request, CallbackPlan)
+        self._callbacks.plans[source.id] = plan
+        return json_response(plan.model_dump(mode="json", exclude={"headers"}))
+
+    async def clear_callbacks(self, source: Source) -> web.Response:
+        self._callbacks.plans.pop(source.id, None)
         return web.Response(status=204)
 
     async def counts(self, source: Source) -> web.Response:

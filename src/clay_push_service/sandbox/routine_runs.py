@@ -1,14 +1,19 @@
-"""The runs of the sandbox's routines: their items, results with oddities, credits and the adjustable clock. It does no I/O."""
+"""The runs of the sandbox's routines: their items, results with oddities, credits and the adjustable clock."""
 
+import hmac
 import random
 import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
 
 from clay_push_service.sandbox.faults import FaultDice
 from clay_push_service.sandbox.limits import TokenBucket, WorkspaceLimits
+from clay_push_service.sandbox.outgoing import Outgoing
 from clay_push_service.sandbox.routines_models import ApiPlan, Routine, Scalar
 
 MAX_RUNS = 20_000
@@ -39,6 +44,7 @@ class _Words(dict[str, str]):
 class RoutineRuns:
     """In memory: a restart loses all runs, as Clay does after a day."""
 
+    outgoing: Outgoing = field(default_factory=Outgoing)
     plan: ApiPlan = field(default_factory=ApiPlan)
     runs: dict[str, Run] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
@@ -78,7 +84,7 @@ class RoutineRuns:
     def can_pay(self, routine: Routine, count: int) -> bool:
         return self.credits_left is None or self.credits_left >= routine.cost * count
 
-    def start(self, routine_id: str, items: Sequence[Item]) -> Run:
+    def start(self, routine_id: str, items: Sequence[Item], webhook_id: str | None = None) -> Run:
         cost = self.plan.routines[routine_id].cost * len(items)
         self.charged += cost
         if self.credits_left is not None:
@@ -90,7 +96,27 @@ class RoutineRuns:
         if len(self.runs) >= MAX_RUNS:
             del self.runs[next(iter(self.runs))]
         self.runs[run.id] = run
+        self._report(run.id, webhook_id)
         return run
+
+    def _report(self, run_id: str, webhook_id: str | None) -> None:
+        """Send the event of a finished run: signed, without a timestamp in the signature, and without results."""
+        webhook = self.plan.webhook
+        if webhook is None or webhook_id != webhook.id:
+            return
+        chance = random.Random(f"{self.plan.oddities.seed}:{run_id}")  # noqa: S311 - repeatable on purpose
+        lost, doubled = chance.random(), chance.random()
+        if lost < webhook.lost:
+            return
+        event = {
+            "webhookId": webhook.id,
+            "createdAt": datetime.fromtimestamp(self.now(), UTC).isoformat(),
+            "data": {"routine_run_id": run_id},
+        }
+        body = orjson.dumps(event)
+        headers = {"X-Clay-Signature": "sha256=" + hmac.new(webhook.secret.encode(), body, "sha256").hexdigest()}
+        for _ in range(2 if doubled < webhook.doubled else 1):
+            self.outgoing.send("run webhook", webhook.url, body, headers, self.plan.run_seconds)
 
     def find(self, run_id: str) -> Run | None:
         run = self.runs.get(run_id)

@@ -77,12 +77,14 @@ class RoutinesApi:
         routine = self._runs.plan.routines.get(routine_id)
         if routine is None and not self._runs.plan.oddities.checks_items_first:
             raise _Refused(404, "Routine not found")
-        items = _items(await request.clone(client_max_size=MAX_BODY_BYTES).read())
+        body = await request.clone(client_max_size=MAX_BODY_BYTES).read()
+        items = _items(body)
         if routine is None:
             raise _Refused(404, "Routine not found")
         if not self._runs.can_pay(routine, len(items)):
             raise _Refused(402, "You have run out of credits")
-        run = self._runs.start(routine_id, items)
+        webhook_id = orjson.loads(body).get("webhook_id")
+        run = self._runs.start(routine_id, items, webhook_id if isinstance(webhook_id, str) else None)
         return 202, {"routine_run_id": run.id, "status": "in_progress"}
 
     async def _results(self, request: web.Request) -> tuple[int, Mapping[str, object]]:

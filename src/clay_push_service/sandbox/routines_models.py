@@ -51,6 +51,18 @@ class ApiFaults(BaseModel):
     results: FaultPlan = FaultPlan()
 
 
+class RunWebhook(BaseModel):
+    """Clay sends one event when a run that named `id` as `webhook_id` is complete."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1, max_length=200)
+    url: str = Field(pattern=r"^https?://", max_length=500)
+    secret: str = Field(min_length=1, max_length=500)
+    lost: Share = Field(default=0.0, ge=0, le=1, description="Runs whose event is never sent")
+    doubled: Share = Field(default=0.0, ge=0, le=1, description="Runs whose event is sent twice")
+
+
 class ApiPlan(BaseModel):
     """The whole behaviour; a PUT replaces it. The default accepts every key and has the routines `full` and `email`."""
 
@@ -69,6 +81,7 @@ class ApiPlan(BaseModel):
         },
         max_length=50,
     )
+    webhook: RunWebhook | None = None
     oddities: Oddities = Oddities()
     faults: ApiFaults = ApiFaults()
 

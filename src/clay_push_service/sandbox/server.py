@@ -12,8 +12,10 @@ from pathlib import Path
 from aiohttp import web
 
 from clay_push_service.sandbox.admin import Admin
+from clay_push_service.sandbox.callbacks import Callbacks
 from clay_push_service.sandbox.faults import FaultPlan
 from clay_push_service.sandbox.limits import LIFETIME_CAP, MAX_BODY_BYTES, WorkspaceLimits
+from clay_push_service.sandbox.outgoing import Outgoing
 from clay_push_service.sandbox.page import page_routes
 from clay_push_service.sandbox.routine_runs import RoutineRuns
 from clay_push_service.sandbox.routines import PREFIX, RoutinesApi
@@ -81,6 +83,7 @@ async def running(host: str, port: int, directory: Path, options: Options | None
     store: Store | None = None
     runner: web.AppRunner | None = None
     stopping = asyncio.Event()
+    outgoing = Outgoing()
     try:
         store = Store(directory)
         store.start()
@@ -88,9 +91,11 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         await registry.load()
         await _prepare_sources(registry, options)
         app = web.Application(client_max_size=options.max_body_bytes)
-        webhook = Webhook(registry, store, stopping, options.oversize_status)
-        app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive), *Admin(registry, store).routes()])
-        runs = RoutineRuns()
+        callbacks = Callbacks(outgoing)
+        webhook = Webhook(registry, store, stopping, options.oversize_status, callbacks)
+        app.add_routes([web.post("/v3/sources/webhook/{source}", webhook.receive)])
+        app.add_routes(Admin(registry, store, callbacks).routes())
+        runs = RoutineRuns(outgoing=outgoing)
         app.add_routes([*RoutinesApi(runs, stopping).routes(), *RoutinesAdmin(runs).routes()])
         app.add_routes(page_routes())
         runner = web.AppRunner(
@@ -107,6 +112,7 @@ async def running(host: str, port: int, directory: Path, options: Options | None
         yield Ready(host, listener.getsockname()[1], tuple(registry.sources))
     finally:
         stopping.set()
+        await outgoing.close()
         if runner is not None:
             await runner.cleanup()
         listener.close()

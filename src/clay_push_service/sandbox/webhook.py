@@ -10,6 +10,7 @@ from http import HTTPStatus
 import orjson
 from aiohttp import web
 
+from clay_push_service.sandbox.callbacks import Callbacks
 from clay_push_service.sandbox.faults import FaultKind, FaultRule
 from clay_push_service.sandbox.sources import Registry, Source
 from clay_push_service.sandbox.store import Arrival, Row, Store
@@ -26,8 +27,16 @@ LINGER_ZERO = struct.pack("ii", 1, 0)
 class Webhook:
     """Handles `POST /v3/sources/webhook/{source}`."""
 
-    def __init__(self, registry: Registry, store: Store, stopping: asyncio.Event, oversize_status: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        stopping: asyncio.Event,
+        oversize_status: int,
+        callbacks: Callbacks | None = None,
+    ) -> None:
         self._registry = registry
+        self._callbacks = callbacks
         self._store = store
         self._stopping = stopping
         self._oversize_status = oversize_status
@@ -70,6 +79,8 @@ class Webhook:
         stored = await self._store.record(arrival)
         if stored is not None:
             source.count_row(arrival, stored)
+            if self._callbacks is not None:
+                self._callbacks.row_stored(source.id, verdict)
         if fault is not None:
             return await self._act(request, source, fault)
         self._arm_idle(request, source)

@@ -13,6 +13,7 @@ import procrastinate
 from clay_push_service import logs, queue
 from clay_push_service.database.clock import read_clock
 from clay_push_service.database.failed_statement import failure
+from clay_push_service.enrichment.runs.runner import EnrichmentRunner
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
 
@@ -28,9 +29,11 @@ log = logs.get(__name__)
 class QueueWorker:
     """`run` until cancelled."""
 
-    def __init__(self, settings: Settings, drainer: Drainer) -> None:
+    def __init__(self, settings: Settings, drainer: Drainer, enrichment: EnrichmentRunner | None = None) -> None:
+        """Without `enrichment`, its wake-ups do nothing; the sweep of another worker queues them again."""
         self._settings = settings
         self._drainer = drainer
+        self._enrichment = enrichment
         self._responded_at = time.monotonic()
 
     @property
@@ -102,6 +105,11 @@ class QueueWorker:
         @app.task(name=queue.DRAIN, queue=queue.QUEUE)
         async def drain(job_id: str) -> None:
             await self._drainer.drain(UUID(job_id))
+
+        @app.task(name=queue.ENRICH, queue=queue.QUEUE)
+        async def enrich(org_id: str) -> None:
+            if self._enrichment is not None:
+                await self._enrichment.advance(UUID(org_id))
 
         # Without any periodic task procrastinate does not detect that its LISTEN or its heartbeat has failed.
         @app.periodic(cron="* * * * *")

@@ -23,6 +23,8 @@ from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.inbound.applier import ResultApplier
+from clay_push_service.enrichment.runs.context import EnrichmentContext
+from clay_push_service.enrichment.runs.runner import EnrichmentRunner
 from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
@@ -65,7 +67,12 @@ class Worker:
         )
         self._id = self._context.worker_id
         self._drainer = Drainer(self._context)
-        self._queue_worker = QueueWorker(settings, self._drainer)
+        self._enrichment = EnrichmentRunner(
+            EnrichmentContext.create(
+                self._database, self._context.host, self._client, self._context.box, settings, self._context.clock
+            )
+        )
+        self._queue_worker = QueueWorker(settings, self._drainer, self._enrichment)
         self._heartbeat = Heartbeat(self._id, self._database, self._context.clock, self._queue_worker)
         # Statements that may wait for the host's locks use connections of their own, never those that pushes need.
         self._mirror_database = Database(
@@ -100,6 +107,7 @@ class Worker:
             asyncio.create_task(self._api_keys.run()),
             asyncio.create_task(self._result_applier.run()),
             asyncio.create_task(self._results_check.run()),
+            asyncio.create_task(self._enrichment.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:
@@ -113,7 +121,8 @@ class Worker:
             log.info("worker.stopping", worker_id=str(self._id))
             started = time.monotonic()
             watchdog.end_within(self._settings.shutdown_grace_seconds + END_SECONDS)
-            await self._drainer.stop(self._settings.shutdown_grace_seconds)
+            grace = self._settings.shutdown_grace_seconds
+            await asyncio.gather(self._drainer.stop(grace), self._enrichment.stop(grace))
             for task in background:
                 task.cancel()
             await asyncio.wait(background, timeout=QUEUE_GRACE_SECONDS)

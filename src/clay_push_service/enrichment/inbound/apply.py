@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.database.statement import select_rows
 from clay_push_service.deliveries import confirm
 from clay_push_service.deliveries.confirm import NamedDelivery
-from clay_push_service.deliveries.eligibility import is_erased
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import parse_body
 from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
 from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
+from clay_push_service.enrichment.ledger.counters import lock_jobs
+from clay_push_service.enrichment.ledger.settle import Answer, find_items, settle_items
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.choice import ValueSource
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
+from clay_push_service.enrichment.values.erased import read_erased
 from clay_push_service.enrichment.values.fields import FieldNames
 from clay_push_service.enrichment.values.store import NewValue
 from clay_push_service.host.leads import best_projects
@@ -63,6 +63,11 @@ async def apply_results(
     read = [each for each in opened if isinstance(each, _Read)]
     matched, erased = await _match(connection, tables, org_id, read)
     kept = [each for each in matched if each.lead_id not in erased]
+    items = await find_items(
+        connection, org_id, [each.delivery.id for each in matched if each.delivery is not None],
+        [each.read.content.item_id for each in matched if each.read.content.item_id is not None],
+    )  # fmt: skip
+    await lock_jobs(connection, org_id, {each.job_id for each in items})  # before the push jobs, as a cancellation does
     named = {each.read.id for each in matched}
     finished += [
         Finished(each.id, ResultState.UNMATCHED, ResultCause.UNKNOWN_ID) for each in read if each.id not in named
@@ -72,6 +77,7 @@ async def apply_results(
     ]
     confirmed = await _confirm(connection, org_id, matched)
     added = await store.add_values(connection, org_id, [value for each in kept for value in _values(each)])
+    await settle_items(connection, org_id, items, [_answer(each) for each in kept])
     with_news = {each.result_id for each in added}
     await store.choose_values(connection, org_id, {each.lead_id for each in kept})
     for each in kept:
@@ -101,19 +107,29 @@ async def _match(
 ) -> tuple[list[_Matched], set[UUID]]:
     """The results that name a delivery or a lead of the organization, and those of their leads that are erased.
 
-    A delivery decides; without one, the id of a lead.
+    A delivery decides; without one, an enrichment item; without either, the id of a lead.
     """
+    item_leads = {
+        each.id: each.lead_id
+        for each in await find_items(
+            connection, org_id, [], [each.content.item_id for each in read if each.content.item_id]
+        )
+    }
     delivery_ids = {each.content.delivery_id for each in read if each.content.delivery_id is not None}
     deliveries = await confirm.find(connection, org_id, delivery_ids)
     named = {each.content.lead_id for each in read if each.content.lead_id is not None}
     leads = await best_projects(connection, tables, org_id, sorted(named)) if named else {}
-    erased = await _erased(connection, org_id, named | {each.contributor_id for each in deliveries.values()})
+    erased = await read_erased(
+        connection, org_id, named | set(item_leads.values()) | {each.contributor_id for each in deliveries.values()}
+    )
     matched: list[_Matched] = []
     for each in read:
         content = each.content
         delivery = deliveries.get(content.delivery_id) if content.delivery_id is not None else None
         if delivery is not None:
             matched.append(_Matched(each, delivery.contributor_id, delivery))
+        elif content.item_id in item_leads:
+            matched.append(_Matched(each, item_leads[content.item_id], None))
         elif content.lead_id is not None and (content.lead_id in leads or content.lead_id in erased):
             matched.append(_Matched(each, content.lead_id, None))
     return matched, erased
@@ -131,12 +147,10 @@ async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[
     return await confirm.mark(connection, org_id, list(named.values()), times)
 
 
-async def _erased(connection: AsyncConnection, org_id: UUID, lead_ids: set[UUID]) -> set[UUID]:
-    if not lead_ids:
-        return set()
-    ids = bindparam("lead_ids", sorted(lead_ids), type_=ARRAY(Uuid()))
-    lead = select(func.unnest(ids).label("id")).subquery("lead")
-    return set(await select_rows(connection, select(lead.c.id).where(is_erased(lead.c.id, org_id)), UUID))
+def _answer(matched: _Matched) -> Answer:
+    content = matched.read.content
+    delivery_id = None if matched.delivery is None else matched.delivery.id
+    return Answer(delivery_id, content.item_id, matched.lead_id, content.found, content.not_found)
 
 
 def _values(matched: _Matched) -> list[NewValue]:

@@ -1,14 +1,15 @@
-"""The pace of an organization's requests to Clay's public API: one row, so that it holds for any number of processes.
+"""The pace of an organization's requests to Clay's public API, and the pause of its rules: one row for all processes.
 
 Slots have equal distances, without a burst: at most `requests_per_minute` requests start in any minute.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.clay.routines_cause import ApiCause
 from clay_push_service.database.statement import Statement
 
 
@@ -52,3 +53,41 @@ async def reserve_request(connection: AsyncConnection, org_id: UUID, patience_se
 async def postpone_requests(connection: AsyncConnection, org_id: UUID, seconds: float) -> None:
     """No request before the time that Clay's Retry-After names."""
     await POSTPONE.execute(connection, {"org_id": org_id, "wait": timedelta(seconds=seconds)})
+
+
+class Pause(NamedTuple):
+    """Credits are used up, so rules enrich nothing until they are resumed."""
+
+    since: datetime
+    cause: str
+
+
+PAUSE = Statement("""
+UPDATE clay.enrichment_settings SET rules_paused_at = now(), rules_paused_cause = :cause
+WHERE org_id = :org_id AND rules_paused_at IS NULL
+""")
+RESUME = Statement("""
+UPDATE clay.enrichment_settings SET rules_paused_at = NULL, rules_paused_cause = NULL
+WHERE org_id = :org_id AND rules_paused_at IS NOT NULL
+""")
+READ_PAUSE = Statement(
+    """
+SELECT rules_paused_at AS since, rules_paused_cause AS cause FROM clay.enrichment_settings
+WHERE org_id = :org_id AND rules_paused_at IS NOT NULL
+""",
+    Pause,
+)
+
+
+async def pause_rules(connection: AsyncConnection, org_id: UUID, cause: ApiCause) -> bool:
+    """Returns False if they were paused already."""
+    return await PAUSE.execute(connection, {"org_id": org_id, "cause": cause}) > 0
+
+
+async def resume_rules(connection: AsyncConnection, org_id: UUID) -> bool:
+    """Returns False if they were not paused."""
+    return await RESUME.execute(connection, {"org_id": org_id}) > 0
+
+
+async def read_pause(connection: AsyncConnection, org_id: UUID) -> Pause | None:
+    return await READ_PAUSE.one_or_none(connection, {"org_id": org_id})

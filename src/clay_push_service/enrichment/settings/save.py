@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.audit import Detail, audit
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.settings.pending_key import settle_pending
-from clay_push_service.enrichment.settings.schemas import BudgetBody, EnrichmentUpdate
+from clay_push_service.enrichment.settings.schemas import BudgetBody, EnrichmentUpdate, RunWebhookBody
 from clay_push_service.enrichment.settings.table import (
     DEFAULT_TIME_ZONE,
     KeySource,
@@ -20,6 +20,7 @@ from clay_push_service.enrichment.settings.table import (
     put_routine,
     read_routines,
     set_key,
+    set_run_webhook,
     set_values,
 )
 from clay_push_service.errors import ConflictError, InvalidError
@@ -47,6 +48,8 @@ class SaveSettings:
             changed |= await self._save_key(row, update.api_key)
         changed |= await self._save_values(row, update)
         changed |= await self._save_routines(update)
+        if "run_webhook" in update.model_fields_set:
+            changed |= await self._save_run_webhook(row, update.run_webhook)
         await self._note(changed)
 
     async def use_pending(self, key: str | None, pending_id: UUID) -> None:
@@ -103,6 +106,18 @@ class SaveSettings:
             return {}
         await set_key(self.connection, self.org_id, None, None, None)
         return {"api_key": "removed"}
+
+    async def _save_run_webhook(self, row: SettingsRow, webhook: RunWebhookBody | None) -> dict[str, Detail]:
+        if webhook is None and row.run_webhook_id is None:
+            return {}
+        if webhook is None:
+            await set_run_webhook(self.connection, self.org_id, None, None)
+            return {"run_webhook": "removed"}
+        if self.box is None:
+            raise AssertionError("the caller has checked that there is a key ring")
+        sealed = self.box.seal(webhook.secret, self.org_id, row.id)
+        await set_run_webhook(self.connection, self.org_id, webhook.id, sealed)
+        return {"run_webhook": webhook.id}
 
     async def _save_values(self, row: SettingsRow, update: EnrichmentUpdate) -> dict[str, Detail]:
         named = update.model_fields_set

@@ -145,6 +145,19 @@ class BudgetBody(BaseModel):
     )
 
 
+class RunWebhookBody(BaseModel):
+    """The webhook that Clay calls when a run has finished; made with `clay webhooks create`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")] = Field(
+        description="Its id in Clay.", examples=["wh_abc123"]
+    )
+    secret: Annotated[str, Field(min_length=8, max_length=500, pattern=r"^[!-~]+$")] = Field(
+        description="Write only: its signing secret, which Clay shows once.", examples=["whsec_your_signing_secret"]
+    )
+
+
 class EnrichmentUpdate(BaseModel):
     """Omitted fields are unchanged."""
 
@@ -170,3 +183,7 @@ class EnrichmentUpdate(BaseModel):
     )
     routines: RoutinesBody = Field(default_factory=RoutinesBody, description="The routines that enrich.")
     budget: BudgetBody | None = Field(None, description="Daily budget; null removes both limits.")
+    run_webhook: RunWebhookBody | None = Field(
+        None,
+        description="Reports finished runs, so that a run whose start got no clear response is found; null removes it.",
+    )

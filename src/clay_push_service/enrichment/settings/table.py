@@ -51,6 +51,10 @@ class SettingsRow(NamedTuple):
     time_zone: str
     changed_by: str | None
     changed_at: datetime
+    run_webhook_id: str | None
+    sealed_webhook_secret: bytes | None
+    rules_paused_at: datetime | None
+    rules_paused_cause: str | None
 
     def __repr__(self) -> str:
         return f"SettingsRow(id={self.id}, version={self.version})"
@@ -79,7 +83,8 @@ class Routine:
 
 
 COLUMNS = """id, org_id, version, sealed_api_key, key_mask, key_source, key_state, key_number, key_checked_at,
-       host_fingerprint, requests_per_minute, credits_per_day, actions_per_day, time_zone, changed_by, changed_at"""
+       host_fingerprint, requests_per_minute, credits_per_day, actions_per_day, time_zone, changed_by, changed_at,
+       run_webhook_id, sealed_webhook_secret, rules_paused_at, rules_paused_cause"""
 READ = Statement(
     f"SELECT {COLUMNS} FROM clay.enrichment_settings WHERE org_id = ANY(CAST(:org_ids AS uuid[]))", SettingsRow
 )
@@ -98,6 +103,9 @@ UPDATE clay.enrichment_settings
 SET requests_per_minute = :requests_per_minute, credits_per_day = :credits_per_day, actions_per_day = :actions_per_day,
     time_zone = :time_zone
 WHERE org_id = :org_id
+""")
+SET_RUN_WEBHOOK = Statement("""
+UPDATE clay.enrichment_settings SET run_webhook_id = :id, sealed_webhook_secret = :sealed WHERE org_id = :org_id
 """)
 NOTE_CHANGE = Statement(
     """
@@ -164,6 +172,12 @@ async def set_values(
         "actions_per_day": actions_per_day, "time_zone": time_zone,
     }  # fmt: skip
     await SET_VALUES.execute(connection, values)
+
+
+async def set_run_webhook(
+    connection: AsyncConnection, org_id: UUID, webhook_id: str | None, sealed: bytes | None
+) -> None:
+    await SET_RUN_WEBHOOK.execute(connection, {"org_id": org_id, "id": webhook_id, "sealed": sealed})
 
 
 async def note_change(connection: AsyncConnection, org_id: UUID, actor: str) -> int:

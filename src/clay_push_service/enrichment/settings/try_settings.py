@@ -14,6 +14,7 @@ from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.enrichment.settings.credentials import Credentials, credentials_of
 from clay_push_service.enrichment.settings.kinds import Kind, Price, price_of
 from clay_push_service.enrichment.settings.leads import read_lead, require_leads
+from clay_push_service.enrichment.settings.pace import resume_rules
 from clay_push_service.enrichment.settings.service import EnrichmentSettings, require_plan
 from clay_push_service.enrichment.settings.staged_test import (
     Stage,
@@ -118,6 +119,8 @@ async def _note_result(service: EnrichmentSettings, credentials: Credentials, ki
         async with service.database.transaction() as connection:
             if state is not None and credentials.key_number:
                 await note_check(connection, service.actor.org_id, credentials.key_number, state)
+            if report.ran_item and report.success:  # only an item shows that credits are left
+                await resume_rules(connection, service.actor.org_id)
             details: dict[str, Detail] = {
                 "kind": kind,
                 "success": report.success,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from clay_push_service.clay.routines_cause import ApiCause
 from clay_push_service.enrichment.settings.kinds import Amount, Kind
 from clay_push_service.enrichment.settings.pending_key import PendingKey
 from clay_push_service.enrichment.settings.schemas import EXAMPLE_INPUTS, EXAMPLE_OUTPUTS
@@ -18,6 +19,8 @@ from clay_push_service.enrichment.settings.table import (
     Routine,
     SettingsRow,
 )
+
+RUN_FINISHED_PATH = "/api/clay/enrichment/run-finished/"
 
 
 class AmountView(BaseModel):
@@ -75,6 +78,21 @@ class PendingKeyView(BaseModel):
         return None if pending is None else cls(id=pending.id, api_key=pending.key_mask, found_at=pending.found_at)
 
 
+class RunWebhookView(BaseModel):
+    id: str | None = Field(description="Its id in Clay; null: none is set.", examples=["wh_abc123"])
+    path: str | None = Field(
+        description="Where Clay must send its events; null: settings were never saved.",
+        examples=["/api/clay/enrichment/run-finished/0b2c…"],
+    )
+
+
+class RulesPausedView(BaseModel):
+    """Clay reported that credits are used up."""
+
+    since: datetime = Field(description="Since when.")
+    cause: ApiCause = Field(description="Why.")
+
+
 class EnrichmentConfig(BaseModel):
     """The organization's enrichment settings."""
 
@@ -88,6 +106,8 @@ class EnrichmentConfig(BaseModel):
     requests_per_minute: int = Field(description="Pace of requests to Clay's API.", examples=[100])
     routines: RoutinesView = Field(description="The routines that enrich.")
     budget: BudgetView = Field(description="Daily budget.")
+    run_webhook: RunWebhookView = Field(description="The webhook that reports finished runs.")
+    rules_paused: RulesPausedView | None = Field(description="Why rules enrich nothing now; null: they may.")
     version: int = Field(description="Counts the changes; 0: never changed.", examples=[3])
     changed_by: str | None = Field(description="Who changed the settings last.", examples=["user:alice"])
     changed_at: datetime | None = Field(description="And when.")
@@ -121,6 +141,12 @@ class EnrichmentConfig(BaseModel):
                 actions_per_day=row.actions_per_day if row else None,
                 time_zone=row.time_zone if row else DEFAULT_TIME_ZONE,
             ),
+            run_webhook=RunWebhookView(
+                id=row.run_webhook_id if row else None, path=f"{RUN_FINISHED_PATH}{row.id}" if row else None
+            ),
+            rules_paused=None
+            if row is None or row.rules_paused_at is None or row.rules_paused_cause is None
+            else RulesPausedView(since=row.rules_paused_at, cause=ApiCause(row.rules_paused_cause)),
             version=row.version if row else 0,
             changed_by=row.changed_by if row else None,
             changed_at=row.changed_at if row and is_changed else None,

@@ -1,10 +1,14 @@
-"""Shares snapshots of push jobs among event streams: each change of a job is read once for all its readers."""
+"""Shares snapshots of jobs among event streams: each change of a job is read once for all its readers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs
 from clay_push_service.database.database import Database
@@ -15,6 +19,19 @@ from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.summary import ENDED
 
 log = logs.get(__name__)
+
+
+class Snapshot(Protocol):
+    """A job as the API shows it."""
+
+    @property
+    def status(self) -> StrEnum: ...
+
+    def model_dump_json(self) -> str: ...
+
+
+ReadJob = Callable[[AsyncConnection, UUID, UUID], Awaitable[Snapshot]]
+"""Reads a job by its organization and id. Raises NotFoundError."""
 
 
 class Feed:
@@ -60,12 +77,12 @@ class Feeds:
         self._running: dict[UUID, _Running] = {}
 
     @asynccontextmanager
-    async def follow(self, org_id: UUID, job_id: UUID) -> AsyncIterator[Feed]:
-        """The feed of a job; the caller must have checked that the organization owns it."""
+    async def follow(self, org_id: UUID, job_id: UUID, read: ReadJob = read_job) -> AsyncIterator[Feed]:
+        """The feed of a job; the caller must have checked that the organization owns it. Without `read`, of a push job."""
         running = self._running.get(job_id)
         if running is None:
             feed = Feed()
-            running = _Running(feed, asyncio.create_task(self._read(feed, org_id, job_id)))
+            running = _Running(feed, asyncio.create_task(self._read(feed, org_id, job_id, read)))
             self._running[job_id] = running
         running.readers += 1
         try:
@@ -76,12 +93,12 @@ class Feeds:
                 del self._running[job_id]
                 running.reading.cancel()
 
-    async def _read(self, feed: Feed, org_id: UUID, job_id: UUID) -> None:
+    async def _read(self, feed: Feed, org_id: UUID, job_id: UUID, read: ReadJob) -> None:
         try:
             async for _ in self._watch.changes(job_id):
                 try:
                     async with self._database.transaction() as connection:
-                        view = await read_job(connection, org_id, job_id)
+                        view = await read(connection, org_id, job_id)
                 except NotFoundError:
                     return
                 except (*UNAVAILABLE, TimeoutError):  # transient: readers keep the last snapshot

@@ -1,0 +1,1 @@
+"""Requests to enrich leads: accept, cancel, read and watch."""

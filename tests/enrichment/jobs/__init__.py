@@ -1,0 +1,1 @@
+"""Enrichment jobs: requests, runs of routines, the round trip by the table, and their repair."""
