@@ -54,5 +54,5 @@ async def skipped_leads(
             causes[row.lead_id] = ItemCause.ALREADY_ENRICHED
         elif row.may_be_charged and not again:
             causes[row.lead_id] = ItemCause.MAYBE_CHARGED
-    # An exclusion applies whatever the request says.
+    # An exclusion applies also with `again`.
     return causes | dict.fromkeys(await read_excluded(connection, tables, org_id, lead_ids), ItemCause.EXCLUDED)
