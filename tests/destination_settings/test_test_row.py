@@ -48,7 +48,11 @@ async def tried(app: Api) -> dict[str, object]:
     answer = await app.send("POST", TEST, "admin")
     assert answer.status_code == 200, answer.text
     said: dict[str, object] = answer.json()
-    assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
+    assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms", "stages"}
+    stages = said.pop("stages")
+    assert isinstance(stages, list)
+    assert [each["name"] for each in stages] == ["address", "dns", "connection", "tls", "token", "row"]
+    assert all(each["status"] == "passed" for each in stages) == said["success"]
     assert "127.0.0.1" not in answer.text
     return said
 

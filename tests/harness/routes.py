@@ -155,6 +155,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("preview", "POST", "/api/clay/preview", Scope.READ, body={"project_id": project},
         foreign=[{"project_id": others_project}, {"lead_ids": [others_lead]}])  # fmt: skip
     add("read_integration_status", "GET", "/api/clay/status", Scope.READ)
+    add("read_daily_activity", "GET", "/api/clay/activity/daily", Scope.READ)
     add("list_leads", "GET", "/api/clay/leads", Scope.READ, query=f"?project_id={project}",
         foreign_query=f"?project_id={others_project}")  # fmt: skip
     add("list_jobs", "GET", "/api/clay/jobs", Scope.READ)

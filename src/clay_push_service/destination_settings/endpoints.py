@@ -11,13 +11,13 @@ from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
 from clay_push_service.destination_settings.dependencies import ReadSettings, SettingsService
+from clay_push_service.destination_settings.finding import TestResult
 from clay_push_service.destination_settings.schemas import (
     Config,
     ConfigUpdate,
     ConfirmBody,
     NewTableBody,
     Removal,
-    TestResult,
 )
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses

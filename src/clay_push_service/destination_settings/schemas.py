@@ -11,7 +11,6 @@ from clay_push_service.clay.webhook_client import TOKEN_HEADER
 from clay_push_service.destination_settings.config_change import BULLET, KEEP, ConfigChange
 from clay_push_service.destination_settings.pending_webhook import PendingWebhook
 from clay_push_service.destination_settings.save_config import DEFAULT_QUOTA_LIMIT
-from clay_push_service.destination_settings.test_row import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.destinations.pace import DEFAULT_RATE_LIMIT_MS
 from clay_push_service.destinations.read import DestinationView
@@ -216,30 +215,3 @@ class Removal(BaseModel):
     removed: bool = Field(description="false: no webhook was stored.")
     ended_count: int = Field(description="Queued leads that will not be sent.", examples=[0])
     message: str = Field(description="The result in one sentence.", examples=["The Clay webhook was removed."])
-
-
-class TestResult(BaseModel):
-    """Result of sending a sample row to Clay."""
-
-    __test__ = False  # keeps pytest from collecting it
-
-    success: bool = Field(description="Whether Clay accepted the row.")
-    message: str = Field(
-        description="What happened, in one sentence.",
-        examples=["Clay accepted a test row. Delete it from your table after checking it."],
-    )
-    clay_response_status: int | None = Field(description="Clay's HTTP status; null without a response.", examples=[200])
-    cause: str | None = Field(description="Stable code for programs; null on success.", examples=["unauthorized"])
-    remedy: str | None = Field(description="What to do next; null on success.")
-    duration_ms: int | None = Field(description="Time until Clay's response; null if nothing was sent.", examples=[180])
-
-    @classmethod
-    def of(cls, finding: Finding) -> Self:
-        return cls(
-            success=finding.success,
-            message=finding.message,
-            clay_response_status=finding.status,
-            cause=finding.cause,
-            remedy=finding.remedy,
-            duration_ms=finding.duration_ms,
-        )

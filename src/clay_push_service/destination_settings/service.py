@@ -13,13 +13,14 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
 from clay_push_service.destination_settings.configure import configure
+from clay_push_service.destination_settings.finding import Finding
 from clay_push_service.destination_settings.host_sync import read_host_problem, sync_host_settings
 from clay_push_service.destination_settings.host_values import table_name_of
 from clay_push_service.destination_settings.new_table import LOCK, declare_new_table
 from clay_push_service.destination_settings.pending_webhook import pending_url, read_pending, settle_pending
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destination_settings.schemas import Config
-from clay_push_service.destination_settings.test_row import Finding, try_webhook
+from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.destinations.secret_box import SecretBox

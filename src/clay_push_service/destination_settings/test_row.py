@@ -3,22 +3,25 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import logs, metrics, queue
 from clay_push_service.audit import Detail, audit
-from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict, outcome_of
 from clay_push_service.clay.response import Response
 from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.database.statement import Statement
+from clay_push_service.destination_settings.finding import Finding, finding_of, texts_of
+from clay_push_service.destination_settings.stages import ConnectionStage, Stage, failed_stage, stages_of
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
@@ -31,66 +34,7 @@ from clay_push_service.leads.sample_payload import build_sample
 MAX_WAIT_SECONDS = 2.0
 """Longest wait for a slot of the pace: a test takes its turn among other submissions, and a person waits for its result."""
 
-THROTTLED = "throttled"
-"""Used by tests only: a push waits after a 429, so no delivery has this cause."""
-NOT_A_WEBHOOK = "not_a_webhook"
-"""Used by tests only: in a push such a response counts as a success, because Clay's response body is undocumented."""
-
 log = logs.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a test. `cause` is None if Clay accepted the row; `duration_ms` is None if nothing was sent."""
-
-    success: bool
-    message: str
-    status: int | None = None
-    cause: str | None = None
-    remedy: str | None = None
-    duration_ms: int | None = None
-
-
-AGAIN = "Test again in a minute."
-FAILURE_TEXTS: Mapping[Cause, tuple[str, str]] = MappingProxyType(
-    {
-        Cause.REJECTED: (
-            "Clay refused the test row.",
-            "Look at Clay's status code, and at the webhook source in Clay.",
-        ),
-        Cause.SERVER_ERROR: ("Clay returned a server error.", AGAIN),
-        Cause.NETWORK_ERROR: ("Clay could not be reached.", AGAIN),
-        Cause.CERTIFICATE_ERROR: (
-            "The certificate of the webhook's server is not trusted, so nothing was sent.",
-            "Check the webhook URL. If it is right, ask the NexusLeads operator: a proxy's authority belongs in CLAY_PUSH_CA_FILE.",
-        ),
-        Cause.UNKNOWN: (
-            "Clay gave no clear response, so the test row may or may not be in your table.",
-            "Look for it in your Clay table; it counts as a submission.",
-        ),
-        Cause.BLOCKED: (
-            "NexusLeads is not allowed to send to the address of this webhook.",
-            "Save a webhook URL that Clay gave you in Settings → Integrations.",
-        ),
-        Cause.UNAUTHORIZED: (
-            "Clay rejected the auth token of the webhook.",
-            "Copy the webhook source's token from Clay into Settings → Integrations; a new one may take Clay a minute.",
-        ),
-        Cause.QUOTA_EXHAUSTED: (
-            "This webhook has used up its 50,000 lifetime submissions.",
-            "Create a new webhook source in Clay (for the same table, if you like) and save its URL in Settings.",
-        ),
-        Cause.WEBHOOK_GONE: (
-            "This webhook does not exist in Clay.",
-            "Copy the webhook URL from your Clay table into Settings → Integrations.",
-        ),
-        Cause.SECRET_UNREADABLE: (
-            "The stored webhook URL could not be decrypted.",
-            "Save the webhook URL again in Settings → Integrations, or ask the NexusLeads operator.",
-        ),
-    }
-)
-"""Message and remedy of a failed test, where those of a delivery are about leads and retries."""
 
 
 async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: DatabaseClock) -> SlotGate:
@@ -164,14 +108,15 @@ async def _recorded(
     outcome: Outcome,
     response: Response | None = None,
 ) -> Finding:
+    duration_ms = None if response is None else response.duration_ms
+    finding = finding_of(outcome, duration_ms, failed_stage(response, outcome.cause, is_page=outcome.is_page))
     details: dict[str, Detail] = {
-        "success": _is_accepted(outcome),
-        "cause": NOT_A_WEBHOOK if outcome.is_page else outcome.cause,
+        "success": finding.success,
+        "cause": finding.cause,
         "status": outcome.status,
         "version_id": str(webhook.version_id),
+        "stage": finding.failed_stage,
     }
-
-    duration_ms = None if response is None else response.duration_ms
 
     async def write() -> None:
         async with database.transaction() as connection:
@@ -179,7 +124,7 @@ async def _recorded(
             await audit(connection, org_id, actor, "config.tested", details)
 
     await on_fresh_plan(write)
-    return finding_of(outcome, duration_ms)
+    return finding
 
 
 async def _record(
@@ -197,42 +142,42 @@ def _is_accepted(outcome: Outcome) -> bool:
     return outcome.verdict is Verdict.SUCCESS and not outcome.is_page
 
 
-def finding_of(outcome: Outcome, duration_ms: int | None) -> Finding:
-    """The outcome of a test as a message and a remedy."""
-    match outcome.verdict:
-        case Verdict.SUCCESS if outcome.is_page:
-            return Finding(
-                success=False,
-                message="A web page responded, so this is not a webhook.",
-                status=outcome.status,
-                cause=NOT_A_WEBHOOK,
-                remedy="Copy the webhook URL from the table's webhook source in Clay, and save it in Settings.",
-                duration_ms=duration_ms,
-            )
-        case Verdict.SUCCESS:
-            message = "Clay accepted a test row. Delete it from your table after checking it."
-            return Finding(success=True, message=message, status=outcome.status, duration_ms=duration_ms)
-        case Verdict.WAIT:
-            seconds = round(outcome.retry_after_seconds or 1)
-            message = "Clay receives too many requests now and did not accept the test row."
-            remedy = f"Test again in {seconds} s."
-            return Finding(
-                success=False,
-                message=message,
-                status=outcome.status,
-                cause=THROTTLED,
-                remedy=remedy,
-                duration_ms=duration_ms,
-            )
-        case Verdict.FAILED | Verdict.RETRY:
-            cause = outcome.cause or Cause.UNKNOWN
-            explanation = EXPLANATIONS[cause]
-            message, remedy = FAILURE_TEXTS.get(cause, (explanation.message, explanation.remedy))
-            return Finding(
-                success=False,
-                message=message,
-                status=outcome.status,
-                cause=cause,
-                remedy=remedy,
-                duration_ms=duration_ms,
-            )
+class _LastTest(NamedTuple):
+    at: datetime
+    actor: str
+    success: bool
+    cause: str | None
+    status: int | None
+    stage: str | None
+
+
+LAST = Statement(
+    """
+SELECT at, actor, coalesce(details ->> 'success' = 'true', false) AS success, details ->> 'cause' AS cause,
+       CAST(details ->> 'status' AS integer) AS status, details ->> 'stage' AS stage
+FROM clay.audit_log
+WHERE org_id = :org_id AND action = 'config.tested' AND details ->> 'version_id' = CAST(:version_id AS text)
+ORDER BY id DESC LIMIT 1
+""",
+    _LastTest,
+)
+
+
+class LastTest(NamedTuple):
+    """The newest test of a version of the webhook."""
+
+    at: datetime
+    actor: str
+    success: bool
+    status: int | None
+    stages: Sequence[Stage]
+
+
+async def read_last_test(connection: AsyncConnection, org_id: UUID, version_id: UUID) -> LastTest | None:
+    """None: never tested, or tested by a release that recorded no stage of a failure."""
+    row = await LAST.one_or_none(connection, {"org_id": org_id, "version_id": str(version_id)})
+    if row is None or (row.stage is None and not row.success):
+        return None
+    stage = None if row.stage is None else ConnectionStage(row.stage)
+    message, remedy = texts_of(row.cause, stage)
+    return LastTest(row.at, row.actor, row.success, row.status, stages_of(stage, row.cause, message, remedy))

@@ -9,12 +9,14 @@ from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.dependencies import IdempotencyKey, PushAccess, ReadAccess
 from clay_push_service.push_jobs.idempotency import StoredResponse
+from clay_push_service.push_jobs.queries.daily import MAX_DAYS, USUAL_DAYS, DailyActivity, read_daily
 from clay_push_service.push_jobs.queries.leads import read_leads
 from clay_push_service.push_jobs.queries.status import StatusView
 from clay_push_service.push_jobs.schemas import Preview, PreviewBody, PushAnswer, PushBody, PushFilteredBody
@@ -73,6 +75,16 @@ async def preview(body: PreviewBody, service: ReadAccess) -> Preview:
 async def read_integration_status(service: ReadAccess) -> StatusView:
     """Whether the organization may use Clay, the configuration, the connection and the totals so far."""
     return await service.read_status()
+
+
+@router.get("/activity/daily", summary="Get outcomes by day", responses=responses(*CALLER))
+async def read_daily_activity(
+    service: ReadAccess,
+    clock: Clock,
+    days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="Number of UTC days, including today.")] = USUAL_DAYS,
+) -> DailyActivity:
+    """From the counters of push jobs, by the day on which a push was accepted; and the day on which the quota is used up."""
+    return await read_daily(service.connection, service.actor.org_id, clock.now(), days)
 
 
 class LeadQuery(LeadFilters):

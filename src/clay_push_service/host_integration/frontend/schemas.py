@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from clay_push_service.destination_settings.finding import Finding
 from clay_push_service.destination_settings.schemas import Config, PendingChange
-from clay_push_service.destination_settings.test_row import Finding
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.errors import InvalidError
 from clay_push_service.push_jobs import openapi_examples as examples
