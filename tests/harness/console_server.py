@@ -37,6 +37,22 @@ class ConsoleServer:
         return f"http://127.0.0.1:{self.port}"
 
     @asynccontextmanager
+    async def gated(self) -> AsyncIterator[None]:
+        """With billing, and the organization not on the Enterprise plan."""
+        state = self.api.app.state
+        before = state.settings
+        state.settings = before.model_copy(
+            update={"billing_enabled": True, "upgrade_url": "https://nexusleads.example/upgrade"}
+        )
+        await self.api.host.connection.execute(
+            "DO $$ BEGIN IF to_regclass('org_billing') IS NOT NULL THEN DELETE FROM org_billing; END IF; END $$"
+        )
+        try:
+            yield
+        finally:
+            state.settings = before
+
+    @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Answer on the port; a test leaves the block and enters it again to restart the server."""
         config = uvicorn.Config(

@@ -6,16 +6,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from clay_push_service.console.pages import static_files
+from clay_push_service.console.pages.integrations import endpoints as integrations
 from clay_push_service.console.pages.jobs import endpoints as jobs
 from clay_push_service.console.pages.jobs import live
-from clay_push_service.console.pages.page import ReadPage
+from clay_push_service.console.pages.overview import endpoints as overview
 from clay_push_service.console.session import endpoints as session
-from clay_push_service.console.session.route import ConsoleRoute, SignInRoute
+from clay_push_service.console.session.route import SignInRoute
 
-START: Final = "/console/jobs"
-"""The page that `/console/` opens."""
-
-start = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 outside = APIRouter(include_in_schema=False, route_class=SignInRoute)
 
 
@@ -25,9 +22,13 @@ async def add_slash(request: Request) -> Response:
     return RedirectResponse(f"/console/?{request.url.query}" if request.url.query else "/console/", 308)
 
 
-@start.get("/console/")
-async def open_start(page: ReadPage) -> Response:
-    return page.redirect(START)
-
-
-ROUTERS: Final = (static_files.router, session.public, session.router, outside, start, jobs.router, live.router)
+ROUTERS: Final = (
+    static_files.router,
+    session.public,
+    session.router,
+    outside,
+    overview.router,
+    integrations.router,
+    jobs.router,
+    live.router,
+)

@@ -141,7 +141,7 @@ class TestStage(BaseModel):
     status: ConnectionResult = Field(
         description="`unclear`: Clay may have accepted the row. `not_run`: an earlier stage failed."
     )
-    message: str = Field(description="What happened, in one sentence.", examples=["The certificate is trusted."])
+    message: str = Field(description="What happened, in one sentence.", examples=["No certificate was refused."])
     remedy: str | None = Field(description="What to do next; null unless the stage failed.")
 
 

@@ -33,7 +33,7 @@ PASSED_TEXTS: Final = MappingProxyType(
         ConnectionStage.ADDRESS: "The address and its host are allowed.",
         ConnectionStage.DNS: "The host name was found.",
         ConnectionStage.CONNECTION: "The server accepted a connection.",
-        ConnectionStage.TLS: "The certificate is trusted.",
+        ConnectionStage.TLS: "No certificate was refused.",
         ConnectionStage.TOKEN: "The auth token was not refused.",
         ConnectionStage.ROW: "Clay accepted a test row. Delete it from your table after checking it.",
     }

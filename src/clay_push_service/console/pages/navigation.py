@@ -12,7 +12,10 @@ class Entry:
     icon: str
 
 
-MAIN: Final = (Entry("jobs", "Jobs", "/console/jobs", "briefcase"),)
+MAIN: Final = (
+    Entry("overview", "Overview", "/console/", "layout-dashboard"),
+    Entry("jobs", "Jobs", "/console/jobs", "briefcase"),
+)
 """What sellers use."""
-SETTINGS: Final[tuple[Entry, ...]] = ()
+SETTINGS: Final[tuple[Entry, ...]] = (Entry("integrations", "Integrations", "/console/integrations", "blocks"),)
 """Below the line: settings and records."""
