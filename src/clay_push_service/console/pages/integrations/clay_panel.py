@@ -32,6 +32,7 @@ STAGE_LABELS: Final[Mapping[ConnectionStage, str]] = MappingProxyType(
         ConnectionStage.ROW: "Sample row",
     }
 )
+EXAMPLE_URL: Final = "https://api.clay.com/v3/sources/webhook/…"
 RESULTS: Final[Mapping[ConnectionResult, Pill]] = MappingProxyType(
     {
         ConnectionResult.PASSED: Pill("Passed", "good", "circle-check"),
@@ -67,6 +68,7 @@ async def show_clay(page: Page) -> Response:
         not_configured=NOT_CONFIGURED,
         least_rate_limit_ms=LEAST_RATE_LIMIT_MS,
         charts=charts,
+        example_url=EXAMPLE_URL,
         job_pill=job_pill,
         job_sentence=job_sentence,
         pace_sentence=pace_sentence,

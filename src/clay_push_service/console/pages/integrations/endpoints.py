@@ -27,6 +27,7 @@ from clay_push_service.enrichment.inbound.tokens import list_tokens, read_endpoi
 from clay_push_service.enrichment.settings.table import read_settings
 from clay_push_service.errors import ClayPushError, ConflictError, InvalidError
 
+CLAY_GUIDE_URL: Final = "https://university.clay.com/docs/webhook-integration-guide"
 CLAY: Final = "/console/integrations/clay"
 SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
 
@@ -61,6 +62,7 @@ async def read_set_up(page: ReadPage) -> Response:
         section="integrations",
         title="Set up a Clay table",
         status=status,
+        clay_guide_url=CLAY_GUIDE_URL,
         may_configure=Scope.CONFIG in page.caller.scopes,
         results_url=None
         if endpoint_id is None
