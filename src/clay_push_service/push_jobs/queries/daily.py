@@ -15,7 +15,7 @@ from clay_push_service.destinations.read import Quota, destination_view
 MAX_DAYS: Final = 90
 USUAL_DAYS: Final = 14
 MOST_DAYS_AHEAD: Final = 3650
-"""A later day says nothing: the pace will have changed."""
+"""A later day is no useful forecast: the pace will have changed."""
 
 
 class _DayRow(NamedTuple):
