@@ -77,6 +77,7 @@ _OF_STATE: Final = {
     "enrichment_job_not_found": ProblemCode(
         404, "The organization has no enrichment job with this id.", "Check the id."
     ),
+    "delivery_not_found": ProblemCode(404, "The push job has no delivery with this id.", "Check both ids."),
     "pending_change_not_found": ProblemCode(
         404,
         "No pending webhook change has this id; it was confirmed, discarded or replaced.",

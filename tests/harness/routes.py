@@ -26,6 +26,7 @@ class Ids:
     project_id: UUID
     lead_id: UUID
     job_id: UUID
+    delivery_id: UUID
     erasure_id: UUID
     scan_id: UUID
     pending_id: UUID
@@ -45,6 +46,7 @@ class Ids:
                 self.project_id,
                 self.lead_id,
                 self.job_id,
+                self.delivery_id,
                 self.erasure_id,
                 self.pending_id,
                 self.pending_key_id,
@@ -131,7 +133,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
         documented: str | None = None,
     ) -> None:
         def path(ids: Ids) -> str:
-            return template.format(project_id=ids.project_id, job_id=ids.job_id, erasure_id=ids.erasure_id,
+            return template.format(project_id=ids.project_id, job_id=ids.job_id, delivery_id=ids.delivery_id, erasure_id=ids.erasure_id,
                                    pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
                                    token_id=ids.token_id, endpoint_id=ids.endpoint_id,
                                    result_id=ids.result_id, exclusion_id=ids.exclusion_id,
@@ -161,6 +163,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("list_jobs", "GET", "/api/clay/jobs", Scope.READ)
     for name, ending in (
         ("get_job", ""), ("list_deliveries", "/leads"), ("download_deliveries", "/leads.csv"), ("watch_job", "/events"),
+        ("get_delivery", "/leads/{delivery_id}"),
     ):  # fmt: skip
         add(name, "GET", "/api/clay/jobs/{job_id}" + ending, Scope.READ)
     add("retry_job", "POST", "/api/clay/jobs/{job_id}/retry", Scope.PUSH, body={})
@@ -254,6 +257,8 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     path = f"/api/clay/projects/{project_id}/auto-export"
     await call("PUT", path, {"enabled": True})
     run = await call("POST", f"{path}/run", {"source_job_id": str(scan_id)})
+    deliveries = await call("GET", f"/api/clay/jobs/{run['job_id']}/leads", None)
+    assert isinstance(deliveries["leads"], list)
     token = await call("POST", "/api/clay/results-tokens", None)
     path, view = str(token["path"]), token["view"]
     assert isinstance(view, dict)
@@ -264,7 +269,7 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     await call("PUT", f"{ENRICHMENT}/config", {"routines": {"email": routine}})
     named = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
     enrichment = await call("POST", f"/api/clay/leads/{named}/enrich", {"kind": "email", "basis": "consent"})
-    return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(str(erasure["id"])), scan_id,
+    return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(deliveries["leads"][0]["delivery_id"]), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
                UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])),
                UUID(str(enrichment["job_id"])))  # fmt: skip

@@ -9,6 +9,7 @@ from clay_push_service.console.pages import static_files
 from clay_push_service.console.pages.integrations import endpoints as integrations
 from clay_push_service.console.pages.jobs import endpoints as jobs
 from clay_push_service.console.pages.jobs import live
+from clay_push_service.console.pages.leads import endpoints as leads
 from clay_push_service.console.pages.overview import endpoints as overview
 from clay_push_service.console.session import endpoints as session
 from clay_push_service.console.session.route import SignInRoute
@@ -29,6 +30,7 @@ ROUTERS: Final = (
     outside,
     overview.router,
     integrations.router,
+    leads.router,
     jobs.router,
     live.router,
 )

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.caller import Caller
-from clay_push_service.callers.dependencies import Authorized, Pusher, Reader
+from clay_push_service.callers.dependencies import Authorized, HostCache, Pusher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Database, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
@@ -22,12 +22,14 @@ from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushAccess
+from clay_push_service.push_jobs.detail_views import DeliveryDetail
 from clay_push_service.push_jobs.queries.deliveries import (
     DeliveryFilter,
     csv_lines,
     read_deliveries,
     require_job,
 )
+from clay_push_service.push_jobs.queries.delivery_detail import read_delivery
 from clay_push_service.push_jobs.queries.jobs import read_job, read_jobs
 from clay_push_service.push_jobs.schemas import CancelAnswer, PushAnswer, RetryBody
 from clay_push_service.push_jobs.views import DeliveryPage, JobPage, JobView
@@ -152,6 +154,18 @@ def _require_no_paging(request: Request) -> None:
             f"{named[0]}: not allowed with `Accept: text/csv`, which returns all leads.",
             errors=[{"field": name, "message": "not allowed with `Accept: text/csv`"} for name in named],
         )
+
+
+@router.get("/{job_id}/leads/{delivery_id}", summary="Get one delivery", responses=responses(*CALLER, 404))
+async def get_delivery(
+    job_id: JobId,
+    delivery_id: Annotated[UUID, Path(description="The delivery.")],
+    caller: Reader,
+    connection: Transaction,
+    host: HostCache,
+) -> DeliveryDetail:
+    """Its times, Clay's response, and the lead's payload as it is now, compared with what was sent."""
+    return await read_delivery(connection, await host.tables(connection), caller.org_id, job_id, delivery_id)
 
 
 @router.get(

@@ -37,7 +37,7 @@ JOB_VIEW: Final[Example] = {
         {"number": 3, "name": "Completing", "status": "completed"},
     ],
     "progress": "Pushed 198 of 200 leads to Clay", "progress_percent": 100.0, "lead_count": 212, "success_count": 198,
-    "failed_count": 2, "skipped_count": 12, "pending_count": 0, "unknown_count": 1, "rate": None, "eta_seconds": None,
+    "failed_count": 2, "skipped_count": 12, "pending_count": 0, "unknown_count": 1, "web_page_count": 0, "rate": None, "eta_seconds": None,
     "causes": [
         {"cause": "rejected", "count": 1, "message": "Clay rejected the row.",
          "remedy": "Compare the row with the column types of your Clay table, then retry.", "who": "you",

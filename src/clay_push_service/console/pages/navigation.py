@@ -14,6 +14,7 @@ class Entry:
 
 MAIN: Final = (
     Entry("overview", "Overview", "/console/", "layout-dashboard"),
+    Entry("leads", "Leads", "/console/leads", "user-check"),
     Entry("jobs", "Jobs", "/console/jobs", "briefcase"),
 )
 """What sellers use."""

@@ -50,6 +50,15 @@
     const box = event.target;
     if (box.dataset.action === 'toggle-shortcuts') store(SHORTCUTS, box.checked ? 'on' : 'off');
     if (box.dataset.action === 'submit') box.form.requestSubmit();
+    const boxes = [...document.querySelectorAll('input[name="lead_id"][type="checkbox"]')];
+    if (box.dataset.action === 'select-all') boxes.forEach((each) => { each.checked = box.checked; });
+    const count = document.querySelector('[data-selected]');
+    if (count) count.textContent = boxes.filter((each) => each.checked).length;
+  });
+  // A preview that htmx has loaded opens as a dialog; without htmx it is a page.
+  document.addEventListener('htmx:after:swap', () => {
+    const sheet = document.getElementById('sheet');
+    if (sheet && !sheet.open && document.querySelector('#sheet-content > *')) sheet.showModal();
   });
 
   const move = (step) => {

@@ -10,10 +10,8 @@ from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Take
 from clay_push_service.callers.request_state import Clock, Transaction
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields, write_custom_fields
 from clay_push_service.enrichment.values.edit import edit_field
-from clay_push_service.enrichment.values.fields import CUSTOM
-from clay_push_service.enrichment.values.lead import read_lead
+from clay_push_service.enrichment.values.panel import read_enrichment
 from clay_push_service.enrichment.values.schemas import CustomFields, FieldEdit, LeadEnrichment
-from clay_push_service.enrichment.values.view import view_lead
 from clay_push_service.problems import CALLER, responses
 
 router = APIRouter(prefix="/api/clay", tags=["enrichment"], dependencies=Authorized, route_class=GuardedRoute)
@@ -27,9 +25,7 @@ async def get_lead_enrichment(
     lead_id: LeadId, caller: Reader, connection: Transaction, host: HostCache, clock: Clock
 ) -> LeadEnrichment:
     """What Clay found for the lead, what was chosen and why, beside NexusLeads' own values."""
-    tables = await host.tables(connection)
-    custom = [CUSTOM + name for name in await read_custom_fields(connection, caller.org_id)]
-    return view_lead(await read_lead(connection, tables, caller.org_id, lead_id, custom), clock.now())
+    return await read_enrichment(connection, await host.tables(connection), caller.org_id, lead_id, clock.now())
 
 
 @router.put(
@@ -44,8 +40,7 @@ async def edit_lead_field(
     tables = await host.tables(connection)
     now = clock.now()
     await edit_field(connection, tables, caller.org_id, caller.actor, lead_id, field, body.edit(), now)
-    custom = [CUSTOM + name for name in await read_custom_fields(connection, caller.org_id)]
-    return view_lead(await read_lead(connection, tables, caller.org_id, lead_id, custom), now)
+    return await read_enrichment(connection, tables, caller.org_id, lead_id, now)
 
 
 @router.get("/enrichment/custom-fields", summary="List the custom fields", responses=responses(*CALLER))

@@ -79,6 +79,15 @@ async def read_leads(
     )
 
 
+async def read_lead_clay(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_id: UUID) -> LeadClay:
+    """What Clay has of one lead, in the organization's default table."""
+    clay_table = await CLAY_TABLE.one_or_none(connection, {"org_id": org_id}) or NO_TABLE
+    found = (await read_lead_states(connection, org_id, [lead_id], clay_table))[lead_id]
+    changed = await changed_leads(connection, tables, org_id, clay_table, [lead_id]) if found.in_clay else set()
+    excluded = await read_excluded(connection, tables, org_id, [lead_id])
+    return _clay(found, changed=lead_id in changed, excluded=lead_id in excluded)
+
+
 def _clay(found: LeadState, *, changed: bool, excluded: bool) -> LeadClay:
     state = ClayState.CHANGED if changed and found.state is ClayState.IN_CLAY else found.state
     if excluded and state in {ClayState.NEVER, ClayState.FAILED}:

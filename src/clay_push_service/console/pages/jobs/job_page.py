@@ -14,6 +14,7 @@ from clay_push_service.console.pages.jobs.cause_cards import cards_of
 from clay_push_service.console.pages.jobs.sentence import MODES, Pill, job_pill, job_sentence, pace_sentence
 from clay_push_service.console.pages.jobs.tabs import BY_KEY, TabKey, default_tab, rows_link, tabs_of
 from clay_push_service.console.pages.page import Page
+from clay_push_service.push_jobs.detail_views import LeadDelivery
 from clay_push_service.push_jobs.queries.deliveries import read_deliveries
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.summary import ENDED, page_warning
@@ -33,7 +34,7 @@ CONFIRMED: Final = Pill("Confirmed in Clay", "good", "circle-check")
 UNCLEAR: Final = Pill("May be in Clay", "unsure", "circle-help")
 
 
-def delivery_pill(delivery: DeliveryView) -> Pill:
+def delivery_pill(delivery: DeliveryView | LeadDelivery) -> Pill:
     if delivery.status is DeliveryStatus.SUCCESS and delivery.confirmed_at is not None:
         return CONFIRMED
     return UNCLEAR if delivery.cause is Cause.UNKNOWN else OUTCOMES[delivery.status]

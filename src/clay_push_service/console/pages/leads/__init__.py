@@ -1,0 +1,1 @@
+"""The leads of a project, a lead, the push preview, and pushes."""

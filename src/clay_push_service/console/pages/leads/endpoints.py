@@ -1,0 +1,56 @@
+"""Routes of the leads pages."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.strict_query import ignore_unknown_parameters
+from clay_push_service.callers.turns import Lane
+from clay_push_service.console.pages.leads.lead_page import edit_field_of_form, show_delivery, show_lead
+from clay_push_service.console.pages.leads.list_page import show_leads
+from clay_push_service.console.pages.leads.pushing import push_one, push_wanted, show_preview
+from clay_push_service.console.pages.page import EnrichPage, PushPage, ReadPage
+from clay_push_service.console.session.form import Posted
+from clay_push_service.console.session.route import ConsoleRoute
+from clay_push_service.pagination import Cursor
+
+router = APIRouter(prefix="/console", include_in_schema=False, route_class=ConsoleRoute)
+COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+
+
+@router.get("/leads", dependencies=[Depends(ignore_unknown_parameters)])
+async def list_leads(page: ReadPage, project: UUID | None = None, after: Cursor = None) -> Response:
+    """The filters are read from the query by `filter_form`, because an empty field of a form is no filter."""
+    return await show_leads(page, project, after)
+
+
+@router.post("/leads/preview", dependencies=COSTLY)
+async def preview_push(page: ReadPage, form: Posted) -> Response:
+    return await show_preview(page, form)
+
+
+@router.post("/leads/push", dependencies=COSTLY)
+async def push_leads(page: PushPage, form: Posted) -> Response:
+    return await push_wanted(page, form)
+
+
+@router.post("/leads/push-one", dependencies=COSTLY)
+async def push_one_lead(page: PushPage, form: Posted) -> Response:
+    return await push_one(page, form)
+
+
+@router.get("/leads/{lead_id}")
+async def read_lead_page(page: ReadPage, lead_id: UUID) -> Response:
+    return await show_lead(page, lead_id)
+
+
+@router.post("/leads/{lead_id}/fields/{field}")
+async def edit_field(page: EnrichPage, lead_id: UUID, field: str, form: Posted) -> Response:
+    return await edit_field_of_form(page, lead_id, field, form)
+
+
+@router.get("/jobs/{job_id}/leads/{delivery_id}")
+async def read_delivery_page(page: ReadPage, job_id: UUID, delivery_id: UUID) -> Response:
+    return await show_delivery(page, job_id, delivery_id)
