@@ -17,6 +17,12 @@ TWINS: Mapping[str, str | None] = MappingProxyType(
         "/console/session": None,  # a caller of the API has its credential with each request, and no session
         "/console/sign-out": None,
         "/console/organization": None,  # the header X-Org-Id
+        "/console/integrations/clay/config": "write_config",
+        "/console/integrations/clay/test": "test_connection",
+        "/console/integrations/clay/remove": "remove_config",
+        "/console/integrations/clay/new-table": "declare_new_table",
+        "/console/integrations/clay/pending/{pending_id}/confirm": "confirm_pending_change",
+        "/console/integrations/clay/pending/{pending_id}/reject": "reject_pending_change",
         "/console/jobs/{job_id}/cancel": "cancel_job",
         "/console/jobs/{job_id}/retry": "retry_job",
         "/console/leads/preview": "preview",
