@@ -1,6 +1,6 @@
 """Prometheus metrics: counts and times by cause and kind; never an organization's data, a URL or a lead."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -78,6 +78,13 @@ def attempted(counts: Mapping[tuple[str, str | None], int], durations_ms: Iterab
         ATTEMPTS.labels(status=status, cause=cause or "none").inc(number)
     for milliseconds in durations_ms:
         POST_SECONDS.observe(milliseconds / 1000)
+
+
+def sent_in_slots(late_seconds: Sequence[float]) -> None:
+    """Count one batch of POSTs that were sent in slots of the pace. `late_seconds`: from the slot to the first byte."""
+    SLOTS_USED.inc(len(late_seconds))
+    for seconds in late_seconds:
+        LATE_SECONDS.observe(max(seconds, 0.0))
 
 
 def results_written(seconds: float) -> None:

@@ -95,7 +95,7 @@ async def test_a_worker_that_is_killed_at_any_point_loses_and_doubles_nothing(
         dying = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE state = 'sending'")
         run.start_recovery_timer()
         async with run.installation.drainer():
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while set(await run.statuses()) & {"waiting", "claimed"}:  # noqa: ASYNC110 - rows in the database
                     await asyncio.sleep(0.1)
             await run.installation.fetch(

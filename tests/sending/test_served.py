@@ -18,7 +18,14 @@ from clay_push_service.destinations.slot_gate import Slot
 from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.leads.payload import Payload
 from clay_push_service.sending.build_payloads import Ready
-from clay_push_service.sending.served import MOST_LEADS, PacedLead, ServedJob, ServedWorkspace
+from clay_push_service.sending.served import (
+    MOST_CLAIMED,
+    MOST_LEADS,
+    PacedLead,
+    ServedJob,
+    ServedWorkspace,
+    most_urgent,
+)
 
 KEY = WorkspaceKey(uuid4(), uuid4())
 DESTINATION, JOB, VERSION = uuid4(), uuid4(), uuid4()
@@ -60,16 +67,16 @@ def served(leads: int = 0, interval_ms: int = 200, slots: int = 0) -> ServedWork
 def test_leads_of_a_second_and_a_half_are_claimed_when_half_of_them_are_left(
     interval_ms: int, leads: int, wanted: int
 ) -> None:
-    assert served(leads, interval_ms).wanted_leads(0.0) == wanted
+    assert served(leads, interval_ms).wanted_leads(0.0, 1.5) == wanted
 
 
 def test_a_wake_up_claims_at_least_one_lead_whatever_is_ready_until_twice_as_many_are() -> None:
     woken = served(8)
-    assert woken.wanted_leads(0.0) == 0
+    assert woken.wanted_leads(0.0, 1.5) == 0
     woken.wake(START)
-    assert woken.wanted_leads(0.0) == 1
+    assert woken.wanted_leads(0.0, 1.5) == 1
     woken.leads.add(DESTINATION, JOB, 0.0, [lead(number) for number in range(100, 108)])
-    assert woken.wanted_leads(0.0) == 0
+    assert woken.wanted_leads(0.0, 1.5) == 0
     assert woken.is_woken, "it claims when some are sent"
 
 
@@ -79,13 +86,13 @@ def test_nothing_is_claimed_during_a_claim_a_pause_or_while_a_version_is_halted(
         replace(served(), paused_until=1.0),
         replace(served(), halted={VERSION}),
     ):
-        assert each.wanted_leads(0.5) == 0
-    assert replace(served(), paused_until=1.0).wanted_leads(1.0) == 8
+        assert each.wanted_leads(0.5, 1.5) == 0
+    assert replace(served(), paused_until=1.0).wanted_leads(1.0, 1.5) == 8
 
 
 def test_at_a_slow_pace_a_lead_is_claimed_shortly_before_its_slot_is_reserved() -> None:
     made = replace(served(interval_ms=60_000), reserve_at=50.0)
-    assert (made.wanted_leads(48.9), made.wanted_leads(49.0)) == (0, 1)
+    assert (made.wanted_leads(48.9, 1.5), made.wanted_leads(49.0, 1.5)) == (0, 1)
 
 
 def test_leads_that_were_claimed_long_ago_are_removed() -> None:
@@ -96,8 +103,8 @@ def test_leads_that_were_claimed_long_ago_are_removed() -> None:
 
 
 def test_an_exhausted_workspace_claims_again_when_its_last_lead_is_left() -> None:
-    assert replace(served(3), is_exhausted=True).wanted_leads(0.0) == 0
-    assert replace(served(1), is_exhausted=True).wanted_leads(0.0) == 7
+    assert replace(served(3), is_exhausted=True).wanted_leads(0.0, 1.5) == 0
+    assert replace(served(1), is_exhausted=True).wanted_leads(0.0, 1.5) == 7
 
 
 def test_it_is_idle_only_without_leads_wake_ups_and_claims() -> None:
@@ -119,7 +126,7 @@ def test_slots_are_reserved_for_ready_leads_only_and_again_shortly_before_the_fi
     assert made.wanted_slots(0.0) == 5
     interval = timedelta(milliseconds=200)
     slots = tuple(START + number * interval for number in range(1, 4))
-    made.add_slots(Reservation(slots, timedelta(0), START + 4 * interval, interval=interval), 0.8)
+    made.add_slots(Reservation(slots, timedelta(0), START + 4 * interval, interval=interval), 0.8, 0.35)
     assert made.wanted_slots(0.44) == 0
     assert made.wanted_slots(0.46) == 2
     assert replace(made, paused_until=1.0).wanted_slots(0.46) == 0
@@ -229,3 +236,20 @@ def test_no_two_leads_share_a_slot_and_no_lead_is_planned_twice_or_lost(
     assert planned == list(range(len(planned)))
     assert len(planned) + made.ready == added
     assert len(used) + made.missed + len(made.slots) == slots
+
+
+def test_one_claim_is_for_the_workspaces_whose_leads_last_the_shortest_time() -> None:
+    calm, empty, woken = served(3), served(0), served(4)
+    woken.wake(START)
+    chosen = most_urgent([calm, empty, woken], 0.0, 1.5)
+    assert [(each is empty, each is woken, leads) for each, leads in chosen] == [
+        (True, False, 8),
+        (False, True, 4),
+        (False, False, 5),
+    ]
+
+
+def test_one_claim_has_a_limit_of_leads() -> None:
+    chosen = most_urgent([served(0, 10) for _ in range(5)], 0.0, 1.5)
+    assert [leads for _, leads in chosen] == [150, 150, 150, 50]
+    assert sum(leads for _, leads in chosen) == MOST_CLAIMED

@@ -12,7 +12,7 @@ HORIZON = timedelta(milliseconds=500)
 """How far ahead slots are reserved: longer than a database round trip, and short enough to react to a 429 at once."""
 NEWCOMER_HORIZON = timedelta(seconds=1)
 """The first slot of a push job may lie further ahead, so that jobs that reserve continuously cannot starve it."""
-SERVED_HORIZON = timedelta(milliseconds=800)
+SERVED_HORIZON = timedelta(milliseconds=1000)
 """The same for a worker that serves the workspace alone: it drops its slots after a 429, so it may reserve several at once."""
 SERVED_EARLIEST = timedelta(milliseconds=120)
 """An earlier slot would pass while its lead is marked."""

@@ -20,10 +20,7 @@ from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.sending.attempt import attempt
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.served import PacedLead, Planned, ServedJob, ServedWorkspace
-from clay_push_service.sending.sleep import sleep_until
 
-MARK_AHEAD_SECONDS = 0.15
-"""A lead is marked at most this long before its slot (a tick and a slow statement): a crash makes no more than that uncertain."""
 CONNECT_AHEAD_SECONDS = 0.03
 """A lead gets its connection this long before its slot."""
 log = logs.get(__name__)
@@ -38,6 +35,8 @@ class PacedSends:
         self._to_wake: dict[UUID, float] = {}
         """Push jobs, and the moment before which they need no wake-up."""
         self._is_releasing = False
+        self.unsent = 0
+        """Leads that are marked, or being marked, and whose POST has not begun."""
         self.releases = 0
         """How many times claims were released: a claim that was read before a release does not see those leads."""
 
@@ -75,51 +74,56 @@ class PacedSends:
         for job_id, moment in to_wake.items():
             await self.wake(job_id, moment - time.monotonic())
 
-    async def mark(self, workspaces: Iterable[ServedWorkspace]) -> None:
+    async def mark(self, workspaces: Iterable[ServedWorkspace], ahead_seconds: float) -> None:
         """Mark the leads whose slots come soon, in one statement, and start to send each in its slot."""
         now, clock = time.monotonic(), self._context.clock
         planned: list[tuple[ServedWorkspace, Planned]] = []
         for served in workspaces:
-            planned += [(served, each) for each in served.plan(now, now + MARK_AHEAD_SECONDS, clock.at)]
+            planned += [(served, each) for each in served.plan(now, now + ahead_seconds, clock.at)]
             if served.missed:
                 metrics.SLOTS_MISSED.inc(served.missed)
                 served.missed = 0
         if not planned:
             return
         claims = [each.lead.ready.claimed for _, each in planned]
+        for served, _ in planned:
+            served.unsent += 1
+        self.unsent += len(planned)
+        marked: set[UUID] = set()
         try:
             async with self._context.database.driver() as connection:
                 marked = await mark_turns(connection, claims, self._context.config.lease)
         except BaseException:
             self.give_back(claims)  # also those that are marked by a commit whose response was lost
             raise
+        finally:
+            for served, (lead, _) in planned:
+                if lead.ready.claimed.delivery_id not in marked:
+                    self._count_begun(served)
         send_until = now + self._context.config.send_within_seconds
+        loop, marked_at = asyncio.get_running_loop(), time.monotonic()
         for served, (lead, slot) in planned:
             if lead.ready.claimed.delivery_id in marked:
-                served.unsent += 1
-                self._context.track(asyncio.create_task(self._send(served, lead, slot, send_until)))
+                seconds = clock.at(slot.at) - CONNECT_AHEAD_SECONDS - marked_at
+                loop.call_later(max(seconds, 0.0), self._begin, served, lead, slot, send_until)
 
-    async def _send(self, served: ServedWorkspace, lead: PacedLead, slot: Slot, send_until: float) -> None:
-        moment = self._context.clock.at(slot.at)
-        is_due = False
-        try:
-            await sleep_until(moment - CONNECT_AHEAD_SECONDS)
-            is_due = not self._context.stopping.is_set() and moment >= served.paused_until
-            is_due = is_due and time.monotonic() <= send_until
-        finally:
-            served.unsent -= 1
-            if not is_due:
-                self.give_back([lead.ready.claimed])
-                if served.is_dropped:
-                    self.wake_when_released(lead.job.id, served.paused_until)
-        if not is_due:
+    def _begin(self, served: ServedWorkspace, lead: PacedLead, slot: Slot, send_until: float) -> None:
+        """Start the POST of a marked lead a moment before its slot, or give the lead back."""
+        self._count_begun(served)
+        moment, now = self._context.clock.at(slot.at), time.monotonic()
+        if self._context.stopping.is_set() or moment < served.paused_until or now > send_until:
+            self.give_back([lead.ready.claimed])
+            if served.is_dropped:
+                self.wake_when_released(lead.job.id, served.paused_until)
             return
         renew = partial(self._another_slot, served, send_until)
         gate = SlotGate(slot, self._context.clock, self._context.last_sent, served.key.id, renew)
-        await attempt(self._context, lead.job, lead.ready, partial(self._react, served, lead.job), gate)
-        if gate.late_seconds is not None:
-            metrics.SLOTS_USED.inc()
-            metrics.LATE_SECONDS.observe(max(gate.late_seconds, 0.0))
+        react = partial(self._react, served, lead.job)
+        self._context.track(asyncio.create_task(attempt(self._context, lead.job, lead.ready, react, gate)))
+
+    def _count_begun(self, served: ServedWorkspace) -> None:
+        served.unsent -= 1
+        self.unsent -= 1
 
     async def _another_slot(self, served: ServedWorkspace, send_until: float) -> Slot | None:
         """For a marked lead whose slot has passed. None: the next slot is too late, and the lead waits in its row.

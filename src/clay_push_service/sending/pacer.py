@@ -6,7 +6,7 @@ lost at any time: claims have a lease and a token, slots are in the workspace's 
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid4
 
@@ -19,12 +19,14 @@ from clay_push_service.destinations.slots import reserve_served
 from clay_push_service.sending.build_turns import BuiltTurn, TurnBuilder
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.leases import Leases
+from clay_push_service.sending.look_ahead import LookAhead
 from clay_push_service.sending.open_job import OpenJob
 from clay_push_service.sending.paced_sends import PacedSends
-from clay_push_service.sending.served import PacedLead, ServedWorkspace
+from clay_push_service.sending.served import CLAIM_AHEAD_SECONDS, PacedLead, ServedWorkspace, most_urgent
 from clay_push_service.sending.sleep import sleep_until
 
 TICK_SECONDS = 0.1
+MARK_TICK_SECONDS = 0.05
 KEEP_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 2.0
 """A workspace with a longer pause is parked: one of its push jobs is woken at the end of the pause."""
@@ -43,19 +45,25 @@ class Pacer:
         self._builder = TurnBuilder(context)
         self._leases = Leases(context, self._builder)
         self.sends = PacedSends(context)
+        self._ahead = LookAhead()
+        # Well within the lease, also where that is short.
+        self._claim_ahead_seconds = min(CLAIM_AHEAD_SECONDS, context.config.lease.total_seconds() / 4)
         self._running: set[str] = set()
         metrics.WORKSPACES_SERVED.set_function(lambda: len(self._served))
 
     @property
     def is_busy(self) -> bool:
-        """Whether a step runs: it may claim or mark leads, also after the context stopped."""
-        return bool(self._running)
+        """Whether a step runs or a marked lead waits for its slot, also after the context stopped."""
+        return bool(self._running) or self.sends.unsent > 0
 
     async def run(self) -> None:
-        steps = (self._mark, self._reserve, self._claim)
-        await asyncio.gather(
-            *(self._repeat(TICK_SECONDS, each) for each in steps), self._repeat(KEEP_SECONDS, self._keep)
-        )
+        ticks = {
+            self._mark: MARK_TICK_SECONDS,
+            self._reserve: TICK_SECONDS,
+            self._claim: TICK_SECONDS,
+            self._keep: KEEP_SECONDS,
+        }
+        await asyncio.gather(*(self._repeat(seconds, step) for step, seconds in ticks.items()))
 
     async def serve(self, job: OpenJob, taken: serving.Taken) -> None:
         """A wake-up of this push job: send leads of its workspace from the next tick on, unless another worker serves it."""
@@ -105,7 +113,9 @@ class Pacer:
 
     async def _mark(self) -> None:
         await self.sends.release_given_back()
-        await self.sends.mark(self._served.values())
+        started = time.monotonic()
+        await self.sends.mark(self._served.values(), self._ahead.mark_seconds)
+        self._ahead.marking.add(time.monotonic() - started)
 
     async def _reserve(self) -> None:
         """Reserve slots for the leads that are ready."""
@@ -114,8 +124,12 @@ class Pacer:
         if not wanted:
             return
         async with self._context.database.driver() as connection, connection.transaction():
-            reserved = await reserve_served(connection, wanted, self._context.worker_id, serving.LEASE)
+            reserved = await reserve_served(
+                connection, wanted, self._context.worker_id, serving.LEASE, self._ahead.mark_seconds
+            )
             received = time.monotonic()
+        self._ahead.reserving.add(time.monotonic() - now)
+        ahead_seconds = self._ahead.reserve_seconds
         for each in list(reserved.values())[:1]:
             self._context.clock.learn(each.now, now, received)
         for key in wanted:
@@ -126,9 +140,13 @@ class Pacer:
                 served.wake(found.woken_at)
             wait_seconds = found.reservation.wait.total_seconds()
             if found.reservation.unpaced:
-                await self._leave_to_slices(served)
+                self._drop(served)
+                await self.sends.release_given_back()
+                await self._leases.leave_to_slices(served)
             elif found.reservation.slots:
-                served.add_slots(found.reservation, self._context.clock.at(found.reservation.next_slot_at))
+                served.add_slots(
+                    found.reservation, self._context.clock.at(found.reservation.next_slot_at), ahead_seconds
+                )
                 served.renewed_at = received
             elif wait_seconds > LONGEST_WAIT_SECONDS:
                 await self._park(served, wait_seconds)
@@ -140,12 +158,6 @@ class Pacer:
         leads = self._drop(served)
         await self._leases.park(served, leads[0].job.id if leads else None, seconds)
 
-    async def _leave_to_slices(self, served: ServedWorkspace) -> None:
-        """The workspace has no pace any more."""
-        self._drop(served)
-        await self.sends.release_given_back()
-        await self._leases.leave_to_slices(served)
-
     def _drop(self, served: ServedWorkspace) -> list[PacedLead]:
         self._served.pop(served.key.id, None)
         leads = served.drop()
@@ -154,33 +166,29 @@ class Pacer:
 
     async def _claim(self) -> None:
         """Claim and build leads for all workspaces that need more; let go of workspaces that have none."""
-        now = time.monotonic()
-        wanted = {each.key.id: leads for each in self._served.values() if (leads := each.wanted_leads(now))}
-        claiming = [self._served[workspace_id] for workspace_id in wanted]
-        if not claiming:
+        chosen = most_urgent(self._served.values(), time.monotonic(), self._claim_ahead_seconds)
+        if not chosen:
             return
-        for each in claiming:
+        for each, _ in chosen:
             each.is_claiming, each.is_woken = True, False
         releases = self.sends.releases
         try:
-            turns = [WantedTurns(each.key.org_id, each.key.id, wanted[each.key.id]) for each in claiming]
+            turns = [WantedTurns(each.key.org_id, each.key.id, leads) for each, leads in chosen]
             async with self._context.database.driver() as connection:
                 claims = await claim_turns(connection, turns, uuid4(), self._context.config.lease)
             await self._add(claims)
         except BaseException:
-            for each in claiming:
+            for each, _ in chosen:
                 each.is_woken = True
             raise
         finally:
-            for each in claiming:
+            for each, _ in chosen:
                 each.is_claiming = False
-        found: defaultdict[UUID, int] = defaultdict(int)
-        for claimed in claims:
-            found[claimed.workspace_id] += 1
-        for each in claiming:
-            each.is_exhausted = found[each.key.id] < wanted[each.key.id]
+        found = Counter(claimed.workspace_id for claimed in claims)
+        for each, leads in chosen:
+            each.is_exhausted = found[each.key.id] < leads
         if not self.sends.has_given_back and self.sends.releases == releases:
-            await self._let_go([each for each in claiming if not found[each.key.id] and each.is_idle])
+            await self._let_go([each for each, _ in chosen if not found[each.key.id] and each.is_idle])
 
     async def _let_go(self, idle: Sequence[ServedWorkspace]) -> None:
         """End the service of workspaces without due leads, unless one was woken meanwhile or has suspects."""

@@ -17,7 +17,7 @@ from clay_push_service.deliveries.results import Result, record
 from clay_push_service.states import DeliveryStatus
 
 FLUSH_ROWS = 200
-FLUSH_SECONDS = 0.1
+FLUSH_SECONDS = 0.05
 """A crash leaves at most this many rows, or this many seconds, sent and unrecorded, so `unknown`."""
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 """Between attempts of a write that failed; the last one repeats without end: results are the only record of what Clay accepted."""
@@ -93,6 +93,7 @@ class ResultWriter:
             Counter((status, result.outcome.cause) for result, status in recorded.written),
             [result.duration_ms for result, _ in recorded.written if result.sent and result.duration_ms is not None],
         )
+        metrics.sent_in_slots([each.late_seconds for each, _ in recorded.written if each.late_seconds is not None])
         if lost := len(batch) - len(recorded.written):
             metrics.CLAIMS_LOST.inc(lost)
             log.warning("claims.lost", results=lost)

@@ -6,7 +6,7 @@ Moments are of `time.monotonic()`, unless they are datetimes: those are of the d
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -20,14 +20,14 @@ from clay_push_service.destinations.slots import WorkspaceKey
 from clay_push_service.sending.build_payloads import Ready
 from clay_push_service.sending.turns import Turns
 
-CLAIM_AHEAD_SECONDS = 1.5
-"""Leads are claimed for this time. A dead worker's claims return within seconds, each with one lost claim."""
+CLAIM_AHEAD_SECONDS = 3.0
+"""Leads are claimed for this time, half of it at once. A dead worker's claims return within seconds, each with one lost claim."""
 MOST_LEADS = 200
-"""Limit of the same, in leads."""
+"""Limit of the leads that are claimed ahead."""
+MOST_CLAIMED = 500
+"""Leads of one claim of all workspaces: their payloads take 25 ms, in which nothing else is sent."""
 CLAIM_BEFORE_SECONDS = 1.0
 """At a slow pace a lead is claimed this long before its slot is reserved: until then it could not be sent anyway."""
-RESERVE_AHEAD_SECONDS = 0.35
-"""Slots are reserved this long before the first of them, so that a slow statement costs no slot."""
 UNKNOWN_INTERVAL_SECONDS = 0.2
 """Before the first reservation."""
 
@@ -110,11 +110,16 @@ class ServedWorkspace:
     def wake(self, woken_at: datetime | None) -> None:
         self.woken_at, self.is_woken = woken_at, True
 
-    def wanted_leads(self, now: float) -> int:
-        """How many leads to claim now; 0: none."""
+    @property
+    def ready_seconds(self) -> float:
+        """How long the ready leads last at the pace."""
+        return self.ready * self.interval_seconds
+
+    def wanted_leads(self, now: float, ahead_seconds: float) -> int:
+        """How many leads to claim now, for the next `ahead_seconds`; 0: none."""
         if self.is_claiming or self.halted or now < max(self.paused_until, self.reserve_at - CLAIM_BEFORE_SECONDS):
             return 0
-        target = min(math.ceil(CLAIM_AHEAD_SECONDS / self.interval_seconds), MOST_LEADS)
+        target = min(math.ceil(ahead_seconds / self.interval_seconds), MOST_LEADS)
         if self.is_woken and self.ready < 2 * target:
             # At least one: the lead of a new push job must not wait until a large push needs its next ones.
             return max(target - self.ready, 1)
@@ -128,11 +133,11 @@ class ServedWorkspace:
             return 0
         return max(self.ready + len(self.late) - len(self.slots), 0)
 
-    def add_slots(self, reservation: Reservation, next_slot_at: float) -> None:
-        """`next_slot_at`: the moment of the first slot that is not reserved."""
+    def add_slots(self, reservation: Reservation, next_slot_at: float, ahead_seconds: float) -> None:
+        """`next_slot_at`: the moment of the first slot that is not reserved; it is reserved `ahead_seconds` before."""
         self.slots.extend(Slot(at, reservation.interval) for at in reservation.slots)
         self.interval_seconds = max(reservation.interval.total_seconds(), 0.001)
-        self.reserve_at = next_slot_at - RESERVE_AHEAD_SECONDS
+        self.reserve_at = next_slot_at - ahead_seconds
 
     def plan(self, now: float, until: float, moment_of: Callable[[datetime], float]) -> Sequence[Planned]:
         """Take the slots before `until`, each with the lead whose turn it is. Slots that have passed are missed."""
@@ -208,3 +213,19 @@ class ServedWorkspace:
     def remove_claimed_before(self, moment: float) -> list[PacedLead]:
         """Remove and return the leads that have waited too long: their lease must not end before they are marked."""
         return self.remove(lambda lead: lead.claimed_at < moment)
+
+
+def most_urgent(
+    workspaces: Iterable[ServedWorkspace], now: float, ahead_seconds: float
+) -> Sequence[tuple[ServedWorkspace, int]]:
+    """Choose the workspaces to claim for now, and how many leads of each: those first whose leads last the shortest time."""
+    claimable = [(each, leads) for each in workspaces if (leads := each.wanted_leads(now, ahead_seconds))]
+    claimable.sort(key=lambda entry: 0.0 if entry[0].is_woken else entry[0].ready_seconds)
+    chosen: list[tuple[ServedWorkspace, int]] = []
+    left = MOST_CLAIMED
+    for each, leads in claimable:
+        if left <= 0:
+            break
+        chosen.append((each, min(leads, left)))
+        left -= leads
+    return chosen
