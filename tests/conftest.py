@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every test that asks for one, each test in a database of its own."""
+"""The rungs of the tests, and fixtures of databases: each test has its own database on a real PostgreSQL."""
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
@@ -7,12 +7,17 @@ from functools import cache
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clay_push_service.database.database import Database
 from tests.harness.api import Api, run_api
 from tests.harness.databases import TestServer, name_of, run_server
 from tests.harness.roles import Roles, least_rights
 from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
+
+# No property test fails because the machine is busy: its examples have no deadline, and their generation may be slow.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 PROCESS_MODULES = frozenset(
     {

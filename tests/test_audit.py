@@ -74,9 +74,9 @@ async def test_every_action_adds_its_row(idle: Service, database: Database) -> N
     await left("api_key.revoked", actor="shell:operator")
     await call("DELETE", "config")
     await left("config.removed")
-    said = " ".join(row["details"] for row in seen)
+    report = " ".join(row["details"] for row in seen)
     for secret in (idle.sandbox.webhook_url(), key.plain, str(leads[0]), str(leads[1])):
-        assert secret not in said
+        assert secret not in report
 
 
 async def test_the_running_role_may_only_add_and_read(roles: Roles) -> None:

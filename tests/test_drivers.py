@@ -101,8 +101,8 @@ async def test_parameters_reach_both_drivers(database_url: str, query: str) -> N
     assert await one.fetchval("SELECT current_setting('work_mem')") == "9MB"
     await one.close()
     with connect_psycopg(client) as two:
-        asked = "SELECT current_setting('application_name'), current_setting('work_mem')"
-        assert two.execute(asked).fetchone() == (name, "9MB")
+        query_settings = "SELECT current_setting('application_name'), current_setting('work_mem')"
+        assert two.execute(query_settings).fetchone() == (name, "9MB")
 
 
 def options_of(descriptor: int) -> tuple[int, ...]:
@@ -190,7 +190,7 @@ async def test_no_driver_shows_a_password_when_it_fails(
     """The server refuses the role, or cannot be reached. The pool of the queue logs each failure."""
     secret = password + "-hunter2"
     caplog.set_level("DEBUG")
-    said, log = [], ""
+    report, log = [], ""
     for place in (database_url.partition("@")[2].partition("/")[0], "127.0.0.1:1"):
         client = Client(f"postgresql://no_such_role@{place}/d?password={_encoded(secret)}", "test")
         with pytest.raises((OSError, asyncpg.PostgresError)) as one:
@@ -209,8 +209,8 @@ async def test_no_driver_shows_a_password_when_it_fails(
         await connector.close_async()
         log += caplog.text
         caplog.clear()
-        said += [str(each.value) + repr(each.value) for each in (one, two, three)]
-    assert "hunter2" not in "".join(said)
+        report += [str(each.value) + repr(each.value) for each in (one, two, three)]
+    assert "hunter2" not in "".join(report)
     assert "hunter2" not in log
 
 

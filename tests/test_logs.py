@@ -26,10 +26,10 @@ async def test_a_traceback_shows_the_error_without_the_data(database: Database, 
         await connection.execute(text("CREATE TEMP TABLE t (n text, CONSTRAINT nobody CHECK (n = ''))"))
         with pytest.raises(Exception, match=r".") as caught:
             await connection.execute(text(statement), {"value": CANARY})
-    said = format_exception((caught.type, caught.value, caught.tb))
-    assert kept in said
-    assert "test_traceback_names_the_error" in said
-    assert CANARY not in said
+    report = format_exception((caught.type, caught.value, caught.tb))
+    assert kept in report
+    assert "test_traceback_names_the_error" in report
+    assert CANARY not in report
 
 
 async def test_a_traceback_of_either_driver_shows_no_row(database_url: str) -> None:
@@ -40,9 +40,9 @@ async def test_a_traceback_of_either_driver_shows_no_row(database_url: str) -> N
     await one.close()
     with connect_psycopg(Client(database_url, "test")) as two, pytest.raises(psycopg.Error, match=CANARY) as also:
         two.execute(statements.format(CANARY))
-    for said in (
+    for report in (
         format_exception((caught.type, caught.value, caught.tb)),
         format_exception((also.type, also.value, also.tb)),
     ):
-        assert "[23505] duplicate key" in said
-        assert CANARY not in said
+        assert "[23505] duplicate key" in report
+        assert CANARY not in report

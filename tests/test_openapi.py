@@ -57,7 +57,7 @@ CHECKED = [
 ]
 """Not `positive_data_acceptance`: a valid id of nothing is 404, and a webhook that the guard refuses is valid text."""
 CHECKED_503 = [check for check in CHECKED if check.__name__ != "not_a_server_error"]
-"""`/status` says with it that no worker lives, which is so here; that it is documented is checked as for any status."""
+"""`/status` responds with 503 because no worker runs here; that 503 is documented is checked as for every status."""
 
 # Every request carries our credential; that it is needed is what `ignored_auth` and the last tests are about.
 CONFIG: dict[str, object] = {"generation": {"with-security-parameters": False}}
@@ -76,7 +76,7 @@ def test_the_committed_description_matches_the_code() -> None:
 @pytest.mark.parametrize("name", DESCRIBED["components"]["schemas"])
 def test_every_property_is_described(name: str) -> None:
     properties = DESCRIBED["components"]["schemas"][name].get("properties", {})
-    assert [each for each, said in properties.items() if not said.get("description")] == []
+    assert [each for each, report in properties.items() if not report.get("description")] == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_most_used_schemas_have_a_complete_example(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, said in DESCRIBED["components"]["schemas"].items() if "examples" in said]
+    "name", [name for name, report in DESCRIBED["components"]["schemas"].items() if "examples" in report]
 )
 def test_an_example_matches_its_schema(name: str) -> None:
     found = DESCRIBED["components"]["schemas"][name]
@@ -124,8 +124,8 @@ def test_a_client_generated_from_the_description_can_send_contributor_ids(name: 
     body = DESCRIBED["components"]["schemas"][name]
     assert body["additionalProperties"] is False
     ids, twin = body["properties"]["lead_ids"], body["properties"]["contributor_ids"]
-    assert {key: said for key, said in ids.items() if key not in {"title", "description"}} == {
-        key: said for key, said in twin.items() if key not in {"title", "description"}
+    assert {key: report for key, report in ids.items() if key not in {"title", "description"}} == {
+        key: report for key, report in twin.items() if key not in {"title", "description"}
     }
     assert not {"lead_ids", "contributor_ids"} & set(body.get("required", []))
 
@@ -192,7 +192,7 @@ def service(postgres: TestServer, migrated_template: str) -> Iterator[Service]:
     def run() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 - said by the fixture, in the thread that can
+        except BaseException as error:  # noqa: BLE001 - the fixture raises it in its own thread
             failed.append(error)
         finally:
             ready.set()

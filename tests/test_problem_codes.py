@@ -23,7 +23,7 @@ CLASSES = {
 SHELL_ONLY = {"workers_running", "not_migrated", "not_attachable", "api_key_not_found"}
 """Only commands raise them."""
 OF_FRAMEWORK = {"http_error"}
-"""Whatever else the framework refuses, with a status of its own."""
+"""Other refusals of the framework, with their own status."""
 
 
 def raised() -> Iterator[tuple[str, int | None]]:
@@ -62,9 +62,9 @@ def test_a_raised_code_is_in_the_table_and_the_description(code: str) -> None:
 
 
 def test_a_response_lists_the_codes_of_its_status() -> None:
-    said = str(problems.responses(409)[409]["description"])
-    assert "`job_running`" in said
-    assert "`lead_not_found`" not in said
+    report = str(problems.responses(409)[409]["description"])
+    assert "`job_running`" in report
+    assert "`lead_not_found`" not in report
 
 
 def test_the_table_has_no_unused_code() -> None:

@@ -174,5 +174,5 @@ def test_documents_name_only_settings_that_exist() -> None:
         REPOSITORY / ".env.example",
         REPOSITORY / "ops/alerts.yml",
     ):
-        said = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]+", path.read_text()))
-        assert said <= known, path.name
+        report = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]+", path.read_text()))
+        assert report <= known, path.name

@@ -38,7 +38,7 @@ from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.sending.open_job import Rules, lock_job, open_job
 from tests.harness.installation import install
-from tests.support.delivery_rules import ANSWERS, EXPIRE, LEADS, LEASE, NOBODY_WAITS, URL, DeliveryRules
+from tests.support.delivery_rules import ANSWERS, EXPIRE, LEADS, LEASE, MAX_WAIT, URL, DeliveryRules
 
 
 class Deliveries(DeliveryRules):
@@ -66,7 +66,7 @@ class Deliveries(DeliveryRules):
                 await retry(
                     connection, tables, Actor(self.installation.org_id, "user:test"), job_id, RetryBody(lead_ids=leads)
                 )
-            self.asked_again.update(leads or [])
+            self.requested_again.update(leads or [])
 
         try:
             self.do(act())
@@ -140,17 +140,17 @@ class Deliveries(DeliveryRules):
         self.do(self.installation.fetch("UPDATE clay.clay_push_log SET due_at = now() WHERE due_at > now()"))
 
     @invariant()
-    def what_verify_says(self) -> None:
+    def verify_invariants(self) -> None:
         async def act() -> list[Any]:
             async with self.installation.database.transaction() as connection:
-                return await verify(connection, NOBODY_WAITS)
+                return await verify(connection, MAX_WAIT)
 
         assert self.do(act()) == []
 
     @invariant()
-    def a_lead_is_sent_again_only_when_asked_or_uncertain(self) -> None:
+    def a_lead_is_sent_again_only_on_request_or_after_an_uncertain_attempt(self) -> None:
         for lead_id, times in self.may_be_in_clay.items():
-            assert times <= 1 + self.asked_again[lead_id] + self.uncertain[lead_id]
+            assert times <= 1 + self.requested_again[lead_id] + self.uncertain[lead_id]
 
     def teardown(self) -> None:
         """All workers end, the queue is emptied and time passes; then an ordinary worker finishes all deliveries."""
@@ -193,7 +193,7 @@ class Deliveries(DeliveryRules):
             assert await self.installation.fetch("SELECT 1 FROM clay.clay_push_log WHERE state <> 'done'") == []
 
         self.do(act())
-        self.what_verify_says()
+        self.verify_invariants()
 
 
 @pytest.fixture
@@ -232,5 +232,5 @@ def test_the_invariants_hold_after_random_events(machine: type[Deliveries], caps
     """Different steps in every run; STATE_MACHINE_SEED repeats a run."""
     number = int(os.environ.get("STATE_MACHINE_SEED") or random.SystemRandom().randrange(10**9))
     with capsys.disabled():
-        print(f"\nSTATE_MACHINE_SEED={number}")  # noqa: T201 - or nobody could repeat it
+        print(f"\nSTATE_MACHINE_SEED={number}")  # noqa: T201 - the seed repeats the run
     run(seed(number)(machine), 400, 60, same_every_time=False)

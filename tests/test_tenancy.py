@@ -55,18 +55,18 @@ class TwoOrganizations:
         self, chosen: Mapping[str, Route], who: str | None, org: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, tuple[int, str]]:
         """Calls each route with our own ids. Returns the status and the problem code by name."""
-        said = {}
+        report = {}
         for name, route in chosen.items():
             answer = await self.app.send(
                 route.method, route.own.path, who, None if org is None else str(org), route.own.body, headers
             )
             assert answer.headers["content-type"].startswith("application/problem+json"), (name, answer.text)
             assert isinstance(answer.json()["detail"], str)
-            self.tells_nothing(name, answer.text)
-            said[name] = (answer.status_code, answer.json()["code"])
-        return said
+            self.contains_no_data(name, answer.text)
+            report[name] = (answer.status_code, answer.json()["code"])
+        return report
 
-    def tells_nothing(self, name: str, text: str) -> None:
+    def contains_no_data(self, name: str, text: str) -> None:
         for each in (*self.other.all[1:], "Lead of stranger"):
             assert each not in text, name
 
@@ -88,7 +88,7 @@ async def both(request: pytest.FixtureRequest, database_url: str) -> AsyncIterat
     async with run_api(database_url, vintage=Vintage(request.param)) as app:
         own = await furnish(app, app.org_id, "owner")
         other = await furnish(app, app.other_org_id, "stranger")
-        await app.host.add("users", username="nobody", email="nobody@example.com", is_active=True)
+        await app.host.add("users", username="unassigned", email="unassigned@example.com", is_active=True)
         yield TwoOrganizations(app, own, other, routes(own, other))
 
 
@@ -127,7 +127,7 @@ async def test_requests_of_one_organization_show_and_change_nothing_of_another(b
         if route.scope is Scope.READ and name not in EVENT_STREAMS:
             answer = await both.app.send(route.method, route.own.path, "owner", both.own.org_id, route.own.body)
             assert answer.status_code == 200, (name, answer.text)
-            both.tells_nothing(name, answer.text)
+            both.contains_no_data(name, answer.text)
     for path in ("/api/clay/config", "/api/integrations/clay/config"):
         await both.app.put(path, "owner", {"webhook_url": "https://api.clay.com/v3/another-webhook-of-ours"})
     await both.app.send("POST", "/api/clay/erasures", "owner", json={"lead_ids": [str(both.other.lead_id)]})
@@ -145,17 +145,17 @@ async def test_requests_of_one_organization_show_and_change_nothing_of_another(b
 
 
 async def test_a_member_of_another_organization_is_refused(both: TwoOrganizations) -> None:
-    said = await both.answers(both.of_organizations, "stranger", both.own.org_id)
-    assert set(said.values()) == {(403, "not_a_member")}
-    said = await both.answers(both.of_organizations, "owner", uuid4())
-    assert set(said.values()) == {(403, "not_a_member")}
+    report = await both.answers(both.of_organizations, "stranger", both.own.org_id)
+    assert set(report.values()) == {(403, "not_a_member")}
+    report = await both.answers(both.of_organizations, "owner", uuid4())
+    assert set(report.values()) == {(403, "not_a_member")}
 
 
 async def test_a_user_without_an_organization_is_refused(both: TwoOrganizations) -> None:
-    said = await both.answers(both.of_organizations, "nobody", both.own.org_id)
-    assert set(said.values()) == {(403, "not_a_member")}
-    said = await both.answers(both.of_organizations, "nobody")
-    assert set(said.values()) == {(400, "organization_required")}
+    report = await both.answers(both.of_organizations, "unassigned", both.own.org_id)
+    assert set(report.values()) == {(403, "not_a_member")}
+    report = await both.answers(both.of_organizations, "unassigned")
+    assert set(report.values()) == {(400, "organization_required")}
 
 
 async def test_a_plain_member_cannot_use_routes_of_owners(both: TwoOrganizations) -> None:
@@ -164,8 +164,8 @@ async def test_a_plain_member_cannot_use_routes_of_owners(both: TwoOrganizations
     }
     assert len(guarded) >= 9
     button = guarded.pop("frontend_test")  # the host's page shows a refusal only as a 200 with `status` and `message`
-    said = (await both.app.send(button.method, button.own.path, "member", both.own.org_id)).json()
-    assert (said["status"], "owner" in said["message"]) == ("error", True)
+    report = (await both.app.send(button.method, button.own.path, "member", both.own.org_id)).json()
+    assert (report["status"], "owner" in report["message"]) == ("error", True)
     assert set((await both.answers(guarded, "member")).values()) == {(403, "role_required")}
     erasing = {name: route for name, route in guarded.items() if route.scope is Scope.ERASE}
     assert set((await both.answers(erasing, "admin")).values()) == {(403, "role_required")}
@@ -178,13 +178,13 @@ async def test_a_request_without_a_token_gets_no_data(both: TwoOrganizations) ->
         {"Authorization": "Basic eDp5"},
         {"Authorization": access_token("owner")},
     ):
-        said = await both.answers(both.closed, None, headers=headers)
-        assert {status for status, _ in said.values()} == {401}, headers
+        report = await both.answers(both.closed, None, headers=headers)
+        assert {status for status, _ in report.values()} == {401}, headers
 
 
 async def test_members_cannot_use_routes_of_operations(both: TwoOrganizations) -> None:
     ops = {name: route for name, route in both.closed.items() if route.scope is Scope.OPS}
-    for who in ("owner", "stranger", "nobody"):
+    for who in ("owner", "stranger", "unassigned"):
         assert {status for status, _ in (await both.answers(ops, who)).values()} == {401}
 
 
@@ -199,8 +199,8 @@ async def test_a_key_without_the_scope_is_refused(both: TwoOrganizations) -> Non
 
 async def test_a_key_of_another_organization_is_refused(both: TwoOrganizations) -> None:
     key = await both.app.key(*Scope, orgs=[both.other.org_id], name="theirs")
-    said = await both.answers(both.of_organizations, key, both.own.org_id)
-    assert set(said.values()) == {(403, "organization_forbidden")}
+    report = await both.answers(both.of_organizations, key, both.own.org_id)
+    assert set(report.values()) == {(403, "organization_forbidden")}
 
 
 async def test_a_revoked_or_invented_key_is_refused(both: TwoOrganizations) -> None:
@@ -222,8 +222,8 @@ async def test_a_malformed_organization_gives_400(both: TwoOrganizations) -> Non
     key = await both.app.key(*Scope)
     for header in MALFORMED:
         for who in ("owner", key):
-            said = await both.answers(both.of_organizations, who, header)
-            assert set(said.values()) == {(400, "organization_invalid")}, header
+            report = await both.answers(both.of_organizations, who, header)
+            assert set(report.values()) == {(400, "organization_invalid")}, header
 
 
 def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = JWT_SECRET) -> str:
@@ -294,7 +294,7 @@ async def test_a_valid_token_of_a_removed_user_gives_401(both: TwoOrganizations)
     for state in ("false", "NULL"):
         await connection.execute(f"UPDATE users SET is_active = {state} WHERE username = 'owner'")
         for org in (None, both.own.org_id):
-            said = await both.answers(both.of_organizations, "owner", org)
-            assert set(said.values()) == {(401, "inactive_user")}
+            report = await both.answers(both.of_organizations, "owner", org)
+            assert set(report.values()) == {(401, "inactive_user")}
     await connection.execute("DELETE FROM users WHERE username = 'owner'")
     assert set((await both.answers(both.of_organizations, "owner")).values()) == {(401, "inactive_user")}

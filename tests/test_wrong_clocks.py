@@ -51,8 +51,8 @@ def is_now(moment: datetime) -> bool:
 def test_the_databases_clock_is_used_from_a_difference_of_five_seconds(seconds: float, own: bool) -> None:
     wall = [2_000_000_000.0 + seconds]
     clock = DatabaseClock(lambda: wall[0])
-    asked_at = time.monotonic()
-    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+    read_at = time.monotonic()
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), read_at, read_at)
     found = clock.timestamp()
     assert (found == wall[0]) == own
     assert abs(clock.timestamp() - 2_000_000_000) < (5 if own else 60)
@@ -66,8 +66,8 @@ def test_before_the_first_reading_the_own_clock_is_used() -> None:
 def test_a_clock_change_during_the_process_is_detected_immediately() -> None:
     wall = [2_000_000_000.0]
     clock = DatabaseClock(lambda: wall[0])
-    asked_at = time.monotonic()
-    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+    read_at = time.monotonic()
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), read_at, read_at)
     wall[0] += HOUR
     assert abs(clock.timestamp() - 2_000_000_000) < 60
 
@@ -75,8 +75,8 @@ def test_a_clock_change_during_the_process_is_detected_immediately() -> None:
 def test_a_slow_response_does_not_make_a_clock_wrong() -> None:
     """The time may have been read at any moment of the twenty seconds."""
     clock = DatabaseClock(lambda: 2_000_000_009.0)
-    asked_at = time.monotonic() - 10
-    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at + 20)
+    read_at = time.monotonic() - 10
+    clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), read_at, read_at + 20)
     assert clock.timestamp() == 2_000_000_009.0
 
 
@@ -87,8 +87,8 @@ def test_a_wrong_clock_is_logged_once_and_so_is_its_end() -> None:
         for number in range(4):
             if number == 2:
                 wall[0] -= HOUR
-            asked_at = time.monotonic()
-            clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), asked_at, asked_at)
+            read_at = time.monotonic()
+            clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), read_at, read_at)
     assert [line["event"] for line in lines] == ["clock.wrong", "clock.right"]
     assert lines[0]["offset_seconds"] == pytest.approx(HOUR, abs=60)
 
@@ -133,9 +133,9 @@ async def test_the_expiry_of_tokens_is_checked_by_the_clock_of_the_database(app:
 
 
 async def test_status_names_the_web_process_whose_clock_is_wrong(app: Api, seconds: float) -> None:
-    said = (await app.get("/status")).json()
-    assert said["clock_offset_seconds"] == pytest.approx(seconds, abs=60)
-    [advice] = [each for each in said["advice"] if "clock" in each["what"]]
+    report = (await app.get("/status")).json()
+    assert report["clock_offset_seconds"] == pytest.approx(seconds, abs=60)
+    [advice] = [each for each in report["advice"] if "clock" in each["what"]]
     assert "this web process" in advice["what"]
     assert ("ahead of" if seconds > 0 else "behind") in advice["what"]
     assert "NTP" in advice["do"]
@@ -150,13 +150,13 @@ async def test_the_heartbeat_of_a_worker_has_its_clock_offset_and_status_names_t
         async with app.installation.drainer() as drainer:
             queue_worker = QueueWorker(app.settings, drainer)
             await Heartbeat(uuid4(), app.database, clock, queue_worker).beat()
-        said = (await app.get("/status")).json()
-        [seen] = said["workers"]
+        report = (await app.get("/status")).json()
+        [seen] = report["workers"]
         assert seen["clock_offset_seconds"] == pytest.approx(HOUR, abs=60)
-        [advice] = [each for each in said["advice"] if "clock" in each["what"]]
+        [advice] = [each for each in report["advice"] if "clock" in each["what"]]
         assert f"The clock of worker {seen['hostname']}:{seen['pid']} is 3,6" in advice["what"]
         assert "ahead of the database's." in advice["what"]
-        assert abs(said["clock_offset_seconds"]) < 5
+        assert abs(report["clock_offset_seconds"]) < 5
         page = (await app.get("/status", headers={"Accept": "text/html"})).text
         assert "+36" in page
         connection = await asyncpg.connect(database_url)
@@ -164,8 +164,8 @@ async def test_the_heartbeat_of_a_worker_has_its_clock_offset_and_status_names_t
             "UPDATE clay.workers SET clock_offset_seconds = NULL"
         )  # a worker of the release before
         await connection.close()
-        said = (await app.get("/status")).json()
-        assert (said["workers"][0]["clock_offset_seconds"], "clock" in str(said["advice"])) == (None, False)
+        report = (await app.get("/status")).json()
+        assert (report["workers"][0]["clock_offset_seconds"], "clock" in str(report["advice"])) == (None, False)
 
 
 async def test_a_worker_reads_the_clock_of_the_database_before_its_queue_runs(database_url: str) -> None:

@@ -26,7 +26,7 @@ async def sent(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "said"),
+    ("method", "path", "body", "report"),
     [
         ("POST", PUSH, {"leadIds": [ID]}, "leadIds: is not a field of this request; did you mean `lead_ids`? (1 more)."),
         ("POST", PUSH, {"lead_ids": None}, "lead_ids: must be a list, not null."),
@@ -58,10 +58,10 @@ async def sent(
     ],
 )  # fmt: skip
 async def test_the_message_names_an_invalid_field_in_plain_words(
-    app_client: Api, method: str, path: str, body: Any, said: str
+    app_client: Api, method: str, path: str, body: Any, report: str
 ) -> None:
     answer = await app_client.send(method, path, "owner", json=body)
-    assert (answer.status_code, answer.json()["detail"]) == (422, said)
+    assert (answer.status_code, answer.json()["detail"]) == (422, report)
 
 
 @pytest.mark.parametrize(

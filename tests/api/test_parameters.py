@@ -42,7 +42,7 @@ async def test_every_route_refuses_an_undeclared_query_parameter(app_client: Api
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "report"),
     [
         ("dryrun=true", "dryrun: is not a query parameter of this request; did you mean `dry_run`?"),
         ("Dry_Run=true", "Dry_Run: is not a query parameter of this request; did you mean `dry_run`?"),
@@ -52,18 +52,18 @@ async def test_every_route_refuses_an_undeclared_query_parameter(app_client: Api
         ("dryrun=1&wait=1", "dryrun: is not a query parameter of this request; did you mean `dry_run`? (1 more)."),
     ],
 )
-async def test_a_push_with_a_misspelled_parameter_queues_nothing(database_url: str, query: str, said: str) -> None:
+async def test_a_push_with_a_misspelled_parameter_queues_nothing(database_url: str, query: str, report: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         body = {"lead_ids": [str(p.lead_ids[0])]}
-        assert message(await p.send("POST", f"/api/clay/push?{query}", "owner", json=body)) == said
+        assert message(await p.send("POST", f"/api/clay/push?{query}", "owner", json=body)) == report
         assert await p.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 
 
 async def test_the_message_names_an_unknown_filter_of_a_list(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as p:
         query = f"project_id={p.project_id}&min_skore=1&classifications=A&classifications=B"
-        said = message(await p.get(f"/api/clay/leads?{query}", "owner"))
-        assert said == "min_skore: is not a query parameter of this request; did you mean `min_score`?"
+        report = message(await p.get(f"/api/clay/leads?{query}", "owner"))
+        assert report == "min_skore: is not a query parameter of this request; did you mean `min_score`?"
         good = await p.call("GET", f"/api/clay/leads?project_id={p.project_id}&companies=A&companies=B")
         assert good["leads"] == []
 

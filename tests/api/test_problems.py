@@ -197,10 +197,10 @@ async def test_the_metric_of_requests_is_labelled_by_route_and_not_by_path(app_c
     await app_client.get(CONFIG, "owner")
     await app_client.get("/wp-admin/setup.php")
     await app_client.send("BREW", "/healthz")
-    said = generate_latest().decode()
-    assert 'clay_push_request_seconds_count{method="GET",route="/api/clay/config",status="200"}' in said
-    assert "wp-admin" not in said
-    assert "BREW" not in said
+    report = generate_latest().decode()
+    assert 'clay_push_request_seconds_count{method="GET",route="/api/clay/config",status="200"}' in report
+    assert "wp-admin" not in report
+    assert "BREW" not in report
 
 
 async def test_openapi_documents_every_problem(app_client: Api) -> None:

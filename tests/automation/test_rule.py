@@ -24,7 +24,7 @@ async def host_project(project: Project) -> dict[str, object]:
     return dict(row)
 
 
-async def test_nothing_is_exported_unasked(project: Project) -> None:
+async def test_nothing_is_exported_without_a_rule(project: Project) -> None:
     rule = (await project.api.get(project.path, "member")).json()
     assert rule == {
         "project_id": str(project.id), "enabled": False, "min_score": None, "classifications": [], "kept_by": "host",
@@ -77,7 +77,7 @@ async def test_what_the_hosts_page_saves_is_the_rule(project: Project) -> None:
     assert (rule["enabled"], rule["min_score"], rule["classifications"]) == (True, 55.5, ["HIGH_IMPACT"])
 
 
-async def test_a_minimum_that_is_no_number_lets_nobody_through(project: Project) -> None:
+async def test_with_an_invalid_minimum_no_lead_is_exported(project: Project) -> None:
     await project.api.host.connection.execute(
         "UPDATE projects SET auto_export_clay_enabled = true, auto_export_clay_min_score = 'NaN'"
     )
@@ -91,7 +91,7 @@ async def test_rule_is_kept_here_where_the_hosts_columns_may_not_be_written(proj
     assert (rule["enabled"], rule["kept_by"]) == (True, "own")
     assert await host_columns(project) == (False, None, None)
     assert (await project.api.get(project.path, "member")).json() == rule
-    # Later somebody saves on the host's page: that is the newer act.
+    # Later a user saves on the host's page, which is the newer change.
     await connection.execute("UPDATE projects SET auto_export_clay_min_score = 10")
     rule = (await project.api.get(project.path, "member")).json()
     assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (False, 10, "host")

@@ -11,7 +11,7 @@ from tests.harness.api import Api, run_api
 
 async def job_rows(project: Project) -> list[dict[str, object]]:
     rows = await project.api.host.connection.fetch(
-        "SELECT *, filters::text AS said FROM clay.push_jobs WHERE push_mode = 'auto' ORDER BY created_at"
+        "SELECT *, filters::text AS report FROM clay.push_jobs WHERE push_mode = 'auto' ORDER BY created_at"
     )
     return [dict(row) for row in rows]
 
@@ -32,7 +32,7 @@ async def test_new_leads_that_meet_the_rule_are_pushed_and_no_others(project: Pr
     assert await pushed(project, result["job_id"]) == {project.best, project.champion}
     [job] = await job_rows(project)
     assert (job["source_job_id"], job["status"], job["created_by"]) == (scan, "pending", "user:member")
-    assert job["said"] == '{"min_score": 70.0, "classifications": ["DECISION_MAKER", "CHAMPION"]}'
+    assert job["report"] == '{"min_score": 70.0, "classifications": ["DECISION_MAKER", "CHAMPION"]}'
     await project.api.drain()
     assert set(project.api.receiver.leads) == {str(project.best), str(project.champion)}
     assert set(project.api.receiver.leads.values()) == {1}
@@ -114,7 +114,7 @@ async def test_only_what_came_since_is_pushed_by_the_next_scan(project: Project)
     assert await pushed(project, result["job_id"]) == {new}
 
 
-async def test_a_scan_does_not_send_what_somebody_cancelled_and_a_retry_does(project: Project) -> None:
+async def test_a_scan_does_not_send_cancelled_leads_and_a_retry_does(project: Project) -> None:
     await project.configure()
     await project.rule()
     job_id = (await project.run(uuid4()))["job_id"]
@@ -176,11 +176,11 @@ async def _project_with_a_lead(app: Api) -> UUID:
     return project_id
 
 
-async def test_the_log_says_why_nothing_was_pushed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_log_shows_why_nothing_was_pushed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     await project.run(uuid4(), 200)
-    said = capsys.readouterr()
-    [line] = [line for line in (said.out + said.err).splitlines() if "auto_export.ran" in line]
+    report = capsys.readouterr()
+    [line] = [line for line in (report.out + report.err).splitlines() if "auto_export.ran" in line]
     assert "off" in line
     assert str(project.id) in line
 
@@ -210,13 +210,13 @@ async def test_preview_names_the_clause_that_leaves_each_other_lead_out(project:
     assert [lead["id"] for lead in preview["leads"]][:2] == [str(project.best), str(project.champion)]
 
 
-async def test_preview_says_what_is_known_of_leads_that_were_pushed(project: Project) -> None:
+async def test_the_preview_shows_leads_that_were_pushed(project: Project) -> None:
     await project.configure()
     await project.rule(min_score=None, classifications=None)
-    everybody = [
+    all_leads = [
         project.best, project.champion, project.low, project.unscored, project.other_class, project.unclassified,
     ]  # fmt: skip
-    body = {"lead_ids": [str(each) for each in everybody]}
+    body = {"lead_ids": [str(each) for each in all_leads]}
     answer = await project.api.send("POST", "/api/clay/push", "member", json=body)
     connection = project.api.host.connection
     job_id = UUID(answer.json()["job_id"])

@@ -52,7 +52,7 @@ def test_memory_that_grows_from_worker_to_worker_is_not_flat() -> None:
     assert soaked(memory=(100, 200)).memory_thirds is None
 
 
-def test_a_worker_that_ended_unasked_is_named() -> None:
+def test_a_worker_that_exited_unexpectedly_is_named() -> None:
     assert soaked(memory=(100,), ended_by="itself with 70").complaints == ["a worker ended by itself with 70"]
 
 

@@ -54,9 +54,9 @@ FORGED = {
     "HS512 with our secret": "Bearer " + jwt.encode(
         {"sub": "owner", "exp": int(time.time()) + 600, "type": "access"}, JWT_SECRET * 2, "HS512"
     ),
-    "an unknown user": f"Bearer {access_token('nobody')}",
+    "an unknown user": f"Bearer {access_token('unknown')}",
     "no user": f"Bearer {access_token('')}",
-    "a key that nobody made": "Bearer cps_00000000_" + "A" * 43,
+    "an invented key": "Bearer cps_00000000_" + "A" * 43,
     "a key far too long": "Bearer cps_" + "A" * 5000,
 }  # fmt: skip
 

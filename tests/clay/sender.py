@@ -26,7 +26,7 @@ class Names(AbstractResolver):
     def __init__(self, *answers: tuple[str, ...], delay: float = 0) -> None:
         self.answers = list(answers)
         self.delay = delay
-        self.asked = 0
+        self.lookups = 0
 
     async def resolve(
         self,
@@ -34,7 +34,7 @@ class Names(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002
     ) -> list[ResolveResult]:
-        self.asked += 1
+        self.lookups += 1
         await asyncio.sleep(self.delay)
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [

@@ -102,7 +102,9 @@ async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Send
     assert len(receiver.requests) == 1
 
 
-async def test_early_hints_are_passed_over_and_odd_status_is_handed_on(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_early_hints_are_skipped_and_an_unusual_status_is_returned(
+    receiver_of: ReceiverOf, sender: Sender
+) -> None:
     hinting = await receiver_of(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + OK)
     switching = await receiver_of(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
     client = sender.client()

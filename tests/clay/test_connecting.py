@@ -12,32 +12,32 @@ from tests.clay.sender import BODY, Names, Sender, responded, target
 
 
 def _tls(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext, list[str | None]]:
-    authority, asked = trustme.CA(), []
+    authority, requested_names = trustme.CA(), []
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(server)
 
     def remember(_: object, server_name: str | None, __: object) -> None:
-        asked.append(server_name)
+        requested_names.append(server_name)
 
     server.sni_callback = remember
     client = ssl.create_default_context()
     authority.configure_trust(client)
-    return server, client, asked
+    return server, client, requested_names
 
 
-async def test_certificate_of_the_host_is_accepted_and_its_name_is_asked_for(
+async def test_certificate_of_the_host_is_accepted_and_its_name_is_requested(
     receiver_of: ReceiverOf, sender: Sender
 ) -> None:
-    server_tls, client_tls, asked = _tls("hook.clay.test")
+    server_tls, client_tls, requested_names = _tls("hook.clay.test")
     receiver = await receiver_of(tls=server_tls)
     client = sender.client(tls=client_tls)
     for _ in range(3):
         assert responded(await client.post(target(receiver.port, scheme="https"), BODY)).status == 200
-    assert asked == ["hook.clay.test"]  # one connection for the three of them
+    assert requested_names == ["hook.clay.test"]  # one connection for the three of them
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-async def test_certificate_for_another_name_or_of_nobody_is_not_connected(
+async def test_certificate_for_another_name_or_of_an_unknown_authority_is_refused(
     receiver_of: ReceiverOf, sender: Sender, trusted: bool
 ) -> None:
     server_tls, client_tls, _ = _tls("other.clay.test" if trusted else "hook.clay.test")

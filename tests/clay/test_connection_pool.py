@@ -113,7 +113,7 @@ async def test_connection_is_not_reused_when_it_was_idle_too_long(
 async def test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer(
     receiver_of: ReceiverOf, sender: Sender
 ) -> None:
-    said = asyncio.Event()
+    report = asyncio.Event()
 
     async def answer_and_say_farewell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         receiver.requests.append(await read_request(reader))
@@ -121,15 +121,15 @@ async def test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer(
         await asyncio.sleep(0.05)
         writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
         await writer.drain()
-        said.set()
+        report.set()
         await reader.read()
 
     receiver = await receiver_of(answer_and_say_farewell)
     client = sender.client()
     for _ in range(3):
-        said.clear()
+        report.clear()
         assert responded(await client.post(target(receiver.port), BODY)).status == 200
-        await said.wait()
+        await report.wait()
     assert len(receiver.requests) == 3
 
 

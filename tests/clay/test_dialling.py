@@ -33,7 +33,7 @@ async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: Receiv
     answer = await client.post(target(inside.port), BODY)
     assert isinstance(answer, Blocked)
     assert answer.reason == "address_not_public"
-    assert (outside.accepted, inside.accepted, names.asked) == (1, 0, 2)
+    assert (outside.accepted, inside.accepted, names.lookups) == (1, 0, 2)
 
 
 async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverOf, sender: Sender) -> None:
@@ -49,4 +49,4 @@ async def test_dialled_is_the_host_that_was_checked(receiver_of: ReceiverOf, sen
     outside = await receiver_of(host="127.0.0.2", port=inside.port)
     checked = CheckedUrl(httpx.URL(f"http://127.0.0.1:{inside.port}/"), "hook.clay.test", inside.port)
     responded(await sender.client(resolver=names).post(Target(checked), BODY))
-    assert (inside.accepted, outside.accepted, names.asked) == (0, 1, 1)
+    assert (inside.accepted, outside.accepted, names.lookups) == (0, 1, 1)

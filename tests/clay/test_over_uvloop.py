@@ -20,8 +20,8 @@ from tests.clay.sender import Sender, senders
 @pytest.mark.parametrize(
     "scenario",
     [
-        connecting.test_certificate_of_the_host_is_accepted_and_its_name_is_asked_for,
-        partial(connecting.test_certificate_for_another_name_or_of_nobody_is_not_connected, trusted=True),
+        connecting.test_certificate_of_the_host_is_accepted_and_its_name_is_requested,
+        partial(connecting.test_certificate_for_another_name_or_of_an_unknown_authority_is_refused, trusted=True),
         connecting.test_slow_names_and_slow_handshakes_are_connect_timeouts,
         connecting.test_unknown_names_and_closed_ports_are_not_connected,
         bad_answers.test_head_that_drips_ends_at_the_deadline_as_no_answer,

@@ -1,4 +1,4 @@
-"""The client of Clay's public API over real sockets: what it sends, what it refuses, and what it makes of odd responses."""
+"""The client of Clay's public API over real sockets: what it sends, what it refuses, and how it reads unusual responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -220,7 +220,7 @@ async def test_a_start_that_clay_took_without_a_response_is_held(
     assert (state["runs"], state["items"], state["requests"]["run"]) == (1, 2, 1)
 
 
-async def test_odd_responses_are_understood(sandbox: SandboxProcess, client: RoutinesClient) -> None:
+async def test_unusual_responses_are_read(sandbox: SandboxProcess, client: RoutinesClient) -> None:
     oddities: Json = {"other_case": True, "numbers_as_strings": True, "missing_items": 0.3, "unknown_status": 0.2}
     await api(sandbox, oddities=oddities)
     items = [RunItem(f"item-{number}", {"full_name": "Ada Lovelace"}) for number in range(100)]

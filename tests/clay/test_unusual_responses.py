@@ -99,7 +99,7 @@ async def test_unusual_response_is_not_taken_for_the_next_one(
 
 @pytest.mark.parametrize("write", [in_one_packet, byte_by_byte])
 @pytest.mark.parametrize("name", THROTTLED)
-async def test_wait_of_a_429_is_read_beside_odd_headers(
+async def test_wait_of_a_429_is_read_beside_unusual_headers(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, write: Write, name: str
 ) -> None:
     monkeypatch.setattr(connection, "REST_SECONDS", 60)

@@ -79,7 +79,7 @@ UNUSUAL: dict[str, tuple[int, bytes]] = {
     "a cut reason": (500, b"HTTP/1.1 500 Inter"),
     "rubbish after the status line": (200, b"HTTP/1.1 200 OK\r\n" + bytes(chain(range(256), range(256)))),
     "another protocol after the status line": (404, b"HTTP/1.1 404 Not Found\r\n\x16\x03\x01\x02\x00"),
-    "an unusual status": (299, _sane(status=b"299 Odd")),
+    "an unusual status": (299, _sane(status=b"299 Unusual")),
     "a status beyond all": (999, _sane(status=b"999 Denied")),
 }  # fmt: skip
 """Name → the status that it has, and its bytes."""

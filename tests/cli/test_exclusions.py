@@ -34,7 +34,7 @@ async def test_add_list_and_remove(database_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "report"),
     [
         (("--reason", "r"), "--lead or --domain"),
         (("--reason", "r", "--lead", "x"), "not a lead id"),
@@ -43,9 +43,9 @@ async def test_add_list_and_remove(database_url: str, tmp_path: Path) -> None:
     ],
 )
 async def test_a_wrong_argument_is_refused(
-    database_url: str, tmp_path: Path, arguments: tuple[str, ...], said: str
+    database_url: str, tmp_path: Path, arguments: tuple[str, ...], report: str
 ) -> None:
     async with install(database_url, leads=1) as w:
         refused = await exclusions(w, tmp_path, "add", "--org", str(w.org_id), *arguments)
         assert refused.exit_code != 0
-        assert said in refused.err
+        assert report in refused.err

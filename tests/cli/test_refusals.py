@@ -32,12 +32,12 @@ WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1
 @dataclass(frozen=True, slots=True)
 class Cell:
     exit_code: int
-    says: str = ""
+    message: str = ""
     """Start of the one line on standard error; "" is an empty standard error. For `serve` and `worker`: a part of the log."""
     shows: str = ""
     """A part of standard output; for `serve`, of the answer of /readyz with its status before it."""
     many: bool = False
-    """Several lines, each of which starts with `says`."""
+    """Several lines, each of which starts with `message`."""
 
 
 def lost(sentence: str) -> dict[str, Cell]:
@@ -248,17 +248,17 @@ async def end_worker(running: Running, sign: str) -> CommandResult:
     return await running.result(SECONDS)
 
 
-def amiss(cell: Cell, result: CommandResult, *, logs: bool) -> bool:
+def is_wrong(cell: Cell, result: CommandResult, *, logs: bool) -> bool:
     lines = result.err.strip().splitlines()
     if logs:
-        told = cell.says in result.err
+        is_expected = cell.message in result.err
     elif cell.many:
-        told = len(lines) > 1 and all(line.startswith(cell.says) for line in lines)
+        is_expected = len(lines) > 1 and all(line.startswith(cell.message) for line in lines)
     else:
-        told = result.err.startswith(cell.says) and len(lines) == bool(cell.says)
+        is_expected = result.err.startswith(cell.message) and len(lines) == bool(cell.message)
     # A worker's JSON line about a failed slice may hold one, in its field `exception`.
     broke = any(line.startswith("Traceback") for line in lines) or "Traceback" in result.out
-    return broke or not told or result.exit_code != cell.exit_code or cell.shows not in result.out
+    return broke or not is_expected or result.exit_code != cell.exit_code or cell.shows not in result.out
 
 
 @pytest.mark.timeout(300)
@@ -281,7 +281,7 @@ async def test_every_command_ends_with_one_sentence_and_an_exit_code(
                     case "serve":
                         return await end_served(running, port)
                     case "worker":
-                        return await end_worker(running, cells["worker"].says)
+                        return await end_worker(running, cells["worker"].message)
                     case _:
                         return await running.result(SECONDS)
 
@@ -295,6 +295,6 @@ async def test_every_command_ends_with_one_sentence_and_an_exit_code(
     broken = {
         name: each
         for name, each in table.items()
-        if amiss(cells.get(name.partition(" as")[0], cells["*"]), each, logs=name in {"serve", "worker"})
+        if is_wrong(cells.get(name.partition(" as")[0], cells["*"]), each, logs=name in {"serve", "worker"})
     }
     assert broken == {}

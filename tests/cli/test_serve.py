@@ -82,7 +82,7 @@ async def test_a_killed_worker_is_restarted_and_sigterm_ends_worker_and_api(data
         assert b"serve.worker_ended" in err
         assert [row.pid for row in await w.fetch("SELECT pid FROM clay.workers")] == [
             first
-        ]  # a killed one says no goodbye
+        ]  # a killed worker does not delete its row
 
 
 async def test_the_worker_ends_when_serve_is_killed(database_url: str, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class Scene:
         await self.w.fetch(
             "UPDATE clay.push_jobs SET status = 'failed', failed_count = lead_count, started_at = now(), filters = :filters,"
             " finished_at = now() - interval '400 days'",
-            filters='{"search": "nobody in particular"}',
+            filters='{"search": "no such name"}',
         )
         self.live = (await self.w.push(self.w.lead_ids[: LEADS * 3 // 2])).job_id
         token = self.token = uuid4()

@@ -83,7 +83,7 @@ async def swept(w: Installation, times: int = 1) -> None:
         await asyncio.sleep(0.005)
 
 
-async def forget(w: Installation) -> None:
+async def delete_jobs(w: Installation) -> None:
     await w.fetch("DELETE FROM clay.clay_push_log")
     await w.fetch("DELETE FROM clay.push_jobs")
 
@@ -97,7 +97,7 @@ async def test_a_cancel_and_three_workers_never_deadlock(database_url: str) -> N
             job = await w.job(job_id)
             assert job.status == "cancelled"
             assert job.success_count + job.failed_count + job.skipped_count == job.lead_count == 800
-            await forget(w)
+            await delete_jobs(w)
 
 
 async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: str) -> None:
@@ -111,7 +111,7 @@ async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: 
             )  # fmt: skip
             await swept(w)
             assert (await w.job(job_id)).status == "cancelled"
-            await forget(w)
+            await delete_jobs(w)
 
 
 async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url: str) -> None:
@@ -128,7 +128,7 @@ async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url
             for job_id in jobs:
                 job = await w.job(job_id)
                 assert (job.status, job.failed_count) == ("failed", 300), "queued leads fail immediately"
-            await forget(w)
+            await delete_jobs(w)
 
 
 async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> None:

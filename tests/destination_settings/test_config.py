@@ -114,7 +114,7 @@ async def test_every_change_is_audited_without_secrets(app: Api) -> None:
     )
     await app.send("DELETE", CONFIG, "owner")
     found = await rows(
-        app, "SELECT org_id, actor, action, details, details::text AS said FROM clay.audit_log ORDER BY id"
+        app, "SELECT org_id, actor, action, details, details::text AS report FROM clay.audit_log ORDER BY id"
     )
     assert [(row.actor, row.action) for row in found] == [
         ("user:owner", "config.changed"),
@@ -129,7 +129,7 @@ async def test_every_change_is_audited_without_secrets(app: Api) -> None:
         "version": 2,
     }
     for row in found:
-        assert not any(secret in row.said for secret in (TOKEN, "another-secret", "clay.com", "950e"))
+        assert not any(secret in row.report for secret in (TOKEN, "another-secret", "clay.com", "950e"))
 
 
 async def test_an_organization_cannot_see_the_settings_of_another(app: Api) -> None:

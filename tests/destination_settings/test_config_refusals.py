@@ -33,7 +33,7 @@ async def test_a_host_name_with_an_internal_address_is_refused_at_save(app_clien
     app_client.resolver.addresses["api.clay.com"] = ["93.184.215.14", "10.0.0.8"]
     answer = await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     assert (answer.status_code, answer.json()["reason"]) == (422, "address_not_public")
-    assert app_client.resolver.asked == ["api.clay.com"]
+    assert app_client.resolver.lookups == ["api.clay.com"]
     assert await versions(app_client) == []
 
 

@@ -68,7 +68,7 @@ def test_without_an_encryption_key_the_first_webhook_is_not_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "known", "step", "told"),
+    ("host", "known", "step", "reported"),
     [
         (replace(PRESENT, webhook_url=OTHER_WEBHOOK), stored(), WebhookStep.PROPOSE, "name another webhook"),
         (replace(PRESENT, webhook_url=None), stored(), WebhookStep.PROPOSE_REMOVAL, "was removed"),
@@ -88,10 +88,10 @@ def test_without_an_encryption_key_the_first_webhook_is_not_stored() -> None:
         "a URL that is allowed now does not replace one saved here", "a URL that is allowed now is proposed",
     ],
 )  # fmt: skip
-def test_a_change_of_the_webhook(host: ClaySettings, known: Stored, step: WebhookStep, told: str | None) -> None:
+def test_a_change_of_the_webhook(host: ClaySettings, known: Stored, step: WebhookStep, reported: str | None) -> None:
     decision = decided(host, known)
     assert (decision.webhook, decision.table_name, decision.rate_limit_ms) == (step, KEEP, KEEP)
-    assert told in str(problem(decision)) if told else problem(decision) is None
+    assert reported in str(problem(decision)) if reported else problem(decision) is None
 
 
 def test_settings_saved_before_the_first_read_of_the_page_take_precedence() -> None:
@@ -110,13 +110,13 @@ def test_a_refusal_is_stored_once_and_reported_until_it_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "used", "told"),
+    ("written", "used", "reported"),
     [("400", 400, NOT_APPLIED), (None, 200, NOT_APPLIED), ("50", 100, f"{NOT_APPLIED} {SMALL_RATE}"), ("fast", KEEP, BAD_RATE)],
 )  # fmt: skip
-def test_a_changed_pace_is_applied_immediately(written: str | None, used: object, told: str) -> None:
+def test_a_changed_pace_is_applied_immediately(written: str | None, used: object, reported: str) -> None:
     decision = decided(replace(PRESENT, rate_limit_ms=written), stored())
     assert (decision.stores, decision.webhook, decision.rate_limit_ms) == (True, WebhookStep.KEEP, used)
-    assert problem(decision) == told
+    assert problem(decision) == reported
 
 
 def test_a_table_name_of_a_pending_webhook_is_pending_too() -> None:

@@ -47,14 +47,14 @@ async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[Api]:
 async def tried(app: Api) -> dict[str, object]:
     answer = await app.send("POST", TEST, "admin")
     assert answer.status_code == 200, answer.text
-    said: dict[str, object] = answer.json()
-    assert said.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms", "stages"}
-    stages = said.pop("stages")
+    shown: dict[str, object] = answer.json()
+    assert shown.keys() == {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms", "stages"}
+    stages = shown.pop("stages")
     assert isinstance(stages, list)
     assert [each["name"] for each in stages] == ["address", "dns", "connection", "tls", "token", "row"]
-    assert all(each["status"] == "passed" for each in stages) == said["success"]
+    assert all(each["status"] == "passed" for each in stages) == shown["success"]
     assert "127.0.0.1" not in answer.text
-    return said
+    return shown
 
 
 async def config(app: Api) -> dict[str, object]:
@@ -71,9 +71,9 @@ async def close(app: Api, state: str = "closed") -> None:
 
 
 async def test_a_successful_test_creates_one_row_and_uses_one_submission(app: Api, sandbox: SandboxProcess) -> None:
-    said = await tried(app)
-    assert (said["success"], said["clay_response_status"], said["cause"], said["remedy"]) == (True, 200, None, None)
-    assert isinstance(said["duration_ms"], int)
+    shown = await tried(app)
+    assert (shown["success"], shown["clay_response_status"], shown["cause"], shown["remedy"]) == (True, 200, None, None)
+    assert isinstance(shown["duration_ms"], int)
     (row,) = await sandbox.rows()
     assert isinstance(row["body"], dict)
     assert "delete this row" in str(row["body"]["full_name"])
@@ -91,9 +91,9 @@ async def test_a_successful_test_opens_the_destination(app: Api, state: str) -> 
 async def test_a_failed_test_reports_reason_and_remedy_and_closes_nothing(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.change_source(token="secret")
     for _ in range(4):
-        said = await tried(app)
-        assert (said["success"], said["clay_response_status"], said["cause"]) == (False, 401, "unauthorized")
-        assert "token" in str(said["remedy"])
+        shown = await tried(app)
+        assert (shown["success"], shown["clay_response_status"], shown["cause"]) == (False, 401, "unauthorized")
+        assert "token" in str(shown["remedy"])
     now = await config(app)
     assert (now["state"], now["quota_used"]) == ("open", 10)
     await close(app)
@@ -160,13 +160,13 @@ async def test_a_web_page_is_not_a_webhook_and_opens_nothing(
     ) as app:  # fmt: skip
         await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
         await close(app)
-        said = (await app.send("POST", path, "owner")).json()
+        shown = (await app.send("POST", path, "owner")).json()
         if path == TEST:
-            assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "not_a_webhook", 200)
-            assert "webhook source" in said["remedy"]
+            assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "not_a_webhook", 200)
+            assert "webhook source" in shown["remedy"]
         else:
-            assert said["status"] == "error"
-            assert "not a webhook" in said["message"]
+            assert shown["status"] == "error"
+            assert "not a webhook" in shown["message"]
         assert (await config(app))["state"] == "closed"
         assert (await app.get("/api/clay/status", "member")).json()["connected"] is False
 
@@ -186,15 +186,15 @@ async def test_a_certificate_error_is_reported_as_such(
     ) as app:  # fmt: skip
         app.resolver.addresses["localhost"] = ["127.0.0.1"]
         await app.put(CONFIG, "owner", {"webhook_url": f"https://localhost:{receiver.port}/x"})
-        said = (await app.send("POST", TEST, "owner")).json()
-        assert said["cause"] == cause
-        assert cause is None or ("certificate" in said["message"] and "CLAY_PUSH_CA_FILE" in said["remedy"])
+        shown = (await app.send("POST", TEST, "owner")).json()
+        assert shown["cause"] == cause
+        assert cause is None or ("certificate" in shown["message"] and "CLAY_PUSH_CA_FILE" in shown["remedy"])
 
 
 async def test_a_refused_connection_is_a_network_error(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.kill()
-    said = await tried(app)
-    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "network_error", None)
+    shown = await tried(app)
+    assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "network_error", None)
     assert (await config(app))["quota_used"] == 10
 
 
@@ -214,9 +214,9 @@ async def test_a_missing_response_counts_as_a_submission_and_holds_no_connection
 async def test_a_429_response_to_a_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.limit(rate=1, burst=1)
     await sandbox.admin.post(sandbox.webhook_url(), json={})
-    said = await tried(app)
-    assert (said["success"], said["cause"], said["clay_response_status"]) == (False, "throttled", 429)
-    assert "1 s" in str(said["remedy"])
+    shown = await tried(app)
+    assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "throttled", 429)
+    assert "1 s" in str(shown["remedy"])
     async with app.database.transaction() as connection:
         throttled = (await connection.execute(text("SELECT throttled_ms FROM clay.workspaces"))).scalar_one()
     assert throttled == 250
@@ -254,8 +254,8 @@ async def test_the_gate_is_checked_before_a_test(database_url: str) -> None:
 async def test_the_guard_checks_the_webhook_again_at_a_test(app_client: Api) -> None:
     await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
-    said = await tried(app_client)
-    assert (said["success"], said["cause"]) == (False, "blocked")
+    shown = await tried(app_client)
+    assert (shown["success"], shown["cause"]) == (False, "blocked")
 
 
 async def test_an_undecryptable_secret_is_reported(app: Api) -> None:
@@ -266,8 +266,8 @@ async def test_an_undecryptable_secret_is_reported(app: Api) -> None:
             )
         )
     alarms = secrets_unreadable()
-    said = await tried(app)
-    assert (said["cause"], said["duration_ms"]) == ("secret_unreadable", None)
-    assert secrets_unreadable() == alarms + 1, "whoever tests may be the first to meet a missing key"
+    shown = await tried(app)
+    assert (shown["cause"], shown["duration_ms"]) == ("secret_unreadable", None)
+    assert secrets_unreadable() == alarms + 1, "a test may be the first use of a missing key"
     answer: httpx.Response = await app.put(CONFIG, "owner", {"table_name": "x"})
     assert answer.status_code == 422

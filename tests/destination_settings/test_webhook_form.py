@@ -17,7 +17,7 @@ PAGES = (
     "https://clay.com/university", "https://university.clay.com/docs/webhook", "https://community.clay.com/x",
     "https://docs.clay.com/en/articles/1", "https://status.clay.com", "https://api.clay.com/workspaces/1/tables/t_1",
 )  # fmt: skip
-ODD = (
+UNUSUAL = (
     "https://api.clay.com/v3/flows/run/1234",
     "https://api.clay.com/",
     "https://hooks.clay.com/a/b?c=d",
@@ -41,7 +41,7 @@ def test_the_url_of_a_page_is_distinguished_from_a_webhook(url: str) -> None:
         ("https://app.clay.com/v3/sources/webhook/pull-in-data-1", Form.WEBHOOK),
         ("https://gate.test/clay/v3/sources/webhook/1", Form.WEBHOOK),
         ("https://gate.test/workspaces/1", Form.OTHER),
-        *((url, Form.OTHER) for url in ODD),
+        *((url, Form.OTHER) for url in UNUSUAL),
     ],
 )
 def test_a_url_that_is_not_a_page_can_be_saved(url: str, form: Form) -> None:
@@ -65,7 +65,7 @@ async def test_the_url_of_a_page_in_the_hosts_settings_is_not_used(app_client: A
 
 
 async def test_an_unusual_url_has_a_warning_until_another_is_saved(app_client: Api) -> None:
-    saved = (await app_client.put(CONFIG, "owner", {"webhook_url": ODD[0]})).json()
+    saved = (await app_client.put(CONFIG, "owner", {"webhook_url": UNUSUAL[0]})).json()
     [warning] = saved["warnings"]
     assert "does not have the form" in warning
     assert (await app_client.get(CONFIG, "member")).json()["warnings"] == [warning]

@@ -145,7 +145,7 @@ class Earlier:
         # Set by hand after all was sent; set by hand before.
         ([(1, A, 500, 300, 0), (2, A, 33, 0, 0)], (500, 23), [500]),
         ([(1, A, 500, 300, 0), (2, A, 33, 20, 0)], (500, 1), [820]),
-        # A mask that shows nothing of the URL tells no two webhooks apart, so each version keeps its own count.
+        # A mask without any part of the URL does not distinguish webhooks, so each version keeps its own count.
         ([(1, "••••", 5, 5, 0), (2, "••••", 7, 7, 0)], None, [5, 7]),
     ],
 )

@@ -140,8 +140,8 @@ async def test_an_undecryptable_secret_closes_the_destination_and_nothing_is_sen
         assert (await w.job(accepted.job_id)).status == "failed"
         [version] = await w.fetch("SELECT state, state_reason FROM clay.destination_versions WHERE number = 1")
         assert tuple(version) == ("closed", "secret_unreadable")
-        [said] = [each for each in logged if each["event"] == "destination.secret_unreadable"]
-        assert said["log_level"] == "error"
+        [report] = [each for each in logged if each["event"] == "destination.secret_unreadable"]
+        assert report["log_level"] == "error"
         assert alarms() == before + 1
         with pytest.raises(ConflictError) as refused:
             await w.push()

@@ -75,12 +75,12 @@ class Ways:
         """As if the webhook was saved when the policy or the name was different."""
         await self.installation.configure(url)
         answer = await self.api.post("/api/clay/test")
-        said = answer.json()
-        assert (answer.status_code, said.keys(), said["success"]) == (200, FINDING, False), (url, answer.text)
-        assert said["clay_response_status"] is None
-        for told in ("the-secret-of-this-test", "Error", "Exception", "127.", "::", "resolve"):
-            assert told not in answer.text, url
-        return str(said["cause"])
+        report = answer.json()
+        assert (answer.status_code, report.keys(), report["success"]) == (200, FINDING, False), (url, answer.text)
+        assert report["clay_response_status"] is None
+        for leaked in ("the-secret-of-this-test", "Error", "Exception", "127.", "::", "resolve"):
+            assert leaked not in answer.text, url
+        return str(report["cause"])
 
     async def send(self, url: str) -> tuple[str, str]:
         await self.installation.configure(url)
@@ -189,17 +189,17 @@ async def test_a_name_that_changes_at_every_lookup_is_dialled_at_the_checked_add
             async with three_ways(
                 database_url, port, resolver=resolver, allowed_webhook_networks=("127.0.0.2/32",)
             ) as ways:
-                said = []
+                report = []
                 for _ in range(3):
                     saved = await ways.api.put("/api/clay/config", json={"webhook_url": url})
                     tested = (await ways.api.post("/api/clay/test")).json() if saved.is_success else {}
-                    said.append((saved.status_code, tested.get("cause")))
+                    report.append((saved.status_code, tested.get("cause")))
                     await ways.installation.configure(url)
                     tested = (await ways.api.post("/api/clay/test")).json()
-                    said.append((0, tested["cause"]))
+                    report.append((0, tested["cause"]))
             assert connections(inside) == 0
-    assert {cause for _, cause in said} == {None, "blocked"}, said
-    assert set(resolver.server.asked) == {"hooks.clay.com"}
+    assert {cause for _, cause in report} == {None, "blocked"}, report
+    assert set(resolver.server.lookups) == {"hooks.clay.com"}
     assert set(dials) == {("127.0.0.2", port)}
 
 

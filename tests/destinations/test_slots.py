@@ -97,15 +97,15 @@ async def test_a_shorter_delay_holds_soon_where_a_distant_slot_was_next(
     assert await next_slot(database) < now + timedelta(seconds=5)
 
 
-@pytest.mark.parametrize(("asked_for_ago", "kept"), [("1 minute", True), ("14 minutes", True), ("16 minutes", False)])
-async def test_a_saved_rate_keeps_a_pause_that_clay_asked_for(
-    database: Database, workspace: WorkspaceKey, asked_for_ago: str, kept: bool
+@pytest.mark.parametrize(("requested_ago", "kept"), [("1 minute", True), ("14 minutes", True), ("16 minutes", False)])
+async def test_a_saved_rate_keeps_a_pause_that_clay_requested(
+    database: Database, workspace: WorkspaceKey, requested_ago: str, kept: bool
 ) -> None:
     async with database.transaction() as connection:
         await connection.execute(
             text(
                 "UPDATE clay.workspaces SET next_slot_at = now() + interval '10 minutes',"
-                f" throttled_ms = 200, throttled_at = now() - interval '{asked_for_ago}'"
+                f" throttled_ms = 200, throttled_at = now() - interval '{requested_ago}'"
             )
         )
     before = await next_slot(database)

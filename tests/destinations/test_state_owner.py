@@ -14,7 +14,7 @@ STATE_OWNERS = {"destinations/state.py"}
 QUOTA_OWNERS = {"destinations/quota.py", "destinations/state.py"}
 STATE_COLUMNS = {"state", "state_reason", "state_since", "probe_at", "refusals", "outages"}
 UNKNOWN = "§"
-"""Stands for a part of an f-string or template that only the running program knows."""
+"""Stands for a part of an f-string or template that is known only at run time."""
 UPDATE = re.compile(
     r"\bUPDATE\s+(?:ONLY\s+)?(?:clay\.)?([\w§]+)(?:\s+AS\s+\w+|\s+(?!SET\b)\w+)?\s+SET\s+(.*)",
     re.IGNORECASE | re.DOTALL,

@@ -219,7 +219,7 @@ async def test_an_address_that_the_guard_refuses_is_a_failed_stage(database_url:
         assert (await app.put(CONFIG, "owner", {"api_key": KEY, **FAST})).status_code == 200
         result = (await app.send("POST", TEST, "owner", json={})).json()
         assert stage(result, "key")["cause"] == "blocked"
-        assert app.resolver.asked == []
+        assert app.resolver.lookups == []
 
 
 async def test_a_lead_without_run_item_starts_nothing(ready: Enrichment) -> None:

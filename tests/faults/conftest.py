@@ -24,10 +24,10 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     lines = [
-        FaultReport(**said)
+        FaultReport(**shown)
         for report in sorted(reports, key=lambda report: report.location[:2])
         if report.when == "call"
-        for name, said in report.user_properties
+        for name, shown in report.user_properties
         if name == FAULT
     ]
     if not lines:

@@ -85,8 +85,8 @@ async def _taken(host: asyncpg.Connection, vintage: Vintage, table: str, column:
     await undone.start()
     try:
         name = name_in(table, vintage)
-        said = await host.execute(f"UPDATE {name} SET {column} = {value} WHERE ctid = (SELECT min(ctid) FROM {name})")
-        assert said == "UPDATE 1", f"{table} is empty"
+        report = await host.execute(f"UPDATE {name} SET {column} = {value} WHERE ctid = (SELECT min(ctid) FROM {name})")
+        assert report == "UPDATE 1", f"{table} is empty"
     except asyncpg.PostgresError:
         return False
     finally:
@@ -98,10 +98,10 @@ async def spoil(host: asyncpg.Connection, vintage: Vintage, case: Case, lead_id:
     key = "id" if case.table == "leads" else name_in("lead_id", vintage)
     if case.table == "stats":  # one of its two rows
         key = f"ctid = (SELECT min(ctid) FROM {name_in('stats', vintage)} WHERE {key} = $1) AND {key}"
-    said = await host.execute(
+    report = await host.execute(
         f"UPDATE {name_in(case.table, vintage)} SET {case.column} = {case.value} WHERE {key} = $1", lead_id
     )
-    assert said == "UPDATE 1", case
+    assert report == "UPDATE 1", case
 
 
 @pytest.mark.parametrize("vintage", Vintage)

@@ -56,10 +56,10 @@ async def test_nothing_is_sent_before_the_moment_that_clay_named(
     def answer(number: int, _body: bytes) -> Behaviour:
         if number != 15:
             return OK
-        said = after()
-        seconds = float(said) if said[0].isdigit() else parsedate_to_datetime(said).timestamp() - time.time()
+        report = after()
+        seconds = float(report) if report[0].isdigit() else parsedate_to_datetime(report).timestamp() - time.time()
         moments.extend((time.monotonic(), time.monotonic() + seconds))
-        return status(429, headers=f"Retry-After: {said}\r\n")
+        return status(429, headers=f"Retry-After: {report}\r\n")
 
     async with run_with_faults(
         database_url, tmp_path, leads=35, answer=answer, workers=2, rate_limit_ms=50, delay_seconds=0.0

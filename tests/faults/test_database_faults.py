@@ -29,7 +29,7 @@ async def test_postgresql_crashes_twice_in_mid_push(database_url: str, tmp_path:
         assert run.workers.ended == [], "a restart of the database ends no worker"
 
 
-async def _away(run: FaultRun, postgres: TestServer, seconds: float, said: str) -> None:
+async def _away(run: FaultRun, postgres: TestServer, seconds: float, report: str) -> None:
     server = postgres.embedded
     assert server is not None
     accepted = await run.installation.push()
@@ -39,7 +39,7 @@ async def _away(run: FaultRun, postgres: TestServer, seconds: float, said: str) 
     await asyncio.to_thread(server.start_again)
     run.start_recovery_timer()
     await run.wait_until_finished(accepted.job_id, 90.0)
-    line = await run.assert_nothing_lost(said, accepted.job_id, "unknown")
+    line = await run.assert_nothing_lost(report, accepted.job_id, "unknown")
     assert line.doubled == 0
     assert 0 not in run.workers.ended, "a worker never ends with 0 unasked"
 
@@ -96,8 +96,8 @@ async def test_a_write_of_results_fails_once(database_url: str, tmp_path: Path, 
         run.proxy.cuts.append(cut)
         accepted = await run.installation.push()
         await run.wait_until_finished(accepted.job_id, 30.0)
-        said = "its answer lost" if delivered else "not delivered"
-        line = await run.assert_nothing_lost(f"the commit of results fails, {said}", accepted.job_id)
+        report = "its answer lost" if delivered else "not delivered"
+        line = await run.assert_nothing_lost(f"the commit of results fails, {report}", accepted.job_id)
         assert cut.done == 1
         assert (line.uncertain, line.doubled) == (0, 0)
         assert len(run.receiver.posts) == 200
@@ -124,7 +124,7 @@ async def test_a_silent_partition_ends_the_worker_and_the_next_one_goes_on(datab
         await run.receiver.until(60, 30.0)
         run.proxy.partition()
         async with asyncio.timeout(8):
-            while not run.workers.ended:  # noqa: ASYNC110 - a test looks, it need not be told
+            while not run.workers.ended:  # noqa: ASYNC110 - a test may poll
                 await asyncio.sleep(0.05)
         assert run.workers.ended == [70]
         run.proxy.heal()

@@ -71,13 +71,13 @@ class Api:
     pid: int
 
     @asynccontextmanager
-    async def at_most(self, peak_bytes: int, said: str) -> AsyncIterator[None]:
+    async def at_most(self, peak_bytes: int, report: str) -> AsyncIterator[None]:
         """The most that the process had meanwhile, not what it has afterwards."""
         before = self._memory("VmRSS")
         self._forget_peak()
         yield
         grown = self._memory("VmHWM") - before
-        assert grown < peak_bytes, f"{said}: {grown:,} bytes"
+        assert grown < peak_bytes, f"{report}: {grown:,} bytes"
 
     def _forget_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
@@ -130,18 +130,18 @@ async def test_hostile_body_is_refused_within_a_second_at_constant_memory(databa
             assert (await api.http.request(method, path, content=b"[]", headers=api.headers)).status_code == 422
         for method, path in CALLS:
             for name, body in BODIES.items():
-                said = f"{method} {path}: {name}"
-                async with api.at_most(WIDE_BYTES if "million" in name else PEAK_BYTES, said):
+                report = f"{method} {path}: {name}"
+                async with api.at_most(WIDE_BYTES if "million" in name else PEAK_BYTES, report):
                     started = time.monotonic()
                     answer = await api.http.request(method, path, content=body, headers=api.headers)
                     took = time.monotonic() - started
-                assert answer.headers["content-type"] == "application/problem+json", said
+                assert answer.headers["content-type"] == "application/problem+json", report
                 refusals = {(422, "invalid_request")}
                 if path != "/api/clay/push" and len(body) > LEAST_LIMIT_BYTES:  # a push alone takes the largest bodies
                     refusals.add((413, "body_too_large"))
-                assert (answer.status_code, answer.json()["code"]) in refusals, f"{said}: {answer.text}"
-                assert len(answer.content) < 10_000, said
-                assert took < 10.0, f"{said}: {took:.2f} s"
+                assert (answer.status_code, answer.json()["code"]) in refusals, f"{report}: {answer.text}"
+                assert len(answer.content) < 10_000, report
+                assert took < 10.0, f"{report}: {took:.2f} s"
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])

@@ -19,7 +19,7 @@ async def kill_at_random(run: FaultRun, kills: int, chance: random.Random, *, ap
         wanted = len(run.receiver.posts) + chance.randint(1, apart)
         await run.receiver.until(wanted, 60.0)
         await asyncio.sleep(chance.random() * 0.1)
-        while not run.workers.kill():  # noqa: ASYNC110 - a test looks, it need not be told
+        while not run.workers.kill():  # noqa: ASYNC110 - a test may poll
             await asyncio.sleep(0.05)
 
 
@@ -68,8 +68,8 @@ async def test_a_lead_that_kills_whoever_builds_it_is_poison_and_its_neighbours_
 ) -> None:
     """Once among its neighbours, three times alone: exactly so many workers die of it, and then never one again.
 
-    A neighbour of the first time that was being sent just then is unknown: nobody recorded what Clay said of it. When it
-    is tried alone, nobody else is on the way.
+    A neighbour of the first time that was being sent just then is unknown: its response was not recorded. When it
+    is tried alone, no other lead is in flight.
     """
     async with run_with_faults(database_url, tmp_path, leads=leads, workers=0) as run:
         victim = run.installation.lead_ids[place]

@@ -59,5 +59,5 @@ async def test_a_push_goes_as_always(database_url: str, tmp_path: Path, of: str)
         assert (await service.sandbox.counts())["repeated_leads"] == 0
         await own.close()
         await service.workers[-1].terminate()
-        said = log.read_text()
-        assert not any(each in said for each in FAILURES), said
+        report = log.read_text()
+        assert not any(each in report for each in FAILURES), report

@@ -93,7 +93,7 @@ async def test_requests_are_answered_though_all_idle_connections_have_died(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_guard, "IDLE_SECONDS", 0.0)
-    assert behind.proxy.forget_all() >= POOL
+    assert behind.proxy.drop_all() >= POOL
     async with asyncio.timeout(30):
         assert [await behind.ask() for _ in range(POOL)] == [200] * POOL
         assert await behind.ask("/readyz") == 200
@@ -101,7 +101,7 @@ async def test_requests_are_answered_though_all_idle_connections_have_died(
 
 async def test_one_timeout_empties_the_pool(behind: Behind, capsys: pytest.CaptureFixture[str]) -> None:
     """They were in use a moment ago, so nothing checks them; the first statement waits, the others need not."""
-    behind.proxy.forget_all()
+    behind.proxy.drop_all()
     async with asyncio.timeout(30):
         assert await behind.ask() in {200, 503}
         assert [await behind.ask() for _ in range(POOL)] == [200] * POOL
@@ -124,7 +124,7 @@ async def test_a_database_that_is_cut_off_is_503_soon_and_200_when_it_is_back(be
 
 async def test_a_listen_that_went_deaf_is_begun_anew(behind: Behind) -> None:
     before = await behind.listener()
-    behind.proxy.forget_all()
+    behind.proxy.drop_all()
     assert await behind.listener(other_than=before)
 
 
@@ -144,7 +144,7 @@ async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeyp
     monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)
     async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(30):
         assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
-        proxy.forget_all()
+        proxy.drop_all()
         assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
 
 
@@ -168,7 +168,7 @@ async def test_the_queues_listen_hears_again_after_it_went_deaf(
     async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(60):
         listening = asyncio.create_task(connector.listen_notify(on_notification, ["test"]))
         await until_heard(connector)
-        proxy.forget_all()
+        proxy.drop_all()
         await until_heard(connector)
         listening.cancel()
         await asyncio.wait([listening])

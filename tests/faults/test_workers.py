@@ -57,8 +57,8 @@ async def test_a_blocked_event_loop_ends_the_process(
         started = time.monotonic()
         assert await run.workers.wait_for_exit(process, 2 * limit + 15) == code
         assert limit - 1.5 < time.monotonic() - started < 1.5 * limit + 5
-        said = run.workers.log.read_text()
-        assert "build_payloads" in said.partition("most recent call first")[2], "it says where"
+        report = run.workers.log.read_text()
+        assert "build_payloads" in report.partition("most recent call first")[2], "it says where"
 
 
 @pytest.mark.parametrize("grace", [3.0, pytest.param(20.0, marks=LONG)])

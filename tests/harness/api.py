@@ -39,11 +39,11 @@ class FixedResolver(AbstractResolver):
     def __init__(self, addresses: Mapping[str, Sequence[str]] | None = None) -> None:
         self.addresses = dict(addresses or {})
         self.default: Sequence[str] = (PUBLIC_ADDRESS,)
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.delay_seconds = 0.0
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        self.asked.append(host)
+        self.lookups.append(host)
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         found = self.addresses.get(host, self.default)

@@ -1,4 +1,4 @@
-"""Fresh databases for tests, on the server in TEST_DATABASE_URL or one of their own; never on anybody's real database.
+"""Fresh databases for tests, on the server in TEST_DATABASE_URL or one of their own; never on a real database.
 
 Its own is the embedded one, or another version by TEST_POSTGRES_BIN (the directory of its `postgres`): tests may crash it.
 """
@@ -27,7 +27,7 @@ class TestServer:
     embedded: postgres.Server | None
 
     def create(self, template: str | None = None) -> str:
-        """A new database, empty or a copy of the template (by name; nobody may be connected to it)."""
+        """A new database, empty or a copy of the template (by name; no session may be connected to it)."""
         strategy = STRATEGY if template else None
         return postgres.create_database(self.url, f"test_{uuid4().hex}", template=template, strategy=strategy)
 

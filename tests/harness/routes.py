@@ -67,7 +67,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope`: what a caller needs, None where everybody may. `foreign`: the ways to name another organization's things."""
+    """`scope`: what a caller needs, None if no scope is needed. `foreign`: the ways to name another organization's things."""
 
     method: str
     template: str

@@ -71,7 +71,7 @@ async def _is_ready(client: httpx.AsyncClient, made: Served) -> bool:
 
 
 async def first_answer(port: int, seconds: float) -> httpx.Response:
-    """Of /readyz, whatever it is, as soon as a server listens there."""
+    """The response of /readyz, of any status, as soon as a server listens there."""
     async with httpx.AsyncClient(trust_env=False, timeout=seconds) as client:
         while True:
             try:

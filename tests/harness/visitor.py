@@ -48,7 +48,7 @@ class Visitor:
         return await self.open(answer.headers["location"])
 
     async def sign_in(self, credential: str, org_id: object = "") -> httpx.Response:
-        """Returns the response to the form, whatever it is."""
+        """Returns the response to the form, of any status."""
         await self.open("/console/sign-in")
         return await self.submit("/console/session", {"credential": credential, "org_id": str(org_id)})
 

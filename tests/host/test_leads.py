@@ -16,19 +16,22 @@ from tests.host.selected_leads import chosen
 async def test_only_leads_of_the_organization_are_selected(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     mine, theirs, personal = await host.project(acme), await host.project(globex), await host.project(None)
-    lead, foreign, nobodys = await host.lead(mine), await host.lead(theirs), await host.lead(personal)
+    lead, foreign, without_organization = await host.lead(mine), await host.lead(theirs), await host.lead(personal)
     unscored, unheard_of = await host.lead(), uuid4()
-    asked = [lead, foreign, nobodys, unscored, unheard_of, lead]
-    assert await chosen(connection, host, acme, asked) == {lead: mine}
-    assert await chosen(connection, host, acme, asked, theirs) == {}
+    requested = [lead, foreign, without_organization, unscored, unheard_of, lead]
+    assert await chosen(connection, host, acme, requested) == {lead: mine}
+    assert await chosen(connection, host, acme, requested, theirs) == {}
     assert await chosen(connection, host, acme, []) == {}
-    assert await unknown_leads(connection, host.tables, acme, [*asked, foreign], None) == [
+    assert await unknown_leads(connection, host.tables, acme, [*requested, foreign], None) == [
         foreign,
-        nobodys,
+        without_organization,
         unscored,
         unheard_of,
     ]
-    assert await unknown_leads(connection, host.tables, acme, asked, None, limit=2) == [foreign, nobodys]
+    assert await unknown_leads(connection, host.tables, acme, requested, None, limit=2) == [
+        foreign,
+        without_organization,
+    ]
     assert await unknown_leads(connection, host.tables, acme, [lead], mine) == []
     assert await unknown_leads(connection, host.tables, acme, [lead], await host.project(acme)) == [lead]
 

@@ -21,11 +21,11 @@ async def test_memberships_have_organization_and_role(host: NexusLeads, connecti
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     user_id = await host.member(acme, "johndoe", "owner")
     await host.add("org_members", org_id=globex, user_id=user_id, role="auditor")
-    await host.member(acme, "somebody-else", "admin")
+    await host.member(acme, "another-user", "admin")
     found = {member.org_id: member for member in await memberships(connection, host.tables, "johndoe")}
     assert {org_id: member.role for org_id, member in found.items()} == {acme: Role.OWNER, globex: Role.MEMBER}
     assert {member.user_id for member in found.values()} == {user_id}
-    assert [member.role for member in await memberships(connection, host.tables, "somebody-else")] == [Role.ADMIN]
+    assert [member.role for member in await memberships(connection, host.tables, "another-user")] == [Role.ADMIN]
 
 
 @pytest.mark.parametrize("is_active", [False, None])
@@ -48,12 +48,12 @@ async def test_the_billing_row_decides_whether_an_organization_is_on_enterprise(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
     enterprise = await host.organization()
-    for says, expected, org_id in (
+    for is_enterprise_in_row, expected, org_id in (
         (True, True, enterprise),
         (False, False, await host.organization()),
         (None, False, await host.organization()),
     ):
-        await host.add("org_billing", org_id=org_id, is_enterprise=says)
+        await host.add("org_billing", org_id=org_id, is_enterprise=is_enterprise_in_row)
         assert await is_enterprise(connection, host.tables, org_id) is expected
     assert not await is_enterprise(connection, host.tables, await host.organization())
     await host.connection.execute("DROP TABLE org_billing")
@@ -75,7 +75,7 @@ async def test_only_the_rate_falls_back_to_the_installation_wide_setting(
     org_id, other = await host.organization(), await host.organization()
     await host.connection.execute(
         "INSERT INTO app_settings (key, value) VALUES"
-        " ('CLAY_RATE_LIMIT_MS', '350'), ('CLAY_WEBHOOK_URL', 'https://api.clay.com/everybody')"
+        " ('CLAY_RATE_LIMIT_MS', '350'), ('CLAY_WEBHOOK_URL', 'https://api.clay.com/global')"
     )
     await host.add("org_settings", org_id=org_id, key="CLAY_RATE_LIMIT_MS", value="100")
     found = await clay_settings(connection, await detect(connection), [org_id, other])
@@ -136,7 +136,7 @@ async def test_organizations_are_read_in_pages_ordered_by_id(host: NexusLeads, c
 async def test_a_project_is_found_only_in_its_organization(host: NexusLeads, connection: AsyncConnection) -> None:
     acme, globex = await host.organization("Acme"), await host.organization("Globex")
     project_id = await host.project(acme, "Platform Leads")
-    personal = await host.project(None, "Nobody's")
+    personal = await host.project(None, "Without organization")
     assert await find_project(connection, host.tables, acme, project_id) == Project(project_id, "Platform Leads")
     assert await find_project(connection, host.tables, globex, project_id) is None
     assert await find_project(connection, host.tables, acme, personal) is None

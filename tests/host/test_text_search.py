@@ -48,8 +48,8 @@ async def connection(postgres: TestServer, request: pytest.FixtureRequest) -> As
 async def found(connection: AsyncConnection, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     matched = []
     for stored, words in pairs:
-        texts = values(column("said", Text()), name="texts").data([(stored,)]).alias()
-        if (await connection.execute(select(contains(texts.c.said, words)))).scalar_one():
+        texts = values(column("report", Text()), name="texts").data([(stored,)]).alias()
+        if (await connection.execute(select(contains(texts.c.report, words)))).scalar_one():
             matched.append((stored, words))
     return matched
 
@@ -64,8 +64,8 @@ async def test_search_ignores_case_and_unicode_form_in_every_locale(connection: 
 
 
 async def test_a_null_is_not_found_and_raises_no_error(connection: AsyncConnection) -> None:
-    texts = values(column("said", Text()), name="texts").data([(None,)]).alias()
-    assert (await connection.execute(select(contains(texts.c.said, "a")))).scalar_one() is None
+    texts = values(column("report", Text()), name="texts").data([(None,)]).alias()
+    assert (await connection.execute(select(contains(texts.c.report, "a")))).scalar_one() is None
 
 
 def test_the_pattern_is_ascii_without_special_characters_of_postgresql() -> None:

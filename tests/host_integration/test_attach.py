@@ -43,11 +43,11 @@ async def test_a_dry_run_prints_all_steps_and_changes_nothing(
         assert await a.host.connection.fetch(OURS) == []
         assert await a.host.connection.fetchval("SELECT count(*) FROM clay.attachment") == 0
         command.show_plan(plan, dry_run=True)
-        said = capsys.readouterr().out
-        assert f'GRANT SELECT ("id", "username", "is_active") ON "public"."users" TO "{roles.runtime}"' in said
-        assert ("CREATE OR REPLACE TRIGGER clay_guard_mirror" in said) is level.mirrors
+        report = capsys.readouterr().out
+        assert f'GRANT SELECT ("id", "username", "is_active") ON "public"."users" TO "{roles.runtime}"' in report
+        assert ("CREATE OR REPLACE TRIGGER clay_guard_mirror" in report) is level.mirrors
         for name in ("clay_take_pushes", "clay_note_scans"):
-            assert (f"CREATE OR REPLACE TRIGGER {name}" in said) is (level is Level.INBOX)
+            assert (f"CREATE OR REPLACE TRIGGER {name}" in report) is (level is Level.INBOX)
 
 
 @BOTH
@@ -204,28 +204,28 @@ async def test_the_service_continues_after_a_migration_of_the_host(database_url:
 async def test_doctor_names_what_a_migration_removed(database_url: str) -> None:
     async with install_attached(database_url, None, leads=1) as a:
 
-        async def amiss() -> tuple[Level | None, list[str]]:
+        async def drift() -> tuple[Level | None, list[str]]:
             async with a.installation.database.transaction() as connection:
-                level, said = await find_drift(connection, await detect(connection))
-            return level, list(said)
+                level, report = await find_drift(connection, await detect(connection))
+            return level, list(report)
 
-        assert await amiss() == (None, [])
+        assert await drift() == (None, [])
         await a.attach(Level.MIRROR, with_trigger=False)
-        assert await amiss() == (Level.MIRROR, [])
+        assert await drift() == (Level.MIRROR, [])
         await a.attach(Level.INBOX)
-        assert await amiss() == (Level.INBOX, [])
+        assert await drift() == (Level.INBOX, [])
         await a.host.connection.execute("DROP TRIGGER clay_take_pushes ON sourcing_jobs")
         await a.host.connection.execute("ALTER TABLE sourcing_jobs DISABLE TRIGGER clay_guard_mirror")
         job_id = await a.push_all()
         await a.installation.fetch(
             "UPDATE clay.push_jobs SET finished_at = now() - interval '2 minutes' WHERE id = :j", j=job_id
         )
-        _, said = await amiss()
-        assert [each[:24] for each in said] == [
+        _, report = await drift()
+        assert [each[:24] for each in report] == [
             "trigger clay_guard_mirro",
             "trigger clay_take_pushes",
             "1 finished push jobs are",
         ]
         await a.attach(Level.INBOX)
         await a.mirror_now()
-        assert await amiss() == (Level.INBOX, [])
+        assert await drift() == (Level.INBOX, [])

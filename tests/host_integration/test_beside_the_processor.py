@@ -60,12 +60,12 @@ async def test_100_pushes_and_20_auto_exports_succeed_beside_a_restarting_proces
             await host.close()
         await a.check_now()
 
-        everyone = {str(each) for each in a.installation.lead_ids} | {str(each) for _, ids in projects for each in ids}
-        assert set(a.receiver.leads) == everyone
+        all_leads = {str(each) for each in a.installation.lead_ids} | {str(each) for _, ids in projects for each in ids}
+        assert set(a.receiver.leads) == all_leads
         assert set(a.receiver.leads.values()) == {1}
         assert processor.would_push == []
         await _ended_right_on_both_sides(a, {*pushes, *exports})
-        assert len(await a.marks()) == len(everyone)
+        assert len(await a.marks()) == len(all_leads)
 
 
 async def _all_shown(a: Attached, jobs: int) -> None:

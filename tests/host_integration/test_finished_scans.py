@@ -246,29 +246,29 @@ async def test_doctor_reports_an_attachment_of_an_earlier_release_and_attach_com
 ) -> None:
     async with install_attached(database_url, leads=1) as a:
 
-        async def amiss() -> list[str]:
+        async def drift() -> list[str]:
             async with a.installation.database.transaction() as connection:
-                _, said = await find_drift(connection, await detect(connection))
-            return list(said)
+                _, report = await find_drift(connection, await detect(connection))
+            return list(report)
 
         await a.host.connection.execute(
             "DROP TRIGGER clay_note_scans ON sourcing_jobs; DROP FUNCTION clay.clay_note_scans"
         )
-        assert await amiss() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
+        assert await drift() == ["trigger clay_note_scans on public.sourcing_jobs is missing or disabled"]
         assert [step.description.split()[0] for step in (await a.attach(Level.INBOX)).steps] == [
             "create",
             "close",
             "create",
         ]
-        assert await amiss() == []
+        assert await drift() == []
         await a.host.connection.execute(
             "CREATE OR REPLACE FUNCTION clay.clay_note_scans() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
         )
-        assert await amiss() == ["function clay.clay_note_scans differs from this release"]
+        assert await drift() == ["function clay.clay_note_scans differs from this release"]
         await a.attach(Level.INBOX)
-        assert await amiss() == []
+        assert await drift() == []
         await a.installation.fetch(
             "INSERT INTO clay.finished_scans (source_job_id, project_id, finished_at)"
             " VALUES (gen_random_uuid(), gen_random_uuid(), now() - interval '2 minutes')"
         )
-        assert await amiss() == ["1 finished scans have not run their auto-export rule for over a minute"]
+        assert await drift() == ["1 finished scans have not run their auto-export rule for over a minute"]

@@ -22,8 +22,8 @@ async def page(request: pytest.FixtureRequest, database_url: str) -> AsyncIterat
 
 
 async def config(page: Api) -> tuple[object, object]:
-    said = (await page.get(f"{BASE}/clay/config", "member")).json()
-    return said["webhook_url"], said["connected"]
+    report = (await page.get(f"{BASE}/clay/config", "member")).json()
+    return report["webhook_url"], report["connected"]
 
 
 async def versions(page: Api) -> int:
@@ -43,9 +43,9 @@ async def refused_button(page: Api, who: str) -> str:
     """The text that the page shows for a refused test: it shows `message` of a 200 response and nothing of an error."""
     answer = await page.send("POST", f"{BASE}/clay/test", who)
     assert answer.status_code == 200, answer.text
-    said = answer.json()
-    assert (said.keys(), said["status"]) == ({"status", "message"}, "error")
-    return str(said["message"])
+    report = answer.json()
+    assert (report.keys(), report["status"]) == ({"status", "message"}, "error")
+    return str(report["message"])
 
 
 async def test_the_page_without_any_settings(page: Api) -> None:
@@ -90,9 +90,9 @@ async def test_an_old_mask_and_an_invalid_url_are_refused_with_a_message(page: A
         "https://clay.com.evil.io/x",
         "?",
     ):
-        said = await save(page, url, expect=422)
-        assert isinstance(said["detail"], str)
-        assert url not in said["detail"]
+        report = await save(page, url, expect=422)
+        assert isinstance(report["detail"], str)
+        assert url not in report["detail"]
     assert await config(page) == (MASKED, True)
 
 
@@ -111,7 +111,7 @@ async def test_without_an_organization_header_the_first_one_of_the_user_is_used(
     assert seen["connected"] is (first == page.org_id)
     named = await page.get(f"{BASE}/clay/config", "both", org=page.org_id)
     assert named.json()["connected"] is True
-    # Our own endpoints want to be told.
+    # Our own endpoints require the organization.
     assert (await page.get("/api/clay/config", "both")).json()["code"] == "organization_required"
 
 
@@ -119,8 +119,8 @@ async def test_the_test_button(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number == 0 else status(401))
     async with run_local_api(database_url, receiver=clay) as page:
         path = f"{BASE}/clay/test"
-        said = (await page.send("POST", path, "owner")).json()
-        assert said == {"status": "error", "message": "Configure your Clay webhook URL in Settings → Integrations"}
+        report = (await page.send("POST", path, "owner")).json()
+        assert report == {"status": "error", "message": "Configure your Clay webhook URL in Settings → Integrations"}
         await save(page, clay.url)
         assert (await page.send("POST", path, "owner")).json()["status"] == "ok"
         assert (await page.get("/api/clay/status", "member")).json()["connected"] is True
@@ -158,8 +158,8 @@ async def test_a_push_without_a_project_creates_one_job_per_project(page: Api) -
     assert isinstance(jobs, list)
     assert {(job["project_id"], job["lead_count"]) for job in jobs} == {(str(one), 1), (str(two), 2)}
     again = await push(page, contributor_ids=[str(leads[0])], project_id=str(two))
-    said = "Nothing was queued: 1 lead skipped. Already queued in another push."
-    assert (again["skipped_count"], again["message"]) == (1, said)
+    report = "Nothing was queued: 1 lead skipped. Already queued in another push."
+    assert (again["skipped_count"], again["message"]) == (1, report)
     assert (await push(page, contributor_ids=[str(leads[0])], project_id="", extra="ignored"))["skipped_count"] == 1
 
 
@@ -191,8 +191,8 @@ async def test_stats_and_activity_after_a_push(database_url: str) -> None:
 async def test_an_impossible_push_is_refused_with_a_message(page: Api) -> None:
     lead = await page.host.lead(await page.host.project(page.org_id))
     body = {"contributor_ids": [str(lead)]}
-    said = await refused(page, body, 409, "clay_not_configured")
-    assert said == "Configure your Clay webhook URL in Settings → Integrations"
+    report = await refused(page, body, 409, "clay_not_configured")
+    assert report == "Configure your Clay webhook URL in Settings → Integrations"
     await save(page, page.receiver.url)
     assert "Select at least one lead" in await refused(page, {"contributor_ids": []}, 422, "nothing_selected")
     await refused(page, {}, 422, "invalid_request")
@@ -209,12 +209,12 @@ async def test_an_organization_without_access_to_clay_gets_a_message(database_ur
         answer = await app.send("POST", f"{BASE}/clay/push", "member", json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "enterprise_required")
         assert answer.json()["detail"].startswith("Clay integration is available on the Enterprise plan.")
-        said = (await app.send("POST", f"{BASE}/clay/test", "owner")).json()
-        assert said["status"] == "error"
-        assert said["message"].startswith("Clay integration is available on the Enterprise plan.")
+        report = (await app.send("POST", f"{BASE}/clay/test", "owner")).json()
+        assert report["status"] == "error"
+        assert report["message"].startswith("Clay integration is available on the Enterprise plan.")
         await app.host.add("org_billing", org_id=app.org_id, is_enterprise=True)
-        said = (await app.get(f"{BASE}/status", "member")).json()
-        assert (said["billing_enabled"], said["is_enterprise"]) == (True, True)
+        report = (await app.get(f"{BASE}/status", "member")).json()
+        assert (report["billing_enabled"], report["is_enterprise"]) == (True, True)
         assert (await app.send("POST", f"{BASE}/clay/push", "member", json=body)).status_code == 409
 
 

@@ -43,7 +43,7 @@ async def shown(a: Attached, job_id: UUID) -> dict[str, Any]:
     steps = await a.steps(job_id)
     return {
         "status": row["status"], "percent": float(row["progress_percentage"]), "error": row["error_message"],
-        "steps": [step[2] for step in steps], "pushed": steps[1][3], "said": steps[2][3],
+        "steps": [step[2] for step in steps], "pushed": steps[1][3], "report": steps[2][3],
     }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ async def test_a_cancelled_job_shows_the_number_of_leads_that_were_to_be_sent(da
             "error": None,
             "steps": ["completed", "failed", "failed"],
             "pushed": "Pushed 13 of 20 leads to Clay, 7 cancelled",
-            "said": "13 pushed, 0 failed, 5 skipped. 7 leads cancelled.",
+            "report": "13 pushed, 0 failed, 5 skipped. 7 leads cancelled.",
         }
         assert (await a.steps(job_id))[0][3] == "25 leads, 5 skipped"
         await check(a)
@@ -115,16 +115,16 @@ async def test_a_partial_failure_shows_its_main_cause_on_the_page(database_url: 
     async with install_attached(database_url, leads=6, receiver=clay) as a:
         job_id = await a.push_all()
         await a.mirror_now()
-        said = "4 pushed, 2 failed, 0 skipped. Main cause of the failures: Clay rejected the row."
+        report = "4 pushed, 2 failed, 0 skipped. Main cause of the failures: Clay rejected the row."
         assert await shown(a, job_id) == {
             "status": "completed",
             "percent": 100,
-            "error": said,
+            "error": report,
             "steps": ["completed", "completed", "completed"],
             "pushed": "Pushed 4 of 6 leads to Clay, 2 failed",
-            "said": said,
+            "report": report,
         }
-        assert (await a.metadata(job_id))["summary"] == said
+        assert (await a.metadata(job_id))["summary"] == report
 
 
 async def test_the_progress_bar_counts_the_same_leads_as_the_text(database_url: str) -> None:
@@ -141,5 +141,5 @@ async def test_doctor_names_fractions_that_an_earlier_release_left_in_the_hosts_
     async with install_attached(database_url, leads=1) as a:
         await a.host.connection.execute("UPDATE projects SET auto_export_clay_min_score = 72.5")
         async with a.installation.database.transaction() as connection:
-            _, said = await find_drift(connection, await detect(connection))
-        assert [each[:40] for each in said] == ["1 projects have a fraction in auto_expor"]
+            _, report = await find_drift(connection, await detect(connection))
+        assert [each[:40] for each in report] == ["1 projects have a fraction in auto_expor"]

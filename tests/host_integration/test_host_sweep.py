@@ -95,7 +95,7 @@ async def test_a_reader_sees_the_stored_state_and_that_a_change_follows(app: Api
     await write_host_settings(app, webhook_url=WEBHOOK, table_name="One")
     await app.sweep_host_settings()
     stored = await read(app)
-    for change, told in (
+    for change, reported in (
         ({"webhook_url": OTHER_WEBHOOK}, "name another webhook (https://api.clay.com/v3/…/••••0ae7)"),
         ({"webhook_url": None}, "was removed in NexusLeads' settings"),
         ({"webhook_url": WEBHOOK, "table_name": "Two"}, CHANGED),
@@ -105,7 +105,7 @@ async def test_a_reader_sees_the_stored_state_and_that_a_change_follows(app: Api
         for path in (CONFIG, "/api/clay/status", "/api/integrations/clay/config"):
             problem = str((await read(app, path))["problem"])
             assert problem.startswith(CHANGED), (change, path)
-            assert told in problem, (change, path)
+            assert reported in problem, (change, path)
         assert await read(app) == stored | {"problem": (await read(app))["problem"]}
     assert await app.sweep_host_settings() == 1
     seen = await read(app)
@@ -140,10 +140,10 @@ async def test_a_pass_continues_with_the_next_organizations_and_restarts_after_t
     monkeypatch.setattr(host_sweep, "PAGE", 2)
     monkeypatch.setattr(host_sweep, "PAGES_PER_PASS", 2)
     made = await organizations(app, 5)
-    everyone = sorted([*made, app.org_id, app.other_org_id])
+    all_organizations = sorted([*made, app.org_id, app.other_org_id])
     sweep = HostSettingsSweep(app.database, HostTableCache(), app.app.state.settings)
     expected: set[UUID] = set()
-    for page in (everyone[:4], everyone[4:]):
+    for page in (all_organizations[:4], all_organizations[4:]):
         expected |= set(page) & set(made)
         await sweep.run_pass()
         assert await configured(app) == expected

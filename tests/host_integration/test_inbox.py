@@ -72,7 +72,7 @@ async def test_a_push_of_selected_leads_is_taken_over(database_url: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("metadata", "says"),
+    ("metadata", "message"),
     [
         ('{"push_mode": "selected", "lead_ids": []}', "contains no leads"),
         ('{"push_mode": "selected", "lead_ids": "x"}', "contains no leads"),
@@ -83,7 +83,7 @@ async def test_a_push_of_selected_leads_is_taken_over(database_url: str) -> None
         (None, "contains no leads"),
     ],
 )
-async def test_an_impossible_push_ends_with_a_message(database_url: str, metadata: str | None, says: str) -> None:
+async def test_an_impossible_push_ends_with_a_message(database_url: str, metadata: str | None, message: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         host_job_id = await a.host.connection.fetchval(
             "INSERT INTO sourcing_jobs (project_id, job_type, metadata) VALUES ($1, 'clay_push', $2) RETURNING id",
@@ -94,7 +94,7 @@ async def test_an_impossible_push_ends_with_a_message(database_url: str, metadat
         row = await a.row(host_job_id)
         assert row is not None
         assert row["status"] == "failed"
-        assert says in row["error_message"]
+        assert message in row["error_message"]
 
 
 async def test_a_deleted_lead_does_not_block_the_other_leads(database_url: str) -> None:

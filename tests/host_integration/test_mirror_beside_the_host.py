@@ -79,12 +79,12 @@ async def test_the_trigger_protects_rows_of_the_mirror_and_allows_other_changes(
         before = await a.row(job_id)
         assert before is not None
         assert before["created_by"] == user_id
-        said = await a.host.connection.execute(
+        report = await a.host.connection.execute(
             "UPDATE sourcing_jobs SET status = 'failed', error_message = 'x', metadata = '{\"lead_ids\": [\"1\"]}',"
             " progress_percentage = 7, completed_at = now(), job_type = 'other' WHERE id = $1",
             job_id,
         )
-        assert said == "UPDATE 1"  # an ORM takes a count of 0 for an error
+        assert report == "UPDATE 1"  # an ORM takes a count of 0 for an error
         assert await a.row(job_id) == before
         await a.host.connection.execute("UPDATE sourcing_jobs SET created_by = NULL WHERE id = $1", job_id)
         assert (await a.row(job_id))["created_by"] is None  # type: ignore[index]  # the row is there

@@ -19,10 +19,10 @@ async def page(database_url: str) -> AsyncIterator[Api]:
 
 async def offered(app: Api) -> bool:
     """The offer, which is the same in every response that shows it."""
-    said = {
+    report = {
         path: (await app.get(path, "member")).json() for path in (CONFIG, "/api/clay/status", f"{BASE}/clay/config")
     }
-    found = {answer["offers_new_table"] for answer in said.values()}
+    found = {answer["offers_new_table"] for answer in report.values()}
     assert len(found) == 1
     return bool(found.pop())
 

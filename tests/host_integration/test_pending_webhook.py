@@ -55,9 +55,9 @@ async def test_another_url_in_the_host_is_pending_and_pushes_use_the_confirmed_o
     assert f"name another webhook ({SECOND})" in str(seen["problem"])
     assert (await sent_to(app), await versions(app)) == ({1}, 1)
     for path in ("/api/clay/status", FRONTEND):
-        said = (await app.get(path, "member")).json()
-        assert said["pending"] == await pending(app), path
-        assert SECOND in said["problem"], path
+        report = (await app.get(path, "member")).json()
+        assert report["pending"] == await pending(app), path
+        assert SECOND in report["problem"], path
     assert (await audited_actions(app)).count(("host:org_settings", "config.pending_found")) == 1
 
 

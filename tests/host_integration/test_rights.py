@@ -67,9 +67,9 @@ async def test_an_older_attachment_works_and_attach_revokes_its_rights_on_the_se
         await a.host.connection.execute(f'GRANT SELECT (org_id) ON org_settings TO "{runtime_role()}"')
         async with a.installation.database.transaction() as connection:
             tables = await detect(connection)
-            _, amiss = await find_drift(connection, tables)
+            _, drift = await find_drift(connection, tables)
             assert tables.settings is SettingsAccess.TABLE
-            assert [each for each in amiss if "public.org_settings" in each]
+            assert [each for each in drift if "public.org_settings" in each]
             assert await find_missing_rights(connection, tables) == []
         await a.attach(Level.MIRROR)
         [found] = await a.host.connection.fetch(MAY_READ, runtime_role())

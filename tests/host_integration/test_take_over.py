@@ -135,17 +135,17 @@ async def test_an_invalid_url_in_the_host_leaves_the_valid_one_in_use(app: Api) 
 
 
 @pytest.mark.parametrize(
-    ("written", "rate", "said"),
+    ("written", "rate", "report"),
     [("100", 100, False), ("60000", 60000, False), ("60001", 200, True), ("-1", 200, True),
      ("fast", 200, True), ("1e3", 200, True), ("٣٠٠", 200, True), ("9" * 5000, 200, True)],
     ids=lambda value: str(value)[:10],
 )  # fmt: skip
-async def test_only_a_valid_pace_of_the_host_is_used(database_url: str, written: str, rate: int, said: bool) -> None:
+async def test_only_a_valid_pace_of_the_host_is_used(database_url: str, written: str, rate: int, report: bool) -> None:
     async with run_api(database_url) as app:
         await write_host_settings(app, webhook_url=WEBHOOK, rate_limit_ms=written)
         for _ in range(2):
             seen = await config(app)
-            assert (seen["rate_limit_ms"], seen["problem"] is not None) == (rate, said)
+            assert (seen["rate_limit_ms"], seen["problem"] is not None) == (rate, report)
 
 
 @pytest.mark.parametrize("url_there", [True, False])

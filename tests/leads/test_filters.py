@@ -28,7 +28,7 @@ def test_all_filters_reach_the_statement() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "filters",
     [
         {"minimum": 5},
         {"min_score": -1},
@@ -45,11 +45,11 @@ def test_all_filters_reach_the_statement() -> None:
         {"companies": ["x"] * 501},
         {"qualified_only": "perhaps"},
     ],
-    ids=lambda asked: ascii(asked)[:40],
+    ids=lambda filters: ascii(filters)[:40],
 )
-def test_contradictory_filters_are_refused(asked: dict[str, object]) -> None:
+def test_contradictory_filters_are_refused(filters: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        LeadFilters.model_validate(asked)
+        LeadFilters.model_validate(filters)
 
 
 def test_filters_are_unchanged_after_they_are_stored() -> None:

@@ -40,8 +40,8 @@ async def due_leads(app: Api, minutes_ago: int = 5) -> None:
 async def status(app: Api, code: int = 200) -> dict[str, object]:
     answer = await app.get("/status")
     assert answer.status_code == code, answer.text
-    said: dict[str, object] = answer.json()
-    return said
+    report: dict[str, object] = answer.json()
+    return report
 
 
 async def more_destinations(app: Api, number: int, state: str, reason: str, hours_ago: int) -> None:

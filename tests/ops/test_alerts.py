@@ -63,8 +63,8 @@ def exported() -> set[str]:
     metrics.SWEPT.labels(kind="poison").inc(0)
     metrics.SLICES.labels(end="done").inc(0)
     metrics.REQUESTS.labels(method="GET", route="/healthz", status="200").observe(0.1)
-    said = generate_latest().decode() + render(seen()).decode()
-    return {sample.name for family in text_string_to_metric_families(said) for sample in family.samples}
+    report = generate_latest().decode() + render(seen()).decode()
+    return {sample.name for family in text_string_to_metric_families(report) for sample in family.samples}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -74,17 +74,17 @@ def test_an_alert_is_complete_and_uses_only_existing_metrics(rule: dict[str, Any
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
     assert rule["alert"] in HEADINGS
-    asked = set(re.findall(r"\bclay_push_\w+", rule["expr"]))
-    assert asked or "up{" in rule["expr"]
-    assert asked <= exported
+    metrics_used = set(re.findall(r"\bclay_push_\w+", rule["expr"]))
+    assert metrics_used or "up{" in rule["expr"]
+    assert metrics_used <= exported
     for opening, closing in ("()", "{}", "[]"):
         assert rule["expr"].count(opening) == rule["expr"].count(closing)
 
 
 def firing(case: dict[str, Any]) -> set[str]:
     """The alerts that a case of alerts.test.yml expects, without their labels."""
-    samples = [sample["labels"] for asked in case["promql_expr_test"] for sample in asked["exp_samples"]]
-    return {name for said in samples for name in re.findall(r'alertname="(\w+)"', said)}
+    samples = [sample["labels"] for expected in case["promql_expr_test"] for sample in expected["exp_samples"]]
+    return {name for report in samples for name in re.findall(r'alertname="(\w+)"', report)}
 
 
 def test_the_promtool_cases_cover_each_alert_firing_and_not_firing(exported: set[str]) -> None:
@@ -98,8 +98,8 @@ def test_the_promtool_cases_cover_each_alert_firing_and_not_firing(exported: set
         {rule["alert"] for rule in RULES if "absent(" in rule["expr"]},
     )
     for case in CASES:
-        asked = {re.match(r"\w+", each["series"])[0] for each in case["input_series"]}  # type: ignore[index]  # it matches
-        assert asked - {"up"} <= exported
+        metrics_used = {re.match(r"\w+", each["series"])[0] for each in case["input_series"]}  # type: ignore[index]  # it matches
+        assert metrics_used - {"up"} <= exported
         assert all(each["expr"] == 'ALERTS{alertstate="firing"}' for each in case["promql_expr_test"]), (
             "all, not only its own"
         )
@@ -182,6 +182,6 @@ def test_every_message_of_status_has_its_section() -> None:
         check = RingCheck(["k3"], sealed)
         sentences |= {each.what for each in (*quota_advice(quotas, {}), *ring_advice(check))}
     assert len(sentences) >= 36
-    told = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
+    patterns = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
-        assert any(re.search(each, sentence) for each in told), f"docs/runbooks.md has no section for {sentence!r}"
+        assert any(re.search(each, sentence) for each in patterns), f"docs/runbooks.md has no section for {sentence!r}"

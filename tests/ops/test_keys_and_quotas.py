@@ -65,8 +65,8 @@ def app_ring(entry: str) -> list[SecretStr]:
 async def status(app: Api, code: int = 200) -> dict[str, Any]:
     answer = await app.get("/status")
     assert answer.status_code == code, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
+    report: dict[str, Any] = answer.json()
+    return report
 
 
 async def page(app: Api) -> str:
@@ -75,9 +75,9 @@ async def page(app: Api) -> str:
 
 async def test_sufficient_encryption_keys_are_shown_without_advice(app: Api) -> None:
     await destination(app, app.org_id, NEW)
-    said = await status(app)
-    assert (said["status"], said["advice"]) == ("ok", [])
-    assert said["encryption"] == {
+    report = await status(app)
+    assert (report["status"], report["advice"]) == ("ok", [])
+    assert report["encryption"] == {
         "checked": True, "ring": [NEW_ID], "missing": [],
         "sealed_with": [{"key_id": NEW_ID, "destinations": 1, "in_use": 1, "in_ring": True}],
     }  # fmt: skip
@@ -89,10 +89,10 @@ async def test_a_missing_key_is_reported_with_its_destinations_and_the_remedy(
 ) -> None:
     await destination(app, app.org_id, OLD)
     await destination(app, app.other_org_id, OLD, NEW)
-    said = await status(app, 503)
-    assert said["encryption"]["missing"] == [OLD_ID]
-    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 1, "in_ring": False} in said["encryption"]["sealed_with"]
-    [advice] = said["advice"]
+    report = await status(app, 503)
+    assert report["encryption"]["missing"] == [OLD_ID]
+    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 1, "in_ring": False} in report["encryption"]["sealed_with"]
+    [advice] = report["advice"]
     assert advice["level"] == "failing"
     assert (
         f"1 destination in use is sealed with a missing encryption key: `{OLD_ID}`; 1 more in earlier versions"
@@ -113,27 +113,27 @@ async def test_a_missing_key_that_only_earlier_versions_and_pending_changes_need
         "INSERT INTO clay.pending_webhooks (id, org_id, sealed_url, url_mask) VALUES (:id, :org, :url, 'masked')",
         id=pending, org=app.other_org_id, url=sealed,
     )  # fmt: skip
-    said = await status(app)
-    assert said["status"] == "degraded"
-    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 0, "in_ring": False} in said["encryption"]["sealed_with"]
+    report = await status(app)
+    assert report["status"] == "degraded"
+    assert {"key_id": OLD_ID, "destinations": 2, "in_use": 0, "in_ring": False} in report["encryption"]["sealed_with"]
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x02\x02k1" + bytes(40), b"\x01\xffk1", b"\x01\x03\x00\x00\x00"])
 async def test_stored_values_of_unknown_form_are_counted(app: Api, value: bytes) -> None:
     version = await destination(app, app.org_id, NEW)
     await run(app, "UPDATE clay.destination_versions SET sealed_token = :value WHERE id = :id", value=value, id=version)
-    said = await status(app)
-    assert {"key_id": None, "destinations": 1, "in_use": 1, "in_ring": None} in said["encryption"]["sealed_with"]
-    assert "1 destination has stored secrets in a format that this release cannot read." in str(said["advice"])
+    report = await status(app)
+    assert {"key_id": None, "destinations": 1, "in_use": 1, "in_ring": None} in report["encryption"]["sealed_with"]
+    assert "1 destination has stored secrets in a format that this release cannot read." in str(report["advice"])
 
 
 async def test_a_process_without_keys_reports_that_it_cannot_check(database_url: str) -> None:
     async with run_api(database_url, ops_open=True, encryption_keys="") as app:
         await run(app, WORKER)
         await destination(app, app.org_id, OLD)
-        said = await status(app)
-        assert (said["encryption"]["checked"], said["encryption"]["missing"]) == (False, [])
-        assert "This process cannot check which keys the stored webhooks need." in str(said["advice"])
+        report = await status(app)
+        assert (report["encryption"]["checked"], report["encryption"]["missing"]) == (False, [])
+        assert "This process cannot check which keys the stored webhooks need." in str(report["advice"])
         assert "cannot check which keys" in await page(app)
 
 
@@ -148,11 +148,11 @@ async def test_a_quota_of_80_percent_gives_advice_and_95_percent_gives_urgent_ad
     app: Api, used: int, limit: int | None, level: str | None
 ) -> None:
     await destination(app, app.org_id, NEW, used=used, limit=limit)
-    said = await status(app)
-    assert [each["level"] for each in said["quota_warnings"]] == ([] if level is None else [level])
-    assert said["status"] == ("ok" if level is None else "degraded")
+    report = await status(app)
+    assert [each["level"] for each in report["quota_warnings"]] == ([] if level is None else [level])
+    assert report["status"] == ("ok" if level is None else "degraded")
     if level is not None:
-        [advice] = said["advice"]
+        [advice] = report["advice"]
         assert f"{'95' if level == 'urgent' else '80'} % or more of its lifetime submissions: Acme (" in advice["what"]
         assert "create a new webhook source in Clay" in advice["do"]
         assert advice["do"].startswith("Act today") == (level == "urgent")
@@ -168,8 +168,8 @@ async def test_a_replaced_webhook_gives_no_quota_advice(app: Api) -> None:
 
 
 async def closed(app: Api) -> str | None:
-    said = await status(app)
-    found: str | None = said["unhealthy_destinations"][0]["organization"]
+    report = await status(app)
+    found: str | None = report["unhealthy_destinations"][0]["organization"]
     return found
 
 

@@ -37,5 +37,5 @@ async def test_a_missing_write_right_gives_advice(database_url: str) -> None:
         await app.host.attach(Level.MIRROR)
         await app.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')
         assert (await app.get("/readyz")).status_code == 200
-        said = [each["what"] for each in (await app.get("/status")).json()["advice"]]
-        assert f"Role {runtime_role()} may not UPDATE status of public.sourcing_jobs." in said
+        shown = [each["what"] for each in (await app.get("/status")).json()["advice"]]
+        assert f"Role {runtime_role()} may not UPDATE status of public.sourcing_jobs." in shown

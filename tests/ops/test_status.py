@@ -13,27 +13,27 @@ from tests.ops.instance import due_leads, more_destinations, run, status, worker
 
 async def test_a_healthy_instance_gives_no_advice(app: Api) -> None:
     await worker(app)
-    said = await status(app)
-    assert (said["status"], said["advice"]) == ("ok", [])
-    assert said["database"] == {
+    report = await status(app)
+    assert (report["status"], report["advice"]) == ("ok", [])
+    assert report["database"] == {
         "reachable": True, "migrated": True, "nexusleads": str(app.host.vintage), "revision": head(), "needed_revision": head(),
-        "version": said["database"]["version"], "latency_ms": said["database"]["latency_ms"],  # type: ignore[index]  # JSON
+        "version": report["database"]["version"], "latency_ms": report["database"]["latency_ms"],  # type: ignore[index]  # JSON
     }  # fmt: skip
 
 
 async def test_an_idle_instance_without_a_worker_is_degraded(app: Api) -> None:
-    said = await status(app)
-    assert said["status"] == "degraded"
-    assert "clay-push worker" in str(said["advice"])
+    report = await status(app)
+    assert report["status"] == "degraded"
+    assert "clay-push worker" in str(report["advice"])
 
 
 async def test_due_leads_without_a_live_worker_are_a_failure(app: Api) -> None:
     await worker(app, seconds_ago=31)
     await due_leads(app)
-    said = await status(app, 503)
-    assert said["status"] == "failing"
-    assert "3 leads are due and no worker is running." in str(said["advice"])
-    queue = said["queue"]
+    report = await status(app, 503)
+    assert report["status"] == "failing"
+    assert "3 leads are due and no worker is running." in str(report["advice"])
+    queue = report["queue"]
     assert isinstance(queue, dict)
     assert (queue["pending"], queue["due"], queue["live_jobs"]) == (3, 3, 1)
     assert 299 < queue["oldest_due_seconds"] < 310
@@ -42,9 +42,9 @@ async def test_due_leads_without_a_live_worker_are_a_failure(app: Api) -> None:
 async def test_due_leads_that_no_worker_claims_are_reported(app: Api) -> None:
     await worker(app)
     await due_leads(app)
-    said = await status(app)
-    assert said["status"] == "degraded"
-    assert "and no worker sends them" in str(said["advice"])
+    report = await status(app)
+    assert report["status"] == "degraded"
+    assert "and no worker sends them" in str(report["advice"])
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ async def test_waiting_leads_are_not_due(app: Api, not_due: str) -> None:
     await worker(app)
     await due_leads(app)
     await run(app, not_due)
-    said = await status(app)
-    queue = said["queue"]
+    report = await status(app)
+    queue = report["queue"]
     assert isinstance(queue, dict)
     assert (queue["pending"], queue["due"], queue["oldest_due_seconds"]) == (3, 0, None)
 
@@ -74,9 +74,9 @@ async def test_waiting_and_closed_destinations_are_shown_without_urls(app: Api) 
         "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'",
     )
     answer = await app.get("/status")
-    said = answer.json()
-    assert said["closed_destinations"] == 1
-    assert said["unhealthy_destinations"][0]["reason"] == "unauthorized"
+    report = answer.json()
+    assert report["closed_destinations"] == 1
+    assert report["unhealthy_destinations"][0]["reason"] == "unauthorized"
     assert "clay.com" not in answer.text
 
 
@@ -90,10 +90,10 @@ async def test_many_closed_destinations_do_not_hide_an_outage(app: Api) -> None:
     await worker(app)
     await more_destinations(app, 25, "closed", "quota_exhausted", hours_ago=1)
     await more_destinations(app, 3, "waiting", "server_error", hours_ago=2)
-    said = await status(app)
-    assert (said["closed_destinations"], said["waiting_destinations"]) == (25, 3)
-    assert len(said["unhealthy_destinations"]) == 20  # type: ignore[arg-type]  # JSON
-    assert "3 destinations wait until an outage of Clay ends." in str(said["advice"])
+    report = await status(app)
+    assert (report["closed_destinations"], report["waiting_destinations"]) == (25, 3)
+    assert len(report["unhealthy_destinations"]) == 20  # type: ignore[arg-type]  # JSON
+    assert "3 destinations wait until an outage of Clay ends." in str(report["advice"])
     await run(app, "UPDATE clay.destination_versions SET state_since = now() WHERE state = 'waiting'")
     assert (await status(app))["unhealthy_destinations"][0]["who"] == "none"  # type: ignore[index]  # JSON
     page = await app.get("/status", headers={"Accept": "text/html"})
@@ -113,11 +113,11 @@ async def test_a_closed_destination_shows_the_reason_and_who_must_act(
 ) -> None:
     await worker(app)
     await more_destinations(app, 1, "closed", reason, hours_ago=1)
-    said = await status(app, code)
-    assert f"1 destination is closed, {sentence}" in str(said["advice"])
-    assert said["unhealthy_destinations"][0]["who"] == who  # type: ignore[index]  # JSON
+    report = await status(app, code)
+    assert f"1 destination is closed, {sentence}" in str(report["advice"])
+    assert report["unhealthy_destinations"][0]["who"] == who  # type: ignore[index]  # JSON
     page = (await app.get("/status", headers={"Accept": "text/html"})).text
-    assert said["unhealthy_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
+    assert report["unhealthy_destinations"][0]["message"] in html.unescape(page)  # type: ignore[index]  # JSON
 
 
 async def test_missing_grants_are_reported_also_when_the_caller_cannot_be_authenticated(app_client: Api) -> None:
@@ -146,8 +146,8 @@ async def test_last_hour_is_counted_by_cause(app: Api) -> None:
         "UPDATE clay.clay_push_log SET status = 'failed', cause = 'rejected'"
         " WHERE id = (SELECT id FROM clay.clay_push_log LIMIT 1)",
     )
-    said = (await status(app))["last_hour"]
-    assert said == {
+    report = (await status(app))["last_hour"]
+    assert report == {
         "finished": 3, "failed": 1, "failed_percent": 33.3,
         "causes": [{"cause": "success", "status": "success", "count": 2}, {"cause": "rejected", "status": "failed", "count": 1}],
     }  # fmt: skip
@@ -156,7 +156,7 @@ async def test_last_hour_is_counted_by_cause(app: Api) -> None:
 async def test_insecure_settings_are_reported(database_url: str) -> None:
     async with run_api(database_url, ops_open=True, allow_plain_http=True, encryption_keys="") as app:
         await worker(app)
-        said = await status(app)
-        assert said["status"] == "degraded"
-        assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in str(said["insecure_settings"])
-        assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(said["advice"])
+        report = await status(app)
+        assert report["status"] == "degraded"
+        assert "CLAY_PUSH_ALLOW_PLAIN_HTTP" in str(report["insecure_settings"])
+        assert "CLAY_PUSH_ENCRYPTION_KEYS" in str(report["advice"])

@@ -48,7 +48,7 @@ async def test_the_page_can_stop_refreshing_and_has_labels_for_screen_readers(ap
     assert 'href="?"' in still
     heads = re.findall(r"<th\b([^>]*)>([^<]*)</th>", still)
     assert len(heads) > 12
-    assert all('scope="col"' in attributes and said.strip() for attributes, said in heads)
+    assert all('scope="col"' in attributes and report.strip() for attributes, report in heads)
     assert still.count('<div class="scroll" role="region"') == still.count('<div class="scroll"') == 4
     assert still.count('tabindex="0"') == 4
     assert "Next try (UTC)" in still
@@ -81,19 +81,19 @@ async def test_a_browser_can_send_the_key_as_a_password(app_client: Api) -> None
 async def test_metrics_show_the_queue(app: Api) -> None:
     await worker(app)
     await due_leads(app)
-    said = (await app.get("/metrics")).text
-    assert 'clay_push_queue_leads{state="due"} 3.0' in said
-    assert "clay_push_live_workers 1.0" in said
-    assert "clay_push_database_up 1.0" in said
-    assert 299 < float(re.findall(r"^clay_push_oldest_due_seconds (.+)$", said, re.MULTILINE)[0]) < 310
+    report = (await app.get("/metrics")).text
+    assert 'clay_push_queue_leads{state="due"} 3.0' in report
+    assert "clay_push_live_workers 1.0" in report
+    assert "clay_push_database_up 1.0" in report
+    assert 299 < float(re.findall(r"^clay_push_oldest_due_seconds (.+)$", report, re.MULTILINE)[0]) < 310
     await run(app, "UPDATE clay.quota_meters SET used = 48000")
     assert (await app.get("/metrics")).text.count('clay_push_quota_destinations{over="0.95"} 0.0') == 1, "kept for 5 s"
     app.app.state.scrape = Scrape()
-    said = (await app.get("/metrics")).text
+    report = (await app.get("/metrics")).text
     for line in ('clay_push_quota_destinations{over="0.8"} 1.0', 'clay_push_quota_destinations{over="0.95"} 1.0'):
-        assert line in said
-    assert "clay_push_quota_fullest_ratio 0.96" in said
-    assert str(app.org_id) not in said
+        assert line in report
+    assert "clay_push_quota_fullest_ratio 0.96" in report
+    assert str(app.org_id) not in report
 
 
 def test_metrics_of_the_web_process_are_not_exported_by_workers() -> None:
@@ -118,13 +118,13 @@ async def test_an_unavailable_database_is_a_failure_but_the_process_is_alive(dat
             answer = await http.get("/status", headers=key)
             assert (answer.status_code, answer.json()["status"]) == (503, "failing")
             assert "PostgreSQL" in str(answer.json()["advice"])
-            assert ("ALLOW_PLAIN_HTTP" in answer.text) is ops_open  # who cannot be asked for a key is told no settings
+            assert ("ALLOW_PLAIN_HTTP" in answer.text) is ops_open  # without authentication no settings are shown
             page = await http.get("/status", headers=key | {"Accept": "text/html"})
             assert page.status_code == 503
             assert "unreachable" in page.text
-            said = (await http.get("/metrics", headers=key)).text
-            assert "clay_push_database_up 0.0" in said
-            assert "clay_push_oldest_due_seconds" not in said, "no number is made up"
+            report = (await http.get("/metrics", headers=key)).text
+            assert "clay_push_database_up 0.0" in report
+            assert "clay_push_oldest_due_seconds" not in report, "no number is made up"
     await gone.close()
 
 
@@ -158,14 +158,14 @@ async def test_a_database_without_nexusleads_is_not_ready(database_url: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "report"),
     [
         (None, "–"), (0.04, "0.0 s"), (12.4, "12 s"), (59.6, "1 min"), (200, "3 min 20 s"), (3600, "1 h"),
         (7500, "2 h 5 min"), (3 * 86400 + 4 * 3600, "3 d 4 h"), (400 * 86400, "400 d"),
     ],
 )  # fmt: skip
-def test_ages_are_shown_in_readable_units(seconds: float | None, said: str) -> None:
-    assert age(seconds) == said
+def test_ages_are_shown_in_readable_units(seconds: float | None, report: str) -> None:
+    assert age(seconds) == report
 
 
 @pytest.mark.parametrize(

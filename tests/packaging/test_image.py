@@ -25,7 +25,7 @@ from tests.support.programs import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n", " ", (REPOSITORY / "Dockerfile").read_text())
-NOBODY = 65_534
+NOBODY_ACCOUNT = 65_534
 FROM_BUILD = "--from="
 
 
@@ -79,11 +79,17 @@ def ordinary_user(directory: Path) -> int | None:
     command = [sys.executable, "-c", "import fastapi"]
     try:
         subprocess.run(
-            command, user=NOBODY, group=NOBODY, extra_groups=[], cwd=directory, check=True, capture_output=True
+            command,
+            user=NOBODY_ACCOUNT,
+            group=NOBODY_ACCOUNT,
+            extra_groups=[],
+            cwd=directory,
+            check=True,
+            capture_output=True,
         )
     except (PermissionError, subprocess.CalledProcessError):
         return None
-    return NOBODY
+    return NOBODY_ACCOUNT
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +134,12 @@ async def test_installed_release_migrates_serves_and_passes_its_health_check(
     where = "import clay_push_service as c; print(c.__file__)"
     assert (await image.run(sys.executable, "-c", where, env=env))[1].startswith(str(image.root)), "not the checkout's"
     async with open_nexusleads(empty_database_url, Vintage.TODAY):
-        code, said = await image.run(*clay_push, "migrate", env=env)
-        assert code == 0, said
-        code, said = await image.run(*clay_push, "attach", "--level", "read", env=env)
-        assert code == 0, said
+        code, report = await image.run(*clay_push, "migrate", env=env)
+        assert code == 0, report
+        code, report = await image.run(*clay_push, "attach", "--level", "read", env=env)
+        assert code == 0, report
         command = json.loads(lines("HEALTHCHECK")[0].partition("CMD")[2])
-        code, said = await image.run(*command, env=env)
+        code, report = await image.run(*command, env=env)
         assert code != 0, "nothing serves yet"
         assert json.loads(lines("CMD")[-1]) == ["clay-push", "serve"]
         serving = await image.start(*clay_push, "serve", env=env)
@@ -145,8 +151,8 @@ async def test_installed_release_migrates_serves_and_passes_its_health_check(
                             break
                     except httpx.TransportError:
                         await asyncio.sleep(0.05)
-            code, said = await image.run(*command, env=env)
-            assert code == 0, said
+            code, report = await image.run(*command, env=env)
+            assert code == 0, report
         finally:
             if serving.returncode is None:
                 serving.terminate()

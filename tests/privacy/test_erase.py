@@ -26,7 +26,7 @@ from tests.support.receiver import OK, Receiver, Reset, status
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def forget(w: Installation, *lead_ids: UUID) -> Receipt:
+async def erase_leads(w: Installation, *lead_ids: UUID) -> Receipt:
     async with w.database.transaction() as connection:
         tables = await w.host_tables.tables(connection)
         erasure_id, people = await erase(connection, tables, w.org_id, "user:owner", lead_ids)
@@ -38,7 +38,7 @@ async def forget(w: Installation, *lead_ids: UUID) -> Receipt:
 async def test_queued_deliveries_of_the_person_end_and_others_continue(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=6) as (w, drainer, clay):
         accepted = await w.push()
-        receipt = await forget(w, *w.lead_ids[:2])
+        receipt = await erase_leads(w, *w.lead_ids[:2])
         assert (receipt.lead_count, receipt.stopped_count, receipt.emptied_count) == (2, 2, 2)
         assert [lead.gone_to_clay for lead in receipt.leads] == [[], []]
         await w.drain_all(drainer)
@@ -52,7 +52,7 @@ async def test_a_push_job_with_only_this_person_ends(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
-        await forget(w, *w.lead_ids)
+        await erase_leads(w, *w.lead_ids)
         assert (await w.job(accepted.job_id)).status == "completed"
 
 
@@ -69,20 +69,20 @@ async def test_no_stored_copy_identifies_the_person(database_url: str) -> None:
             name=row.username, id=accepted.job_id,
         )  # fmt: skip
         await w.fetch(
-            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (gen_random_uuid(), :project, CAST(:said AS jsonb))",
-            project=w.project_id, said=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
+            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (gen_random_uuid(), :project, CAST(:report AS jsonb))",
+            project=w.project_id, report=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
         )  # fmt: skip
-        for told in (
+        for value in (
             str(w.lead_ids[0]),
             row.username,
             row.full_name,
             row.payload_hash.hex() if row.payload_hash else row.username,
         ):
-            assert told in await dump(w.database)
-        await forget(w, w.lead_ids[0])
+            assert value in await dump(w.database)
+        await erase_leads(w, w.lead_ids[0])
         left = await dump(w.database)
-        for told in (str(w.lead_ids[0]), row.username, row.username.upper(), row.full_name, w.lead_ids[0].hex):
-            assert told not in left
+        for value in (str(w.lead_ids[0]), row.username, row.username.upper(), row.full_name, w.lead_ids[0].hex):
+            assert value not in left
         assert str(w.lead_ids[1]) in left
         assert (await w.job(accepted.job_id)).filters == {"min_score": 3}
         [emptied] = await w.deliveries(accepted.job_id)
@@ -93,15 +93,15 @@ async def test_a_push_of_the_same_person_by_another_organization_is_unchanged(da
     """The host assigns the ids of people, and two organizations may have the same person; each erases only its own data."""
     async with install(database_url, leads=2) as w:
         entry = (
-            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:said AS jsonb))"
+            "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:report AS jsonb))"
         )
-        said = {"lead_ids": [str(each) for each in w.lead_ids]}
+        report = {"lead_ids": [str(each) for each in w.lead_ids]}
         ours, theirs, with_org, others_org = (uuid4() for _ in range(4))
-        await w.fetch(entry, id=ours, project=w.project_id, said=json.dumps(said))
-        await w.fetch(entry, id=theirs, project=uuid4(), said=json.dumps({**said, "org_id": str(w.org_id)}))
-        await w.fetch(entry, id=with_org, project=None, said=json.dumps({**said, "org_id": str(w.org_id)}))
-        await w.fetch(entry, id=others_org, project=None, said=json.dumps({**said, "org_id": str(uuid4())}))
-        await forget(w, w.lead_ids[0])
+        await w.fetch(entry, id=ours, project=w.project_id, report=json.dumps(report))
+        await w.fetch(entry, id=theirs, project=uuid4(), report=json.dumps({**report, "org_id": str(w.org_id)}))
+        await w.fetch(entry, id=with_org, project=None, report=json.dumps({**report, "org_id": str(w.org_id)}))
+        await w.fetch(entry, id=others_org, project=None, report=json.dumps({**report, "org_id": str(uuid4())}))
+        await erase_leads(w, w.lead_ids[0])
         left = {
             row.host_job_id: row.leads
             for row in await w.fetch(
@@ -119,7 +119,7 @@ async def test_the_hash_of_a_lead_erased_during_its_send_is_not_stored_again(dat
             [claimed] = await claim(connection, job_id, token, 1, timedelta(seconds=30))
         async with w.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], timedelta(seconds=30))
-        await forget(w, w.lead_ids[0])
+        await erase_leads(w, w.lead_ids[0])
         taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
         async with w.database.transaction() as connection:
             result = Result(claimed.delivery_id, job_id, version_id, token, taken, payload_hash=b"x" * 32)
@@ -138,7 +138,7 @@ async def skipped(w: Installation, job_id: UUID) -> list[Any]:
 @pytest.mark.parametrize("by_id", [False, True])
 async def test_an_erased_person_is_not_pushed_again(database_url: str, again: bool, by_id: bool) -> None:
     async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
-        await forget(w, w.lead_ids[1], uuid4())
+        await erase_leads(w, w.lead_ids[1], uuid4())
         accepted = await w.push(w.lead_ids if by_id else None, again=again)
         assert (accepted.lead_count, accepted.skipped_count) == (3, 1)
         [row] = await skipped(w, accepted.job_id)
@@ -148,8 +148,8 @@ async def test_an_erased_person_is_not_pushed_again(database_url: str, again: bo
             f"SELECT username, full_name FROM public.{w.name('leads')} WHERE id = :id", id=w.lead_ids[1]
         )
         stored = await dump(w.database)
-        for told in (str(w.lead_ids[1]), name.username, name.full_name):
-            assert f"{told}," not in stored, "not even as skipped"
+        for value in (str(w.lead_ids[1]), name.username, name.full_name):
+            assert f"{value}," not in stored, "not even as skipped"
         await w.drain_all(drainer)
         assert str(w.lead_ids[1]) not in clay.leads
         assert len(clay.posts) == 2
@@ -160,7 +160,7 @@ async def test_the_remaining_rows_satisfy_the_invariants(database_url: str) -> N
         await w.push(w.lead_ids[:3])
         await w.drain_all(drainer)
         await w.push(w.lead_ids, again=True)
-        await forget(w, *w.lead_ids)
+        await erase_leads(w, *w.lead_ids)
         await w.push(again=True)
         await w.drain_all(drainer)
         async with w.database.transaction() as connection:
@@ -180,7 +180,7 @@ async def test_a_retry_of_an_old_job_does_not_send_an_erased_person(database_url
     async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
         accepted = await w.push()
         await w.drain_all(drainer)
-        await forget(w, w.lead_ids[0])
+        await erase_leads(w, w.lead_ids[0])
         async with w.database.transaction() as connection:
             tables = await w.host_tables.tables(connection)
             again = await retry(connection, tables, Actor(w.org_id, "user:test"), accepted.job_id, RetryBody())
@@ -199,7 +199,7 @@ async def test_an_in_flight_delivery_is_recorded_and_not_retried(database_url: s
         accepted = await w.push()
         draining_it = asyncio.create_task(w.drain_all(drainer))
         await clay.until(1)
-        receipt = await forget(w, w.lead_ids[0])
+        receipt = await erase_leads(w, w.lead_ids[0])
         [[row]] = [lead.gone_to_clay for lead in receipt.leads]
         assert (row.gone, row.at, str(row.delivery_id)) == (Gone.IN_FLIGHT, None, clay.posts[0].delivery_id)
         await draining_it
@@ -215,13 +215,13 @@ async def test_the_receipt_lists_sent_deliveries_and_is_later_shown_without_ids(
         await w.drain_all(drainer)
         await w.push(again=True)
         await w.drain_all(drainer)
-        first = await forget(w, w.lead_ids[0])
+        first = await erase_leads(w, w.lead_ids[0])
         [lead] = first.leads
         assert lead.lead_id == w.lead_ids[0]
         assert [row.gone for row in lead.gone_to_clay] == [Gone.TAKEN, Gone.MAYBE]
         assert [str(row.delivery_id) for row in lead.gone_to_clay] == [post.delivery_id for post in clay.posts]
         assert {row.table_name for row in lead.gone_to_clay} == {"Leads"}
-        second = await forget(w, w.lead_ids[0])
+        second = await erase_leads(w, w.lead_ids[0])
         assert (second.stopped_count, second.emptied_count) == (0, 0)
         assert [each.gone_to_clay for each in second.leads] == [lead.gone_to_clay]
         async with w.database.transaction() as connection:
@@ -241,7 +241,7 @@ async def test_a_push_that_is_accepted_during_the_erasure_queues_nothing_of_the_
         for _ in range(5):
             await w.fetch("DELETE FROM clay.clay_push_log")
             await w.fetch("DELETE FROM clay.erased_leads")
-            await asyncio.gather(push(), forget(w, *w.lead_ids[:4]), push())
+            await asyncio.gather(push(), erase_leads(w, *w.lead_ids[:4]), push())
             live = await w.fetch("SELECT contributor_id FROM clay.clay_push_log WHERE state <> 'done'")
             assert {row.contributor_id for row in live} == set(w.lead_ids[4:])
 

@@ -14,13 +14,13 @@ async def test_the_command_erases_people_and_prints_the_receipt(database_url: st
         await w.push(w.lead_ids[:1])
         await w.drain_all(drainer)
         leads = ("--lead", str(w.lead_ids[0]), "--lead", str(w.lead_ids[1]))
-        said = await shell(tmp_path, "erase", "--org", str(w.org_id), *leads, env=env)
-        assert said.exit_code == 0, said.err
-        receipt = json.loads(said.out)
+        report = await shell(tmp_path, "erase", "--org", str(w.org_id), *leads, env=env)
+        assert report.exit_code == 0, report.err
+        receipt = json.loads(report.out)
         gone = {lead["lead_id"]: lead["gone_to_clay"] for lead in receipt["leads"]}
         assert [row["delivery_id"] for row in gone[str(w.lead_ids[0])]] == [clay.posts[0].delivery_id]
         assert gone[str(w.lead_ids[1])] == []
-        assert "by hand" in said.err
+        assert "by hand" in report.err
         assert (await w.push()).skipped_count == 2
         [act] = await w.fetch("SELECT actor FROM clay.audit_log WHERE action = 'leads.erased'")
         assert act.actor.startswith("shell")
@@ -30,8 +30,8 @@ async def test_an_unknown_lead_or_organization_erases_nothing(database_url: str,
     async with install_with_drainer(database_url, leads=1) as (w, _, _clay):
         env = command_environment(w.settings)
         for org, lead, named in ((str(w.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):
-            said = await shell(tmp_path, "erase", "--org", org, "--lead", lead, env=env)
-            assert said.exit_code == 1
-            assert named in said.err
-            assert "Traceback" not in said.err
+            report = await shell(tmp_path, "erase", "--org", org, "--lead", lead, env=env)
+            assert report.exit_code == 1
+            assert named in report.err
+            assert "Traceback" not in report.err
         assert await w.fetch("SELECT 1 FROM clay.erasures") == []

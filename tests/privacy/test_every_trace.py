@@ -20,7 +20,7 @@ NOW = {
     "company": "Zorblatt Labs",
 }
 FORMER = ["zz.former@oldmail.example", "Zoë Quixwell", "quixwell-gh", "Quixwell Ltd"]
-OTHERS = "somebody else entirely"
+OTHERS = "another person"
 
 
 async def plant(w: Installation, lead_id: UUID) -> list[str]:
@@ -36,24 +36,24 @@ async def plant(w: Installation, lead_id: UUID) -> list[str]:
     )
     values = [*NOW.values(), *FORMER]
     for value in values:
-        for said in (value, value.upper(), unicodedata.normalize("NFD", value)):
-            filters = {"search": said, "min_score": 3}
+        for report in (value, value.upper(), unicodedata.normalize("NFD", value)):
+            filters = {"search": report, "min_score": 3}
             await add_job(w, held, filters)
         await add_job(w, held, {"companies": [value, OTHERS], "min_score": 3})
         await add_job(w, held, {"exclude_companies": [value]})
-    await w.fetch("UPDATE clay.push_jobs SET filters = CAST(:said AS jsonb) WHERE id = :id", id=held,
-                  said=json.dumps({"search": "acme", "companies": ["Held Company"]}))  # fmt: skip
+    await w.fetch("UPDATE clay.push_jobs SET filters = CAST(:report AS jsonb) WHERE id = :id", id=held,
+                  report=json.dumps({"search": "acme", "companies": ["Held Company"]}))  # fmt: skip
     metadata = {"lead_ids": [str(lead_id).upper(), str(uuid4())], "project_id": str(w.project_id), "push_mode": "selected",
                 "leads": [dict(NOW)], "note": FORMER[0]}  # fmt: skip
     await w.fetch(
         "INSERT INTO clay.inbox (host_job_id, project_id, metadata, done_at, end_status, end_message, written_at)"
-        " VALUES (gen_random_uuid(), :project, CAST(:said AS jsonb), now(), 'failed', :refusal, now())",
-        project=w.project_id, said=json.dumps(metadata), refusal=f"These are no leads of your project: {lead_id}.",
+        " VALUES (gen_random_uuid(), :project, CAST(:report AS jsonb), now(), 'failed', :refusal, now())",
+        project=w.project_id, report=json.dumps(metadata), refusal=f"These are no leads of your project: {lead_id}.",
     )  # fmt: skip
     for value in [*values, str(lead_id)]:
         await w.fetch(
             "INSERT INTO clay.idempotency_keys (org_id, key, request_hash, status, response)"
-            " VALUES (:org_id, :key, sha256('asked'), 202, '{}')",
+            " VALUES (:org_id, :key, sha256('request'), 202, '{}')",
             org_id=w.org_id, key=f"push-{value}",
         )  # fmt: skip
     return [*values, str(lead_id), "Held Company"]
@@ -69,13 +69,13 @@ async def add_job(w: Installation, like: UUID, filters: dict[str, object]) -> No
 
 
 def left_of(stored: str, values: list[str]) -> list[str]:
-    def plain(said: str) -> str:
-        return unicodedata.normalize("NFC", said).casefold()
+    def plain(report: str) -> str:
+        return unicodedata.normalize("NFC", report).casefold()
 
     return [value for value in values if plain(value) in plain(stored)]
 
 
-async def forget(w: Installation, lead_id: UUID, former: list[str] | None) -> None:
+async def erase_leads(w: Installation, lead_id: UUID, former: list[str] | None) -> None:
     async with w.database.transaction() as connection:
         tables = await w.host_tables.tables(connection)
         await erase(connection, tables, w.org_id, "user:owner", [lead_id], former)
@@ -96,20 +96,22 @@ async def test_no_value_of_the_person_remains(
         known = former
         if former is not None and host_deleted_first:
             known = [*former, *NOW.values()]  # what they were called last is a former value, too
-        await forget(w, lead_id, known)
+        await erase_leads(w, lead_id, known)
         assert left_of(await dump(w.database), values) == []
-        searches = await w.fetch("SELECT filters ->> 'search' AS said FROM clay.push_jobs WHERE filters ? 'search'")
-        assert [row.said for row in searches] == ([] if former is None else [OTHERS])
+        searches = await w.fetch("SELECT filters ->> 'search' AS report FROM clay.push_jobs WHERE filters ? 'search'")
+        assert [row.report for row in searches] == ([] if former is None else [OTHERS])
 
 
 async def test_a_search_for_another_person_remains_when_former_values_are_given(database_url: str) -> None:
     async with install(database_url, leads=2) as w:
         await plant(w, w.lead_ids[0])
-        [job, *_] = await w.fetch("SELECT id FROM clay.push_jobs WHERE filters ->> 'search' = :said", said=NOW["email"])
+        [job, *_] = await w.fetch(
+            "SELECT id FROM clay.push_jobs WHERE filters ->> 'search' = :report", report=NOW["email"]
+        )
         await w.fetch(
             "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', 'kermit') WHERE id = :id", id=job.id
         )
-        await forget(w, w.lead_ids[0], [])
+        await erase_leads(w, w.lead_ids[0], [])
         assert (await w.job(job.id)).filters == {"search": "kermit"}
 
 

@@ -13,7 +13,7 @@ KEY = f"push-of-{EMAIL}"
 PLACES = ("audit_log", "procrastinate_jobs", "procrastinate_events", "idempotency_keys")
 
 
-def told(stored: str, *values: str) -> list[str]:
+def contained(stored: str, *values: str) -> list[str]:
     plain = unicodedata.normalize("NFC", stored).casefold()
     return [value for value in values if value.casefold() in plain]
 
@@ -41,14 +41,14 @@ async def test_requests_with_a_name_store_it_neither_in_the_audit_log_nor_in_the
 
         job_id = await pushed()
         queued = await dump(p.database)
-        assert told(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job has its filters until the erasure"
-        assert told(places(queued), NAME, COMPANY, str(p.lead_ids[0])) == []
+        assert contained(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job has its filters until the erasure"
+        assert contained(places(queued), NAME, COMPANY, str(p.lead_ids[0])) == []
         await p.drain()
         await p.call("POST", "/api/clay/preview", body)
         await p.queue(p.lead_ids, push_again=True)
         await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"lead_ids": [str(p.lead_ids[0])]}, status=404)
         await p.call("POST", "/api/clay/erasures", {"lead_ids": [str(p.lead_ids[0])]})
-        assert told(await dump(p.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
+        assert contained(await dump(p.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
         assert await pushed() == job_id, "the key still answers"
 
 
@@ -61,12 +61,12 @@ async def test_rows_of_the_mirror_contain_no_names_of_leads(database_url: str) -
         )  # fmt: skip
         job_id = await a.push_all([lead_id])
         await a.installation.fetch(
-            "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:said AS text)) WHERE id = :id",
-            said=EMAIL, id=job_id,
+            "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:report AS text)) WHERE id = :id",
+            report=EMAIL, id=job_id,
         )  # fmt: skip
         await Mirror(a.installation.database, a.installation.host_tables).run_pass()
         rows = await a.host.connection.fetch(
             "SELECT CAST(j AS text) FROM sourcing_jobs AS j UNION ALL SELECT CAST(p AS text) FROM job_progress AS p"
         )
         assert len(rows) == 4
-        assert told(str(rows), EMAIL, NAME, COMPANY, str(lead_id)) == []
+        assert contained(str(rows), EMAIL, NAME, COMPANY, str(lead_id)) == []

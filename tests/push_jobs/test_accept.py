@@ -232,6 +232,6 @@ async def test_the_log_of_a_finished_push_job_has_the_id_of_its_request(database
             [accepted] = await accept(connection, tables, actor, destination, choice)
         with capture_logs() as logged:
             await w.drain_all(drainer)
-        said = {each["event"]: each for each in logged}
-        assert said["push_job.started"]["job_id"] == str(accepted.job_id)
-        assert said["push_job.finished"]["accepted_by_request"] == "request-17"
+        report = {each["event"]: each for each in logged}
+        assert report["push_job.started"]["job_id"] == str(accepted.job_id)
+        assert report["push_job.finished"]["accepted_by_request"] == "request-17"

@@ -61,13 +61,13 @@ async def test_invalid_input_queues_nothing_and_gets_a_remedy(
 
 
 @pytest.mark.parametrize(
-    ("ids", "said"), [(0, "lead_ids: must name at least 1."), (50_001, "lead_ids: must name at most 50,000.")]
+    ("ids", "report"), [(0, "lead_ids: must name at least 1."), (50_001, "lead_ids: must name at most 50,000.")]
 )
-async def test_too_few_or_too_many_leads_are_refused_with_the_limits(idle: Service, ids: int, said: str) -> None:
+async def test_too_few_or_too_many_leads_are_refused_with_the_limits(idle: Service, ids: int, report: str) -> None:
     answer = await idle.api.http.post(
         "/api/clay/push", json={"lead_ids": [str(uuid4())] * ids}, headers=idle.api.headers()
     )
-    assert answer.json()["detail"] == said
+    assert answer.json()["detail"] == report
 
 
 async def test_project_and_leads_of_another_organization_are_not_found(idle: Service) -> None:
@@ -171,12 +171,12 @@ async def test_cancel_stops_a_job_and_reports_the_sent_leads(service: Service) -
     await service.api.call("PUT", "/api/clay/config", {"rate_limit_ms": 50})
     answer = await service.api.push(list(service.lead_ids))
     await service.sandbox.until_rows(10)
-    said = await service.api.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel")
+    report = await service.api.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel")
     await asyncio.sleep(1.0)
     at_one_second = len(await service.sandbox.rows())
     job = await service.api.finished(answer["job_id"])
     assert job["status"] == "cancelled"
-    assert job["skipped_count"] >= said["cancelled_count"] > 100
+    assert job["skipped_count"] >= report["cancelled_count"] > 100
     await asyncio.sleep(0.5)
     assert len(await service.sandbox.rows()) == at_one_second == job["success_count"]
     await service.api.call("POST", f"/api/clay/jobs/{answer['job_id']}/cancel", status=409)
@@ -238,7 +238,7 @@ async def test_unknown_deliveries_are_retried_only_on_explicit_request(service: 
     assert (await service.api.finished(second["job_id"]))["success_count"] == 1
     counts = await service.sandbox.counts()
     assert counts["repeated_leads"] == 1, (
-        "the one whose answer never came had arrived: that is why it is not sent unasked"
+        "the request without a response had arrived, so its lead is sent again only on explicit request"
     )
 
 

@@ -124,10 +124,10 @@ async def test_a_later_stream_gets_the_newest_snapshot_immediately_and_the_end(d
 async def test_a_stream_pauses_while_rights_cannot_be_read_and_ends_without_rights() -> None:
     feed, who = Feed(), caller(uuid4())
     answers: list[Exception | Caller] = [UnavailableError("away"), who, UnauthorizedError("revoked")]
-    asked: list[int] = []
+    checked: list[int] = []
 
     async def authorize() -> Caller:
-        asked.append(feed.number)
+        checked.append(feed.number)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -137,12 +137,12 @@ async def test_a_stream_pauses_while_rights_cannot_be_read_and_ends_without_righ
     stream = JobStream(feed, authorize, who, recheck_seconds=0.05)
     assert [snapshot async for snapshot in stream.snapshots()] == ["1"]
     assert answers == []
-    assert asked == [1, 1, 1]
+    assert checked == [1, 1, 1]
 
 
 async def test_a_stream_ends_when_its_token_expires(app_client: Api) -> None:
-    said = access_token("member", exp=int(time.time()) + 8)
-    headers = [(b"authorization", f"Bearer {said}".encode())]
+    report = access_token("member", exp=int(time.time()) + 8)
+    headers = [(b"authorization", f"Bearer {report}".encode())]
     request = Request({"type": "http", "app": app_client.app, "headers": headers, "state": {}})
     feed, who = Feed(), await READ_DETACHED.admit(request)
     feed.publish("1")

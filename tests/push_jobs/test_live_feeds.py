@@ -21,8 +21,8 @@ async def test_the_reason_of_a_failed_job_is_the_cause_of_its_failed_leads(datab
 
 @pytest.mark.parametrize("cause", Cause)
 def test_the_text_of_a_cause_fits_one_lead_and_many(cause: Cause) -> None:
-    said = EXPLANATIONS[cause]
-    for sentence in (said.message, said.remedy):
+    report = EXPLANATIONS[cause]
+    for sentence in (report.message, report.remedy):
         assert "this lead" not in sentence.lower()
         assert sentence.endswith(".")
 
@@ -42,21 +42,21 @@ async def test_the_message_for_a_closed_table_does_not_advise_a_retry(database_u
 
 
 @pytest.mark.parametrize(
-    ("mode", "filters", "said"),
+    ("mode", "filters", "report"),
     [
-        ("filtered", {"search": "nobody is called so"}, "No lead of the project matches these filters."),
+        ("filtered", {"search": "no such name"}, "No lead of the project matches these filters."),
         ("all", {"search": ""}, "The project has no leads."),
     ],
 )
 async def test_a_push_without_leads_has_a_reason(
-    database_url: str, mode: str, filters: dict[str, str], said: str
+    database_url: str, mode: str, filters: dict[str, str], report: str
 ) -> None:
     async with run_api_with_leads(database_url, leads=0 if mode == "all" else 3) as p:
         body = {"project_id": str(p.project_id), "push_mode": mode, "filters": filters}
         answer = await p.call("POST", "/api/clay/push-filtered", body)
-        assert (answer["lead_count"], answer["message"]) == (0, f"Nothing was queued. {said}")
+        assert (answer["lead_count"], answer["message"]) == (0, f"Nothing was queued. {report}")
         job = await p.job(answer["job_id"])
-        assert (job["status"], job["summary"], job["progress_percent"]) == ("completed", said, 100)
+        assert (job["status"], job["summary"], job["progress_percent"]) == ("completed", report, 100)
 
 
 def test_a_push_without_leads_and_a_push_with_all_skipped_have_different_messages() -> None:
@@ -66,9 +66,9 @@ def test_a_push_without_leads_and_a_push_with_all_skipped_have_different_message
 
 @pytest.mark.parametrize("ended", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 def test_every_finished_job_reports_leads_that_may_be_in_clay(ended: JobStatus) -> None:
-    said = warnings(ended, 0, 3, 2, 1)
-    assert "1 lead may already be in Clay: no clear response was received." in said
-    assert ("3 leads failed." in said) == (ended is JobStatus.COMPLETED)
+    report = warnings(ended, 0, 3, 2, 1)
+    assert "1 lead may already be in Clay: no clear response was received." in report
+    assert ("3 leads failed." in report) == (ended is JobStatus.COMPLETED)
 
 
 @pytest.mark.parametrize("live", [JobStatus.PENDING, JobStatus.RUNNING])
@@ -112,10 +112,10 @@ async def test_the_message_of_a_cancel_separates_accepted_leads_from_uncertain_o
         await p.host.connection.execute(
             "UPDATE clay.push_jobs SET success_count = 1, failed_count = 1, unknown_count = 1 WHERE id = $1", job_id
         )
-        said = await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
-        counts = {key: said[key] for key in ("cancelled_count", "already_sent", "maybe_sent", "in_flight")}
+        report = await p.call("POST", f"/api/clay/jobs/{job_id}/cancel")
+        counts = {key: report[key] for key in ("cancelled_count", "already_sent", "maybe_sent", "in_flight")}
         assert counts == {"cancelled_count": 1, "already_sent": 1, "maybe_sent": 1, "in_flight": 0}
-        assert said["message"] == (
+        assert report["message"] == (
             "Cancelled: 1 lead will not be sent; 1 were already sent to Clay; "
             "1 may already be in Clay, because no clear response was received."
         )

@@ -55,12 +55,12 @@ async def test_leads_queued_for_another_webhook_take_time_and_not_the_quota_of_t
         assert (seen["queued_before"], seen["quota_left_after"]) == (2, 50_000 - 1)
 
 
-@pytest.mark.parametrize(("limit", "said"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")])
-async def test_a_preview_warns_of_an_insufficient_quota(database_url: str, limit: int, said: str) -> None:
+@pytest.mark.parametrize(("limit", "report"), [(2, "quota is 1 lead too small"), (3, "After this push 100 %"), (9, "")])
+async def test_a_preview_warns_of_an_insufficient_quota(database_url: str, limit: int, report: str) -> None:
     async with run_api_with_leads(database_url) as p:
         await p.call("PUT", "/api/clay/config", {"quota_limit": limit})
         seen = await preview(p)
-        assert (said in seen["quota_warning"]) if said else seen["quota_warning"] is None
+        assert (report in seen["quota_warning"]) if report else seen["quota_warning"] is None
         assert seen["quota_left_after"] == max(limit - 3, 0)
 
 

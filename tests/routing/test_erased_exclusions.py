@@ -29,8 +29,8 @@ async def test_the_person_stays_excluded_under_another_lead_id_after_an_erasure(
         await api.push()
         await erase(api, first)
         left = await dump(api.installation.database)
-        for told in ("jane@example.com", "jane.roe@work.example.com", "Jane", "Roe", str(first)):
-            assert told.lower() not in left.lower(), told
+        for value in ("jane@example.com", "jane.roe@work.example.com", "Jane", "Roe", str(first)):
+            assert value.lower() not in left.lower(), value
         [kept] = (await api.call("GET", PATH))["exclusions"]
         assert (kept["kind"], kept["lead_id"], kept["reason"], kept["erased"]) == ("opt_out", None, None, True)
         await person(api, second, "JANE@example.com")

@@ -196,11 +196,11 @@ async def test_members_add_and_owners_and_admins_remove(database_url: str) -> No
         assert (await api.send("DELETE", path, "admin")).status_code == 204
         assert (await api.send("DELETE", path, "admin")).status_code == 404
         assert (await api.call("GET", PATH))["exclusions"] == []
-        said = await api.host.connection.fetch(
+        report = await api.host.connection.fetch(
             "SELECT action, details::text AS details FROM clay.audit_log WHERE action LIKE 'exclusion.%' ORDER BY id"
         )
-        assert [each["action"] for each in said] == ["exclusion.added", "exclusion.removed"]
-        assert not any("acme" in each["details"] or "Competitor" in each["details"] for each in said)
+        assert [each["action"] for each in report] == ["exclusion.added", "exclusion.removed"]
+        assert not any("acme" in each["details"] or "Competitor" in each["details"] for each in report)
 
 
 async def test_excluding_again_changes_nothing(database_url: str) -> None:

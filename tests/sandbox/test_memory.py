@@ -74,13 +74,13 @@ async def test_the_sandbox_stops_while_requests_stall(unlimited: SandboxProcess)
 async def test_the_sandbox_serves_in_another_process_until_it_is_stopped(tmp_path: Path) -> None:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve("127.0.0.1", 0, tmp_path, on_ready=ready.set_result, stop=stop))
-    told: Ready = await ready
+    served: Ready = await ready
     async with httpx.AsyncClient(trust_env=False) as client:
-        assert (await client.post(told.webhook_url(), json=payload())).status_code == 200
+        assert (await client.post(served.webhook_url(), json=payload())).status_code == 200
         stop.set()
         await asyncio.wait_for(serving, 2)
         with pytest.raises(httpx.ConnectError):
-            await client.post(told.webhook_url(), json=payload())
+            await client.post(served.webhook_url(), json=payload())
 
 
 async def test_a_port_in_use_is_reported_in_one_line(unlimited: SandboxProcess, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ WORDS = (
     "canary-of-the-bad-url",
     "canary-of-the-query",
 )
-"""The beginning of each: a log that cuts what it says short tells it all the same."""
+"""The beginning of each canary: a truncated log line still contains it."""
 
 
 def disguises(word: str) -> set[str]:
@@ -40,24 +40,24 @@ def disguises(word: str) -> set[str]:
     return {word, quote(word, safe=""), quote(word.replace("-", "%2D")), word.encode().hex()} | based
 
 
-def sung(said: str, words: tuple[str, ...] = WORDS) -> set[str]:
+def sung(report: str, words: tuple[str, ...] = WORDS) -> set[str]:
     """Which of the words can be found in it, by their names."""
-    lowered = said.lower()
+    lowered = report.lower()
     return {
-        word for word in words if any(each in said or each.lower() in lowered for each in disguises(word))
+        word for word in words if any(each in report or each.lower() in lowered for each in disguises(word))
     }  # fmt: skip
 
 
 @dataclass
 class Heard:
-    """Every answer of the API, with what was asked."""
+    """Every response of the API, with its request."""
 
     answers: list[tuple[str, str]] = field(default_factory=list)
 
     async def hear(self, response: httpx.Response) -> None:
         await response.aread()
-        asked = f"{response.request.method} {response.request.url.raw_path.decode()}"
-        self.answers.append((asked, f"{response.headers}\n{response.text}"))
+        request = f"{response.request.method} {response.request.url.raw_path.decode()}"
+        self.answers.append((request, f"{response.headers}\n{response.text}"))
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def logging_everything() -> Iterator[io.StringIO]:
 
 @asynccontextmanager
 async def copying_arguments(host: asyncpg.Connection) -> AsyncIterator[list[str]]:
-    """Every argument of every queue job, also of those that are gone when somebody looks. Filled when the block ends."""
+    """Every argument of every queue job, also of jobs that were deleted. Complete when the block ends."""
     await host.execute("""
         CREATE TABLE public.seen_arguments (args jsonb);
         CREATE FUNCTION public.see_arguments() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS

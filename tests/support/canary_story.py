@@ -148,7 +148,7 @@ class Story:
         await sandbox.start()
 
     async def waiting(self) -> None:
-        """Nobody works: what is queued lies there for everybody to read."""
+        """No worker runs, so queued jobs stay readable."""
         worker = self.service.workers[0]
         assert (await worker.terminate())[0] == 0
         queued = await self.service.api.push([self.lead, self.leads.pop()], push_again=True)

@@ -36,7 +36,7 @@ LEADS = 8
 LEASE = timedelta(hours=1)
 URL = "https://api.clay.com/v3/sources/webhook/x"
 EXPIRE = "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
-NOBODY_WAITS = timedelta(days=1)
+MAX_WAIT = timedelta(days=1)
 """Between two sweeps what is overdue may wait; after one nothing may."""
 TABLES = (
     "clay_push_log", "push_jobs", "destination_versions", "destinations", "quota_meters", "procrastinate_jobs", "erased_leads",
@@ -86,7 +86,7 @@ class DeliveryRules(RuleBasedStateMachine):
         self.holders: list[Holder] = []
         self.written: list[Written] = []
         self.may_be_in_clay: Counter[UUID] = Counter()
-        self.asked_again: Counter[UUID] = Counter()
+        self.requested_again: Counter[UUID] = Counter()
         self.uncertain: Counter[UUID] = Counter()
         self.erased: set[UUID] = set()
         self.do(self._fresh())
@@ -114,7 +114,7 @@ class DeliveryRules(RuleBasedStateMachine):
         except ConflictError:
             return  # no webhook, or a closed one
         if again:
-            self.asked_again.update(wanted)
+            self.requested_again.update(wanted)
 
     @rule(which=st.integers(0, 9), wanted=st.integers(1, LEADS), suspects=st.booleans(), sends=st.integers(0, LEADS))
     def claim_and_send(self, which: int, wanted: int, suspects: bool, sends: int) -> None:
@@ -174,7 +174,7 @@ class DeliveryRules(RuleBasedStateMachine):
         late=st.booleans(),
     )
     def answer(self, which: int, number: int, answer: str, late: bool) -> None:
-        """Clay answers; late: the lease has run out, and somebody has swept."""
+        """Clay responds. `late`: the lease has expired, and a sweep has run."""
         if late:
             self.sweep(expired=True)
         holders = [each for each in self.holders if each.sending]
@@ -230,7 +230,7 @@ class DeliveryRules(RuleBasedStateMachine):
     @precondition(lambda self: self.holders)
     @rule(which=st.integers(0, 9))
     def crash(self, which: int) -> None:
-        """Nobody remembers what it held."""
+        """Its claims and results are lost."""
         del self.holders[which % len(self.holders)]
 
     @rule(expired=st.booleans())

@@ -19,7 +19,7 @@ class NameServer(asyncio.DatagramProtocol):
     def __init__(self, answers: Iterable[Sequence[str]]) -> None:
         self._answers: Iterator[Sequence[str]] = iter(answers)
         self._transport: asyncio.DatagramTransport | None = None
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
@@ -30,13 +30,13 @@ class NameServer(asyncio.DatagramProtocol):
         [question] = query.question
         answer = dns.message.make_response(query)
         if question.rdtype == dns.rdatatype.A:
-            self.asked.append(question.name.to_text(omit_final_dot=True))
+            self.lookups.append(question.name.to_text(omit_final_dot=True))
             answer.answer.append(dns.rrset.from_text(question.name, 0, "IN", "A", *next(self._answers)))
         self._transport.sendto(answer.to_wire(), address)
 
 
 class AskingResolver(AbstractResolver):
-    """Asks the name server on this port of 127.0.0.1."""
+    """Queries the name server on this port of 127.0.0.1."""
 
     def __init__(self, port: int, server: NameServer) -> None:
         self.port = port

@@ -34,7 +34,7 @@ class _Pair:
     sent: bytes = b""
     seen: set[bytes] = field(default_factory=set)
     forgotten: bool = False
-    """What either side sends is thrown away, and neither side is told: a NAT has forgotten the connection."""
+    """Discard what either side sends without closing the connection, as a NAT does that has dropped it."""
     mute: Cut | None = None
     """The server's answers are thrown away: this cut is under way."""
 
@@ -72,14 +72,14 @@ class Proxy:
             pair.reset()
         return len(listeners)
 
-    def forget_all(self) -> int:
+    def drop_all(self) -> int:
         """The connections that there are die silently; new ones are passed on. Returns how many."""
         for pair in self._pairs:
             pair.forgotten = True
         return len(self._pairs)
 
     def partition(self) -> None:
-        """From now on nothing is passed on, nothing is refused, nobody is told."""
+        """From now on forward nothing, refuse nothing and close nothing."""
         self._open.clear()
 
     def heal(self) -> None:

@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 def status(code: int, *, headers: str = "", body: str = "") -> bytes:
-    return f"HTTP/1.1 {code} Whatever\r\n{headers}content-length: {len(body.encode())}\r\n\r\n{body}".encode()
+    return f"HTTP/1.1 {code} Text\r\n{headers}content-length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 
 class Stall:
@@ -49,7 +49,7 @@ class Receiver:
 
     async def until(self, posts: int, seconds: float = 100.0) -> None:
         async with asyncio.timeout(seconds):
-            while len(self.posts) < posts:  # noqa: ASYNC110 - a test looks, it need not be told
+            while len(self.posts) < posts:  # noqa: ASYNC110 - a test may poll
                 await asyncio.sleep(0.005)
 
     @property

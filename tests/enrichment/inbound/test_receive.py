@@ -65,7 +65,7 @@ async def test_every_wrong_token_and_unknown_endpoint_gets_the_same_answer(datab
             answer = await r.post({"lead_id": str(r.lead_id)}, headers, path=place)
             answers.append((answer.status_code, {**answer.json(), "request_id": None}))
         assert {status for status, _ in answers} == {401}
-        assert len({json.dumps(said) for _, said in answers}) == 1
+        assert len({json.dumps(report) for _, report in answers}) == 1
         assert await r.states() == []
 
 
