@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0025, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0026, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -515,6 +515,52 @@ ALTER TABLE clay.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE clay.auto_enrich_rules (
+    org_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    enabled boolean DEFAULT false NOT NULL,
+    kind text NOT NULL,
+    way text NOT NULL,
+    legal_basis text NOT NULL,
+    min_score numeric(6,2),
+    classifications text[] DEFAULT '{}'::text[] NOT NULL,
+    from_hour smallint,
+    to_hour smallint,
+    stale_months smallint,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT auto_enrich_rules_kind CHECK ((kind = ANY (ARRAY['full'::text, 'email'::text]))),
+    CONSTRAINT auto_enrich_rules_legal_basis CHECK ((legal_basis = ANY (ARRAY['consent'::text, 'legitimate_interest'::text]))),
+    CONSTRAINT auto_enrich_rules_stale CHECK (((stale_months >= 1) AND (stale_months <= 60))),
+    CONSTRAINT auto_enrich_rules_way CHECK ((way = ANY (ARRAY['routine'::text, 'table'::text]))),
+    CONSTRAINT auto_enrich_rules_window CHECK ((((from_hour IS NULL) = (to_hour IS NULL)) AND (from_hour <> to_hour) AND ((from_hour >= 0) AND (from_hour <= 23)) AND ((to_hour >= 0) AND (to_hour <= 23))))
+);
+
+COMMENT ON TABLE clay.auto_enrich_rules IS 'A project''s rule that enriches leads after a scan; off by default';
+
+COMMENT ON COLUMN clay.auto_enrich_rules.from_hour IS 'Off-peak window: hours of the organization''s time zone; null: at any time';
+
+COMMENT ON COLUMN clay.auto_enrich_rules.stale_months IS 'Enrich leads again after so many months; null: never';
+
+CREATE TABLE clay.auto_enrich_runs (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    source_job_id uuid,
+    reason text NOT NULL,
+    outcome text,
+    message text,
+    job_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    lead_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT auto_enrich_runs_done CHECK (((done_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT auto_enrich_runs_reason CHECK ((reason = ANY (ARRAY['scan'::text, 'stale'::text])))
+);
+
+COMMENT ON TABLE clay.auto_enrich_runs IS 'Runs of auto-enrich rules: one for each scan, and at most one a day for stale leads';
 
 CREATE TABLE clay.auto_export_rules (
     org_id uuid NOT NULL,
@@ -1380,6 +1426,15 @@ ALTER TABLE ONLY clay.attachment
 ALTER TABLE ONLY clay.audit_log
     ADD CONSTRAINT audit_log_pk PRIMARY KEY (id);
 
+ALTER TABLE ONLY clay.auto_enrich_rules
+    ADD CONSTRAINT auto_enrich_rules_pk PRIMARY KEY (org_id, project_id);
+
+ALTER TABLE ONLY clay.auto_enrich_runs
+    ADD CONSTRAINT auto_enrich_runs_once UNIQUE (org_id, source_job_id);
+
+ALTER TABLE ONLY clay.auto_enrich_runs
+    ADD CONSTRAINT auto_enrich_runs_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.auto_export_rules
     ADD CONSTRAINT auto_export_rules_pk PRIMARY KEY (org_id, project_id);
 
@@ -1539,6 +1594,12 @@ ALTER TABLE ONLY clay.workspaces
 CREATE INDEX audit_log_by_organization ON clay.audit_log USING btree (org_id, id DESC);
 
 CREATE INDEX audit_log_config_changes ON clay.audit_log USING btree (org_id, id DESC) WHERE (action = ANY (ARRAY['config.changed'::text, 'config.removed'::text]));
+
+CREATE INDEX auto_enrich_runs_due ON clay.auto_enrich_runs USING btree (due_at) WHERE (done_at IS NULL);
+
+CREATE INDEX auto_enrich_runs_of_project ON clay.auto_enrich_runs USING btree (org_id, project_id, created_at);
+
+CREATE UNIQUE INDEX auto_enrich_runs_one_stale ON clay.auto_enrich_runs USING btree (org_id, project_id) WHERE ((done_at IS NULL) AND (reason = 'stale'::text));
 
 CREATE INDEX clay_push_log_by_job ON clay.clay_push_log USING btree (job_id, seq);
 

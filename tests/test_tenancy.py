@@ -28,7 +28,7 @@ TABLES = (
     "enrichment_settings", "enrichment_routines", "pending_api_keys",
     "results_endpoints", "results_tokens", "inbound_results",
     "enriched_values", "enriched_current", "custom_fields", "enrichment_jobs", "enrichment_items", "enrichment_runs",
-    "enrichment_run_reports",
+    "enrichment_run_reports", "auto_enrich_rules", "auto_enrich_runs",
 )  # fmt: skip
 
 

@@ -63,6 +63,9 @@ for _outcome, _cause in (("found", "none"), ("partial", "none"), ("nothing", "no
                          ("expired", "held"), ("expired", "results_expired"), ("expired", "missing_result"),
                          ("expired", "still_running"), ("expired", "no_answer")):  # fmt: skip
     ENRICHMENT_ITEMS.labels(outcome=_outcome, cause=_cause)
+AUTO_ENRICH = Counter("clay_push_auto_enrich_runs_total", "Runs of auto-enrich rules, by outcome", ["outcome"])
+for _outcome in ("queued", "nothing_new"):
+    AUTO_ENRICH.labels(outcome=_outcome)
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")
 REQUESTS = Histogram(
     "clay_push_request_seconds",

@@ -167,6 +167,9 @@ _OF_BODY: Final = {
         422, "The key was used for another request in the last 24 hours.", "Use a new key for a new request."
     ),
     "too_many_leads": ProblemCode(422, "The filters match more than 50,000 leads; `count` is the number.", "Narrow the filters."),
+    "budget_required": ProblemCode(
+        422, "A rule that enriches needs a daily budget.", "Set `budget` in the enrichment settings first.",
+    ),
     "missing_input": ProblemCode(
         422, "No lead has the values that the enrichment needs; `errors` names them. Nothing was sent.",
         "Add the values in NexusLeads, or choose other leads.",

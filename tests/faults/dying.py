@@ -16,12 +16,17 @@ from uuid import UUID
 from clay_push_service import metrics
 from clay_push_service import settings as settings_module
 from clay_push_service.callers.actor import Actor
+from clay_push_service.clay.routines_client import RoutinesClient
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.deliveries.results import Result
 from clay_push_service.enrichment.inbound import applier as applier_module
 from clay_push_service.enrichment.inbound import apply as apply_module
+from clay_push_service.enrichment.runs import poll as poll_module
+from clay_push_service.enrichment.runs import start as start_module
+from clay_push_service.enrichment.runs.record_start import record_start
+from clay_push_service.enrichment.runs.write_results import write_results
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.table_cache import HostTableCache
@@ -130,6 +135,59 @@ def results_committed(count: After) -> None:
     setattr(applier_module, "count_finished", dying)  # noqa: B010
 
 
+def run_marked(count: After) -> None:
+    """The run is marked as starting and committed; no byte has left."""
+
+    async def dying(*_: Any) -> NoReturn:
+        count()
+        raise AssertionError
+
+    setattr(RoutinesClient, "start_run", dying)  # noqa: B010
+
+
+def run_taken(count: After) -> None:
+    """Clay has started the run, and its response is not recorded."""
+    start_run = RoutinesClient.start_run
+
+    async def dying(*values: Any) -> Any:
+        started = await start_run(*values)
+        count()
+        return started
+
+    setattr(RoutinesClient, "start_run", dying)  # noqa: B010
+
+
+def run_recorded(count: After) -> None:
+    async def dying(*values: Any) -> None:
+        await record_start(*values)
+        count()
+
+    setattr(start_module, "record_start", dying)  # noqa: B010 - it is not exported
+
+
+def page_read(count: After) -> None:
+    """A page of results has arrived, and nothing of it is written."""
+    read_results = RoutinesClient.read_results
+
+    async def dying(*values: Any) -> Any:
+        page = await read_results(*values)
+        count()
+        return page
+
+    setattr(RoutinesClient, "read_results", dying)  # noqa: B010
+
+
+def page_not_committed(count: After) -> None:
+    """Everything of a page is written, and not committed."""
+
+    async def dying(*values: Any) -> Any:
+        written = await write_results(*values)
+        count()
+        return written
+
+    setattr(poll_module, "write_results", dying)  # noqa: B010 - it is not exported
+
+
 POINTS: dict[str, Callable[[After], None]] = {
     "after_claim": after_claim,
     "marked_sending": marked_sending,
@@ -137,6 +195,11 @@ POINTS: dict[str, Callable[[After], None]] = {
     "recorded": recorded,
     "results_not_committed": results_not_committed,
     "results_committed": results_committed,
+    "run_marked": run_marked,
+    "run_taken": run_taken,
+    "run_recorded": run_recorded,
+    "page_read": page_read,
+    "page_not_committed": page_not_committed,
     "blocked": blocked,
     "holding_the_lock": holding_the_lock,
 }

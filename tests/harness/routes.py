@@ -101,6 +101,10 @@ def _add_enrichment(add: _Add, lead: str, others_lead: str) -> None:
         foreign=[{"run_item": True, "lead_id": others_lead}])  # fmt: skip
     add("estimate_enrichment", "POST", f"{ENRICHMENT}/estimate", Scope.READ, body={"kind": "full", "lead_ids": [lead]},
         foreign=[{"kind": "full", "lead_ids": [lead, others_lead]}])  # fmt: skip
+    rule = "/api/clay/projects/{project_id}/auto-enrich"
+    add("get_auto_enrich", "GET", rule, Scope.READ)
+    add("set_auto_enrich", "PUT", rule, Scope.CONFIG, body={"enabled": False, "basis": "consent"})
+    add("resume_auto_enrich", "POST", f"{ENRICHMENT}/resume-rules", Scope.CONFIG)
     request = {"kind": "email", "basis": "consent"}
     add("enrich_lead", "POST", "/api/clay/leads/{lead_id}/enrich", Scope.ENRICH, body=request)
     add("enrich_leads", "POST", "/api/clay/enrich", Scope.ENRICH, body=request | {"lead_ids": [lead]},

@@ -18,6 +18,7 @@ SOURCE = "pull-in-data-from-a-webhook-canary-of-the-url-0f8fad5b"
 TOKEN = "canary-of-the-token-d9cb469f"
 API_KEY = "canary-of-the-api-key-3b8c3f0a6a11"
 OTHER_API_KEY = "canary-of-the-other-api-key-9d3e5b0c"
+RUN_SECRET = "canary-of-the-run-secret-77aa0c1d"
 EMAIL = "canary-of-the-email-a1658677@example.org"
 NAME = "canary-of-the-name-28950e77"
 BAD_URL = "https://canary-of-the-bad-url-7425.example/in?key=canary-of-the-query-40de"
@@ -26,6 +27,7 @@ WORDS = (
     TOKEN[:-9],
     API_KEY[:21],
     OTHER_API_KEY[:27],
+    RUN_SECRET[:24],
     EMAIL[:19],
     NAME[:-9],
     "canary-of-the-bad-url",

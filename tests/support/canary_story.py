@@ -10,6 +10,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.destinations.secret_box import SecretBox
 from tests.harness.service import Service
 from tests.support.canary import API_KEY, BAD_URL, EMAIL, NAME, OTHER_API_KEY, SOURCE, TOKEN
+from tests.support.canary_enrichment import enrich_canary
 from tests.support.dump import dump
 from tests.support.receiver import OK, Behaviour, Receiver, status
 
@@ -271,20 +272,19 @@ class Story:
 
     async def enriching(self) -> None:
         """The API key in requests, in the host's settings, and at a Clay that refuses it, loses a start, and answers with data."""
-        enrichment, sandbox = "/api/clay/enrichment", self.service.sandbox.admin
-        config = f"{enrichment}/config"
+        config, test = "/api/clay/enrichment/config", "/api/clay/enrichment/test"
         routine = {"routine_id": "full", "inputs": {"Full Name": "full_name"}, "outputs": {"email": "Work Email"}}
         for bad in (f"'{API_KEY}'", f"Bearer {API_KEY}", f"{API_KEY}\n"):
             await self.call("PUT", config, {"api_key": bad}, status=422)
-        good = {"api_key": API_KEY, "requests_per_minute": 6000, "routines": {"full": routine}}
-        await self.call("PUT", config, good, who="member", status=403)
-        await self.call("PUT", config, good)
         item = {"kind": "full", "run_item": True, "lead_id": str(self.lead)}
+        good = {"api_key": API_KEY, "requests_per_minute": 6000, "routines": {"full": routine}}
+        await self.call("PUT", config, good)
         lost = {"faults": {"run": {"rules": [{"kind": "reset_after"}]}}}
         for plan, last, found in ({"keys": []}, None, []), (lost, "held", []), ({}, None, ["email"]):
-            await sandbox.put("/sandbox/api", json=plan)
-            tested = await self.call("POST", f"{enrichment}/test", item)
+            await self.service.sandbox.admin.put("/sandbox/api", json=plan)
+            tested = await self.call("POST", test, item)
             assert (tested["stages"][-1]["cause"], tested["found"]) == (last, found), tested
+        await enrich_canary(self.service.api, self.lead)
         await self.service.host.add("org_settings", org_id=self.service.org_id, key="CLAY_API_KEY", value=OTHER_API_KEY)
         async with asyncio.timeout(SWEEP_SECONDS):
             while not (waiting := (await self.call("GET", config))["pending"]):  # noqa: ASYNC110 - another process has no event

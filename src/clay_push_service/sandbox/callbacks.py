@@ -12,12 +12,16 @@ from clay_push_service.sandbox.outgoing import Outgoing
 from clay_push_service.sandbox.routines_models import Scalar
 from clay_push_service.sandbox.store import Row
 
-DEFAULT_VALUES: Mapping[str, Scalar] = {"email": "{username}@example.com", "job_title": "Engineer", "confidence": 92}
+DEFAULT_VALUES: Mapping[str, Scalar] = {
+    "email": "{github_username}@example.com",
+    "job_title": "Engineer",
+    "confidence": 92,
+}
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CallbackPlan(BaseModel):
-    """`values`: keys and values of the column's body; `{username}` and other top-level keys of the row are filled in."""
+    """`values`: keys and values of the column's body; `{github_username}` and other top-level keys of the row are filled in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -23,6 +23,7 @@ from clay_push_service.destination_settings.host_sweep import HostSettingsSweep
 from clay_push_service.destinations.reopen import reopen_destinations
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.inbound.applier import ResultApplier
+from clay_push_service.enrichment.rules.run_rule import RuleRunner
 from clay_push_service.enrichment.runs.context import EnrichmentContext
 from clay_push_service.enrichment.runs.runner import EnrichmentRunner
 from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
@@ -78,6 +79,13 @@ class Worker:
         self._mirror_database = Database(
             settings.database_url, pool_size=3, application="clay-push-mirror", answer_seconds=WORKER_ANSWER_SECONDS
         )
+        self._enrich_rules = RuleRunner(
+            self._mirror_database,
+            HostTableCache(settings.host_schema),
+            settings,
+            self._context.box,
+            self._context.clock.now,
+        )
         self._mirror = Mirror(self._mirror_database, HostTableCache(settings.host_schema))
         self._inbox = Inbox(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
@@ -108,6 +116,7 @@ class Worker:
             asyncio.create_task(self._result_applier.run()),
             asyncio.create_task(self._results_check.run()),
             asyncio.create_task(self._enrichment.run()),
+            asyncio.create_task(self._enrich_rules.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

@@ -105,7 +105,7 @@ class AcceptEnrichment:
         missing = await self._missing(
             request, routine, {each: projects[each] for each in lead_ids if each not in skipped}
         )
-        if missing and len(missing) == len(lead_ids):
+        if missing and len(missing) == len(lead_ids) and request.mode in {EnrichmentMode.ONE, EnrichmentMode.BATCH}:
             raise missing_input(missing)
         return [
             NewItem(each, projects[each], ItemOutcome.FAILED, ItemCause.MISSING_INPUT, missing[each])
