@@ -105,7 +105,7 @@ async def note_scan(connection: AsyncConnection, org_id: UUID, project_id: UUID,
 
 
 async def note_stale(connection: AsyncConnection) -> None:
-    """Queue a run for stale leads of each rule that wants one, at most once a day."""
+    """Queue a run for each rule with `stale_months`, at most once a day."""
     await NOTE_STALE.execute(connection)
 
 
