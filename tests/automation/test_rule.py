@@ -1,4 +1,4 @@
-"""The rule: kept in the host's columns where we may write them, else here; the newer act wins."""
+"""The auto-export rule is stored in the host's columns if they can be written, otherwise here; the newer change applies."""
 
 import pytest
 
@@ -31,7 +31,7 @@ async def test_nothing_is_exported_without_a_rule(project: Project) -> None:
     }  # fmt: skip
 
 
-async def test_rule_is_kept_where_the_hosts_page_shows_it(project: Project) -> None:
+async def test_the_rule_is_stored_in_the_columns_that_the_page_of_the_host_shows(project: Project) -> None:
     await project.api.host.attach(Level.MIRROR)
     rule = await project.rule(min_score=70)
     assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (True, 70, "host")
@@ -56,7 +56,7 @@ async def test_fraction_is_applied_and_the_hosts_column_holds_a_whole_number(
     HostProject.model_validate(await host_project(project))
 
 
-async def test_what_the_hosts_page_saves_replaces_a_fraction(project: Project) -> None:
+async def test_a_value_saved_on_the_page_of_the_host_replaces_a_fraction(project: Project) -> None:
     await project.api.host.attach(Level.MIRROR)
     await project.rule(min_score=72.5)
     await project.api.host.connection.execute("UPDATE projects SET auto_export_clay_min_score = 60")
@@ -67,7 +67,7 @@ async def test_what_the_hosts_page_saves_replaces_a_fraction(project: Project) -
     assert await project.api.host.connection.fetchval("SELECT count(*) FROM clay.auto_export_rules") == 0
 
 
-async def test_what_the_hosts_page_saves_is_the_rule(project: Project) -> None:
+async def test_the_values_saved_on_the_page_of_the_host_are_the_rule(project: Project) -> None:
     await project.api.host.connection.execute(
         "UPDATE projects SET auto_export_clay_enabled = true, auto_export_clay_min_score = 55.5,"
         " auto_export_clay_classifications = '{HIGH_IMPACT, NULL, \" \"}' WHERE id = $1",
@@ -118,7 +118,7 @@ async def test_rule_is_kept_here_for_a_host_without_columns(project: Project) ->
     ],
     ids=str,
 )  # fmt: skip
-async def test_rule_that_means_nothing_is_refused(project: Project, body: dict[str, object]) -> None:
+async def test_an_invalid_rule_is_refused(project: Project, body: dict[str, object]) -> None:
     answer = await project.api.put(project.path, "owner", body)
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], str)

@@ -1,4 +1,4 @@
-"""A run after a scan: only new leads that meet the rule, once a scan, and a reason where there is nothing."""
+"""A run after a scan: only new leads that match the rule, once per scan, and a reason if there is none."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -103,7 +103,7 @@ async def test_twenty_scans_at_once_push_each_lead_once_and_make_no_empty_job(pr
     assert all(job["lead_count"] != job["skipped_count"] for job in await job_rows(project))
 
 
-async def test_only_what_came_since_is_pushed_by_the_next_scan(project: Project) -> None:
+async def test_the_next_scan_pushes_only_newer_leads(project: Project) -> None:
     await project.configure()
     await project.rule(classifications=None)
     await project.run(uuid4())
@@ -160,7 +160,7 @@ async def test_nothing_is_pushed_while_off_or_not_configured_or_closed(project: 
     assert await job_rows(project) == []
 
 
-async def test_nothing_is_pushed_for_who_may_not_use_clay(database_url: str) -> None:
+async def test_nothing_is_pushed_for_an_organization_without_access_to_clay(database_url: str) -> None:
     async with run_api(database_url, billing_enabled=True) as app:
         path = f"/api/clay/projects/{await _project_with_a_lead(app)}/auto-export"
         assert (await app.put(path, "owner", {"enabled": True})).status_code == 200
@@ -261,7 +261,7 @@ async def test_preview_in_pages_shows_every_lead_once(project: Project) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "WyJhIiwiYiIsImMiXQ", "WzAsIk5hTiIsIngiXQ", "WzUsIjEiLCJ4Il0"])
-async def test_a_cursor_of_another_making_is_refused(database_url: str, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(database_url: str, cursor: str) -> None:
     async with run_api(database_url) as app:
         path = f"/api/clay/projects/{await _project_with_a_lead(app)}/auto-export/preview?cursor={cursor}"
         answer = await app.get(path, "member")

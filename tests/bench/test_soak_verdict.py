@@ -1,4 +1,4 @@
-"""What a soak is blamed for: each thing that must not be, seen in arrivals and log rows made for it."""
+"""The verdict of a soak: each kind of failure is detected in arrivals and log rows made for it."""
 
 from dataclasses import replace
 
@@ -20,28 +20,28 @@ def soaked(
     return account(1.0, arrivals, log, at_kills or set(), kills, workers, [])
 
 
-def test_a_soak_in_which_all_is_well_has_no_complaint() -> None:
+def test_a_soak_without_failures_passes() -> None:
     soak = soaked()
     assert soak.complaints == []
     assert soak.organizations[0].share_of_pace == pytest.approx(1.0)
     assert "VERDICT: nothing lost" in table(soak)
 
 
-def test_a_success_that_never_came_is_lost() -> None:
+def test_a_success_that_did_not_arrive_is_lost() -> None:
     assert soaked(arrivals=ARRIVALS[1:]).complaints == ["1 lost"]
 
 
-def test_what_is_still_pending_is_lost() -> None:
+def test_a_pending_delivery_is_lost() -> None:
     assert soaked(log=[replace(LOG[0], status="pending"), *LOG[1:]]).complaints == ["1 lost"]
 
 
-def test_a_lead_that_came_under_two_deliveries_is_doubled() -> None:
+def test_a_lead_that_arrived_in_two_deliveries_is_doubled() -> None:
     soak = soaked(arrivals=[*ARRIVALS, replace(ARRIVALS[7], at=30.0, delivery="another")])
     assert (soak.doubled_deliveries, soak.doubled_leads) == (0, 1)
     assert soak.complaints == ["1 doubled with 0 uncertain"]
 
 
-def test_unknown_is_no_loss_where_a_kill_explains_it() -> None:
+def test_an_unknown_delivery_is_no_loss_if_a_kill_explains_it() -> None:
     assert soaked(log=UNKNOWN, at_kills={"delivery-0"}).complaints == []
     assert soaked(log=UNKNOWN, at_kills={"delivery-1"}).complaints == ["1 unknown that no kill explains"]
 

@@ -49,7 +49,7 @@ async def test_a_running_push_moves_by_itself_and_ends_as_the_finished_page(
         await draining
 
 
-async def test_cancel_says_what_has_gone_and_what_will_not_be_sent(server: ConsoleServer, owner: Screen) -> None:
+async def test_cancel_shows_sent_leads_and_leads_that_will_not_be_sent(server: ConsoleServer, owner: Screen) -> None:
     job_id = await server.api.queue()
     await owner.open(f"/console/jobs/{job_id}")
     await owner.page.get_by_role("button", name="Cancel the push").click()

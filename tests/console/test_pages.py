@@ -45,7 +45,7 @@ async def test_jobs_of_another_organization_are_not_found(api: Api) -> None:
     assert (await api.job(job_id))["status"] == "pending"
 
 
-async def test_while_the_database_is_away_the_page_says_so(api: Api, owner: Visitor) -> None:
+async def test_the_page_reports_an_unavailable_database(api: Api, owner: Visitor) -> None:
     await api.installation.fetch("ALTER TABLE clay.console_sessions RENAME TO console_sessions_away")
     page = await owner.open("/console/jobs")
     assert page.status_code == 503

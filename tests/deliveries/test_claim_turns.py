@@ -146,7 +146,7 @@ async def test_claims_of_an_adopted_workspace_return_with_the_next_sweep(databas
         assert [(row.state, row.lost_claims) for row in rows] == [("sending", 0), ("waiting", 1), ("waiting", 1)]
 
 
-async def test_a_suspect_is_claimed_alone_and_forgets_its_lost_claims_when_it_is_proved(database_url: str) -> None:
+async def test_a_suspect_is_claimed_alone_and_its_lost_claims_are_reset_after_a_success(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure(WEBHOOK, rate_limit_ms=200)
         await pushed(w, 3)

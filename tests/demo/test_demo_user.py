@@ -1,4 +1,4 @@
-"""The demo's member says what the API refused, in the problem's own sentence; the network is replaced, nothing of it matters here."""
+"""The demo's user prints the message of a refused request; the network is replaced."""
 
 from uuid import uuid4
 
@@ -27,7 +27,7 @@ def demo_project() -> DemoProject:
         (httpx.Response(500, json=["no problem document"]), "500"),
     ],
 )
-async def test_a_refusal_is_told_in_its_own_sentence(
+async def test_the_message_of_a_refusal_is_printed(
     respx_mock: respx.MockRouter, demo_project: DemoProject, answer: httpx.Response, message: str
 ) -> None:
     respx_mock.post(f"{API}/api/clay/push-filtered").mock(return_value=answer)

@@ -1,4 +1,4 @@
-"""What the demo says and makes of what the sandbox holds; a stranger follows it to the letter."""
+"""The output of the demo and its check of the sandbox's rows."""
 
 import io
 import re
@@ -24,7 +24,9 @@ THERE, ABSENT, TWICE = ArrivalCounts(1, [], 0), ArrivalCounts(0, [LEAD], 0), Arr
     [(ABSENT, THERE, True), (THERE, THERE, True), (ABSENT, ABSENT, False), (THERE, TWICE, False), (TWICE, TWICE, True)],
     ids=["first run", "second run", "nothing came", "doubled by this run", "pushed again on request, earlier"],
 )
-def test_only_what_this_run_did_can_make_it_fail(before: ArrivalCounts, after: ArrivalCounts, is_good: bool) -> None:
+def test_only_leads_of_this_run_can_make_the_demo_fail(
+    before: ArrivalCounts, after: ArrivalCounts, is_good: bool
+) -> None:
     assert after.is_complete_since(before) is is_good
 
 
@@ -33,13 +35,13 @@ def printed(output: DemoOutput) -> str:
     return output.console.file.getvalue()
 
 
-def test_what_was_pushed_again_on_request_is_reported_and_no_failure() -> None:
+def test_leads_that_were_pushed_again_on_request_are_reported_and_no_failure() -> None:
     output = DemoOutput(Console(file=io.StringIO()))
     output.outcome(PROJECT, TWICE, 0, is_good=True)
     assert "1 of them repeatedly, as requested earlier" in printed(output)
 
 
-async def test_every_link_it_prints_leads_somewhere(app_client: Api) -> None:
+async def test_every_printed_link_exists(app_client: Api) -> None:
     output = DemoOutput(Console(file=io.StringIO()))
     output.where("http://api", "http://sandbox", "token", PROJECT, Path(".data"))
     paths = re.findall(r"http://api(/\S+)", printed(output))

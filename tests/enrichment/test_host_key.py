@@ -76,7 +76,7 @@ def test_a_key_with_something_around_it_is_not_used(key: str) -> None:
         assert decision.stores is (before.exists and not is_same(key, before.fingerprint))
 
 
-def test_a_fingerprint_tells_a_missing_key_from_an_empty_one_and_holds_no_key() -> None:
+def test_a_fingerprint_distinguishes_a_missing_key_from_an_empty_one_and_contains_no_key() -> None:
     kept = fingerprint(NEW, SALT)
     assert is_same(NEW, kept)
     assert not is_same(OLD, kept)

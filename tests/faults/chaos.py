@@ -1,4 +1,4 @@
-"""Draws acts of customers and faults at random: processes die and freeze, PostgreSQL crashes, connections are cut and silent."""
+"""Draws random actions of customers and random faults: killed and frozen processes, crashes of PostgreSQL, cut and silent connections."""
 
 import asyncio
 import contextlib

@@ -74,7 +74,7 @@ def marked_sending(count: After) -> None:
         count()
         return await post(*values)
 
-    setattr(ClayClient, "post", dying)  # noqa: B010 - mypy knows a method when it sees one
+    setattr(ClayClient, "post", dying)  # noqa: B010 - mypy refuses the assignment to a method
 
 
 def answered(count: After) -> None:
@@ -93,7 +93,7 @@ def recorded(count: After) -> None:
     def dying(_seconds: float) -> None:
         count()
 
-    setattr(metrics, "results_written", dying)  # noqa: B010 - mypy knows a function when it sees one
+    setattr(metrics, "results_written", dying)  # noqa: B010 - mypy refuses the assignment to a function
 
 
 def blocked(_count: After) -> None:
@@ -206,7 +206,7 @@ POINTS: dict[str, Callable[[After], None]] = {
 
 
 def poison(lead_id: UUID) -> None:
-    """One lead kills whoever builds its payload."""
+    """One lead kills the process that builds its payload."""
     build = payload.build
 
     def dying(row: LeadRow, *values: Any) -> payload.Payload:

@@ -1,4 +1,4 @@
-"""The API while its database fails: what was asked for is done once, and who watches goes on watching."""
+"""The API while its database fails: each request takes effect once, and event streams continue."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ LEADS_EACH = 10
 
 
 async def _ask_until_accepted(service: Service, number: int) -> tuple[str, Counter[int]]:
-    """As a client does that was told 503 or lost its answer: the same request with the same key again. Returns the job."""
+    """Repeats the request with the same key after a 503 or a lost response, as a client does. Returns the job."""
     lead_ids = service.lead_ids[number * LEADS_EACH :][:LEADS_EACH]
     body = {"lead_ids": [str(each) for each in lead_ids], "project_id": str(service.project_id)}
     answers: Counter[int] = Counter()
@@ -39,7 +39,7 @@ async def _ask_until_accepted(service: Service, number: int) -> tuple[str, Count
             return str(answer.json()["job_id"]), answers
 
 
-async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_once(
+async def test_pushes_requested_during_a_restart_of_postgresql_are_accepted_once(
     database_url: str, tmp_path: Path, postgres: TestServer
 ) -> None:
     server = postgres.embedded
@@ -58,7 +58,7 @@ async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_
         await asyncio.to_thread(server.stop, "immediate")
         await asyncio.to_thread(server.start_again)
         accepted = await asyncio.gather(*asking)
-        assert sum((answers for _, answers in accepted), Counter())[503] >= REQUESTS // 2, "nobody met the restart"
+        assert sum((answers for _, answers in accepted), Counter())[503] >= REQUESTS // 2, "no request met the restart"
         assert len({job_id for job_id, _ in accepted}) == REQUESTS
         for number, (job_id, _) in enumerate(accepted):
             assert (await _ask_until_accepted(service, number))[0] == job_id, "the same request is the same push job"
@@ -70,7 +70,9 @@ async def test_pushes_that_are_asked_for_while_postgresql_restarts_are_accepted_
         assert (await service.sandbox.counts())["repeated_leads"] == 0
 
 
-async def test_who_watches_a_push_job_sees_its_end_though_the_listen_is_lost(database_url: str, tmp_path: Path) -> None:
+async def test_an_event_stream_shows_the_end_of_its_job_although_the_listen_connection_is_lost(
+    database_url: str, tmp_path: Path
+) -> None:
     async with run_service(database_url, tmp_path) as service:
         await service.configure(rate_limit_ms=50)
         answer = await service.api.push(list(service.lead_ids[:80]))

@@ -1,4 +1,4 @@
-"""Whatever a lead's row holds: one bad lead never stops another, and each of them ends."""
+"""Invalid values in leads: an invalid lead never stops another, and each lead ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,10 +139,10 @@ async def test_one_bad_lead_never_stops_another(database_url: str, vintage: Vint
 
 @pytest.mark.parametrize("vintage", Vintage)
 @pytest.mark.parametrize("table", ["projects", "sources"])
-async def test_bad_name_of_a_project_or_repository_ends_every_lead_of_it(
+async def test_with_an_invalid_name_of_project_or_repository_all_its_leads_end(
     database_url: str, vintage: Vintage, table: str
 ) -> None:
-    """It is in the payload of each of its leads; not one of them may be left over, whatever it is."""
+    """The name is in the payload of each lead of the project; every lead must end."""
     async with install_with_drainer(database_url, leads=5, vintage=vintage) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:

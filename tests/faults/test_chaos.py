@@ -83,7 +83,7 @@ async def account(run: FaultRun, actor: Customer, fault: str, recovery_seconds: 
     )
     posts = actor.clay.by_delivery()
     deliveries = {row["id"]: row for row in found}
-    assert set(posts) <= set(deliveries), "a POST of a delivery that no row knows"
+    assert set(posts) <= set(deliveries), "a POST of a delivery without a row"
     lost = [row["id"] for row in found if row["state"] != "done"]
     lost += [row["id"] for row in found if row["status"] == "success" and "taken" not in posts.get(row["id"], ())]
     lost += [

@@ -56,7 +56,7 @@ async def states(run: FaultRun) -> Counter[str]:
     return Counter(row.state for row in rows)
 
 
-async def test_killed_before_the_commit_of_a_push_nothing_was_ever_asked(database_url: str, tmp_path: Path) -> None:
+async def test_a_push_killed_before_its_commit_leaves_nothing(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0) as run:
         w = run.installation
         run.workers.command = (DYING, "not_committed", str(w.org_id), str(w.project_id))
@@ -68,10 +68,10 @@ async def test_killed_before_the_commit_of_a_push_nothing_was_ever_asked(databas
         await run.assert_nothing_lost("killed before the commit of a push", accepted.job_id)
 
 
-async def test_killed_after_the_commit_of_a_push_it_is_drained_although_nobody_was_told(
+async def test_a_push_killed_after_its_commit_is_sent_without_its_notification(
     database_url: str, tmp_path: Path
 ) -> None:
-    """Nobody listens when the NOTIFY goes out; the wake-up is a row, committed with the deliveries."""
+    """No worker listens at the time of the NOTIFY; the wake-up is a row that is committed with the deliveries."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0) as run:
         w = run.installation
         run.workers.command = (DYING, "committed", str(w.org_id), str(w.project_id))
@@ -83,7 +83,7 @@ async def test_killed_after_the_commit_of_a_push_it_is_drained_although_nobody_w
         assert len(run.receiver.posts) == LEADS
 
 
-async def test_killed_after_a_claim_every_lead_waits_again(database_url: str, tmp_path: Path) -> None:
+async def test_leads_claimed_by_a_killed_worker_wait_again(database_url: str, tmp_path: Path) -> None:
     async with doomed(database_url, tmp_path, "after_claim", "0") as run:
         accepted = await run.installation.push()
         await dies(run)
@@ -93,7 +93,7 @@ async def test_killed_after_a_claim_every_lead_waits_again(database_url: str, tm
         assert (line.uncertain, len(run.receiver.posts)) == (0, LEADS)
 
 
-async def test_killed_before_the_first_byte_what_was_marked_is_unknown_and_the_rest_waits_again(
+async def test_after_a_kill_before_the_first_byte_marked_leads_are_unknown_and_others_wait_again(
     database_url: str, tmp_path: Path
 ) -> None:
     async with doomed(database_url, tmp_path, "marked_sending", "0") as run:
@@ -111,9 +111,7 @@ async def test_killed_before_the_first_byte_what_was_marked_is_unknown_and_the_r
         assert len(run.receiver.posts) == LEADS - found["sending"]
 
 
-async def test_killed_in_flight_what_was_sent_is_unknown_and_never_sent_again(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_leads_in_flight_at_a_kill_are_unknown_and_not_sent_again(database_url: str, tmp_path: Path) -> None:
     async with doomed(database_url, tmp_path) as run:
         run.workers.command = ("clay_push_service.cli", "worker")
 
@@ -137,7 +135,7 @@ async def test_killed_in_flight_what_was_sent_is_unknown_and_never_sent_again(
 
 
 @pytest.mark.parametrize("number", [0, 20])
-async def test_killed_between_an_answer_and_its_recording_it_is_unknown(
+async def test_a_lead_is_unknown_after_a_kill_between_its_response_and_its_recording(
     database_url: str, tmp_path: Path, number: int
 ) -> None:
     async with doomed(database_url, tmp_path, "answered", str(number)) as run:
@@ -152,7 +150,7 @@ async def test_killed_between_an_answer_and_its_recording_it_is_unknown(
         assert (line.doubled, len(run.receiver.posts)) == (0, len(set(run.receiver.leads)))
 
 
-async def test_killed_after_recording_what_was_recorded_stays(database_url: str, tmp_path: Path) -> None:
+async def test_recorded_results_remain_after_a_kill(database_url: str, tmp_path: Path) -> None:
     async with doomed(database_url, tmp_path, "recorded", "0") as run:
         accepted = await run.installation.push()
         await dies(run)
@@ -171,10 +169,10 @@ async def test_killed_after_recording_what_was_recorded_stays(database_url: str,
     "point",
     ["committed", "after_claim 0", "marked_sending 0", "marked_sending 20", "answered 0", "answered 20", "recorded 0"],
 )
-async def test_whatever_a_dead_process_left_an_ordinary_worker_ends_by_itself(
+async def test_an_ordinary_worker_finishes_the_work_of_a_killed_process(
     database_url: str, tmp_path: Path, point: str
 ) -> None:
-    """No hand moves a lease or a queue job: it runs out, is swept up, and the leads go on."""
+    """Without manual help: the lease expires, the sweep returns the leads, and they are sent."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0, delay_seconds=0.01) as run:
         w = run.installation
         if point == "committed":

@@ -41,7 +41,7 @@ async def _away(run: FaultRun, postgres: TestServer, seconds: float, report: str
     await run.wait_until_finished(accepted.job_id, 90.0)
     line = await run.assert_nothing_lost(report, accepted.job_id, "unknown")
     assert line.doubled == 0
-    assert 0 not in run.workers.ended, "a worker never ends with 0 unasked"
+    assert 0 not in run.workers.ended, "a worker never exits with 0 without a stop signal"
 
 
 async def test_postgresql_is_gone_for_a_while(database_url: str, tmp_path: Path, postgres: TestServer) -> None:
@@ -71,12 +71,12 @@ async def test_all_connections_are_reset(database_url: str, tmp_path: Path) -> N
         run.start_recovery_timer()
         await run.wait_until_finished(accepted.job_id, 60.0)
         line = await run.assert_nothing_lost("all connections reset, three times", accepted.job_id)
-        assert (line.uncertain, line.doubled) == (0, 0), "the process lives, so it knows what Clay answered"
+        assert (line.uncertain, line.doubled) == (0, 0), "the process is alive, so it has the responses of Clay"
         assert run.workers.ended == []
 
 
 async def test_listen_is_lost(database_url: str, tmp_path: Path) -> None:
-    """Nobody hears of new push jobs any more; the next one is found all the same."""
+    """No notification of new push jobs arrives; the next job is found by polling."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, delay_seconds=0.005) as run:
         first = await run.installation.push(run.installation.lead_ids[:50])
         await run.wait_until_finished(first.job_id, 30.0)

@@ -1,4 +1,4 @@
-"""Whatever a request's body holds: the API says what is wrong with it, at once and at constant memory, to those it lets in."""
+"""Hostile request bodies: the API reports the problem to authenticated callers, quickly and with constant memory."""
 
 import asyncio
 import contextlib
@@ -95,7 +95,7 @@ def port() -> int:
 
 @asynccontextmanager
 async def serving(database_url: str, port: int) -> AsyncIterator[Api]:
-    """The API as a process of its own, and a token of an owner: whatever is behind the door is open to it."""
+    """The API as a separate process, and a token of an owner, who may use all routes."""
     async with open_nexusleads(database_url, Vintage.TODAY) as host:
         await host.member(await host.organization(), "owner", "owner")
     process = await asyncio.create_subprocess_exec(

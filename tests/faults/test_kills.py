@@ -63,10 +63,10 @@ async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("leads", "place"), [(60, 30), (700, 650)])
-async def test_a_lead_that_kills_whoever_builds_it_is_poison_and_its_neighbours_go_on(
+async def test_a_lead_that_kills_its_worker_is_poison_and_other_leads_continue(
     database_url: str, tmp_path: Path, leads: int, place: int
 ) -> None:
-    """Once among its neighbours, three times alone: exactly so many workers die of it, and then never one again.
+    """It kills one worker in a batch and three more when it is tried alone, and then no further worker.
 
     A neighbour of the first time that was being sent just then is unknown: its response was not recorded. When it
     is tried alone, no other lead is in flight.

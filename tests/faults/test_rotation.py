@@ -1,4 +1,4 @@
-"""The ring of keys is changed as the runbook says, in four steps, while two real workers push: no lead notices."""
+"""The encryption keys are rotated in the four steps of the runbook while two workers push: no lead is affected."""
 
 import asyncio
 from pathlib import Path

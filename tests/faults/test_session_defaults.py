@@ -1,4 +1,4 @@
-"""Whatever an administrator makes the database's or the role's defaults, a push goes its way from request to record."""
+"""A push works from request to record with all defaults that an administrator may set for the database or the role."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ FAILURES = ("sweep.failed", "queue.worker_failed", "slice.failed", "mirror.pass_
 
 
 async def make_defaults(service: Service, own: asyncpg.Connection, of: str) -> None:
-    """And let every connection that the service has be made anew. `own`: a connection by the service's role."""
+    """Set the defaults and close all connections of the service, so that it opens new ones. `own`: a connection by the service's role."""
     by = service.host.connection if of.startswith("DATABASE") else own
     major = service.host.connection.get_server_version().major
     for name, value in UNUSUAL_DEFAULTS.items():
@@ -32,7 +32,7 @@ async def make_defaults(service: Service, own: asyncpg.Connection, of: str) -> N
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("of", ["DATABASE {0}", "ROLE CURRENT_USER IN DATABASE {0}"], ids=["database", "role"])
-async def test_a_push_goes_as_always(database_url: str, tmp_path: Path, of: str) -> None:
+async def test_a_push_works_with_unusual_defaults(database_url: str, tmp_path: Path, of: str) -> None:
     async with run_service(database_url, tmp_path, workers=0) as service:
         own = await asyncpg.connect(service.settings.database_url)
         await make_defaults(service, own, of.format(name_of(database_url)))

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that die silently: forgotten by a NAT, or cut off with the server. Nobody waits for a minute.
+"""Connections to PostgreSQL that fail silently: dropped by a NAT, or cut off with the server. No operation waits for a minute.
 
 Times are bounds against hanging, wide for a loaded machine: each of these took 67 s or for ever.
 """
@@ -122,7 +122,7 @@ async def test_a_database_that_is_cut_off_is_503_soon_and_200_when_it_is_back(be
         assert await behind.ask_at_once() == {200}
 
 
-async def test_a_listen_that_went_deaf_is_begun_anew(behind: Behind) -> None:
+async def test_a_silent_listen_connection_is_replaced(behind: Behind) -> None:
     before = await behind.listener()
     behind.proxy.drop_all()
     assert await behind.listener(other_than=before)
@@ -148,7 +148,7 @@ async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeyp
         assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
 
 
-async def test_the_queues_listen_hears_again_after_it_went_deaf(
+async def test_the_listen_connection_of_the_queue_is_replaced_when_it_is_silent(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)

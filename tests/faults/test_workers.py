@@ -1,4 +1,4 @@
-"""Workers that are frozen, blocked, told to stop, or have nowhere to go: how they end, and what becomes of their leads."""
+"""Workers that are frozen, blocked, stopped, or without a destination: how they end, and what happens to their leads."""
 
 import asyncio
 import os

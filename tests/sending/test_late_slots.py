@@ -1,4 +1,4 @@
-"""Late slots: no first byte is sent later than half an interval after its slot, whatever caused the delay."""
+"""Late slots: no first byte is sent later than half an interval after its slot, independent of the cause of the delay."""
 
 import logging
 import time

@@ -70,7 +70,7 @@ def test_leads_of_a_second_and_a_half_are_claimed_when_half_of_them_are_left(
     assert served(leads, interval_ms).wanted_leads(0.0, 1.5) == wanted
 
 
-def test_a_wake_up_claims_at_least_one_lead_whatever_is_ready_until_twice_as_many_are() -> None:
+def test_a_wake_up_claims_at_least_one_lead_until_twice_as_many_are_ready() -> None:
     woken = served(8)
     assert woken.wanted_leads(0.0, 1.5) == 0
     woken.wake(START)

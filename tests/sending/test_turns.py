@@ -34,7 +34,7 @@ def test_what_has_waited_longest_goes_first_among_small_pushes() -> None:
     assert taken(turns, 4) == ["of 1", "of 2", "of 3", None]
 
 
-def test_destinations_take_turns_whatever_the_number_of_their_push_jobs() -> None:
+def test_destinations_take_turns_independent_of_the_number_of_their_push_jobs() -> None:
     turns: Turns[str] = Turns()
     for number in range(4):
         turns.add(FIRST, job(number), float(number), [f"first {number}"])

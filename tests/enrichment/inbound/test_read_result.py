@@ -1,4 +1,4 @@
-"""What a result says, in the odd forms in which Clay sends it; pure."""
+"""Reading results in the unusual forms in which Clay sends them."""
 
 import contextlib
 import json
@@ -61,7 +61,7 @@ def test_of_two_names_of_one_field_the_one_with_a_value_counts() -> None:
     assert (found.found, found.not_found) == (["email"], [])
 
 
-def test_empty_is_not_found_and_missing_is_not_asked() -> None:
+def test_an_empty_value_is_not_found_and_a_missing_one_is_not_searched() -> None:
     found = read({"lead_id": ID, "phone": "", "email": None, "industry": "  "})
     assert found.found == []
     assert sorted(found.not_found) == ["email", "industry", "phone"]

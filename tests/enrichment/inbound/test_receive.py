@@ -11,7 +11,7 @@ from tests.enrichment.results import results
 from tests.harness.api import OTHER_WEBHOOK
 
 
-async def test_a_result_is_stored_before_the_response_and_says_what_was_recognised(database_url: str) -> None:
+async def test_a_result_is_stored_before_the_response_which_lists_the_recognised_fields(database_url: str) -> None:
     async with results(database_url) as r:
         body = {
             "Lead_ID": str(r.lead_id),

@@ -108,6 +108,6 @@ def test_empty_results_change_nothing(found: list[Candidate], days: list[int]) -
 
 
 @given(candidates())
-def test_a_pinned_value_stays_whatever_arrives(found: list[Candidate]) -> None:
+def test_a_pinned_value_is_not_replaced_by_new_results(found: list[Candidate]) -> None:
     pinned = value(2**62, "pinned", day=-1)
     assert choose([*found, pinned], pinned.id) == Choice(pinned.id, Reason.PINNED)
