@@ -13,6 +13,7 @@ import uvloop
 
 from bench import (
     accept,
+    console,
     expansion,
     fairness,
     host_reads,
@@ -117,6 +118,11 @@ async def _inbound(server: Server) -> tuple[object, str]:
     return made, inbound.table(made)
 
 
+async def _console(server: Server) -> tuple[object, str]:
+    made = await console.run(server)
+    return made, console.table(made)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "transport": _transport,
     "idle_connections": _idle_connections,
@@ -129,6 +135,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "throttled": _throttled,
     "fairness": _fairness,
     "inbound": _inbound,
+    "console": _console,
     "retention": _retention,
     "expansion": _expansion,
     "scaling": _scaling,

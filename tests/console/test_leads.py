@@ -146,3 +146,23 @@ async def test_leads_and_deliveries_of_another_organization_are_not_found(api: A
                 path
             )
     assert len((await api.call("GET", "/api/clay/jobs"))["jobs"]) == 1
+
+
+async def test_a_lead_and_several_are_queued_for_enrichment(api: Api, owner: Visitor) -> None:
+    routine = {"routine_id": "r", "inputs": {"Name": "full_name", "Company": "company"}, "outputs": {"email": "Email"}}
+    config = {"api_key": "clay_key_of_owner", "routines": {"email": routine}}
+    await api.call("PUT", "/api/clay/enrichment/config", config)
+    named = [await api.host.lead(api.project_id, full_name=f"Lead {n}", company="Acme") for n in range(3)]
+    await owner.open(f"/console/leads/{named[0]}")
+    wanted = {"kind": "email", "basis": "consent", "key": "one"}
+    page = await owner.submit_and_follow(f"/console/leads/{named[0]}/enrich", wanted)
+    assert "Queued for enrichment" in page.text
+    await owner.open("/console/leads")
+    both = fields(api, kind="email", basis="legitimate_interest", lead_id=str(named[1]))
+    page = await owner.submit_and_follow("/console/leads/enrich", both)
+    assert "Queued for enrichment" in page.text
+    jobs = (await api.call("GET", "/api/clay/enrichment/jobs"))["jobs"]
+    assert [job["lead_count"] for job in jobs] == [1, 1]
+    await owner.open("/console/leads")
+    none = await owner.submit("/console/leads/enrich", fields(api, kind="email", basis="consent"))
+    assert (none.status_code, "Select 1 to 50 leads" in none.text) == (422, True)

@@ -28,6 +28,8 @@ TWINS: Mapping[str, str | None] = MappingProxyType(
         "/console/leads/preview": "preview",
         "/console/leads/push": "push_filtered",
         "/console/leads/push-one": "push",
+        "/console/leads/enrich": "enrich_leads",
+        "/console/leads/{lead_id}/enrich": "enrich_lead",
         "/console/leads/{lead_id}/fields/{field}": "edit_lead_field",
     }
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from clay_push_service.api.app import end_streams
+from clay_push_service.push_jobs.live.watch import Watch
 from tests.harness.api import Api, run_api_with_leads
 from tests.support.programs import free_port
 from tests.support.receiver import Receiver
@@ -31,6 +32,8 @@ class _Server(uvicorn.Server):
 class ConsoleServer:
     api: Api
     port: int
+    _server: _Server | None = None
+    _running: "asyncio.Task[None] | None" = None
 
     @property
     def url(self) -> str:
@@ -52,23 +55,29 @@ class ConsoleServer:
         finally:
             state.settings = before
 
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """Answer on the port; a test leaves the block and enters it again to restart the server."""
+    async def start(self) -> None:
         config = uvicorn.Config(
             self.api.app, host="127.0.0.1", port=self.port, lifespan="off", ws="none", log_config=None, access_log=False,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
-        server = _Server(config)
-        running = asyncio.create_task(server.serve())
+        self._server = _Server(config)
+        self._running = asyncio.create_task(self._server.serve())
         async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await running
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        assert self._running is not None
+        self._server.should_exit = True
+        await self._running
+
+    async def restart(self) -> None:
+        """Open streams end, connections are refused for a moment, and the server answers again on the same port."""
+        await self.stop()
+        watch: Watch = self.api.app.state.watch
+        watch.stopping.clear()
+        await self.start()
 
 
 @asynccontextmanager
@@ -78,5 +87,8 @@ async def serve_console(
     """With a project of leads, a webhook and no push yet."""
     async with run_api_with_leads(database_url, leads=leads, receiver=receiver, rate_limit_ms=rate_limit_ms) as api:
         made = ConsoleServer(api, free_port())
-        async with made.serving():
+        await made.start()
+        try:
             yield made
+        finally:
+            await made.stop()

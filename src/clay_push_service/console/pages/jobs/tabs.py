@@ -40,6 +40,8 @@ class Tab:
     href: str
     count: int
     is_current: bool
+    digits: int
+    """Of the largest count, so that no tab moves while counts grow."""
 
 
 def default_tab(job: JobView) -> TabKey:
@@ -53,8 +55,9 @@ def count_of(job: JobView, kind: Kind) -> int:
 
 
 def tabs_of(job: JobView, current: TabKey) -> list[Tab]:
+    digits = len(str(job.lead_count))
     return [
-        Tab(kind.label, rows_link(job.id, kind.key), count_of(job, kind), is_current=kind.key == current)
+        Tab(kind.label, rows_link(job.id, kind.key), count_of(job, kind), is_current=kind.key == current, digits=digits)
         for kind in KINDS
     ]
 

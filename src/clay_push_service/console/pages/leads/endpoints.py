@@ -8,6 +8,7 @@ from starlette.responses import Response
 from clay_push_service.callers.guarded_route import Takes
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
+from clay_push_service.console.pages.leads.enriching import enrich_one, enrich_selected
 from clay_push_service.console.pages.leads.lead_page import edit_field_of_form, show_delivery, show_lead
 from clay_push_service.console.pages.leads.list_page import show_leads
 from clay_push_service.console.pages.leads.pushing import push_one, push_wanted, show_preview
@@ -39,6 +40,16 @@ async def push_leads(page: PushPage, form: Posted) -> Response:
 @router.post("/leads/push-one", dependencies=COSTLY)
 async def push_one_lead(page: PushPage, form: Posted) -> Response:
     return await push_one(page, form)
+
+
+@router.post("/leads/enrich", dependencies=COSTLY)
+async def enrich_leads(page: EnrichPage, form: Posted) -> Response:
+    return await enrich_selected(page, form)
+
+
+@router.post("/leads/{lead_id}/enrich")
+async def enrich_lead(page: EnrichPage, lead_id: UUID, form: Posted) -> Response:
+    return await enrich_one(page, lead_id, form)
 
 
 @router.get("/leads/{lead_id}")

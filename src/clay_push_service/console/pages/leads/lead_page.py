@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.console.pages.jobs.job_page import delivery_pill
-from clay_push_service.console.pages.leads.labels import FIELD_LABELS, SOURCES, confidence_words, field_label
+from clay_push_service.console.pages.leads.enriching import BASES
+from clay_push_service.console.pages.leads.labels import SOURCES, confidence_words, field_label
 from clay_push_service.console.pages.leads.timeline import PAYLOAD_WORDS, timeline
 from clay_push_service.console.pages.leads.whereabouts import AGAIN, lead_pill
 from clay_push_service.console.pages.page import Page
@@ -57,7 +58,7 @@ async def show_lead(page: Page, lead_id: UUID) -> Response:
         field_label=field_label,
         confidence_words=confidence_words,
         sources=SOURCES,
-        labels=FIELD_LABELS,
+        bases=BASES,
         may_push=Scope.PUSH in page.caller.scopes,
         may_enrich=Scope.ENRICH in page.caller.scopes,
         self_href=f"/console/leads/{lead_id}",

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
+from clay_push_service.console.pages.leads.enriching import BASES
 from clay_push_service.console.pages.leads.filter_form import query_of, read_filters
 from clay_push_service.console.pages.leads.whereabouts import AGAIN, lead_pill
 from clay_push_service.console.pages.page import Page
@@ -43,6 +44,8 @@ async def show_leads(page: Page, project_id: UUID | None, after: str | None) -> 
         again=AGAIN,
         table_name=view.table_name if view else None,
         is_configured=view is not None and view.webhook is not None,
+        bases=BASES,
+        may_enrich=Scope.ENRICH in page.caller.scopes,
         may_push=Scope.PUSH in page.caller.scopes,
         first_href=f"/console/leads?{query}" if after else None,
         next_href=f"/console/leads?{query_of(filters, project=str(project_id), after=found.next_cursor)}"

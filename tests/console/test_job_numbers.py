@@ -1,0 +1,59 @@
+"""Every number of a job's page equals the number of rows behind its link, for random outcomes of 200 jobs."""
+
+import random
+import re
+from html import unescape
+from urllib.parse import urlsplit
+
+from tests.harness.api import Api, run_api_with_leads
+from tests.harness.visitor import Visitor, visiting
+from tests.support.receiver import Behaviour, Reset, status
+
+JOBS = 200
+LEADS = 12
+SEED = 20261130
+TAB = re.compile(r'<li><a href="([^"]+)"[^>]*>([^<]+)<span class="count[^"]*">([\d,]+)</span>')
+CARD = re.compile(r'<a class="big" href="([^"]+)">([\d,]+) leads?</a>')
+SENTENCE = re.compile(r'<p class="sentence">([^<]+)</p>')
+ROWS = re.compile(r"/leads/[0-9a-f-]{36}\" data-row>")
+BEHAVIOURS: tuple[Behaviour, ...] = (status(200), status(200), status(200), status(422), status(413), Reset())
+
+
+async def test_every_number_of_a_job_equals_the_rows_behind_its_link(database_url: str) -> None:
+    chance = random.Random(SEED)
+    async with run_api_with_leads(database_url, leads=LEADS) as api, visiting(api) as owner:
+        api.receiver.answer = lambda _number, _body: chance.choice(BEHAVIOURS)
+        checked = 0
+        for _ in range(JOBS):
+            checked += await check_job(owner, await make_job(api, chance))
+    assert checked >= 6 * JOBS, "six tabs of each job, and its cause cards"
+
+
+async def make_job(api: Api, chance: random.Random) -> str:
+    leads = chance.sample(list(api.lead_ids), chance.randint(1, LEADS))
+    job_id = await api.queue(leads, push_again=chance.random() < 0.7)
+    fate = chance.random()
+    if fate < 0.15:
+        await api.send("POST", f"/api/clay/jobs/{job_id}/cancel", "owner")
+    if fate < 0.9:
+        await api.drain()
+    return job_id
+
+
+async def check_job(owner: Visitor, job_id: str) -> int:
+    """Returns how many links were followed."""
+    page = (await owner.open(f"/console/jobs/{job_id}")).text
+    tabs = {label.strip(): (unescape(href), number(count)) for href, label, count in TAB.findall(page)}
+    cards = [(unescape(href), number(count)) for href, count in CARD.findall(page)]
+    for href, count in [*tabs.values(), *cards]:
+        url = urlsplit(href)
+        shown = (await owner.open(f"{url.path}?{url.query}")).text
+        assert len(ROWS.findall(shown)) == count, (job_id, href)
+    [sentence] = SENTENCE.findall(page)
+    first, *parts = [number(each) for each in re.findall(r"[\d,]*\d", re.sub(r"\([^)]*\)", "", sentence))]
+    assert first == sum(parts) == tabs["All"][1], sentence
+    return len(tabs) + len(cards)
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
