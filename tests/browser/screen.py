@@ -26,8 +26,9 @@ addEventListener('securitypolicyviolation', (event) =>
   console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
 MEASURE_SHIFTS = """
-window.layoutShift = 0;
-new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.layoutShift += entry.value; })
+window.shifted = [];
+new PerformanceObserver((list) => { for (const entry of list.getEntries()) for (const source of entry.sources)
+  window.shifted.push(`${source.node?.outerHTML ?? source.node?.textContent}`.slice(0, 160)); })
   .observe({ type: 'layout-shift', buffered: true });
 """
 

@@ -36,12 +36,12 @@ async def test_a_running_push_moves_by_itself_and_ends_as_the_finished_page(
         await owner.open(f"/console/jobs/{job_id}")
         live = owner.page.locator("#live")
         await expect(live).to_contain_text("140 are still to be sent")
-        before = await owner.page.evaluate("window.layoutShift")
+        before = await owner.page.evaluate("window.shifted")
         draining = asyncio.create_task(server.api.drain())
         await expect(live).to_contain_text("leads per second, about")
         await expect(live).to_contain_text("more leads have an outcome")
         await expect(live).to_contain_text(re.compile(r"1\d\d more leads have an outcome"))
-        assert await owner.page.evaluate("window.layoutShift") == before, "ten seconds of updates move nothing"
+        assert await owner.page.evaluate("window.shifted") == before, "ten seconds of updates move nothing"
         await owner.review("job-live")
         await expect(live).to_contain_text("Of 140 leads, 140 are in Clay.")
         await expect(owner.page.get_by_role("button", name="Cancel the push")).to_have_count(0)
