@@ -492,6 +492,7 @@ CREATE TABLE clay.attachment (
     host_schema text NOT NULL,
     attached_by text NOT NULL,
     attached_at timestamp with time zone DEFAULT now() NOT NULL,
+    writes_enrichment boolean DEFAULT false NOT NULL,
     CONSTRAINT attachment_level CHECK ((level = ANY (ARRAY['read'::text, 'mirror'::text, 'inbox'::text]))),
     CONSTRAINT attachment_only_one CHECK (only_one)
 );
@@ -1091,6 +1092,34 @@ CREATE TABLE clay.finished_scans (
 
 COMMENT ON TABLE clay.finished_scans IS 'Scans that the host completed while attached at level inbox; each runs the rule once';
 
+CREATE TABLE clay.host_writes (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    org_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    lead_id uuid NOT NULL,
+    field text NOT NULL,
+    value_id uuid NOT NULL,
+    value_key text NOT NULL,
+    value_hash bytea NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_at timestamp with time zone,
+    undone_by text,
+    CONSTRAINT host_writes_undone CHECK (((undone_at IS NULL) = (undone_by IS NULL)))
+);
+
+COMMENT ON TABLE clay.host_writes IS 'Each value of Clay that was written into an empty column of NexusLeads, once for each field of a lead';
+
+COMMENT ON COLUMN clay.host_writes.value_hash IS 'SHA-256 of the written text: an undo empties the column only if it still holds it';
+
+ALTER TABLE clay.host_writes ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME clay.host_writes_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE clay.idempotency_keys (
     org_id uuid NOT NULL,
     key text NOT NULL,
@@ -1405,6 +1434,15 @@ COMMENT ON COLUMN clay.workspaces.served_until IS 'When the lease of served_by e
 
 COMMENT ON COLUMN clay.workspaces.woken_at IS 'The last wake-up of a push job of the workspace: it is not released before its worker has claimed again';
 
+CREATE TABLE clay.write_back (
+    org_id uuid NOT NULL,
+    enabled boolean NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE clay.write_back IS 'Whether an organization lets values of Clay fill empty columns of NexusLeads';
+
 ALTER TABLE ONLY clay.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY clay.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('clay.procrastinate_jobs_id_seq'::regclass);
@@ -1519,6 +1557,12 @@ ALTER TABLE ONLY clay.exclusions
 ALTER TABLE ONLY clay.finished_scans
     ADD CONSTRAINT finished_scans_pk PRIMARY KEY (source_job_id);
 
+ALTER TABLE ONLY clay.host_writes
+    ADD CONSTRAINT host_writes_once UNIQUE (org_id, lead_id, field);
+
+ALTER TABLE ONLY clay.host_writes
+    ADD CONSTRAINT host_writes_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pk PRIMARY KEY (org_id, key);
 
@@ -1590,6 +1634,9 @@ ALTER TABLE ONLY clay.workers
 
 ALTER TABLE ONLY clay.workspaces
     ADD CONSTRAINT workspaces_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.write_back
+    ADD CONSTRAINT write_back_pk PRIMARY KEY (org_id);
 
 CREATE INDEX audit_log_by_organization ON clay.audit_log USING btree (org_id, id DESC);
 

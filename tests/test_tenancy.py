@@ -24,7 +24,7 @@ from tests.harness.settings import JWT_SECRET, access_token
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TABLES = (
     "destinations", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
-    "auto_export_runs", "exclusions", "idempotency_keys", "pending_webhooks",
+    "auto_export_runs", "exclusions", "host_writes", "write_back", "idempotency_keys", "pending_webhooks",
     "enrichment_settings", "enrichment_routines", "pending_api_keys",
     "results_endpoints", "results_tokens", "inbound_results",
     "enriched_values", "enriched_current", "custom_fields", "enrichment_jobs", "enrichment_items", "enrichment_runs",

@@ -44,6 +44,13 @@ SECRETS_UNREADABLE = Counter("clay_push_secrets_unreadable_total", "Times a stor
 EXCLUSIONS = Counter("clay_push_exclusions_total", "Changes of exclusions", ["change"])
 for _change in ("added", "removed"):
     EXCLUSIONS.labels(change=_change)
+WRITTEN_BACK = Counter("clay_push_written_back_total", "Columns of NexusLeads that were filled or emptied", ["change"])
+for _change in ("written", "undone"):
+    WRITTEN_BACK.labels(change=_change)
+AUTOMATIC_AFTER_RESULTS = Counter(
+    "clay_push_automatic_after_results_total",
+    "Leads that a rule pushed after a value of Clay was written into NexusLeads",
+)
 RESULTS_STORED = Counter("clay_push_results_stored_total", "Results from Clay that were stored", ["repeated"])
 for _repeated in ("false", "true"):
     RESULTS_STORED.labels(repeated=_repeated)

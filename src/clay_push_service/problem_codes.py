@@ -119,6 +119,9 @@ _OF_STATE: Final = {
         "Remove the exclusion, or choose another lead.",
     ),
     "lead_erased": ProblemCode(409, "The lead was erased: it is never pushed or enriched again.", "Nothing to do."),
+    "write_back_not_permitted": ProblemCode(
+        409, "The operator has not permitted writing into NexusLeads.", _ASK_OPERATOR
+    ),
     "too_many_tokens": ProblemCode(
         409, "Two results tokens are active, which is the limit.", "Revoke the one that is no longer used."
     ),

@@ -52,13 +52,14 @@ class NexusLeads:
         assert isinstance(row_id, UUID)
         return row_id
 
-    async def attach(self, level: Level) -> None:
+    async def attach(self, level: Level, *, write_enrichment: bool = False) -> None:
         """Attach as `clay-push attach` does, for the role of least rights."""
         owner = Database(self.url, pool_size=1)
         try:
             async with owner.transaction() as connection:
                 tables = await detect(connection)
-                await attaching.attach(connection, tables, AttachRequest(level, runtime_role()), dry_run=False)
+                request = AttachRequest(level, runtime_role(), write_enrichment=write_enrichment)
+                await attaching.attach(connection, tables, request, dry_run=False)
         finally:
             await owner.close()
 

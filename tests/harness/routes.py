@@ -196,6 +196,10 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
         body={"lead_id": lead},
         foreign=[{"lead_id": others_lead}],
     )
+    write_back = "/api/clay/enrichment/write-back"
+    add("get_write_back", "GET", write_back, Scope.READ)
+    add("set_write_back", "PUT", write_back, Scope.CONFIG, body={"enabled": False})
+    add("undo_write_back", "POST", f"{write_back}/undo", Scope.CONFIG, body={})
     add("list_audit_log", "GET", "/api/clay/audit", Scope.CONFIG)
     rule = "/api/clay/projects/{project_id}/auto-export"
     add("get_auto_export", "GET", rule, Scope.READ)

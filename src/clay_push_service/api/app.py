@@ -37,6 +37,7 @@ from clay_push_service.enrichment.settings import endpoints as enrichment_endpoi
 from clay_push_service.enrichment.values import endpoints as values_endpoints
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend
+from clay_push_service.host_integration.write_back import endpoints as write_back_endpoints
 from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
@@ -63,6 +64,7 @@ ROUTERS = (
     values_endpoints.router,
     results_endpoints.router,
     receive_endpoint.router,
+    write_back_endpoints.router,
     frontend.router,
     *CONSOLE_ROUTERS,
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs
+from clay_push_service import logs, metrics
 from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
@@ -52,6 +52,15 @@ SELECT project_id, outcome, message, job_id, lead_count FROM clay.auto_export_ru
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """,
     _EarlierRun,
+)
+# The hop that results can cause: a value of Clay in NexusLeads' row may let a lead pass the rule. Once Clay has it, no rule selects it.
+AFTER_RESULTS = Statement(
+    """
+SELECT count(DISTINCT delivery.contributor_id) AS leads FROM clay.clay_push_log AS delivery
+JOIN clay.host_writes AS written ON written.org_id = delivery.org_id AND written.lead_id = delivery.contributor_id
+WHERE delivery.org_id = :org_id AND delivery.job_id = :job_id AND delivery.status <> 'skipped'
+""",
+    int,
 )
 FINISH = Statement("""
 UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id = :job_id, lead_count = :lead_count
@@ -190,6 +199,9 @@ async def _push_new_leads(
         await before.rollback()
         return nothing
     await before.commit()
+    after_results = await AFTER_RESULTS.one(connection, {"org_id": actor.org_id, "job_id": job.job_id})
+    metrics.AUTOMATIC_AFTER_RESULTS.inc(after_results)
+    log.info("auto_export.after_results", job_id=str(job.job_id), leads=after_results)
     count = job.lead_count - job.skipped_count
     leads_are = "1 new lead is" if count == 1 else f"{count:,} new leads are"
     return RunResult(

@@ -24,10 +24,14 @@ def parse_level(word: str) -> Level:
         raise InvalidError(f"Unknown level {word!r}. The levels are read, mirror and inbox.") from None
 
 
-def attach(settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool) -> int:
+def attach(
+    settings: Settings, level: Level, *, dry_run: bool, with_trigger: bool, take_waiting: bool, write_enrichment: bool
+) -> int:
     """Returns the exit code: 1 if a problem prevents the change."""
     role = parse(settings.database_url).role
-    request = AttachRequest(level, role, with_trigger=with_trigger, take_waiting=take_waiting)
+    request = AttachRequest(
+        level, role, with_trigger=with_trigger, take_waiting=take_waiting, write_enrichment=write_enrichment
+    )
     plan = asyncio.run(_attach(settings, request, dry_run=True))
     show_plan(plan, dry_run=dry_run)
     if plan.problems:
@@ -110,7 +114,10 @@ def _show_steps(plan: Plan, *, dry_run: bool) -> None:
         typer.echo(f"- {step.description}")
         if dry_run:
             typer.echo("    " + step.statement.strip().replace("\n", "\n    ") + ";")
+    writes = plan.request.write_enrichment
     if not plan.attachment or plan.attachment.level is not plan.request.level:
         typer.echo(f"- record level {plan.request.level} in clay.attachment")
+    elif plan.attachment.writes_enrichment is not writes:
+        typer.echo(f"- record that values of Clay {'may' if writes else 'may not'} fill empty columns of leads")
     elif not plan.steps:
         typer.echo("- nothing: everything is in place")

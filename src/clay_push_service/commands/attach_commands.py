@@ -30,6 +30,13 @@ def attach(
         bool,
         typer.Option("--take-waiting", help="At level inbox: also process pushes that NexusLeads has already queued."),
     ] = False,
+    write_enrichment: Annotated[
+        bool,
+        typer.Option(
+            "--write-enrichment",
+            help="Let values that Clay found fill empty columns of leads, for organizations that switch it on. Without it: not.",
+        ),
+    ] = False,
 ) -> None:
     """Show push jobs on NexusLeads' pages and process the pushes it queues, as the role of ADMIN_DATABASE_URL."""
     from clay_push_service.commands import attach, settings
@@ -38,7 +45,14 @@ def attach(
 
     parsed = attach.parse_level(level)
     sys.exit(
-        attach.attach(loaded, parsed, dry_run=dry_run, with_trigger=not without_trigger, take_waiting=take_waiting)
+        attach.attach(
+            loaded,
+            parsed,
+            dry_run=dry_run,
+            with_trigger=not without_trigger,
+            take_waiting=take_waiting,
+            write_enrichment=write_enrichment,
+        )
     )
 
 

@@ -1,7 +1,10 @@
 """Finds leads that have changed since Clay accepted them, compared within the project they were last pushed from."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import copy
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +14,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.eligibility import as_sql, is_in_clay
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
+from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.payload import content_hash, is_comparable
@@ -23,17 +27,40 @@ class _AcceptedLead(NamedTuple):
     contributor_id: UUID
     project_id: UUID
     payload_hash: bytes | None
+    pushed_at: datetime | None
 
 
 ACCEPTED = Statement(
     f"""
-SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash FROM clay.clay_push_log
+SELECT DISTINCT ON (contributor_id) contributor_id, project_id, payload_hash, pushed_at FROM clay.clay_push_log
 WHERE org_id = :org_id AND contributor_id = ANY(CAST(:lead_ids AS uuid[])) AND {as_sql(is_in_clay(LOG))}
   AND destination_id = :destination_id AND table_epoch = :table_epoch
 ORDER BY contributor_id, seq DESC
 """,
     _AcceptedLead,
 )
+
+
+class _Written(NamedTuple):
+    lead_id: UUID
+    field: str
+    value_hash: bytes
+    written_at: datetime
+
+
+# The text is compared by its hash: another value in the column is the host's own.
+WRITTEN = Statement(
+    """
+SELECT lead_id, field, value_hash, written_at FROM clay.host_writes
+WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_ids AS uuid[]))
+""",
+    _Written,
+)
+WRITTEN_COLUMNS = {
+    "email": "email", "company_name": "company", "location": "location", "linkedin_url": "linkedin_url",
+    "industry": "industry", "job_title": "current_position",
+}  # fmt: skip
+"""The column of a lead's row that write-back fills, by field."""
 
 
 async def changed_leads(
@@ -50,19 +77,36 @@ async def changed_leads(
         "table_epoch": clay_table.epoch,
         "lead_ids": list(lead_ids),
     }
-    by_project: defaultdict[UUID, dict[UUID, bytes]] = defaultdict(dict)
+    by_project: defaultdict[UUID, dict[UUID, _AcceptedLead]] = defaultdict(dict)
     for row in await ACCEPTED.rows(connection, values):
         if row.payload_hash is not None and is_comparable(row.payload_hash):
-            by_project[row.project_id][row.contributor_id] = row.payload_hash
+            by_project[row.project_id][row.contributor_id] = row
+    written: defaultdict[UUID, list[_Written]] = defaultdict(list)
+    for write in await WRITTEN.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)}):
+        written[write.lead_id].append(write)
     found: set[UUID] = set()
-    for project_id, hashes in by_project.items():
-        pushed = list(hashes)
+    for project_id, accepted in by_project.items():
+        pushed = list(accepted)
         for start in range(0, len(pushed), BATCH):
             batch = pushed[start : start + BATCH]
             for lead_id, lead in (await read_lead_rows(connection, tables, org_id, project_id, batch)).items():
                 try:
-                    if content_hash(lead) != hashes[lead_id]:
+                    if _is_changed(lead, accepted[lead_id], written[lead_id]):
                         found.add(lead_id)
                 except PayloadError:
                     continue  # a lead without a valid payload cannot be pushed again
     return found
+
+
+def _is_changed(lead: LeadRow, accepted: _AcceptedLead, written: Sequence[_Written]) -> bool:
+    """A value that came from Clay is no change: the row is compared as it was before this service wrote into it after the push."""
+    if content_hash(lead) == accepted.payload_hash:
+        return False
+    before = copy(lead)
+    for write in written:
+        column = WRITTEN_COLUMNS[write.field]
+        value = getattr(lead, column)
+        ours = isinstance(value, str) and hashlib.sha256(value.encode()).digest() == write.value_hash
+        if ours and (accepted.pushed_at is None or write.written_at > accepted.pushed_at):
+            setattr(before, column, None)
+    return content_hash(before) != accepted.payload_hash

@@ -25,6 +25,7 @@ from clay_push_service.enrichment.inbound.results import erase_results
 from clay_push_service.enrichment.ledger.erase import replace_leads, stop_items
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.erase import delete_values
+from clay_push_service.enrichment.write_back.writes import erase_writes
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
 from clay_push_service.push_jobs import idempotency
@@ -142,6 +143,7 @@ async def erase(
     await erase_exclusions(connection, tables, org_id, {each.lead_id: each.reference for each in erased})
     values = await delete_values(connection, org_id, ids)
     await replace_leads(connection, org_id, ids, references)
+    await erase_writes(connection, org_id, ids)
     await idempotency.hide_keys(connection, org_id)
     erasure_id = uuid4()
     erasure = {"id": erasure_id, "org_id": org_id, "lead_references": references}

@@ -60,6 +60,9 @@ SECTIONS: Mapping[str, Statement[_Kept]] = {
     "enriched_current": _section("""
         SELECT field, value_id, pinned_by, pinned_at, chosen_because
         FROM clay.enriched_current WHERE org_id = :org_id AND lead_id = :lead_id ORDER BY field"""),
+    "host_writes": _section("""
+        SELECT id, field, value_id, value_key, written_at, undone_at, undone_by
+        FROM clay.host_writes WHERE org_id = :org_id AND lead_id = :lead_id ORDER BY seq"""),
     "exclusions": _section("""
         SELECT id, kind, lead_id, domain, reason, cardinality(address_hashes) AS address_hash_count, created_by, created_at, erased_at
         FROM clay.exclusions WHERE org_id = :org_id AND (lead_id = :lead_id OR id = ANY(CAST(:exclusion_ids AS uuid[])))

@@ -30,6 +30,7 @@ from clay_push_service.enrichment.settings.host_sweep import ApiKeySweep
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
+from clay_push_service.host_integration.write_back.write_back import WriteBack
 from clay_push_service.privacy.retention import empty_old_jobs
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
@@ -92,6 +93,7 @@ class Worker:
         self._api_keys = ApiKeySweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._result_applier = ResultApplier(self._database, self._context.host, self._context.box)
         self._results_check = ResultsCheck(self._database)
+        self._write_back = WriteBack(self._mirror_database, HostTableCache(settings.host_schema))
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -117,6 +119,7 @@ class Worker:
             asyncio.create_task(self._results_check.run()),
             asyncio.create_task(self._enrichment.run()),
             asyncio.create_task(self._enrich_rules.run()),
+            asyncio.create_task(self._write_back.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
         try:

@@ -13,6 +13,7 @@ from clay_push_service.enrichment.values.choice import Candidate, Choice, ValueS
 from clay_push_service.enrichment.values.fields import Field
 from clay_push_service.enrichment.values.normalise import Normalised, Value, normalise
 from clay_push_service.enrichment.values.store import Current, StoredValue, read_current, read_values
+from clay_push_service.enrichment.write_back.writes import written_keys
 from clay_push_service.errors import NotFoundError
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.leads import best_projects
@@ -78,9 +79,11 @@ async def read_lead(
     for each in await read_values(connection, org_id, [lead_id]):
         history[each.field].append(each)
     current = await read_current(connection, org_id, [lead_id])
+    written = await written_keys(connection, org_id, lead_id)
     names = dict.fromkeys([*(each.value for each in Field), *custom, *sorted(history)])
     return EnrichedLead(
-        lead_id, [_field(name, row, history.get(name, []), current.get((lead_id, name))) for name in names]
+        lead_id,
+        [_field(name, row, history.get(name, []), current.get((lead_id, name)), written.get(name)) for name in names],
     )
 
 
@@ -97,9 +100,16 @@ async def _host_row(connection: AsyncConnection, tables: HostTables, org_id: UUI
     return (await read_lead_rows(connection, tables, org_id, project_id, [lead_id])).get(lead_id)
 
 
-def _field(name: str, row: LeadRow | None, history: Sequence[StoredValue], current: Current | None) -> LeadField:
-    """The host's value takes part in the choice each time that it is read, because the host changes it unannounced."""
+def _field(
+    name: str, row: LeadRow | None, history: Sequence[StoredValue], current: Current | None, written: str | None
+) -> LeadField:
+    """The host's value takes part in the choice each time that it is read, because the host changes it unannounced.
+
+    `written`: the key of a value that this service wrote into the host. While the host holds it, the field has no value of the host's own.
+    """
     host = host_value(name, row)
+    if host is not None and host.key == written:
+        host = None
     candidates = [each.candidate for each in history]
     if host is not None:
         candidates.append(_of_host(host, candidates))

@@ -63,7 +63,7 @@ class FieldView(BaseModel):
     pinned_by: str | None = Field(description="Who pinned it.")
     pinned_at: datetime | None = Field(description="When it was pinned.")
     stale: bool = Field(description="Whether the last result for this field is more than six months old.")
-    host_value: FieldText | None = Field(description="NexusLeads' own value. It is never changed.")
+    host_value: FieldText | None = Field(description="NexusLeads' own value. It is never overwritten.")
     history: list[ValueView] = Field(description="Every stored value and every search without one, newest first.")
     history_count: int = Field(description="All entries; `history` has the newest 100.")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service.audit import audit
+from clay_push_service.audit import Detail, audit
 from clay_push_service.database.statement import Statement
 from clay_push_service.errors import UnavailableError
 from clay_push_service.host.tables import HostTables
@@ -14,6 +14,7 @@ from clay_push_service.host_integration.attach.attachment import LOCK, read_atta
 from clay_push_service.host_integration.attach.found_triggers import Step
 from clay_push_service.host_integration.attach.grants import (
     Grant,
+    enrichment_grants,
     granted_columns,
     missing_grants,
     read_grants,
@@ -36,9 +37,11 @@ NEVER_TAKEN = "Nothing was sent, because clay-push was detached before it accept
 TIMEOUTS = Statement("SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '60s', true)")
 MIGRATED = Statement("SELECT pg_catalog.to_regclass('clay.finished_scans') IS NOT NULL", bool)
 RECORD = Statement("""
-INSERT INTO clay.attachment (level, host_schema, attached_by) VALUES (:level, :schema, current_user)
+INSERT INTO clay.attachment (level, host_schema, attached_by, writes_enrichment)
+VALUES (:level, :schema, current_user, :writes_enrichment)
 ON CONFLICT (only_one) DO UPDATE
-SET level = excluded.level, host_schema = excluded.host_schema, attached_by = excluded.attached_by, attached_at = now()
+SET level = excluded.level, host_schema = excluded.host_schema, attached_by = excluded.attached_by, attached_at = now(),
+    writes_enrichment = excluded.writes_enrichment
 """)
 DELETE_ATTACHMENT = Statement("DELETE FROM clay.attachment")
 
@@ -106,9 +109,18 @@ async def attach(connection: AsyncConnection, tables: HostTables, request: Attac
         tables.schema,
     ):
         await discard_waiting_scans(connection)
-        await RECORD.execute(connection, {"level": request.level, "schema": tables.schema})
-        await audit(connection, None, "shell", "host.attached", {"level": request.level.value})
+        await _record(connection, tables, request)
+    elif plan.attachment.writes_enrichment is not request.write_enrichment:
+        await _record(connection, tables, request)
     return plan
+
+
+async def _record(connection: AsyncConnection, tables: HostTables, request: AttachRequest) -> None:
+    writes = request.write_enrichment
+    values = {"level": request.level, "schema": tables.schema, "writes_enrichment": writes}
+    await RECORD.execute(connection, values)
+    details: dict[str, Detail] = {"level": request.level.value, "writes_enrichment": writes}
+    await audit(connection, None, "shell", "host.attached", details)
 
 
 async def detach(
@@ -121,7 +133,9 @@ async def detach(
     await _begin(connection, lock=not dry_run)
     host_schema = await read_host_schema(connection, tables)
     steps = await plan_removals(connection, tables.schema)
-    all_grants = [*read_grants(tables), *write_grants(host_schema), *rule_grants(tables)]
+    all_grants = [
+        *read_grants(tables), *write_grants(host_schema), *rule_grants(tables), *enrichment_grants(tables),
+    ]  # fmt: skip
     grants = [
         *await granted_columns(connection, tables.schema, runtime_role, _merge(all_grants)),
         *await table_grants(connection, tables, runtime_role),

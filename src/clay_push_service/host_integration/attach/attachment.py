@@ -19,9 +19,12 @@ class _AttachmentRow(NamedTuple):
     host_schema: str
     attached_by: str
     attached_at: datetime
+    writes_enrichment: bool
 
 
-READ = Statement("SELECT level, host_schema, attached_by, attached_at FROM clay.attachment", _AttachmentRow)
+READ = Statement(
+    "SELECT level, host_schema, attached_by, attached_at, writes_enrichment FROM clay.attachment", _AttachmentRow
+)
 
 
 class Level(StrEnum):
@@ -42,11 +45,15 @@ class Attachment:
     host_schema: str
     attached_by: str
     attached_at: datetime
+    writes_enrichment: bool = False
+    """Whether values of Clay may fill empty columns of the host: `attach --write-enrichment`."""
 
 
 async def read_attachment(connection: AsyncConnection) -> Attachment | None:
     row = await READ.one_or_none(connection)
-    return None if row is None else Attachment(Level(row.level), row.host_schema, row.attached_by, row.attached_at)
+    if row is None:
+        return None
+    return Attachment(Level(row.level), row.host_schema, row.attached_by, row.attached_at, row.writes_enrichment)
 
 
 async def may_write_host_rows(connection: AsyncConnection, schema: str) -> bool:
@@ -63,3 +70,16 @@ async def try_lock_host_rows(connection: AsyncConnection, schema: str) -> bool:
     if not await TRY_LOCK.one(connection):
         return False
     return await may_write_host_rows(connection, schema)
+
+
+async def may_write_enrichment(connection: AsyncConnection, schema: str) -> bool:
+    """Whether the attachment allows filling empty columns of leads in this schema."""
+    attachment = await read_attachment(connection)
+    return attachment is not None and attachment.writes_enrichment and attachment.host_schema == schema
+
+
+async def try_lock_enrichment_columns(connection: AsyncConnection, schema: str) -> bool:
+    """As `try_lock_host_rows`, for the columns of leads."""
+    if not await TRY_LOCK.one(connection):
+        return False
+    return await may_write_enrichment(connection, schema)

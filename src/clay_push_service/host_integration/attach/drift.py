@@ -87,7 +87,10 @@ async def find_missing_rights(connection: AsyncConnection, tables: HostTables) -
     host_schema = await read_host_schema(connection, tables)
     role = await ROLE.one(connection)
     lacking = await missing_grants(
-        connection, tables.schema, role, needed_grants(tables, host_schema, attachment.level)
+        connection,
+        tables.schema,
+        role,
+        needed_grants(tables, host_schema, attachment.level, write_enrichment=attachment.writes_enrichment),
     )
     sentences = [
         f"role {role} may not {grant.privilege} {', '.join(grant.columns)} of {tables.schema}.{grant.table}"

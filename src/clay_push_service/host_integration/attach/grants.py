@@ -25,6 +25,7 @@ from clay_push_service.host_integration.attach.host_schema import (
     present,
     quoted,
 )
+from clay_push_service.host_integration.write_back.columns import WRITTEN
 
 
 class _LackingColumn(NamedTuple):
@@ -120,9 +121,20 @@ def rule_grants(tables: HostTables) -> Sequence[Grant]:
     return [Grant("UPDATE", tables.host_name("projects"), tuple(map(tables.host_name, RULE_COLUMNS)))]
 
 
-def needed_grants(tables: HostTables, host_schema: HostSchema, level: Level) -> Sequence[Grant]:
+def enrichment_grants(tables: HostTables) -> Sequence[Grant]:
+    """The right to fill exactly the columns of `write_back`, and no others."""
+    columns: dict[str, list[str]] = {}
+    for each in WRITTEN.values():
+        if tables.has(each.table, each.column):
+            columns.setdefault(tables.host_name(each.table), []).append(tables.host_name(each.column))
+    return [Grant("UPDATE", table, tuple(names)) for table, names in columns.items()]
+
+
+def needed_grants(
+    tables: HostTables, host_schema: HostSchema, level: Level, *, write_enrichment: bool = False
+) -> Sequence[Grant]:
     written = [*write_grants(host_schema), *rule_grants(tables)] if level.mirrors else []
-    return [*read_grants(tables), *written]
+    return [*read_grants(tables), *written, *(enrichment_grants(tables) if write_enrichment else ())]
 
 
 async def missing_grants(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:

@@ -56,6 +56,8 @@ class AttachRequest:
     runtime_role: str
     with_trigger: bool = True
     take_waiting: bool = False
+    write_enrichment: bool = False
+    """Fill empty columns of leads with values that Clay found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ async def make_plan(
         problems.append(f"role {request.runtime_role}, which runs the service, does not exist")
     if problems:
         return Plan(tables, request, attachment, problems)
-    grants = needed_grants(tables, host_schema, request.level)
+    grants = needed_grants(tables, host_schema, request.level, write_enrichment=request.write_enrichment)
     missing = await missing_grants(connection, tables.schema, request.runtime_role, grants)
     problems += await _missing_grant_rights(connection, tables.schema, request.runtime_role, missing)
     problems += await settings_function.unreadable_tables(connection, tables)

@@ -1,0 +1,1 @@
+"""What this service wrote into columns of NexusLeads, and which organizations have switched it on."""

@@ -1,0 +1,1 @@
+"""Writes values of Clay into empty columns of NexusLeads, and undoes it."""
