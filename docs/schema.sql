@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0026, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0027, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;

@@ -5,8 +5,8 @@ Adds two tables and a column; runs beside the release before.
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 
 def upgrade() -> None:
