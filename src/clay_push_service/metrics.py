@@ -64,15 +64,15 @@ for _result in ("started", "held", "insufficient_credits", "invalid_credentials"
     ENRICHMENT_STARTS.labels(result=_result)
 ENRICHMENT_POLLS = Counter("clay_push_enrichment_polls_total", "Reads of routine runs, by result", ["result"])
 ENRICHMENT_ITEMS = Counter(
-    "clay_push_enrichment_items_total", "Leads that were requested from Clay, by outcome", ["outcome", "cause"]
+    "clay_push_enrichment_items_total", "Leads that were requested from Clay, by outcome", ["end", "cause"]
 )
 for _outcome, _cause in (("found", "none"), ("partial", "none"), ("nothing", "no_data"), ("failed", "item_failed"),
                          ("expired", "held"), ("expired", "results_expired"), ("expired", "missing_result"),
                          ("expired", "still_running"), ("expired", "no_answer")):  # fmt: skip
-    ENRICHMENT_ITEMS.labels(outcome=_outcome, cause=_cause)
-AUTO_ENRICH = Counter("clay_push_auto_enrich_runs_total", "Runs of auto-enrich rules, by outcome", ["outcome"])
+    ENRICHMENT_ITEMS.labels(end=_outcome, cause=_cause)
+AUTO_ENRICH = Counter("clay_push_auto_enrich_runs_total", "Runs of auto-enrich rules, by outcome", ["end"])
 for _outcome in ("queued", "nothing_new"):
-    AUTO_ENRICH.labels(outcome=_outcome)
+    AUTO_ENRICH.labels(end=_outcome)
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")
 REQUESTS = Histogram(
     "clay_push_request_seconds",

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clay_push_service.deliveries.invariants import CHECKS, verify
+from tests.deliveries.enrichment_damage import ENRICHMENT_DAMAGE
 from tests.harness.installation import Installation, install_with_drainer
 
 SOON = timedelta(seconds=0)
@@ -12,6 +13,7 @@ SOON = timedelta(seconds=0)
 LIVE = "state = 'waiting', status = 'pending', cause = NULL, finished_at = NULL, pushed_at = NULL"
 UNCONSTRAINED = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT clay_push_log_"
 DAMAGE: dict[str, tuple[str, ...]] = {
+    **ENRICHMENT_DAMAGE,
     "counters": ("UPDATE clay.push_jobs SET success_count = success_count - 1",),
     "ended_jobs": (f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",),
     "live_jobs": ("UPDATE clay.push_jobs SET status = 'running', finished_at = NULL",),

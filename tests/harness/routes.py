@@ -227,6 +227,9 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("frontend_push", "POST", "/api/integrations/clay/push", Scope.PUSH, body={"contributor_ids": [lead]},
         foreign=[{"contributor_ids": [others_lead]}, {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
     _add_enrichment(add, lead, others_lead)
+    for name, ending in (("get_enrichment_quality", ""), ("download_enrichment_quality", ".csv")):
+        add(name, "GET", f"{ENRICHMENT}/quality{ending}", Scope.READ, query=f"?project_id={project}",
+            foreign_query=f"?project_id={others_project}")  # fmt: skip
     add("healthz", "GET", "/healthz", None)
     add("readyz", "GET", "/readyz", None)
     add("read_metrics", "GET", "/metrics", Scope.OPS)

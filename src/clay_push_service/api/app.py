@@ -31,6 +31,7 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.inbound import endpoints as results_endpoints
 from clay_push_service.enrichment.inbound import receive_endpoint
 from clay_push_service.enrichment.jobs import endpoints as enrichment_job_endpoints
+from clay_push_service.enrichment.jobs import quality_endpoints
 from clay_push_service.enrichment.rules import endpoints as auto_enrich_endpoints
 from clay_push_service.enrichment.runs import report_endpoint
 from clay_push_service.enrichment.settings import endpoints as enrichment_endpoints
@@ -60,6 +61,7 @@ ROUTERS = (
     enrichment_endpoints.router,
     enrichment_job_endpoints.router,
     report_endpoint.router,
+    quality_endpoints.router,
     auto_enrich_endpoints.router,
     values_endpoints.router,
     results_endpoints.router,

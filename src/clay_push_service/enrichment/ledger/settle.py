@@ -110,7 +110,7 @@ async def settle_items(
     ended = await end_items(connection, org_id, list(ends.values()), states=states, is_late=True)
     for each in ended:
         end = ends[each.id]
-        metrics.ENRICHMENT_ITEMS.labels(outcome=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()
+        metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()
     return len(ended)
 
 

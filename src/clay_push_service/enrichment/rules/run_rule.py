@@ -123,7 +123,7 @@ class RuleRunner:
         outcome = RuleRunOutcome.QUEUED if job_ids else RuleRunOutcome.NOTHING_NEW
         message = f"{len(lead_ids):,} leads are queued." if job_ids else "No lead of this project passes the rule."
         await finish_run(connection, run, outcome, message, job_ids, len(lead_ids))
-        metrics.AUTO_ENRICH.labels(outcome=outcome.value).inc()
+        metrics.AUTO_ENRICH.labels(end=outcome.value).inc()
         log.info(
             "auto_enrich.ran", project_id=str(run.project_id), reason=run.reason, leads=len(lead_ids), jobs=len(job_ids)
         )  # fmt: skip

@@ -149,7 +149,7 @@ async def _end_all(context: EnrichmentContext, run: Run, seen: Collection[str] |
         ended = await end_items(connection, run.org_id, ends, states=[ItemState.REQUESTED])
     if ended:
         log.warning("enrichment_run.results_missing", run_id=str(run.id), items=len(ended), cause=cause.value)
-        metrics.ENRICHMENT_ITEMS.labels(outcome=ItemOutcome.EXPIRED.value, cause=cause.value).inc(len(ended))
+        metrics.ENRICHMENT_ITEMS.labels(end=ItemOutcome.EXPIRED.value, cause=cause.value).inc(len(ended))
 
 
 async def _note(context: EnrichmentContext, run: Run, token: UUID, seconds: float, read: _Read) -> None:
