@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
 from clay_push_service.deliveries.invariants import CHECKS
-from clay_push_service.ops.health import CauseCount, QuotaLevels, StateCount, Vitals, WorkerSeen
-from clay_push_service.ops.quota import Quota, Quotas, quota_advice
+from clay_push_service.ops.health import CauseCount, StateCount, Vitals, WorkerSeen
+from clay_push_service.ops.quota import Quota, QuotaLevels, Quotas, quota_advice
 from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, READ_ONLY, UNREACHABLE, Readiness
 from clay_push_service.ops.ring import RingCheck, SealedWith, ring_advice
 from clay_push_service.ops.scrape import render

@@ -13,7 +13,8 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.suspicion import count_suspect
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
-from clay_push_service.ops.quota import Quotas, read_quotas
+from clay_push_service.ops.pace import PaceLoad, read_pace_load
+from clay_push_service.ops.quota import QUOTA, QuotaLevels, Quotas, read_quotas
 from clay_push_service.ops.readiness import STATEMENT_TIMEOUT
 
 LIVE_SECONDS = 30
@@ -138,29 +139,6 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 2
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaLevels:
-    """How many webhooks in use have used over 80 and 95 % of their lifetime submissions; the used share of the fullest (0 to 1)."""
-
-    over_80: int = 0
-    over_95: int = 0
-    fullest: float = 0.0
-
-
-# Of the webhooks in use. Metrics carry no organization; /status lists the organizations (see `quota`).
-QUOTA = Statement(
-    """
-SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
-       count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
-       coalesce(max(used::float / nullif(quota_limit, 0)), 0.0) AS fullest
-FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
-JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
-""",
-    QuotaLevels,
-)
-
-
-@dataclass(frozen=True, slots=True)
 class CauseCount:
     cause: str
     status: str
@@ -203,6 +181,7 @@ class Vitals:
     names: Mapping[UUID, str] = field(default_factory=dict)
     """Of the organizations listed here, by id; ids without a name are absent."""
     suspect: int = 0  # destinations whose results have stopped
+    pace: PaceLoad = field(default_factory=PaceLoad)
 
     @property
     def live_workers(self) -> int:
@@ -242,9 +221,12 @@ async def read_vitals(connection: AsyncConnection, tables: HostTables | None = N
     quota = await QUOTA.one(connection)
     quotas = await read_quotas(connection)
     listed = [*(each.org_id for each in unhealthy), *(each.org_id for each in quotas.shown)]
+    pace = await read_pace_load(connection)
+    if pace.slowest is not None:
+        listed.append(pace.slowest.org_id)
     names = await organization_names(connection, tables, listed) if tables else {}
     return Vitals(
         latency_ms, jobs.live_jobs, jobs.pending, due.due, due.oldest_seconds,
         None if due.idle_seconds is None else max(due.idle_seconds, 0.0),
-        workers, states, unhealthy, causes, quota, quotas, names, await count_suspect(connection),
+        workers, states, unhealthy, causes, quota, quotas, names, await count_suspect(connection), pace,
     )  # fmt: skip

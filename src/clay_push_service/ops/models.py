@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from clay_push_service import __version__, migrations
 from clay_push_service.ops.advice import Level
 from clay_push_service.ops.health import UnhealthyDestination, Vitals
+from clay_push_service.ops.pace_model import PaceModel, pace_of
 from clay_push_service.ops.quota import QuotaLevel
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck
@@ -21,6 +22,9 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
     "database": {"reachable": True, "version": "18.0", "latency_ms": 1, "revision": "0006", "needed_revision": "0006",
                  "migrated": True, "nexusleads": "today"},
     "queue": {"live_jobs": 2, "pending": 310, "due": 305, "oldest_due_seconds": 61.2},
+    "pace": {"served_workspaces": 1, "waiting": [{"reason": "pace", "leads": 310}],
+             "slowest": {"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "waited_seconds": 1.2,
+                         "workspace_id": "6fa459ea-ee8a-3ca4-894e-db77e160355e", "rate_limit_ms": 200, "running_jobs": 2}},
     "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",
                  "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True,
                  "clock_offset_seconds": 0.002}],
@@ -136,6 +140,7 @@ class Status(BaseModel):
     advice: list[AdviceModel] = Field(description="Problems and remedies, the most urgent first.")
     database: DatabaseModel = Field(description="The database, which NexusLeads shares.")
     queue: QueueModel | None = Field(description="null: the database does not respond.")
+    pace: PaceModel | None = Field(description="Workspaces with a pace; null: the database does not respond.")
     workers: list[WorkerModel] = Field(description="Workers, the latest heartbeat first.")
     waiting_destinations: int | None = Field(description="Destinations that wait until an outage of Clay ends.")
     closed_destinations: int | None = Field(description="Destinations that accept no leads.")
@@ -214,6 +219,7 @@ def status_of(
             due=vitals.due,
             oldest_due_seconds=vitals.oldest_due_seconds,
         ),
+        pace=pace_of(vitals.pace, vitals.names) if vitals else None,
         workers=[WorkerModel.model_validate(each) for each in vitals.workers] if vitals else [],
         waiting_destinations=vitals.waiting if vitals else None,
         closed_destinations=vitals.closed if vitals else None,

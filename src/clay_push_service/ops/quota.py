@@ -43,6 +43,31 @@ ORDER BY meter.used::float / greatest(meter.quota_limit, 1) DESC, destination.or
 """,
     _WarnedQuota,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaLevels:
+    """How many webhooks in use have used over 80 and 95 % of their lifetime submissions; the used share of the fullest (0 to 1)."""
+
+    over_80: int = 0
+    over_95: int = 0
+    fullest: float = 0.0
+
+
+# Of the webhooks in use. Metrics carry no organization; /status lists the organizations (see `quota`).
+QUOTA = Statement(
+    """
+SELECT count(*) FILTER (WHERE used * 100.0 >= quota_limit * 80.0) AS over_80,
+       count(*) FILTER (WHERE used * 100.0 >= quota_limit * 95.0) AS over_95,
+       coalesce(max(used::float / nullif(quota_limit, 0)), 0.0) AS fullest
+FROM clay.destinations AS destination
+JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
+JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
+""",
+    QuotaLevels,
+)
+
+
 NEW_SOURCE = (
     "Ask each organization to create a new webhook source in Clay (it may feed the same table) and to save its URL in"
     " Settings → Integrations. A webhook source accepts a fixed number of submissions in its lifetime."

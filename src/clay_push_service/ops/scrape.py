@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from clay_push_service.ops.health import Vitals
+from clay_push_service.ops.pace import REASONS
 
 FRESH_SECONDS = 5.0
 """Several scrapers at the same time cost one read of the queue."""
@@ -69,6 +70,16 @@ def render(seen: Vitals | None) -> bytes:
     )
     for name, text, value in single:
         Gauge(name, text, registry=registry).set(value)
+    waiting = Gauge(
+        "clay_push_waiting_leads",
+        "Leads without an outcome, by the reason that they wait for",
+        ["reason"],
+        registry=registry,
+    )
+    for reason in REASONS:
+        waiting.labels(reason=reason)
+    for why in seen.pace.waiting:
+        waiting.labels(reason=why.reason).set(why.leads)
     destinations = Gauge("clay_push_destinations", "Destinations that are not open", ["state"], registry=registry)
     destinations.labels(state="waiting").set(seen.waiting)
     destinations.labels(state="closed").set(seen.closed)
