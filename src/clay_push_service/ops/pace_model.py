@@ -10,7 +10,7 @@ from clay_push_service.ops.pace import PaceLoad
 
 class WaitingModel(BaseModel):
     reason: str = Field(
-        description="`outage`: the destination waits; `clay_limit`: Clay asked for a pause; `queue`: no worker has opened the"
+        description="`outage`: the destination waits; `clay_limit`: Clay requires a pause; `queue`: no worker has opened the"
         " push job yet; `pace`: each lead waits for its slot; `sending`: without a pace."
     )
     leads: int = Field(description="Leads without an outcome.")
