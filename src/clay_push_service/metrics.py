@@ -63,6 +63,7 @@ ENRICHMENT_STARTS = Counter("clay_push_enrichment_runs_total", "Starts of routin
 for _result in ("started", "held", "insufficient_credits", "invalid_credentials", "rate_limited"):
     ENRICHMENT_STARTS.labels(result=_result)
 ENRICHMENT_POLLS = Counter("clay_push_enrichment_polls_total", "Reads of routine runs, by result", ["result"])
+ENRICHMENT_POLLS.labels(result="read")
 ENRICHMENT_ITEMS = Counter(
     "clay_push_enrichment_items_total", "Leads that were requested from Clay, by outcome", ["end", "cause"]
 )
