@@ -36,6 +36,7 @@ class Ids:
     result_id: UUID
     exclusion_id: UUID
     enrichment_job_id: UUID
+    key_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
@@ -55,6 +56,7 @@ class Ids:
                 self.result_id,
                 self.exclusion_id,
                 self.enrichment_job_id,
+                self.key_id,
             )
         ]
 
@@ -141,7 +143,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
                                    pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
                                    token_id=ids.token_id, endpoint_id=ids.endpoint_id,
                                    result_id=ids.result_id, exclusion_id=ids.exclusion_id,
-                                   enrichment_job_id=ids.enrichment_job_id)  # fmt: skip
+                                   enrichment_job_id=ids.enrichment_job_id, key_id=ids.key_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -180,6 +182,10 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("reject_pending_change", "POST", f"{pending}/reject", Scope.CONFIG)
     add("declare_new_table", "POST", "/api/clay/config/new-table", Scope.CONFIG, body={"version": 1})
     add("test_connection", "POST", "/api/clay/test", Scope.CONFIG)
+    keys = "/api/clay/service-keys"
+    add("list_service_keys", "GET", keys, Scope.ERASE)
+    add("create_service_key", "POST", keys, Scope.ERASE, body={"name": "nightly", "scopes": ["read"]})
+    add("revoke_service_key", "DELETE", keys + "/{key_id}", Scope.ERASE)
     add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
     add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
     add("list_missing_results", "GET", "/api/clay/missing-results", Scope.READ)
@@ -280,7 +286,9 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     await call("PUT", f"{ENRICHMENT}/config", {"routines": {"email": routine}})
     named = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
     enrichment = await call("POST", f"/api/clay/leads/{named}/enrich", {"kind": "email", "basis": "consent"})
+    key = await call("POST", "/api/clay/service-keys", {"name": "nightly", "scopes": ["read"]})
+    assert isinstance(key["view"], dict)
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(deliveries["leads"][0]["delivery_id"]), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
                UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])),
-               UUID(str(enrichment["job_id"])))  # fmt: skip
+               UUID(str(enrichment["job_id"])), UUID(str(key["view"]["id"])))  # fmt: skip

@@ -19,6 +19,7 @@ from clay_push_service.api.fresh_plan import FreshPlanMiddleware
 from clay_push_service.api.head import HeadMiddleware
 from clay_push_service.api.requests import RequestMiddleware
 from clay_push_service.automation import endpoints as auto_export_endpoints
+from clay_push_service.callers import key_endpoints
 from clay_push_service.callers.turns import Turns
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.console.routes import ROUTERS as CONSOLE_ROUTERS
@@ -54,6 +55,7 @@ ROUTERS = (
     job_endpoints.router,
     missing_results_endpoints.router,
     destination_endpoints.router,
+    key_endpoints.router,
     privacy_endpoints.router,
     ops_endpoints.router,
     auto_export_endpoints.router,

@@ -54,6 +54,9 @@ RETURNING id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at,
 COLUMNS = """id, name, prefix, key_hash, org_ids, scopes, created_at, last_used_at, revoked_at,
              (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS should_record_use"""
 LIST = Statement(f"SELECT {COLUMNS} FROM clay.api_keys ORDER BY created_at, id", _KeyRow)
+LIST_OF = Statement(
+    f"SELECT {COLUMNS} FROM clay.api_keys WHERE :org_id = ANY(org_ids) ORDER BY created_at DESC, id", _KeyRow
+)
 FIND = Statement(f"SELECT {COLUMNS} FROM clay.api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL", _KeyRow)
 FIND_BY_ID = Statement(f"SELECT {COLUMNS} FROM clay.api_keys WHERE id = :id AND revoked_at IS NULL", _KeyRow)
 REVOKE = Statement(
@@ -135,6 +138,11 @@ async def create_key(
 async def list_keys(connection: AsyncConnection) -> Sequence[ApiKey]:
     """Return all keys, including revoked ones, oldest first."""
     return [_key(row) for row in await LIST.rows(connection)]
+
+
+async def list_keys_of(connection: AsyncConnection, org_id: UUID) -> Sequence[ApiKey]:
+    """Return the keys that may act for an organization, including revoked ones, newest first."""
+    return [_key(row) for row in await LIST_OF.rows(connection, {"org_id": org_id})]
 
 
 async def revoke_key(connection: AsyncConnection, prefix: str, actor: str) -> ApiKey:

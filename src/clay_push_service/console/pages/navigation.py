@@ -10,6 +10,8 @@ class Entry:
     label: str
     href: str
     icon: str
+    scope: str = "read"
+    """Shown to callers who have it."""
 
 
 MAIN: Final = (
@@ -18,5 +20,11 @@ MAIN: Final = (
     Entry("jobs", "Jobs", "/console/jobs", "briefcase"),
 )
 """What sellers use."""
-SETTINGS: Final[tuple[Entry, ...]] = (Entry("integrations", "Integrations", "/console/integrations", "blocks"),)
+SETTINGS: Final[tuple[Entry, ...]] = (
+    Entry("integrations", "Integrations", "/console/integrations", "blocks"),
+    Entry("tokens", "Results tokens", "/console/tokens", "database-zap", "config"),
+    Entry("keys", "Service keys", "/console/keys", "key-round", "erase"),
+    Entry("audit", "Audit log", "/console/audit", "scroll-text", "config"),
+    Entry("privacy", "Erase leads", "/console/privacy", "shield", "erase"),
+)
 """Below the line: settings and records."""

@@ -1,0 +1,1 @@
+"""Settings and records of an organization: service keys, results tokens, audit log and erasure."""
