@@ -47,8 +47,10 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 
 LONG := faults or contract or browser or deploy
 # They have commands of their own.
+# These have no unit tests, and importing them takes seconds.
+NOT_UNIT := tests/test_openapi.py tests/faults tests/browser
 test-unit: $(VENV)/.dev ## rung 1, 30 s: the tests that need no PostgreSQL, no socket and no process
-	$(BIN)/python -m pytest -m 'unit and not ($(LONG))' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'unit and not ($(LONG))' $(addprefix --ignore=,$(NOT_UNIT)) $(PYTEST_ARGS)
 
 test-integration: $(VENV)/.dev ## rung 2: the tests that run the code in their own process, on a PostgreSQL
 	$(BIN)/python -m pytest -m 'integration and not ($(LONG))' -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
