@@ -60,6 +60,13 @@ SECTIONS: Mapping[str, Statement[_Kept]] = {
     "enriched_current": _section("""
         SELECT field, value_id, pinned_by, pinned_at, chosen_because
         FROM clay.enriched_current WHERE org_id = :org_id AND lead_id = :lead_id ORDER BY field"""),
+    "enrichment_items": _section("""
+        SELECT item.id, item.job_id, item.project_id, item.kind, item.way, item.state, item.outcome, item.cause, item.found,
+               item.not_found, item.credits, item.actions, item.cost_basis, item.delivery_id, item.started_at, item.created_at,
+               item.finished_at, job.created_by, job.legal_basis
+        FROM clay.enrichment_items AS item
+        JOIN clay.enrichment_jobs AS job ON job.org_id = item.org_id AND job.id = item.job_id
+        WHERE item.org_id = :org_id AND item.lead_id = :lead_id ORDER BY item.seq"""),
     "host_writes": _section("""
         SELECT id, field, value_id, value_key, written_at, undone_at, undone_by
         FROM clay.host_writes WHERE org_id = :org_id AND lead_id = :lead_id ORDER BY seq"""),

@@ -68,6 +68,28 @@ ORDER BY delivery.seq
 )
 
 
+class _RequestedItem(NamedTuple):
+    reference: UUID
+    id: UUID
+    kind: str
+    way: str
+    at: datetime
+    outcome: str | None
+
+
+# Only what left this service: an item that was skipped or cancelled before its start was never requested from Clay.
+REQUESTED = Statement(
+    """
+SELECT lead_id AS reference, id, kind, way, coalesce(started_at, created_at) AS at, outcome
+FROM clay.enrichment_items
+WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_references AS uuid[]))
+  AND (started_at IS NOT NULL OR delivery_id IS NOT NULL) AND coalesce(outcome, '') NOT IN ('skipped', 'cancelled')
+ORDER BY seq
+""",
+    _RequestedItem,
+)
+
+
 class ErasureBody(BaseModel):
     """`lead_ids` or `lead_id`; aliases `contributor_ids` and `contributor_id`."""
 
@@ -124,10 +146,24 @@ class GoneRow(BaseModel):
     )
 
 
+class RequestedItem(BaseModel):
+    item_id: UUID = Field(description="The item's id, which Clay received.")
+    kind: str = Field(description="`full` or `email`.", examples=["email"])
+    way: str = Field(
+        description="`routine`: the lead's data went to a routine. `table`: it is also a row of `gone_to_clay`.",
+        examples=["routine"],
+    )
+    at: datetime = Field(description="When it was requested from Clay.")
+    outcome: str | None = Field(description="What came of it; null: no result yet.", examples=["found"])
+
+
 class ErasedLead(BaseModel):
     reference: UUID = Field(description="Replaces the lead's id in the log.")
     lead_id: UUID | None = Field(description="In the response to the erasure only; not stored.")
     gone_to_clay: list[GoneRow] = Field(description="Rows to delete in Clay by hand: Clay has no API for it.")
+    requested_from_clay: list[RequestedItem] = Field(
+        description="Enrichments that were requested for the lead: its name, company and other inputs went to Clay with each."
+    )
 
 
 class Receipt(BaseModel):
@@ -164,6 +200,11 @@ async def read_receipt(
                 uncertain_attempts=each.uncertain_attempts,
             )
         )
+    requested: defaultdict[UUID, list[RequestedItem]] = defaultdict(list)
+    for item in await REQUESTED.rows(connection, values):
+        requested[item.reference].append(
+            RequestedItem(item_id=item.id, kind=item.kind, way=item.way, at=item.at, outcome=item.outcome)
+        )
     known = lead_ids or {}
     return Receipt(
         id=row.id,
@@ -173,7 +214,10 @@ async def read_receipt(
         stopped_count=row.stopped_count,
         emptied_count=row.emptied_count,
         leads=[
-            ErasedLead(reference=each, lead_id=known.get(each), gone_to_clay=gone[each]) for each in row.lead_references
+            ErasedLead(
+                reference=each, lead_id=known.get(each), gone_to_clay=gone[each], requested_from_clay=requested[each]
+            )
+            for each in row.lead_references
         ],
         message=_message(len(row.lead_references), Counter(each.gone for rows in gone.values() for each in rows)),
     )
