@@ -11,6 +11,7 @@ from clay_push_service.console.pages.jobs import endpoints as jobs
 from clay_push_service.console.pages.jobs import live
 from clay_push_service.console.pages.leads import endpoints as leads
 from clay_push_service.console.pages.overview import endpoints as overview
+from clay_push_service.console.pages.projects import endpoints as projects
 from clay_push_service.console.pages.settings import endpoints as settings
 from clay_push_service.console.session import endpoints as session
 from clay_push_service.console.session.route import SignInRoute
@@ -32,6 +33,7 @@ ROUTERS: Final = (
     overview.router,
     integrations.router,
     leads.router,
+    projects.router,
     settings.router,
     jobs.router,
     live.router,

@@ -21,6 +21,7 @@ MAIN: Final = (
 )
 """What sellers use."""
 SETTINGS: Final[tuple[Entry, ...]] = (
+    Entry("projects", "Project rules", "/console/projects", "folder-kanban"),
     Entry("integrations", "Integrations", "/console/integrations", "blocks"),
     Entry("tokens", "Results tokens", "/console/tokens", "database-zap", "config"),
     Entry("keys", "Service keys", "/console/keys", "key-round", "erase"),
