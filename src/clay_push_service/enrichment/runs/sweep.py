@@ -111,6 +111,4 @@ def _end(overdue: Overdue) -> ItemEnd:
 def _count(ends: Sequence[ItemEnd], ended: set[UUID]) -> None:
     for end in ends:
         if end.id in ended:
-            metrics.ENRICHMENT_ITEMS.labels(
-                outcome=end.outcome.value, cause=end.cause.value if end.cause else "none"
-            ).inc()
+            metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()

@@ -46,9 +46,7 @@ async def write_results(connection: AsyncConnection, run: Run, results: Sequence
     await store.choose_values(connection, run.org_id, {each.lead_id for each in values})
     for end in ends:
         if end.id in ended:
-            metrics.ENRICHMENT_ITEMS.labels(
-                outcome=end.outcome.value, cause=end.cause.value if end.cause else "none"
-            ).inc()
+            metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()
     return len(ended)
 
 
