@@ -8,9 +8,9 @@ from clay_push_service.sending.look_ahead import LookAhead
 @pytest.mark.parametrize(
     ("marking", "reserving", "mark_ahead", "reserve_ahead"),
     [
-        (0.005, 0.01, 0.1, 0.35),
-        (0.1, 0.01, 0.23, 0.35),
-        (0.1, 0.1, 0.23, 0.46),
+        (0.005, 0.01, 0.1, 0.5),
+        (0.1, 0.01, 0.23, 0.5),
+        (0.1, 0.1, 0.23, 0.5),
         (0.2, 0.1, 0.43, 0.66),
         (5.0, 5.0, 0.5, 0.8),
     ],

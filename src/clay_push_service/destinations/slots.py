@@ -147,20 +147,17 @@ async def reserve_served(
 ) -> dict[UUID, ServedReservation]:
     """Reserve slots of many workspaces and renew their leases, in the caller's transaction. Returns them by workspace.
 
-    `earliest_seconds`: a lead needs so long to be marked for its slot, if that is longer than usual.
-
     Absent: workspaces that another worker serves, and those that another transaction holds now.
     """
     rows = await LOCK_SERVED.rows(
         connection,
         {"orgs": [each.org_id for each in wanted], "ids": [each.id for each in wanted], "worker_id": worker_id},
     )
-    earliest = max(SERVED_EARLIEST, timedelta(seconds=earliest_seconds))
     reserved: dict[WorkspaceKey, ServedReservation] = {}
     for row in rows:
         key = WorkspaceKey(row.org_id, row.id)
         pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
-        reservation = reserve(pace, row.now, wanted[key], earliest=earliest, within=SERVED_HORIZON)
+        reservation = reserve(pace, row.now, wanted[key], earliest=SERVED_EARLIEST, within=SERVED_HORIZON)
         reserved[key] = ServedReservation(reservation, row.woken_at, row.now)
     moved = {key: each.reservation.next_slot_at for key, each in reserved.items() if each.reservation.slots}
     if moved:

@@ -3,7 +3,7 @@
 MARK_AHEAD_SECONDS = 0.1
 """A lead is marked at most this long before its slot while statements are fast: a crash makes no more than that uncertain."""
 MOST_MARK_AHEAD_SECONDS = 0.5
-RESERVE_AHEAD_SECONDS = 0.35
+RESERVE_AHEAD_SECONDS = 0.5
 """The least time between a reservation and the first of its slots."""
 MOST_RESERVE_AHEAD_SECONDS = 0.8
 SPARE_SECONDS = 0.03

@@ -124,9 +124,7 @@ class Pacer:
         if not wanted:
             return
         async with self._context.database.driver() as connection, connection.transaction():
-            reserved = await reserve_served(
-                connection, wanted, self._context.worker_id, serving.LEASE, self._ahead.mark_seconds
-            )
+            reserved = await reserve_served(connection, wanted, self._context.worker_id, serving.LEASE)
             received = time.monotonic()
         self._ahead.reserving.add(time.monotonic() - now)
         ahead_seconds = self._ahead.reserve_seconds
