@@ -143,7 +143,6 @@ async def reserve_served(
     wanted: Mapping[WorkspaceKey, int],
     worker_id: UUID,
     lease: timedelta,
-    earliest_seconds: float = 0.0,
 ) -> dict[UUID, ServedReservation]:
     """Reserve slots of many workspaces and renew their leases, in the caller's transaction. Returns them by workspace.
 
