@@ -23,6 +23,7 @@ TWINS: Mapping[str, str | None] = MappingProxyType(
         "/console/integrations/clay/new-table": "declare_new_table",
         "/console/integrations/clay/pending/{pending_id}/confirm": "confirm_pending_change",
         "/console/integrations/clay/pending/{pending_id}/reject": "reject_pending_change",
+        "/console/projects/{project_id}": "set_auto_export",
         "/console/keys": "create_service_key",
         "/console/keys/{key_id}/revoke": "revoke_service_key",
         "/console/tokens": "create_results_token",
