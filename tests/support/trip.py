@@ -113,7 +113,8 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
         trip.entries.pop("push_jobs/live/watch.py", None)
     for file in ("sending/result_writer.py", "clay/connection_pool.py", "clay/connection.py"):
         trips["push"].entries.pop(file, None)
-    for file in ("sending/paced_sends.py", "sending/sleep.py", "sending/leases.py", "destinations/serving.py"):
+    pacer = ("paced_sends", "sleep", "leases", "look_ahead", "served")
+    for file in (*(f"sending/{name}.py" for name in pacer), "destinations/serving.py"):
         for trip in trips.values():
             trip.entries.pop(file, None)  # the pacer's loop, which serves no workspace here
     for file in ("clay/resolver.py", "clay/keep_alive.py"):
