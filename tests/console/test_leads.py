@@ -100,7 +100,7 @@ async def test_lead_page_shows_deliveries_and_a_value_can_be_entered_and_pinned(
     path = f"/console/leads/{api.lead_ids[0]}"
     page = await owner.open(path)
     assert page.status_code == 200
-    assert "In <bdi" in page.text
+    assert "In the Clay table <bdi" in page.text
     entered = await owner.submit_and_follow(
         f"{path}/fields/email", {"action": "enter", "value": "zoe@example.com", "pinned": "true"}
     )
