@@ -16,6 +16,7 @@ from tests.harness.settings import access_token, make_settings
 
 CONFIG = "/api/clay/config"
 RESULTS = "/api/clay/results/{endpoint_id}"
+RUN_FINISHED = "/api/clay/enrichment/run-finished/{endpoint_id}"
 """Clay sends results with a token of its own."""
 JSON = {"Content-Type": "application/json"}
 
@@ -216,6 +217,9 @@ async def test_openapi_documents_every_problem(app_client: Api) -> None:
             if path == RESULTS:
                 assert {"400", "401"} <= answers.keys()
                 assert operation["security"] == [{"results_token": []}, {"results_token_header": []}]
+            elif path == RUN_FINISHED:
+                assert {"400", "401"} <= answers.keys()
+                assert operation["security"] == [{"run_signature": []}]
             elif path.startswith("/api/"):
                 assert {"400", "401", "403"} <= answers.keys(), (method, path)
                 assert operation["security"] == [{"bearer": []}]

@@ -44,11 +44,12 @@ class Reader:
 
 @pytest.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
-    """An API with a pending webhook change and finished push jobs, so that event streams end and `/status` gives 200 without a worker."""
+    """An API with a pending webhook change and finished jobs, so that event streams end and `/status` gives 200 without a worker."""
     async with run_api(database_url, ops_open=True) as app:
         own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "stranger")
         for ids, owner in ((own, "owner"), (other, "stranger")):
-            await app.send("POST", f"/api/clay/jobs/{ids.job_id}/cancel", owner, ids.org_id)
+            for job in (f"jobs/{ids.job_id}", f"enrichment/jobs/{ids.enrichment_job_id}"):
+                assert (await app.send("POST", f"/api/clay/{job}/cancel", owner, ids.org_id)).status_code == 200
         new_org_id = await app.host.organization("New")
         await app.host.member(new_org_id, "newcomer", "owner")
         await app.host.add("org_settings", org_id=new_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)

@@ -33,7 +33,7 @@ from tests.support.name_server import name_server
 from tests.support.receiver import Receiver, receiving
 
 SECRET_PATH = "/v3/sources/webhook/the-secret-of-this-test"
-FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms"}
+FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "duration_ms", "stages"}
 
 
 @contextmanager
