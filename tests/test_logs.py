@@ -28,7 +28,7 @@ async def test_a_traceback_shows_the_error_without_the_data(database: Database, 
             await connection.execute(text(statement), {"value": CANARY})
     report = format_exception((caught.type, caught.value, caught.tb))
     assert kept in report
-    assert "test_traceback_names_the_error" in report
+    assert "test_a_traceback_shows_the_error_without_the_data" in report
     assert CANARY not in report
 
 

@@ -1,7 +1,9 @@
 """Runs the database migrations of schema `clay` and grants permissions to the runtime role; changes nothing in NexusLeads' schema."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from alembic import command
 from alembic.config import Config
@@ -20,16 +22,22 @@ _INSTALLED = Path(__file__).resolve().parent / "alembic"
 SCRIPTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "alembic"
 """Inside the package when installed from a wheel, as in the image; beside `src/` in a checkout."""
 
+REVOKED: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        # The audit log can be appended to and read, never changed; a trigger enforces the same.
+        "audit_log": ("UPDATE", "DELETE"),
+        "alembic_version": ("INSERT", "UPDATE", "DELETE"),
+        # Enriched values are appended, and deleted by an erasure or by age, never changed.
+        "enriched_values": ("UPDATE",),
+    }
+)
+"""Table → the privileges that the role of the service does not have. It has all others; `clay-push doctor` checks that."""
 GRANTS = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
     "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
-    # The audit log can be appended to and read, never changed; a trigger enforces the same.
-    "REVOKE UPDATE, DELETE ON {schema}.audit_log FROM {role}",
-    "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}",
-    # Enriched values are appended, and deleted by an erasure or by age, never changed.
-    "REVOKE UPDATE ON {schema}.enriched_values FROM {role}",
+    *(f"REVOKE {', '.join(privileges)} ON {{schema}}.{table} FROM {{role}}" for table, privileges in REVOKED.items()),
 )
 
 RUNNING_SECONDS = 30

@@ -15,7 +15,9 @@ from tests.support.description import described
 SEGMENT = re.compile(r"\{\w+\}")
 SOME_ID = str(UUID(int=1))
 DESCRIBED = described()
-IGNORING = re.compile(r"/(healthz|readyz|metrics|api/integrations/.*|api/clay/results/\{endpoint_id\}|.*/run-finished/\{endpoint_id\})")
+IGNORING = re.compile(
+    r"/(healthz|readyz|metrics|api/integrations/.*|api/clay/results/\{endpoint_id\}|.*/run-finished/\{endpoint_id\})"
+)
 """For load balancers, Prometheus, the host's frontend and Clay, which ignore or refuse the request for another reason."""
 
 

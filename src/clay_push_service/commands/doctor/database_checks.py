@@ -40,11 +40,11 @@ FROM pg_catalog.pg_roles WHERE rolname = current_user
 )
 SELECT_INACCESSIBLE_TABLES = Statement(
     """
-SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
-  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-           AND has_table_privilege(c.oid, 'INSERT')
-           AND (c.relname = 'audit_log' OR has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
+SELECT DISTINCT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed (privilege)
+WHERE n.nspname = 'clay' AND c.relkind IN ('r', 'p')
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, needed.privilege))
+  AND c.relname || ' ' || needed.privilege <> ALL (CAST(:revoked AS text[]))
 ORDER BY 1
 """,
     str,
@@ -125,7 +125,8 @@ def _check_migrations(ready: Readiness) -> Finding:
 
 
 async def _check_grants(connection: AsyncConnection) -> Finding:
-    inaccessible = await SELECT_INACCESSIBLE_TABLES.rows(connection)
+    revoked = [f"{table} {privilege}" for table, privileges in migrations.REVOKED.items() for privilege in privileges]
+    inaccessible = await SELECT_INACCESSIBLE_TABLES.rows(connection, {"revoked": revoked})
     if not inaccessible:
         return Finding("grants", Result.OK, "The role can read and write schema clay.")
     return Finding(
