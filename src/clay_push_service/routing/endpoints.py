@@ -11,7 +11,7 @@ from clay_push_service.callers.guarded_route import GuardedRoute
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, responses
-from clay_push_service.routing.exclusions import Kind, add_exclusion, list_exclusions, remove_exclusion
+from clay_push_service.routing.exclusions import ExclusionKind, add_exclusion, list_exclusions, remove_exclusion
 from clay_push_service.routing.schemas import ExclusionBody, ExclusionPage, ExclusionView, NewExclusion
 
 router = APIRouter(
@@ -23,7 +23,7 @@ router = APIRouter(
 async def get_exclusions(
     caller: Reader,
     connection: Transaction,
-    kind: Annotated[Kind | None, Query(description="Only exclusions of this kind.")] = None,
+    kind: Annotated[ExclusionKind | None, Query(description="Only exclusions of this kind.")] = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Exclusions per page.")] = 50,
 ) -> ExclusionPage:

@@ -25,7 +25,7 @@ from clay_push_service.host.tables import HostTables
 from clay_push_service.routing.domain import Domain
 
 
-class Kind(StrEnum):
+class ExclusionKind(StrEnum):
     EXCLUSION = "exclusion"
     """The organization's own decision."""
     OPT_OUT = "opt_out"
@@ -117,7 +117,7 @@ async def add_exclusion(
     org_id: UUID,
     actor: str,
     target: UUID | Domain,
-    kind: Kind,
+    kind: ExclusionKind,
     reason: str,
 ) -> Added:
     """Exclude a lead or an e-mail domain. Raises 404 `lead_not_found`, and 409 `lead_erased`: an erased lead is never pushed."""
@@ -181,7 +181,7 @@ async def _read_address_hashes(
 
 
 async def list_exclusions(
-    connection: AsyncConnection, org_id: UUID, kind: Kind | None, after: str | None, limit: int
+    connection: AsyncConnection, org_id: UUID, kind: ExclusionKind | None, after: str | None, limit: int
 ) -> tuple[Sequence[Exclusion], str | None]:
     """A page, newest first, and the cursor of the next. Raises 400 `cursor_invalid`."""
     before = None

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 
 from clay_push_service.push_jobs.openapi_aliases import with_aliases
 from clay_push_service.routing.domain import Domain, parse_domain
-from clay_push_service.routing.exclusions import Exclusion, Kind
+from clay_push_service.routing.exclusions import Exclusion, ExclusionKind
 
 MAX_REASON = 500
 EXAMPLE = {"domain": "acme.com", "reason": "Competitor"}
@@ -30,7 +30,9 @@ class ExclusionBody(BaseModel):
         None,
         description="Exclude all leads with an e-mail address of this domain, or of a subdomain with up to three more labels.",
     )
-    kind: Kind = Field(Kind.EXCLUSION, description="`opt_out`: the person objects. `exclusion`: your own decision.")
+    kind: ExclusionKind = Field(
+        ExclusionKind.EXCLUSION, description="`opt_out`: the person objects. `exclusion`: your own decision."
+    )
     reason: Reason = Field(description="Why, for your colleagues. Do not name a person.")
 
     @model_validator(mode="after")
@@ -51,7 +53,7 @@ class ExclusionBody(BaseModel):
 
 class ExclusionView(BaseModel):
     id: UUID = Field(description="Id of the exclusion.")
-    kind: Kind = Field(description="`opt_out`: the person objects. `exclusion`: the organization's decision.")
+    kind: ExclusionKind = Field(description="`opt_out`: the person objects. `exclusion`: the organization's decision.")
     lead_id: UUID | None = Field(description="The excluded lead; null: a domain, or an erased lead.")
     domain: str | None = Field(description="The excluded e-mail domain; null: a lead.", examples=["acme.com"])
     reason: str | None = Field(description="Why; null: emptied by an erasure.", examples=["Competitor"])
@@ -65,7 +67,7 @@ class ExclusionView(BaseModel):
     def of(cls, exclusion: Exclusion) -> Self:
         return cls(
             id=exclusion.id,
-            kind=Kind(exclusion.kind),
+            kind=ExclusionKind(exclusion.kind),
             lead_id=None if exclusion.erased_at else exclusion.lead_id,
             domain=exclusion.domain,
             reason=exclusion.reason,

@@ -20,7 +20,7 @@ from clay_push_service.routing.domain import Domain, parse_domain
 from clay_push_service.routing.exclusions import (
     Added,
     Exclusion,
-    Kind,
+    ExclusionKind,
     add_exclusion,
     list_exclusions,
     remove_exclusion,
@@ -44,7 +44,7 @@ def parse_target(lead: str | None, domain: str | None) -> UUID | Domain:
 
 
 def add(settings: Settings, org: str, target: UUID | Domain, reason: str, *, opt_out: bool) -> None:
-    kind = Kind.OPT_OUT if opt_out else Kind.EXCLUSION
+    kind = ExclusionKind.OPT_OUT if opt_out else ExclusionKind.EXCLUSION
 
     async def act(connection: AsyncConnection, tables: HostTables, org_id: UUID) -> Added:
         return await add_exclusion(connection, tables, org_id, shell_actor(), target, kind, reason.strip())

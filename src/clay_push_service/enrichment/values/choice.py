@@ -29,7 +29,7 @@ class ValueSource(StrEnum):
 ENRICHED = frozenset({ValueSource.ROUTINE, ValueSource.TABLE})
 
 
-class Reason(StrEnum):
+class ChoiceReason(StrEnum):
     """Why a value is the current one."""
 
     PINNED = "pinned"
@@ -64,7 +64,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Choice:
     id: UUID
-    reason: Reason
+    reason: ChoiceReason
 
 
 def choose(candidates: Sequence[Candidate], pinned: UUID | None = None) -> Choice | None:
@@ -74,32 +74,36 @@ def choose(candidates: Sequence[Candidate], pinned: UUID | None = None) -> Choic
 
 
 def _pinned(candidates: Sequence[Candidate], pinned: UUID | None) -> Choice | None:
-    return next((Choice(each.id, Reason.PINNED) for each in candidates if each.id == pinned), None)
+    return next((Choice(each.id, ChoiceReason.PINNED) for each in candidates if each.id == pinned), None)
 
 
 def _edited(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
     """The last edit decides; if it has no value, the person has withdrawn all edits."""
     edits = [each for each in candidates if each.source is ValueSource.PERSON]
-    return Choice(edits[-1].id, Reason.EDITED) if edits and edits[-1].key is not None else None
+    return Choice(edits[-1].id, ChoiceReason.EDITED) if edits and edits[-1].key is not None else None
 
 
 def _of_host(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
     return next(
-        (Choice(each.id, Reason.HOST) for each in candidates if each.source is ValueSource.HOST and each.is_usable),
+        (
+            Choice(each.id, ChoiceReason.HOST)
+            for each in candidates
+            if each.source is ValueSource.HOST and each.is_usable
+        ),
         None,
     )
 
 
 def _newest(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
     kept: Candidate | None = None
-    reason = Reason.NEWEST
+    reason = ChoiceReason.NEWEST
     for each in candidates:
         if each.source not in ENRICHED or not each.is_usable:
             continue
         if kept is None or replaces(each, kept):
-            kept, reason = each, Reason.NEWEST
+            kept, reason = each, ChoiceReason.NEWEST
         else:
-            reason = Reason.MORE_CONFIDENT
+            reason = ChoiceReason.MORE_CONFIDENT
     return None if kept is None else Choice(kept.id, reason)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from clay_push_service.enrichment.values.choice import Reason, ValueSource
+from clay_push_service.enrichment.values.choice import ChoiceReason, ValueSource
 from clay_push_service.enrichment.values.confidence import ConfidenceBand, ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.edit import Edit
 from clay_push_service.enrichment.values.fields import MAX_CUSTOM
@@ -59,7 +59,7 @@ class FieldView(BaseModel):
         description="`found`: Clay found a value; `not_found`: Clay looked for it in vain; `not_searched`: no result named it."
     )
     current: ValueView | None = Field(description="The chosen value; null: there is none.")
-    chosen_because: Reason | None = Field(description="Which rule chose it.")
+    chosen_because: ChoiceReason | None = Field(description="Which rule chose it.")
     pinned_by: str | None = Field(description="Who pinned it.")
     pinned_at: datetime | None = Field(description="When it was pinned.")
     stale: bool = Field(description="Whether the last result for this field is more than six months old.")

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
-from clay_push_service.enrichment.values.choice import Candidate, Choice, Reason, ValueSource, choose
+from clay_push_service.enrichment.values.choice import Candidate, Choice, ChoiceReason, ValueSource, choose
 from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Confidence, ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.normalise import Normalised, Value
 
@@ -206,7 +206,7 @@ async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Ite
     for place, found in candidates.items():
         kept = current.get(place)
         choice = choose(found, kept.value_id if kept is not None and kept.pinned_by is not None else None)
-        if choice is not None and choice.reason is not Reason.PINNED:  # `pin` has written that one
+        if choice is not None and choice.reason is not ChoiceReason.PINNED:  # `pin` has written that one
             chosen[place] = choice
         elif choice is None and kept is not None:
             nothing.append(place)
