@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from clay_push_service.clay.cause import Cause
 from clay_push_service.deliveries.claim import mark_sending, release
+from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.sending import slice as slice_module
 from tests.harness.installation import install_with_drainer
@@ -95,3 +97,22 @@ async def test_no_claim_of_a_live_worker_outlives_its_lease_at_a_slow_pace(datab
             assert getattr(swept, "returned", 0) == 0
         await task
         assert (await w.job(accepted.job_id)).success_count == 60
+
+
+async def test_a_slice_ends_if_all_its_leads_end_between_claim_and_mark(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure, an exclusion or a closed destination ends claimed leads without cancelling the push job."""
+    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
+        accepted = await w.push()
+
+        async def mark_after_their_end(*values: Any) -> Any:
+            async with w.database.transaction() as connection:
+                await end_queued(connection, [accepted.job_id], Cause.ERASED)
+            return await mark_sending(*values)
+
+        monkeypatch.setattr(slice_module, "mark_sending", mark_after_their_end)
+        async with asyncio.timeout(30):
+            await drainer.drain(accepted.job_id)
+        assert (await w.job(accepted.job_id)).failed_count == 3
+        assert clay.posts == []

@@ -173,7 +173,9 @@ class Slice:
                 return
             while rest and not self._sender.must_stop:
                 count = min(self._sender.window_leads, len(rest))
-                yield await self._mark([rest.popleft() for _ in range(count)])
+                window = await self._mark([rest.popleft() for _ in range(count)])
+                if window.batch:  # else all of them ended since the claim
+                    yield window
                 await self._halt_if_others_wait()
 
     async def _mark(self, batch: list[Ready]) -> Window:
