@@ -152,7 +152,10 @@ def binaries(home: Home) -> Path:
 
 
 def _account(directory: Path) -> Account:
-    """Return the system account to run PostgreSQL as: the owner of existing data, or the first of `postgres` and `nobody` that exists."""
+    """Choose the system account that runs PostgreSQL: the owner of the existing data; without data, `postgres`, else `nobody`.
+
+    PostgreSQL refuses to run as root. Raises PostgresError if neither account exists.
+    """
     data = Home(directory, None).data
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clay_push_service.enrichment.values.fields import Field, FieldNames, fold
+from clay_push_service.clay.routines_body import fold
+from clay_push_service.enrichment.values.fields import Field, FieldNames
 from clay_push_service.enrichment.values.normalise import MAX_CHARACTERS, Normalised, Refusal, clean, normalise
 
 

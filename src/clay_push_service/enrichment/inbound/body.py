@@ -7,7 +7,7 @@ import json
 import re
 from datetime import UTC, datetime
 
-from clay_push_service.enrichment.values.fields import fold
+from clay_push_service.clay.routines_body import fold
 from clay_push_service.enrichment.values.normalise import Raw, is_absent
 from clay_push_service.errors import InvalidError
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from clay_push_service.clay.routines_body import fold
 from clay_push_service.enrichment.inbound.body import Json, as_raw, is_empty, read_time
 from clay_push_service.enrichment.values.confidence import Confidence, EmailCheck, confidence_of, read_status
-from clay_push_service.enrichment.values.fields import Field, FieldNames, fold
+from clay_push_service.enrichment.values.fields import Field, FieldNames
 from clay_push_service.enrichment.values.normalise import (
     EXPLANATIONS,
     NOT_PICKED,

@@ -1,27 +1,22 @@
 """The maps of a routine: which value of a lead each input receives, and which key of the result fills each field. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from clay_push_service.clay.routines_body import Json, fold
 from clay_push_service.enrichment.settings.kinds import Kind
+from clay_push_service.enrichment.values.fields import CUSTOM, CUSTOM_NAME, MAX_CUSTOM, Field
 from clay_push_service.host.lead_row import LeadRow
 
 MAX_INPUTS: Final = 50
-MAX_CUSTOM: Final = 50
 MAX_KEY_CHARACTERS: Final = 100
 MAX_INPUT_CHARACTERS: Final = 2000
 """Longest text that an input receives; NexusLeads' biographies can be longer."""
 
-FIELDS: Final = (
-    "email", "phone", "linkedin_url", "twitter_url", "company_name", "company_website", "company_size", "industry",
-    "technologies", "job_title", "location",
-)  # fmt: skip
+FIELDS: Final = tuple(field.value for field in Field)
 """The eleven fields of the enrichment guide."""
 ABOUT_RESULT: Final = ("confidence", "email_status", "observed_at", "credits")
 """What a result can tell about itself; Clay sends none of it unless the routine has such an output."""
-_CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]{0,39}")
 
 LEAD_VALUES: Final[Mapping[str, str]] = {
     "full_name": "full_name", "github_username": "username", "email": "email", "github_url": "github_url",
@@ -52,9 +47,9 @@ def problem_of_inputs(inputs: Mapping[str, str]) -> str | None:
 
 def problem_of_outputs(outputs: Mapping[str, str]) -> str | None:
     """Why a map of outputs cannot be used, as a sentence; None: it can."""
-    custom = [field for field in outputs if field.startswith("custom.")]
+    custom = [field for field in outputs if field.startswith(CUSTOM)]
     for field in outputs:
-        if field not in FIELDS and field not in ABOUT_RESULT and not _CUSTOM.fullmatch(field):
+        if field not in FIELDS and field not in ABOUT_RESULT and not _is_custom(field):
             names = ", ".join((*FIELDS, *ABOUT_RESULT))
             return f"{field[:50]!r} is not a field: use one of {names}, or custom.<name> in lower case"
     if len(custom) > MAX_CUSTOM:
@@ -62,6 +57,10 @@ def problem_of_outputs(outputs: Mapping[str, str]) -> str | None:
     if not any(field not in ABOUT_RESULT for field in outputs):
         return "must fill at least one field of the lead"
     return _bad_key(outputs.values())
+
+
+def _is_custom(field: str) -> bool:
+    return field.startswith(CUSTOM) and CUSTOM_NAME.fullmatch(field.removeprefix(CUSTOM)) is not None
 
 
 def _bad_key(keys: Iterable[str]) -> str | None:

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
+from clay_push_service.clay.routines_body import fold
 from clay_push_service.database.statement import Statement
-from clay_push_service.enrichment.values.fields import CUSTOM_NAME, MAX_CUSTOM, FieldNames, fold
+from clay_push_service.enrichment.values.fields import CUSTOM_NAME, MAX_CUSTOM, FieldNames
 from clay_push_service.errors import InvalidError
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from clay_push_service.clay.routines_body import fold
+
 
 class Field(StrEnum):
     EMAIL = "email"
@@ -27,14 +29,6 @@ CUSTOM = "custom."
 """Prefix of the fields that an organization allows by name."""
 MAX_CUSTOM = 50
 CUSTOM_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_SEPARATORS = str.maketrans("", "", "_- ")
-
-
-def fold(key: str) -> str:
-    """The form in which keys are compared."""
-    return key.strip().lower().translate(_SEPARATORS)
-
-
 OTHER_NAMES: Mapping[Field, tuple[str, ...]] = MappingProxyType(
     {
         Field.EMAIL: ("work_email", "email_address", "business_email"),
