@@ -1,4 +1,4 @@
--- Schema `clay` at revision 0027, on PostgreSQL 18, without owners and grants.
+-- Schema `clay` at revision 0037, on PostgreSQL 18, without owners and grants.
 -- Written by `make schema` from the migrations in alembic/. For reading and for the test that compares it; never run it.
 
 CREATE SCHEMA clay;
@@ -588,7 +588,7 @@ CREATE TABLE clay.auto_export_runs (
     job_id uuid,
     lead_count integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text, 'results_missing'::text])))
+    CONSTRAINT auto_export_runs_outcome CHECK ((outcome = ANY (ARRAY['running'::text, 'queued'::text, 'nothing_new'::text, 'off'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text, 'results_missing'::text, 'quota_exhausted'::text])))
 );
 
 COMMENT ON TABLE clay.auto_export_runs IS 'One run per scan; a repeated request returns the stored result';
@@ -621,11 +621,15 @@ CREATE TABLE clay.clay_push_log (
     uncertain_attempts integer DEFAULT 0 NOT NULL,
     destination_id uuid NOT NULL,
     confirmed_at timestamp with time zone,
+    route_id uuid,
+    revision integer,
+    supersedes uuid,
     CONSTRAINT clay_push_log_cause CHECK ((((cause IS NOT NULL) = ((status)::text = ANY ((ARRAY['failed'::character varying, 'skipped'::character varying])::text[]))) OR ((status)::text = 'pending'::text))),
     CONSTRAINT clay_push_log_claim CHECK (((state = ANY (ARRAY['claimed'::text, 'sending'::text])) = (claim_token IS NOT NULL))),
     CONSTRAINT clay_push_log_finished CHECK (((finished_at IS NOT NULL) = (state = 'done'::text))),
     CONSTRAINT clay_push_log_lease CHECK (((claim_token IS NULL) = (lease_until IS NULL))),
     CONSTRAINT clay_push_log_pending_is_live CHECK ((((status)::text = 'pending'::text) = (state <> 'done'::text))),
+    CONSTRAINT clay_push_log_revision CHECK ((((revision IS NULL) = (supersedes IS NULL)) AND (COALESCE(revision, 2) >= 2))),
     CONSTRAINT clay_push_log_state CHECK ((state = ANY (ARRAY['waiting'::text, 'claimed'::text, 'sending'::text, 'done'::text]))),
     CONSTRAINT clay_push_log_status CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'success'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
 );
@@ -635,6 +639,12 @@ COMMENT ON TABLE clay.clay_push_log IS 'Deliveries: one lead of one push job. Th
 COMMENT ON COLUMN clay.clay_push_log.uncertain_attempts IS 'Attempts without a response or with a 5xx: Clay may have a row for each. Never decreases';
 
 COMMENT ON COLUMN clay.clay_push_log.confirmed_at IS 'When a result from Clay first named the delivery: its row exists in Clay';
+
+COMMENT ON COLUMN clay.clay_push_log.route_id IS 'The route that chose the destination; null: the request or the default did, or no route matched';
+
+COMMENT ON COLUMN clay.clay_push_log.revision IS 'From 2: the lead is sent again because it has changed; null: it is sent for the first time, or without a revision';
+
+COMMENT ON COLUMN clay.clay_push_log.supersedes IS 'The first delivery of the lead to this Clay table, which this one supersedes';
 
 ALTER TABLE clay.clay_push_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME clay.clay_push_log_seq_seq
@@ -690,6 +700,7 @@ CREATE TABLE clay.destination_versions (
     url_fingerprint bytea,
     meter_id uuid NOT NULL,
     has_unusual_form boolean DEFAULT false CONSTRAINT destination_versions_has_odd_form_not_null NOT NULL,
+    is_internal boolean DEFAULT false NOT NULL,
     CONSTRAINT destination_versions_source CHECK ((source = ANY (ARRAY['api'::text, 'host'::text]))),
     CONSTRAINT destination_versions_state CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'closed'::text])))
 );
@@ -699,6 +710,8 @@ COMMENT ON TABLE clay.destination_versions IS 'One saved webhook, encrypted; pus
 COMMENT ON COLUMN clay.destination_versions.url_fingerprint IS 'A hash of organization and URL (with a random salt before 0010); null in versions of earlier releases';
 
 COMMENT ON COLUMN clay.destination_versions.has_unusual_form IS 'The URL does not have the form of a Clay webhook URL';
+
+COMMENT ON COLUMN clay.destination_versions.is_internal IS 'The webhook led into an allowed internal network when it was saved, so its pace may be faster than Clay''s limit';
 
 CREATE TABLE clay.destinations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -715,6 +728,13 @@ CREATE TABLE clay.destinations (
     is_default boolean DEFAULT true NOT NULL,
     suspect_since timestamp with time zone,
     results_checked_at timestamp with time zone,
+    name text DEFAULT 'Default'::text NOT NULL,
+    archived_at timestamp with time zone,
+    dedupe text DEFAULT 'unknown'::text NOT NULL,
+    dedupe_column text,
+    mapping_version_id uuid,
+    CONSTRAINT destinations_dedupe CHECK ((dedupe = ANY (ARRAY['none'::text, 'keeps_oldest'::text, 'keeps_newest'::text, 'unknown'::text]))),
+    CONSTRAINT destinations_default_in_use CHECK (((archived_at IS NULL) OR (NOT is_default))),
     CONSTRAINT destinations_table_epoch_range CHECK ((table_epoch >= 1))
 );
 
@@ -731,6 +751,14 @@ COMMENT ON COLUMN clay.destinations.is_default IS 'The destination of pushes tha
 COMMENT ON COLUMN clay.destinations.suspect_since IS 'Since when results that Clay owes are missing; null: none are known to be';
 
 COMMENT ON COLUMN clay.destinations.results_checked_at IS 'When a person last pushed the leads without a result again: earlier deliveries are not missing';
+
+COMMENT ON COLUMN clay.destinations.name IS 'The name that the organization gave it, unique among those that are not archived';
+
+COMMENT ON COLUMN clay.destinations.archived_at IS 'When it was archived: it accepts no push, and its history stays';
+
+COMMENT ON COLUMN clay.destinations.dedupe IS 'What the Clay table does with a second row of the same dedupe_column: none, keeps_oldest, keeps_newest, unknown';
+
+COMMENT ON COLUMN clay.destinations.mapping_version_id IS 'What new push jobs send; null: the standard payload';
 
 CREATE TABLE clay.enriched_current (
     org_id uuid NOT NULL,
@@ -984,12 +1012,14 @@ CREATE TABLE clay.enrichment_settings (
     sealed_webhook_secret bytea,
     rules_paused_at timestamp with time zone,
     rules_paused_cause text,
+    table_answer_minutes integer DEFAULT 120 NOT NULL,
     CONSTRAINT enrichment_settings_budget CHECK (((credits_per_day >= (0)::numeric) AND (actions_per_day >= 0))),
     CONSTRAINT enrichment_settings_key CHECK ((((sealed_api_key IS NULL) = (key_mask IS NULL)) AND ((sealed_api_key IS NULL) = (key_source IS NULL)))),
     CONSTRAINT enrichment_settings_key_source CHECK ((key_source = ANY (ARRAY['api'::text, 'host'::text]))),
     CONSTRAINT enrichment_settings_key_state CHECK ((key_state = ANY (ARRAY['untried'::text, 'accepted'::text, 'refused'::text]))),
     CONSTRAINT enrichment_settings_pace CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000))),
     CONSTRAINT enrichment_settings_rules_paused CHECK (((rules_paused_at IS NULL) = (rules_paused_cause IS NULL))),
+    CONSTRAINT enrichment_settings_table_answer CHECK (((table_answer_minutes >= 5) AND (table_answer_minutes <= 1440))),
     CONSTRAINT enrichment_settings_webhook CHECK (((run_webhook_id IS NULL) = (sealed_webhook_secret IS NULL)))
 );
 
@@ -1059,17 +1089,19 @@ CREATE TABLE clay.exclusions (
     created_by text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     erased_at timestamp with time zone,
+    segment_id uuid,
     CONSTRAINT exclusions_erased CHECK (((erased_at IS NULL) OR ((lead_id IS NOT NULL) AND (reason IS NULL)))),
     CONSTRAINT exclusions_hashes CHECK (((domain IS NULL) OR (cardinality(address_hashes) = 0))),
     CONSTRAINT exclusions_kind CHECK ((kind = ANY (ARRAY['exclusion'::text, 'opt_out'::text]))),
-    CONSTRAINT exclusions_target CHECK (((num_nonnulls(lead_id, domain) = 1) AND ((domain IS NULL) = (ascii_domain IS NULL))))
+    CONSTRAINT exclusions_segment CHECK (((segment_id IS NULL) OR (cardinality(address_hashes) = 0))),
+    CONSTRAINT exclusions_target CHECK (((num_nonnulls(lead_id, domain, segment_id) <= 1) AND ((domain IS NULL) = (ascii_domain IS NULL)) AND ((num_nonnulls(lead_id, domain, segment_id) = 1) OR (cardinality(address_hashes) >= 1))))
 );
 
-COMMENT ON TABLE clay.exclusions IS 'Leads and e-mail domains that an organization keeps from Clay';
+COMMENT ON TABLE clay.exclusions IS 'Leads, e-mail domains, addresses and segments that an organization keeps from Clay';
 
 COMMENT ON COLUMN clay.exclusions.lead_id IS 'After an erasure the reference that replaces the lead in the log';
 
-COMMENT ON COLUMN clay.exclusions.address_hashes IS 'Salted hashes of the addresses known of the lead: they match the person under another lead id, and after an erasure';
+COMMENT ON COLUMN clay.exclusions.address_hashes IS 'Salted hashes of the excluded address, or of the addresses known of the lead: they match the person under another lead id, and after an erasure';
 
 ALTER TABLE clay.exclusions ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME clay.exclusions_seq_seq
@@ -1195,6 +1227,33 @@ ALTER TABLE clay.inbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE clay.mapping_versions (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    mapping_id uuid NOT NULL,
+    number integer NOT NULL,
+    columns jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mapping_versions_columns CHECK (((jsonb_typeof(columns) = 'array'::text) AND ((jsonb_array_length(columns) >= 1) AND (jsonb_array_length(columns) <= 120))))
+);
+
+COMMENT ON TABLE clay.mapping_versions IS 'The columns of a mapping as they were saved once; never changed, because push jobs name a version';
+
+CREATE TABLE clay.mappings (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    name text NOT NULL,
+    based_on text,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    archived_at timestamp with time zone
+);
+
+COMMENT ON TABLE clay.mappings IS 'Which columns a destination receives, by name; the columns are in the versions';
+
+COMMENT ON COLUMN clay.mappings.based_on IS 'The table template that it was made from';
 
 CREATE TABLE clay.mirror (
     job_id uuid NOT NULL,
@@ -1330,10 +1389,18 @@ CREATE TABLE clay.push_jobs (
     page_count integer DEFAULT 0 NOT NULL,
     destination_id uuid NOT NULL,
     turn_at timestamp with time zone DEFAULT now() NOT NULL,
+    sync_mode text DEFAULT 'new'::text NOT NULL,
+    cause_counts jsonb,
+    mapping_version_id uuid,
+    window_since timestamp with time zone,
+    window_count integer,
+    last_window_since timestamp with time zone,
+    last_window_count integer,
     CONSTRAINT push_jobs_counts CHECK (((LEAST(success_count, failed_count, skipped_count, unknown_count) >= 0) AND (unknown_count <= failed_count) AND (((success_count + failed_count) + skipped_count) <= lead_count))),
     CONSTRAINT push_jobs_finished CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))),
     CONSTRAINT push_jobs_mode CHECK ((push_mode = ANY (ARRAY['selected'::text, 'filtered'::text, 'all'::text, 'auto'::text, 'retry'::text]))),
-    CONSTRAINT push_jobs_status CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+    CONSTRAINT push_jobs_status CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT push_jobs_sync_mode CHECK ((sync_mode = ANY (ARRAY['new'::text, 'new_and_changed'::text])))
 );
 
 COMMENT ON COLUMN clay.push_jobs.drained_at IS 'When a slice last worked on the push job; the sweep wakes push jobs that no worker drains';
@@ -1343,6 +1410,16 @@ COMMENT ON COLUMN clay.push_jobs.emptied_at IS 'When retention emptied the perso
 COMMENT ON COLUMN clay.push_jobs.page_count IS 'Leads for which a web page was returned with 2xx: counted as successes, possibly not accepted by a webhook';
 
 COMMENT ON COLUMN clay.push_jobs.turn_at IS 'The last claim of its leads at the pace, at first its creation; the job with the oldest turn is claimed first';
+
+COMMENT ON COLUMN clay.push_jobs.sync_mode IS 'new: leads that the table does not have; new_and_changed: also leads that have changed since';
+
+COMMENT ON COLUMN clay.push_jobs.cause_counts IS 'Failed and skipped leads by status, cause and whether Clay may have them';
+
+COMMENT ON COLUMN clay.push_jobs.mapping_version_id IS 'What its deliveries send, copied from the destination at accept; null: the standard payload';
+
+COMMENT ON COLUMN clay.push_jobs.window_since IS 'Start of the current window of 10 s; window_count: leads with an outcome then';
+
+COMMENT ON COLUMN clay.push_jobs.last_window_since IS 'Start of the window before, from which the rate is measured';
 
 CREATE TABLE clay.quota_meters (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1382,6 +1459,141 @@ CREATE TABLE clay.results_tokens (
 
 COMMENT ON TABLE clay.results_tokens IS 'Secrets of the results endpoint, as hashes. At most two are active, so that one can be replaced';
 
+CREATE TABLE clay.routes (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    project_id uuid,
+    "position" integer NOT NULL,
+    segment_id uuid,
+    destination_id uuid,
+    continues boolean DEFAULT false NOT NULL,
+    on_move text DEFAULT 'stay'::text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT routes_continue CHECK (((NOT continues) OR (destination_id IS NOT NULL))),
+    CONSTRAINT routes_on_move CHECK ((on_move = ANY (ARRAY['stay'::text, 'follow'::text]))),
+    CONSTRAINT routes_position CHECK ((("position" >= 1) AND ("position" <= 100)))
+);
+
+COMMENT ON TABLE clay.routes IS 'Ordered rules: leads of a segment go to a destination';
+
+COMMENT ON COLUMN clay.routes.project_id IS 'The project whose list it is in; null: the list of the organization';
+
+COMMENT ON COLUMN clay.routes.segment_id IS 'Null: every lead';
+
+COMMENT ON COLUMN clay.routes.destination_id IS 'Null: do not push';
+
+COMMENT ON COLUMN clay.routes.continues IS 'Whether later routes are applied to a lead that this one matches';
+
+COMMENT ON COLUMN clay.routes.on_move IS 'stay: automatic pushes skip a lead that is in any table; follow: only one that is in this table';
+
+CREATE TABLE clay.schedule_runs (
+    org_id uuid NOT NULL,
+    schedule_id uuid NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    started_by text NOT NULL,
+    outcome text NOT NULL,
+    message text NOT NULL,
+    job_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    lead_count integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    destinations jsonb,
+    CONSTRAINT schedule_runs_outcome CHECK ((outcome = ANY (ARRAY['queued'::text, 'nothing_new'::text, 'overlap'::text, 'missed'::text, 'paused'::text, 'enterprise_required'::text, 'clay_not_configured'::text, 'destination_closed'::text, 'results_missing'::text, 'quota_exhausted'::text, 'project_not_found'::text, 'failed'::text]))),
+    CONSTRAINT schedule_runs_queued CHECK ((((outcome = 'queued'::text) = (cardinality(job_ids) > 0)) AND ((outcome = 'queued'::text) = (lead_count > 0))))
+);
+
+COMMENT ON TABLE clay.schedule_runs IS 'One row for each due time of a schedule, also for those at which nothing was pushed, with the reason';
+
+COMMENT ON COLUMN clay.schedule_runs.due_at IS 'The due time; of a run that a person started, the start';
+
+COMMENT ON COLUMN clay.schedule_runs.started_by IS '"time", or the actor who started the run';
+
+COMMENT ON COLUMN clay.schedule_runs.destinations IS 'The outcome for each Clay table that routes chose; null: routes did not decide';
+
+CREATE TABLE clay.schedules (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    destination_id uuid,
+    name text NOT NULL,
+    kind text NOT NULL,
+    spec jsonb NOT NULL,
+    time_zone text NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    mode text DEFAULT 'new'::text NOT NULL,
+    max_leads integer,
+    catch_up_seconds integer DEFAULT 3600 NOT NULL,
+    pause_after smallint DEFAULT 3 NOT NULL,
+    next_due_at timestamp with time zone,
+    next_run_at timestamp with time zone,
+    tzdata_version text NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    paused_because text,
+    paused_at timestamp with time zone,
+    counted_from timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    segment_id uuid,
+    CONSTRAINT schedules_catch_up CHECK (((catch_up_seconds >= 0) AND (catch_up_seconds <= 604800))),
+    CONSTRAINT schedules_kind CHECK ((kind = ANY (ARRAY['interval'::text, 'daily'::text, 'weekly'::text, 'monthly'::text, 'cron'::text]))),
+    CONSTRAINT schedules_max_leads CHECK (((max_leads >= 1) AND (max_leads <= 50000))),
+    CONSTRAINT schedules_mode CHECK ((mode = ANY (ARRAY['new'::text, 'new_and_changed'::text]))),
+    CONSTRAINT schedules_pause_after CHECK (((pause_after >= 1) AND (pause_after <= 100))),
+    CONSTRAINT schedules_paused CHECK ((((paused_because IS NULL) = (paused_at IS NULL)) AND ((paused_because IS NULL) = (next_due_at IS NOT NULL)) AND ((next_due_at IS NULL) = (next_run_at IS NULL)))),
+    CONSTRAINT schedules_paused_because CHECK ((paused_because = ANY (ARRAY['user'::text, 'failures'::text, 'erasure'::text]))),
+    CONSTRAINT schedules_segment CHECK (((segment_id IS NOT NULL) = jsonb_exists(filters, 'segment'::text)))
+);
+
+COMMENT ON TABLE clay.schedules IS 'Pushes the new leads of a project at set times';
+
+COMMENT ON COLUMN clay.schedules.destination_id IS 'Null: the routes decide, or the default destination';
+
+COMMENT ON COLUMN clay.schedules.spec IS 'The times as a person states them: a local time and days, minutes and an anchor, or a cron expression';
+
+COMMENT ON COLUMN clay.schedules.next_due_at IS 'The next time of the calendar; null while paused';
+
+COMMENT ON COLUMN clay.schedules.next_run_at IS 'When the run starts: up to 60 s after next_due_at, or later after an error';
+
+COMMENT ON COLUMN clay.schedules.tzdata_version IS 'The time zone rules with which next_due_at was computed';
+
+COMMENT ON COLUMN clay.schedules.attempts IS 'Starts of the next run that ended with an error';
+
+COMMENT ON COLUMN clay.schedules.counted_from IS 'Failures of earlier runs do not count: the schedule was resumed then';
+
+COMMENT ON COLUMN clay.schedules.segment_id IS 'The segment whose leads are pushed, with its filters at the time of a run; null: filters decides';
+
+CREATE TABLE clay.segments (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    name text NOT NULL,
+    filters jsonb NOT NULL,
+    emptied_at timestamp with time zone,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT segments_filters CHECK ((jsonb_typeof(filters) = 'object'::text))
+);
+
+COMMENT ON TABLE clay.segments IS 'Saved filters of leads';
+
+COMMENT ON COLUMN clay.segments.emptied_at IS 'When an erasure removed a text that named an erased lead: the segment matches no lead until it is saved again';
+
+CREATE TABLE clay.table_templates (
+    id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    name text NOT NULL,
+    about text NOT NULL,
+    dedupe_column text,
+    columns jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE clay.table_templates IS 'Columns of Clay tables that an organization has saved to use again';
+
 CREATE TABLE clay.workers (
     id uuid NOT NULL,
     hostname text NOT NULL,
@@ -1390,12 +1602,15 @@ CREATE TABLE clay.workers (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     clock_offset_seconds double precision,
-    serves_workspaces boolean DEFAULT false NOT NULL
+    serves_workspaces boolean DEFAULT false NOT NULL,
+    sends_mappings boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON COLUMN clay.workers.clock_offset_seconds IS 'The worker''s own clock minus the database''s; null: from a release before 0013';
 
 COMMENT ON COLUMN clay.workers.serves_workspaces IS 'False: a worker of a release before 0021, which adopts no workspace';
+
+COMMENT ON COLUMN clay.workers.sends_mappings IS 'False: a worker of a release before 0037, which may send each push job with the standard payload';
 
 CREATE TABLE clay.workspaces (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1411,6 +1626,7 @@ CREATE TABLE clay.workspaces (
     served_by uuid,
     served_until timestamp with time zone,
     woken_at timestamp with time zone,
+    name text DEFAULT 'Default'::text NOT NULL,
     CONSTRAINT workspaces_rate_limit_ms_range CHECK (((rate_limit_ms >= 0) AND (rate_limit_ms <= 60000)))
 );
 
@@ -1433,6 +1649,8 @@ COMMENT ON COLUMN clay.workspaces.served_by IS 'The worker that serves the works
 COMMENT ON COLUMN clay.workspaces.served_until IS 'When the lease of served_by ends; another worker may take the workspace then';
 
 COMMENT ON COLUMN clay.workspaces.woken_at IS 'The last wake-up of a push job of the workspace: it is not released before its worker has claimed again';
+
+COMMENT ON COLUMN clay.workspaces.name IS 'The name that the organization gave it, unique in the organization';
 
 CREATE TABLE clay.write_back (
     org_id uuid NOT NULL,
@@ -1575,6 +1793,15 @@ ALTER TABLE ONLY clay.inbox
 ALTER TABLE ONLY clay.inbox
     ADD CONSTRAINT inbox_pk PRIMARY KEY (id);
 
+ALTER TABLE ONLY clay.mapping_versions
+    ADD CONSTRAINT mapping_versions_number UNIQUE (org_id, mapping_id, number);
+
+ALTER TABLE ONLY clay.mapping_versions
+    ADD CONSTRAINT mapping_versions_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.mappings
+    ADD CONSTRAINT mappings_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.mirror
     ADD CONSTRAINT mirror_host_job UNIQUE (host_job_id);
 
@@ -1629,6 +1856,24 @@ ALTER TABLE ONLY clay.results_tokens
 ALTER TABLE ONLY clay.results_tokens
     ADD CONSTRAINT results_tokens_pk PRIMARY KEY (id, org_id);
 
+ALTER TABLE ONLY clay.routes
+    ADD CONSTRAINT routes_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.schedule_runs
+    ADD CONSTRAINT schedule_runs_pk PRIMARY KEY (org_id, schedule_id, due_at);
+
+ALTER TABLE ONLY clay.schedules
+    ADD CONSTRAINT schedules_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.segments
+    ADD CONSTRAINT segments_name UNIQUE (org_id, name);
+
+ALTER TABLE ONLY clay.segments
+    ADD CONSTRAINT segments_pk PRIMARY KEY (id, org_id);
+
+ALTER TABLE ONLY clay.table_templates
+    ADD CONSTRAINT table_templates_pk PRIMARY KEY (id, org_id);
+
 ALTER TABLE ONLY clay.workers
     ADD CONSTRAINT workers_pk PRIMARY KEY (id);
 
@@ -1665,6 +1910,10 @@ CREATE INDEX clay_push_log_suspects ON clay.clay_push_log USING btree (job_id, s
 CREATE INDEX clay_push_log_unsettled ON clay.clay_push_log USING btree (org_id, id) WHERE ((confirmed_at IS NOT NULL) AND ((status)::text <> 'success'::text));
 
 CREATE INDEX console_sessions_by_expiry ON clay.console_sessions USING btree (expires_at);
+
+CREATE UNIQUE INDEX destinations_name ON clay.destinations USING btree (org_id, lower(name)) WHERE (archived_at IS NULL);
+
+CREATE INDEX destinations_of_workspace ON clay.destinations USING btree (org_id, workspace_id);
 
 CREATE UNIQUE INDEX destinations_one_default ON clay.destinations USING btree (org_id) WHERE is_default;
 
@@ -1704,9 +1953,13 @@ CREATE INDEX enrichment_runs_live ON clay.enrichment_runs USING btree (org_id, s
 
 CREATE INDEX exclusions_by_organization ON clay.exclusions USING btree (org_id, seq);
 
+CREATE UNIQUE INDEX exclusions_of_address ON clay.exclusions USING btree (org_id, address_hashes) WHERE ((lead_id IS NULL) AND (domain IS NULL) AND (segment_id IS NULL));
+
 CREATE UNIQUE INDEX exclusions_of_domain ON clay.exclusions USING btree (org_id, domain) WHERE (domain IS NOT NULL);
 
 CREATE UNIQUE INDEX exclusions_of_lead ON clay.exclusions USING btree (org_id, lead_id) WHERE (lead_id IS NOT NULL);
+
+CREATE UNIQUE INDEX exclusions_of_segment ON clay.exclusions USING btree (org_id, segment_id) WHERE (segment_id IS NOT NULL);
 
 CREATE INDEX finished_scans_of_project ON clay.finished_scans USING btree (project_id, finished_at);
 
@@ -1729,6 +1982,8 @@ CREATE INDEX inbound_results_stored ON clay.inbound_results USING btree (org_id,
 CREATE INDEX inbox_unwritten ON clay.inbox USING btree (id) WHERE ((end_status IS NOT NULL) AND (written_at IS NULL));
 
 CREATE INDEX inbox_waiting ON clay.inbox USING btree (due_at) WHERE (done_at IS NULL);
+
+CREATE UNIQUE INDEX mappings_name ON clay.mappings USING btree (org_id, lower(name)) WHERE (archived_at IS NULL);
 
 CREATE INDEX mirror_by_end ON clay.mirror USING btree (settled_at);
 
@@ -1756,7 +2011,7 @@ CREATE INDEX push_jobs_by_organization ON clay.push_jobs USING btree (org_id, cr
 
 CREATE INDEX push_jobs_live ON clay.push_jobs USING btree (destination_version_id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 
-CREATE UNIQUE INDEX push_jobs_one_auto_export_per_scan ON clay.push_jobs USING btree (org_id, source_job_id) WHERE ((push_mode = 'auto'::text) AND (source_job_id IS NOT NULL));
+CREATE UNIQUE INDEX push_jobs_one_auto_export_per_table ON clay.push_jobs USING btree (org_id, source_job_id, destination_id) WHERE ((push_mode = 'auto'::text) AND (source_job_id IS NOT NULL));
 
 CREATE INDEX push_jobs_to_empty ON clay.push_jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (emptied_at IS NULL));
 
@@ -1766,7 +2021,29 @@ CREATE INDEX results_tokens_of_endpoint ON clay.results_tokens USING btree (endp
 
 CREATE UNIQUE INDEX results_tokens_two_active ON clay.results_tokens USING btree (org_id, slot) WHERE (revoked_at IS NULL);
 
+CREATE INDEX routes_of_destination ON clay.routes USING btree (org_id, destination_id);
+
+CREATE INDEX routes_of_segment ON clay.routes USING btree (org_id, segment_id);
+
+CREATE UNIQUE INDEX routes_position_of_organization ON clay.routes USING btree (org_id, "position") WHERE (project_id IS NULL);
+
+CREATE UNIQUE INDEX routes_position_of_project ON clay.routes USING btree (org_id, project_id, "position") WHERE (project_id IS NOT NULL);
+
+CREATE INDEX schedule_runs_age ON clay.schedule_runs USING btree (started_at);
+
+CREATE INDEX schedules_due ON clay.schedules USING btree (next_run_at) WHERE (next_run_at IS NOT NULL);
+
+CREATE INDEX schedules_of_destination ON clay.schedules USING btree (destination_id, org_id) WHERE (destination_id IS NOT NULL);
+
+CREATE INDEX schedules_of_organization ON clay.schedules USING btree (org_id, created_at, id);
+
+CREATE INDEX schedules_of_segment ON clay.schedules USING btree (segment_id, org_id) WHERE (segment_id IS NOT NULL);
+
+CREATE UNIQUE INDEX table_templates_name ON clay.table_templates USING btree (org_id, lower(name));
+
 CREATE INDEX workers_by_age ON clay.workers USING btree (seen_at);
+
+CREATE UNIQUE INDEX workspaces_name ON clay.workspaces USING btree (org_id, lower(name));
 
 CREATE UNIQUE INDEX workspaces_one_default ON clay.workspaces USING btree (org_id) WHERE is_default;
 
@@ -1801,6 +2078,9 @@ ALTER TABLE ONLY clay.destination_versions
     ADD CONSTRAINT destination_versions_meter_fk FOREIGN KEY (org_id, meter_id) REFERENCES clay.quota_meters(org_id, id);
 
 ALTER TABLE ONLY clay.destinations
+    ADD CONSTRAINT destinations_mapping_version FOREIGN KEY (mapping_version_id, org_id) REFERENCES clay.mapping_versions(id, org_id);
+
+ALTER TABLE ONLY clay.destinations
     ADD CONSTRAINT destinations_version_fk FOREIGN KEY (org_id, version_id) REFERENCES clay.destination_versions(org_id, id);
 
 ALTER TABLE ONLY clay.destinations
@@ -1818,6 +2098,12 @@ ALTER TABLE ONLY clay.enrichment_items
 ALTER TABLE ONLY clay.erased_leads
     ADD CONSTRAINT erased_leads_erasure_fk FOREIGN KEY (org_id, erasure_id) REFERENCES clay.erasures(org_id, id);
 
+ALTER TABLE ONLY clay.exclusions
+    ADD CONSTRAINT exclusions_segment_fk FOREIGN KEY (segment_id, org_id) REFERENCES clay.segments(id, org_id);
+
+ALTER TABLE ONLY clay.mapping_versions
+    ADD CONSTRAINT mapping_versions_mapping FOREIGN KEY (mapping_id, org_id) REFERENCES clay.mappings(id, org_id);
+
 ALTER TABLE ONLY clay.mirror
     ADD CONSTRAINT mirror_job_fk FOREIGN KEY (org_id, job_id) REFERENCES clay.push_jobs(org_id, id) ON DELETE CASCADE;
 
@@ -1834,7 +2120,25 @@ ALTER TABLE ONLY clay.push_jobs
     ADD CONSTRAINT push_jobs_destination_version_fk FOREIGN KEY (org_id, destination_id, destination_version_id) REFERENCES clay.destination_versions(org_id, destination_id, id);
 
 ALTER TABLE ONLY clay.push_jobs
+    ADD CONSTRAINT push_jobs_mapping_version FOREIGN KEY (mapping_version_id, org_id) REFERENCES clay.mapping_versions(id, org_id);
+
+ALTER TABLE ONLY clay.push_jobs
     ADD CONSTRAINT push_jobs_retry_of_fk FOREIGN KEY (org_id, retry_of) REFERENCES clay.push_jobs(org_id, id);
 
 ALTER TABLE ONLY clay.results_tokens
     ADD CONSTRAINT results_tokens_endpoint FOREIGN KEY (endpoint_id, org_id) REFERENCES clay.results_endpoints(id, org_id);
+
+ALTER TABLE ONLY clay.routes
+    ADD CONSTRAINT routes_destination_fk FOREIGN KEY (destination_id, org_id) REFERENCES clay.destinations(id, org_id);
+
+ALTER TABLE ONLY clay.routes
+    ADD CONSTRAINT routes_segment_fk FOREIGN KEY (segment_id, org_id) REFERENCES clay.segments(id, org_id);
+
+ALTER TABLE ONLY clay.schedule_runs
+    ADD CONSTRAINT schedule_runs_schedule_fk FOREIGN KEY (schedule_id, org_id) REFERENCES clay.schedules(id, org_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY clay.schedules
+    ADD CONSTRAINT schedules_destination_fk FOREIGN KEY (destination_id, org_id) REFERENCES clay.destinations(id, org_id);
+
+ALTER TABLE ONLY clay.schedules
+    ADD CONSTRAINT schedules_segment_fk FOREIGN KEY (segment_id, org_id) REFERENCES clay.segments(id, org_id);
