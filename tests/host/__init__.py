@@ -1,1 +1,1 @@
-"""NexusLeads of both vintages, read on a real PostgreSQL."""
+"""Tests that read NexusLeads' tables of both vintages on a real PostgreSQL."""

@@ -1,4 +1,4 @@
-"""A database with the tables of each NexusLeads vintage, and a connection by the role with least rights."""
+"""Fixtures: a database with the tables of each NexusLeads vintage, and a connection of the role of least rights."""
 
 from collections.abc import AsyncIterator
 
@@ -26,7 +26,7 @@ async def host(database_url: str, vintage: Vintage) -> AsyncIterator[NexusLeads]
 async def connection(host: NexusLeads) -> AsyncIterator[AsyncConnection]:
     database = Database(runtime_url(host.url), pool_size=1)
     async with database.engine.connect() as opened:
-        # Each statement sees what the host has committed meanwhile.
+        # READ COMMITTED: each statement sees what the host has committed so far
         await opened.execution_options(isolation_level="AUTOCOMMIT")
         yield opened
     await database.close()

@@ -14,5 +14,5 @@ async def chosen(
 ) -> dict[UUID, UUID]:
     rows = (await connection.execute(select_by_id(host.tables, org_id, ids, project_id))).all()
     found = {row.lead_id: row.project_id for row in rows}
-    assert [row.lead_id for row in rows] == sorted(found)  # each once, and in lead order
+    assert [row.lead_id for row in rows] == sorted(found)  # each lead once, in the order of leads
     return found

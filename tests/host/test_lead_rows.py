@@ -55,7 +55,7 @@ async def test_statistics_of_five_sources_are_summed_and_the_most_active_source_
     await host.add("stats", source_id=await host.source(elsewhere, "acme/other"), lead_id=lead_id, total_commits=999)
     await host.add(
         "stats", source_id=sources[0], lead_id=await host.lead(project_id), total_commits=999
-    )  # another lead's work
+    )  # activity of another lead
     row = (await read_lead_rows(connection, host.tables, org_id, project_id, [lead_id]))[lead_id]
     assert row == dataclasses.replace(
         row, activity_rows=5,
@@ -63,7 +63,10 @@ async def test_statistics_of_five_sources_are_summed_and_the_most_active_source_
         issues_opened=10, issues_closed=3, code_reviews=None, is_maintainer=True, is_core_team=None,
         first_commit_date=date(2021, 1, 1), last_commit_date=date(2026, 1, 5),
     )  # fmt: skip
-    assert (row.source_id, row.source_name) == (sources[3], "acme/b")  # 40 commits, as acme/c; the name decides
+    assert (row.source_id, row.source_name) == (
+        sources[3],
+        "acme/b",
+    )  # 40 commits like acme/c: the lower name is chosen
 
 
 async def test_statistics_of_one_source_are_read(host: NexusLeads, connection: AsyncConnection) -> None:
@@ -127,8 +130,8 @@ async def test_a_column_that_the_host_lacks_is_null(host: NexusLeads, connection
     assert row.skills is None
 
 
-async def test_nan_and_infinite_scores_count_as_no_score(host: NexusLeads, connection: AsyncConnection) -> None:
-    """In every sort order, filter, page and choice of a project, for every type that the host's column may have."""
+async def test_nan_and_infinite_scores_count_as_missing(host: NexusLeads, connection: AsyncConnection) -> None:
+    """Tested in every sort order, filter, page and choice of a project, for every type that the host's column may have."""
     for kind in ("numeric", "double precision"):
         await host.connection.execute(f"ALTER TABLE lead_scores ALTER COLUMN overall_score TYPE {kind}")
         org_id = await host.organization()

@@ -88,7 +88,7 @@ CASES: dict[str, tuple[LeadCriteria, str]] = {
 
 @pytest.fixture
 async def four(host: NexusLeads) -> tuple[UUID, UUID, dict[str, UUID]]:
-    """Three leads with data, and `nil` without data."""
+    """Four leads: three with data, and `nil` without."""
     org_id = await host.organization()
     project_id = await host.project(org_id)
     leads = {

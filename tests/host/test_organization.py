@@ -1,4 +1,4 @@
-"""Members, billing, settings and projects of an organization, as NexusLeads has them."""
+"""Members, billing, settings and projects of an organization are read from NexusLeads' tables."""
 
 from uuid import uuid4
 
@@ -85,7 +85,7 @@ async def test_only_the_rate_falls_back_to_the_installation_wide_setting(
 
 
 async def test_the_role_cannot_read_settings_of_other_services(host: NexusLeads, connection: AsyncConnection) -> None:
-    """It can read those about Clay only through the function."""
+    """The role reads the Clay settings only through the function."""
     acme = await host.organization("Acme")
     for key in ("OPENAI_API_KEY", "CLAY_API_KEY", "CLAY_WEBHOOK_URL", "CLAY_WEBHOOK_URL_OLD"):
         await host.add("org_settings", org_id=acme, key=key, value=f"value of {key}")
@@ -100,7 +100,7 @@ async def test_the_role_cannot_read_settings_of_other_services(host: NexusLeads,
 async def test_without_the_function_the_tables_are_read_if_the_role_may_read_them(
     host: NexusLeads, connection: AsyncConnection
 ) -> None:
-    """An attachment of an earlier release, until `attach` runs again; and a role without either right."""
+    """An earlier release attached without the function, and `attach` has not run again. A role without both rights reads no settings."""
     acme = await host.organization("Acme")
     await host.add("org_settings", org_id=acme, key="CLAY_WEBHOOK_URL", value="https://api.clay.com/x")
     await host.connection.execute("INSERT INTO app_settings (key, value) VALUES ('CLAY_RATE_LIMIT_MS', '350')")

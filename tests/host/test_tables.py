@@ -1,4 +1,4 @@
-"""Detecting the vintage of a database, its missing tables and columns, and the rights on them."""
+"""Detects the vintage of a database, missing tables and columns, and missing rights."""
 
 import asyncpg
 import pytest

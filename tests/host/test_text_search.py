@@ -1,4 +1,4 @@
-"""A search ignores case and Unicode form in databases of every locale, and finds no other texts."""
+"""A search ignores case and Unicode form in databases of every locale."""
 
 import unicodedata
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def connection(postgres: TestServer, request: pytest.FixtureRequest) -> As
     try:
         await admin.execute(
             f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE '{request.param}'"
-        )  # names of this test's own
+        )  # names that only this test uses
         database = Database(url.replace(name_of(url), name), pool_size=1)
         async with database.transaction() as opened:
             yield opened

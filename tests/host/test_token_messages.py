@@ -1,4 +1,4 @@
-"""The messages for refused access tokens, and the limits of the accepted ranges."""
+"""Messages for refused access tokens, and the limits of accepted values."""
 
 import pytest
 
@@ -74,5 +74,5 @@ def test_a_token_of_the_maximum_length_is_accepted_and_a_longer_one_is_refused()
             assert username_of(token, SECRET, now=NOW) == "johndoe"
             break
     else:
-        pytest.fail("no padding makes a token of the greatest length")
+        pytest.fail("no padding makes a token of the maximum length")
     assert refusal_of(with_claims(pad="x" * (pad + 8))) == "The access token is not valid."

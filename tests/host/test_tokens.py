@@ -1,4 +1,4 @@
-"""A table of tokens that must be refused, and the few that must be accepted."""
+"""Access tokens that must be refused, and those that must be accepted."""
 
 import json
 import time

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 
-SECRET = "a-secret-of-the-host"  # shorter than 32 bytes, as the host's may be
+SECRET = "a-secret-of-the-host"  # shorter than 32 bytes: the host's secret may be short
 
 
 NOW = 1_770_000_000
@@ -15,7 +15,7 @@ GOOD = {"sub": "johndoe", "exp": NOW + 900, "type": "access"}
 
 
 def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = SECRET) -> str:
-    """Signed by hand: a library would refuse to make most of these."""
+    """Sign the token without a library, because a library refuses to create most of these tokens."""
     parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, claims)]
     signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()

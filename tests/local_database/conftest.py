@@ -11,7 +11,7 @@ from clay_push_service.local_database import postgres
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Open to all like a repository; pytest's own directories are private."""
+    """A directory that other accounts can read, like a repository. pytest's own directories are private."""
     made = Path(tempfile.mkdtemp(prefix="clay-push-embedded-"))
     made.chmod(0o755)
     yield made

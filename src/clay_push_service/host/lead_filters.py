@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, bindparam, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
 from clay_push_service.database.statement import select_one, select_rows
+from clay_push_service.host.enrichment_conditions import (
+    EnrichedState,
+    OrgId,
+    has_chosen_email,
+    has_enrichment_state,
+    select_enrichment_scores,
+)
 from clay_push_service.host.leads import PushableLeads, finite_or_null
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import contains
@@ -32,6 +40,8 @@ class LeadCriteria:
     exclude_industries: Sequence[str] = ()
     exclude_companies: Sequence[str] = ()
     exclude_priorities: Sequence[str] = ()
+    without_email: bool = False
+    enrichment: EnrichedState | None = None
 
     @property
     def needs_social_context(self) -> bool:
@@ -41,11 +51,28 @@ class LeadCriteria:
         )  # fmt: skip
 
 
+class LeadSort(StrEnum):
+    """The order of a list, by the overall score or by the enrichment score; leads without this score are last."""
+
+    HIGHEST_SCORE = "highest_score"
+    LOWEST_SCORE = "lowest_score"
+    HIGHEST_ENRICHMENT_SCORE = "highest_enrichment_score"
+    LOWEST_ENRICHMENT_SCORE = "lowest_enrichment_score"
+
+    @property
+    def is_ascending(self) -> bool:
+        return self in {LeadSort.LOWEST_SCORE, LeadSort.LOWEST_ENRICHMENT_SCORE}
+
+    @property
+    def is_by_enrichment(self) -> bool:
+        return self in {LeadSort.HIGHEST_ENRICHMENT_SCORE, LeadSort.LOWEST_ENRICHMENT_SCORE}
+
+
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """The last lead of the previous page; the next page starts after it."""
+    """The last lead of the previous page; the next page starts after it. `score`: the one that the list is sorted by."""
 
-    overall_score: Decimal | None
+    score: Decimal | None
     lead_id: UUID
 
 
@@ -81,6 +108,8 @@ class ListedLead(NamedTuple):
     classification: str | None
     priority: str | None
     is_qualified: bool | None
+    sorted_by: Decimal | None
+    """The score that decides the order."""
 
 
 async def read_page(
@@ -91,16 +120,34 @@ async def read_page(
     filters: LeadCriteria,
     after: PageStart | None,
     limit: int,
+    sort: LeadSort = LeadSort.HIGHEST_SCORE,
 ) -> Sequence[ListedLead]:
-    """Reads a page of leads, the highest score first, leads without a score last."""
-    return await select_rows(connection, _select_page(tables, org_id, project_id, filters, after, limit), ListedLead)
+    """Reads a page of leads, leads without a score last."""
+    query = _select_page(tables, org_id, project_id, filters, after, limit, sort)
+    return await select_rows(connection, query, ListedLead)
 
 
 def _select_page(
-    tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria, after: PageStart | None, limit: int
-) -> Select[UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None]:
+    tables: HostTables,
+    org_id: UUID,
+    project_id: UUID,
+    filters: LeadCriteria,
+    after: PageStart | None,
+    limit: int,
+    sort: LeadSort,
+) -> Select[
+    UUID, str | None, str | None, str | None, str | None, Decimal | None, str | None, str | None, bool | None, Decimal | None
+]:  # fmt: skip
     scores, leads = tables.lead_scores.c, tables.leads.c
-    score = finite_or_null(scores.overall_score)
+    overall = finite_or_null(scores.overall_score)
+    joined = _joined_tables(tables, filters, always_social_context=True)
+    score = overall
+    if sort.is_by_enrichment:
+        of_project = select(scores.lead_id).where(scores.project_id == project_id)
+        enriched = select_enrichment_scores(tables, org_id, lambda lead_id: lead_id.in_(of_project))
+        joined = joined.outerjoin(enriched, enriched.c.lead_id == scores.lead_id)
+        score = enriched.c.score
+    order = score.asc() if sort.is_ascending else score.desc()
     statement = (
         select(
             scores.lead_id.label("lead_id"),
@@ -108,22 +155,24 @@ def _select_page(
             leads.full_name,
             leads.email,
             leads.company,
-            score.label("overall_score"),
+            overall.label("overall_score"),
             tables.social_context.c.classification,
             scores.priority,
             scores.is_qualified_lead.label("is_qualified"),
+            score.label("sorted_by"),
         )
-        .select_from(_joined_tables(tables, filters, always_social_context=True))
+        .select_from(joined)
         .where(_conditions(tables, org_id, project_id, filters))
-        .order_by(score.desc().nulls_last(), scores.lead_id)
+        .order_by(order.nulls_last(), scores.lead_id)
         .limit(limit)
     )
     if after is None:
         return statement
-    same_score_later_id = and_(score.is_not_distinct_from(after.overall_score), scores.lead_id > after.lead_id)
-    if after.overall_score is None:
+    same_score_later_id = and_(score.is_not_distinct_from(after.score), scores.lead_id > after.lead_id)
+    if after.score is None:
         return statement.where(same_score_later_id)
-    return statement.where(or_(score < after.overall_score, score.is_(None), same_score_later_id))
+    is_later = score > after.score if sort.is_ascending else score < after.score
+    return statement.where(or_(is_later, score.is_(None), same_score_later_id))
 
 
 def _joined_tables(tables: HostTables, filters: LeadCriteria, *, always_social_context: bool = False) -> FromClause:
@@ -136,13 +185,34 @@ def _joined_tables(tables: HostTables, filters: LeadCriteria, *, always_social_c
 
 
 def _conditions(tables: HostTables, org_id: UUID, project_id: UUID, filters: LeadCriteria) -> ColumnElement[bool]:
-    scores, leads, social, projects = (
-        tables.lead_scores.c, tables.leads.c, tables.social_context.c, tables.projects.c,
-    )  # fmt: skip
-    conditions: list[ColumnElement[bool]] = [
-        scores.project_id == project_id,
+    projects = tables.projects.c
+    return and_(
+        tables.lead_scores.c.project_id == project_id,
         select(projects.id).where(projects.id == project_id, projects.org_id == org_id).exists(),
-    ]
+        matches(LeadSource(tables.lead_scores, tables.leads, tables.social_context), org_id, filters),
+    )
+
+
+class LeadSource(NamedTuple):
+    """The tables, or aliases of them, whose joined rows a condition reads. `social` is joined by an outer join."""
+
+    scores: FromClause
+    leads: FromClause
+    social: FromClause
+
+    @classmethod
+    def aliases(cls, tables: HostTables, name: str) -> "LeadSource":
+        """For a subquery: the names do not occur in the statement around it."""
+        return cls(
+            tables.lead_scores.alias(f"{name}_scores"), tables.leads.alias(f"{name}_leads"),
+            tables.social_context.alias(f"{name}_social"),
+        )  # fmt: skip
+
+
+def matches(source: LeadSource, org_id: OrgId, filters: LeadCriteria) -> ColumnElement[bool]:
+    """Whether a lead matches the criteria with its score in the project of the row. Null counts as false."""
+    scores, leads, social = source.scores.c, source.leads.c, source.social.c
+    conditions: list[ColumnElement[bool]] = [true()]
     if filters.min_score is not None:
         conditions.append(finite_or_null(scores.overall_score) >= filters.min_score)
     if filters.max_score is not None:
@@ -152,6 +222,11 @@ def _conditions(tables: HostTables, org_id: UUID, project_id: UUID, filters: Lea
     if filters.search:
         searched = (leads.username, leads.full_name, leads.email, leads.company)
         conditions.append(or_(*(contains(each, filters.search) for each in searched)))
+    if filters.without_email:
+        conditions.append(func.coalesce(func.btrim(leads.email), "") == "")
+        conditions.append(~has_chosen_email(scores.lead_id, org_id))
+    if filters.enrichment is not None:
+        conditions.append(has_enrichment_state(scores.lead_id, org_id, filters.enrichment))
     for columns, included, excluded in (
         ((social.classification,), filters.classifications, filters.exclude_classifications),
         ((social.industry,), filters.industries, filters.exclude_industries),

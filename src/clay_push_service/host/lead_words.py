@@ -12,7 +12,7 @@ from clay_push_service.database.statement import select_rows
 from clay_push_service.host.tables import HostTables
 
 MOST_WORDS = 30
-"""Of one column. A project has three classifications by default; more than this is no list for a person."""
+"""Maximum number of words of one column. A project has three classifications by default, and a longer list is not usable."""
 
 
 @dataclass(frozen=True, slots=True)

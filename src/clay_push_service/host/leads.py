@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    Boolean,
     ColumnElement,
     Numeric,
     Select,
@@ -30,6 +31,10 @@ from clay_push_service.host.tables import HostTables
 
 PushableLeads = Select[UUID, UUID, str | None, str | None]
 """Columns lead_id, project_id, username, full_name; one row per lead, ordered by lead_id."""
+
+
+RoutedLeads = Select[UUID, UUID, str | None, str | None, UUID | None, bool]
+"""As `PushableLeads`, with the columns route_id and is_routed: false for a lead that no route sends anywhere."""
 
 
 _MOST: ColumnElement[Decimal] = literal_column("CAST('Infinity' AS numeric)", Numeric())
@@ -94,6 +99,35 @@ def select_pairs(tables: HostTables, projects: Mapping[UUID, UUID]) -> PushableL
         select(pairs.c.lead_id, pairs.c.project_id, leads.username, leads.full_name)
         .join_from(pairs, tables.leads, leads.id == pairs.c.lead_id)
         .order_by(pairs.c.lead_id)
+    )
+
+
+class RoutedLead(NamedTuple):
+    lead_id: UUID
+    project_id: UUID
+    route_id: UUID | None
+    is_routed: bool
+
+
+def select_routed(tables: HostTables, routed: Sequence[RoutedLead]) -> RoutedLeads:
+    """Selects leads that routes have decided about, each with the decision, even if its score has changed since."""
+    leads = tables.leads.c
+    found = func.unnest(
+        _bind_ids([each.lead_id for each in routed]),
+        _bind_ids([each.project_id for each in routed]),
+        bindparam("route_ids", [each.route_id for each in routed], type_=ARRAY(Uuid()), unique=True),
+        bindparam("are_routed", [each.is_routed for each in routed], type_=ARRAY(Boolean()), unique=True),
+    ).table_valued(
+        column("lead_id", Uuid()), column("project_id", Uuid()), column("route_id", Uuid()), column("is_routed", Boolean()),
+        name="routed",
+    )  # fmt: skip
+    found = found.render_derived()
+    return (
+        select(
+            found.c.lead_id, found.c.project_id, leads.username, leads.full_name, found.c.route_id, found.c.is_routed
+        )
+        .join_from(found, tables.leads, leads.id == found.c.lead_id)
+        .order_by(found.c.lead_id)
     )
 
 

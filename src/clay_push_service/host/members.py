@@ -32,7 +32,7 @@ def role_of(value: str | None) -> Role:
 
 
 async def user_exists(connection: AsyncConnection, tables: HostTables, username: str) -> bool:
-    """Whether an ACTIVE user has this name: a token can outlive its account."""
+    """Whether an ACTIVE user has this name. A token can still be valid after its account is deactivated."""
     users = tables.users.c
     # Not `exists().where()`: it renders SELECT *, which requires rights on every column.
     active = select(users.id).where(users.username == username, users.is_active.is_(True))

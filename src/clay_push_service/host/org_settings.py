@@ -13,7 +13,7 @@ from clay_push_service.host.tables import SETTINGS_FUNCTION, HostTables, Setting
 
 WEBHOOK_URL, TABLE_NAME, RATE_LIMIT_MS = "CLAY_WEBHOOK_URL", "CLAY_TABLE_NAME", "CLAY_RATE_LIMIT_MS"
 API_KEY = "CLAY_API_KEY"
-"""Read by itself: no statement that needs another setting holds the key."""
+"""Read separately, so that no statement for other settings returns the key."""
 
 
 class _Setting(NamedTuple):

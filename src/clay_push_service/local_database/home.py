@@ -13,6 +13,8 @@ from pathlib import Path
 ELSEWHERE = Path("/var/tmp")  # noqa: S108  # every account can reach it and it survives a reboot; the owner of our directory is checked
 NOTE = "moved-to"
 """A file in the requested directory that contains the path of the actual data."""
+UNPRIVILEGED_ACCOUNTS = ("postgres", "nobody")
+"""Accounts for PostgreSQL when the command runs as root, in the order of preference."""
 
 
 class PostgresError(Exception):
@@ -103,7 +105,7 @@ def prepare_home(directory: Path) -> Home:
         _remove_own(moved)  # the requested directory was deleted, so start with new data
     moved.mkdir(mode=0o755, exist_ok=True)
     _refuse_foreign(moved)
-    moved.chmod(0o755)  # ours, just created: a strict umask would exclude the account
+    moved.chmod(0o755)  # this process has just created it, and a strict umask would exclude the account
     note.write_text(f"{moved}\n")
     return Home(moved, _account(moved))
 
@@ -147,19 +149,20 @@ def binaries(home: Home) -> Path:
         for path in (partial, *partial.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        partial.rename(copy)  # all or nothing
+        partial.rename(copy)  # complete or absent, also after a kill
     return copy / package.name / inner
 
 
 def _account(directory: Path) -> Account:
-    """Choose the system account that runs PostgreSQL: the owner of the existing data; without data, `postgres`, else `nobody`.
+    """Returns the system account that runs PostgreSQL, which refuses to run as root.
 
-    PostgreSQL refuses to run as root. Raises PostgresError if neither account exists.
+    Existing data keep their owner. Otherwise the first account of UNPRIVILEGED_ACCOUNTS that this system has is returned.
+    Raises PostgresError if the system has none of them.
     """
     data = Home(directory, None).data
     if data.exists() and data.stat().st_uid != 0:
         return Account(data.stat().st_uid, data.stat().st_gid)
-    for name in ("postgres", "nobody"):
+    for name in UNPRIVILEGED_ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:

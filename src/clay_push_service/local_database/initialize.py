@@ -40,7 +40,7 @@ def initialize_cluster(home: Home) -> None:
         os.close(log)
     if ended != 0:
         raise PostgresError(f"initdb failed:\n{home.log.read_text(errors='replace')[-1500:]}")
-    partial.rename(home.data)  # all or nothing
+    partial.rename(home.data)  # complete or absent, also after a kill
 
 
 def _locale(bin_directory: Path) -> tuple[str, ...]:

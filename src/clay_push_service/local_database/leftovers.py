@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def end_leftover(data: Path, patience_seconds: float) -> None:
-    """Stop a postmaster that outlived its launcher, and remove a stale pid file that would prevent the next start.
+    """Stop a postmaster whose launcher has exited, and remove a stale pid file that would prevent the next start.
 
     PostgreSQL mistakes a zombie, or another process with the same pid, for a running postmaster and refuses to start.
     """

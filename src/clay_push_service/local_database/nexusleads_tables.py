@@ -1,4 +1,4 @@
-"""The tables of a miniature NexusLeads in either vintage: only those this service reads or mirrors, with NexusLeads' own keys."""
+"""NexusLeads' tables in either vintage: only those that this service reads or mirrors, with NexusLeads' own keys."""
 
 from string import Template
 

@@ -28,7 +28,7 @@ __all__ = ["PostgresError", "Server", "create_database", "drop_database", "remov
 ROLE = "clay_push"
 """Owns the database of the same name. It is not a superuser, as in a customer's database."""
 PORTS = range(15000, 32000)
-"""Below the ephemeral ports of outgoing connections, so that no other process takes ours between a stop and a start."""
+"""Below the ephemeral ports of outgoing connections, so that no other process takes the server's port between a stop and a start."""
 START_SECONDS = 60.0
 """Includes crash recovery."""
 DYING_SECONDS = 1.0
@@ -37,7 +37,7 @@ STOP_SECONDS = 15.0
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 TUNING = ("max_connections=300", "shared_buffers=128MB", "timezone=UTC", "log_timezone=UTC", "max_wal_size=2GB")
 NOT_DURABLE = ("fsync=off", "full_page_writes=off")
-"""For tests. `synchronous_commit` stays on: a committed row must survive the kill of a postmaster in tests too."""
+"""For tests. `synchronous_commit` stays on: a committed row must not be lost when a test kills the postmaster."""
 
 
 class PortTakenError(PostgresError):
@@ -166,7 +166,7 @@ def drop_database(url: str, name: str) -> None:
         for _ in range(50):
             try:
                 connection.execute(statement)
-            except psycopg.errors.InsufficientPrivilege:  # of autovacuum, which an ordinary role may not terminate
+            except psycopg.errors.InsufficientPrivilege:  # an ordinary role may not terminate autovacuum
                 time.sleep(0.1)
             else:
                 return
