@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
+from clay_push_service.host.enrichment_conditions import EnrichedState
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.leads.filters import LeadFilters
 
@@ -20,11 +21,13 @@ def test_all_filters_reach_the_statement() -> None:
         "min_score": 70.5, "max_score": 99, "qualified_only": True, "search": " Ann ", "classifications": ["A"],
         "industries": ["B"], "companies": ["C"], "priorities": ["D"], "exclude_classifications": ["E"],
         "exclude_industries": ["F"], "exclude_companies": ["G"], "exclude_priorities": ["H"],
+        "without_email": True, "enrichment": "stale",
     })  # fmt: skip
     assert not filters.is_empty
     assert filters.criteria() == LeadCriteria(
-        Decimal("70.5"), Decimal("99.0"), True, "Ann", ("A",), ("B",), ("C",), ("D",), ("E",), ("F",), ("G",), ("H",)
-    )
+        Decimal("70.5"), Decimal("99.0"), True, "Ann", ("A",), ("B",), ("C",), ("D",), ("E",), ("F",), ("G",), ("H",),
+        True, EnrichedState.STALE,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,8 @@ def test_all_filters_reach_the_statement() -> None:
         {"companies": [None]},
         {"companies": ["x"] * 501},
         {"qualified_only": "perhaps"},
+        {"without_email": "perhaps"},
+        {"enrichment": "fresh"},
     ],
     ids=lambda filters: ascii(filters)[:40],
 )

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.leads.payload import MAX_PAYLOAD_BYTES, build, is_comparable
-from clay_push_service.leads.payload_fields import LEAD_FIELDS, STATS_FIELDS, PayloadError
+from clay_push_service.leads.payload_fields import STATS_FIELDS, PayloadError
 from clay_push_service.leads.sample_payload import build_sample
+from tests.leads.any_lead import any_day, any_number, any_row, any_stats, any_text, numbers, texts
 from tests.leads.payload_examples import DELIVERY, JOHN, LEAD, PROJECT, THEN, Json, built, read
 
 DOCUMENT = """{
@@ -187,30 +188,6 @@ def test_the_sample_has_all_keys_and_a_user_for_tests() -> None:
     assert found["_meta"]["source"] == "nexusleads"  # type: ignore[index]
     assert found["_meta"]["delivery_id"] == str(DELIVERY)  # type: ignore[index]
     assert list(found["raw_github_stats"]) == list(STATS_FIELDS)  # type: ignore[call-overload]
-
-
-any_text = st.text(st.characters(codec=None)) | st.text(st.sampled_from("\0\ud800\udfff\ud83d\ude00é\n")) | st.none()
-any_number = st.integers() | st.floats() | st.decimals() | st.none()
-any_day = st.dates() | st.datetimes(timezones=st.none() | st.timezones()) | st.none()
-any_flag = st.booleans() | st.none()
-texts = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ == "text"} | {"project_name", "source_name"}
-numbers = {field for field, rule in LEAD_FIELDS.values() if rule.__name__ in {"count", "number"}}
-any_stats = {
-    field: {"count": any_number, "flag": any_flag, "day": any_day}[rule.__name__]
-    for field, rule in STATS_FIELDS.values()
-}
-any_row = st.builds(
-    LeadRow,
-    lead_id=st.uuids(),
-    project_id=st.uuids(),
-    source_id=st.uuids() | st.none(),
-    skills=st.lists(any_text) | st.none(),
-    is_qualified_lead=any_flag,
-    activity_rows=st.integers(0, 3),
-    **any_stats,
-    **dict.fromkeys(texts, any_text),
-    **dict.fromkeys(numbers, any_number),
-)
 
 
 @given(any_row, st.uuids(), st.datetimes(timezones=st.just(UTC)))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from clay_push_service.host.enrichment_conditions import EnrichedState
 from clay_push_service.host.lead_filters import LeadCriteria
 
 MAX_WORDS = 500
@@ -18,7 +19,7 @@ def _without_nul(value: str) -> str:
 
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_without_nul)]
-# Without fail_fast each of a million bad words is an error of its own: a gigabyte, and eight seconds of the event loop.
+# fail_fast: otherwise a million bad words give a million errors, which take a gigabyte and eight seconds of the event loop.
 Words = Annotated[tuple[Word, ...], Field(fail_fast=True, max_length=MAX_WORDS)]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
@@ -49,6 +50,14 @@ class LeadFilters(BaseModel):
     exclude_companies: Words = Field((), description="None of these companies, neither on GitHub nor as the employer.")
     exclude_priorities: Words = Field((), description="None of these priorities.")
 
+    without_email: bool = Field(
+        False, description="Only leads without an e-mail address: NexusLeads has none, and no enrichment found one."
+    )
+    enrichment: EnrichedState | None = Field(
+        None,
+        description="`never`: Clay never sent a result for the lead. `stale`: the last result is more than six months old.",
+    )
+
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> "LeadFilters":
         if self.min_score is not None and self.max_score is not None and self.min_score > self.max_score:
@@ -61,7 +70,7 @@ class LeadFilters(BaseModel):
         return self.criteria() == LeadFilters().criteria()  # an empty search is no condition
 
     def criteria(self) -> LeadCriteria:
-        """The same, as the host's statements take it."""
+        """Returns the same filters in the form that the host's statements use."""
         return LeadCriteria(
             min_score=None if self.min_score is None else Decimal(str(self.min_score)),
             max_score=None if self.max_score is None else Decimal(str(self.max_score)),
@@ -75,4 +84,6 @@ class LeadFilters(BaseModel):
             exclude_industries=self.exclude_industries,
             exclude_companies=self.exclude_companies,
             exclude_priorities=self.exclude_priorities,
+            without_email=self.without_email,
+            enrichment=self.enrichment,
         )

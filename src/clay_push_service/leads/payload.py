@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -13,11 +14,14 @@ from clay_push_service.leads.payload_fields import LEAD, META, STATS, PayloadErr
 from clay_push_service.leads.payload_values import Value
 
 MAX_PAYLOAD_BYTES = 100_000
-"""Clay's documentation states 100 KB without defining KB; the smaller meaning is safe."""
+"""Most bytes of a payload. Clay's documentation states 100 KB without defining KB; the smaller meaning is safe."""
 HASH_VERSION = b"\x02"
-"""The version of the hashed content. Hashes of different versions are not compared, so no lead looks changed."""
+"""The version of the hashed content. Hashes of different versions are not compared, so that no lead looks changed after an update."""
+MAPPED_HASH_VERSION = b"\x03"
+"""The version for payloads of a mapping. Such hashes are compared under the version of the mapping that was sent."""
 NIL = UUID(int=0)
-_EPOCH = datetime.fromtimestamp(0, UTC)
+JsonValue = Value | Mapping[str, Value]
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(slots=True)
@@ -32,12 +36,27 @@ class Payload:
 
 def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
     """One JSON object. Raises PayloadError for any problem of this lead, so that other leads are not affected."""
+    lead: dict[str, JsonValue] = dict(LEAD.write(row))
+    lead["raw_github_stats"] = stats_of(row)
+    return write_payload(row, lead, lead, delivery_id, pushed_at)
+
+
+def write_payload(
+    row: LeadRow,
+    lead: Mapping[str, JsonValue],
+    hashed: Mapping[str, JsonValue],
+    delivery_id: UUID,
+    pushed_at: datetime,
+    hash_version: bytes = HASH_VERSION,
+) -> Payload:
+    """Write `_meta` and the columns of a lead. `hashed`: the columns with the values whose change counts."""
     sent_at = _instant(pushed_at)
-    meta, lead = _meta(row), _lead(row)
+    meta: dict[str, JsonValue] = {"source": "nexusleads", **META.write(row)}
     try:
         # Serialized once, used twice: with the two keys of this delivery for the body, and without for the hash.
         meta_json, lead_json = orjson.dumps(meta)[:-1], orjson.dumps(lead)[1:]
-        digest = HASH_VERSION + hashlib.sha256(lead_json).digest()
+        hashed_json = lead_json if hashed is lead else orjson.dumps(hashed)[1:]
+        digest = hash_version + hashlib.sha256(hashed_json).digest()
         sent = f',"pushed_at":"{sent_at}","delivery_id":"{delivery_id}"}},'.encode()
         body = b'{"_meta":' + meta_json + sent + lead_json
     except Exception:  # noqa: BLE001  # the library's message may quote the value
@@ -51,25 +70,18 @@ def build(row: LeadRow, delivery_id: UUID, pushed_at: datetime) -> Payload:
 
 
 def content_hash(row: LeadRow) -> bytes:
-    """`Payload.hash` of the lead as it is now."""
-    return build(row, NIL, _EPOCH).hash
+    """Returns `Payload.hash` of the lead as it is now."""
+    return build(row, NIL, EPOCH).hash
 
 
-def is_comparable(stored: bytes) -> bool:
-    """Whether a stored hash can be compared with `content_hash`."""
-    return len(stored) == len(HASH_VERSION) + hashlib.sha256().digest_size and stored.startswith(HASH_VERSION)
+def is_comparable(stored: bytes, version: bytes = HASH_VERSION) -> bool:
+    """Whether a stored hash can be compared with `content_hash` of this version."""
+    return len(stored) == len(version) + hashlib.sha256().digest_size and stored.startswith(version)
 
 
-def _meta(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
-    meta: dict[str, Value | dict[str, Value]] = {"source": "nexusleads"}
-    meta.update(META.write(row))
-    return meta
-
-
-def _lead(row: LeadRow) -> dict[str, Value | dict[str, Value]]:
-    lead: dict[str, Value | dict[str, Value]] = dict(LEAD.write(row))
-    lead["raw_github_stats"] = STATS.write(row) if row.activity_rows else None
-    return lead
+def stats_of(row: LeadRow) -> dict[str, Value] | None:
+    """Returns the column `raw_github_stats`; null for a lead without activity."""
+    return STATS.write(row) if row.activity_rows else None
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from clay_push_service.leads.payload_values import Rule, Value, count, day, flag
 
 
 class PayloadProblem(StrEnum):
-    """The same values as in `clay.cause.Cause`, which this package must not import."""
+    """Problems with the same values as in `clay.cause.Cause`, which this package must not import."""
 
     TOO_LARGE = "too_large"
     INVALID_LEAD = "invalid_lead"
@@ -93,15 +93,13 @@ class Fields:
         return "row"
 
 
-META = Fields(
-    {
-        "nexusleads_project": ("project_name", text),
-        "nexusleads_project_id": ("project_id", identifier),
-        "nexusleads_repository": ("source_name", text),
-        "nexusleads_repository_id": ("source_id", identifier),
-        "nexusleads_contributor_id": ("lead_id", identifier),
-    },
-    "_meta.",
-)
+META_FIELDS: Mapping[str, tuple[str, Rule]] = {
+    "nexusleads_project": ("project_name", text),
+    "nexusleads_project_id": ("project_id", identifier),
+    "nexusleads_repository": ("source_name", text),
+    "nexusleads_repository_id": ("source_id", identifier),
+    "nexusleads_contributor_id": ("lead_id", identifier),
+}
+META = Fields(META_FIELDS, "_meta.")
 LEAD = Fields(LEAD_FIELDS)
 STATS = Fields(STATS_FIELDS, "raw_github_stats.")

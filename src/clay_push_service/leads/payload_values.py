@@ -30,6 +30,11 @@ def text(value: object) -> str:
     return _LONE_SURROGATE.sub("\ufffd", value.replace("\0", ""))
 
 
+def text_or_null(value: object) -> str | None:
+    """An empty text becomes null."""
+    return text(value) or None
+
+
 def number(value: object) -> float | None:
     """A score or a confidence. NaN and the infinities, which JSON cannot express, become null."""
     if type(value) is float:  # the fast path: nearly every number
@@ -78,6 +83,11 @@ def words(value: object) -> list[str]:
         raise TypeError
     cleaned = (text(each).strip() for each in value if each is not None)
     return list(dict.fromkeys(each for each in cleaned if each))
+
+
+def words_or_null(value: object) -> list[str] | None:
+    """An empty list becomes null."""
+    return words(value) or None
 
 
 def identifier(value: object) -> str:

@@ -25,7 +25,7 @@ SAMPLE = LeadRow(
     pull_requests=1, issues_opened=1, issues_closed=1, code_reviews=1, is_maintainer=False, is_core_team=False,
     first_commit_date=date(2026, 1, 1), last_commit_date=date(2026, 1, 1),
 )  # fmt: skip
-"""Every key is filled, so that one test row gives Clay every column with its type."""
+"""Every key has a value, so that one test row gives Clay every column with its type."""
 
 
 def build_sample(delivery_id: UUID, pushed_at: datetime, project_name: str | None = None) -> Payload:

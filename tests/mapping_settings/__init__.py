@@ -1,0 +1,1 @@
+"""Tests of the settings of mappings: API, changes, preview, templates."""
