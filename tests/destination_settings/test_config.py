@@ -1,4 +1,4 @@
-"""The Clay settings: versions, masks, roles, audit log, the guard at save, the pace, removal."""
+"""The Clay settings: versions, masks, roles, audit log, removal, and the quota meter."""
 
 import asyncio
 from typing import Any
@@ -244,24 +244,26 @@ async def test_a_removed_url_keeps_its_quota_count(app: Api) -> None:
     assert (await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 7
     kept = [row.url_fingerprint for row in await versions(app)]
     assert len(kept) == 3
-    assert len(set(kept)) == 2, "an organization's webhook is known again"
+    assert len(set(kept)) == 2, "the same webhook of an organization must have the same fingerprint"
     await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})
-    assert len({row.url_fingerprint for row in await versions(app)}) == 3, "and looks like no other organization's"
+    assert len({row.url_fingerprint for row in await versions(app)}) == 3, (
+        "the same webhook of another organization must have another fingerprint"
+    )
 
 
 async def test_saving_the_quota_limit_does_not_overwrite_the_count_of_a_worker(
     app: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lead is counted after the settings are read and before they are written."""
+    """A worker counts a lead after the settings are read and before they are written."""
 
-    async def and_a_lead_is_sent(connection: AsyncConnection, box: SecretBox, org_id: UUID, **more: bool) -> Any:
+    async def send_a_lead_between(connection: AsyncConnection, box: SecretBox, org_id: UUID, **more: bool) -> Any:
         found = await read_destination(connection, box, org_id, **more)
         if more.get("lock"):
             async with app.database.transaction() as other:
                 await other.execute(text("UPDATE clay.quota_meters SET used = used + 1"))
         return found
 
-    monkeypatch.setattr("clay_push_service.destination_settings.configure.read_destination", and_a_lead_is_sent)
+    monkeypatch.setattr("clay_push_service.destination_settings.configure.read_destination", send_a_lead_between)
     seen = (await app.put(CONFIG, "owner", {"quota_limit": 40_000})).json()
     assert (seen["quota_used"], seen["quota_limit"]) == (8, 40_000)
     seen = (await app.put(CONFIG, "owner", {"quota_limit": None})).json()

@@ -72,7 +72,7 @@ async def test_a_shorter_delay_applies_soon_but_not_before_the_end_of_a_429_paus
     async with app.database.transaction() as connection:
         await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now() + interval '60 s'"))
     await app.put(CONFIG, "owner", {"rate_limit_ms": 100})
-    assert await ahead() < 1.2, "slots are given out up to a second ahead; the next one comes after them"
+    assert await ahead() < 1.2, "slots are reserved up to a second ahead, and the next one comes after them"
     async with app.database.transaction() as connection:
         await connection.execute(
             text(

@@ -1,4 +1,4 @@
-"""The effect of a change on the host's settings page: one decision, which the sweep and writes apply and a read reports."""
+"""The effect of a change on the host's settings page. One pure function decides; the sweep and writes apply it, and a read reports it."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ SETTINGS = settings()
 
 
 def stored(host: ClaySettings | None = PRESENT, *, refused: bool = False, **values: object) -> Stored:
-    """The stored settings. `host`: the page's values when they were stored; None: the page was never read."""
+    """The stored settings. `host` is the page's values at that time, or None if the page was never read."""
     known = None if host is None else fingerprint(host, SALT, refused=refused)
     usual = Stored(True, known, "host", lambda: WEBHOOK, had_webhook=True, table_name="Leads", rate_limit_ms=350)
     return replace(usual, **values)  # type: ignore[arg-type]  # any field
@@ -96,7 +96,7 @@ def test_a_change_of_the_webhook(host: ClaySettings, known: Stored, step: Webhoo
 
 def test_settings_saved_before_the_first_read_of_the_page_take_precedence() -> None:
     decision = decided(replace(PRESENT, webhook_url=OTHER_WEBHOOK, table_name="Old"), stored(None, source="api"))
-    assert decision.stores, "so that a later change is recognised"
+    assert decision.stores, "the page's values must be stored, so that a later change is detected"
     assert (decision.webhook, decision.table_name, decision.is_visible) == (WebhookStep.KEEP, KEEP, False)
 
 
@@ -147,4 +147,4 @@ def test_a_fingerprint_shows_which_value_changed_and_no_value() -> None:
     seen = compare(replace(PRESENT, table_name=None), known)
     assert (seen.webhook_url, seen.table_name, seen.rate_limit_ms, seen.refused) == (True, False, True, True)
     assert fingerprint(PRESENT, b"1" * SALT_BYTES, refused=True)[SALT_BYTES:] != known[SALT_BYTES:]
-    assert not compare(PRESENT, known[:-1]).webhook_url, "a fingerprint of another format"
+    assert not compare(PRESENT, known[:-1]).webhook_url, "a fingerprint of another format counts as changed"

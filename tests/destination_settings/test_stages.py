@@ -1,4 +1,4 @@
-"""Which stage of a connection test failed, from the response alone."""
+"""A response shows which stage of a connection test failed."""
 
 from datetime import UTC, datetime
 
@@ -14,8 +14,12 @@ from clay_push_service.clay.response import (
     Responded,
     Response,
 )
-from clay_push_service.destination_settings.finding import finding_of, texts_of
-from clay_push_service.destination_settings.stages import ConnectionResult, ConnectionStage, failed_stage
+from clay_push_service.destination_settings.connection_test.result import finding_of, texts_of
+from clay_push_service.destination_settings.connection_test.stages import (
+    ConnectionResult,
+    ConnectionStage,
+    failed_stage,
+)
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -54,7 +58,9 @@ def test_the_response_shows_the_stage_that_failed(response: Response, stage: Con
     assert statuses[position] in {ConnectionResult.FAILED, ConnectionResult.UNCLEAR}
     assert set(statuses[position + 1 :]) <= {ConnectionResult.NOT_RUN}
     assert finding.stages[position].remedy
-    assert texts_of(finding.cause, stage)[0] == finding.message, "the audit log's cause and stage give the same text"
+    assert texts_of(finding.cause, stage)[0] == finding.message, (
+        "the cause and stage of the audit log must give the same text"
+    )
 
 
 def test_no_response_after_the_row_left_is_unclear() -> None:

@@ -1,4 +1,4 @@
-"""`POST /api/clay/test` against the sandbox over a real socket: its report, its quota use, and when it opens a destination."""
+"""`POST /api/clay/test` against the sandbox: the report, the quota that a test uses, and when a test opens a destination."""
 
 import asyncio
 import ssl
@@ -44,7 +44,7 @@ async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[Api]:
         yield client
 
 
-async def tried(app: Api) -> dict[str, object]:
+async def run_test(app: Api) -> dict[str, object]:
     answer = await app.send("POST", TEST, "admin")
     assert answer.status_code == 200, answer.text
     shown: dict[str, object] = answer.json()
@@ -71,7 +71,7 @@ async def close(app: Api, state: str = "closed") -> None:
 
 
 async def test_a_successful_test_creates_one_row_and_uses_one_submission(app: Api, sandbox: SandboxProcess) -> None:
-    shown = await tried(app)
+    shown = await run_test(app)
     assert (shown["success"], shown["clay_response_status"], shown["cause"], shown["remedy"]) == (True, 200, None, None)
     assert isinstance(shown["duration_ms"], int)
     (row,) = await sandbox.rows()
@@ -83,7 +83,7 @@ async def test_a_successful_test_creates_one_row_and_uses_one_submission(app: Ap
 @pytest.mark.parametrize("state", ["closed", "waiting"])
 async def test_a_successful_test_opens_the_destination(app: Api, state: str) -> None:
     await close(app, state)
-    assert (await tried(app))["success"] is True
+    assert (await run_test(app))["success"] is True
     now = await config(app)
     assert (now["state"], now["reason"]) == ("open", None)
 
@@ -91,18 +91,18 @@ async def test_a_successful_test_opens_the_destination(app: Api, state: str) -> 
 async def test_a_failed_test_reports_reason_and_remedy_and_closes_nothing(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.change_source(token="secret")
     for _ in range(4):
-        shown = await tried(app)
+        shown = await run_test(app)
         assert (shown["success"], shown["clay_response_status"], shown["cause"]) == (False, 401, "unauthorized")
         assert "token" in str(shown["remedy"])
     now = await config(app)
     assert (now["state"], now["quota_used"]) == ("open", 10)
     await close(app)
-    await tried(app)
+    await run_test(app)
     assert (await config(app))["state"] == "closed"
 
 
-def telling(status: int) -> bytes:
-    """A response of Clay with an own text in reason, headers and body."""
+def response_with_text(status: int) -> bytes:
+    """Returns a response of Clay that contains this text in reason, headers and body."""
     headers = "".join(
         f"{name}: canary\r\n" for name in ("X-Word", "Location", "Retry-After", "Set-Cookie", "Keep-Alive")
     )
@@ -112,7 +112,7 @@ def telling(status: int) -> bytes:
 
 ANSWERS = {
     **{
-        str(status): telling(status)
+        str(status): response_with_text(status)
         for status in (200, 204, 302, 400, 401, 403, 404, 410, 413, 422, 429, 500, 503, 600)
     },
     "no HTTP": b"canary canary canary\r\n\r\n",
@@ -128,7 +128,7 @@ ANSWERS = {
 async def test_the_text_of_clays_response_is_never_repeated(
     database_url: str, receiver_of: ReceiverOf, name: str
 ) -> None:
-    """Neither in the report nor in the audit log. The test of the canary checks our own log."""
+    """Neither the report nor the audit log contains it. `tests/test_canary.py` checks the service's log."""
     receiver = await receiver_of(ANSWERS[name])
     async with run_api(
         database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
@@ -175,7 +175,7 @@ async def test_a_web_page_is_not_a_webhook_and_opens_nothing(
 async def test_a_certificate_error_is_reported_as_such(
     database_url: str, receiver_of: ReceiverOf, tmp_path: Path, *, trusted: bool, cause: str | None
 ) -> None:
-    """The certificate's authority is not trusted until CLAY_PUSH_CA_FILE names it."""
+    """Without CLAY_PUSH_CA_FILE, the service does not trust the certificate's authority."""
     authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -193,7 +193,7 @@ async def test_a_certificate_error_is_reported_as_such(
 
 async def test_a_refused_connection_is_a_network_error(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.kill()
-    shown = await tried(app)
+    shown = await run_test(app)
     assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "network_error", None)
     assert (await config(app))["quota_used"] == 10
 
@@ -214,7 +214,7 @@ async def test_a_missing_response_counts_as_a_submission_and_holds_no_connection
 async def test_a_429_response_to_a_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
     await sandbox.limit(rate=1, burst=1)
     await sandbox.admin.post(sandbox.webhook_url(), json={})
-    shown = await tried(app)
+    shown = await run_test(app)
     assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "throttled", 429)
     assert "1 s" in str(shown["remedy"])
     async with app.database.transaction() as connection:
@@ -254,7 +254,7 @@ async def test_the_gate_is_checked_before_a_test(database_url: str) -> None:
 async def test_the_guard_checks_the_webhook_again_at_a_test(app_client: Api) -> None:
     await app_client.put(CONFIG, "owner", {"webhook_url": WEBHOOK})
     app_client.resolver.addresses["api.clay.com"] = ["10.0.0.8"]
-    shown = await tried(app_client)
+    shown = await run_test(app_client)
     assert (shown["success"], shown["cause"]) == (False, "blocked")
 
 
@@ -266,8 +266,10 @@ async def test_an_undecryptable_secret_is_reported(app: Api) -> None:
             )
         )
     alarms = secrets_unreadable()
-    shown = await tried(app)
+    shown = await run_test(app)
     assert (shown["cause"], shown["duration_ms"]) == ("secret_unreadable", None)
-    assert secrets_unreadable() == alarms + 1, "a test may be the first use of a missing key"
+    assert secrets_unreadable() == alarms + 1, (
+        "a connection test closes the destination if it is the first to use a missing key"
+    )
     answer: httpx.Response = await app.put(CONFIG, "owner", {"table_name": "x"})
     assert answer.status_code == 422

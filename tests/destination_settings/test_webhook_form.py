@@ -74,7 +74,7 @@ async def test_an_unusual_url_has_a_warning_until_another_is_saved(app_client: A
 
 
 async def test_a_stored_url_of_a_page_stays_in_use(app_client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An earlier release saved it without a check: other settings, and the URL itself, can still be saved."""
+    """An earlier release saved the URL without a check. Other settings and the URL itself can still be saved."""
     with monkeypatch.context() as earlier:
         earlier.setattr("clay_push_service.destination_settings.webhook_form.form_of", lambda _: Form.OTHER)
         assert (await app_client.put(CONFIG, "owner", {"webhook_url": PAGES[0]})).status_code == 200

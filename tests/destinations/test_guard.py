@@ -1,4 +1,4 @@
-"""The guard: which URLs and addresses it allows, and that no connection is opened to others."""
+"""The guard: the URLs and addresses that it allows. No connection is opened to others."""
 
 import socket
 from ipaddress import ip_network
@@ -74,7 +74,7 @@ def test_an_ip_literal_is_refused_in_every_spelling(host: str, port: str) -> Non
 
 @pytest.mark.parametrize("address", [address for address in INTERNAL if "%" not in address])
 async def test_no_connection_is_opened_to_a_name_with_an_internal_address(address: str) -> None:
-    """An internal listener uses the port that the webhook names."""
+    """An internal listener uses the port of the webhook URL."""
     with socket.create_server(("127.0.0.1", 0)) as inside:
         port = inside.getsockname()[1]
         inside.setblocking(False)
@@ -248,7 +248,7 @@ def test_a_host_rule_matches_at_a_label_boundary(rule: str, host: str, port: int
 
 
 def test_percent_escape_in_a_host_that_a_wildcard_allows_is_refused() -> None:
-    """The list of allowed names does not decide: `x%41.clay.com` ends like an allowed one."""
+    """The end of the name matches a wildcard: `x%41.clay.com`. The guard must refuse it all the same."""
     with pytest.raises(BlockedError) as caught:
         check_url("https://x%41.clay.com/webhook", CLAY)
     assert caught.value.reason == "host_invalid"

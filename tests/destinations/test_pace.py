@@ -1,4 +1,4 @@
-"""The computation of slots as a table, with the time as an argument."""
+"""The computation of slots. The time is an argument."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.destinations.moments import NOW, ms
     ("rate_limit_ms", "next_in_ms", "wanted", "slots_ms", "then_ms"),
     [
         (200, 0, 5, [0, 200, 400], 600),
-        (200, -60_000, 5, [0, 200, 400], 600),  # capacity one: a pause is not caught up
+        (200, -60_000, 5, [0, 200, 400], 600),  # the bucket holds one slot, so unused slots are lost
         (200, 150, 5, [150, 350], 550),
         (200, 0, 1, [0], 200),
         (1000, 0, 5, [0], 1000),
@@ -33,8 +33,8 @@ def test_beyond_the_horizon_the_time_of_the_next_attempt_is_returned() -> None:
     assert given.wait == ms(400)
 
 
-def test_a_newcomer_has_a_longer_horizon_for_its_first_slot_only() -> None:
-    given = reserve(Pace(200, NOW + ms(900)), NOW, 3, newcomer=True)
+def test_a_new_push_job_has_a_longer_horizon_for_its_first_slot_only() -> None:
+    given = reserve(Pace(200, NOW + ms(900)), NOW, 3, is_first_slot=True)
     assert given.slots == (NOW + ms(900),)
 
 

@@ -1,4 +1,4 @@
-"""Edge cases of the pace: limits of the horizon, limits of a throttled pace, and the other values of a reservation."""
+"""Edge cases of the pace: the limits of the horizon and of a throttled pace, and reservations without slots."""
 
 from datetime import timedelta
 
@@ -35,8 +35,8 @@ def test_beyond_the_horizon_the_next_slot_is_unchanged() -> None:
     assert reserve(Pace(200, NOW + ms(900)), NOW, 3) == Reservation((), ms(400), NOW + ms(900))
 
 
-def test_a_newcomer_gets_only_one_slot() -> None:
-    assert reserve(Pace(100, NOW), NOW, 5, newcomer=True) == Reservation(
+def test_a_new_push_job_gets_only_one_slot() -> None:
+    assert reserve(Pace(100, NOW), NOW, 5, is_first_slot=True) == Reservation(
         (NOW,), NO_WAIT, NOW + ms(100), interval=ms(100)
     )
 

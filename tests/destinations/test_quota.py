@@ -26,7 +26,7 @@ LEADS = 12
 
 
 async def used(p: Api) -> int:
-    """The quota in use that the config and /status show."""
+    """Returns the used quota that the config and /status show."""
     status = await p.call("GET", "/api/clay/status")
     assert status["quota"]["used"] == (await p.call("GET", CONFIG))["quota_used"]
     shown: int = status["quota"]["used"]
@@ -34,7 +34,7 @@ async def used(p: Api) -> int:
 
 
 async def test_a_token_that_is_saved_during_a_push_does_not_split_the_count(database_url: str) -> None:
-    """The push continues with the version it was accepted for; both versions have the same webhook."""
+    """The push keeps the version with which it was accepted. Both versions have the same webhook."""
     async with run_api_with_leads(database_url, leads=LEADS) as p:
         await p.queue()
         await p.call("PUT", CONFIG, {"webhook_token": "saved-in-mid-push"})
@@ -125,7 +125,7 @@ class Earlier:
         await self.connection.execute(DELIVERY, self.org_id, job_id, taken, unknown)
 
     async def set_by_hand(self, value: int, hours: int) -> None:
-        """This many hours after the start of the day on which the versions were created, one per hour."""
+        """Set the quota manually, this many hours after the first version. Versions are created once an hour."""
         await self.connection.execute(
             "INSERT INTO clay.audit_log (at, org_id, actor, action, details) VALUES (now() - interval '1 day' + $1::int *"
             " interval '1 hour', $2, 'user:owner', 'config.changed', jsonb_build_object('fuel_used', $3::int))",
@@ -136,13 +136,13 @@ class Earlier:
 @pytest.mark.parametrize(
     ("versions", "by_hand", "meters"),
     [
-        # A token saved in mid-push: the second version began with what the first had then, and showed 33 of 300.
+        # A token was saved during a push. The second version started with the count of the first, and showed 33 of 300.
         ([(1, A, 300, 290, 10), (2, A, 33, 0, 0)], None, [300]),
-        # Counters that overlap are not added twice: 36 of the third are the first's.
+        # Counters that overlap are not added twice: the third contains 36 of the first.
         ([(1, A, 300, 300, 0), (2, B, 20, 20, 0), (3, A, 86, 50, 0)], None, [20, 350]),
-        # A webhook that was not new when it came to us: 1,000 were used before.
+        # A webhook was in use before it was saved here: it had 1,000 submissions.
         ([(1, A, 1100, 100, 0), (2, A, 1050, 50, 0)], None, [1150]),
-        # Set by hand after all was sent; set by hand before.
+        # set manually after all leads were sent; set manually before
         ([(1, A, 500, 300, 0), (2, A, 33, 0, 0)], (500, 23), [500]),
         ([(1, A, 500, 300, 0), (2, A, 33, 20, 0)], (500, 1), [820]),
         # A mask without any part of the URL does not distinguish webhooks, so each version keeps its own count.
@@ -186,7 +186,7 @@ async def test_the_migration_sums_the_counters_of_all_versions_of_a_webhook(
 
 @pytest.mark.parametrize("kept", ["salted", "none"])
 async def test_a_meter_from_before_the_migration_is_found_by_its_url(database_url: str, kept: str) -> None:
-    """By the salted fingerprint of one of its versions, or by the end of the URL if no fingerprint was stored."""
+    """A version's salted fingerprint identifies the meter, or the end of the URL if no fingerprint is stored."""
     async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
         await app.send("DELETE", CONFIG, "owner")
@@ -224,7 +224,7 @@ async def test_the_migration_raises_a_pace_beyond_clays_limit(
 
 
 def digest(url: str, salt: bytes) -> bytes:
-    """The digest as releases before the migration wrote it."""
+    """Returns the digest that releases before the migration stored."""
     return hmac.digest(salt, url.encode(), hashlib.sha256)
 
 
@@ -253,7 +253,7 @@ async def test_a_second_meter_that_an_earlier_release_added_for_a_url_is_merged(
     """During a rolling upgrade, a web process of a release before 0010 saves a URL that already has a meter."""
     async with install(database_url, leads=1) as w:
         for used_before in (2, 3):
-            await w.configure(WEBHOOK)  # as an earlier release saves it: the version has no fingerprint
+            await w.configure(WEBHOOK)  # an earlier release stores no fingerprint with the version
             await w.fetch("UPDATE clay.quota_meters SET used = :used WHERE url_fingerprint IS NULL", used=used_before)
             await save_token(w, f"token-{used_before}")
         [meter] = await w.fetch("SELECT DISTINCT meter_id, used FROM clay.destination_versions AS version"

@@ -1,4 +1,4 @@
-"""The rate after 429 responses, as a table and as properties, with the time as an argument."""
+"""The rate after 429 responses, in examples and as properties. The time is an argument."""
 
 import math
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def later(seconds: float) -> datetime:
 
 
 def throttled(at_seconds: Iterable[float], rate_limit_ms: float = PACE_MS, retry_after: float = 1.0) -> RateController:
-    """A 429 at each of these seconds, to a POST that was sent 20 ms before."""
+    """Apply a 429 at each of these seconds, for a POST that was sent 20 ms earlier."""
     controller = RateController(rate_limit_ms)
     for each in at_seconds:
         controller = controller.after_429(later(each), retry_after, later(each - 0.02))
@@ -37,7 +37,7 @@ def test_without_a_429_the_interval_is_the_set_one() -> None:
     [
         (-1.0, 250.0),  # 80 % of the refused rate, until the pause ends
         (0.0, 250.0),
-        (2.0, 200.0 / (1.0 - 0.2 * 0.125)),  # half way: nearly the refused rate
+        (2.0, 200.0 / (1.0 - 0.2 * 0.125)),  # half of the recovery: nearly the refused rate
         (4.0, 200.0),  # 20 POSTs of 200 ms
         (6.0, 200.0 / 1.25),
         (7.0, 200.0 / (1.0 + 2.0 * 0.75**3)),
@@ -118,7 +118,7 @@ def test_without_a_set_pace_a_429_starts_at_10_per_second_and_the_limit_ends_lat
 
 
 def test_state_of_an_earlier_release_is_within_the_bounds() -> None:
-    """It doubles the interval up to a minute, and stores no recovery."""
+    """The earlier release doubled the interval up to a minute and stored no recovery time."""
     controller = RateController(PACE_MS, 60_000.0, NOW)
     assert controller.interval_ms(NOW) == 1000.0
     assert controller.interval_ms(later(30.0)) == PACE_MS
@@ -134,7 +134,7 @@ FLOATS = st.none() | st.floats()
 MOMENTS = st.floats(-1e9, 1e9).map(later)
 STATES = st.builds(RateController, st.floats(0.0, 600_000.0), FLOATS, st.none() | MOMENTS, FLOATS)
 EVENTS = st.lists(st.tuples(st.floats(-3600.0, 3600.0), st.floats(1.0, 900.0), st.floats(0.0, 40.0)), max_size=12)
-"""Seconds since the event before (negative: the clock went backwards), Retry-After, seconds until the response."""
+"""Seconds since the previous event (negative if the clock went backwards), Retry-After, seconds until the response."""
 
 
 def within_bounds(controller: RateController, now: datetime) -> bool:
@@ -159,7 +159,7 @@ def test_without_a_429_the_rate_never_decreases(
 def test_every_sequence_of_429_responses_stays_within_the_bounds(
     controller: RateController, events: list[tuple[float, float, float]]
 ) -> None:
-    """Also with a clock that goes backwards."""
+    """The clock may go backwards."""
     now = NOW
     for step, retry_after, answered_in in events:
         now += timedelta(seconds=step)

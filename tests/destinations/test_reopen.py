@@ -1,4 +1,4 @@
-"""A destination that this service closed opens at the start of a worker without the reason; no one must save it again."""
+"""When a worker starts, it opens destinations that this service closed for a reason that no longer applies."""
 
 import pytest
 from pydantic import SecretStr

@@ -1,4 +1,4 @@
-"""Rotation of secrets while leads are sent, and stored secrets that are truncated, moved or sealed with a wrong key."""
+"""Rotation of secrets while leads are sent, and stored secrets that are truncated, moved, or sealed with another key."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
-from clay_push_service.destination_settings.test_row import try_webhook
+from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
@@ -26,7 +26,7 @@ OLD, NEW, STRANGE = (SecretStr(generate_key()) for _ in range(3))
 
 
 async def test_rotation_during_sending_causes_no_failed_send(database_url: str) -> None:
-    """Reseals continuously in both directions while each slice decrypts the webhook again."""
+    """The test reseals secrets continuously in both directions, while each slice decrypts the webhook."""
     async with install_with_drainer(
         database_url, leads=400, token="token-of-the-webhook", encryption_keys=(OLD, NEW)
     ) as (
@@ -47,7 +47,7 @@ async def test_rotation_during_sending_causes_no_failed_send(database_url: str) 
         rotating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await rotating
-        assert resealed >= 2, "with each of the two rings"
+        assert resealed >= 2, "secrets must be resealed with both key rings"
         assert {(await w.job(job.job_id)).success_count for job in jobs} == {20}
         assert set(clay.leads.values()) == {1}
         assert len(clay.posts) == 400
@@ -82,7 +82,7 @@ async def altered_token(w: Installation, _: Drainer) -> None:
 
 
 async def moved_from_another_row(w: Installation, _: Drainer) -> None:
-    """A value of another row of the same organization, which can be decrypted in that row."""
+    """Returns a valid value of another row of the same organization."""
     [current] = await w.fetch("SELECT version_id FROM clay.destinations")
     await w.configure("https://api.clay.com/v3/sources/webhook/another", token="other")
     await w.fetch(
@@ -94,7 +94,7 @@ async def moved_from_another_row(w: Installation, _: Drainer) -> None:
 
 
 async def moved_to_another_organization(w: Installation, _: Drainer) -> None:
-    """A value sealed for the same row of another organization."""
+    """Returns a value that was sealed for the same row of another organization."""
     [version] = await w.fetch("SELECT id FROM clay.destination_versions")
     other = w.project_id
     await w.fetch(

@@ -1,7 +1,6 @@
-"""One guard for save, test and send: all attacks through the API and a drainer, while a listener runs on internal addresses.
+"""Save, test and send use one guard: every attack on each of the three ways has the same result.
 
-The listener counts connections on all local addresses. There must be none,
-on all three ways.
+A listener counts connections on all local addresses. No attack may open one.
 """
 
 import asyncio
@@ -38,7 +37,7 @@ FINDING = {"success", "message", "clay_response_status", "cause", "remedy", "dur
 
 @contextmanager
 def listening_inside() -> Iterator[socket.socket]:
-    """Listens on all addresses of this machine, also IPv6 if available; never responds."""
+    """Listen on all addresses of this machine, including IPv6 if available, without responding."""
     family = socket.AF_INET6 if socket.has_ipv6 and socket.has_dualstack_ipv6() else socket.AF_INET
     address = ("::", 0) if family == socket.AF_INET6 else ("0.0.0.0", 0)
     with socket.create_server(address, family=family, dualstack_ipv6=family == socket.AF_INET6) as inside:
@@ -58,7 +57,7 @@ def connections(inside: socket.socket) -> int:
 
 @dataclass
 class Ways:
-    """The three ways to a webhook, with one policy and one resolver."""
+    """The three operations that use a webhook (save, test, send), with one policy and one resolver."""
 
     installation: Installation
     api: httpx.AsyncClient
@@ -72,7 +71,7 @@ class Ways:
         return problem["code"], problem["reason"]
 
     async def test(self, url: str) -> str:
-        """As if the webhook was saved when the policy or the name was different."""
+        """Test a stored webhook, as if it was saved under another policy or when its name had another address."""
         await self.installation.configure(url)
         answer = await self.api.post("/api/clay/test")
         report = answer.json()
@@ -94,7 +93,7 @@ class Ways:
 async def three_ways(
     database_url: str, port: int, *more_hosts: str, resolver: AbstractResolver | None = None, **changes: Any
 ) -> AsyncIterator[Ways]:
-    """The most permissive policy that allows no internal network: plain HTTP, and IP literals in the list of hosts."""
+    """The most permissive policy without internal networks: plain HTTP, and IP literals in the list of hosts."""
     hosts = tuple(f"{host}:{port}" for host in ("*.clay.com", "localhost", *more_hosts))
     resolver = resolver or FixedResolver()
     settings = {"allowed_webhook_hosts": hosts, "allowed_webhook_networks": ()} | changes
@@ -123,7 +122,7 @@ REASONS = {
     **{host: "host_invalid" for host in (*INTERNAL, *UNUSUAL_SPELLINGS) if "%" in host},
     **dict.fromkeys(["0177.0.0.1", "127.0.0.01", "127.00.0.1", "１２７.0.0.1", "①②⑦.0.0.1"], "url_invalid"),
 }
-"""Never `host_not_allowed`: each of these hosts that can be on the list is on the list of this test."""
+"""The expected refusals. `host_not_allowed` is not among them, because the test allows every host that the setting accepts."""
 
 
 def port_of(database_url: str) -> int:
@@ -139,7 +138,7 @@ async def test_an_address_in_every_spelling_has_the_same_verdict_on_all_three_wa
     }
     with listening_inside() as inside, recorded_connections(but=(port_of(database_url),)) as dials:
         port = inside.getsockname()[1]
-        # What the settings do not take for a host cannot be freed by a mistake there either.
+        # only hosts that the setting accepts can be allowed by mistake
         freed = [place for place in spellings.values() if HOST_RULE.fullmatch(f"{place}:{port}".lower())]
         assert len(freed) > len(spellings) / 2
         async with three_ways(database_url, port, *freed, "127.0.0.1", "[::1]") as ways:
@@ -153,7 +152,7 @@ async def test_an_address_in_every_spelling_has_the_same_verdict_on_all_three_wa
 
 
 async def test_a_name_with_an_internal_address_has_the_same_verdict_on_all_three_ways(database_url: str) -> None:
-    """Also one internal address among public ones, in either order. A refusal by policy never looks like a network error."""
+    """The internal address may be one among public ones, in either order. A refusal by policy is not reported as a network error."""
     answers: list[tuple[str, ...]] = [(address,) for address in INTERNAL if "%" not in address]
     answers += [("93.184.215.14", "127.0.0.1"), ("127.0.0.1", "93.184.215.14"), ("93.184.215.14", "::1")]
     with listening_inside() as inside, recorded_connections(but=(port_of(database_url),)) as dials:
@@ -171,9 +170,10 @@ async def test_a_name_with_an_internal_address_has_the_same_verdict_on_all_three
 
 
 async def test_a_name_that_changes_at_every_lookup_is_dialled_at_the_checked_address(database_url: str) -> None:
-    """The attacker's name server answers with an internal address every second time, with no time to live.
+    """The attacker's name server returns an internal address for every second query, with TTL 0.
 
-    127.0.0.2 stands for the Internet, 127.0.0.1 for the internal network. Each way resolves once and dials the address that it checked.
+    127.0.0.2 stands for the Internet, 127.0.0.1 for the internal network. Each operation resolves the name once and connects
+    to the address that it has checked.
     """
     async with (
         receiving(Receiver(), "127.0.0.2") as outside,
@@ -245,7 +245,7 @@ async def test_other_attacks_have_the_same_verdict_on_all_three_ways(database_ur
 
 
 async def test_a_network_error_is_distinguished_from_a_refusal(database_url: str) -> None:
-    """An unknown name and a closed port are network errors: the URL is saved, and sending is retried."""
+    """An unknown name and a closed port are network errors. The URL is saved, and sending is retried."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     hosts = (f"hooks.clay.com:{port}",)

@@ -42,7 +42,7 @@ def test_an_altered_or_truncated_value_does_not_open() -> None:
             box.open(value, ORG, ROW)
 
 
-def test_first_key_seals_and_all_open() -> None:
+def test_the_first_key_encrypts_and_every_key_decrypts() -> None:
     sealed = SecretBox([OLD]).seal(URL, ORG, ROW)
     ring = SecretBox([NEW, OLD])
     assert ring.open(sealed, ORG, ROW) == URL
@@ -50,7 +50,7 @@ def test_first_key_seals_and_all_open() -> None:
     assert ring.key_id_of(ring.seal(URL, ORG, ROW)) == ring.first_key_id != ring.key_id_of(sealed)
 
 
-def test_unknown_key_is_named_by_its_id_only() -> None:
+def test_the_message_of_an_unknown_key_contains_only_its_id() -> None:
     sealed = SecretBox([OLD]).seal(URL, ORG, ROW)
     with pytest.raises(SecretError, match=OLD.get_secret_value().partition(":")[0]) as caught:
         SecretBox([NEW]).open(sealed, ORG, ROW)
@@ -77,13 +77,13 @@ def test_another_key_of_the_same_id_does_not_open() -> None:
         ["a:" + "A" * 43 + "=", "a:" + "B" * 42 + "A="],
     ],
 )
-def test_unusable_ring_is_refused_without_showing_it(ring: list[str]) -> None:
+def test_an_invalid_key_ring_is_refused_without_revealing_its_keys(ring: list[str]) -> None:
     with pytest.raises(SecretError) as caught:
         SecretBox([SecretStr(entry) for entry in ring])
     assert "AAAA" not in str(caught.value)
 
 
-def test_nothing_secret_shows_in_a_repr() -> None:
+def test_a_repr_contains_no_secret() -> None:
     key = NEW.get_secret_value().partition(":")[2]
     assert key not in repr(SecretBox([NEW])) + str(SecretBox([NEW]))
 
@@ -103,6 +103,6 @@ def test_nothing_secret_shows_in_a_repr() -> None:
         ("", "••••"),
     ],
 )
-def test_mask_shows_which_and_not_what(url: str, shown: str) -> None:
+def test_a_mask_identifies_a_secret_without_revealing_it(url: str, shown: str) -> None:
     assert mask(url) == shown
     assert "secret" not in mask(url)

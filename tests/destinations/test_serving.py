@@ -1,4 +1,4 @@
-"""The lease of a workspace: who takes, keeps, loses and adopts it."""
+"""The lease of a workspace: workers take, keep, lose and adopt it."""
 
 import itertools
 from uuid import UUID, uuid4
@@ -38,7 +38,7 @@ async def test_one_worker_serves_a_workspace_until_its_lease_ends(database_url: 
         assert (await take(w, key, ME)).is_served
 
 
-async def test_a_workspace_that_was_woken_after_the_last_look_is_not_let_go(database_url: str) -> None:
+async def test_a_workspace_that_was_woken_after_the_last_check_is_not_released(database_url: str) -> None:
     async with install(database_url) as w:
         key = await key_of(w)
         seen = (await take(w, key, ME)).woken_at
@@ -110,5 +110,5 @@ async def test_a_workspace_whose_row_is_locked_is_skipped(database_url: str) -> 
         (Share(own=1, served=1, workers=2), 0, 0),
     ],
 )
-def test_a_worker_takes_and_hands_over_by_its_share(share: Share, missing: int, excess: int) -> None:
+def test_a_worker_takes_and_releases_workspaces_according_to_its_share(share: Share, missing: int, excess: int) -> None:
     assert (share.missing, share.excess) == (missing, excess)

@@ -1,4 +1,4 @@
-"""Slots in the database: reserved once however many workers ask, and never moved back by a setting or a second 429."""
+"""Slots in the database: concurrent workers reserve each slot once, and neither a setting nor a second 429 moves slots back."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ JITTER = timedelta(microseconds=10)
 
 @pytest.fixture
 async def workspace(database: Database) -> WorkspaceKey:
-    """A workspace of 10 leads a second, of which nothing is reserved."""
+    """A workspace with a pace of 10 leads a second and no reserved slot."""
     added = WorkspaceKey(uuid4(), uuid4())
     async with database.transaction() as connection:
         await connection.execute(
@@ -43,7 +43,7 @@ async def next_slot(database: Database) -> datetime:
     return found
 
 
-async def test_no_slot_is_given_out_twice(database: Database, workspace: WorkspaceKey) -> None:
+async def test_no_slot_is_reserved_twice(database: Database, workspace: WorkspaceKey) -> None:
     given = await asyncio.gather(*(reserved(database, workspace, 1) for _ in range(4)))
     slots = sorted(slot for each in given for slot in each)
     assert len(slots) == 4
@@ -53,7 +53,7 @@ async def test_no_slot_is_given_out_twice(database: Database, workspace: Workspa
 async def test_a_worker_that_waits_for_the_row_gets_the_slots_after_those_of_the_first(
     database: Database, workspace: WorkspaceKey
 ) -> None:
-    """It has waited for longer than the slots lie ahead, so its own count from the moment at which it has the row."""
+    """The worker waits for longer than the reserved slots last, so its slots start at the time when it gets the row lock."""
     async with database.driver() as first, first.transaction():
         mine, _ = await reserve_slots(first, workspace, 2)
         waiting = asyncio.create_task(reserved(database, workspace, 1))
@@ -65,7 +65,7 @@ async def test_a_worker_that_waits_for_the_row_gets_the_slots_after_those_of_the
 
 
 async def blocked(database: Database) -> None:
-    """Return when a connection waits for a lock."""
+    """Wait until a connection waits for a lock."""
     statement = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
     async with asyncio.timeout(30):
         while True:
@@ -76,7 +76,7 @@ async def blocked(database: Database) -> None:
 
 
 @pytest.mark.parametrize("rate_limit_ms", [100, 150, 60_000])
-async def test_a_saved_rate_moves_no_slot_back_that_is_given_out(
+async def test_a_saved_rate_does_not_move_reserved_slots_back(
     database: Database, workspace: WorkspaceKey, rate_limit_ms: int
 ) -> None:
     given = await reserved(database, workspace, 6)
@@ -86,7 +86,7 @@ async def test_a_saved_rate_moves_no_slot_back_that_is_given_out(
     assert await next_slot(database) > given[-1]
 
 
-async def test_a_shorter_delay_holds_soon_where_a_distant_slot_was_next(
+async def test_a_shorter_delay_soon_applies_although_the_next_slot_was_distant(
     database: Database, workspace: WorkspaceKey
 ) -> None:
     async with database.transaction() as connection:
@@ -131,7 +131,7 @@ async def test_a_shorter_retry_after_does_not_shorten_a_longer_pause(
 
 
 async def interval_seconds(database: Database, workspace: WorkspaceKey) -> float:
-    """The interval between two slots that are reserved now, at the end of any pause."""
+    """Returns the interval between two slots that are reserved now, after the end of any pause."""
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE clay.workspaces SET next_slot_at = now()"))
     first, second, *_ = await reserved(database, workspace, 2)
@@ -139,14 +139,14 @@ async def interval_seconds(database: Database, workspace: WorkspaceKey) -> float
 
 
 async def resume(database: Database, seconds_ago: float) -> None:
-    """Moves the end of the pause of the last 429 to this time."""
+    """Move the end of the pause of the last 429 to this time."""
     async with database.transaction() as connection:
         await connection.execute(
             text("UPDATE clay.workspaces SET throttled_at = now() - :ago * interval '1 second'"), {"ago": seconds_ago}
         )
 
 
-async def test_the_rate_after_a_429_holds_for_every_connection_and_returns(
+async def test_the_rate_after_a_429_applies_to_every_connection_and_recovers(
     database: Database, workspace: WorkspaceKey
 ) -> None:
     async with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""One version of a destination in the database: probes, closing, and its organization."""
+"""The state of a destination version in the database: probes, closing, and its organization."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""One owner of a destination's state and quota: the SQL statements that change them are in `destinations/state.py` and `quota.py`."""
+"""Only `destinations/state.py` and `quota.py` contain SQL statements that change a destination's state or quota."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ STATE_OWNERS = {"destinations/state.py"}
 QUOTA_OWNERS = {"destinations/quota.py", "destinations/state.py"}
 STATE_COLUMNS = {"state", "state_reason", "state_since", "probe_at", "refusals", "outages"}
 UNKNOWN = "§"
-"""Stands for a part of an f-string or template that is known only at run time."""
+"""Replaces a part of an f-string or template that is known only at run time."""
 UPDATE = re.compile(
     r"\bUPDATE\s+(?:ONLY\s+)?(?:clay\.)?([\w§]+)(?:\s+AS\s+\w+|\s+(?!SET\b)\w+)?\s+SET\s+(.*)",
     re.IGNORECASE | re.DOTALL,
@@ -27,7 +27,7 @@ STOP = re.compile(r"\b(?:WHERE|RETURNING)\b", re.IGNORECASE)
 
 
 def literals(tree: ast.AST) -> Iterator[str]:
-    """Every string of a module, with UNKNOWN where a value is inserted."""
+    """Returns every string of a module, with UNKNOWN for inserted values."""
     inside: set[int] = set()
     for node in ast.walk(tree):
         if id(node) in inside or not isinstance(node, ast.JoinedStr | ast.Constant | ast.BinOp):
@@ -52,7 +52,7 @@ def rendered(node: ast.expr) -> str | None:
 
 
 def changes(sql: str) -> set[str]:
-    """Which of the two owned things a string changes: `state`, `quota`."""
+    """Returns what a statement changes: `state`, `quota`, both, or neither."""
     found: set[str] = set()
     rest = sql
     while match := UPDATE.search(rest):
@@ -75,7 +75,7 @@ def changes(sql: str) -> set[str]:
 
 
 def misplaced(root: Path) -> list[str]:
-    """Each module under `root` that changes a destination's state or quota without being its owner."""
+    """Returns the modules under `root` that change a destination's state or quota and do not own it."""
     wrong = []
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()

@@ -34,5 +34,5 @@ class ConfigChange:
         return "ConfigChange(…)"  # it contains secrets
 
 
-def or_stored(given: Value | Keep, stored: Value) -> Value:
-    return stored if isinstance(given, Keep) else given
+def or_stored(value: Value | Keep, stored: Value) -> Value:
+    return stored if isinstance(value, Keep) else value

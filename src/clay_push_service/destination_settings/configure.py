@@ -3,20 +3,32 @@
 The guard that checks a URL before each POST also checks it before it is stored.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp.abc import AbstractResolver
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep
+from clay_push_service.destination_settings.named.neighbours import rate_refused
 from clay_push_service.destination_settings.save_config import SaveConfig, ensure_destination
 from clay_push_service.destination_settings.webhook_form import check_new_url
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.resolve import is_internal
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.unsealed import StoredWebhook, read_destination
+from clay_push_service.destinations.unsealed import StoredDestination, StoredWebhook, read_destination
 from clay_push_service.errors import ConflictError, InvalidError
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedChange:
+    """A change whose URL the guard allows. `unmasked`: the caller sent the URL in full. `internal`: it leads into an allowed network."""
+
+    checked: CheckedUrl
+    unmasked: bool
+    internal: bool
 
 
 async def configure(
@@ -31,40 +43,56 @@ async def configure(
     source: str = "api",
     settles: UUID | None = None,
 ) -> None:
-    """Check the change, resolve the host and save. Holds no connection while the host is resolved.
+    """Check the change of the default destination, resolve the host and save. Holds no connection while the host is resolved.
 
     Raises 422 `webhook_blocked` if the guard refuses the URL, 422 for an invalid value, 409 `config_changed` if another
-    request has changed the settings meanwhile. Saving the stored URL or token again, unmasked, opens a closed or waiting
-    destination.
+    request has changed the settings meanwhile, 409 `webhook_in_use` if another destination has the webhook. Saving the stored
+    URL or token again, unmasked, opens a closed or waiting destination.
     """
     async with database.transaction() as connection:
         seen = await read_destination(connection, box, org_id)
-    checked, unmasked = _url_of(change, seen.webhook if seen else None, policy)
+    found = await check_change(change, seen.webhook if seen else None, policy, resolver)
+    async with database.transaction() as connection:
+        await ensure_destination(connection, org_id)
+        current = await read_destination(connection, box, org_id, lock=True)
+        await save_change(connection, box, org_id, actor, change, found, seen, current, source=source, settles=settles)
+
+
+async def check_change(
+    change: ConfigChange, webhook: StoredWebhook | None, policy: Policy, resolver: AbstractResolver
+) -> CheckedChange:
+    """Check the URL and resolve its host. `webhook`: the stored one. Raises 422."""
+    checked, unmasked = _url_of(change, webhook, policy)
     try:
         internal = await is_internal(checked, policy, resolver)
     except BlockedError as error:
         raise blocked(error) from None
     rate = change.rate_limit_ms
     if not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS and not internal:
-        raise InvalidError(
-            "Clay accepts 10 requests/s per workspace, so the delay between two leads cannot be shorter than"
-            f" {LEAST_RATE_LIMIT_MS} ms. Only a webhook in an allowed internal network may have a shorter delay.",
-            errors=[
-                {
-                    "field": "rate_limit_ms",
-                    "message": f"must be at least {LEAST_RATE_LIMIT_MS}",
-                }
-            ],
-        )
-    async with database.transaction() as connection:
-        await ensure_destination(connection, org_id)
-        current = await read_destination(connection, box, org_id, lock=True)
-        if current is None or current.version_id != (seen.version_id if seen else None):
-            raise ConflictError(
-                "Another request has changed the Clay settings. Read them again.", code="config_changed"
-            )
-        save = SaveConfig(connection, box, org_id, actor, source, change, current, checked, unmasked, internal, settles)
-        await save.run()
+        raise rate_refused()
+    return CheckedChange(checked, unmasked, internal)
+
+
+async def save_change(
+    connection: AsyncConnection,
+    box: SecretBox,
+    org_id: UUID,
+    actor: str,
+    change: ConfigChange,
+    found: CheckedChange,
+    seen: StoredDestination | None,
+    current: StoredDestination | None,
+    *,
+    source: str = "api",
+    settles: UUID | None = None,
+) -> None:
+    """Saves a checked change. `seen`: the destination that was checked. `current`: the same, locked. Raises 409 `config_changed` if its webhook differs."""
+    if current is None or current.version_id != (seen.version_id if seen else None):
+        raise ConflictError("Another request has changed the Clay settings. Read them again.", code="config_changed")
+    save = SaveConfig(
+        connection, box, org_id, actor, source, change, current, found.checked, found.unmasked, found.internal, settles
+    )
+    await save.run()
 
 
 def blocked(error: BlockedError) -> InvalidError:
@@ -79,23 +107,23 @@ def blocked(error: BlockedError) -> InvalidError:
 
 def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy) -> tuple[CheckedUrl, bool]:
     """Return the URL to store, and whether the caller sent it unmasked."""
-    given = change.webhook_url
-    masked = not isinstance(given, Keep) and BULLET in given
-    if masked and (webhook is None or given != webhook.url_mask):
+    new_url = change.webhook_url
+    masked = not isinstance(new_url, Keep) and BULLET in new_url
+    if masked and (webhook is None or new_url != webhook.url_mask):
         raise InvalidError(
             "This masked URL does not match the stored webhook. Paste the complete webhook URL from Clay.",
             errors=[{"field": "webhook_url", "message": "does not match the stored webhook"}],
         )
-    unmasked = not isinstance(given, Keep) and not masked
+    unmasked = not isinstance(new_url, Keep) and not masked
     stored = None if webhook is None else webhook.url
-    if isinstance(given, Keep) or masked:
+    if isinstance(new_url, Keep) or masked:
         if webhook is None or webhook.url is None:
             raise InvalidError(
                 "No usable webhook URL is stored. Paste the webhook URL of your Clay table.",
                 errors=[{"field": "webhook_url", "message": "is required"}],
             )
-        given = webhook.url
+        new_url = webhook.url
     try:
-        return check_new_url(given, policy, stored), unmasked
+        return check_new_url(new_url, policy, stored), unmasked
     except BlockedError as error:
         raise blocked(error) from None

@@ -10,8 +10,8 @@ from clay_push_service.callers.guarded_route import GuardedRoute, Takes
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
+from clay_push_service.destination_settings.connection_test.result import TestResult
 from clay_push_service.destination_settings.dependencies import ReadSettings, SettingsService
-from clay_push_service.destination_settings.finding import TestResult
 from clay_push_service.destination_settings.schemas import (
     Config,
     ConfigUpdate,

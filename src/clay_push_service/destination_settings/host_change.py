@@ -3,7 +3,7 @@
 `host_sync` applies the decision before a write and in the sweep; a read only reports it. An old value of the page never undoes
 a change made here. The organization's first values are used at once. Later any member can change them on the page, but here
 only an owner or admin decides where leads go: so another URL, or its removal, is stored as pending until one of these confirms
-it, with the table name of that URL. Pace and table name of the present webhook are used at once: they send no lead elsewhere
+it, with the table name of that URL. Pace and table name of the current webhook are used at once: they send no lead elsewhere
 and lose none.
 """
 
@@ -35,15 +35,15 @@ def _no_url() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored for an organization; the defaults are those of an organization without a destination."""
+    """The stored settings of an organization. The defaults are those of an organization without a destination."""
 
     exists: bool = False
     fingerprint: bytes | None = None
-    """Of the values of the page as they were last read; None: they were never read."""
+    """Fingerprint of the page's values as they were last read; None: they were never read."""
     source: str | None = None
-    """Where the present webhook was set; None: there is none."""
+    """Where the current webhook was set; None: there is no webhook."""
     unseal_url: Callable[[], str | None] = _no_url
-    """The URL of the present webhook; None: there is none, or it cannot be unsealed. Called only if the page has another URL."""
+    """Returns the URL of the current webhook; None: there is none, or it cannot be unsealed. Called only if the page has another URL."""
     had_webhook: bool = False
     table_name: str | None = None
     workspace_id: UUID | None = None
@@ -80,7 +80,7 @@ class Decision:
     checked: CheckedUrl | None = None
     """The URL of the page, if the guard allows it."""
     is_present: bool = False
-    """The URL of the page is that of the present webhook."""
+    """The URL of the page is that of the current webhook."""
     table_name: str | Keep | None = KEEP
     rate_limit_ms: int | Keep = KEEP
 
@@ -101,7 +101,7 @@ class Decision:
 
     @property
     def is_for_writes_only(self) -> bool:
-        """Without a webhook and a destination, table name and pace have no use before a write stores a webhook.
+        """Whether only a write applies the values: without a webhook and a destination, table name and pace have no effect until a write stores a webhook.
 
         The sweep skips them: a global pace would otherwise create a destination for every organization.
         """
@@ -111,24 +111,24 @@ class Decision:
 def decide(host: ClaySettings, stored: Stored, settings: Settings) -> Decision:
     if not stored.exists and host == NO_SETTINGS:
         return Decision(host, stored)
-    known = stored.fingerprint
-    seen = _compare_with_nothing(host) if known is None else compare(host, known)
-    if known is not None and seen.all and not seen.refused:
+    stored_fingerprint = stored.fingerprint
+    seen = _compare_with_nothing(host) if stored_fingerprint is None else compare(host, stored_fingerprint)
+    if stored_fingerprint is not None and seen.all and not seen.refused:
         return Decision(host, stored)
     refusal = refusal_of(host, settings)
-    if known is not None and seen.all and refusal is not None:
+    if stored_fingerprint is not None and seen.all and refusal is not None:
         return Decision(host, stored, refusal=refusal)
     has_new_url = host.webhook_url is not None and refusal is None and not seen.webhook_url
     if has_new_url and not settings.encryption_keys:
         return Decision(host, stored, lacks_keys=True)
-    if known is None and stored.source is not None:
+    if stored_fingerprint is None and stored.source is not None:
         # Saved here before the page was first read: this is the newer change.
         return Decision(host, stored, stores=True)
     return _decide_new_values(host, stored, seen, refusal, settings)
 
 
 def _decide_new_values(
-    host: ClaySettings, stored: Stored, seen: "Seen", refusal: BlockedError | None, settings: Settings
+    host: ClaySettings, stored: Stored, seen: "UnchangedValues", refusal: BlockedError | None, settings: Settings
 ) -> Decision:
     is_allowed = host.webhook_url is not None and refusal is None
     # A URL that was refused and is allowed now is used only if no webhook was saved here meanwhile.
@@ -169,8 +169,8 @@ def _rate(host: ClaySettings, checked: CheckedUrl | None, step: WebhookStep, sto
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Which values of the page are what they were when it was last read. `refused`: the URL was refused then."""
+class UnchangedValues:
+    """Which values of the page are unchanged since it was last read. `refused`: the URL was refused then."""
 
     webhook_url: bool = False
     table_name: bool = False
@@ -191,21 +191,21 @@ def fingerprint(host: ClaySettings, salt: bytes, *, refused: bool) -> bytes:
     return salt + b"".join(_digests(host, salt)) + bytes([refused])
 
 
-def compare(host: ClaySettings, known: bytes) -> Seen:
-    if len(known) != LENGTH:
-        return Seen()
-    digests = _digests(host, known[:SALT_BYTES])
+def compare(host: ClaySettings, stored_fingerprint: bytes) -> UnchangedValues:
+    if len(stored_fingerprint) != LENGTH:
+        return UnchangedValues()
+    digests = _digests(host, stored_fingerprint[:SALT_BYTES])
     places = range(SALT_BYTES, LENGTH - 1, DIGEST_BYTES)
     url, table_name, rate = (
-        hmac.compare_digest(digest, known[start : start + DIGEST_BYTES])
+        hmac.compare_digest(digest, stored_fingerprint[start : start + DIGEST_BYTES])
         for digest, start in zip(digests, places, strict=True)
     )
-    return Seen(url, table_name, rate, refused=bool(known[-1]))
+    return UnchangedValues(url, table_name, rate, refused=bool(stored_fingerprint[-1]))
 
 
-def _compare_with_nothing(host: ClaySettings) -> Seen:
+def _compare_with_nothing(host: ClaySettings) -> UnchangedValues:
     """Compare with settings that held no value: a value that is absent has not changed."""
-    return Seen(host.webhook_url is None, host.table_name is None, host.rate_limit_ms is None)
+    return UnchangedValues(host.webhook_url is None, host.table_name is None, host.rate_limit_ms is None)
 
 
 def _digests(host: ClaySettings, salt: bytes) -> list[bytes]:

@@ -29,7 +29,7 @@ WEBHOOK_NOT_APPLIED: Final = (
 
 
 def problem_of(decision: Decision, settings: Settings) -> str | None:
-    """What a reader must know, in one or two sentences; None: every value of the page is in use as written."""
+    """Returns which values of the page are not in use, in one or two sentences; None: every value is in use unchanged."""
     problem = _problem_when_applied(decision, settings)
     if not decision.is_visible:
         return problem

@@ -41,7 +41,7 @@ ACTOR: Final = "host:org_settings"
 
 
 class DestinationRow(NamedTuple):
-    """What is stored for an organization that has a destination."""
+    """The stored settings of an organization that has a destination."""
 
     org_id: UUID
     host_fingerprint: bytes | None
@@ -79,7 +79,7 @@ class DestinationRow(NamedTuple):
 
 
 class SettingsState(NamedTuple):
-    """What the page and this service hold for one organization."""
+    """The settings of one organization: those of NexusLeads' page and those of this service."""
 
     org_id: UUID
     host: ClaySettings
@@ -103,7 +103,8 @@ WHERE destination.org_id = ANY(CAST(:org_ids AS uuid[])) AND destination.is_defa
 """,
     DestinationRow,
 )
-LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id AND is_default FOR UPDATE")
+# All of them, in the order that pushes and erasures use: a push locks them after this in the same transaction.
+LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
 UPDATE_TABLE_NAME = Statement("""
 UPDATE clay.destinations SET table_name = :table_name, updated_at = now() WHERE org_id = :org_id AND is_default
 """)
@@ -115,7 +116,7 @@ log = logs.get(__name__)
 
 
 async def sync_host_settings(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> bool:
-    """Store changes of the page, in the caller's transaction. Two reads where nothing has changed. Returns whether it stored any."""
+    """Stores changes of the page, in the caller's transaction. Costs two reads if nothing has changed. Returns whether it stored a change."""
     decision = await read_decision(connection, tables, org_id, settings)
     if decision is not None and decision.lacks_keys:
         log.warning("host_settings.no_encryption_keys", org_id=str(org_id), remedy="set CLAY_PUSH_ENCRYPTION_KEYS")
@@ -133,7 +134,7 @@ async def sync_host_settings(connection: AsyncConnection, tables: HostTables, or
 async def read_host_problem(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings
 ) -> str | None:
-    """What the page holds that is not in use, or not yet, for a reader; None: all of it is in use. Writes nothing."""
+    """Returns which values of the page are not in use, or not yet; None: all of them are in use. Writes nothing."""
     decision = await read_decision(connection, tables, org_id, settings)
     return None if decision is None else problem_of(decision, settings)
 
@@ -141,7 +142,7 @@ async def read_host_problem(
 async def read_decision(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings
 ) -> Decision | None:
-    """What a synchronisation of this organization would do now; None: the role cannot read the page's values."""
+    """Returns what a synchronisation of this organization would change now; None: the role cannot read the page's values."""
     states = await read_states(connection, tables, [org_id], settings)
     return decide(states[0].host, states[0].stored, settings) if states else None
 
@@ -149,7 +150,7 @@ async def read_decision(
 async def read_states(
     connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID], settings: Settings
 ) -> Sequence[SettingsState]:
-    """Reads what the page and this service hold for each organization, with two statements; empty: see `read_decision`."""
+    """Reads the settings of the page and of this service for each organization, with two statements. Returns an empty list as `read_decision` returns None."""
     if tables.settings is SettingsAccess.NONE:
         return []
     host = await clay_settings(connection, tables, org_ids)
@@ -200,12 +201,12 @@ class _Change:
         log.warning("host_settings.change_pending", org_id=str(self.org_id), pending_id=str(pending_id))
 
     async def _withdraw_pending(self) -> None:
-        """Delete the pending change: the page does not hold it any more."""
+        """Deletes the pending change, because the page no longer contains it."""
         if await settle_pending(self.connection, self.org_id):
             await audit(self.connection, self.org_id, ACTOR, "config.pending_withdrawn")
 
     async def _save(self, checked: CheckedUrl) -> None:
-        """Save the first URL, or the present one again, with table name and pace."""
+        """Saves the first URL, or the current one again, with table name and pace."""
         decision, box = self.decision, SecretBox(self.settings.encryption_keys)
         current = await read_destination(self.connection, box, self.org_id, lock=True)
         assert current is not None  # noqa: S101 - the caller ensured and locked it

@@ -10,6 +10,12 @@ from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database.statement import Statement
 from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep, or_stored
+from clay_push_service.destination_settings.named.neighbours import (
+    has_public_neighbour,
+    lock_organization,
+    rate_refused,
+    require_unused_webhook,
+)
 from clay_push_service.destination_settings.pending_webhook import settle_pending
 from clay_push_service.destination_settings.webhook_form import Form, form_of
 from clay_push_service.destinations.guard import CheckedUrl
@@ -44,12 +50,13 @@ WHERE destinations.org_id = :org_id AND destinations.id = :id AND version.org_id
 
 async def ensure_destination(connection: AsyncConnection, org_id: UUID) -> None:
     """Create the organization's default destination with its workspace, if it has none."""
+    await lock_organization(connection, org_id)
     await ensure_default_workspace(connection, org_id)
     await ENSURE.execute(connection, {"org_id": org_id})
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _NewValues:
     """The values to store."""
 
     url: str
@@ -85,10 +92,12 @@ class SaveConfig:
         current, old = self.current, self.current.webhook
         await self._settle()
         meter = await self._meter()
-        wanted = self._wanted(meter)
-        changed = self._differences(wanted, meter)
+        new_values = self._new_values(meter, at_any_pace=await self._is_internal_workspace())
+        changed = self._differences(new_values, meter)
+        if "webhook_url" in changed:
+            await require_unused_webhook(self.connection, self.org_id, current.id, new_values.url)
         if old is None or {"webhook_url", "webhook_token"} & changed.keys():
-            version_id, changed["version"] = await self._new_version(wanted, meter)
+            version_id, changed["version"] = await self._new_version(new_values, meter)
         else:
             version_id = old.version_id
             if self._reopens_destination() and await reopen_saved(self.connection, self.org_id, version_id):
@@ -103,20 +112,32 @@ class SaveConfig:
             "org_id": self.org_id,
             "id": current.id,
             "version_id": version_id,
-            "table_name": wanted.table_name,
+            "table_name": new_values.table_name,
             "table_epoch": current.clay_table.epoch + self.change.new_table,
             "new_url": "webhook_url" in changed,
             "new_table": self.change.new_table,
         }
         await UPDATE_DESTINATION.execute(self.connection, values)
         if "rate_limit_ms" in changed:
-            await set_rate(self.connection, current.workspace, wanted.rate_limit_ms)
+            await set_rate(self.connection, current.workspace, new_values.rate_limit_ms)
         await queue.wake_live(self.connection, self.org_id)
+        if not current.is_only:
+            changed["destination_id"] = str(current.id)
         await audit(self.connection, self.org_id, self.actor, "config.changed", changed)
+
+    async def _is_internal_workspace(self) -> bool:
+        """Whether the workspace may send faster than Clay allows. Raises 422 if the caller requests it and it may not."""
+        current, rate = self.current, self.change.rate_limit_ms
+        is_free = self.internal and not await has_public_neighbour(
+            self.connection, self.org_id, current.workspace.id, current.id
+        )
+        if self.internal and not is_free and not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS:
+            raise rate_refused()
+        return is_free
 
     async def _settle(self) -> None:
         """Delete the pending change. Raises 409 `config_changed` if the one to be confirmed has been replaced by another."""
-        if not self.unmasked:
+        if not self.unmasked or not self.current.is_default:
             return
         settled = await settle_pending(self.connection, self.org_id, self.settles)
         if self.settles is not None and not settled:
@@ -132,49 +153,49 @@ class SaveConfig:
             await adopt(self.connection, self.org_id, old.meter.id, url)
         return await find_meter(self.connection, self.org_id, url)
 
-    def _wanted(self, meter: Meter | None) -> "_Wanted":
+    def _new_values(self, meter: Meter | None, *, at_any_pace: bool) -> "_NewValues":
         change, old = self.change, self.current.webhook
-        known = meter or (old.meter if old else None)
+        new_meter = meter or (old.meter if old else None)
         url = str(self.checked.url)
         rate_limit_ms = or_stored(change.rate_limit_ms, self.current.rate_limit_ms)
         # A low rate is stored if the old URL was internal, or an earlier release saved it.
-        if not self.internal:
+        if not at_any_pace:
             rate_limit_ms = max(rate_limit_ms, LEAST_RATE_LIMIT_MS) if rate_limit_ms else DEFAULT_RATE_LIMIT_MS
-        return _Wanted(
+        return _NewValues(
             url=url,
             token=self._token(),
             table_name=or_stored(change.table_name, self.current.table_name),
             rate_limit_ms=rate_limit_ms,
             quota_used=or_stored(change.quota_used, meter.used if meter else 0),
-            quota_limit=or_stored(change.quota_limit, known.limit if known else DEFAULT_QUOTA_LIMIT),
+            quota_limit=or_stored(change.quota_limit, new_meter.limit if new_meter else DEFAULT_QUOTA_LIMIT),
         )
 
-    def _differences(self, wanted: "_Wanted", meter: Meter | None) -> dict[str, Detail]:
-        """For the audit log: it records that URL and token changed, without their values."""
+    def _differences(self, new_values: "_NewValues", meter: Meter | None) -> dict[str, Detail]:
+        """Returns the changes for the audit log. They show that URL or token changed, without the values."""
         current, old = self.current, self.current.webhook
         found: dict[str, Detail] = {}
-        if old is None or old.url != wanted.url:
+        if old is None or old.url != new_values.url:
             found["webhook_url"] = "changed" if old else "set"
-        if (old.token if old else None) != wanted.token:
-            found["webhook_token"] = "removed" if wanted.token is None else "set"
-        if current.table_name != wanted.table_name:
-            found["table_name"] = wanted.table_name
-        if current.rate_limit_ms != wanted.rate_limit_ms:
-            found["rate_limit_ms"] = wanted.rate_limit_ms
+        if (old.token if old else None) != new_values.token:
+            found["webhook_token"] = "removed" if new_values.token is None else "set"
+        if current.table_name != new_values.table_name:
+            found["table_name"] = new_values.table_name
+        if current.rate_limit_ms != new_values.rate_limit_ms:
+            found["rate_limit_ms"] = new_values.rate_limit_ms
         # Only a count that the caller set: `verify` checks the meter from this entry on.
-        if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != wanted.quota_used:
-            found["quota_used"] = wanted.quota_used
-        if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != wanted.quota_limit:
-            found["quota_limit"] = wanted.quota_limit
+        if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != new_values.quota_used:
+            found["quota_used"] = new_values.quota_used
+        if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != new_values.quota_limit:
+            found["quota_limit"] = new_values.quota_limit
         if self.change.new_table:
             found["table_epoch"] = current.clay_table.epoch + 1
         return found
 
     def _token(self) -> str | None:
-        """Omitted or masked, the token is kept while the webhook stays at its host: another host must not receive it."""
-        given, old = self.change.webhook_token, self.current.webhook
-        if not isinstance(given, Keep) and (given is None or BULLET not in given):
-            return given
+        """Returns the token to store. An omitted or masked token is kept only while the webhook stays at the same host: another host must not receive it."""
+        new_token, old = self.change.webhook_token, self.current.webhook
+        if not isinstance(new_token, Keep) and (new_token is None or BULLET not in new_token):
+            return new_token
         if old is None or old.token is None or old.url is None:
             return None
         before = httpx.URL(old.url)
@@ -185,25 +206,26 @@ class SaveConfig:
         token = self.change.webhook_token
         return self.unmasked or (isinstance(token, str) and BULLET not in token)
 
-    async def _new_version(self, wanted: "_Wanted", meter: Meter | None) -> tuple[UUID, int]:
+    async def _new_version(self, new_values: "_NewValues", meter: Meter | None) -> tuple[UUID, int]:
         version_id = uuid4()
         if meter is None:
-            used, limit = wanted.quota_used, wanted.quota_limit
-            meter_id = await create_meter(self.connection, self.org_id, wanted.url, used, limit)
+            used, limit = new_values.quota_used, new_values.quota_limit
+            meter_id = await create_meter(self.connection, self.org_id, new_values.url, used, limit)
         else:
             meter_id = meter.id
-        token = None if wanted.token is None else self.box.seal(wanted.token, self.org_id, version_id)
+        token = None if new_values.token is None else self.box.seal(new_values.token, self.org_id, version_id)
         version = NewVersion(
             id=version_id,
             org_id=self.org_id,
             destination_id=self.current.id,
-            sealed_url=self.box.seal(wanted.url, self.org_id, version_id),
+            sealed_url=self.box.seal(new_values.url, self.org_id, version_id),
             sealed_token=token,
-            url_mask=mask(wanted.url),
-            url_fingerprint=fingerprint(self.org_id, wanted.url),
+            url_mask=mask(new_values.url),
+            url_fingerprint=fingerprint(self.org_id, new_values.url),
             meter_id=meter_id,
             source=self.source,
             created_by=self.actor,
             has_unusual_form=form_of(self.checked) is not Form.WEBHOOK,
+            is_internal=self.internal,
         )
         return version_id, await insert_version(self.connection, version)

@@ -34,7 +34,7 @@ def _printable_ascii(value: str) -> str:
     return value
 
 
-def _on_one_line(value: str) -> str:
+def on_one_line(value: str) -> str:
     if any(character < " " or character == "\x7f" for character in value):
         raise ValueError("must not contain control characters")
     return value
@@ -50,7 +50,7 @@ Token = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TOKEN_CHARACTERS),
     AfterValidator(_printable_ascii),
 ]
-TableName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_on_one_line)]
+TableName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(on_one_line)]
 Quota = Annotated[StrictInt, Field(ge=0, le=MAX_QUOTA)]
 
 _URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-0f8fad5b-d9cb-469f-a165-70867728950e"

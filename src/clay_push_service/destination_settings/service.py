@@ -13,14 +13,14 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
 from clay_push_service.destination_settings.configure import configure
-from clay_push_service.destination_settings.finding import Finding
+from clay_push_service.destination_settings.connection_test.result import Finding
+from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destination_settings.host_sync import read_host_problem, sync_host_settings
 from clay_push_service.destination_settings.host_values import table_name_of
 from clay_push_service.destination_settings.new_table import LOCK, declare_new_table
 from clay_push_service.destination_settings.pending_webhook import pending_url, read_pending, settle_pending
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destination_settings.schemas import Config
-from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
@@ -34,7 +34,7 @@ from clay_push_service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """A read writes nothing. Each write first stores earlier changes of NexusLeads' own settings page, because it is newer than they."""
+    """A read writes nothing. Each write first stores earlier changes of NexusLeads' own settings page, because the write is newer."""
 
     database: Database
     host: HostTableCache
@@ -53,23 +53,23 @@ class DestinationSettings:
 
     async def write(self, box: SecretBox, resolver: AbstractResolver, change: ConfigChange) -> Config:
         """Raises what `configure` raises."""
-        await self._synchronise()
+        await self.synchronise()
         policy = Policy.of(self.settings)
         await configure(self.database, box, policy, resolver, self.actor.org_id, self.actor.name, change)
         await (
-            self._synchronise()
+            self.synchronise()
         )  # the page is read for the first time if the destination is new: later changes are newer
         return await self.read()
 
     async def remove(self) -> int | None:
         """Returns the number of deliveries that were ended; None when there was no webhook to remove."""
-        await self._synchronise()
+        await self.synchronise()
         async with self.database.transaction() as connection:
             return await remove_destination(connection, self.actor.org_id, self.actor.name)
 
     async def confirm(self, box: SecretBox, resolver: AbstractResolver, pending_id: UUID, *, new_table: bool) -> Config:
         """Save the pending change of NexusLeads' settings. Raises 404 when it is not pending, and what `configure` raises."""
-        await self._synchronise()
+        await self.synchronise()
         async with self.database.transaction() as connection:
             try:
                 url = await pending_url(connection, box, self.actor.org_id, pending_id)
@@ -90,39 +90,41 @@ class DestinationSettings:
         return await self.read()
 
     async def reject(self, pending_id: UUID) -> Config:
-        """Keep the present webhook until NexusLeads' settings change again. Raises 404 when the change is not pending."""
-        await self._synchronise()
+        """Keeps the current webhook until NexusLeads' settings change again. Raises 404 when the change is not pending."""
+        await self.synchronise()
         async with self.database.transaction() as connection:
             await self._settle(connection, pending_id, "config.pending_rejected")
         return await self.read()
 
     async def declare_new_table(self, number: int) -> Config:
-        """Raises 409 `config_changed` unless `number` is the present version."""
-        await self._synchronise()
+        """Raises 409 `config_changed` unless `number` is the current version."""
+        await self.synchronise()
         async with self.database.transaction() as connection:
             await declare_new_table(connection, self.actor.org_id, self.actor.name, number)
         return await self.read()
 
-    async def _synchronise(self) -> None:
-        """In a transaction of its own: it is committed also when the write is refused."""
+    async def synchronise(self) -> None:
+        """Stores earlier changes of NexusLeads' settings page, in a transaction of its own. It commits even if the write is refused afterwards."""
 
-        async def synchronise() -> None:
+        async def store_changes() -> None:
             async with self.database.transaction() as connection:
                 tables = await self.host.tables(connection)
                 await sync_host_settings(connection, tables, self.actor.org_id, self.settings)
 
-        await self.host.on_fresh_tables(synchronise)
+        await self.host.on_fresh_tables(store_changes)
 
     async def _settle(self, connection: AsyncConnection, pending_id: UUID, action: str) -> None:
-        await LOCK.execute(connection, {"org_id": self.actor.org_id})
+        await LOCK.execute(connection, {"org_id": self.actor.org_id, "destination_id": None})
         if not await settle_pending(connection, self.actor.org_id, pending_id):
             raise _no_such_change()
         await audit(connection, self.actor.org_id, self.actor.name, action)
 
-    async def test(self, box: SecretBox, client: ClayClient, clock: DatabaseClock) -> Finding:
-        """Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
-        await self._synchronise()
-        destination = await self.host.on_fresh_tables(lambda: self._tested(box))
+    async def test(
+        self, box: SecretBox, client: ClayClient, clock: DatabaseClock, destination_id: UUID | None = None
+    ) -> Finding:
+        """Test the default destination, or this one. Raises 403 `enterprise_required`, 409 `clay_not_configured`, 429 `pace_busy`."""
+        await self.synchronise()
+        destination = await self.host.on_fresh_tables(lambda: self._tested(box, destination_id))
         if destination is None or destination.webhook is None:
             raise ConflictError(NOT_CONFIGURED, code="clay_not_configured")
         policy = Policy.of(self.settings)
@@ -130,7 +132,7 @@ class DestinationSettings:
             self.database, client, policy, self.actor.org_id, self.actor.name, destination.webhook, clock
         )  # fmt: skip
 
-    async def _tested(self, box: SecretBox) -> StoredDestination | None:
+    async def _tested(self, box: SecretBox, destination_id: UUID | None) -> StoredDestination | None:
         async with self.database.transaction() as connection:
             await require_available(
                 connection,
@@ -139,7 +141,7 @@ class DestinationSettings:
                 billing_enabled=self.settings.billing_enabled,
                 upgrade_url=self.settings.upgrade_url,
             )
-            return await read_destination(connection, box, self.actor.org_id)
+            return await read_destination(connection, box, self.actor.org_id, destination_id)
 
 
 def _no_such_change() -> NotFoundError:

@@ -25,7 +25,7 @@ class Form(Enum):
     WEBHOOK = auto()
     PAGE = auto()
     OTHER = auto()
-    """Neither; on an allowed host it is saved with a warning."""
+    """Neither of the two; on an allowed host it is saved with a warning."""
 
 
 class PageError(BlockedError):

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from clay_push_service.destinations.embedded import embedded, is_translated
+from clay_push_service.destinations.embedded_ipv4 import embedded, is_translated
 from clay_push_service.settings import Network, Settings
 
 MAX_URL_LENGTH = 2048

@@ -10,7 +10,7 @@ from clay_push_service.destinations.rate_controller import RateController
 
 HORIZON = timedelta(milliseconds=500)
 """How far ahead slots are reserved: longer than a database round trip, and short enough to react to a 429 at once."""
-NEWCOMER_HORIZON = timedelta(seconds=1)
+FIRST_SLOT_HORIZON = timedelta(seconds=1)
 """The first slot of a push job may lie further ahead, so that jobs that reserve continuously cannot starve it."""
 SERVED_HORIZON = timedelta(milliseconds=1000)
 """The same for a worker that serves the workspace alone: it drops its slots after a 429, so it may reserve several at once."""
@@ -69,20 +69,23 @@ def reserve(
     now: datetime,
     wanted: int,
     *,
-    newcomer: bool = False,
+    is_first_slot: bool = False,
     earliest: timedelta = timedelta(0),
     within: timedelta = HORIZON,
 ) -> Reservation:
-    """Reserve up to `wanted` of the next slots, none before `earliest` from now and none after `within`."""
+    """Reserves up to `wanted` of the next slots, none before `earliest` from now and none after `within`.
+
+    `is_first_slot`: the first slot of a push job or a test. It is one slot, which may be later than `within`.
+    """
     interval = pace.interval(now)
     first = max(pace.next_slot_at, now + earliest)
     if interval <= timedelta(0) and pace.next_slot_at <= now:
         return Reservation((), timedelta(0), pace.next_slot_at, unpaced=True)
-    horizon = now + (NEWCOMER_HORIZON if newcomer else within)
+    horizon = now + (FIRST_SLOT_HORIZON if is_first_slot else within)
     if first > horizon or wanted < 1:
         return Reservation((), max(first - horizon, timedelta(0)), pace.next_slot_at)
     if interval <= timedelta(0):  # a Retry-After without a pace: one slot at its end; later POSTs are unpaced
         return Reservation((first,), timedelta(0), first)
-    granted = 1 if newcomer else min(wanted, int((horizon - first) / interval) + 1)
+    granted = 1 if is_first_slot else min(wanted, int((horizon - first) / interval) + 1)
     slots = tuple(first + interval * index for index in range(granted))
     return Reservation(slots, timedelta(0), first + interval * granted, interval=interval)

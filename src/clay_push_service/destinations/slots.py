@@ -11,7 +11,7 @@ from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.pace import (
-    NEWCOMER_HORIZON,
+    FIRST_SLOT_HORIZON,
     SERVED_EARLIEST,
     SERVED_HORIZON,
     Pace,
@@ -64,7 +64,7 @@ SET_RATE = Statement(f"""
 UPDATE clay.workspaces
 SET rate_limit_ms = CAST(:rate_limit_ms AS integer),
     next_slot_at = CASE WHEN throttled_at > now() - interval '15 minutes' THEN next_slot_at
-                        ELSE least(next_slot_at, clock_timestamp() + interval '{NEWCOMER_HORIZON.total_seconds()} seconds'
+                        ELSE least(next_slot_at, clock_timestamp() + interval '{FIRST_SLOT_HORIZON.total_seconds()} seconds'
                                    + CAST(:rate_limit_ms AS integer) * interval '1 millisecond') END,
     updated_at = now()
 WHERE org_id = :org_id AND id = :id
@@ -119,11 +119,11 @@ async def _lock(connection: Connection, workspace: WorkspaceKey) -> tuple[Pace, 
 
 
 async def reserve_slots(
-    connection: Connection, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False
+    connection: Connection, workspace: WorkspaceKey, wanted: int, *, is_first_slot: bool = False
 ) -> tuple[Reservation, datetime]:
     """Reserve up to `wanted` slots. Returns them with the time of the database's clock, on which they are."""
     pace, now = await _lock(connection, workspace)
-    reservation = reserve(pace, now, wanted, newcomer=newcomer)
+    reservation = reserve(pace, now, wanted, is_first_slot=is_first_slot)
     if reservation.slots:
         await MOVE.execute(connection, {**workspace._asdict(), "next_slot_at": reservation.next_slot_at})
     return reservation, now

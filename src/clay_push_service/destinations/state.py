@@ -1,8 +1,7 @@
 """Destination state: every statement that adds, opens, waits, probes, closes or removes a version of a destination.
 
-A version is `open`, `waiting` during an outage of Clay, or `closed`. A test over all SQL of the service keeps these statements
-here. Its quota is in `quota`, the pace of the workspace in `slots`. A version is locked before its quota meter, and several
-versions in the order of their ids.
+A version is `open`, `waiting` during an outage of Clay, or `closed`. A test over all SQL of the service keeps these statements here.
+Its quota is in `quota`, the pace in `slots`. A version is locked before its quota meter, several versions in the order of their ids.
 """
 
 from collections.abc import Collection, Sequence
@@ -60,9 +59,9 @@ INSERT = Statement(
     """
 INSERT INTO clay.destination_versions
     (id, org_id, destination_id, number, sealed_url, sealed_token, url_mask, url_fingerprint, meter_id, source, created_by,
-     has_unusual_form)
-SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask,
-       :url_fingerprint, :meter_id, :source, :created_by, :has_unusual_form
+     has_unusual_form, is_internal)
+SELECT :id, :org_id, :destination_id, coalesce(max(number), 0) + 1, :sealed_url, :sealed_token, :url_mask, :url_fingerprint,
+       :meter_id, :source, :created_by, :has_unusual_form, :is_internal
 FROM clay.destination_versions WHERE destination_id = :destination_id
 RETURNING number
 """,
@@ -174,6 +173,7 @@ class NewVersion:
     source: str
     created_by: str
     has_unusual_form: bool
+    is_internal: bool
 
 
 async def read_version(connection: AsyncConnection, org_id: UUID, version_id: UUID) -> Version | None:

@@ -1,6 +1,7 @@
-"""Reads an organization's default destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
+"""Reads a destination with its webhook unsealed, for a change or a test; its repr shows no secret."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from clay_push_service.states import DestinationState
 
 class _DestinationRow(NamedTuple):
     id: UUID
+    is_default: bool
+    is_only: bool
+    archived_at: datetime | None
     table_name: str | None
     table_epoch: int
     workspace_id: UUID
@@ -32,7 +36,10 @@ class _DestinationRow(NamedTuple):
 
 
 READ = """
-SELECT destination.id, destination.table_name, destination.table_epoch, destination.workspace_id,
+SELECT destination.id, destination.is_default,
+       NOT EXISTS (SELECT 1 FROM clay.destinations AS other
+                   WHERE other.org_id = destination.org_id AND other.id <> destination.id) AS is_only,
+       destination.archived_at, destination.table_name, destination.table_epoch, destination.workspace_id,
        workspace.rate_limit_ms, version.id AS version_id, version.sealed_url, version.sealed_token, version.url_mask,
        version.state, meter.id AS meter_id, meter.used, meter.quota_limit
 FROM clay.destinations AS destination
@@ -40,7 +47,8 @@ JOIN clay.workspaces AS workspace ON workspace.org_id = destination.org_id AND w
 LEFT JOIN clay.destination_versions AS version
        ON version.org_id = destination.org_id AND version.id = destination.version_id
 LEFT JOIN clay.quota_meters AS meter ON meter.org_id = version.org_id AND meter.id = version.meter_id
-WHERE destination.org_id = :org_id AND destination.is_default
+WHERE destination.org_id = :org_id
+  AND CASE WHEN CAST(:destination_id AS uuid) IS NULL THEN destination.is_default ELSE destination.id = :destination_id END
 """
 PEEK = Statement(READ, _DestinationRow)
 # FOR UPDATE: accepting a push holds FOR KEY SHARE, so a push uses the old version or the new one, never parts of both.
@@ -49,6 +57,7 @@ LOCK = Statement(f"{READ} FOR UPDATE OF destination", _DestinationRow)
 
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
+    destination_id: UUID
     version_id: UUID
     workspace: WorkspaceKey
     url: str | None
@@ -65,6 +74,10 @@ class StoredWebhook:
 @dataclass(frozen=True, slots=True)
 class StoredDestination:
     id: UUID
+    is_default: bool
+    is_only: bool
+    """The organization has, and had, no other destination."""
+    is_archived: bool
     table_name: str | None
     clay_table: ClayTable
     workspace: WorkspaceKey
@@ -77,10 +90,17 @@ class StoredDestination:
 
 
 async def read_destination(
-    connection: AsyncConnection, box: SecretBox, org_id: UUID, *, lock: bool = False
+    connection: AsyncConnection,
+    box: SecretBox,
+    org_id: UUID,
+    destination_id: UUID | None = None,
+    /,
+    *,
+    lock: bool = False,
 ) -> StoredDestination | None:
-    """Return None if the organization never had one. `lock` prevents changes until the transaction ends."""
-    row = await (LOCK if lock else PEEK).one_or_none(connection, {"org_id": org_id})
+    """The organization's default destination, or this one. None: there is none. `lock` prevents changes until the transaction ends."""
+    values = {"org_id": org_id, "destination_id": destination_id}
+    row = await (LOCK if lock else PEEK).one_or_none(connection, values)
     if row is None:
         return None
     workspace = WorkspaceKey(org_id, row.workspace_id)
@@ -94,9 +114,10 @@ async def read_destination(
         except SecretError:
             url = token = None  # one is useless without the other
         webhook = StoredWebhook(
-            row.version_id, workspace, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
+            row.id, row.version_id, workspace, url, token, row.url_mask, Meter(row.meter_id, row.used, row.quota_limit),
             DestinationState(row.state),
         )  # fmt: skip
     return StoredDestination(
-        row.id, row.table_name, ClayTable(row.id, row.table_epoch), workspace, row.rate_limit_ms, webhook,
+        row.id, row.is_default, row.is_only, row.archived_at is not None, row.table_name,
+        ClayTable(row.id, row.table_epoch), workspace, row.rate_limit_ms, webhook,
     )  # fmt: skip

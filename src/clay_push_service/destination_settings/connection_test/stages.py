@@ -11,7 +11,7 @@ from clay_push_service.clay.response import Blocked, NoResponse, NotConnected, N
 
 
 class ConnectionStage(StrEnum):
-    """In the order in which a test passes them."""
+    """The stages of a test, in their order."""
 
     ADDRESS = "address"
     DNS = "dns"
@@ -46,11 +46,11 @@ STAGE_OF_KIND: Final = MappingProxyType(
         NotConnectedKind.CERTIFICATE: ConnectionStage.TLS,
     }
 )
-"""Every other kind failed at the connection."""
+"""All other kinds of error failed at the connection."""
 NOT_PUBLIC: Final = "address_not_public"
-"""The guard's reason when the host name leads to an address that is not allowed."""
+"""The guard's reason when the host name resolves to an address that is not allowed."""
 FIRST_REFUSAL: Final = 300
-"""Statuses from 300 are no acceptance; a 429 has no cause, because a push waits after it."""
+"""Statuses from 300 do not accept the row. A 429 has no cause, because a push waits after it."""
 
 
 @dataclass(frozen=True, slots=True)

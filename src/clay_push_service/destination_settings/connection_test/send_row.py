@@ -20,8 +20,13 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import on_fresh_plan
 from clay_push_service.database.statement import Statement
-from clay_push_service.destination_settings.finding import Finding, finding_of, texts_of
-from clay_push_service.destination_settings.stages import ConnectionStage, Stage, failed_stage, stages_of
+from clay_push_service.destination_settings.connection_test.result import Finding, finding_of, texts_of
+from clay_push_service.destination_settings.connection_test.stages import (
+    ConnectionStage,
+    Stage,
+    failed_stage,
+    stages_of,
+)
 from clay_push_service.destinations.guard import BlockedError, Policy, check_url
 from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
@@ -29,10 +34,12 @@ from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots, th
 from clay_push_service.destinations.state import reopen_tested
 from clay_push_service.destinations.unsealed import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
+from clay_push_service.leads.mapping.sample import build_mapped_sample
 from clay_push_service.leads.sample_payload import build_sample
+from clay_push_service.mappings.versions import read_compiled_of_webhook
 
 MAX_WAIT_SECONDS = 2.0
-"""Longest wait for a slot of the pace: a test takes its turn among other submissions, and a person waits for its result."""
+"""Longest wait for a slot of the pace, in seconds. A test waits for its turn among other submissions, and a user waits for the result."""
 
 log = logs.get(__name__)
 
@@ -50,7 +57,7 @@ async def gate_of_slot(database: Database, workspace: WorkspaceKey, clock: Datab
         while True:
             requested_at = time.monotonic()
             async with database.transaction() as connection:
-                reservation, now = await reserve_slots(connection, workspace, 1, newcomer=True)
+                reservation, now = await reserve_slots(connection, workspace, 1, is_first_slot=True)
             clock.learn(now, requested_at, time.monotonic())
             if reservation.slots or reservation.unpaced:
                 return Slot(reservation.slots[0] if reservation.slots else now, reservation.interval)
@@ -92,8 +99,12 @@ async def try_webhook(
         target = Target(check_url(webhook.url, policy), webhook.token)
     except BlockedError:
         return await _recorded(database, org_id, actor, webhook, Outcome(Verdict.FAILED, Cause.BLOCKED))
+    async with database.transaction() as connection:
+        mapping = await read_compiled_of_webhook(connection, org_id, webhook.version_id)
     gate = await gate_of_slot(database, webhook.workspace, clock)
-    response = await client.post(target, build_sample(uuid4(), clock.now()).body, gate)
+    delivery_id, now = uuid4(), clock.now()
+    sample = build_sample(delivery_id, now) if mapping is None else build_mapped_sample(mapping, delivery_id, now)
+    response = await client.post(target, sample.body, gate)
     if gate.lost:
         raise _busy(1.0)
     outcome = outcome_of(response, attempts=1, now=clock.now(), max_attempts=1)
@@ -114,6 +125,7 @@ async def _recorded(
         "success": finding.success,
         "cause": finding.cause,
         "status": outcome.status,
+        "destination_id": str(webhook.destination_id),
         "version_id": str(webhook.version_id),
         "stage": finding.failed_stage,
     }

@@ -9,7 +9,12 @@ from pydantic import BaseModel, Field
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
 from clay_push_service.clay.outcome import Outcome, Verdict
-from clay_push_service.destination_settings.stages import ConnectionResult, ConnectionStage, Stage, stages_of
+from clay_push_service.destination_settings.connection_test.stages import (
+    ConnectionResult,
+    ConnectionStage,
+    Stage,
+    stages_of,
+)
 
 THROTTLED = "throttled"
 """Used by tests only: a push waits after a 429, so no delivery has this cause."""
@@ -88,12 +93,12 @@ STAGE_TEXTS: Mapping[tuple[str, ConnectionStage], tuple[str, str]] = MappingProx
             "Test again in a minute. If it persists, ask the NexusLeads operator whether a firewall blocks the connection.",
         ),
         (Cause.NETWORK_ERROR, ConnectionStage.TLS): (
-            "No encrypted connection to the webhook's server could be made.",
+            "No encrypted connection to the webhook's server was possible.",
             "Check the webhook URL. If it is right, ask the NexusLeads operator.",
         ),
     }
 )
-"""Where the stage shows more than the cause."""
+"""Message and remedy where the stage gives more information than the cause."""
 OTHER_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         NOT_A_WEBHOOK: (
@@ -106,19 +111,19 @@ OTHER_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def texts_of(cause: str | None, stage: ConnectionStage | None) -> tuple[str, str | None]:
-    """Message and remedy of a test."""
+    """Returns message and remedy of a test."""
     if stage is None:
         return ACCEPTED, None
     key = cause or Cause.UNKNOWN
     if (found := STAGE_TEXTS.get((key, stage)) or OTHER_TEXTS.get(key)) is not None:
         return found
-    known = Cause(key)
-    explanation = EXPLANATIONS[known]
-    return FAILURE_TEXTS.get(known, (explanation.message, explanation.remedy))
+    failure = Cause(key)
+    explanation = EXPLANATIONS[failure]
+    return FAILURE_TEXTS.get(failure, (explanation.message, explanation.remedy))
 
 
 def finding_of(outcome: Outcome, duration_ms: int | None, stage: ConnectionStage | None) -> Finding:
-    """`stage`: where the test failed."""
+    """Converts an outcome to a finding. `stage`: where the test failed."""
     cause: str | None = outcome.cause
     if outcome.is_page:
         cause = NOT_A_WEBHOOK
