@@ -1,1 +1,1 @@
-"""What decides, beside a request's own filters, which leads may go where: exclusions."""
+"""Decides, in addition to a request's own filters, which leads may go where: exclusions, segments and routes."""

@@ -10,19 +10,16 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, func, literal, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination
 from clay_push_service.audit import Detail, audit
-from clay_push_service.database.statement import Statement, select_one, select_rows
-from clay_push_service.deliveries.eligibility import is_erased
+from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.end_queued import skip_queued_of_excluded
-from clay_push_service.deliveries.suppression import VALUES, address_hash, ensure_salt
-from clay_push_service.errors import ConflictError, NotFoundError
-from clay_push_service.host.leads import unknown_leads
+from clay_push_service.deliveries.suppression import ensure_salt
+from clay_push_service.errors import NotFoundError
 from clay_push_service.host.tables import HostTables
-from clay_push_service.routing.domain import Domain
+from clay_push_service.routing.exclusion_target import ExclusionTarget, read_address_hashes, resolve_target
 
 
 class ExclusionKind(StrEnum):
@@ -39,19 +36,27 @@ class Exclusion(NamedTuple):
     lead_id: UUID | None
     """After an erasure, the reference that replaces the lead."""
     domain: str | None
+    segment_id: UUID | None
+    """All three null: an e-mail address, of which only hashes are kept."""
     reason: str | None
     created_by: str
     created_at: datetime
     erased_at: datetime | None
 
+    @property
+    def of(self) -> str:
+        """Returns what it matches: a lead, a domain, a segment or an address."""
+        named = {"lead": self.lead_id, "domain": self.domain, "segment": self.segment_id}
+        return next((name for name, value in named.items() if value is not None), "address")
 
-COLUMNS = "id, seq, kind, lead_id, domain, reason, created_by, created_at, erased_at"
-# Waits for pushes that are being accepted, which hold FOR KEY SHARE; later pushes find the exclusion. As an erasure does.
+
+COLUMNS = "id, seq, kind, lead_id, domain, segment_id, reason, created_by, created_at, erased_at"
+# Waits for pushes that are being accepted, which hold FOR KEY SHARE. Later pushes find the exclusion. An erasure locks in the same way.
 LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
 ADD = Statement(
     f"""
-INSERT INTO clay.exclusions (id, org_id, kind, lead_id, domain, ascii_domain, address_hashes, reason, created_by)
-VALUES (:id, :org_id, :kind, :lead_id, :domain, :ascii_domain, CAST(:address_hashes AS bytea[]), :reason, :created_by)
+INSERT INTO clay.exclusions (id, org_id, kind, lead_id, domain, ascii_domain, segment_id, address_hashes, reason, created_by)
+VALUES (:id, :org_id, :kind, :lead_id, :domain, :ascii_domain, :segment_id, CAST(:address_hashes AS bytea[]), :reason, :created_by)
 ON CONFLICT DO NOTHING
 RETURNING {COLUMNS}
 """,
@@ -60,7 +65,10 @@ RETURNING {COLUMNS}
 FIND = Statement(
     f"""
 SELECT {COLUMNS} FROM clay.exclusions
-WHERE org_id = :org_id AND (lead_id = CAST(:lead_id AS uuid) OR domain = CAST(:domain AS text))
+WHERE org_id = :org_id AND (lead_id = CAST(:lead_id AS uuid) OR domain = CAST(:domain AS text)
+    OR segment_id = CAST(:segment_id AS uuid)
+    OR num_nonnulls(CAST(:lead_id AS uuid), CAST(:domain AS text), CAST(:segment_id AS uuid), lead_id, domain, segment_id) = 0
+       AND address_hashes = CAST(:address_hashes AS bytea[]))
 """,
     Exclusion,
 )
@@ -103,7 +111,7 @@ EMPTY_REASONS = Statement(
 )
 
 
-class Added(NamedTuple):
+class AddedExclusion(NamedTuple):
     exclusion: Exclusion
     is_new: bool
     """False: the lead or domain was excluded already, and its exclusion is unchanged."""
@@ -111,79 +119,40 @@ class Added(NamedTuple):
     """Queued deliveries that the exclusion ended."""
 
 
+async def lock_destinations(connection: AsyncConnection, org_id: UUID) -> None:
+    """Waits for pushes that are being accepted. Later pushes see the changes of this transaction."""
+    await LOCK.execute(connection, {"org_id": org_id})
+
+
 async def add_exclusion(
     connection: AsyncConnection,
     tables: HostTables,
     org_id: UUID,
     actor: str,
-    target: UUID | Domain,
+    target: ExclusionTarget,
     kind: ExclusionKind,
     reason: str,
-) -> Added:
-    """Exclude a lead or an e-mail domain. Raises 404 `lead_not_found`, and 409 `lead_erased`: an erased lead is never pushed."""
-    await LOCK.execute(connection, {"org_id": org_id})
+) -> AddedExclusion:
+    """Exclude a lead, an e-mail domain, an exact address or a segment.
+
+    Raises 404 `lead_not_found` and `segment_not_found`, and 409 `lead_erased`: an erased lead is never pushed.
+    """
+    await lock_destinations(connection, org_id)
     await ensure_salt(connection, org_id)
-    lead_id = target if isinstance(target, UUID) else None
-    domain = target if isinstance(target, Domain) else None
-    hashes: Sequence[bytes] = ()
-    if lead_id is not None:
-        await _require_lead(connection, tables, org_id, lead_id)
-        hashes = await _read_address_hashes(connection, tables, org_id, lead_id)
-    values = {
-        "org_id": org_id,
-        "lead_id": lead_id,
-        "domain": domain.name if domain else None,
-    }
-    new = await ADD.one_or_none(
-        connection,
-        {
-            **values,
-            "id": uuid4(),
-            "kind": kind,
-            "ascii_domain": domain.ascii_name if domain else None,
-            "address_hashes": hashes,
-            "reason": reason,
-            "created_by": actor,
-        },
-    )
+    values = {"org_id": org_id, **await resolve_target(connection, tables, org_id, target)}
+    more = {"id": uuid4(), "kind": kind, "reason": reason, "created_by": actor}
+    new = await ADD.one_or_none(connection, {**values, **more})
     if new is None:
-        return Added(await FIND.one(connection, values), is_new=False, stopped=0)
+        return AddedExclusion(await FIND.one(connection, values), is_new=False, stopped=0)
     stopped = await skip_queued_of_excluded(connection, tables, org_id)
     await _audit(connection, org_id, actor, "exclusion.added", new, {"stopped": stopped})
-    return Added(new, is_new=True, stopped=stopped)
-
-
-async def _require_lead(connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_id: UUID) -> None:
-    if await select_one(connection, select(is_erased(literal(lead_id, Uuid()), org_id)), bool):
-        raise ConflictError("This lead was erased: it is never pushed or enriched again.", code="lead_erased")
-    if await unknown_leads(connection, tables, org_id, [lead_id], None):
-        raise NotFoundError(
-            f"Your organization has no lead with this id: {lead_id}.",
-            code="lead_not_found",
-            extra={"lead_ids": [str(lead_id)]},
-        )
-
-
-async def _read_address_hashes(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_id: UUID
-) -> Sequence[bytes]:
-    """Hashes of every address known of the lead: NexusLeads' own, and those in its enriched values."""
-    lead = tables.leads
-    addresses = union(
-        select(lead.c.email.label("address")).where(lead.c.id == lead_id, func.btrim(lead.c.email) != ""),
-        select(VALUES.c.value_key).where(
-            VALUES.c.org_id == org_id, VALUES.c.lead_id == lead_id, VALUES.c.field == "email",
-            VALUES.c.value_key.is_not(None),
-        ),
-    ).subquery("addresses")  # fmt: skip
-    query = select(address_hash(addresses.c.address, org_id).label("hash")).distinct()
-    return await select_rows(connection, query, bytes)
+    return AddedExclusion(new, is_new=True, stopped=stopped)
 
 
 async def list_exclusions(
     connection: AsyncConnection, org_id: UUID, kind: ExclusionKind | None, after: str | None, limit: int
 ) -> tuple[Sequence[Exclusion], str | None]:
-    """A page, newest first, and the cursor of the next. Raises 400 `cursor_invalid`."""
+    """Returns a page, newest first, and the cursor of the next one. Raises 400 `cursor_invalid`."""
     before = None
     if after is not None:
         [key] = pagination.decode(after, 1)
@@ -192,8 +161,15 @@ async def list_exclusions(
     return rows[:limit], pagination.encode(rows[limit - 1].seq) if len(rows) > limit else None
 
 
+async def read_exclusion_of_lead(connection: AsyncConnection, org_id: UUID, lead_id: UUID) -> Exclusion | None:
+    """Reads the exclusion of exactly this lead. Ignores exclusions of its e-mail domain or address."""
+    return await FIND.one_or_none(
+        connection, {"org_id": org_id, "lead_id": lead_id, "domain": None, "segment_id": None, "address_hashes": ()}
+    )
+
+
 async def remove_exclusion(connection: AsyncConnection, org_id: UUID, actor: str, exclusion_id: UUID) -> None:
-    """Leads that it kept from Clay may be pushed again. Raises 404 `exclusion_not_found`."""
+    """Removes an exclusion. Its leads may be pushed again. Raises 404 `exclusion_not_found`."""
     removed = await REMOVE.one_or_none(connection, {"org_id": org_id, "id": exclusion_id})
     if removed is None:
         raise NotFoundError("Your organization has no exclusion with this id.", code="exclusion_not_found")
@@ -203,13 +179,13 @@ async def remove_exclusion(connection: AsyncConnection, org_id: UUID, actor: str
 async def erase_exclusions(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, references: dict[UUID, UUID]
 ) -> int:
-    """Keep the exclusions of these leads (`references`: lead → reference) without reason, id or address. Returns their number.
+    """Replaces the leads' ids by `references`, removes reasons, and adds hashes of the leads' addresses. Returns the number of exclusions.
 
     Call it before the leads' values are deleted, because it hashes their addresses.
     """
     found = await OF_LEADS.rows(connection, {"org_id": org_id, "lead_ids": list(references)})
     for lead_id in found:
-        hashes = await _read_address_hashes(connection, tables, org_id, lead_id)
+        hashes = await read_address_hashes(connection, tables, org_id, lead_id)
         values = {"org_id": org_id, "lead_id": lead_id, "reference": references[lead_id], "address_hashes": hashes}
         await ERASE.execute(connection, values)
     return len(found)
@@ -231,9 +207,8 @@ async def _audit(
     exclusion: Exclusion,
     more: dict[str, Detail],
 ) -> None:
-    """Names neither lead nor domain: the audit log is permanent, and a domain may belong to one person."""
-    of = "domain" if exclusion.lead_id is None else "lead"
+    """Records no lead, domain or address: the audit log is permanent, and a domain may belong to one person."""
     await audit(
         connection, org_id, actor, action,
-        {"exclusion_id": str(exclusion.id), "kind": exclusion.kind, "of": of, **more},
+        {"exclusion_id": str(exclusion.id), "kind": exclusion.kind, "of": exclusion.of, **more},
     )  # fmt: skip
