@@ -1,4 +1,4 @@
-"""Every command that changes push jobs, deliveries or destinations, on a scene that gives each something to do."""
+"""Every command that changes push jobs, deliveries or destinations, and a scene with rows that each command changes."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ from clay_push_service.deliveries.results import Result, record
 from clay_push_service.deliveries.sweep import sweep
 from clay_push_service.destination_settings.config_change import ConfigChange
 from clay_push_service.destination_settings.configure import configure
+from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.destination_settings.remove import remove_destination
-from clay_push_service.destination_settings.test_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.reseal import reseal
@@ -50,7 +50,11 @@ MOST_SECONDS = 0.004
 LEASE = timedelta(seconds=30)
 
 
-PATIENT: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
+LONG_TIMEOUTS: dict[str, Any] = {
+    "request_timeout_seconds": 60.0,
+    "connect_timeout_seconds": 60.0,
+    "lease_seconds": 150.0,
+}
 
 
 REJECTED = Outcome(Verdict.FAILED, Cause.REJECTED, 422, resets_streaks=True)
@@ -61,7 +65,7 @@ UNKNOWN = Outcome(Verdict.FAILED, Cause.UNKNOWN, submissions=1)
 
 @dataclass
 class Scene:
-    """A finished push job whose leads failed, and a live one with waiting leads, in-flight leads and expired leases."""
+    """A finished push job with failed leads, and a running one with waiting leads, in-flight leads and expired leases."""
 
     w: Installation
     ended: UUID = field(default_factory=uuid4)
@@ -69,7 +73,7 @@ class Scene:
     version_id: UUID = field(default_factory=uuid4)
     results: list[Result] = field(default_factory=list)
     token: UUID = field(default_factory=uuid4)
-    """The token of the claim of all in-flight and claimed leads."""
+    """The claim token of all claimed and in-flight leads."""
     claimed: list[UUID] = field(default_factory=list)
     clay: Receiver = field(default_factory=Receiver)
 
@@ -166,7 +170,7 @@ async def marks(scene: Scene) -> None:
 
 
 async def releases(scene: Scene) -> None:
-    """As a slice does at its end, when its push job may be cancelled."""
+    """Release claims as a slice does at its end, when its push job may be cancelled."""
     async with scene.w.database.transaction() as connection:
         await release(connection, scene.token, scene.claimed)
     async with scene.w.database.transaction() as connection:
@@ -187,6 +191,7 @@ async def _tries_webhook(scene: Scene, answer: bytes) -> None:
     [row] = await scene.w.fetch("SELECT org_id, id FROM clay.workspaces")
     workspace = WorkspaceKey(row.org_id, row.id)
     webhook = StoredWebhook(
+        uuid4(),
         scene.version_id,
         workspace,
         scene.clay.url,

@@ -1,4 +1,4 @@
-"""Damage to enrichment that a bug could cause, as statements, by the name of the check that finds it."""
+"""Statements that damage enrichment rows as a bug could, by the name of the check that must find the damage."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Leads that changed since Clay accepted them, in the list of leads and in the preview, and leads that only seem changed."""
+"""The list of leads and the preview show leads that changed since Clay accepted them, and only those."""
 
 import pytest
 

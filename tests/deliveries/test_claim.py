@@ -1,4 +1,4 @@
-"""Query plans of claim and mark: each row is updated three times during a push."""
+"""Query plans of claim and mark, which update each row three times during a push."""
 
 import re
 from typing import Any
@@ -8,17 +8,19 @@ from sqlalchemy import text
 
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.claim import MARK_SENDING, RELEASE
+from clay_push_service.deliveries.claim_turns import MARK_TURNS, RELEASE_TURNS
 from tests.harness.installation import install_with_drainer
 
-KINDS = {"ids": "uuid[]", "token": "uuid", "lease": "interval"}
-VALUES = {"ids": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
+KINDS = {"ids": "uuid[]", "tokens": "uuid[]", "token": "uuid", "lease": "interval"}
+VALUES = {"ids": "'{}'", "tokens": "'{}'", "token": "gen_random_uuid()", "lease": "'1 second'"}
+STATEMENTS = {"mark": MARK_SENDING, "release": RELEASE, "mark of turns": MARK_TURNS, "release of turns": RELEASE_TURNS}
 
 
-@pytest.mark.parametrize("statement", [MARK_SENDING, RELEASE], ids=["mark", "release"])
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
 async def test_claimed_rows_are_found_by_id_and_not_by_an_index_of_all_claims(
     database_url: str, statement: Statement[Any]
 ) -> None:
-    """The partial indexes of live deliveries keep entries of ended ones until they are vacuumed."""
+    """Until VACUUM runs, the partial indexes of live deliveries still contain entries of ended ones, which makes scans slow."""
     async with install_with_drainer(database_url, leads=300) as (w, drainer, _):
         await w.push()
         await w.drain_all(drainer)

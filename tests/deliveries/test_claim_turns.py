@@ -1,5 +1,6 @@
-"""Claims by turns in the database: whose delivery is next, and which are left out."""
+"""Claims by turns: the order in which push jobs get their turns, and the deliveries that are not claimed."""
 
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -28,12 +29,12 @@ async def claimed(w: Installation, leads: int) -> list[ClaimedTurn]:
 
 
 async def run_all(w: Installation) -> None:
-    """What the handlers of their wake-ups do."""
+    """Set all push jobs to running, as the handler of a wake-up does."""
     await w.fetch("UPDATE clay.push_jobs SET status = 'running', started_at = now() WHERE status = 'pending'")
 
 
 async def pushed(w: Installation, *numbers: int) -> list[UUID]:
-    """Push jobs with so many leads each, in the order of their turns, running."""
+    """Create running push jobs with this many leads each, in the order of their turns."""
     jobs: list[UUID] = []
     first = 0
     for number in numbers:
@@ -71,6 +72,26 @@ async def test_a_large_push_gets_every_turn_that_no_other_takes(database_url: st
         assert await claimed(w, 100) == []
 
 
+async def test_three_destinations_get_equal_shares_and_a_single_lead_of_the_third_is_in_the_next_claim(
+    database_url: str,
+) -> None:
+    async with install(database_url, leads=20) as w:
+        await w.configure(WEBHOOK, rate_limit_ms=200)
+        async with w.database.transaction() as connection:
+            tables = [await add_second_destination(connection, w.org_id, table_name=name) for name in ("B", "C")]
+            for destination_id in tables:
+                await add_version(connection, w.org_id, destination_id)
+        for table in (None, *tables):
+            await w.push(w.lead_ids[1:], destination_id=table)
+        await run_all(w)
+        for _ in range(3):
+            found = Counter(each.destination_id for each in await claimed(w, 9))
+            assert list(found.values()) == [3, 3, 3]
+        single = (await w.push(w.lead_ids[:1], destination_id=tables[1])).job_id
+        await run_all(w)
+        assert single in {each.job_id for each in await claimed(w, 6)}
+
+
 async def test_destinations_of_a_workspace_take_turns(database_url: str) -> None:
     async with install(database_url, leads=8) as w:
         await w.configure(WEBHOOK, rate_limit_ms=200)
@@ -82,7 +103,9 @@ async def test_destinations_of_a_workspace_take_turns(database_url: str) -> None
         await w.push(w.lead_ids[6:], destination_id=second)
         await run_all(w)
         found = [each.destination_id for each in await claimed(w, 4)]
-        assert found.count(second) == 2, "two of its leads, although six push jobs of the other have waited longer"
+        assert found.count(second) == 2, (
+            "the second destination gets two turns, although six push jobs of the first have waited longer"
+        )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +120,7 @@ async def test_destinations_of_a_workspace_take_turns(database_url: str) -> None
     ],
     ids=["not opened", "cancelled", "outage", "closed", "not due", "suspect"],
 )
-async def test_what_must_not_be_sent_now_is_not_claimed(database_url: str, change: str) -> None:
+async def test_deliveries_that_must_not_be_sent_are_not_claimed(database_url: str, change: str) -> None:
     async with install(database_url, leads=2) as w:
         await w.configure(WEBHOOK, rate_limit_ms=200)
         await pushed(w, 2)
@@ -115,7 +138,7 @@ async def test_marking_and_releasing_need_the_token_of_the_claim(database_url: s
         )
         async with w.database.driver() as connection:
             assert await mark_turns(connection, mine, LEASE) == {each.delivery_id for each in mine[1:]}
-            assert await mark_turns(connection, mine, LEASE) == set(), "marked already"
+            assert await mark_turns(connection, mine, LEASE) == set(), "a delivery is marked only once"
             assert await release_turns(connection, mine[:2]) == []
         states = {row.id: row.state for row in await w.fetch("SELECT id, state FROM clay.clay_push_log")}
         assert [states[each.delivery_id] for each in mine] == ["claimed", "waiting", "sending"]
@@ -157,7 +180,7 @@ async def test_a_suspect_is_claimed_alone_and_its_lost_claims_are_reset_after_a_
         async with w.database.driver() as connection:
             suspect = await claim_suspect(connection, workspaces, uuid4(), LEASE)
             assert suspect is not None
-            assert suspect.claimed.delivery_id == second, "the one with fewer lost claims"
+            assert suspect.claimed.delivery_id == second, "the suspect with fewer lost claims goes first"
             await reset_lost_claims(connection, suspect.claimed)
         assert {each.claimed.delivery_id for each in await claimed(w, 3)} == {second, third}
         async with w.database.driver() as connection:

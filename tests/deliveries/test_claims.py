@@ -1,4 +1,4 @@
-"""Claims in the database: which deliveries are claimed, concurrency, and what only the holder of a claim may do."""
+"""Claims: which deliveries are claimed, concurrent claims, and the actions that only the holder of a claim may do."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -67,7 +67,7 @@ async def test_only_suspects_are_claimed_as_suspects(database_url: str) -> None:
 
 
 async def test_two_workers_claim_different_leads_concurrently(database_url: str) -> None:
-    """The first has not committed, so its rows are locked; the second skips them instead of waiting."""
+    """The first worker has not committed, so its rows are locked. The second skips them and does not wait."""
     async with install(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         accepted = await w.push()
@@ -89,7 +89,7 @@ async def test_a_claim_updates_the_jobs_drained_at(database_url: str) -> None:
         before = (await w.job(accepted.job_id)).drained_at
         assert before is not None
         assert await claimed(w, accepted.job_id) == []
-        assert (await w.job(accepted.job_id)).drained_at == before, "nothing was taken, so nothing was worked on"
+        assert (await w.job(accepted.job_id)).drained_at == before, "an empty claim does not update drained_at"
 
 
 @pytest.mark.parametrize("holder", [True, False])

@@ -1,4 +1,4 @@
-"""A push job's counters: the job finishes once, with its last delivery; jobs are locked in the order of their ids."""
+"""Counters of a push job: the job finishes once, with its last delivery. Jobs are locked in the order of their ids."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -63,7 +63,7 @@ async def test_a_job_finishes_with_the_status_of_its_deliveries(
 
 
 async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> None:
-    """The job with the larger id comes first in the table, so a scan without ORDER BY locks it first."""
+    """The job with the larger id is first in the table, so a scan without ORDER BY would lock it first."""
     async with install(database_url, leads=4) as w:
         await w.configure(WEBHOOK)
         pushed = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]
@@ -85,12 +85,12 @@ async def test_jobs_are_locked_in_the_order_of_their_ids(database_url: str) -> N
             waiting = asyncio.create_task(hold_both())
             await blocked(w)
             async with w.database.transaction() as third:
-                await third.execute(lock, {"id": larger})  # raises when it is locked
+                await third.execute(lock, {"id": larger})  # raises if the row is locked
         await waiting
 
 
 async def blocked(w: Installation) -> None:
-    """Return when a connection waits for a lock."""
+    """Wait until a connection waits for a lock."""
     statement = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with asyncio.timeout(30):
         while not await w.fetch(statement):  # noqa: ASYNC110 - another connection has no event

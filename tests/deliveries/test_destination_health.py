@@ -1,4 +1,4 @@
-"""A destination's health as a pure function: what opens, closes or pauses it, and what does not change it."""
+"""The health of a destination as a pure function of responses: which ones open, close or pause it, and which do not change it."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """The second check of a push computes the history of its leads once, not once for each delivery.
 
-PostgreSQL has no statistics of rows that the same transaction has inserted: it expects one row where there are 50,000.
+PostgreSQL has no statistics of rows that the same transaction inserted. It expects one row where there are 50,000.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ async def test_second_check_computes_the_history_once(database_url: str) -> None
         [destination] = await w.fetch("SELECT id FROM clay.destinations")
         values: dict[str, object] = {
             "job_ids": [accepted.job_id], "destination_id": destination.id, "table_epoch": 1, "after_job": None,
-            "resend_in_clay": False, "resend_maybe": False, "in_clay": "", "maybe_in_clay": "",
+            "resend_in_clay": False, "resend_maybe": False, "in_clay": "", "maybe_in_clay": "", "changed": [], "changed_since": [],
         }  # fmt: skip
         async with w.database.driver() as connection:
             explained = await connection.fetchval(

@@ -1,4 +1,4 @@
-"""`clay-push verify` finds and reports violations in live data, and changes nothing."""
+"""`clay-push verify` finds and reports violations in live data. It changes nothing."""
 
 from datetime import timedelta
 
@@ -6,6 +6,8 @@ import pytest
 
 from clay_push_service.deliveries.invariants import CHECKS, verify
 from tests.deliveries.enrichment_damage import ENRICHMENT_DAMAGE
+from tests.deliveries.mapping_damage import MAPPING_DAMAGE
+from tests.deliveries.schedule_damage import SCHEDULE_DAMAGE
 from tests.harness.installation import Installation, install_with_drainer
 
 SOON = timedelta(seconds=0)
@@ -14,7 +16,15 @@ LIVE = "state = 'waiting', status = 'pending', cause = NULL, finished_at = NULL,
 UNCONSTRAINED = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT clay_push_log_"
 DAMAGE: dict[str, tuple[str, ...]] = {
     **ENRICHMENT_DAMAGE,
+    **SCHEDULE_DAMAGE,
+    **MAPPING_DAMAGE,
     "counters": ("UPDATE clay.push_jobs SET success_count = success_count - 1",),
+    "cause_counts": (
+        (
+            "UPDATE clay.push_jobs SET success_count = success_count - 1, failed_count = failed_count + 1,"
+            " cause_counts = '{\"failed rejected sure\": 1}'"
+        ),
+    ),
     "ended_jobs": (f"UPDATE clay.clay_push_log SET {LIVE} WHERE seq = 1",),
     "live_jobs": ("UPDATE clay.push_jobs SET status = 'running', finished_at = NULL",),
     "one_live_delivery": (
@@ -37,6 +47,13 @@ DAMAGE: dict[str, tuple[str, ...]] = {
             " FROM clay.destination_versions, second"
         ),
     ),
+    "routes": (
+        (
+            "INSERT INTO clay.routes (id, org_id, position, created_by)"
+            " VALUES ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 1, 'x')"
+        ),
+        "UPDATE clay.clay_push_log SET route_id = '00000000-0000-0000-0000-000000000001' WHERE seq = 1",
+    ),
     "clay_table": ("UPDATE clay.push_jobs SET table_epoch = 7",),
     "excluded": (
         (
@@ -54,7 +71,7 @@ DAMAGE: dict[str, tuple[str, ...]] = {
         ),
     ),
 }
-"""Damage that a bug could cause; some of it needs a constraint to be dropped first."""
+"""Statements that damage rows as a bug could. Some drop a constraint first."""
 
 
 def test_every_check_is_damaged() -> None:
@@ -95,11 +112,11 @@ VALUES (now() + CAST(:after AS interval), :org_id, 'user:owner', 'config.changed
 @pytest.mark.parametrize(
     ("hours_after", "details", "quota_used", "is_broken"),
     [
-        (1, '{"quota_used": 2}', 2, False),  # set after all were sent: the new value includes them
+        (1, '{"quota_used": 2}', 2, False),  # set after all POSTs: the new value includes them
         (1, '{"quota_used": 2}', 1, True),
         (-1, '{"quota_used": 2}', 4 + 2, False),
-        (-1, '{"quota_used": 2}', 4 + 1, True),  # set before: what was sent since must be counted
-        (-1, '{"rate_limit_ms": 2}', 3, True),  # something else was set
+        (-1, '{"quota_used": 2}', 4 + 1, True),  # set before the POSTs: those sent since then are added
+        (-1, '{"rate_limit_ms": 2}', 3, True),  # another setting was changed
     ],
 )
 async def test_the_meter_is_checked_from_its_last_manual_setting(

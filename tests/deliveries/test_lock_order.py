@@ -1,4 +1,4 @@
-"""Runs every pair of commands concurrently, with pauses between statements: one lock order everywhere prevents deadlocks."""
+"""Runs every pair of commands concurrently with pauses between statements. A common lock order prevents deadlocks."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ from clay_push_service.errors import ClayPushError
 from tests.deliveries.commands import (
     COMMANDS,
     LEADS,
+    LONG_TIMEOUTS,
     MOST_SECONDS,
-    PATIENT,
     Command,
     Scene,
 )
@@ -42,13 +42,13 @@ def pauses(w: Installation, seed: int) -> Iterator[None]:
 
 @pytest.fixture
 async def scene(database_url: str) -> AsyncIterator[Scene]:
-    async with receiving() as clay, install(database_url, leads=LEADS * 2, **PATIENT) as w:
+    async with receiving() as clay, install(database_url, leads=LEADS * 2, **LONG_TIMEOUTS) as w:
         await w.fetch("UPDATE public.projects SET auto_export_clay_enabled = true")
         yield Scene(w, clay=clay)
 
 
 async def at_once(scene: Scene, pair: tuple[Command, Command], seed: int) -> None:
-    """A refusal is a valid result: one command may have removed what the other needs. A deadlock is an error."""
+    """Run the commands concurrently. A refusal is allowed, because one command may remove rows that the other needs; a deadlock is an error."""
     with pauses(scene.w, seed):
         for found in await asyncio.gather(*(each(scene) for each in pair), return_exceptions=True):
             if isinstance(found, BaseException) and not isinstance(found, ClayPushError):
@@ -64,7 +64,7 @@ async def test_no_pair_of_commands_deadlocks(scene: Scene, first: Command) -> No
 
 
 ORDER = ("destinations", "push_jobs", "clay_push_log", "destination_versions", "quota_meters")
-"""See `deliveries.counters`. A transaction that waits for a row of one table holds no row of a later one."""
+"""The lock order of `deliveries.counters`: a transaction that waits for a row of one table locks no row of a later table."""
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -73,7 +73,7 @@ WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND w
 async def test_a_waiting_command_holds_no_lock_that_comes_later_in_the_order(
     scene: Scene, command: Command, place: int
 ) -> None:
-    """A retry once did: it locked its push job, then waited for the destination, which an erasure held while waiting for the job."""
+    """An earlier release violated this: a retry locked its push job and waited for the destination, while an erasure held the destination and waited for the job."""
     await scene.set()
     holder, looker = [await asyncpg.connect(scene.w.settings.database_url) for _ in range(2)]
     try:

@@ -1,55 +1,16 @@
-"""Results that stop arriving: the destination becomes suspect, auto-export is held, and the gap is listed and pushed again."""
+"""When results stop arriving, the destination becomes suspect, auto-export is held, and the missing leads are listed and can be pushed again."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from clay_push_service.deliveries.invariants import verify
-from clay_push_service.deliveries.missing_results import check_destinations, results_stopped, window_seconds
+from clay_push_service.deliveries.missing_results import results_stopped, window_seconds
 from tests.harness.api import Api, run_api_with_leads
+from tests.support.stopped_results import CONFIRMED, LEADS, UNCONFIRMED, age, check, confirm, results_stop
 
 PATH = "/api/clay/missing-results"
-CONFIRMED, UNCONFIRMED = 5, 37
-LEADS = CONFIRMED + UNCONFIRMED
-
-
-async def age(api: Api, minutes: float) -> None:
-    """Move everything that happened so far into the past."""
-    for table, columns in (
-        ("clay_push_log", ("finished_at", "pushed_at", "confirmed_at")),
-        ("push_jobs", ("created_at", "finished_at")),
-        ("destinations", ("suspect_since", "results_checked_at")),
-    ):
-        moved = ", ".join(f"{each} = {each} - $1 * interval '1 minute'" for each in columns)
-        await api.host.connection.execute(f"UPDATE clay.{table} SET {moved}", float(minutes))
-
-
-async def confirm(api: Api, lead_ids: Sequence[UUID], after_seconds: float = 5.0) -> None:
-    """As if a result had named the deliveries of these leads."""
-    await api.host.connection.execute(
-        "UPDATE clay.clay_push_log SET confirmed_at = finished_at + $2 * interval '1 second'"
-        " WHERE contributor_id = ANY($1) AND status = 'success'",
-        list(lead_ids),
-        after_seconds,
-    )
-
-
-async def check(api: Api) -> bool:
-    """Whether the organization's destination is suspect, as the worker decides it."""
-    async with api.database.transaction() as connection:
-        return any(each.org_id == api.org_id for each in await check_destinations(connection))
-
-
-async def results_stop(api: Api, minutes: float = 40) -> None:
-    """Five leads are confirmed, 37 that are pushed later are not."""
-    await api.push_and_drain(api.lead_ids[:CONFIRMED])
-    await confirm(api, api.lead_ids[:CONFIRMED])
-    await age(api, 10)
-    await api.push_and_drain(api.lead_ids[CONFIRMED:])
-    await age(api, minutes)
 
 
 async def missing(api: Api, **query: object) -> Any:
@@ -98,12 +59,12 @@ async def test_one_action_pushes_exactly_the_gap_again(database_url: str) -> Non
         assert (await api.call("POST", f"{PATH}/push-again", status=409))["code"] == "nothing_missing"
         async with api.database.transaction() as connection:
             assert await verify(connection, timedelta(seconds=50)) == []
-        await age(api, 40)  # no result for the second pushes either
+        await age(api, 40)  # the repeated pushes get no results either
         assert await check(api)
         assert (await missing(api))["missing_count"] == UNCONFIRMED
 
 
-async def test_a_suspect_destination_holds_auto_export_and_takes_what_a_person_pushes(database_url: str) -> None:
+async def test_a_suspect_destination_holds_auto_export_and_accepts_manual_pushes(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=LEADS) as api:
         await results_stop(api)
         assert await check(api)
@@ -132,8 +93,8 @@ async def test_too_few_or_too_recent_open_confirmations_are_no_evidence(database
         assert not await check(api)
 
 
-async def test_rows_that_never_send_a_result_are_not_missing(database_url: str) -> None:
-    """Later deliveries were confirmed, so results have not stopped: these rows lack a required column, for example."""
+async def test_rows_without_a_result_before_confirmed_rows_are_not_missing(database_url: str) -> None:
+    """Later deliveries were confirmed, so results have not stopped. These rows may lack a required column, for example."""
     async with run_api_with_leads(database_url, leads=LEADS) as api:
         await api.push_and_drain(api.lead_ids[CONFIRMED:])
         await age(api, 1)

@@ -1,4 +1,4 @@
-"""Cancels, results, sweeps and closing destinations concurrent with slices: no deadlock, and no delivery is left."""
+"""Cancels, results, sweeps and closing destinations run concurrently with slices without a deadlock, and every delivery ends."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ REFUSED = Outcome(Verdict.FAILED, Cause.UNAUTHORIZED, 401, counts_toward=Streak.
 
 @pytest.fixture(autouse=True)
 def no_repeated_write() -> Iterator[None]:
-    """The writer of results repeats a deadlocked transaction and logs it: here any repetition is a failure."""
+    """Fail on every repetition: the result writer logs and repeats a transaction that deadlocked."""
     with capture_logs() as lines:
         yield
     assert [line for line in lines if line["event"] == "results.not_written"] == []
@@ -48,7 +48,7 @@ async def work(
     outcomes: Iterable[Outcome] = (TAKEN, UNSENDABLE),
     lease: timedelta = LEASE,
 ) -> None:
-    """The statements of slices, without sending. Raises the database's errors, deadlocks in particular."""
+    """Run the statements of slices without sending. Raises database errors, including deadlocks."""
     writer = ResultWriter(w.database, 30.0)
     for _ in range(5):
         token = uuid4()
@@ -115,7 +115,7 @@ async def test_two_cancels_a_sweep_and_two_workers_never_deadlock(database_url: 
 
 
 async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url: str) -> None:
-    """Each worker records refusals of its own job that close the common destination, and both jobs end."""
+    """Each worker records refusals of its own job. They close the common destination, and both jobs end."""
     async with install(database_url, leads=600) as w:
         for _ in range(8):
             version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
@@ -127,12 +127,12 @@ async def test_two_jobs_of_a_destination_that_closes_never_deadlock(database_url
             assert version.state == "closed"
             for job_id in jobs:
                 job = await w.job(job_id)
-                assert (job.status, job.failed_count) == ("failed", 300), "queued leads fail immediately"
+                assert (job.status, job.failed_count) == ("failed", 300), "queued leads fail at once"
             await delete_jobs(w)
 
 
 async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> None:
-    """A 5xx that arrives after the cancel is not retried: a cancelled job has no wake-ups and sends nothing."""
+    """A lead whose 5xx arrives after the cancel is not retried, because a cancelled job has no wake-ups and sends nothing."""
     async with install(database_url, leads=10) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()
@@ -150,7 +150,7 @@ async def test_a_retry_of_a_cancelled_job_ends_instead(database_url: str) -> Non
 
 
 async def test_a_result_that_makes_a_lead_wait_queues_a_wake_up(database_url: str) -> None:
-    """The slice that sent it may have ended, and the next one as well."""
+    """The slice that sent the lead may have ended, and also the next slice."""
     async with install(database_url, leads=1) as w:
         version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
         job_id, token = (await w.push()).job_id, uuid4()

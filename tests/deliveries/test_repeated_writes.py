@@ -1,4 +1,4 @@
-"""Writes repeated because the response to their COMMIT was lost: the second one changes nothing."""
+"""A write that is repeated because the response to its COMMIT was lost changes nothing."""
 
 import asyncio
 
@@ -10,15 +10,15 @@ from tests.support.proxy import Cut, proxying
 from tests.support.receiver import OK, Behaviour, Receiver, status
 
 RECORD = b"status = kind.status"
-"""Occurs only in the statement that writes results."""
+"""Text that only the statement that writes results contains."""
 RATE_LIMIT_MS = 1000
-"""A paced slice claims the leads of one second at a time: one here, so that it claims while the result writer waits."""
+"""A paced slice claims the leads of one second: here one lead. So it claims again while the result writer waits."""
 
 
 async def test_a_repeated_result_does_not_match_the_next_claim_of_its_lead(database_url: str) -> None:
-    """The first lead is refused and due again. Its result is committed, but the answer to that COMMIT is lost.
+    """The first lead gets a 5xx and is due again. Its result is committed, but the response to COMMIT is lost.
 
-    The same slice claims the lead again and sends it. Only then the connection is reset and the first result is written again.
+    The same slice claims and sends the lead again. Then the connection is reset, and the first result is written a second time.
     """
     lead_ids: list[str] = []
     sent_again = asyncio.Event()

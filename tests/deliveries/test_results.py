@@ -1,4 +1,4 @@
-"""How recorded results change a destination's health and leads that were suspects."""
+"""Recorded results change the health of a destination and the state of suspect deliveries."""
 
 import asyncio
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ async def test_unsent_deliveries_do_not_affect_the_destination(database_url: str
         version_id = await w.configure(WEBHOOK)
         accepted = await w.push()
         await recorded(w, version_id, accepted.job_id, answers(401, 401))
-        # A refusal without a POST must not count as the third.
+        # a refusal without a POST must not count as the third one
         await recorded(w, version_id, accepted.job_id, answers(401), sent=False)
         found = await version(w, version_id)
         assert (found.state, found.refusals) == ("open", 2)
@@ -116,7 +116,7 @@ async def test_a_suspect_with_a_response_is_no_longer_a_suspect(database_url: st
 
 
 async def test_results_of_one_destination_are_counted_one_batch_after_another(database_url: str) -> None:
-    """Two concurrent workers: without the lock, each would read two refusals and miss the other's."""
+    """Two workers record concurrently. Without the lock, each would read two refusals and miss the other's."""
     async with install(database_url, leads=4) as w:
         version_id = await w.configure(WEBHOOK)
         jobs = [await w.push(w.lead_ids[:2]), await w.push(w.lead_ids[2:])]
@@ -142,7 +142,7 @@ async def test_versions_are_locked_in_the_order_of_their_ids(database_url: str) 
 
 
 async def blocked(w: Installation) -> None:
-    """Return when a connection waits for a lock."""
+    """Wait until a connection waits for a lock."""
     statement = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with asyncio.timeout(30):
         while not await w.fetch(statement):  # noqa: ASYNC110 - another connection has no event

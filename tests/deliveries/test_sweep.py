@@ -1,4 +1,4 @@
-"""The sweep: a dead worker's deliveries end or wait again; a lead that kills workers is tried alone, then ends as poison."""
+"""The sweep ends a dead worker's deliveries or returns them to waiting. A lead that crashes workers is tried alone, then fails as poison."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ async def swept(w: Installation) -> Swept:
 
 
 async def die_with_claims(w: Installation, job_id: UUID, *, sending: int, claimed: int, suspects: bool = False) -> None:
-    """Leave rows as a killed worker does: claimed or sending, with a lease that expires."""
+    """Claim and mark leads as a worker does that is then killed: their leases expire."""
     token = uuid4()
     async with w.database.transaction() as connection:
         claims = await claim(connection, job_id, token, sending + claimed, SHORT, suspects=suspects)
@@ -40,7 +40,7 @@ async def test_sending_becomes_unknown_and_claimed_waits_again(database_url: str
         job = await w.job(accepted.job_id)
         assert (job.failed_count, job.unknown_count) == (3, 3)
         [meter] = await w.fetch("SELECT used FROM clay.quota_meters")
-        assert meter.used == 3, "Clay may have taken them"
+        assert meter.used == 3, "unknown deliveries count, because Clay may have stored them"
 
 
 async def test_unknown_and_poison_deliveries_are_logged(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ async def test_unknown_and_poison_deliveries_are_logged(database_url: str, monke
         assert sorted(values["delivery_ids"]) == sorted(by_cause[event.removeprefix("sweep.")])  # type: ignore[call-overload]  # a list
 
 
-async def test_a_lead_that_kills_its_worker_is_tried_alone_three_times(database_url: str) -> None:
+async def test_a_lead_that_crashes_its_worker_is_tried_alone_three_times(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         accepted = await w.push()
         await die_with_claims(w, accepted.job_id, sending=0, claimed=5)
@@ -100,7 +100,7 @@ async def test_a_push_job_that_no_worker_drains_is_woken(database_url: str) -> N
 async def test_a_waiting_push_job_is_woken_only_if_its_next_wake_up_is_late(
     database_url: str, scheduled_at: str, woken: int
 ) -> None:
-    """An outage is probed at its own time; but a wait of 15 minutes may end sooner, after a change of webhook or pace."""
+    """A probe has its own wake-up. A wait of 15 minutes may end sooner, after a change of the webhook or the pace."""
     async with install_with_drainer(database_url, leads=3) as (w, _, _):
         await w.push()
         await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
@@ -122,10 +122,10 @@ async def test_a_stuck_queue_job_is_removed_and_changes_no_delivery(database_url
 
 
 async def test_a_worker_that_resumes_after_its_lease_changes_nothing(database_url: str) -> None:
-    """Frozen past its lease, it records what the sweep has already ended: the fence holds.
+    """A worker that was frozen past its lease records a result of a delivery that the sweep has ended. The claim token rejects it.
 
-    Three leads, of which two are never answered: a constraint on the job's counters would refuse the late result of a single
-    one, and hide a fence that is missing.
+    Two of the three leads get no response. With a single lead, a constraint on the job's counters would also reject the late
+    result, and would hide a missing check of the token.
     """
     clay = Receiver(answer=lambda number, _body: OK if number == 0 else Stall(), delay_seconds=1.0)
     async with install_with_drainer(database_url, clay, leads=3, request_timeout_seconds=30.0, lease_seconds=90.0) as (
@@ -151,7 +151,7 @@ async def test_a_worker_that_resumes_after_its_lease_changes_nothing(database_ur
 
 
 async def until_written(drainer: Drainer) -> None:
-    """Return when one response has arrived and its result was written, or rejected by the fence."""
+    """Wait until one response has arrived and its result was written or rejected."""
     async with asyncio.timeout(30):
         while drainer.context.posts_in_flight > 2:  # noqa: ASYNC110 - a counter has no event
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What the sweep does not change: valid leases, leads that are not due, jobs drained just now, rows that are still needed."""
+"""The sweep does not change valid leases, leads that are not due, jobs that are being drained, and rows that are still needed."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -26,7 +26,7 @@ async def test_a_valid_lease_is_unchanged_when_another_has_expired(database_url:
         async with w.database.transaction() as connection:
             token = uuid4()
             ids = [each.delivery_id for each in await claim(connection, accepted.job_id, token, 6, LONG)]
-        # Updated directly, two rows of each kind: one lease of each has expired.
+        # two rows of each kind, updated directly; one lease of each kind has expired
         await w.fetch("UPDATE clay.clay_push_log SET state = 'sending' WHERE id = ANY(:ids)", ids=ids[:3])
         await w.fetch(
             "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = ANY(:ids)",

@@ -1,4 +1,4 @@
-"""An organization may have several destinations: deliveries, history and retries belong to one, the pace to their workspace."""
+"""With several destinations, deliveries, history and retries belong to one destination, and the pace to their workspace."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +9,7 @@ import httpx
 
 from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.cause import Cause
-from clay_push_service.deliveries.eligibility import ClayState
-from clay_push_service.deliveries.lead_states import read_lead_states
+from clay_push_service.deliveries.lead_states import ClayState, read_lead_states
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
@@ -46,7 +45,7 @@ async def two_destinations(database_url: str, *, rate_limit_ms: int = 0) -> Asyn
             yield TwoDestinations(w, drainer, first, second, destination_id)
 
 
-async def test_lead_in_one_table_is_sent_to_the_other_and_to_each_once(database_url: str) -> None:
+async def test_a_lead_in_one_table_is_sent_once_to_the_other_table(database_url: str) -> None:
     async with two_destinations(database_url) as two:
         await two.w.push()
         await two.drain()
@@ -104,4 +103,6 @@ async def test_destinations_of_a_workspace_share_its_pace(database_url: str) -> 
         assert len(rows) == 6
         [workspace] = await two.w.fetch("SELECT next_slot_at FROM clay.workspaces")
         [job] = await two.w.fetch("SELECT min(created_at) AS at FROM clay.push_jobs")
-        assert (workspace.next_slot_at - job.at).total_seconds() >= 5 * 0.2, "six slots of one token bucket"
+        assert (workspace.next_slot_at - job.at).total_seconds() >= 5 * 0.2, (
+            "both destinations use slots of one token bucket"
+        )

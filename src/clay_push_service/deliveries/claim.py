@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
+from clay_push_service.leads.revision import Revision
 
 # These statements never wait for a row. Transactions that hold one (a cancel, a closing destination, the sweep) lock the push
 # job before its deliveries, the opposite order, and end or release the deliveries anyway.
@@ -31,7 +33,7 @@ drained AS (
 UPDATE clay.clay_push_log AS delivery
 SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
 FROM due WHERE delivery.id = due.id
-RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts
+RETURNING delivery.seq, delivery.id, delivery.contributor_id, delivery.attempts, delivery.revision, delivery.supersedes
 """
 
 
@@ -40,6 +42,8 @@ class ClaimedRow(NamedTuple):
     id: UUID
     contributor_id: UUID
     attempts: int
+    revision: int | None
+    supersedes: UUID | None
 
 
 CLAIM_FRESH = Statement(CLAIM.format(suspects="= 0"), ClaimedRow)
@@ -92,6 +96,8 @@ class Claimed:
     """POSTs made before, without those that use no attempt (429, a probe)."""
     token: UUID
     """The fence of this claim."""
+    revision: Revision | None = None
+    """None: the lead is sent for the first time, or without a revision."""
 
 
 async def claim(
@@ -103,7 +109,10 @@ async def claim(
     """
     values = {"job_id": job_id, "token": token, "wanted": wanted, "lease": lease}
     rows = await (CLAIM_SUSPECT if suspects else CLAIM_FRESH).rows(connection, values)
-    return [Claimed(row.id, row.contributor_id, row.attempts, token) for row in sorted(rows)]
+    return [
+        Claimed(row.id, row.contributor_id, row.attempts, token, Revision.of(row.revision, row.supersedes))
+        for row in sorted(rows, key=attrgetter("seq"))
+    ]
 
 
 async def mark_sending(

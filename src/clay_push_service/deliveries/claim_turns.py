@@ -11,6 +11,7 @@ from uuid import UUID
 
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.deliveries.claim import Claimed
+from clay_push_service.leads.revision import Revision
 
 MOST_JOBS = 50
 """Push jobs that one claim looks at per destination."""
@@ -35,6 +36,8 @@ class ClaimedTurn(NamedTuple):
     job_id: UUID
     waiting_since: datetime
     claimed: Claimed
+    mapping_version_id: UUID | None = None
+    """What the push job is sent with; None: the standard payload."""
 
 
 class ClaimedRow(NamedTuple):
@@ -50,12 +53,16 @@ class ClaimedRow(NamedTuple):
     id: UUID
     contributor_id: UUID
     attempts: int
+    revision: int | None
+    supersedes: UUID | None
+    mapping_version_id: UUID | None
 
     def turn(self, token: UUID) -> ClaimedTurn:
-        claimed = Claimed(self.id, self.contributor_id, self.attempts, token)
+        revision = Revision.of(self.revision, self.supersedes)
+        claimed = Claimed(self.id, self.contributor_id, self.attempts, token, revision)
         return ClaimedTurn(
             self.workspace_id, self.org_id, self.project_id, self.destination_id, self.version_id, self.job_id,
-            self.waiting_since, claimed,
+            self.waiting_since, claimed, self.mapping_version_id,
         )  # fmt: skip
 
 
@@ -71,13 +78,13 @@ WITH wanted AS MATERIALIZED (
         AS wanted (org_id, workspace_id, leads)),
 due AS (
     SELECT wanted.workspace_id, wanted.leads, destination.id AS destination_id, job.id AS job_id, job.org_id, job.project_id,
-           job.destination_version_id, job.turn_at, delivery.id, delivery.seq,
+           job.destination_version_id, job.mapping_version_id, job.turn_at, delivery.id, delivery.seq,
            row_number() OVER (PARTITION BY job.id ORDER BY delivery.seq) AS round
     FROM wanted
     JOIN clay.destinations AS destination
       ON destination.org_id = wanted.org_id AND destination.workspace_id = wanted.workspace_id
     CROSS JOIN LATERAL (
-        SELECT live.id, live.org_id, live.project_id, live.destination_version_id, live.turn_at
+        SELECT live.id, live.org_id, live.project_id, live.destination_version_id, live.mapping_version_id, live.turn_at
         FROM clay.push_jobs AS live
         WHERE live.destination_id = destination.id AND live.status = 'running' AND live.cancel_requested_at IS NULL
           AND EXISTS (SELECT 1 FROM clay.destination_versions AS version
@@ -97,27 +104,34 @@ in_workspace AS (
 chosen AS MATERIALIZED (SELECT * FROM in_workspace WHERE number <= leads),
 locked AS MATERIALIZED (
     SELECT id, state FROM clay.clay_push_log WHERE id = ANY(ARRAY(SELECT id FROM chosen)) FOR UPDATE SKIP LOCKED),
+held AS MATERIALIZED (
+    SELECT id, status FROM clay.push_jobs
+    WHERE id = ANY(ARRAY(SELECT job_id FROM chosen)) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
 turned AS (
-    UPDATE clay.push_jobs SET turn_at = clock_timestamp(), drained_at = now()
-    WHERE id IN (SELECT id FROM clay.push_jobs WHERE id IN (SELECT job_id FROM chosen)
-                 AND status = 'running' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))
+    UPDATE clay.push_jobs AS job SET turn_at = clock_timestamp(), drained_at = now()
+    FROM held WHERE job.id = held.id AND held.status = 'running')
 UPDATE clay.clay_push_log AS delivery
 SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease AS interval)
 FROM chosen JOIN locked ON locked.id = chosen.id AND locked.state = 'waiting'
 WHERE delivery.id = chosen.id
 RETURNING chosen.workspace_id, chosen.org_id, chosen.project_id, chosen.destination_id,
           chosen.destination_version_id AS version_id, chosen.job_id, chosen.turn_at AS waiting_since,
-          delivery.id, delivery.contributor_id, delivery.attempts
+          delivery.id, delivery.contributor_id, delivery.attempts, delivery.revision, delivery.supersedes,
+          chosen.mapping_version_id
 """,
     ClaimedRow,
 )
+# Rows are found by id alone, as in `claim.MARK_SENDING`; then the token of each is compared with its own claim's.
+OURS = """
+WITH held AS MATERIALIZED (
+    SELECT id, claim_token, state FROM clay.clay_push_log WHERE id = ANY(CAST(:ids AS uuid[])) FOR UPDATE SKIP LOCKED),
+ours AS MATERIALIZED (
+    SELECT held.id, held.state FROM held
+    JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS planned (id, token)
+      ON planned.id = held.id AND planned.token = held.claim_token)
+"""
 MARK_TURNS = Statement(
-    """
-WITH ours AS MATERIALIZED (
-    SELECT delivery.id, delivery.state
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS planned (id, token)
-    JOIN clay.clay_push_log AS delivery ON delivery.id = planned.id AND delivery.claim_token = planned.token
-    FOR UPDATE OF delivery SKIP LOCKED)
+    f"""{OURS}
 UPDATE clay.clay_push_log AS delivery SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
 FROM ours WHERE delivery.id = ours.id AND ours.state = 'claimed'
 RETURNING delivery.id
@@ -125,12 +139,7 @@ RETURNING delivery.id
     UUID,
 )
 RELEASE_TURNS = Statement(
-    """
-WITH ours AS MATERIALIZED (
-    SELECT delivery.id
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
-    JOIN clay.clay_push_log AS delivery ON delivery.id = held.id AND delivery.claim_token = held.token
-    FOR UPDATE OF delivery SKIP LOCKED)
+    f"""{OURS}
 UPDATE clay.clay_push_log AS delivery SET state = 'waiting', claim_token = NULL, lease_until = NULL
 FROM ours WHERE delivery.id = ours.id
 RETURNING delivery.job_id

@@ -14,7 +14,9 @@ from clay_push_service import logs
 from clay_push_service.clay.cause import Cause
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.cause_counts import EndedAs
 from clay_push_service.destinations.quota import add_submissions_of_jobs
+from clay_push_service.states import DeliveryStatus
 
 BATCH = 500
 
@@ -70,6 +72,7 @@ class _Settled(NamedTuple):
     job_id: UUID
     status: str
     cause: str | None
+    is_unsure: bool
 
 
 # A delivery that waits for another attempt ends here, too: Clay has it, so it is not sent again. `pushed_at` is the time of the
@@ -85,7 +88,8 @@ UPDATE clay.clay_push_log AS delivery
 SET status = 'success', state = 'done', cause = NULL, error_message = NULL, claim_token = NULL, lease_until = NULL,
     pushed_at = delivery.confirmed_at, finished_at = coalesce(delivery.finished_at, now())
 FROM before WHERE delivery.org_id = :org_id AND delivery.id = before.id
-RETURNING delivery.id, delivery.job_id, CAST(before.status AS text) AS status, before.cause
+RETURNING delivery.id, delivery.job_id, CAST(before.status AS text) AS status, before.cause,
+          delivery.uncertain_attempts > 0 AS is_unsure
 """,
     _Settled,
 )
@@ -131,6 +135,9 @@ async def settle(connection: Connection, org_id: UUID) -> int:
         counted.failed -= row.status == "failed"
         counted.skipped -= row.status == "skipped"
         counted.unknown -= row.cause == Cause.UNKNOWN and row.status == "failed"
+        if row.cause is not None and row.status != DeliveryStatus.PENDING:
+            cause = Cause(row.cause)
+            counted.causes[EndedAs(DeliveryStatus(row.status), cause, row.is_unsure or cause is Cause.UNKNOWN)] -= 1
         uncounted[row.job_id] += row.cause != Cause.UNKNOWN  # the quota counts an unknown delivery as a submission
     await counters.settle(connection, counts)
     await add_submissions_of_jobs(connection, uncounted)

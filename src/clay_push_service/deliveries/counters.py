@@ -7,13 +7,16 @@ destination before that: destination → push jobs in the order of their ids →
 need the same delivery meet at its job, which prevents deadlocks. Claim, mark and release never wait (SKIP LOCKED).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from clay_push_service import logs
 from clay_push_service.database.statement import Connection, Statement
+from clay_push_service.deliveries.cause_counts import EndedAs, add_causes
 
 CHANNEL = "clay_push_jobs"
 
@@ -40,13 +43,22 @@ class _Added(NamedTuple):
     notified: int
 
 
-# One statement: every batch of results runs it.
+WINDOW: Final = timedelta(seconds=10)
+"""The rate of an unpaced job is measured over one to two windows, so that an old outage does not lower it."""
+_IS_CURRENT = f"window_since > now() - interval '{WINDOW.seconds} seconds'"
+_IS_LAST = f"window_since > now() - interval '{2 * WINDOW.seconds} seconds'"
+_ENDED = "success_count + moved.success + failed_count + moved.failed"
+# One statement: every batch of results runs it. A window that has ended becomes the last one; after an outage both start again.
 ADD = Statement(
     f"""
 WITH added AS (
     UPDATE clay.push_jobs AS job
     SET success_count = success_count + moved.success, failed_count = failed_count + moved.failed,
-        skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now()
+        skipped_count = skipped_count + moved.skipped, unknown_count = unknown_count + moved.unknown, updated_at = now(),
+        window_since = CASE WHEN {_IS_CURRENT} THEN window_since ELSE now() END,
+        window_count = CASE WHEN {_IS_CURRENT} THEN window_count ELSE {_ENDED} END,
+        last_window_since = CASE WHEN {_IS_CURRENT} THEN last_window_since WHEN {_IS_LAST} THEN window_since ELSE now() END,
+        last_window_count = CASE WHEN {_IS_CURRENT} THEN last_window_count WHEN {_IS_LAST} THEN window_count ELSE {_ENDED} END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:success AS integer[]), CAST(:failed AS integer[]), CAST(:skipped AS integer[]),
                 CAST(:unknown AS integer[])) AS moved (id, success, failed, skipped, unknown)
     WHERE job.id = moved.id
@@ -103,6 +115,8 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     unknown: int = 0
+    causes: Counter[EndedAs] = field(default_factory=Counter)
+    """The failed and skipped ones by cause."""
 
 
 async def lock_jobs(connection: Connection, job_ids: Iterable[UUID]) -> frozenset[UUID]:
@@ -116,6 +130,7 @@ async def add(connection: Connection, counts: Mapping[UUID, Counts]) -> None:
     if not counts:
         return
     ids = sorted(counts)
+    await add_causes(connection, {job_id: each.causes for job_id, each in counts.items()})
     added = await ADD.one(
         connection,
         {

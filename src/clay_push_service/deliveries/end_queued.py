@@ -4,7 +4,8 @@ Deliveries marked `sending` are not changed: a response may arrive. Claimed ones
 finds no row to mark.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
-from clay_push_service.deliveries.suppression import is_excluded
+from clay_push_service.deliveries.cause_counts import EndedAs
+from clay_push_service.deliveries.suppression import is_excluded, read_excluding
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.host.tables import HostTables
 from clay_push_service.states import DeliveryState, DeliveryStatus
@@ -25,12 +27,16 @@ SET status = :status, state = 'done', cause = :cause, claim_token = NULL, lease_
     error_message = CAST(:message AS text) || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state IN ('waiting', 'claimed')
 """
-COUNTED = "WITH ended AS ({end} RETURNING job_id) SELECT job_id, count(*) AS ended FROM ended GROUP BY job_id"
+COUNTED = """
+WITH ended AS ({end} RETURNING job_id, uncertain_attempts)
+SELECT job_id, count(*) AS ended, count(*) FILTER (WHERE uncertain_attempts > 0) AS unsure FROM ended GROUP BY job_id"""
 
 
 class _EndedCount(NamedTuple):
     job_id: UUID
     ended: int
+    unsure: int
+    """Of these, those that Clay may have."""
 
 
 END_OF_JOBS = Statement(COUNTED.format(end=END), _EndedCount)
@@ -39,6 +45,11 @@ END_OF_JOBS = Statement(COUNTED.format(end=END), _EndedCount)
 class _QueuedDelivery(NamedTuple):
     id: UUID
     job_id: UUID
+
+
+class StoppedDelivery(NamedTuple):
+    job_id: UUID
+    is_unsure: bool
 
 
 # Locks in the order of ids, as every statement on several deliveries does, to prevent deadlocks.
@@ -53,9 +64,9 @@ SET status = 'skipped', state = 'done', cause = :cause, claim_token = NULL, leas
     error_message = CAST(:message AS text)
         || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 FROM queued WHERE delivery.org_id = :org_id AND delivery.id = queued.id
-RETURNING delivery.job_id
+RETURNING delivery.job_id, delivery.uncertain_attempts > 0 AS is_unsure
 """,
-    UUID,
+    StoppedDelivery,
 )
 LIVE_JOBS = Statement(
     """
@@ -82,14 +93,14 @@ async def end_queued(connection: AsyncConnection, job_ids: list[UUID], cause: Ca
             "maybe_sent": MAYBE_SENT,
         },
     )
-    ended = {row.job_id: row.ended for row in rows}
-    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
-    for job_id in job_ids:
-        count = ended.get(job_id, 0)
-        skipped = status is DeliveryStatus.SKIPPED
-        counts[job_id] = counters.Counts(skipped=count) if skipped else counters.Counts(failed=count)
+    counts = {job_id: counters.Counts() for job_id in job_ids}
+    for row in rows:
+        counted = counts[row.job_id]
+        counted.skipped, counted.failed = (row.ended, 0) if status is DeliveryStatus.SKIPPED else (0, row.ended)
+        counted.causes[EndedAs(status, cause)] = row.ended - row.unsure
+        counted.causes[EndedAs(status, cause, is_unsure=True)] = row.unsure
     await counters.add(connection, counts)
-    return ended
+    return {row.job_id: row.ended for row in rows}
 
 
 async def end_queued_of_version(connection: AsyncConnection, version_id: UUID, cause: Cause) -> int:
@@ -106,10 +117,11 @@ async def skip_queued_of_excluded(connection: AsyncConnection, tables: HostTable
 
     The caller holds the organization's destinations. What is in flight finishes; if it must be sent again, the check at send skips it.
     """
+    excluding = await read_excluding(connection, org_id)
     query = select(LOG.c.id, LOG.c.job_id).where(
         LOG.c.org_id == org_id,
         LOG.c.state.in_([DeliveryState.WAITING.value, DeliveryState.CLAIMED.value]),
-        is_excluded(LOG.c.contributor_id, tables, org_id),
+        is_excluded(LOG.c.contributor_id, LOG.c.project_id, tables, org_id, excluding),
     )
     found = await select_rows(connection, query, _QueuedDelivery)
     if not found:
@@ -117,6 +129,16 @@ async def skip_queued_of_excluded(connection: AsyncConnection, tables: HostTable
     await counters.lock_jobs(connection, {each.job_id for each in found})
     values = {"org_id": org_id, "ids": [each.id for each in found], "cause": Cause.EXCLUDED}
     texts = {"message": EXPLANATIONS[Cause.EXCLUDED].message, "maybe_sent": MAYBE_SENT}
-    skipped = Counter(await SKIP.rows(connection, {**values, **texts}))
-    await counters.add(connection, {job_id: counters.Counts(skipped=count) for job_id, count in skipped.items()})
-    return skipped.total()
+    skipped = await SKIP.rows(connection, {**values, **texts})
+    await count_stopped(connection, skipped, Cause.EXCLUDED)
+    return len(skipped)
+
+
+async def count_stopped(connection: AsyncConnection, stopped: Sequence[StoppedDelivery], cause: Cause) -> None:
+    """Count queued deliveries that were skipped with `cause` into their jobs, which are locked."""
+    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
+    for delivery in stopped:
+        counted = counts[delivery.job_id]
+        counted.skipped += 1
+        counted.causes[EndedAs(DeliveryStatus.SKIPPED, cause, delivery.is_unsure)] += 1
+    await counters.add(connection, counts)

@@ -47,6 +47,21 @@ CHECKS: Sequence[Check] = (
         WHERE (job.lead_count, job.success_count, job.failed_count, job.skipped_count, job.unknown_count)
               <> (coalesce(row.leads, 0), coalesce(row.success, 0), coalesce(row.failed, 0), coalesce(row.skipped, 0),
                   coalesce(row.unknown, 0))"""),
+    Check("cause_counts", "A push job's counts by cause match its deliveries.", """
+        SELECT job.id FROM clay.push_jobs AS job
+        JOIN LATERAL (SELECT sum(CAST(value AS integer)) FILTER (WHERE key LIKE 'failed %') AS failed,
+                             sum(CAST(value AS integer)) FILTER (WHERE key LIKE 'skipped %') AS skipped,
+                             jsonb_object_agg(key, CAST(value AS integer)) FILTER (WHERE value <> '0') AS counts
+                      FROM jsonb_each_text(job.cause_counts)) AS stored ON true
+        LEFT JOIN LATERAL (
+            SELECT jsonb_object_agg(key, leads) AS counts
+            FROM (SELECT concat_ws(' ', status, cause,
+                                   CASE WHEN uncertain_attempts > 0 OR cause = 'unknown' THEN 'unsure' ELSE 'sure' END) AS key,
+                         count(*) AS leads
+                  FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped') GROUP BY 1) AS by_key
+            ) AS row ON true
+        WHERE (coalesce(stored.failed, 0), coalesce(stored.skipped, 0)) = (job.failed_count, job.skipped_count)
+          AND stored.counts IS DISTINCT FROM row.counts"""),
     Check("ended_jobs", "A finished push job has no live delivery.", """
         SELECT DISTINCT job.id FROM clay.push_jobs AS job
         JOIN clay.clay_push_log AS delivery ON delivery.job_id = job.id AND delivery.state <> 'done'
@@ -88,6 +103,9 @@ CHECKS: Sequence[Check] = (
             WHERE change.org_id = meter.org_id AND change.action = 'config.changed' AND change.details ?| array['quota_used', 'fuel_used']
               AND meter.id = (SELECT version.meter_id FROM clay.destination_versions AS version
                               WHERE version.org_id = change.org_id AND version.created_at <= change.at
+                                AND CAST(version.destination_id AS text) = coalesce(change.details ->> 'destination_id', (
+                                        SELECT CAST(first.id AS text) FROM clay.destinations AS first
+                                        WHERE first.org_id = change.org_id ORDER BY first.created_at, first.id LIMIT 1))
                               ORDER BY version.number DESC LIMIT 1)
             ORDER BY change.id DESC LIMIT 1) AS manual ON true
         JOIN LATERAL (
@@ -105,6 +123,10 @@ CHECKS: Sequence[Check] = (
     Check("clay_table", "A delivery has the destination and the Clay table of its push job.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.push_jobs AS job ON job.id = delivery.job_id
         WHERE delivery.table_epoch <> job.table_epoch OR delivery.destination_id <> job.destination_id"""),
+    # `route_id` has no foreign key: it outlives the route.
+    Check("routes", "The route of a delivery, if it still exists, belongs to the same organization.", """
+        SELECT delivery.id FROM clay.clay_push_log AS delivery JOIN clay.routes AS route ON route.id = delivery.route_id
+        WHERE route.org_id <> delivery.org_id"""),
     # A push that was accepted after the exclusion skips the lead. A queued delivery of before it was skipped when it was added.
     Check("excluded", "No lead is queued that an exclusion named when its push was accepted.", """
         SELECT delivery.id FROM clay.clay_push_log AS delivery
@@ -159,12 +181,35 @@ CHECKS: Sequence[Check] = (
             SELECT 1 FROM clay.enrichment_items AS item
             WHERE item.org_id = value.org_id AND item.id = value.result_id
               AND item.outcome IN ('found', 'partial', 'nothing'))"""),
+    Check("mapping_versions", "The versions of a mapping are numbered without a gap, from 1.", """
+        SELECT mapping.id FROM clay.mappings AS mapping
+        LEFT JOIN clay.mapping_versions AS version
+          ON version.org_id = mapping.org_id AND version.mapping_id = mapping.id
+        GROUP BY mapping.id HAVING count(version.id) <> coalesce(max(version.number), -1)"""),
+    Check("mapping_in_use", "No destination uses an archived mapping.", """
+        SELECT destination.id FROM clay.destinations AS destination
+        JOIN clay.mapping_versions AS version
+          ON version.org_id = destination.org_id AND version.id = destination.mapping_version_id
+        JOIN clay.mappings AS mapping ON mapping.org_id = version.org_id AND mapping.id = version.mapping_id
+        WHERE mapping.archived_at IS NOT NULL"""),
+    Check("retried_mapping", "A retry sends the version of the mapping that the retried push job was to send.", """
+        SELECT job.id FROM clay.push_jobs AS job
+        JOIN clay.push_jobs AS retried ON retried.org_id = job.org_id AND retried.id = job.retry_of
+        WHERE job.mapping_version_id IS DISTINCT FROM retried.mapping_version_id"""),
     Check("enrichment_overdue", "An overdue start is held, and an overdue item ends.", """
         SELECT id FROM clay.enrichment_runs
         WHERE state = 'starting' AND lease_until < now() - CAST(:patience AS interval)
         UNION ALL
         SELECT id FROM clay.enrichment_items
         WHERE state IN ('held', 'requested') AND deadline_at < now() - CAST(:patience AS interval)"""),
+    # Two runs for one due time are impossible: the primary key forbids them.
+    Check("schedule_jobs", "A queued run of a schedule has its push jobs, and counts no more leads than they have.", """
+        SELECT run.schedule_id AS id FROM clay.schedule_runs AS run
+        LEFT JOIN LATERAL (SELECT count(*) AS jobs, coalesce(sum(job.lead_count), 0) AS leads FROM clay.push_jobs AS job
+                           WHERE job.org_id = run.org_id AND job.id = ANY(run.job_ids)) AS queued ON true
+        WHERE run.outcome = 'queued' AND (queued.jobs <> cardinality(run.job_ids) OR run.lead_count > queued.leads)"""),
+    Check("schedules_due", "A schedule that is due is started.", """
+        SELECT id FROM clay.schedules WHERE next_run_at < now() - CAST(:patience AS interval)"""),
 )  # fmt: skip
 
 

@@ -3,15 +3,35 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
-from clay_push_service.deliveries.eligibility import ClayState, as_sql, is_in_clay, is_maybe_in_clay, is_queued
+from clay_push_service.deliveries.eligibility import as_sql, is_in_clay, is_maybe_in_clay, is_queued
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.destinations.clay_table import ClayTable
+
+
+class ClayState(StrEnum):
+    """What Clay has of a lead."""
+
+    NEVER = "never"
+    QUEUED = "queued"
+    """A live delivery to this destination exists, in any push job."""
+    IN_CLAY = "in_clay"
+    """Clay accepted it for the current Clay table."""
+    CHANGED = "changed"
+    """In Clay, and the lead has changed since."""
+    MAYBE_IN_CLAY = "maybe_in_clay"
+    """A delivery or an attempt ended without a clear response."""
+    FAILED = "failed"
+    """Clay did not accept it."""
+    ERASED = "erased"
+    EXCLUDED = "excluded"
+    """An exclusion of the organization keeps it from Clay, and Clay has nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ REASONS = (
 
 
 class ResultHistory(NamedTuple):
-    """What the last 1,000 confirmed deliveries to the present Clay table of a destination show."""
+    """What the last 1,000 confirmed deliveries to the current Clay table of a destination show."""
 
     org_id: UUID
     destination_id: UUID
@@ -59,7 +59,8 @@ JOIN LATERAL (SELECT finished_at, confirmed_at FROM clay.clay_push_log
               WHERE org_id = destination.org_id AND destination_id = destination.id
                 AND table_epoch = destination.table_epoch AND confirmed_at IS NOT NULL AND finished_at IS NOT NULL
               ORDER BY finished_at DESC LIMIT 1000) AS recent ON true
-WHERE CAST(:org_id AS uuid) IS NULL OR destination.org_id = :org_id AND destination.is_default
+WHERE destination.archived_at IS NULL AND (CAST(:org_id AS uuid) IS NULL OR destination.org_id = :org_id AND
+      CASE WHEN CAST(:destination_id AS uuid) IS NULL THEN destination.is_default ELSE destination.id = :destination_id END)
 GROUP BY destination.org_id, destination.id
 """,
     ResultHistory,
@@ -113,9 +114,11 @@ def results_stopped(missing: int, seconds_since_last_result: float, window: floa
     return missing >= OPEN_CONFIRMATIONS and seconds_since_last_result >= window
 
 
-async def read_history(connection: Connection, org_id: UUID) -> ResultHistory | None:
-    """Of the organization's default destination; None: it has confirmed no delivery to its present Clay table."""
-    return await HISTORY.one_or_none(connection, {"org_id": org_id})
+async def read_history(
+    connection: Connection, org_id: UUID, destination_id: UUID | None = None
+) -> ResultHistory | None:
+    """Of the organization's default destination, or of this one; None: it has confirmed no delivery to its current Clay table."""
+    return await HISTORY.one_or_none(connection, {"org_id": org_id, "destination_id": destination_id})
 
 
 async def count_missing(connection: Connection, history: ResultHistory) -> int:
@@ -142,7 +145,7 @@ def _gap(history: ResultHistory) -> dict[str, object]:
 async def check_destinations(connection: AsyncConnection) -> set[SuspectDestination]:
     """Mark every destination whose results have stopped, and clear the flag of the others. Returns the suspect ones."""
     suspect = set()
-    for history in await HISTORY.rows(connection, {"org_id": None}):
+    for history in await HISTORY.rows(connection, {"org_id": None, "destination_id": None}):
         missing = await ENOUGH.one(connection, _gap(history))
         silent_seconds = (history.now - history.last_result_at).total_seconds()
         if results_stopped(missing, silent_seconds, history.window_seconds):

@@ -15,6 +15,7 @@ from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.clay.outcome import Outcome, Streaks, Verdict
 from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.cause_counts import WITHOUT_SUCCESS, EndedDelivery, count_by_cause
 from clay_push_service.deliveries.destination_health import Health
 from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.read_health import read_health
@@ -130,9 +131,19 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
         kind = result.kind(cancelled=result.job_id in cancelled)
         numbers.append(number_of_kind.setdefault(kind, len(number_of_kind) + 1))
         statuses.append(kind.status)
-    ids = await _write(connection, results, numbers, list(number_of_kind))
+    kinds = list(number_of_kind)
+    ids = await _write(connection, results, numbers, kinds)
     written = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in ids]
     counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
+    ended = [
+        EndedDelivery(result.delivery_id, result.job_id, kinds[number - 1].status, cause)
+        for result, number in zip(results, numbers, strict=True)
+        if (cause := kinds[number - 1].cause)
+        and kinds[number - 1].status in WITHOUT_SUCCESS
+        and result.delivery_id in ids
+    ]
+    for job_id, causes in (await count_by_cause(connection, ended)).items():
+        counts[job_id].causes = causes
     due: dict[UUID, float] = {}
     for result, status in written:
         counted = counts[result.job_id]

@@ -1,4 +1,4 @@
-"""The flag `suspect` of a destination: results that Clay owes are missing. The only module that changes it.
+"""The flag `suspect` of a destination: expected results from Clay are missing. The only module that changes it.
 
 A flag and no state: a suspect destination still accepts what a person pushes, and it may be open, waiting or closed at the same
 time (see `destinations.state`). It belongs to the Clay table, not to a version of its webhook. `deliveries.missing_results` decides it.

@@ -15,7 +15,9 @@ from clay_push_service import logs, metrics, queue
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.cause_counts import EndedAs
 from clay_push_service.destinations.quota import add_submissions_of_jobs
+from clay_push_service.states import DeliveryStatus
 
 LOST_CLAIMS_TO_POISON = 4
 """The first loss may be caused by another lead of the batch; after it a lead is tried alone, three times."""
@@ -59,6 +61,7 @@ class _ReturnedDelivery(NamedTuple):
     id: UUID
     job_id: UUID
     status: str
+    is_unsure: bool
 
 
 RETURNED = Statement(
@@ -73,7 +76,7 @@ SET state = CASE WHEN lost_claims + 1 >= :poison THEN 'done' ELSE 'waiting' END,
     finished_at = CASE WHEN lost_claims + 1 >= :poison THEN now() END,
     lost_claims = lost_claims + 1, claim_token = NULL, lease_until = NULL
 WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND state = 'claimed' AND lease_until < now()
-RETURNING id, job_id, status
+RETURNING id, job_id, status, uncertain_attempts > 0 AS is_unsure
 """,
     _ReturnedDelivery,
 )
@@ -138,6 +141,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     for row in lost:
         counts[row.job_id].failed += 1
         counts[row.job_id].unknown += 1
+        counts[row.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.UNKNOWN, is_unsure=True)] += 1
     posts = {job_id: each.unknown for job_id, each in counts.items()}
     returned = await RETURNED.rows(
         connection,
@@ -151,6 +155,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     poison = [row for row in returned if row.status == "failed"]
     for delivery in poison:
         counts[delivery.job_id].failed += 1
+        counts[delivery.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.POISON, delivery.is_unsure)] += 1
     await counters.add(connection, counts)
     await add_submissions_of_jobs(connection, posts)
     idle = await IDLE.rows(connection, {"idle": idle_seconds, "soon": SOON_SECONDS})

@@ -29,7 +29,8 @@ UPDATE clay.clay_push_log AS delivery SET lease_until = now() - interval '1 mill
 CLAIM_SUSPECT = Statement(
     """
 WITH suspect AS MATERIALIZED (
-    SELECT delivery.id, job.destination_id, job.destination_version_id, job.turn_at, destination.workspace_id
+    SELECT delivery.id, job.destination_id, job.destination_version_id, job.mapping_version_id, job.turn_at,
+           destination.workspace_id
     FROM clay.clay_push_log AS delivery
     JOIN clay.push_jobs AS job
       ON job.org_id = delivery.org_id AND job.id = delivery.job_id AND job.status = 'running' AND job.cancel_requested_at IS NULL
@@ -44,7 +45,8 @@ SET state = 'claimed', claim_token = :token, lease_until = now() + CAST(:lease A
 FROM suspect WHERE delivery.id = suspect.id
 RETURNING suspect.workspace_id, delivery.org_id, delivery.project_id, suspect.destination_id,
           suspect.destination_version_id AS version_id, delivery.job_id, suspect.turn_at AS waiting_since,
-          delivery.id, delivery.contributor_id, delivery.attempts
+          delivery.id, delivery.contributor_id, delivery.attempts, delivery.revision, delivery.supersedes,
+          suspect.mapping_version_id
 """,
     ClaimedRow,
 )
