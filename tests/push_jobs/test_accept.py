@@ -1,4 +1,4 @@
-"""Accepting a push: rows and wake-up commit together, identical concurrent pushes send each lead once, refusals queue nothing."""
+"""Accepting a push: rows and wake-up are committed together, identical concurrent pushes send each lead once, and a refused push queues no lead."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -11,12 +11,14 @@ from clay_push_service import queue
 from clay_push_service.callers.actor import Actor
 from clay_push_service.deliveries import enqueue
 from clay_push_service.deliveries.eligibility import Resend, eligibility
+from clay_push_service.deliveries.suppression import Excluding
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.host.leads import PushableLeads
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.accept import accept
 from clay_push_service.push_jobs.selection import select_by_ids
+from clay_push_service.push_jobs.targets.choose import require_destination
 from clay_push_service.sending.drainer import Drainer
 from tests.harness.installation import Installation, install, install_with_drainer
 
@@ -30,19 +32,19 @@ async def test_a_rollback_removes_rows_and_wake_up(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
 
-        async def die_before_the_commit() -> None:
+        async def fail_before_the_commit() -> None:
             async with w.database.transaction() as connection:
                 await queue.wake(connection, uuid4())
-                raise RuntimeError("dies here")
+                raise RuntimeError("fails before the commit")
 
-        with pytest.raises(RuntimeError, match="dies here"):
-            await die_before_the_commit()
+        with pytest.raises(RuntimeError, match="fails before the commit"):
+            await fail_before_the_commit()
         assert await wake_ups(w) == 0
         await w.push()
         assert await wake_ups(w) == 1
 
 
-async def test_wake_ups_of_one_push_job_do_not_pile_up(database_url: str) -> None:
+async def test_repeated_wakes_of_a_push_job_queue_one_wake_up(database_url: str) -> None:
     async with install(database_url, leads=1) as w:
         job_id = uuid4()
         async with w.database.transaction() as connection:
@@ -64,11 +66,11 @@ async def test_a_push_job_has_at_most_one_wake_up_per_worker(database_url: str) 
             )  # fmt: skip
         async with w.database.transaction() as connection:
             await queue.wake(connection, uuid4(), times=4)
-        assert await wake_ups(w) == 3  # one each, and one that a worker takes beside its own
+        assert await wake_ups(w) == 3  # one for each live worker, and one more, because a worker may take a second
 
 
 async def test_twenty_identical_concurrent_pushes_send_each_lead_once(database_url: str) -> None:
-    """A worker drains them meanwhile: leads that the first push has sent are no longer live and must not be sent again."""
+    """A worker drains the job meanwhile. Leads that the first push has sent are no longer queued and must not be sent again."""
     async with install_with_drainer(database_url, leads=200) as (w, drainer, clay):
         draining_on = asyncio.create_task(keep_draining(w, drainer))
         accepted = await asyncio.gather(*(w.push() for _ in range(20)))
@@ -88,17 +90,22 @@ async def keep_draining(w: Installation, drainer: Drainer) -> None:
 async def test_a_lead_sent_between_the_check_and_the_insert_is_not_sent_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first check runs before the send and finds nothing; the second check, after the insert, must find it."""
+    """The first check runs before the lead is sent and does not find it. The second check runs after the insert and must find it."""
     async with install_with_drainer(database_url, leads=5) as (w, drainer, clay):
         await w.push()
         await w.drain_all(drainer)
 
-        def sees_nothing(
-            tables: HostTables, leads: PushableLeads, org_id: UUID, clay_table: ClayTable, _resend: Resend
+        def find_no_lead(
+            tables: HostTables,
+            leads: PushableLeads,
+            org_id: UUID,
+            clay_table: ClayTable,
+            _resend: Resend,
+            excluding: Excluding,
         ) -> CTE:
-            return eligibility(tables, leads, org_id, clay_table, Resend.all())
+            return eligibility(tables, leads, org_id, clay_table, Resend.all(), excluding)
 
-        monkeypatch.setattr(enqueue, "eligibility", sees_nothing)
+        monkeypatch.setattr(enqueue, "eligibility", find_no_lead)
         second = await w.push()
         assert (second.lead_count, second.skipped_count) == (5, 5)
         assert {row.cause for row in await w.deliveries(second.job_id)} == {"already_in_clay"}
@@ -133,7 +140,7 @@ async def test_a_lead_of_two_projects_is_sent_to_clay_once(database_url: str) ->
         assert len(clay.posts) == 2
 
 
-async def test_foreign_leads_are_named_and_nothing_is_queued(database_url: str) -> None:
+async def test_leads_of_another_organization_are_reported_and_no_lead_is_queued(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         strangers = [uuid4() for _ in range(12)]
@@ -170,7 +177,7 @@ async def test_the_called_function_of_the_queue_exists(database_url: str) -> Non
 async def test_a_lead_keeps_its_selected_project_although_scores_change_meanwhile(
     database_url: str, meanwhile: str
 ) -> None:
-    """Scoring commits between selection and insert: the better project has no job, or the lead is no longer in any project."""
+    """Between selection and insert, scoring gives the lead a better project without a job, or removes it from its projects."""
     async with install(database_url, leads=2) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
         other = uuid4()

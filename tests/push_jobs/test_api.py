@@ -1,4 +1,4 @@
-"""Pushing over HTTP: invalid input queues nothing and gets a remedy, a repeated request is one push, and a job can be watched."""
+"""Pushing over HTTP: invalid input queues no lead and gets a remedy, a repeated request is one push, and a job can be watched."""
 
 import asyncio
 import csv
@@ -16,7 +16,7 @@ from tests.harness.service import Service, run_service
 
 @pytest.fixture
 async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """A configured service with a worker; the sandbox has no rate limit."""
+    """A configured service with a worker. The sandbox has no rate limit."""
     async with run_service(database_url, tmp_path) as made:
         await made.configure()
         yield made
@@ -191,7 +191,7 @@ async def test_a_job_is_watched_until_it_ends(service: Service) -> None:
     assert snapshots[-1]["status"] == "completed"
     done = [snapshot["success_count"] for snapshot in snapshots]
     assert done == sorted(done)
-    assert 3 <= len(done) <= 12, "on every change, at most 4 a second: it took about 1.2 s"
+    assert 3 <= len(done) <= 12, "one event for each change, at most 4 a second; the push takes about 1.2 s"
 
 
 async def test_the_csv_file_contains_no_formula(service: Service) -> None:
@@ -238,7 +238,7 @@ async def test_unknown_deliveries_are_retried_only_on_explicit_request(service: 
     assert (await service.api.finished(second["job_id"]))["success_count"] == 1
     counts = await service.sandbox.counts()
     assert counts["repeated_leads"] == 1, (
-        "the request without a response had arrived, so its lead is sent again only on explicit request"
+        "Clay stored the lead of the request without a response, so it is sent again only on explicit request"
     )
 
 
@@ -262,7 +262,7 @@ async def test_waiting_push_jobs_continue_immediately_when_the_settings_change(i
     if how != "another pace":
         waiting = "UPDATE clay.destination_versions SET state = 'waiting', state_reason = 'server_error', outages = 9"
         await idle.host.connection.execute(waiting)
-    await idle.host.connection.execute("SET search_path = clay, pg_catalog")  # for the trigger of procrastinate's
+    await idle.host.connection.execute("SET search_path = clay, pg_catalog")  # for procrastinate's trigger
     await idle.host.connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
     match how:
         case "saved again":

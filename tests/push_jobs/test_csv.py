@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clay_push_service.push_jobs.accept_header import prefers_csv
+from clay_push_service.push_jobs.media_types import prefers_csv
 from clay_push_service.push_jobs.queries.deliveries import csv_text, escape_cell
 from tests.harness.api import run_api_with_leads
 
@@ -21,7 +21,7 @@ CELLS = (
 
 
 def fields(line: str) -> Iterator[str]:
-    """The fields as spreadsheets split them: at each separator, with or without regard to quotes."""
+    """Returns the fields as spreadsheets split a line: at each separator, with and without respect for quotes."""
     for separator in SEPARATORS:
         for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
             for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator, quoting=quoting):

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from clay_push_service.destination_settings.named.forecast import forecast
 from clay_push_service.destinations.read import Quota
-from clay_push_service.push_jobs.queries.daily import forecast
 from tests.harness.api import Api, run_api_with_leads
 from tests.support.receiver import status
 

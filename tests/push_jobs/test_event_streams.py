@@ -1,4 +1,4 @@
-"""Event streams: limited in number, ended when the caller's rights end, and one read of a job for all its streams."""
+"""Event streams: their number is limited, they end with the caller's rights, and all streams of a job share its reads."""
 
 import asyncio
 import time
@@ -49,29 +49,29 @@ def test_the_number_of_streams_per_caller_and_process_is_limited() -> None:
 
 
 @asynccontextmanager
-async def feeding(w: Installation) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
+async def feeding(installation: Installation) -> AsyncIterator[tuple[Feeds, UUID, list[str]]]:
     """A push job that no worker drains, its feeds, and the statements that read it."""
-    await w.configure(WEBHOOK)
-    job = await w.push()
+    await installation.configure(WEBHOOK)
+    job = await installation.push()
     statements: list[str] = []
 
-    def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if "AS destination_state" in statement:
             statements.append(statement)
 
-    event.listen(w.database.engine.sync_engine, "before_cursor_execute", heard)
-    watch = Watch(w.database, DatabaseClock())
+    event.listen(installation.database.engine.sync_engine, "before_cursor_execute", record_statement)
+    watch = Watch(installation.database, DatabaseClock())
     listening = asyncio.create_task(watch.run())
     try:
-        yield Feeds(w.database, watch), job.job_id, statements
+        yield Feeds(installation.database, watch), job.job_id, statements
     finally:
-        event.remove(w.database.engine.sync_engine, "before_cursor_execute", heard)
+        event.remove(installation.database.engine.sync_engine, "before_cursor_execute", record_statement)
         listening.cancel()
         await asyncio.wait([listening])
 
 
-async def count(w: Installation, job_id: UUID, number: int) -> None:
-    async with w.database.transaction() as connection:
+async def count(installation: Installation, job_id: UUID, number: int) -> None:
+    async with installation.database.transaction() as connection:
         await connection.execute(
             text("UPDATE clay.push_jobs SET table_name = :name WHERE id = :id"), {"name": f"T{number}", "id": job_id}
         )
@@ -80,39 +80,42 @@ async def count(w: Installation, job_id: UUID, number: int) -> None:
 
 async def test_each_change_is_read_once_for_all_streams_of_a_job(database_url: str) -> None:
     async with (
-        install(database_url, leads=3) as w,
-        feeding(w) as (feeds, job_id, statements),
+        install(database_url, leads=3) as installation,
+        feeding(installation) as (feeds, job_id, statements),
         AsyncExitStack() as stack,
     ):
-        followed = [await stack.enter_async_context(feeds.follow(w.org_id, job_id)) for _ in range(READERS)]
+        followed = [await stack.enter_async_context(feeds.follow(installation.org_id, job_id)) for _ in range(READERS)]
         for number in range(3):
-            await count(w, job_id, number)
+            await count(installation, job_id, number)
             async with asyncio.timeout(60):
                 for feed in followed:
                     while f'"T{number}"' not in feed.latest:
                         await feed.changed.wait()
-        # One at the beginning and one for each change; a wait without news looks again on its own, too.
+        # One read at the start and one for each change. A wait that times out without a change also reads.
         assert len(statements) < 3 * READERS
         assert len({id(feed) for feed in followed}) == 1
 
 
 async def test_a_job_without_streams_is_no_longer_read(database_url: str) -> None:
-    async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, statements):
-        async with feeds.follow(w.org_id, job_id) as feed:
+    async with install(database_url, leads=3) as installation, feeding(installation) as (feeds, job_id, statements):
+        async with feeds.follow(installation.org_id, job_id) as feed:
             await asyncio.wait_for(feed.changed.wait(), 60)
         read = len(statements)
-        async with feeds.follow(w.org_id, job_id) as again:
+        async with feeds.follow(installation.org_id, job_id) as again:
             assert again is not feed
             await asyncio.wait_for(again.changed.wait(), 60)
             assert len(statements) > read
 
 
 async def test_a_later_stream_gets_the_newest_snapshot_immediately_and_the_end(database_url: str) -> None:
-    async with install(database_url, leads=3) as w, feeding(w) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
-        async with feeds.follow(w.org_id, job_id) as feed, feeds.follow(w.org_id, job_id) as later:
+    async with install(database_url, leads=3) as installation, feeding(installation) as (feeds, job_id, _):  # noqa: SIM117 - one line is too long
+        async with (
+            feeds.follow(installation.org_id, job_id) as feed,
+            feeds.follow(installation.org_id, job_id) as later,
+        ):
             await asyncio.wait_for(feed.changed.wait(), 60)
             assert later.number == feed.number == 1
-            await w.fetch(
+            await installation.fetch(
                 "UPDATE clay.push_jobs SET status = 'cancelled', finished_at = now() WHERE id = :id", id=job_id
             )
             async with asyncio.timeout(60):
@@ -228,7 +231,7 @@ async def test_too_many_streams_get_429_and_health_checks_succeed_meanwhile(
             assert (await client.get("/healthz")).status_code == 200
             busy = await client.get("/readyz")
             assert (busy.status_code, busy.json()["code"]) == (503, "overloaded")
-            await stack.pop_all().aclose()  # all streams but none of the limits
+            await stack.pop_all().aclose()  # all allowed streams
     async with served(settings, tmp_path, event_streams_per_caller="2") as service, AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(watching(service, path, headers))

@@ -25,7 +25,9 @@ async def test_while_the_first_request_runs_a_second_with_its_key_is_refused(dat
         assert refused.value.code == "idempotency_key_in_use"
         assert refused.value.headers == {"Retry-After": "1"}
         assert await find_response(second, org_id, "another", HASH) is None
-        assert await find_response(second, uuid4(), "once", HASH) is None, "another organization's key is another key"
+        assert await find_response(second, uuid4(), "once", HASH) is None, (
+            "the same key of another organization must not be refused"
+        )
 
 
 async def test_keys_are_separate_for_each_organization(database: Database) -> None:

@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Path, Request
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.authenticate import OrgDefault
 from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.callers.dependencies import HostCache, caller_with, detached_caller_with
+from clay_push_service.callers.dependencies import DetectedTables, caller_with, detached_caller_with
 from clay_push_service.callers.request_state import Database, RequestId, Settings, Transaction
 from clay_push_service.push_jobs.live import event_streams
 from clay_push_service.push_jobs.live.feeds import Feeds
@@ -25,11 +25,11 @@ def push_service_with(
     async def service(
         caller: Annotated[Caller, Depends(caller_with(scope, org_default=org_default))],
         connection: Transaction,
-        host: HostCache,
+        tables: DetectedTables,
         settings: Settings,
         request_id: RequestId,
     ) -> PushService:
-        return PushService(connection, await host.tables(connection), actor_of(caller, request_id), settings)
+        return PushService(connection, tables, actor_of(caller, request_id), settings)
 
     return service
 

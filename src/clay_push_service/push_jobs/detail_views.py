@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from clay_push_service.clay.cause import Cause
-from clay_push_service.push_jobs.views import LeadRef, ProjectRef
+from clay_push_service.push_jobs.views import DestinationRef, LeadRef, ProjectRef
 from clay_push_service.states import DeliveryStatus
 
 
@@ -25,6 +25,7 @@ class PayloadComparison(StrEnum):
 class LeadDelivery(BaseModel):
     delivery_id: UUID = Field(description="Also in the payload's `_meta`.")
     job_id: UUID = Field(description="The push job.")
+    destination: DestinationRef = Field(description="The Clay table that got it.")
     table_name: str | None = Field(description="Name of the Clay table when the push was accepted.")
     status: DeliveryStatus = Field(description="Status of the delivery.")
     cause: Cause | None = Field(description="Why it failed or was skipped; null: neither.", examples=["rejected"])

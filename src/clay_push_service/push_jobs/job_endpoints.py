@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.caller import Caller
-from clay_push_service.callers.dependencies import Authorized, HostCache, Pusher, Reader
+from clay_push_service.callers.dependencies import Authorized, DetectedTables, Pusher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Database, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
@@ -19,10 +19,10 @@ from clay_push_service.database.database import Database as Reading
 from clay_push_service.errors import InvalidError
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
-from clay_push_service.push_jobs.accept_header import prefers_csv
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.dependencies import DetachedReader, IdempotencyKey, JobStream, PushAccess
 from clay_push_service.push_jobs.detail_views import DeliveryDetail
+from clay_push_service.push_jobs.media_types import prefers_csv
 from clay_push_service.push_jobs.queries.deliveries import (
     DeliveryFilter,
     csv_lines,
@@ -162,10 +162,10 @@ async def get_delivery(
     delivery_id: Annotated[UUID, Path(description="The delivery.")],
     caller: Reader,
     connection: Transaction,
-    host: HostCache,
+    tables: DetectedTables,
 ) -> DeliveryDetail:
     """Its times, Clay's response, and the lead's payload as it is now, compared with what was sent."""
-    return await read_delivery(connection, await host.tables(connection), caller.org_id, job_id, delivery_id)
+    return await read_delivery(connection, tables, caller.org_id, job_id, delivery_id)
 
 
 @router.get(

@@ -21,9 +21,10 @@ from clay_push_service.deliveries.suspicion import acknowledge
 from clay_push_service.errors import ConflictError
 from clay_push_service.host.leads import select_pairs
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
+from clay_push_service.push_jobs.accept import AcceptedJob, accept
 from clay_push_service.push_jobs.schemas import MAX_LEADS
 from clay_push_service.push_jobs.selection import Selection, project_name
+from clay_push_service.push_jobs.targets.choose import find_destination_view, require_destination
 from clay_push_service.push_jobs.views import LeadRef
 from clay_push_service.states import PushMode
 
@@ -55,14 +56,15 @@ class MissingResults(BaseModel):
 
 
 async def list_missing_results(
-    connection: AsyncConnection, org_id: UUID, *, after: str | None, limit: int
+    connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None, *, after: str | None, limit: int
 ) -> MissingResults:
-    """Raises 400 `cursor_invalid`."""
+    """Of the default destination, or of this one. Raises 400 `cursor_invalid`, 404 `destination_not_found`."""
     after_seq = 0
     if after is not None:
         [key] = pagination.decode(after, 1)
         after_seq = pagination.serial(key)
-    history = await read_history(connection, org_id)
+    await find_destination_view(connection, org_id, destination_id)
+    history = await read_history(connection, org_id, destination_id)
     if history is None:
         return MissingResults(
             suspect_since=None, last_result_at=None, window_seconds=None, missing_count=0, reasons=[], leads=[],
@@ -89,14 +91,16 @@ async def list_missing_results(
     )
 
 
-async def push_missing_again(connection: AsyncConnection, tables: HostTables, actor: Actor) -> list[AcceptedJob]:
+async def push_missing_again(
+    connection: AsyncConnection, tables: HostTables, actor: Actor, destination_id: UUID | None = None
+) -> list[AcceptedJob]:
     """Queue the leads whose result is missing, one push job for each project. Raises 409 `nothing_missing`.
 
     Each may create a second row in Clay: the caller requests exactly that. The destination is no longer suspect; it becomes so
     again if the new deliveries get no result either.
     """
-    destination = await require_destination(connection, actor.org_id)
-    history = await read_history(connection, actor.org_id)
+    destination = await require_destination(connection, actor.org_id, destination_id)
+    history = await read_history(connection, actor.org_id, destination_id)
     projects = {} if history is None else await _missing_leads(connection, history)
     if history is None or not projects:
         raise ConflictError("No lead of your Clay table waits for a missing result.", code="nothing_missing")
@@ -106,7 +110,13 @@ async def push_missing_again(connection: AsyncConnection, tables: HostTables, ac
     selection = Selection(PushMode.SELECTED, select_pairs(tables, projects), names, resend=Resend.all())
     jobs = await accept(connection, tables, actor, destination, selection)
     await acknowledge(connection, actor.org_id, history.destination_id)
-    await audit(connection, actor.org_id, actor.name, "missing_results.pushed_again", {"leads": len(projects)})
+    await audit(
+        connection,
+        actor.org_id,
+        actor.name,
+        "missing_results.pushed_again",
+        {"leads": len(projects), "destination_id": str(history.destination_id)},
+    )
     return jobs
 
 

@@ -11,6 +11,7 @@ from clay_push_service.callers.dependencies import Authorized
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
+from clay_push_service.host.lead_filters import LeadSort
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
@@ -77,33 +78,44 @@ async def read_integration_status(service: ReadAccess) -> StatusView:
     return await service.read_status()
 
 
-@router.get("/activity/daily", summary="Get outcomes by day", responses=responses(*CALLER))
+@router.get("/activity/daily", summary="Get outcomes by day", responses=responses(*CALLER, 404))
 async def read_daily_activity(
     service: ReadAccess,
     clock: Clock,
     days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="Number of UTC days, including today.")] = USUAL_DAYS,
+    destination_id: Annotated[
+        UUID | None,
+        Query(description="Only pushes to this destination; omitted: to all, with the quota of the default one."),
+    ] = None,
 ) -> DailyActivity:
     """From the counters of push jobs, by the day on which a push was accepted; and the day on which the quota is used up."""
-    return await read_daily(service.connection, service.actor.org_id, clock.now(), days)
+    return await read_daily(service.connection, service.actor.org_id, clock.now(), days, destination_id)
 
 
 class LeadQuery(LeadFilters):
     """The filters of a push, and the page."""
 
     project_id: UUID = Field(description="The project.")
+    sort: LeadSort = Field(
+        LeadSort.HIGHEST_SCORE,
+        description="By overall score, or by enrichment score; leads without it are last. Send the same value with a `cursor`.",
+    )
+    destination_id: UUID | None = Field(None, description="The Clay table of `clay.state`; omitted: the default one.")
     cursor: Cursor = None
     limit: Annotated[int, Field(ge=1, le=200, description="Leads in a page.")] = 50
 
 
 @router.get("/leads", summary="List a project's leads with their state in Clay", responses=responses(*CALLER, 404))
 async def list_leads(service: ReadAccess, query: Annotated[LeadQuery, Query()]) -> LeadPage:
-    """Highest score first. `clay.state` is the "Already in Clay" mark."""
+    """By score. `clay.state` is the "Already in Clay" mark."""
     return await read_leads(
         service.connection,
         service.tables,
         service.actor.org_id,
         query.project_id,
         query,
+        sort=query.sort,
+        destination_id=query.destination_id,
         after=query.cursor,
         limit=query.limit,
     )

@@ -13,12 +13,14 @@ from clay_push_service.database.statement import Statement, select_one, select_r
 from clay_push_service.deliveries.eligibility import Resend, is_not_sent
 from clay_push_service.deliveries.table import LOG
 from clay_push_service.errors import ConflictError
+from clay_push_service.host.leads import PushableLeads
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import AcceptedJob, accept, lock_destination, require_destination
+from clay_push_service.push_jobs.accept import AcceptedJob, accept
 from clay_push_service.push_jobs.queries.jobs import not_found
 from clay_push_service.push_jobs.schemas import RetryBody
 from clay_push_service.push_jobs.selection import MAX_NAMED_IDS, Selection, leads_not_found, project_name
-from clay_push_service.states import JobStatus, PushMode
+from clay_push_service.push_jobs.targets.choose import lock_destinations, require_destination
+from clay_push_service.states import JobStatus, PushMode, SyncedLeads
 
 NOTHING_TO_RETRY = "No lead of this push job can be retried with this request."
 NAME_CAUSES_OR_LEADS = (
@@ -32,11 +34,15 @@ class _RetriedJob(NamedTuple):
     destination_id: UUID
     status: str
     push_again: bool
+    sync_mode: str
 
 
 # The lock makes concurrent retries see each other's deliveries.
 JOB = Statement(
-    "SELECT project_id, destination_id, status, push_again FROM clay.push_jobs WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE",
+    """
+SELECT project_id, destination_id, status, push_again, sync_mode FROM clay.push_jobs
+WHERE org_id = :org_id AND id = :job_id FOR NO KEY UPDATE
+""",
     _RetriedJob,
 )
 
@@ -48,17 +54,37 @@ async def retry(
 
     A job with `push_again` resends leads that were in Clay before it; so does its retry. Raises 404 `job_not_found` or `lead_not_found`, 409 `job_running` or `nothing_to_retry`.
     """
-    await lock_destination(connection, actor.org_id)
+    await lock_destinations(connection, actor.org_id)
     job = await JOB.one_or_none(connection, {"org_id": actor.org_id, "job_id": job_id})
     if job is None:
         raise not_found()
     if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
         raise ConflictError("This push job is still running. Retry it when it has finished.", code="job_running")
-    causes = body.causes
     destination = await require_destination(connection, actor.org_id, job.destination_id)
-    not_sent = select(LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name).where(
-        LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, is_not_sent(LOG)
+    wanted = await _select_wanted(connection, actor, job_id, body)
+    resend = Resend(
+        in_clay=body.lead_ids is not None,
+        maybe_in_clay=body.lead_ids is not None or (body.causes is not None and Cause.UNKNOWN in body.causes),
+        after_job=job_id,
     )
+    name = await project_name(connection, tables, actor.org_id, job.project_id)
+    selection = Selection(
+        PushMode.RETRY,
+        wanted,
+        {job.project_id: name},
+        resend=resend,
+        sync_mode=SyncedLeads(job.sync_mode),
+        push_again=job.push_again,
+    )
+    [accepted] = await accept(connection, tables, actor, destination, selection)
+    return accepted
+
+
+async def _select_wanted(connection: AsyncConnection, actor: Actor, job_id: UUID, body: RetryBody) -> PushableLeads:
+    """The leads of the push job that the request retries. Raises 404 `lead_not_found`, 409 `nothing_to_retry`."""
+    not_sent = select(
+        LOG.c.contributor_id.label("lead_id"), LOG.c.project_id, LOG.c.username, LOG.c.full_name, LOG.c.route_id
+    ).where(LOG.c.job_id == job_id, LOG.c.org_id == actor.org_id, is_not_sent(LOG))
     if body.lead_ids is not None:
         not_sent = not_sent.where(LOG.c.contributor_id.in_(select(func.unnest(_leads(body.lead_ids)))))
         found = set(await select_rows(connection, not_sent.with_only_columns(LOG.c.contributor_id), UUID))
@@ -67,23 +93,15 @@ async def retry(
             raise leads_not_found(
                 others[:MAX_NAMED_IDS], "Nothing was queued. These leads did not fail in this push job"
             )
-    if causes is not None:
-        not_sent = not_sent.where(_caused_by(causes))
-    named = body.lead_ids is not None or causes is not None
+    if body.causes is not None:
+        not_sent = not_sent.where(_caused_by(body.causes))
+    named = body.lead_ids is not None or body.causes is not None
     wanted = not_sent if named else not_sent.where(_caused_by(RETRYABLE))
     if not await select_one(connection, select(wanted.exists()), bool):
         count = select(func.count()).select_from(not_sent.subquery())
         remaining = 0 if named else await select_one(connection, count, int)
         raise ConflictError(NAME_CAUSES_OR_LEADS if remaining else NOTHING_TO_RETRY, code="nothing_to_retry")
-    resend = Resend(
-        in_clay=body.lead_ids is not None,
-        maybe_in_clay=body.lead_ids is not None or (causes is not None and Cause.UNKNOWN in causes),
-        after_job=job_id,
-    )
-    name = await project_name(connection, tables, actor.org_id, job.project_id)
-    selection = Selection(PushMode.RETRY, wanted, {job.project_id: name}, resend=resend, push_again=job.push_again)
-    [accepted] = await accept(connection, tables, actor, destination, selection)
-    return accepted
+    return wanted
 
 
 def _leads(lead_ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:

@@ -7,12 +7,43 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.leads.filters import LeadFilters
+from clay_push_service.leads.openapi_aliases import with_aliases
 from clay_push_service.push_jobs import openapi_examples as examples
-from clay_push_service.push_jobs.openapi_aliases import with_aliases
-from clay_push_service.push_jobs.views import Waiting
+from clay_push_service.push_jobs.views import DestinationRef, Waiting
+from clay_push_service.states import SyncedLeads
 
 MAX_LEADS = 50_000
 """The lifetime submissions of a webhook: a larger push could never complete."""
+
+
+def _is_unset(value: object) -> bool:
+    """Left out of the fingerprint of a request, so that a request of a client that does not know the field keeps its fingerprint."""
+    return value is None or value is False
+
+
+DestinationId = Annotated[
+    UUID | None,
+    Field(
+        description="The Clay table that gets the leads; omitted: the organization's default one.", exclude_if=_is_unset
+    ),
+]
+Anywhere = Annotated[
+    bool,
+    Field(
+        description="true: also skip leads that are in another Clay table of the organization, or queued for one.",
+        exclude_if=_is_unset,
+    ),
+]
+
+
+SyncModeField = Annotated[
+    SyncedLeads,
+    Field(
+        description="`new_and_changed`: also leads in the table that have changed since. Refused with 409 `sync_mode_refused` if"
+        " the table keeps the oldest row, or if `dedupe` of the destination is `unknown`.",
+        exclude_if=lambda value: value is SyncedLeads.NEW,
+    ),
+]
 
 
 class EmptyBody(BaseModel):
@@ -36,6 +67,9 @@ class PushBody(BaseModel):
     push_again: bool = Field(
         False, description="Also send leads that are or may be in Clay. Creates a duplicate row that Clay bills again."
     )
+    destination_id: DestinationId = None
+    anywhere: Anywhere = False
+    sync_mode: SyncModeField = SyncedLeads.NEW
 
 
 class PushFilteredBody(BaseModel):
@@ -50,6 +84,9 @@ class PushFilteredBody(BaseModel):
     push_again: bool = Field(
         False, description="Also send leads that are or may be in Clay. Creates a duplicate row that Clay bills again."
     )
+    destination_id: DestinationId = None
+    anywhere: Anywhere = False
+    sync_mode: SyncModeField = SyncedLeads.NEW
 
 
 class PreviewBody(BaseModel):
@@ -70,10 +107,14 @@ class PreviewBody(BaseModel):
     push_again: bool = Field(
         False, description="Preview a push with `push_again`: leads that are or may be in Clay count as leads to send."
     )
+    destination_id: DestinationId = None
+    anywhere: Anywhere = False
+    sync_mode: SyncModeField = SyncedLeads.NEW
 
 
 class QueuedJob(BaseModel):
     job_id: UUID = Field(description="The push job.", examples=[examples.JOB])
+    destination: DestinationRef = Field(description="The Clay table that gets the leads.")
     project_id: UUID = Field(description="The project whose leads it pushes.", examples=[examples.PROJECT])
     lead_count: int = Field(
         description="All leads of the request in this project, including the skipped ones.", examples=[3]
@@ -101,9 +142,29 @@ class Reason(BaseModel):
     message: str = Field(description="The cause in one sentence.", examples=["Already in your Clay table."])
 
 
+class RouteShare(BaseModel):
+    route_id: UUID | None = Field(description="The route; null: no route matches, or the leads are excluded.")
+    segment_name: str | None = Field(description="Its segment; null: every lead.", examples=["Founders"])
+    lead_count: int = Field(description="Leads that it decides about.", examples=[40])
+
+
+class DestinationPreview(BaseModel):
+    destination: DestinationRef = Field(description="A destination that routes choose.")
+    routes: list[RouteShare] = Field(
+        description="The routes that lead there, and leads of the project that go nowhere."
+    )
+    lead_count: int = Field(description="Leads of its push job, including the skipped ones.", examples=[60])
+    to_send: int = Field(description="Leads that a push would send there now.", examples=[40])
+    skipped: list[Reason] = Field(description="Causes of the others.")
+    blocked: str | None = Field(description="The code with which it refuses a push now.", examples=[None])
+    quota_left_after: int | None = Field(description="As in the preview, of this destination.", examples=[49_700])
+    quota_warning: str | None = Field(description="As in the preview, of this destination.", examples=[None])
+
+
 class Preview(BaseModel):
     """The result of a push now, without queueing it."""
 
+    destination: DestinationRef = Field(description="The Clay table that would get the leads.")
     blocked: str | None = Field(
         description="The code with which a push would be refused now; null: it would be accepted.",
         examples=["destination_closed"],
@@ -115,6 +176,11 @@ class Preview(BaseModel):
     lead_count: int = Field(description="Leads of the request.", examples=[100])
     to_send: int = Field(description="Leads that a push would send now.", examples=[86])
     skipped: list[Reason] = Field(description="Causes of the leads that would not be sent.")
+    sync_note: str | None = Field(
+        description="With `sync_mode` `new_and_changed`: what its changed leads do in the Clay table, and their price in quota; null:"
+        " no lead is sent again.",
+        examples=[None],
+    )
     changed_since: int = Field(
         description="Number of leads already in Clay that have changed since they were pushed.", examples=[3]
     )
@@ -137,6 +203,10 @@ class Preview(BaseModel):
         examples=[None],
     )
     sample: dict[str, object] | None = Field(description="An example payload, as it would be sent.")
+    destinations: list[DestinationPreview] = Field(
+        default=[],
+        description="With routes: each destination that they choose; the counts above are the sums. Empty without routes.",
+    )
 
 
 class RetryBody(BaseModel):

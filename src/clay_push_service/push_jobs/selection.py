@@ -1,8 +1,8 @@
 """Selects the leads of a push request: by ids, or by the filters of a project; refuses unknown leads and projects."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,11 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.errors import InvalidError, NotFoundError
 from clay_push_service.host.lead_filters import LeadCriteria, count_filtered, select_filtered
-from clay_push_service.host.leads import PushableLeads, best_projects, select_by_id, select_pairs, unknown_leads
+from clay_push_service.host.leads import (
+    PushableLeads,
+    RoutedLeads,
+    best_projects,
+    select_by_id,
+    select_pairs,
+    unknown_leads,
+)
 from clay_push_service.host.projects import find_project
 from clay_push_service.host.tables import HostTables
 from clay_push_service.push_jobs.schemas import MAX_LEADS, PreviewBody, PushBody, PushFilteredBody
-from clay_push_service.states import PushMode
+from clay_push_service.states import PushMode, SyncedLeads
 
 MAX_NAMED_IDS = 10
 """Ids listed in one refusal; a list of 50,000 helps no reader."""
@@ -25,22 +32,42 @@ class Selection:
     """The leads of a push request, before anything is queued."""
 
     push_mode: PushMode
-    leads: PushableLeads
+    leads: PushableLeads | RoutedLeads
     projects: Mapping[UUID, str | None]
     """Id → name of the projects that the leads count for; each gets one push job, in this order."""
     resend: Resend = field(default_factory=Resend)
     filters_json: str | None = None
     source_job_id: UUID | None = None
     """The scan that started an automatic push."""
+    sync_mode: SyncedLeads = SyncedLeads.NEW
     push_again: bool = False
     """Whether the push job may send leads that are in Clay: the invariant "once" permits its deliveries."""
+
+    def besides(self, job_ids: Iterable[UUID]) -> "Selection":
+        """The same, beside push jobs of the same request to other destinations."""
+        return replace(self, resend=replace(self.resend, besides=tuple(job_ids))) if self.resend.anywhere else self
 
 
 async def select_leads(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, body: PushBody | PushFilteredBody | PreviewBody
 ) -> Selection:
     """Raises 404 `project_not_found` or `lead_not_found`, and 422 for a body that contradicts itself or matches too many."""
-    resend = Resend.all() if body.push_again else Resend()
+    if body.push_again and body.sync_mode is SyncedLeads.NEW_AND_CHANGED:
+        raise InvalidError(
+            "push_again sends all leads again: omit it, or use sync_mode `new`.",
+            errors=[{"field": "sync_mode", "message": "must be `new` with push_again"}],
+        )
+    resend = replace(Resend.all() if body.push_again else Resend(), anywhere=body.anywhere)
+    return replace(await _select(connection, tables, org_id, body, resend), sync_mode=body.sync_mode)
+
+
+async def _select(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    body: PushBody | PushFilteredBody | PreviewBody,
+    resend: Resend,
+) -> Selection:
     if isinstance(body, PushFilteredBody):
         if body.push_mode == "all" and not body.filters.is_empty:
             raise InvalidError(

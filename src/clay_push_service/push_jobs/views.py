@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from clay_push_service.clay.cause import Cause, Who
+from clay_push_service.mappings.ref import MappingRef
 from clay_push_service.push_jobs import openapi_examples as examples
 from clay_push_service.states import DeliveryStatus, JobStatus, PushMode
 
@@ -43,6 +44,11 @@ class ProjectRef(BaseModel):
     name: str | None = Field(description="Its name when the push was accepted.", examples=["Acme Platform Leads"])
 
 
+class DestinationRef(BaseModel):
+    id: UUID = Field(description="The destination: the Clay table of the push.")
+    name: str = Field(description="Its name.", examples=["Default"])
+
+
 class JobView(BaseModel):
     id: UUID = Field(description="The push job.", examples=[examples.JOB])
     job_type: Literal["clay_push"] = Field(
@@ -50,8 +56,12 @@ class JobView(BaseModel):
     )
     push_mode: PushMode = Field(description="How its leads were selected.")
     project: ProjectRef = Field(description="The project of the leads.")
+    destination: DestinationRef = Field(description="The Clay table that gets the leads.")
     table_name: str | None = Field(
         description="Name of the Clay table when the push was accepted.", examples=["Platform leads"]
+    )
+    mapping: MappingRef | None = Field(
+        description="The version of the mapping whose columns it sends, with its mapping's present name; null: the standard payload."
     )
     created_by: str | None = Field(
         description="The requester: `user:` and a name, `key:` and a service key's name, or a command.",
@@ -154,8 +164,8 @@ LeadStateName = Literal["never", "in_clay", "changed", "failed", "unknown", "pus
 
 class LeadClay(BaseModel):
     state: LeadStateName = Field(
-        description="What Clay has of the lead; `changed`: in Clay, and the lead has changed since; `excluded`: nothing, and an"
-        " exclusion of the organization keeps it so."
+        description="The lead's state in Clay; `changed`: in Clay, and the lead has changed since; `excluded`: not in Clay, and an"
+        " exclusion of the organization prevents a push."
     )
     excluded: bool = Field(description="Whether an exclusion keeps the lead from Clay, in any state.")
     pushed_at: datetime | None = Field(description="When Clay last accepted it.")
@@ -175,11 +185,15 @@ class LeadView(BaseModel):
     classification: str | None = Field(description="NexusLeads' classification of the person.")
     priority: str | None = Field(description="Priority in this project.")
     is_qualified_lead: bool | None = Field(description="Whether NexusLeads marked it as qualified.")
+    enrichment_score: int | None = Field(
+        description="Mean confidence of the chosen values that Clay found, 0 to 100, as `score` of the lead's enrichment; null: not given.",
+        examples=[92],
+    )
     clay: LeadClay = Field(description='The "Already in Clay" mark.')
 
 
 class LeadPage(BaseModel):
-    leads: list[LeadView] = Field(description="Best score first.")
+    leads: list[LeadView] = Field(description="In the order of `sort`.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor` to get the next page; null: this is the last page."
     )

@@ -16,10 +16,11 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.errors import NotFoundError
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload import build, is_comparable
 from clay_push_service.leads.payload_fields import PayloadError
+from clay_push_service.leads.revision import Revision, add_revision
+from clay_push_service.mappings.renderers import MappedLead, read_renderers_once
 from clay_push_service.push_jobs.detail_views import DeliveryDetail, LeadDelivery, PayloadComparison
-from clay_push_service.push_jobs.views import LeadRef, ProjectRef
+from clay_push_service.push_jobs.views import DestinationRef, LeadRef, ProjectRef
 from clay_push_service.states import DeliveryStatus
 
 MOST_DELIVERIES_OF_A_LEAD = 50
@@ -31,6 +32,8 @@ class _DeliveryRow(NamedTuple):
     contributor_id: UUID
     project_id: UUID
     project_name: str | None
+    destination_id: UUID
+    destination_name: str
     table_name: str | None
     username: str | None
     full_name: str | None
@@ -42,6 +45,9 @@ class _DeliveryRow(NamedTuple):
     uncertain_attempts: int
     duration_ms: int | None
     payload_hash: bytes | None
+    revision: int | None
+    supersedes: UUID | None
+    mapping_version_id: UUID | None
     created_at: datetime
     due_at: datetime
     pushed_at: datetime | None
@@ -51,12 +57,15 @@ class _DeliveryRow(NamedTuple):
 
 
 SELECT = """
-SELECT delivery.id, delivery.job_id, delivery.contributor_id, delivery.project_id, job.project_name, job.table_name, delivery.username,
+SELECT delivery.id, delivery.job_id, delivery.contributor_id, delivery.project_id, job.project_name, delivery.destination_id,
+       destination.name AS destination_name, job.table_name, delivery.username,
        delivery.full_name, delivery.status, delivery.cause, delivery.error_message, delivery.clay_response_status, delivery.attempts,
-       delivery.uncertain_attempts, delivery.duration_ms, delivery.payload_hash, delivery.created_at, delivery.due_at,
+       delivery.uncertain_attempts, delivery.duration_ms, delivery.payload_hash, delivery.revision, delivery.supersedes,
+       job.mapping_version_id, delivery.created_at, delivery.due_at,
        delivery.pushed_at, delivery.finished_at, delivery.confirmed_at, now() AS now
 FROM clay.clay_push_log AS delivery
 JOIN clay.push_jobs AS job ON job.org_id = delivery.org_id AND job.id = delivery.job_id
+JOIN clay.destinations AS destination ON destination.org_id = delivery.org_id AND destination.id = delivery.destination_id
 WHERE delivery.org_id = :org_id
 """
 READ = Statement(f"{SELECT} AND delivery.job_id = :job_id AND delivery.id = :delivery_id", _DeliveryRow)
@@ -105,6 +114,7 @@ def _of_lead(row: _DeliveryRow) -> LeadDelivery:
     return LeadDelivery(
         delivery_id=row.id,
         job_id=row.job_id,
+        destination=DestinationRef(id=row.destination_id, name=row.destination_name),
         table_name=row.table_name,
         status=DeliveryStatus(row.status),
         cause=None if row.cause is None else Cause(row.cause),
@@ -125,12 +135,15 @@ async def _content(connection: AsyncConnection, tables: HostTables, org_id: UUID
     )
     if lead is None:
         return _Content(PayloadComparison.LEAD_GONE)
+    mapped = MappedLead(org_id, row.contributor_id, row.mapping_version_id)
+    renderers = await read_renderers_once(connection, [mapped])
     try:
-        payload = build(lead, row.id, row.pushed_at or row.now)
+        payload = renderers.build(mapped, lead, row.id, row.pushed_at or row.now)
+        payload = add_revision(payload, row.id, Revision.of(row.revision, row.supersedes))
     except PayloadError:
         return _Content(PayloadComparison.NOT_BUILDABLE)
     written = cast("dict[str, object]", orjson.loads(payload.body))
-    if row.payload_hash is None or not is_comparable(row.payload_hash):
+    if row.payload_hash is None or not renderers.is_comparable(mapped, row.payload_hash):
         return _Content(PayloadComparison.NOT_COMPARABLE, written)
     same = row.payload_hash == payload.hash
     return _Content(PayloadComparison.SAME if same else PayloadComparison.CHANGED, written)

@@ -1,4 +1,4 @@
-"""SQL that reads push jobs and the causes of their failed and skipped leads, with the records that it returns."""
+"""SQL that reads push jobs, with the record that it returns."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +11,14 @@ class JobRow(NamedTuple):
     id: UUID
     project_id: UUID
     project_name: str | None
+    destination_id: UUID
+    destination_name: str
     table_name: str | None
+    mapping_id: UUID | None
+    """Null, as the three fields below, for the standard payload."""
+    mapping_name: str | None
+    mapping_number: int | None
+    mapping_version_id: UUID | None
     push_mode: str
     retry_of: UUID | None
     created_by: str | None
@@ -36,30 +43,36 @@ class JobRow(NamedTuple):
     throttled_at: datetime | None
     recovery_ms: float | None
     now: datetime
-    lately: int | None
+    window_since: datetime | None
+    last_window_since: datetime | None
+    last_window_count: int | None
     worker_seen_at: datetime | None
     due_at: datetime | None
+    cause_counts: str | None
 
 
 READ = """
-SELECT job.id, job.project_id, job.project_name, job.table_name, job.push_mode, job.retry_of, job.created_by, job.status,
+SELECT job.id, job.project_id, job.project_name, job.destination_id, destination.name AS destination_name, job.table_name,
+       mapping.id AS mapping_id, mapping.name AS mapping_name, mapping_version.number AS mapping_number, job.mapping_version_id,
+       job.push_mode, job.retry_of, job.created_by, job.status,
        job.lead_count, job.success_count, job.failed_count, job.skipped_count, job.unknown_count, job.page_count,
        job.created_at, job.started_at, job.finished_at, job.drained_at,
        version.state AS destination_state, version.state_reason, version.probe_at,
        workspace.served_until, workspace.next_slot_at, workspace.rate_limit_ms, workspace.throttled_ms, workspace.throttled_at,
        workspace.recovery_ms,
        clock_timestamp() AS now,
-       CASE WHEN job.status = 'running' AND workspace.rate_limit_ms = 0
-            THEN (SELECT count(*) FROM clay.clay_push_log
-                  WHERE job_id = job.id AND status IN ('success', 'failed')
-                    AND finished_at > clock_timestamp() - interval '10 seconds') END AS lately,
+       job.window_since, job.last_window_since, job.last_window_count,
        (SELECT max(seen_at) FROM clay.workers) AS worker_seen_at,
        CASE WHEN job.status IN ('pending', 'running')
-            THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at
+            THEN (SELECT min(due_at) FROM clay.clay_push_log WHERE job_id = job.id AND state = 'waiting') END AS due_at,
+       CAST(job.cause_counts AS text) AS cause_counts
 FROM clay.push_jobs AS job
 JOIN clay.destination_versions AS version ON version.org_id = job.org_id AND version.id = job.destination_version_id
 JOIN clay.destinations AS destination ON destination.org_id = job.org_id AND destination.id = job.destination_id
 JOIN clay.workspaces AS workspace ON workspace.org_id = job.org_id AND workspace.id = destination.workspace_id
+LEFT JOIN clay.mapping_versions AS mapping_version
+       ON mapping_version.org_id = job.org_id AND mapping_version.id = job.mapping_version_id
+LEFT JOIN clay.mappings AS mapping ON mapping.org_id = job.org_id AND mapping.id = mapping_version.mapping_id
 WHERE job.org_id = :org_id
 """
 READ_ONE = Statement(f"{READ} AND job.id = :job_id", JobRow)
@@ -69,25 +82,4 @@ READ_PAGE = Statement(
   AND (CAST(:status AS text) IS NULL OR job.status = :status)
 ORDER BY job.created_at DESC, job.id DESC LIMIT :limit""",
     JobRow,
-)
-
-
-class CauseCount(NamedTuple):
-    job_id: UUID
-    cause: str
-    leads: int
-    unsure: int
-
-
-# Causes of failed leads before causes of skipped ones: the first is shown as the reason why nothing was sent, and nine skipped
-# leads do not explain the one that failed.
-CAUSES = Statement(
-    """
-SELECT job_id, cause, count(*) AS leads,
-       count(*) FILTER (WHERE uncertain_attempts > 0 OR cause = 'unknown') AS unsure
-FROM clay.clay_push_log
-WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND status IN ('failed', 'skipped') GROUP BY job_id, cause
-ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause
-""",
-    CauseCount,
 )

@@ -9,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service import pagination as cursor
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
+from clay_push_service.deliveries.cause_counts import StoredCounts, read_causes
+from clay_push_service.deliveries.counters import WINDOW
 from clay_push_service.destinations.pace import Pace
 from clay_push_service.errors import NotFoundError
-from clay_push_service.push_jobs.queries.job_rows import CAUSES, READ_ONE, READ_PAGE, JobRow
+from clay_push_service.mappings.ref import MappingRef, named_version
+from clay_push_service.push_jobs.queries.job_rows import READ_ONE, READ_PAGE, JobRow
 from clay_push_service.push_jobs.summary import ENDED, progress, progress_percent, steps, summary, warnings
-from clay_push_service.push_jobs.views import CauseView, JobPage, JobView, ProjectRef, Waiting
+from clay_push_service.push_jobs.views import CauseView, DestinationRef, JobPage, JobView, ProjectRef, Waiting
 from clay_push_service.states import JobStatus, PushMode
 
 NOTICEABLE = timedelta(seconds=2)
@@ -22,8 +25,6 @@ WORKER_GONE = timedelta(seconds=30)
 """A worker writes a heartbeat every 5 s; `/status` uses the same limit for live workers."""
 UNDRAINED = timedelta(seconds=120)
 """The sweep wakes a push job that no worker drains after 10 to 20 s; `/status` warns after the same time."""
-WINDOW = timedelta(seconds=10)
-"""The rate of an unpaced job is measured over this window (`lately` below), so that an old outage does not lower it."""
 
 
 def not_found() -> NotFoundError:
@@ -82,15 +83,14 @@ async def _causes(
     """The causes of each job, and the number of its leads that may be in Clay."""
     causes: defaultdict[UUID, list[CauseView]] = defaultdict(list)
     unsure: Counter[UUID] = Counter()
-    ids = [row.id for row in rows if row.failed_count or row.skipped_count]
-    if ids:
-        for found in await CAUSES.rows(connection, {"job_ids": ids}):
-            cause = Cause(found.cause)
-            explanation = EXPLANATIONS[cause]
-            unsure[found.job_id] += found.unsure
-            causes[found.job_id].append(
+    stored = [StoredCounts(row.id, row.cause_counts, row.failed_count, row.skipped_count) for row in rows]
+    for job_id, counts in (await read_causes(connection, stored)).items():
+        for found in counts:
+            explanation = EXPLANATIONS[found.cause]
+            unsure[job_id] += found.unsure
+            causes[job_id].append(
                 CauseView(
-                    cause=cause,
+                    cause=found.cause,
                     count=found.leads,
                     message=explanation.message,
                     remedy=explanation.remedy,
@@ -116,7 +116,11 @@ def _view(row: JobRow, causes: list[CauseView], unsure: int) -> JobView:
         id=row.id,
         push_mode=PushMode(row.push_mode),
         project=ProjectRef(id=row.project_id, name=row.project_name),
+        destination=DestinationRef(id=row.destination_id, name=row.destination_name),
         table_name=row.table_name,
+        mapping=MappingRef.of(
+            named_version(row.mapping_id, row.mapping_name, row.mapping_number, row.mapping_version_id)
+        ),
         created_by=row.created_by,
         created_at=row.created_at,
         started_at=row.started_at,
@@ -178,5 +182,10 @@ def _rate(row: JobRow) -> float | None:
     if row.rate_limit_ms:
         pace = Pace(float(row.rate_limit_ms), row.next_slot_at, row.throttled_ms, row.throttled_at, row.recovery_ms)
         return timedelta(seconds=1) / pace.interval(row.now)
-    elapsed = min(row.now - row.started_at, WINDOW) if row.started_at else timedelta()
-    return row.lately / elapsed.total_seconds() if row.lately and elapsed else None
+    if row.window_since is None or row.last_window_since is None or row.last_window_count is None:
+        return None
+    if row.now - row.window_since > 2 * WINDOW:  # no result since
+        return None
+    ended = row.success_count + row.failed_count - row.last_window_count
+    elapsed = (row.now - row.last_window_since).total_seconds()
+    return ended / elapsed if ended > 0 and elapsed > 0 else None

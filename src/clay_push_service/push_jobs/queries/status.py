@@ -14,28 +14,15 @@ from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import PendingChange
 from clay_push_service.destinations.read import DestinationView, destination_view
 from clay_push_service.gate import Gate
+from clay_push_service.push_jobs.queries.table_status import (
+    QuotaView,
+    TableStatus,
+    read_counts,
+    read_table_statuses,
+    sum_of,
+)
 from clay_push_service.push_jobs.views import GateView, LastPush, Totals
 from clay_push_service.states import DestinationState, JobStatus
-
-
-class _TotalCounts(NamedTuple):
-    pushed: int
-    failed: int
-    skipped: int
-    unknown: int
-    active: int
-
-
-# Summed over push jobs, not deliveries: the counters of a job always equal its rows.
-TOTALS = Statement(
-    """
-SELECT coalesce(sum(success_count), 0) AS pushed, coalesce(sum(failed_count), 0) AS failed,
-       coalesce(sum(skipped_count), 0) AS skipped, coalesce(sum(unknown_count), 0) AS unknown,
-       count(*) FILTER (WHERE status IN ('pending', 'running')) AS active
-FROM clay.push_jobs WHERE org_id = :org_id
-""",
-    _TotalCounts,
-)
 
 
 class _LastJob(NamedTuple):
@@ -77,13 +64,6 @@ class DestinationStatus(BaseModel):
     )
 
 
-class QuotaView(BaseModel):
-    used: int = Field(description="Submissions of the webhook's lifetime that are used.", examples=[1200])
-    limit: int | None = Field(description="null: an auto-deleting table, without a limit.", examples=[50_000])
-    remaining: int | None = Field(description="Submissions left; null: no limit.", examples=[48_800])
-    warning: str | None = Field(description="Warning in one sentence, from 80 % of the limit.", examples=[None])
-
-
 class PaceView(BaseModel):
     rate_limit_ms: int = Field(description="The configured delay between two leads.", examples=[200])
     current_ms: float = Field(
@@ -116,6 +96,10 @@ class StatusView(BaseModel):
     quota: QuotaView | None = Field(description="Quota of the webhook; null without a webhook.")
     pace: PaceView | None = Field(description="Pace of the destination; null: never configured.")
     active_jobs: int = Field(description="Push jobs that have not finished.")
+    destinations: list[TableStatus] = Field(
+        description="Each Clay table that is not archived, the default one first. The fields above describe the default one;"
+        " `last_push`, `totals` and `active_jobs` count all tables."
+    )
 
 
 async def read_status(
@@ -125,13 +109,13 @@ async def read_status(
     view = await destination_view(connection, org_id)
     webhook = view.webhook if view else None
     suspect_since = await read_suspect_since(connection, org_id, view.clay_table.destination_id) if view else None
-    totals = await TOTALS.one(connection, {"org_id": org_id})
+    counts = await read_counts(connection, org_id)
+    every = sum_of(list(counts.values()))
     last = await LAST.one_or_none(connection, {"org_id": org_id})
     connected = False
     if webhook is not None and webhook.state is DestinationState.OPEN:
         values = {"org_id": org_id, "version_id": webhook.version_id}
         connected = await CONNECTED.one(connection, values)
-    sent = totals.pushed + totals.failed
     return StatusView(
         available=gate.available,
         configured=webhook is not None,
@@ -151,28 +135,12 @@ async def read_status(
             job_id=last.id, status=JobStatus(last.status), created_at=last.created_at, finished_at=last.finished_at,
             success_count=last.success_count, failed_count=last.failed_count, skipped_count=last.skipped_count,
         ) if last else None,
-        totals=Totals(
-            pushed=totals.pushed, failed=totals.failed, skipped=totals.skipped, unknown=totals.unknown,
-            success_rate=round(totals.pushed / sent, 4) if sent else None,
-        ),
-        quota=_quota(view),
+        totals=every.totals,
+        quota=QuotaView.of(webhook.quota) if webhook else None,
         pace=_pace(view),
-        active_jobs=totals.active,
+        active_jobs=every.active,
+        destinations=await read_table_statuses(connection, org_id, counts),
     )  # fmt: skip
-
-
-def _quota(view: DestinationView | None) -> QuotaView | None:
-    if view is None or view.webhook is None:
-        return None
-    quota = view.webhook.quota
-    percent = quota.warning_percent
-    warning = None
-    if percent is not None:
-        warning = (
-            f"Over {percent} % of this webhook's lifetime submissions are used; when all are used, Clay accepts no more. "
-            "Create a new webhook source in Clay and save its URL here."
-        )
-    return QuotaView(used=quota.used, limit=quota.limit, remaining=quota.remaining, warning=warning)
 
 
 def _pace(view: DestinationView | None) -> PaceView | None:
