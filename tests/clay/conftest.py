@@ -1,4 +1,4 @@
-"""Receivers on real loopback sockets, each with the manners of one kind of server."""
+"""Fixtures of receivers on loopback sockets and of clients that post to them."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Handlers of connections for the receivers of these tests: ways to write a response, to end a connection and to stay."""
+"""Connection handlers for receivers: several ways to write a response and to close a connection or keep it open."""
 
 import asyncio
 import socket

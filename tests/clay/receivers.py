@@ -1,4 +1,4 @@
-"""Receivers on real loopback sockets, each with the behaviour of one kind of server."""
+"""Receivers on loopback sockets, each with the behaviour of one kind of server."""
 
 import asyncio
 import ssl
@@ -21,7 +21,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 @dataclass
 class Receiver:
-    """Counts what it accepts; `handler` has a connection until it returns, and then the connection is closed."""
+    """Counts connections. `handler` handles a connection until it returns; then the connection is closed."""
 
     handler: Handler
     accepted: int = 0
@@ -43,7 +43,7 @@ class Receiver:
             with suppress(asyncio.IncompleteReadError, OSError):
                 await self.handler(reader, writer)
         except asyncio.CancelledError:
-            pass  # the test is over
+            pass  # the test has ended
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -62,7 +62,7 @@ ReceiverOf = Callable[..., Awaitable[Receiver]]
 
 @asynccontextmanager
 async def receivers() -> AsyncIterator[ReceiverOf]:
-    """`await receiver_of(answer)`: bytes to answer each request with, or a handler of the whole connection."""
+    """Use: `await receiver_of(answer)`, with the bytes of each response or a handler of the whole connection."""
     started: list[Receiver] = []
 
     async def make(

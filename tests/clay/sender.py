@@ -1,4 +1,4 @@
-"""A client of one test over real sockets, its names, and a short way to post to a port."""
+"""Creates clients for a test, resolves their host names, and posts to a port."""
 
 import asyncio
 import socket
@@ -16,12 +16,12 @@ from clay_push_service.settings import Settings
 BODY = b'{"github_username":"johndoe"}'
 LOOPBACK = Settings(database_url="postgresql://x", allowed_webhook_networks=("127.0.0.0/8", "::1/128")).networks
 ONLY_OUTSIDE = Policy((), Settings(database_url="postgresql://x", allowed_webhook_networks=("127.0.0.2/32",)).networks)
-"""127.0.0.2 plays the public Internet, so that nothing here ever leaves the machine; 127.0.0.1 is the inside."""
+"""127.0.0.2 stands for the public Internet and 127.0.0.1 for the internal network, so that no traffic leaves the machine."""
 ANY_PORT_HOSTS = ("hook.clay.test", "localhost", "127.0.0.1")
 
 
 class Names(AbstractResolver):
-    """Answers from a list of lists, one a call, the last one for ever after; `delay` seconds late."""
+    """A resolver that returns the next list of addresses for each call, then the last one again, after `delay` seconds."""
 
     def __init__(self, *answers: tuple[str, ...], delay: float = 0) -> None:
         self.answers = list(answers)
@@ -54,7 +54,7 @@ class Names(AbstractResolver):
 
 
 class Sender:
-    """Clients of one test, and a short way to post to a port."""
+    """Creates the clients of one test, and posts to a port."""
 
     def __init__(self) -> None:
         self.clients: list[ClayClient] = []

@@ -1,4 +1,4 @@
-"""Ways to answer badly, over real sockets: what is known of the status is kept, everything else is no answer."""
+"""Invalid responses over sockets: a status that was read is kept, and everything else counts as no response."""
 
 import asyncio
 import gzip
@@ -11,7 +11,9 @@ from tests.clay.receivers import OK, ReceiverOf, read_request
 from tests.clay.sender import BODY, Sender, responded, target
 
 
-async def test_head_that_drips_ends_at_the_deadline_as_no_answer(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_slow_response_head_ends_at_the_deadline_without_a_response(
+    receiver_of: ReceiverOf, sender: Sender
+) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         for byte in OK:
@@ -26,7 +28,7 @@ async def test_head_that_drips_ends_at_the_deadline_as_no_answer(receiver_of: Re
 
 
 @pytest.mark.parametrize("body_seconds", [0.1, 5])
-async def test_body_that_drips_keeps_the_status_and_ends_soon(
+async def test_a_slow_response_body_keeps_the_status_and_ends_soon(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, body_seconds: float
 ) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +46,9 @@ async def test_body_that_drips_keeps_the_status_and_ends_soon(
     assert answer.duration_ms < 900
 
 
-async def test_huge_body_is_cut_and_its_connection_closed(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_huge_response_body_is_truncated_and_its_connection_closed(
+    receiver_of: ReceiverOf, sender: Sender
+) -> None:
     written, cut = 0, asyncio.Event()
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,10 +67,10 @@ async def test_huge_body_is_cut_and_its_connection_closed(receiver_of: ReceiverO
     answer = responded(await sender.client().post(target(receiver.port), BODY))
     assert (answer.status, len(answer.body)) == (200, MAX_RESPONSE_BYTES)
     await asyncio.wait_for(cut.wait(), 5)
-    assert written < 20_000_000  # what the sockets' buffers took
+    assert written < 20_000_000  # the size of the sockets' buffers
 
 
-async def test_bomb_is_not_decompressed(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_compressed_response_body_is_not_decompressed(receiver_of: ReceiverOf, sender: Sender) -> None:
     bomb = gzip.compress(b"\0" * 20_000_000)
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n"
     receiver = await receiver_of(head.encode() + bomb)
@@ -74,7 +78,7 @@ async def test_bomb_is_not_decompressed(receiver_of: ReceiverOf, sender: Sender)
     assert answer.body == bomb[:MAX_RESPONSE_BYTES]
 
 
-async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_truncated_response_body_keeps_the_status(receiver_of: ReceiverOf, sender: Sender) -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this")
@@ -94,7 +98,9 @@ async def test_body_cut_short_keeps_the_status(receiver_of: ReceiverOf, sender: 
     ],
     ids=["no status", "another protocol", "TLS"],
 )
-async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Sender, answer: bytes) -> None:
+async def test_an_invalid_response_counts_as_no_response(
+    receiver_of: ReceiverOf, sender: Sender, answer: bytes
+) -> None:
     receiver = await receiver_of(answer)
     got = await sender.client().post(target(receiver.port), BODY)
     assert isinstance(got, NoResponse)
@@ -102,9 +108,7 @@ async def test_garbled_answer_is_no_answer(receiver_of: ReceiverOf, sender: Send
     assert len(receiver.requests) == 1
 
 
-async def test_early_hints_are_skipped_and_an_unusual_status_is_returned(
-    receiver_of: ReceiverOf, sender: Sender
-) -> None:
+async def test_early_hints_are_skipped_and_an_unusual_status_is_read(receiver_of: ReceiverOf, sender: Sender) -> None:
     hinting = await receiver_of(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + OK)
     switching = await receiver_of(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
     client = sender.client()

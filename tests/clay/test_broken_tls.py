@@ -1,4 +1,4 @@
-"""A TLS connection that breaks right behind the status line, in the same packet: the status counts all the same."""
+"""A TLS connection breaks directly after the status line, in the same packet. The status counts."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ BROKEN_RECORD = b"\x17\x03\x03\x00\x20" + b"z" * 32
 
 
 def answer_and_break(listener: socket.socket, tls: ssl.SSLContext) -> None:
-    """Answer one request, with a record that cannot be decrypted in the packet of the status line."""
+    """Respond to one request, with a TLS record that cannot be decrypted in the packet of the status line."""
     connection, _ = listener.accept()
     arrived, leaves = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = tls.wrap_bio(arrived, leaves, server_side=True)
@@ -41,7 +41,7 @@ def answer_and_break(listener: socket.socket, tls: ssl.SSLContext) -> None:
 
 
 @pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_status_before_a_broken_record_is_the_answer(
+def test_a_status_before_a_broken_tls_record_is_recorded(
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
 ) -> None:
     authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""A POST that is cancelled has the outcome that is known by then: a status that was read, or that no byte was sent."""
+"""A cancelled POST keeps the outcome that is already known: a status that was read, or that no byte was sent."""
 
 import asyncio
 
@@ -39,7 +39,7 @@ async def cancelled(client: ClayClient, task: "asyncio.Task[Response]", attempt:
 
 
 @pytest.mark.parametrize(("begun", "status"), BEGUN.values(), ids=BEGUN)
-async def test_status_that_was_read_is_the_answer_of_a_cancelled_post(
+async def test_a_cancelled_post_returns_the_status_that_was_read(
     receiver_of: ReceiverOf,
     sender: Sender,
     monkeypatch: pytest.MonkeyPatch,
@@ -58,7 +58,7 @@ async def test_status_that_was_read_is_the_answer_of_a_cancelled_post(
     assert answer.retry_after == ("7" if status == 429 else None)
 
 
-async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
+async def test_a_response_that_completes_at_the_moment_of_the_cancel_is_returned(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop reads the response and cancels the task before the task runs again."""
@@ -78,7 +78,7 @@ async def test_response_that_ended_in_the_moment_of_the_cancel_is_the_answer(
     assert attempt.response == Responded(200, body=b"ok", duration_ms=attempt.response.duration_ms)
 
 
-async def test_cancelled_post_without_a_status_may_have_arrived(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_cancelled_post_without_a_status_is_uncertain(receiver_of: ReceiverOf, sender: Sender) -> None:
     arrived = asyncio.Event()
 
     async def read_and_stay(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -95,7 +95,7 @@ async def test_cancelled_post_without_a_status_may_have_arrived(receiver_of: Rec
     assert answer.kind is NoResponseKind.TIMEOUT
 
 
-async def test_post_that_is_cancelled_before_its_first_byte_was_certainly_not_sent(
+async def test_a_post_that_is_cancelled_before_its_first_byte_is_not_sent(
     receiver_of: ReceiverOf, sender: Sender
 ) -> None:
     receiver = await receiver_of()

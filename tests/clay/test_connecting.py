@@ -1,4 +1,4 @@
-"""Ways not to be connected, over real sockets: names, certificates, handshakes. Of each it is certain that nothing was sent."""
+"""Connects that fail because of a name, a certificate or a handshake. In each case, it is certain that no byte was sent."""
 
 import asyncio
 import ssl
@@ -16,10 +16,10 @@ def _tls(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext, list[str | None]]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(server)
 
-    def remember(_: object, server_name: str | None, __: object) -> None:
+    def record_name(_: object, server_name: str | None, __: object) -> None:
         requested_names.append(server_name)
 
-    server.sni_callback = remember
+    server.sni_callback = record_name
     client = ssl.create_default_context()
     authority.configure_trust(client)
     return server, client, requested_names
@@ -33,7 +33,7 @@ async def test_certificate_of_the_host_is_accepted_and_its_name_is_requested(
     client = sender.client(tls=client_tls)
     for _ in range(3):
         assert responded(await client.post(target(receiver.port, scheme="https"), BODY)).status == 200
-    assert requested_names == ["hook.clay.test"]  # one connection for the three of them
+    assert requested_names == ["hook.clay.test"]  # the three POSTs share one connection
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -85,7 +85,7 @@ async def test_unknown_names_and_closed_ports_are_not_connected(receiver_of: Rec
     assert (refused.kind, unknown.kind) == (NotConnectedKind.REFUSED, NotConnectedKind.DNS)
 
 
-async def test_out_of_files_is_our_own_trouble(
+async def test_a_missing_file_descriptor_is_a_local_error(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver = await receiver_of()

@@ -1,4 +1,4 @@
-"""Connections that are lost, used again, or closed by the other side: nothing is sent twice, and little is unknown."""
+"""Connections that are lost, reused, or closed by the server: no lead is sent twice, and few outcomes are unknown."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import aiohappyeyeballs
 import pytest
 
 from clay_push_service.clay import connection_pool as connections
-from clay_push_service.clay import keep_alive as patience
+from clay_push_service.clay import keep_alive as keep_alive_module
 from clay_push_service.clay.response import NoResponse, NoResponseKind, NotConnected, NotConnectedKind, Responded
 from tests.clay.handlers import reset
 from tests.clay.receivers import OK, ReceiverOf, read_request
@@ -18,7 +18,7 @@ from tests.clay.sender import BODY, Sender, responded, target
 
 
 @pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])
-async def test_connection_lost_after_sending_is_no_answer_and_never_sent_again(
+async def test_a_post_is_not_repeated_when_its_connection_is_lost_after_sending(
     receiver_of: ReceiverOf, sender: Sender, how: Callable[[asyncio.StreamWriter], None]
 ) -> None:
     async def take_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,10 +35,10 @@ async def test_connection_lost_after_sending_is_no_answer_and_never_sent_again(
 
 @pytest.mark.parametrize("how", [reset, lambda writer: writer.close()], ids=["reset", "closed"])
 @pytest.mark.parametrize("before", [1, 3])
-async def test_reused_connection_lost_after_sending_is_no_answer_and_never_sent_again(
+async def test_a_post_is_not_repeated_when_its_reused_connection_is_lost_after_sending(
     receiver_of: ReceiverOf, sender: Sender, how: Callable[[asyncio.StreamWriter], None], before: int
 ) -> None:
-    """HTTP clients like to send again on a fresh connection when a reused one is lost; here that would be a second row."""
+    """Many HTTP clients repeat a request on a new connection when a reused one is lost. Here that would create a second row."""
 
     async def answer_then_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(before):
@@ -58,7 +58,7 @@ async def test_reused_connection_lost_after_sending_is_no_answer_and_never_sent_
     assert (receiver.accepted, len(receiver.requests)) == (1, before + 1)
 
 
-async def test_server_that_hangs_up_before_the_first_byte_is_not_connected(
+async def test_a_connection_that_the_server_closes_before_the_first_byte_is_not_connected(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -88,21 +88,21 @@ async def test_connection_is_reused_while_fresh(receiver_of: ReceiverOf, sender:
     assert (receiver.accepted, len(receiver.requests)) == (1, 20)
 
 
-@pytest.mark.parametrize("promise", ["timeout=0", "max=5, timeout=0"])
-async def test_connection_is_not_reused_past_what_the_server_promised(
-    receiver_of: ReceiverOf, sender: Sender, promise: str
+@pytest.mark.parametrize("keep_alive", ["timeout=0", "max=5, timeout=0"])
+async def test_a_connection_is_not_reused_after_the_keep_alive_time_of_the_server(
+    receiver_of: ReceiverOf, sender: Sender, keep_alive: str
 ) -> None:
-    receiver = await receiver_of(f"HTTP/1.1 200 OK\r\nkeep-alive: {promise}\r\ncontent-length: 0\r\n\r\n".encode())
+    receiver = await receiver_of(f"HTTP/1.1 200 OK\r\nkeep-alive: {keep_alive}\r\ncontent-length: 0\r\n\r\n".encode())
     client = sender.client()
     for _ in range(3):
         responded(await client.post(target(receiver.port), BODY))
     assert receiver.accepted == 3
 
 
-async def test_connection_is_not_reused_when_it_was_idle_too_long(
+async def test_a_connection_that_was_idle_too_long_is_not_reused(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(keep_alive_module, "IDLE_SECONDS", 0.0)
     receiver = await receiver_of()
     client = sender.client()
     for _ in range(3):
@@ -110,7 +110,7 @@ async def test_connection_is_not_reused_when_it_was_idle_too_long(
     assert receiver.accepted == 3
 
 
-async def test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer(
+async def test_a_final_message_on_an_idle_connection_is_not_read_as_the_next_response(
     receiver_of: ReceiverOf, sender: Sender
 ) -> None:
     report = asyncio.Event()
@@ -133,37 +133,37 @@ async def test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer(
     assert len(receiver.requests) == 3
 
 
-@pytest.mark.parametrize("patience", [0.0, 0.3])
-async def test_server_that_closes_idle_connections_makes_no_unknown(
-    receiver_of: ReceiverOf, sender: Sender, patience: float
+@pytest.mark.parametrize("idle_timeout", [0.0, 0.3])
+async def test_a_server_that_closes_idle_connections_causes_no_unknown_outcome(
+    receiver_of: ReceiverOf, sender: Sender, idle_timeout: float
 ) -> None:
-    async def impatient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close_when_idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            async with asyncio.timeout(patience or None):
+            async with asyncio.timeout(idle_timeout or None):
                 receiver.requests.append(await read_request(reader))
             writer.write(OK)
             await writer.drain()
-            if not patience:
+            if not idle_timeout:
                 return
 
-    async def impatiently(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close_with_message(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await impatient(reader, writer)
+            await close_when_idle(reader, writer)
         except TimeoutError:
             writer.close()
 
-    receiver = await receiver_of(impatiently)
+    receiver = await receiver_of(close_with_message)
     client = sender.client()
     generator = random.Random(1)
     for _ in range(10):
         responded(await client.post(target(receiver.port), BODY))
-        # Not within a third of the bound: client and server share this event loop, and when it is late the server closes
-        # with the request in its hands, which no client can see coming. `bench/idle_connections.py` goes there.
-        await asyncio.sleep(generator.choice((0.3, 1.5)) * (patience or 0.01))
+        # No wait is close to the limit. Client and server share this event loop, so when it is late, the server closes the
+        # connection after it got the request. A client cannot detect that; `bench/idle_connections.py` measures it.
+        await asyncio.sleep(generator.choice((0.3, 1.5)) * (idle_timeout or 0.01))
     assert len(receiver.requests) == 10
 
 
-async def test_waiting_for_a_free_connection_is_busy_and_not_unknown(
+async def test_a_post_that_waits_too_long_for_a_connection_is_busy_and_not_unknown(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

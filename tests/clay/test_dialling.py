@@ -1,4 +1,4 @@
-"""The guard in the last moment, when an address is dialled."""
+"""The guard checks addresses again at connect."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from tests.clay.sender import BODY, ONLY_OUTSIDE, Names, Sender, responded, targ
 
 
 @pytest.mark.parametrize("answers", [("127.0.0.1",), ("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")])
-async def test_one_internal_address_refuses_them_all(
+async def test_one_internal_address_among_several_refuses_the_host(
     receiver_of: ReceiverOf, sender: Sender, answers: tuple[str, ...]
 ) -> None:
     inside = await receiver_of()
@@ -21,7 +21,7 @@ async def test_one_internal_address_refuses_them_all(
     assert (inside.accepted, outside.accepted) == (0, 0)
 
 
-async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_name_that_changes_to_an_internal_address_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
     inside = await receiver_of()
     outside = await receiver_of(
         b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "127.0.0.2", inside.port
@@ -36,15 +36,15 @@ async def test_name_that_is_rebound_to_the_inside_is_refused(receiver_of: Receiv
     assert (outside.accepted, inside.accepted, names.lookups) == (1, 0, 2)
 
 
-async def test_literal_is_vetted_again_when_it_is_dialled(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_an_ip_literal_is_checked_again_at_connect(receiver_of: ReceiverOf, sender: Sender) -> None:
     inside = await receiver_of()
     client = sender.client(policy=Policy(()))
     assert isinstance(await client.post(target(inside.port, host="127.0.0.1"), BODY), Blocked)
     assert inside.accepted == 0
 
 
-async def test_dialled_is_the_host_that_was_checked(receiver_of: ReceiverOf, sender: Sender) -> None:
-    """The URL is parsed once; no second parser could read another host in it."""
+async def test_the_connection_goes_to_the_host_that_was_checked(receiver_of: ReceiverOf, sender: Sender) -> None:
+    """The URL is parsed only once, so that no second parser can find another host in it."""
     inside, names = await receiver_of(), Names(("127.0.0.2",))
     outside = await receiver_of(host="127.0.0.2", port=inside.port)
     checked = CheckedUrl(httpx.URL(f"http://127.0.0.1:{inside.port}/"), "hook.clay.test", inside.port)

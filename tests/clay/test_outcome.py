@@ -1,4 +1,4 @@
-"""The contract's table "What an answer from Clay means", row by row."""
+"""Tests each row of the API contract's table of Clay's responses and their outcomes."""
 
 import pytest
 
@@ -94,7 +94,7 @@ TABLE: list[tuple[Response, Outcome]] = [
 
 
 @pytest.mark.parametrize(("answer", "outcome"), TABLE, ids=lambda value: repr(value)[:60])
-def test_answer_means(answer: Response, outcome: Outcome) -> None:
+def test_each_response_has_its_outcome(answer: Response, outcome: Outcome) -> None:
     assert outcome_of(answer, 1, NOW) == outcome
 
 
@@ -106,7 +106,7 @@ def test_answer_means(answer: Response, outcome: Outcome) -> None:
     ("attempts", "verdict"),
     [(1, Verdict.RETRY), (2, Verdict.RETRY), (3, Verdict.RETRY), (4, Verdict.FAILED), (5, Verdict.FAILED)],
 )
-def test_outage_is_tried_three_more_times(answer: Response, cause: Cause, attempts: int, verdict: Verdict) -> None:
+def test_an_outage_is_retried_three_times(answer: Response, cause: Cause, attempts: int, verdict: Verdict) -> None:
     outcome = outcome_of(answer, attempts, NOW)
     assert (outcome.verdict, outcome.cause, outcome.counts_toward) == (verdict, cause, Streak.OUTAGE)
 
@@ -153,7 +153,7 @@ def test_retry_after_is_read_and_clamped(value: str | None, seconds: float) -> N
     assert retry_after(value, NOW) == seconds
 
 
-def test_third_refusal_in_a_row_closes() -> None:
+def test_the_third_consecutive_refusal_closes_the_destination() -> None:
     streaks = Streaks()
     for closes in (False, False, True):
         streaks = streaks.after(outcome_of(Responded(401), 1, NOW))
@@ -161,7 +161,7 @@ def test_third_refusal_in_a_row_closes() -> None:
 
 
 @pytest.mark.parametrize(("between", "closes"), [(200, False), (400, False), (500, True), (429, True)])
-def test_what_ends_a_streak_of_refusals(between: int, closes: bool) -> None:
+def test_these_outcomes_end_a_streak_of_refusals(between: int, closes: bool) -> None:
     streaks = Streaks()
     for status in (401, 404, between, 401):
         streaks = streaks.after(outcome_of(Responded(status), 1, NOW))
@@ -169,7 +169,7 @@ def test_what_ends_a_streak_of_refusals(between: int, closes: bool) -> None:
 
 
 @pytest.mark.parametrize(("between", "waits"), [(200, False), (400, False), (401, False), (429, True)])
-def test_what_ends_a_streak_of_outages(between: int, waits: bool) -> None:
+def test_these_outcomes_end_a_streak_of_outages(between: int, waits: bool) -> None:
     streaks = Streaks()
     for status in (500,) * 9 + (between, 500):
         streaks = streaks.after(outcome_of(Responded(status), 1, NOW))
@@ -179,17 +179,17 @@ def test_what_ends_a_streak_of_outages(between: int, waits: bool) -> None:
 @pytest.mark.parametrize(
     ("attempt", "random", "seconds"), [(1, 0, 1), (1, 0.5, 2), (2, 0.5, 8), (3, 0.999, 44.97), (9, 0.5, 30)]
 )
-def test_backoff_grows_and_is_spread(attempt: int, random: float, seconds: float) -> None:
+def test_the_backoff_grows_and_has_jitter(attempt: int, random: float, seconds: float) -> None:
     assert backoff_seconds(attempt, (2.0, 8.0, 30.0), random) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_every_cause_is_explained_in_one_sentence(cause: Cause) -> None:
+def test_every_cause_has_a_message_of_one_sentence(cause: Cause) -> None:
     explanation = EXPLANATIONS[cause]
     assert explanation.message.endswith(".")
     assert ". " not in explanation.message
     assert explanation.remedy.endswith(".")
 
 
-def test_what_may_be_in_clay_is_not_retryable() -> None:
+def test_causes_of_leads_that_may_be_in_clay_are_not_retryable() -> None:
     assert not any(EXPLANATIONS[cause].retryable for cause in (Cause.UNKNOWN, Cause.MAYBE_IN_CLAY, Cause.ERASED))

@@ -1,4 +1,4 @@
-"""The edges of the table of outcomes: streaks, and a Retry-After date together with the clock it is compared with."""
+"""Edge cases of the table of outcomes: streaks, and a Retry-After date with the clock that it is compared with."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The client over uvloop, on which the worker runs: its sockets and transports are not asyncio's, and the client looks at both."""
+"""Runs tests of the client on uvloop, which the worker uses."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -24,27 +24,27 @@ from tests.clay.sender import Sender, senders
         partial(connecting.test_certificate_for_another_name_or_of_an_unknown_authority_is_refused, trusted=True),
         connecting.test_slow_names_and_slow_handshakes_are_connect_timeouts,
         connecting.test_unknown_names_and_closed_ports_are_not_connected,
-        bad_answers.test_head_that_drips_ends_at_the_deadline_as_no_answer,
-        bad_answers.test_huge_body_is_cut_and_its_connection_closed,
-        partial(connections.test_connection_lost_after_sending_is_no_answer_and_never_sent_again, how=reset),
+        bad_answers.test_a_slow_response_head_ends_at_the_deadline_without_a_response,
+        bad_answers.test_a_huge_response_body_is_truncated_and_its_connection_closed,
+        partial(connections.test_a_post_is_not_repeated_when_its_connection_is_lost_after_sending, how=reset),
         partial(
-            connections.test_connection_lost_after_sending_is_no_answer_and_never_sent_again,
+            connections.test_a_post_is_not_repeated_when_its_connection_is_lost_after_sending,
             how=lambda writer: writer.close(),
         ),
         connections.test_connection_is_reused_while_fresh,
-        connections.test_farewell_on_an_idle_connection_is_not_taken_for_the_next_answer,
-        partial(connections.test_server_that_closes_idle_connections_makes_no_unknown, patience=0.3),
+        connections.test_a_final_message_on_an_idle_connection_is_not_read_as_the_next_response,
+        partial(connections.test_a_server_that_closes_idle_connections_causes_no_unknown_outcome, idle_timeout=0.3),
         *(
             partial(unusual_responses.statuses_arrive, write=write, end=end)
             for write, end in unusual_responses.WAYS.values()
         ),
-        clay_client.test_answer_before_the_body_is_read_is_the_answer,
-        partial(dialling.test_one_internal_address_refuses_them_all, answers=("127.0.0.2", "127.0.0.1")),
+        clay_client.test_a_response_before_the_request_body_is_read_is_returned,
+        partial(dialling.test_one_internal_address_among_several_refuses_the_host, answers=("127.0.0.2", "127.0.0.1")),
     ],
     ids=lambda scenario: getattr(scenario, "func", scenario).__name__,
 )
-def test_holds_over_uvloop_too(scenario: Callable[[ReceiverOf, Sender], Awaitable[None]]) -> None:
-    """Its sockets and transports are not asyncio's, and the client looks at both."""
+def test_the_client_behaves_the_same_over_uvloop(scenario: Callable[[ReceiverOf, Sender], Awaitable[None]]) -> None:
+    """The sockets and transports of uvloop differ from asyncio's, and the client uses both."""
 
     async def run() -> None:
         async with receivers() as receiver_of, senders() as sender:

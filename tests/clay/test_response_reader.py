@@ -1,4 +1,4 @@
-"""The reader of responses by itself: it reads the same wherever the bytes are cut."""
+"""The reader of responses returns the same result for every division of the bytes into packets."""
 
 import tracemalloc
 
@@ -23,7 +23,7 @@ ANSWERS = {name: answer for name, (_, answer) in UNUSUAL.items()} | THROTTLED
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_reads_the_same_wherever_it_is_cut(name: str) -> None:
+def test_the_result_is_independent_of_packet_boundaries(name: str) -> None:
     answer = ANSWERS[name]
     whole = read(answer)
     length = len(answer)
@@ -53,7 +53,7 @@ def test_reads_the_same_wherever_it_is_cut(name: str) -> None:
         (b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\n\r\n", b"", False),
     ],
 )
-def test_body_and_whether_the_connection_may_be_used_again(answer: bytes, body: bytes, reusable: bool) -> None:
+def test_the_body_and_the_reusability_of_the_connection_are_read(answer: bytes, body: bytes, reusable: bool) -> None:
     reader = ResponseReader()
     reader.feed(answer)
     assert (reader.done, reader.body, reader.reusable) == (True, body, reusable)
@@ -67,7 +67,7 @@ def test_bytes_after_the_end_make_the_connection_unusable() -> None:
     assert (reader.status, reader.reusable) == (200, False)
 
 
-def test_endless_head_is_not_kept() -> None:
+def test_an_endless_response_head_is_not_stored() -> None:
     reader = ResponseReader()
     reader.feed(b"HTTP/1.1 200 OK\r\n")
     data = b"x" * 100_000
@@ -76,5 +76,5 @@ def test_endless_head_is_not_kept() -> None:
         reader.feed(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1_000_000, "10 MB were fed"
+    assert peak < 1_000_000, "the reader got 10 MB"
     assert (reader.status, reader.done) == (200, True)

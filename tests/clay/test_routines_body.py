@@ -1,4 +1,4 @@
-"""Bodies of Clay's public API: the documented form, and the forms that Clay and its users are known to produce."""
+"""Bodies of Clay's public API: the documented form, and other forms that Clay and its users produce."""
 
 import orjson
 import pytest
@@ -92,13 +92,13 @@ def test_an_unknown_status_is_pending(status: object) -> None:
     "data",
     [[None], ["i-1"], [{}], [{"id": ""}], [{"id": "x" * 65, "status": "complete"}], [{"id": ["i"]}], None, {}, 5],
 )
-def test_items_that_are_none_are_left_out(data: object) -> None:
+def test_null_items_are_omitted(data: object) -> None:
     found = read_results(200, page(data=data))
     assert found is not None
     assert found.items == []
 
 
-def test_an_id_that_became_a_number_is_text_again() -> None:
+def test_a_numeric_id_is_converted_to_text() -> None:
     found = read_results(200, page(data=[{"id": 17, "status": "failed"}]))
     assert found is not None
     assert found.items == [ItemResult("17", ItemStatus.FAILED, {})]

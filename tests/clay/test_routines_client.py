@@ -1,4 +1,4 @@
-"""The client of Clay's public API over real sockets: what it sends, what it refuses, and how it reads unusual responses."""
+"""The client of Clay's public API over sockets: the requests that it sends or refuses, and unusual responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ async def test_the_guard_of_webhooks_checks_the_address(sender: Sender, base: st
     assert await routines(sender, 9, base=base).check_key(KEY) == ApiFailure(ApiCause.BLOCKED)
 
 
-async def test_a_name_that_leads_inside_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_name_with_an_internal_address_is_refused(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of()
     policy = Policy((HostRule(HOST, subdomains=False, port=receiver.port),), (), allow_plain_http=True)
     client = sender.client(policy=policy, resolver=Names(("127.0.0.1",)))
@@ -96,7 +96,9 @@ async def test_a_name_that_leads_inside_is_refused(receiver_of: ReceiverOf, send
 
 
 @pytest.mark.parametrize("value", ["two\r\nlines", "ключ", ""])
-async def test_a_key_that_is_no_header_is_refused_unsent(receiver_of: ReceiverOf, sender: Sender, value: str) -> None:
+async def test_a_key_that_is_not_a_valid_header_is_refused_before_sending(
+    receiver_of: ReceiverOf, sender: Sender, value: str
+) -> None:
     receiver = await receiver_of()
     assert await routines(sender, receiver.port).check_key(ApiKey(value)) == ApiFailure(ApiCause.INVALID_CREDENTIALS)
     assert receiver.accepted == 0
@@ -145,7 +147,7 @@ async def test_the_key_is_in_no_repr(sender: Sender) -> None:
     assert "key-of-the-tests" not in repr(KEY) + repr(routines(sender, 1))
 
 
-# The same against the sandbox, which answers as Clay's documentation and users describe.
+# The following tests use the sandbox, which responds as Clay's documentation and users describe.
 
 
 async def api(sandbox: SandboxProcess, **plan: Json) -> None:
@@ -199,7 +201,7 @@ async def test_a_refused_start_charges_nothing(
     assert (await sandbox.admin.get("/sandbox/api")).json()["charged"] == 0
 
 
-async def test_a_429_names_the_wait(sandbox: SandboxProcess, client: RoutinesClient) -> None:
+async def test_the_delay_of_a_429_is_returned(sandbox: SandboxProcess, client: RoutinesClient) -> None:
     rule: dict[str, Json] = {"kind": "status", "status": 429, "retry_after": "13"}
     await api(sandbox, faults={"run": {"rules": [rule]}})
     assert await client.start_run(KEY, "full", ITEMS) == ApiFailure(ApiCause.RATE_LIMITED, 429, 13.0)
@@ -209,7 +211,7 @@ async def test_a_429_names_the_wait(sandbox: SandboxProcess, client: RoutinesCli
     "rule",
     [{"kind": "reset_after"}, {"kind": "stall", "store": True}, {"kind": "status", "status": 502, "store": True}],
 )
-async def test_a_start_that_clay_took_without_a_response_is_held(
+async def test_a_start_without_a_response_is_held(
     sandbox: SandboxProcess, client: RoutinesClient, rule: dict[str, Json]
 ) -> None:
     await api(sandbox, faults={"run": {"rules": [rule]}})
@@ -221,8 +223,8 @@ async def test_a_start_that_clay_took_without_a_response_is_held(
 
 
 async def test_unusual_responses_are_read(sandbox: SandboxProcess, client: RoutinesClient) -> None:
-    oddities: Json = {"other_case": True, "numbers_as_strings": True, "missing_items": 0.3, "unknown_status": 0.2}
-    await api(sandbox, oddities=oddities)
+    deviations: Json = {"other_case": True, "numbers_as_strings": True, "missing_items": 0.3, "unknown_status": 0.2}
+    await api(sandbox, deviations=deviations)
     items = [RunItem(f"item-{number}", {"full_name": "Ada Lovelace"}) for number in range(100)]
     started = await client.start_run(KEY, "email", items)
     assert isinstance(started, RunStarted)

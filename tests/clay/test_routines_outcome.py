@@ -1,4 +1,4 @@
-"""The table of outcomes of Clay's public API, row by row, and the texts of the enrichment guide."""
+"""Tests each row of the table of outcomes of Clay's public API, and the texts of the enrichment guide."""
 
 from datetime import UTC, datetime
 

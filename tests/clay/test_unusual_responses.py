@@ -1,4 +1,4 @@
-"""A status that has arrived counts: nothing that follows it, in no packets, makes the outcome unknown."""
+"""A status that has arrived counts. No bytes after it, in any packets, make the outcome unknown."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from tests.clay.unusual_responses import THROTTLED, UNUSUAL
 
 
 async def byte_by_byte(writer: asyncio.StreamWriter, answer: bytes) -> None:
-    """Each byte of the first 300 is a packet that the client reads on its own; longer rests come in larger parts."""
+    """Send each of the first 300 bytes in its own packet, and the rest in larger parts."""
     for start in range(min(len(answer), 300)):
         writer.write(answer[start : start + 1])
         await asyncio.sleep(0)
@@ -26,7 +26,7 @@ async def byte_by_byte(writer: asyncio.StreamWriter, answer: bytes) -> None:
 
 
 async def slowly(writer: asyncio.StreamWriter, answer: bytes) -> None:
-    """In twenty parts over a longer time than the client waits for the rest of a response."""
+    """Send twenty parts over a longer time than the client waits for the rest of a response."""
     size = max(len(answer) // 20, 1)
     for start in range(0, len(answer), size):
         writer.write(answer[start : start + size])
@@ -53,7 +53,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize(("write", "end"), WAYS.values(), ids=WAYS)
-async def test_status_that_has_arrived_is_the_answer(
+async def test_a_status_that_has_arrived_is_returned(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, write: Write, end: End
 ) -> None:
     monkeypatch.setattr(connection, "REST_SECONDS", 0.2)
@@ -75,10 +75,10 @@ async def statuses_arrive(receiver_of: ReceiverOf, sender: Sender, write: Write,
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
-async def test_unusual_response_is_not_taken_for_the_next_one(
+async def test_an_unusual_response_is_not_read_as_the_next_response(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The connection is used again only when the response has plainly ended."""
+    """The connection is reused only if the end of the response is certain."""
     status, answer = UNUSUAL[name]
 
     async def answer_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,7 +91,7 @@ async def test_unusual_response_is_not_taken_for_the_next_one(
 
     monkeypatch.setattr(connection, "REST_SECONDS", 0.2)
     receiver, client = await receiver_of(answer_each), sender.client(seconds=60, connect_seconds=60)
-    # The second response must be the second's: 202 on the same connection, or the same answer on another.
+    # The second POST must get its own response: 202 on the same connection, or the first status on a new connection.
     first = responded(await client.post(target(receiver.port), BODY))
     second = responded(await client.post(target(receiver.port), BODY))
     assert (first.status, second.status) == (status, status if receiver.accepted == 2 else 202)
@@ -99,7 +99,7 @@ async def test_unusual_response_is_not_taken_for_the_next_one(
 
 @pytest.mark.parametrize("write", [in_one_packet, byte_by_byte])
 @pytest.mark.parametrize("name", THROTTLED)
-async def test_wait_of_a_429_is_read_beside_unusual_headers(
+async def test_retry_after_is_read_next_to_unusual_headers(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, write: Write, name: str
 ) -> None:
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
@@ -108,14 +108,14 @@ async def test_wait_of_a_429_is_read_beside_unusual_headers(
     assert (answer.status, answer.retry_after) == (429, "7")
 
 
-async def test_used_up_quota_is_known_behind_a_long_header(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_an_exhausted_quota_is_detected_after_a_long_header(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(answering(UNUSUAL["a limit behind a long header"][1], in_one_packet, close))
     answer = await sender.client().post(target(receiver.port), BODY)
     assert outcome_of(answer, attempts=1, now=datetime.now(UTC)).cause is Cause.QUOTA_EXHAUSTED
 
 
-async def test_response_that_never_reaches_a_status_is_no_answer(receiver_of: ReceiverOf, sender: Sender) -> None:
-    """Interim responses say nothing of the lead, and half a status is none."""
+async def test_a_response_without_a_status_counts_as_no_response(receiver_of: ReceiverOf, sender: Sender) -> None:
+    """An interim response contains no outcome, and an incomplete status is not a status."""
     kinds = {
         b"HTTP/1.1 100 Continue\r\n\r\n": NoResponseKind.LOST,
         b"HTTP/1.1 103 Hints\r\n": NoResponseKind.LOST,

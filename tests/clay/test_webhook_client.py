@@ -1,4 +1,4 @@
-"""What the client sends over a real socket, and what it never does: follow, remember, ask a proxy."""
+"""The requests that the client sends. It follows no redirect, stores no cookie, and uses no proxy."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from tests.clay.receivers import ReceiverOf
 from tests.clay.sender import BODY, Sender, responded, target
 
 
-async def test_posts_the_body_with_its_headers_and_nothing_more(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_post_has_only_the_expected_headers_and_body(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of()
     answer = responded(await sender.client().post(target(receiver.port, token="token"), BODY))
     assert (answer.status, answer.body, answer.retry_after) == (200, b"ok", None)
@@ -30,16 +30,14 @@ async def test_posts_the_body_with_its_headers_and_nothing_more(receiver_of: Rec
 
 
 @pytest.mark.parametrize("value", ["soon\u00e9", "7 \U0001f98a"])
-async def test_header_beyond_ascii_is_an_answer_all_the_same(
-    receiver_of: ReceiverOf, sender: Sender, value: str
-) -> None:
+async def test_a_response_with_a_non_ascii_header_is_read(receiver_of: ReceiverOf, sender: Sender, value: str) -> None:
     receiver = await receiver_of(f"HTTP/1.1 429 Too Many\r\nRetry-After: {value}\r\ncontent-length: 0\r\n\r\n".encode())
     answer = responded(await sender.client().post(target(receiver.port), BODY))
     assert (answer.status, answer.retry_after) == (429, value)
 
 
-async def test_a_post_leaves_nothing_to_the_garbage_collector(receiver_of: ReceiverOf, sender: Sender) -> None:
-    """A worker makes thousands a second; collecting what they left stopped it for 60 ms, and no slot of a pace waits that long."""
+async def test_a_post_creates_no_reference_cycles(receiver_of: ReceiverOf, sender: Sender) -> None:
+    """A worker sends thousands of POSTs a second. Garbage collection of their cycles stopped it for 60 ms, longer than a slot of a pace can wait."""
     receiver, client = await receiver_of(), sender.client()
     await client.post(target(receiver.port), BODY)
     gc.collect()
@@ -59,14 +57,16 @@ async def test_a_post_leaves_nothing_to_the_garbage_collector(receiver_of: Recei
     assert left == []
 
 
-async def test_retry_after_is_handed_on(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_retry_after_is_returned(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(b"HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n")
     answer = responded(await sender.client().post(target(receiver.port), BODY))
     assert (answer.status, answer.retry_after) == (429, "7")
 
 
 @pytest.mark.parametrize("token", ["two\r\nlines", "ключ", "nul\0"])
-async def test_token_that_is_no_header_is_refused_unsent(receiver_of: ReceiverOf, sender: Sender, token: str) -> None:
+async def test_a_token_that_is_not_a_valid_header_is_refused_before_sending(
+    receiver_of: ReceiverOf, sender: Sender, token: str
+) -> None:
     receiver = await receiver_of()
     assert await sender.client().post(target(receiver.port, token=token), BODY) == Blocked("token_characters")
     assert receiver.accepted == 0
@@ -82,7 +82,7 @@ async def test_redirects_are_not_followed(receiver_of: ReceiverOf, sender: Sende
     assert inside.accepted == 0
 
 
-async def test_environment_chooses_no_proxy_and_no_password(
+async def test_proxy_and_password_of_the_environment_are_ignored(
     receiver_of: ReceiverOf, sender: Sender, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     proxy, receiver = await receiver_of(), await receiver_of()
@@ -97,7 +97,7 @@ async def test_environment_chooses_no_proxy_and_no_password(
     assert b"authorization" not in receiver.requests[0].lower()
 
 
-async def test_cookies_are_not_kept(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_cookies_are_not_stored(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(b"HTTP/1.1 200 OK\r\nset-cookie: a=b; Path=/\r\ncontent-length: 0\r\n\r\n")
     client = sender.client()
     for _ in range(2):
@@ -105,7 +105,7 @@ async def test_cookies_are_not_kept(receiver_of: ReceiverOf, sender: Sender) -> 
     assert b"cookie" not in receiver.requests[1].lower()
 
 
-async def test_answer_before_the_body_is_read_is_the_answer(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_response_before_the_request_body_is_read_is_returned(receiver_of: ReceiverOf, sender: Sender) -> None:
     async def too_large(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
@@ -116,7 +116,7 @@ async def test_answer_before_the_body_is_read_is_the_answer(receiver_of: Receive
     assert responded(await sender.client().post(target(receiver.port), b"x" * 1_000_000)).status == 413
 
 
-async def test_cancelling_is_not_swallowed(receiver_of: ReceiverOf, sender: Sender) -> None:
+async def test_a_cancellation_is_raised(receiver_of: ReceiverOf, sender: Sender) -> None:
     receiver = await receiver_of(lambda *_: asyncio.sleep(5))
     task = asyncio.create_task(sender.client().post(target(receiver.port), BODY))
     await asyncio.sleep(0.05)
@@ -125,7 +125,7 @@ async def test_cancelling_is_not_swallowed(receiver_of: ReceiverOf, sender: Send
         await task
 
 
-async def test_nothing_secret_shows_in_a_repr() -> None:
+async def test_a_repr_contains_no_secret() -> None:
     shown = repr(target(8081, token="topsecret"))
     assert "topsecret" not in shown
     assert "/v3/hook" not in shown

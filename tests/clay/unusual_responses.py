@@ -1,4 +1,4 @@
-"""Responses that a server, a proxy or an attacker may give; of each the status is known."""
+"""Unusual responses of a server, a proxy or an attacker, each with the status that the client must read."""
 
 from itertools import chain
 
@@ -82,7 +82,7 @@ UNUSUAL: dict[str, tuple[int, bytes]] = {
     "an unusual status": (299, _sane(status=b"299 Unusual")),
     "a status beyond all": (999, _sane(status=b"999 Denied")),
 }  # fmt: skip
-"""Name → the status that it has, and its bytes."""
+"""The status and the bytes of each response, by name."""
 
 THROTTLED = {
     "before a long header": b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\nx: " + LONG + b"\r\n\r\n",
@@ -91,4 +91,4 @@ THROTTLED = {
     "behind 300 headers": b"HTTP/1.1 429 Slow\r\n" + b"x: y\r\n" * 300 + b"retry-after: 7  \r\n\r\n",
     "behind an interim response": b"HTTP/1.1 103 Hints\r\nretry-after: 99\r\n\r\nHTTP/1.1 429 Slow\r\nretry-after: 7\r\n\r\n",
 }
-"""Of each, Retry-After is 7."""
+"""Responses with `Retry-After: 7`."""

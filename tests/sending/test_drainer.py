@@ -1,4 +1,4 @@
-"""Draining a push job in this process: what is sent, what is recorded, how the job finishes."""
+"""Drains a push job in this process: which leads are sent, what is recorded, and how the job finishes."""
 
 import asyncio
 from dataclasses import replace
@@ -73,7 +73,7 @@ async def test_a_throttled_delivery_keeps_its_attempts_and_lowers_the_rate(datab
 
 
 async def test_a_429_to_every_11th_post_lowers_the_rate_a_little_each_time_and_loses_no_lead(database_url: str) -> None:
-    """20 POSTs at the refused rate restore it, and between two 429 responses here are 10: the earlier half of the interval stays."""
+    """20 POSTs restore a refused rate. Here only 10 come between two 429 responses, so half of each earlier increase remains."""
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 1\r\n") if number % 11 == 10 else OK)
     async with install_with_drainer(database_url, clay, leads=33, rate_limit_ms=20) as (w, drainer, clay):
         accepted = await w.push()
@@ -82,7 +82,7 @@ async def test_a_429_to_every_11th_post_lowers_the_rate_a_little_each_time_and_l
         assert len(clay.posts) == 36
         assert {row.attempts for row in await w.deliveries(accepted.job_id)} == {1}
         [pace] = await w.fetch("SELECT throttled_ms FROM clay.workspaces")
-        assert 25 <= pace.throttled_ms < 30  # doubled each time, it was 160
+        assert 25 <= pace.throttled_ms < 30  # an interval that doubled at each 429 would be 160
 
 
 async def test_a_missing_response_is_unknown_and_sent_again_only_on_request(database_url: str) -> None:
@@ -113,8 +113,12 @@ async def test_the_third_refusal_in_a_row_closes_the_destination(database_url: s
 
 async def test_an_outage_is_probed_and_uses_no_attempts_until_it_ends(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(502) if number < 14 else OK)
-    patient: dict[str, Any] = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0}
-    async with install_with_drainer(database_url, clay, leads=40, in_flight_per_destination=2, **patient) as (
+    long_timeouts: dict[str, Any] = {
+        "request_timeout_seconds": 60.0,
+        "connect_timeout_seconds": 60.0,
+        "lease_seconds": 150.0,
+    }
+    async with install_with_drainer(database_url, clay, leads=40, in_flight_per_destination=2, **long_timeouts) as (
         w,
         drainer,
         clay,
@@ -128,7 +132,7 @@ async def test_an_outage_is_probed_and_uses_no_attempts_until_it_ends(database_u
 
 
 async def test_a_slice_yields_to_other_jobs_only_when_the_worker_is_full(database_url: str) -> None:
-    """A free slice starts other jobs immediately; ending a slice for them would cost every paced job its next slot."""
+    """With a free slice, other jobs start at once. Ending a slice for them would cost each paced job its next slot."""
     async with install_with_drainer(database_url, leads=2) as (w, drainer, _):
         one = await w.push(w.lead_ids[:1])
         other = await w.push(w.lead_ids[1:])
@@ -173,7 +177,7 @@ async def test_in_flight_posts_are_counted_until_their_response(database_url: st
 
 
 async def test_a_probe_that_opens_the_destination_wakes_its_other_push_jobs(database_url: str) -> None:
-    """Each of them is queued for the time of the next probe."""
+    """Each of these push jobs has a wake-up at the time of the next probe."""
     async with install_with_drainer(database_url, leads=2) as (w, drainer, _):
         probing, waiting = await w.push(w.lead_ids[:1]), await w.push(w.lead_ids[1:])
         await w.fetch(

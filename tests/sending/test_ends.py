@@ -1,4 +1,4 @@
-"""How push jobs end or wait: an exhausted or missing webhook, a missing lead, an outage that ends or continues."""
+"""Push jobs end or wait: an exhausted or missing webhook, a missing lead, an outage that ends or continues."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ async def test_a_webhook_that_accepts_no_more_is_closed_until_another_is_set(
         job = await p.push_and_drain()
         assert (job["status"], job["failed_count"]) == ("failed", 40)
         assert [each["cause"] for each in job["causes"]] == [cause]
-        assert len(clay.posts) < 10, "closed at the third; the others were not sent"
+        assert len(clay.posts) < 10, "the third refusal closes the destination, and no further lead is sent"
         body = {"lead_ids": [str(p.lead_ids[0])]}
         refused = await p.call("POST", "/api/clay/push", body, status=409)
         assert (refused["code"], refused["reason"]) == ("destination_closed", cause)
@@ -124,7 +124,7 @@ async def test_a_push_accepted_during_an_outage_waits_half_an_hour_from_its_own_
 
 
 async def test_queued_leads_end_when_another_jobs_refusals_close_the_webhook(database_url: str) -> None:
-    """The second job is never opened, so only recording the first job's refusals can end it."""
+    """The second job never starts, so only the refusals that the first job records can end it."""
     clay = Receiver(answer=lambda _number, _body: status(401))
     async with install_with_drainer(database_url, clay, leads=8) as (w, drainer, clay):
         first, second = await w.push(w.lead_ids[:4]), await w.push(w.lead_ids[4:])

@@ -1,4 +1,4 @@
-"""Late slots: no first byte is sent later than half an interval after its slot, independent of the cause of the delay."""
+"""Late slots: the first byte of a delayed POST is sent at most half an interval after its slot."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
-from clay_push_service.destination_settings.test_row import try_webhook
+from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.unsealed import read_destination
@@ -36,7 +36,7 @@ def attempts(caplog: pytest.LogCaptureFixture) -> Iterator[Sequence[MutableMappi
 
 
 def lateness(lines: Sequence[MutableMapping[str, Any]]) -> list[float]:
-    """In ms, for each POST of which a byte was sent."""
+    """Returns the lateness in ms of each POST of which a byte was sent."""
     sent = [
         line for line in lines if line["event"] == "delivery.attempted" and line["clay_response_status"] is not None
     ]
@@ -47,7 +47,7 @@ def lateness(lines: Sequence[MutableMapping[str, Any]]) -> list[float]:
 async def test_a_frozen_process_reserves_new_slots_for_those_that_passed(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]]
 ) -> None:
-    """Its event loop is blocked for 1.2 s, as after SIGSTOP: a dozen slots pass, and other workers get no sign of it."""
+    """The event loop is blocked for 1.2 s, as by SIGSTOP. A dozen slots pass, and other workers do not notice."""
 
     def freezes(number: int, _body: bytes) -> bytes:
         if number == 3:
@@ -78,15 +78,15 @@ def late_slots() -> float:
 async def slow_to_connect(
     database_url: str, seconds: float, rate_limit_ms: int
 ) -> AsyncIterator[tuple[Installation, ClayClient, Receiver, FixedResolver]]:
-    """A client whose connections take this long, because resolving the webhook's host name does."""
+    """A client whose connects take this many seconds, because the resolver of host names is slow."""
     async with receiving() as clay:
         hosts = (f"localhost:{httpx.URL(clay.url).port}",)
-        patient: dict[str, Any] = {
+        long_timeouts: dict[str, Any] = {
             "lease_seconds": 60.0,
             "connect_timeout_seconds": 10.0,
             "request_timeout_seconds": 20.0,
         }
-        async with install(database_url, leads=5, allowed_webhook_hosts=hosts, **patient) as w:
+        async with install(database_url, leads=5, allowed_webhook_hosts=hosts, **long_timeouts) as w:
             await w.configure(clay.url.replace("127.0.0.1", "localhost"), rate_limit_ms=rate_limit_ms)
             resolver = FixedResolver({"localhost": ["127.0.0.1"]})
             resolver.delay_seconds = seconds
@@ -101,7 +101,7 @@ async def slow_to_connect(
 async def test_a_slot_that_passed_during_the_connect_is_replaced_for_the_same_connection(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]], rate_limit_ms: int
 ) -> None:
-    """At 2 s every POST needs a new connection; it is kept for the new slot and used."""
+    """At an interval of 2 s, every POST needs a new connection. The connection is kept and used in the new slot."""
     late_before = late_slots()
     seconds = rate_limit_ms / 1000 * 0.7
     async with slow_to_connect(database_url, seconds, rate_limit_ms) as (w, client, clay, _), w.drainer() as drainer:
@@ -131,16 +131,16 @@ async def test_a_webhook_test_is_sent_in_its_slot(database_url: str) -> None:
 async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_nor_lost(
     database_url: str, attempts: Sequence[MutableMapping[str, Any]]
 ) -> None:
-    """During the connect Clay requests a pause: the next slot is too late for the worker to wait."""
+    """Clay requests a pause during the connect, so the next slot is too late for the worker to wait."""
     async with slow_to_connect(database_url, 0.3, 200) as (w, client, clay, resolver), w.drainer() as drainer:
         drainer.context.client = client
         accepted = await w.push(w.lead_ids[:1])
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
-        asked = resolver.resolve
+        resolve_host = resolver.resolve
 
         async def resolve(host: str, port: int = 0, family: int = 0) -> Any:
             await w.fetch("UPDATE clay.workspaces SET next_slot_at = now() + interval '1 hour'")
-            return await asked(host, port, family)
+            return await resolve_host(host, port, family)
 
         resolver.resolve = resolve  # type: ignore[method-assign]
         await drainer.drain(accepted.job_id)
@@ -151,14 +151,16 @@ async def test_a_lead_without_another_slot_waits_again_and_is_neither_unknown_no
         [row] = await w.deliveries(accepted.job_id)
         assert (row.state, row.status, row.attempts, row.lost_claims) == ("waiting", "pending", 0, 0)
         assert clay.posts == []
-        assert await w.fetch("SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo'"), "another slice is woken"
+        assert await w.fetch("SELECT 1 FROM clay.procrastinate_jobs WHERE status = 'todo'"), (
+            "a wake-up starts another slice"
+        )
 
 
 ORG = uuid4()
 
 
 def gate_at(seconds: float, interval_ms: int, renewed: list[Slot | None], last_sent: float = float("-inf")) -> SlotGate:
-    """A gate whose slot is `seconds` from now, with a database clock equal to ours. `last_sent`: by the monotonic clock."""
+    """A gate whose slot is `seconds` from now. The database's clock equals this machine's. `last_sent` is monotonic time."""
     clock, now = DatabaseClock(), time.monotonic()
     moment = datetime.now(UTC)
     clock.learn(moment, now, now)
@@ -191,11 +193,11 @@ async def test_posts_of_one_process_keep_their_distance_although_the_first_was_l
     gate = gate_at(-10.0, 60_000, [], last_sent=time.monotonic() - 58.7)
     before = time.monotonic()
     assert await gate.wait()
-    assert time.monotonic() - before >= 0.05, "98 % of the interval after the previous one"
+    assert time.monotonic() - before >= 0.05, "the POST must leave at least 98 % of the interval after the previous one"
 
 
 def test_a_clock_jump_is_detected_at_the_next_reading() -> None:
-    """A suspended machine: no time has passed by its own clock, ten seconds by the database's."""
+    """After a suspension, the machine's own clock has not advanced, and the database's clock has advanced ten seconds."""
     clock, moment = DatabaseClock(), datetime.now(UTC)
     clock.learn(moment, 100.0, 100.002)
     later = moment + timedelta(seconds=11)
@@ -203,4 +205,6 @@ def test_a_clock_jump_is_detected_at_the_next_reading() -> None:
     assert 101.0 <= clock.at(later) <= 101.2
     steady = later + timedelta(seconds=1)
     clock.learn(steady, 102.05, 102.35)
-    assert clock.at(steady) == pytest.approx(102.1, abs=0.001), "a slower reading that agrees changes nothing"
+    assert clock.at(steady) == pytest.approx(102.1, abs=0.001), (
+        "a slower reading that is consistent must not change the clock"
+    )

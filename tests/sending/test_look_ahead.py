@@ -1,4 +1,4 @@
-"""How far ahead slots are marked and reserved while the pacer's statements are fast, slow, and fast again."""
+"""The time by which slots are marked and reserved in advance, while the pacer's statements are fast, slow, and fast again."""
 
 import pytest
 

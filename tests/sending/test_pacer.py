@@ -1,4 +1,4 @@
-"""The pacer: paced push jobs of a process, their turns, and the lease of their workspace."""
+"""The pacer of a worker: turns of paced push jobs, and the lease of their workspace."""
 
 import asyncio
 from uuid import UUID
@@ -22,7 +22,7 @@ async def until_ended(w: Installation, job_id: UUID) -> None:
     await until(w, "SELECT 1 FROM clay.push_jobs WHERE id = :id AND finished_at IS NOT NULL", id=job_id)
 
 
-async def test_every_paced_lead_is_sent_once_and_the_workspace_is_let_go(database_url: str) -> None:
+async def test_every_paced_lead_is_sent_once_and_the_workspace_is_released(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=30, rate_limit_ms=20) as (w, drainer, clay):
         accepted = await w.push()
         await w.drain_all(drainer)
@@ -42,25 +42,25 @@ async def test_a_wake_up_returns_at_once_and_takes_the_lease(database_url: str) 
 
 
 async def test_a_single_lead_goes_before_the_rest_of_a_large_push(database_url: str) -> None:
-    async with install_with_drainer(database_url, leads=40, rate_limit_ms=100) as (w, drainer, clay):
-        large = await w.push(w.lead_ids[:39])
+    async with install_with_drainer(database_url, leads=300, rate_limit_ms=100) as (w, drainer, clay):
+        large = await w.push(w.lead_ids[1:])
         await drainer.drain(large.job_id)
         await clay.until(3)
-        single = await w.push(w.lead_ids[39:])
+        single = await w.push(w.lead_ids[:1])
         await drainer.drain(single.job_id)
         await until_ended(w, single.job_id)
-        assert (await w.job(large.job_id)).success_count < 15
+        assert (await w.job(large.job_id)).success_count < 150
 
 
 async def test_a_wake_up_at_another_worker_reaches_the_one_that_serves_the_workspace(database_url: str) -> None:
     async with (
-        install_with_drainer(database_url, leads=40, rate_limit_ms=100) as (w, drainer, clay),
+        install_with_drainer(database_url, leads=300, rate_limit_ms=100) as (w, drainer, clay),
         w.drainer() as other,
     ):
-        large = await w.push(w.lead_ids[:39])
+        large = await w.push(w.lead_ids[1:])
         await drainer.drain(large.job_id)
         await clay.until(2)
-        single = await w.push(w.lead_ids[39:])
+        single = await w.push(w.lead_ids[:1])
         await other.drain(single.job_id)
         [row] = await w.fetch("SELECT served_by FROM clay.workspaces")
         assert row.served_by == drainer.context.worker_id
@@ -75,7 +75,7 @@ async def test_a_stopping_worker_releases_its_claims_and_another_one_adopts_the_
         await clay.until(3)
         await drainer.stop(5.0)
         rows = await w.deliveries(accepted.job_id)
-        assert {row.state for row in rows} == {"done", "waiting"}
+        assert {row.state for row in rows} <= {"done", "waiting"}
         assert {row.lost_claims for row in rows} == {0}
         async with w.drainer():
             await until_ended(w, accepted.job_id)
@@ -105,7 +105,7 @@ async def test_a_dead_workers_workspace_and_claims_are_adopted_when_its_lease_en
         assert set(clay.leads.values()) == {1}
 
 
-async def test_a_lead_that_lost_a_claim_is_proved_and_sent(database_url: str) -> None:
+async def test_a_lead_that_lost_a_claim_is_prepared_alone_and_sent(database_url: str) -> None:
     async with install_with_drainer(database_url, leads=5, rate_limit_ms=50) as (w, drainer, clay):
         accepted = await w.push()
         await w.fetch("UPDATE clay.clay_push_log SET lost_claims = 2")
@@ -131,7 +131,7 @@ async def test_a_long_pause_ends_the_service_and_wakes_one_push_job_at_its_end(d
     clay = Receiver(answer=lambda number, _body: status(429, headers="Retry-After: 60\r\n") if number == 1 else OK)
     async with install_with_drainer(database_url, clay, leads=25, rate_limit_ms=100) as (w, drainer, clay):
         accepted = await w.push()
-        await w.fetch("DELETE FROM clay.procrastinate_jobs")  # its wake-up is handled here
+        await w.fetch("DELETE FROM clay.procrastinate_jobs")  # handle the wake-up of the push job
         await drainer.drain(accepted.job_id)
         await until(
             w, "SELECT 1 FROM clay.workspaces WHERE served_by IS NULL AND next_slot_at > now() + interval '30 seconds'"
@@ -148,7 +148,7 @@ async def test_a_long_pause_ends_the_service_and_wakes_one_push_job_at_its_end(d
 
 
 async def test_leads_of_a_lost_workspace_are_released_and_woken(database_url: str) -> None:
-    """Another worker took the workspace and has let go of it, before it could see these leads."""
+    """Another worker took the workspace and released it before these leads were visible to it."""
     async with install_with_drainer(database_url, leads=5, rate_limit_ms=1000) as (w, drainer, clay):
         accepted = await w.push()
         await drainer.drain(accepted.job_id)
@@ -165,7 +165,7 @@ async def test_leads_of_a_lost_workspace_are_released_and_woken(database_url: st
 
 
 async def test_a_worker_that_stops_during_a_claim_keeps_the_lease_for_another_to_adopt(database_url: str) -> None:
-    """The claim finds nothing, because this worker holds all leads; it must not let go of the workspace."""
+    """The claim returns nothing, because this worker already holds all leads. The worker must not release the workspace."""
     async with install_with_drainer(database_url, leads=3, rate_limit_ms=3000) as (w, drainer, _):
         accepted = await w.push()
         await drainer.drain(accepted.job_id)

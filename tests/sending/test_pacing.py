@@ -1,13 +1,14 @@
-"""The estimated remaining time of a running job: from its pace or its recent speed, never from an outage that has ended."""
+"""Estimates of a running job's remaining time use its pace or its recent speed, and ignore an outage that has ended."""
 
 from typing import Any
 from uuid import UUID
 
+from clay_push_service.deliveries.counters import Counts, add
 from tests.harness.api import Api, run_api_with_leads
 
 
 async def running_since(p: Api, minutes: int, done: int) -> Any:
-    """A job of all leads, started `minutes` ago; `done` of them were accepted just now, and a worker is alive."""
+    """Push all leads in a job that started `minutes` ago. Clay has just accepted `done` of them, and a worker is alive."""
     await p.host.connection.execute(
         "INSERT INTO clay.workers (id, hostname, pid, version) VALUES (gen_random_uuid(), 'a', 1, '1')"
     )
@@ -40,10 +41,46 @@ async def test_a_throttled_pace_counts_while_it_is_in_force(database_url: str) -
         assert (job["rate"], job["eta_seconds"]) == (2.5, 8.0)
 
 
+async def windows(p: Api, job_id: str, seconds: int, last_seconds: int, last_count: int) -> None:
+    """The current window began `seconds` ago, the last one `last_seconds` ago with `last_count` outcomes."""
+    await p.installation.fetch(
+        "UPDATE clay.push_jobs SET window_since = now() - :now * interval '1 second', window_count = success_count,"
+        " last_window_since = now() - :last * interval '1 second', last_window_count = :count WHERE id = :job_id",
+        job_id=job_id, now=seconds, last=last_seconds, count=last_count,
+    )  # fmt: skip
+
+
 async def test_the_estimate_of_an_unpaced_job_uses_its_recent_speed(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=30) as p:
         job = await running_since(p, minutes=40, done=20)
-        assert (job["rate"], job["eta_seconds"]) == (2.0, 5.0)
+        await windows(
+            p, job["id"], seconds=5, last_seconds=200, last_count=10
+        )  # a test that takes seconds changes nothing
+        job = await p.job(job["id"])
+        assert job["rate"] == 0.05
+        assert 200 <= job["eta_seconds"] < 220
+
+
+async def test_an_unpaced_job_whose_last_result_is_long_ago_has_no_estimate(database_url: str) -> None:
+    async with run_api_with_leads(database_url, leads=30) as p:
+        job = await running_since(p, minutes=40, done=20)
+        await windows(p, job["id"], seconds=21, last_seconds=200, last_count=10)
+        job = await p.job(job["id"])
+        assert (job["rate"], job["eta_seconds"]) == (None, None)
+
+
+async def test_results_begin_a_window_and_keep_the_one_before(database_url: str) -> None:
+    async with run_api_with_leads(database_url, leads=9) as p:
+        job_id = UUID(await p.queue())
+        for age, expected in ((None, (1, 1)), (5, (1, 1)), (15, (3, 1)), (25, (4, 4))):
+            await p.installation.fetch(
+                "UPDATE clay.push_jobs SET window_since = now() - CAST(:age AS float) * interval '1 second' WHERE id = :job_id",
+                age=age, job_id=job_id,
+            )  # fmt: skip
+            async with p.database.transaction() as connection:
+                await add(connection, {job_id: Counts(success=1)})
+            [job] = await p.installation.fetch("SELECT * FROM clay.push_jobs WHERE id = :job_id", job_id=job_id)
+            assert (job.window_count, job.last_window_count) == expected, age
 
 
 async def test_an_unpaced_job_without_recent_results_has_no_estimate(database_url: str) -> None:

@@ -54,7 +54,9 @@ async def test_one_result_that_cannot_be_written_does_not_block_the_others(datab
             await writer.flush()
         assert await successes(w, results[0].job_id) == 8
         states = [row.state for row in await w.deliveries(results[0].job_id)]
-        assert states.count("sending") == 1, "its lease expires and it becomes unknown: Clay may have it"
+        assert states.count("sending") == 1, (
+            "it becomes unknown when its lease expires, because Clay may have stored it"
+        )
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ async def test_one_result_that_cannot_be_written_does_not_block_the_others(datab
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_results_survive_an_unavailable_database(
+async def test_results_are_written_after_the_database_was_unavailable(
     database_url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """During its start PostgreSQL returns errors that SQLAlchemy does not wrap."""
+    """SQLAlchemy does not wrap the errors that PostgreSQL returns while it starts."""
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     failures = [error, error]
 
@@ -132,7 +134,7 @@ async def test_results_of_a_commit_whose_response_was_lost_count_once(
 
 
 class LosesFirstResponse(Database):
-    """Reports a lost connection after the first transaction is committed."""
+    """Commits the first transaction, then reports a lost connection."""
 
     connections = 0
 

@@ -1,4 +1,4 @@
-"""What a served workspace claims, reserves and plans next: pure functions of its leads, slots and the time."""
+"""A served workspace decides what to claim, reserve and plan next, from its leads, its slots and the time. Pure."""
 
 import asyncio
 from dataclasses import replace
@@ -31,7 +31,7 @@ KEY = WorkspaceKey(uuid4(), uuid4())
 DESTINATION, JOB, VERSION = uuid4(), uuid4(), uuid4()
 START = datetime(2026, 11, 30, tzinfo=UTC)
 TARGET: Any = None
-"""Nothing is sent."""
+"""A client that sends nothing."""
 
 
 def moment_of(at: datetime) -> float:
@@ -77,7 +77,7 @@ def test_a_wake_up_claims_at_least_one_lead_until_twice_as_many_are_ready() -> N
     assert woken.wanted_leads(0.0, 1.5) == 1
     woken.leads.add(DESTINATION, JOB, 0.0, [lead(number) for number in range(100, 108)])
     assert woken.wanted_leads(0.0, 1.5) == 0
-    assert woken.is_woken, "it claims when some are sent"
+    assert woken.is_woken, "the workspace claims again when some of its leads are sent"
 
 
 def test_nothing_is_claimed_during_a_claim_a_pause_or_while_a_version_is_halted() -> None:
@@ -107,7 +107,7 @@ def test_an_exhausted_workspace_claims_again_when_its_last_lead_is_left() -> Non
     assert replace(served(1), is_exhausted=True).wanted_leads(0.0, 1.5) == 7
 
 
-def test_it_is_idle_only_without_leads_wake_ups_and_claims() -> None:
+def test_a_workspace_is_idle_only_without_leads_wake_ups_and_claims() -> None:
     assert replace(served(), is_exhausted=True).is_idle
     assert not served().is_idle
     assert not replace(served(1), is_exhausted=True).is_idle
@@ -137,7 +137,7 @@ def test_leads_are_planned_for_the_slots_until_a_moment_and_passed_slots_are_mis
     assert [each.lead.ready.claimed.delivery_id.int for each in made.plan(0.1, 0.25, moment_of)] == [0]
     planned = made.plan(0.55, 0.7, moment_of)
     assert [moment_of(each.slot.at) for each in planned] == [pytest.approx(0.6)], (
-        "the slot at 0.4 passed half an interval ago"
+        "the slot at 0.4 is late by half an interval"
     )
     assert made.missed == 1
     assert made.ready == 1
@@ -147,6 +147,25 @@ def test_a_slot_without_a_lead_is_missed() -> None:
     made = served(leads=0, slots=1)
     assert made.plan(0.1, 0.3, moment_of) == []
     assert made.missed == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({}, 2),
+        ({"is_exhausted": True}, 0),
+        ({"paused_until": 0.9}, 0),
+        ({"free_from": None}, 0),
+        ({"free_from": 1.2}, 0),
+    ],
+)
+def test_slots_that_were_not_reserved_in_time_are_missed_if_leads_waited(changes: dict[str, Any], missed: int) -> None:
+    made = replace(served(3), **({"free_from": 0.8} | changes))
+    interval = timedelta(milliseconds=200)
+    reserved = (START + 6 * interval, START + 7 * interval)
+    made.add_slots(Reservation(reserved, timedelta(0), START + 8 * interval, interval=interval), 1.6, 0.35)
+    assert made.missed == missed
+    assert made.free_from == 1.6
 
 
 def test_a_probe_gets_the_next_slot() -> None:
@@ -159,7 +178,7 @@ async def test_a_late_lead_gets_the_next_slot_and_is_not_planned_again() -> None
     made = served(leads=1, slots=1)
     late: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
     made.late.append(late)
-    assert made.wanted_slots(0.0) == 1, "two leads and one slot"
+    assert made.wanted_slots(0.0) == 1, "two leads and one slot: one more slot is needed"
     assert made.plan(0.1, 0.3, moment_of) == []
     slot = late.result()
     assert slot is not None

@@ -1,4 +1,4 @@
-"""A worker that stops during a response records what is known: the status that was read, or that nothing was sent."""
+"""A worker that stops during a POST records the status that it has read, or that it sent nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,18 +27,18 @@ BEGUN = {
     b"HTTP/1.1 503 No\r\n": ("pending", "server_error", 1),
     b"HTTP/1.1 429 No\r\nretry-after: 60\r\n": ("pending", None, 0),
 }
-"""The start of a response; the delivery's status, cause and attempts."""
+"""The bytes of a response that has begun, and the expected status, cause and attempts of the delivery."""
 
 
 @asynccontextmanager
 async def begun(
     database_url: str, clay: Receiver, monkeypatch: pytest.MonkeyPatch, **changes: Any
 ) -> AsyncIterator[tuple[Installation, Drainer, UUID]]:
-    """A push of one lead that is being drained; at the end the worker stops without grace."""
+    """Drain a push of one lead. When the block ends, the worker stops without a grace period."""
     monkeypatch.setattr(connection, "REST_SECONDS", 60)
     monkeypatch.setattr(drainer_module, "LAST_WRITE_SECONDS", 60)
-    patient = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0} | changes
-    async with install_with_drainer(database_url, clay, leads=2, **patient) as (w, drainer, _):
+    long_timeouts = {"request_timeout_seconds": 60.0, "connect_timeout_seconds": 60.0, "lease_seconds": 150.0} | changes
+    async with install_with_drainer(database_url, clay, leads=2, **long_timeouts) as (w, drainer, _):
         accepted = await w.push(w.lead_ids[:1])
         task = asyncio.create_task(drainer.drain(accepted.job_id))
         async with asyncio.timeout(60):
@@ -93,7 +93,7 @@ async def test_lead_without_a_status_is_unknown_when_the_worker_stops(
 async def test_lead_without_a_connection_waits_again_when_the_worker_stops(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No byte of it was sent, so the next worker sends it."""
+    """No byte of the request was sent, so the next worker may send it."""
     dialling = asyncio.Event()
 
     async def never(*_: object, **__: object) -> None:
@@ -117,7 +117,7 @@ async def test_lead_claimed_while_the_worker_stops_waits_again(
 
     async def claim_when_stopping(*values: Any, **named: Any) -> list[Claimed]:
         begun_to_claim.set()
-        await drainer.context.stopping.wait()  # the slice has just checked it
+        await drainer.context.stopping.wait()  # the slice has just checked whether it must stop
         claims = await claim(*values, **named)
         claimed.set()
         await may_return.wait()

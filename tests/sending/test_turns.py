@@ -1,4 +1,4 @@
-"""Turns of destinations and push jobs: exact order in examples, and promises for any sequence of additions and turns."""
+"""Turns of destinations and push jobs: the order in examples, and properties of every sequence of additions and turns."""
 
 from collections import deque
 from uuid import UUID
@@ -27,7 +27,7 @@ def test_push_jobs_take_turns_so_that_a_single_lead_does_not_wait_for_a_large_pu
     assert taken(turns, 3, 13.0) == ["single", "large 3", "large 4"]
 
 
-def test_what_has_waited_longest_goes_first_among_small_pushes() -> None:
+def test_the_push_that_waited_longest_goes_first_among_small_pushes() -> None:
     turns: Turns[str] = Turns()
     for number in (3, 1, 2):
         turns.add(FIRST, job(number), float(number), [f"of {number}"])
@@ -62,8 +62,10 @@ def test_removed_leads_are_returned_and_the_others_keep_their_turns() -> None:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 4)),  # destination, job of it, leads added
-        st.just(None),  # a turn
+        st.tuples(
+            st.integers(0, 2), st.integers(0, 3), st.integers(1, 4)
+        ),  # add leads: destination, its job, number of leads
+        st.just(None),  # take a turn
     ),
     max_size=60,
 )
@@ -73,7 +75,7 @@ STEPS = st.lists(
 def test_every_lead_is_taken_once_in_the_order_of_its_job_and_no_job_twice_while_another_waits(
     steps: list[tuple[int, int, int] | None],
 ) -> None:
-    """Between two turns of a destination (or job), every other one that had a lead all the time has had a turn."""
+    """Between two turns of one destination (or job), each other one that had leads all the time gets a turn."""
     turns: Turns[tuple[int, int, int]] = Turns()
     waiting: dict[tuple[int, int], deque[int]] = {}
     passed_over: dict[object, set[object]] = {}
@@ -98,7 +100,7 @@ def test_every_lead_is_taken_once_in_the_order_of_its_job_and_no_job_twice_while
         jobs = {key for key in before if key[0] == destination} - {(destination, number)}
         for taken_now, others in ((destination, destinations), ((destination, number), jobs)):
             for other in others:
-                assert taken_now not in passed_over.get(other, set()), f"{taken_now} twice while {other} waited"
+                assert taken_now not in passed_over.get(other, set()), f"{taken_now} had two turns while {other} waited"
                 passed_over.setdefault(other, set()).add(taken_now)
             passed_over[taken_now] = set()
     assert len(turns) == 0

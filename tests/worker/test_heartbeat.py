@@ -19,7 +19,7 @@ FETCH = "clay.procrastinate_fetch_job_v2(character varying[], bigint)"
 
 @asynccontextmanager
 async def beating(installation: Installation) -> AsyncIterator[None]:
-    """Run a worker's queue and heartbeat only."""
+    """Run only the queue and the heartbeat of a worker."""
     async with installation.drainer() as drainer:
         queue_worker = QueueWorker(installation.settings, drainer)
         beats = heartbeat.Heartbeat(uuid4(), installation.database, drainer.context.clock, queue_worker)
@@ -35,7 +35,7 @@ async def beating(installation: Installation) -> AsyncIterator[None]:
 async def until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
-            pass  # `condition` sleeps
+            pass  # `condition` waits between two checks
 
 
 async def test_a_worker_whose_queue_fails_has_no_heartbeat_until_the_queue_works(
@@ -65,7 +65,7 @@ async def test_a_worker_whose_queue_fails_has_no_heartbeat_until_the_queue_works
     async with install(database_url, leads=0) as installation, beating(installation):
         await until(5, beats)
         await asyncio.sleep(2.5)
-        assert await beats(), "the queue is polled every second and responds"
+        assert await beats(), "the queue responds when it is polled every second"
         await run(f"ALTER FUNCTION {FETCH} RENAME TO gone")
         await until(10, is_still)
         await run(

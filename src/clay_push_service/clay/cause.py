@@ -30,6 +30,7 @@ class Cause(StrEnum):
     NOT_AVAILABLE = "not_available"
     ERASED = "erased"
     EXCLUDED = "excluded"
+    NO_ROUTE = "no_route"
 
     @classmethod
     def _missing_(cls, value: object) -> "Cause | None":
@@ -53,9 +54,9 @@ class Explanation:
     who: Who
     """Who can apply the remedy."""
     retryable: bool
-    """Whether a retry without `causes` and `lead_ids` sends it again. Never where Clay may have it, or where there is nothing to send."""
+    """Whether a retry without `causes` and `lead_ids` sends the lead again. False if Clay may have the lead, or if it cannot be sent."""
     push_remedy: str | None = None
-    """For a push that a closed destination refuses, when there is no push job to retry yet. None: `remedy` fits."""
+    """The remedy for a push that a closed destination refuses, which has no push job to retry. None: `remedy` applies."""
 
 
 def _repairable(message: str, remedy: str, who: Who) -> Explanation:
@@ -187,6 +188,12 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
             "Kept from Clay by an exclusion of your organization.",
             "Nothing to do. An owner or admin can remove the exclusion; then push again.",
             Who.NONE,
+            retryable=False,
+        ),
+        Cause.NO_ROUTE: Explanation(
+            "No route sends the lead to a Clay table.",
+            "Push it to a named destination, or ask an owner or admin to change the routes; then push again.",
+            Who.YOU,
             retryable=False,
         ),
     }

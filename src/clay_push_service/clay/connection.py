@@ -47,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
         self._rest_seconds = REST_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass
 
     def is_closing(self) -> bool:
         """Return whether it has closed or is about to. Check this right before the first byte, so that no request is lost.

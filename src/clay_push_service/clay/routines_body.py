@@ -1,7 +1,7 @@
-"""Bodies of Clay's public API: builds the body of a run and reads responses in every form that Clay is known to write. Pure.
+"""Bodies of Clay's public API: builds the body of a run, and reads responses in every known form. Pure.
 
-Keys may come in another case or with blanks, numbers as strings, items may be missing, and statuses may be new: a response
-that holds what is needed is read.
+Keys may have another case or blanks, numbers may be strings, items may be missing, and statuses may be new. The reader accepts
+a response that contains the needed values.
 """
 
 import re
@@ -27,7 +27,7 @@ _IGNORED = re.compile(r"[\s_-]+")
 
 @dataclass(frozen=True, slots=True)
 class RunItem:
-    """One lead of a run. `id` is ours; Clay returns it with the result."""
+    """One lead of a run. This service chooses `id`, and Clay returns it with the result."""
 
     id: str
     inputs: Inputs
@@ -40,7 +40,7 @@ class ItemStatus(StrEnum):
     COMPLETE = "complete"
     FAILED = "failed"
     PENDING = "pending"
-    """Also for a status that this release does not know."""
+    """Also stands for every status that this release has no name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ItemResult:
     result: Mapping[str, Json]
     """Clay's own keys; empty unless the item is complete. See `fold` for comparing keys."""
     error: str | None = None
-    """Clay's sentence about a failed item; it may quote the lead's data, so it is not for logs."""
+    """Clay's message about a failed item. It may contain data of the lead, so it must not be logged."""
 
     def __repr__(self) -> str:
         return f"ItemResult(id={self.id!r}, status={self.status.value!r})"
@@ -59,13 +59,13 @@ class ItemResult:
 @dataclass(frozen=True, slots=True)
 class ResultsPage:
     is_complete: bool
-    """Whether Clay reports the whole run as complete. A stopped run may never be."""
+    """Whether Clay reports the whole run as complete. A stopped run may never become complete."""
     total: int | None
     finished: int | None
     items: Sequence[ItemResult]
     """Items may be missing, on every page: each item needs a deadline."""
     cursor: str | None
-    """For the next page; None: this is the last one."""
+    """The cursor of the next page, or None on the last page."""
 
 
 def fold(key: str) -> str:
@@ -91,7 +91,7 @@ def read_object(body: bytes) -> Mapping[str, Json] | None:
 
 
 def read_run_id(body: bytes) -> str | None:
-    """The id of a started run; None: the response holds none that can be used in a path."""
+    """Return the id of a started run, or None if the response has no id that can be used in a path."""
     found = read_object(body)
     return None if found is None else _identifier(_get(found, "routine_run_id", "run_id", "id"))
 
@@ -136,7 +136,7 @@ def _item(value: Json) -> ItemResult | None:
 
 
 def _get(found: Mapping[str, Json], *names: str) -> Json:
-    """The value of the first of these names that the object holds and that is not null; keys are compared folded."""
+    """Return the first value that is not null, in the order of `names`. Keys are compared with `fold`."""
     folded: dict[str, Json] = {}
     for key, value in found.items():
         if value is not None and value != "":

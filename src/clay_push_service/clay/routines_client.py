@@ -61,7 +61,7 @@ class RoutinesClient:
     base_url: str
     policy: Policy
     now: Callable[[], datetime]
-    """For a Retry-After that is a date."""
+    """The current time, for a Retry-After that is a date."""
 
     @classmethod
     def create(cls, client: ClayClient, settings: Settings, now: Callable[[], datetime]) -> Self:

@@ -28,7 +28,7 @@ class ApiFailure:
     cause: ApiCause
     status: int | None = None
     retry_after_seconds: float | None = None
-    """When the cause is temporary: the least time before the next request of this workspace."""
+    """For a temporary cause: the minimum time before the next request of this workspace."""
 
     @property
     def may_have_started(self) -> bool:
@@ -41,7 +41,7 @@ def failure_of(  # noqa: C901, PLR0911 - each row of the decision table is a cas
 ) -> ApiFailure | None:
     """Decide what a response means; None: Clay accepted the request, and the body holds its result.
 
-    `now` is for a Retry-After date. A body that cannot be read is the caller's to report: see `unreadable`.
+    `now` is for a Retry-After date. The caller reports a body that cannot be read (see `unreadable`).
     """
     match response:
         case Responded(status=status, body=body) if 200 <= status < 300:  # noqa: PLR2004 - the table's own figures, here and below
@@ -73,5 +73,5 @@ def failure_of(  # noqa: C901, PLR0911 - each row of the decision table is a cas
 
 
 def unreadable(status: int, call: Call) -> ApiFailure:
-    """A success whose body cannot be read. A run was started all the same, and its id is unknown."""
+    """A success whose body cannot be read. If it started a run, the run's id is unknown."""
     return ApiFailure(ApiCause.HELD if call is Call.START else ApiCause.UNREADABLE, status)

@@ -17,11 +17,18 @@ from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.read_lead_rows import RequestedLead, read_lead_rows, read_lead_rows_of_projects
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload import Payload, build
+from clay_push_service.leads.payload import Payload
 from clay_push_service.leads.payload_fields import PayloadError, PayloadProblem
+from clay_push_service.leads.revision import add_revision
+from clay_push_service.mappings.renderers import MappedLead, Renderers, read_renderers
+from clay_push_service.mappings.versions import MappingCache
 
 YIELD_EVERY = 50
 """Payloads built between two yields to the event loop: about 3 ms, so that no POST misses its slot meanwhile."""
+
+
+LeadResult = LeadRow | PayloadError | Cause
+"""A lead as NexusLeads has it, or why it cannot be sent."""
 
 
 @dataclass(slots=True)
@@ -42,48 +49,60 @@ async def build_payloads(
     database: Database,
     org_id: UUID,
     project_id: UUID,
-    claims: Sequence[Claimed],
+    claims: Sequence[tuple[Claimed, UUID | None]],
     clock: DatabaseClock,
+    mappings: MappingCache,
 ) -> list[Ready | Unsendable]:
-    """Return one entry for each claim, in their order."""
-    rows = await _read_leads(host, database, org_id, project_id, [claimed.lead_id for claimed in claims])
-    pushed_at = clock.now()
-    built: list[Ready | Unsendable] = []
-    for index, claimed in enumerate(claims, start=1):
-        built.append(_build(claimed, rows.get(claimed.lead_id), pushed_at))
-        if index % YIELD_EVERY == 0:
-            await asyncio.sleep(0)
-    return built
+    """Return one entry for each claim, in their order. `claims`: with the version of the mapping of the push job."""
+    rows = await _read_leads(host, database, org_id, project_id, [claimed.lead_id for claimed, _ in claims])
+    leads = [MappedLead(org_id, claimed.lead_id, mapping) for claimed, mapping in claims]
+    renderers = await read_renderers(database, mappings, leads)
+    found = [(claimed, lead, rows.get(claimed.lead_id)) for (claimed, _), lead in zip(claims, leads, strict=True)]
+    return await _build_each(found, clock.now(), renderers)
 
 
 async def build_payloads_of_projects(
     host: HostTableCache,
     database: Database,
-    claims: Sequence[tuple[RequestedLead, Claimed]],
+    claims: Sequence[tuple[RequestedLead, Claimed, UUID | None]],
     clock: DatabaseClock,
+    mappings: MappingCache,
 ) -> list[Ready | Unsendable]:
     """The same for leads of many projects. A value that cannot be read fails the statement: then read each project alone."""
 
     async def read(connection: Connection, tables: HostTables) -> Mapping[tuple[UUID, UUID], LeadRow | Cause]:
-        leads = [lead for lead, _ in claims]
+        leads = [lead for lead, _, _ in claims]
         excluded = await read_excluded_of_organizations(
-            connection, tables, [(each.org_id, each.lead_id) for each in leads]
+            connection, tables, [(each.org_id, each.project_id, each.lead_id) for each in leads]
         )
         rows = await read_lead_rows_of_projects(connection, tables, leads)
-        skipped = [(each.project_id, each.lead_id) for each in leads if (each.org_id, each.lead_id) in excluded]
+        skipped = [(project_id, lead_id) for _, project_id, lead_id in excluded]
         return {**rows, **dict.fromkeys(skipped, Cause.EXCLUDED)}
 
     rows = await host.read(database, read)
-    pushed_at = clock.now()
+    mapped = [MappedLead(lead.org_id, lead.lead_id, mapping) for lead, _, mapping in claims]
+    renderers = await read_renderers(database, mappings, mapped)
+    found = [
+        (claimed, each, rows.get((lead.project_id, lead.lead_id)))
+        for (lead, claimed, _), each in zip(claims, mapped, strict=True)
+    ]
+    return await _build_each(found, clock.now(), renderers)
+
+
+async def _build_each(
+    found: Sequence[tuple[Claimed, MappedLead, LeadResult | None]], pushed_at: datetime, renderers: Renderers
+) -> list[Ready | Unsendable]:
     built: list[Ready | Unsendable] = []
-    for index, (lead, claimed) in enumerate(claims, start=1):
-        built.append(_build(claimed, rows.get((lead.project_id, lead.lead_id)), pushed_at))
+    for index, (claimed, lead, row) in enumerate(found, start=1):
+        built.append(_build(claimed, lead, row, pushed_at, renderers))
         if index % YIELD_EVERY == 0:
             await asyncio.sleep(0)
     return built
 
 
-def _build(claimed: Claimed, row: LeadRow | PayloadError | Cause | None, pushed_at: datetime) -> Ready | Unsendable:
+def _build(
+    claimed: Claimed, lead: MappedLead, row: LeadResult | None, pushed_at: datetime, renderers: Renderers
+) -> Ready | Unsendable:
     if row is None:
         return Unsendable(claimed, Cause.LEAD_GONE)
     if isinstance(row, Cause):
@@ -91,18 +110,19 @@ def _build(claimed: Claimed, row: LeadRow | PayloadError | Cause | None, pushed_
     if isinstance(row, PayloadError):
         return Unsendable(claimed, Cause(row.cause), row.detail)
     try:
-        return Ready(claimed, build(row, claimed.delivery_id, pushed_at))
+        payload = renderers.build(lead, row, claimed.delivery_id, pushed_at)
+        return Ready(claimed, add_revision(payload, claimed.delivery_id, claimed.revision))
     except PayloadError as error:
         return Unsendable(claimed, Cause(error.cause), error.detail)
 
 
 async def _read_leads(
     host: HostTableCache, database: Database, org_id: UUID, project_id: UUID, lead_ids: Sequence[UUID]
-) -> dict[UUID, LeadRow | PayloadError | Cause]:
+) -> dict[UUID, LeadResult]:
     """The exclusions are checked again here: one may be newer than the push, or the lead's address may have changed since."""
 
-    async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadRow | PayloadError | Cause]:
-        excluded = await read_excluded(connection, tables, org_id, lead_ids)
+    async def read(connection: Connection, tables: HostTables) -> dict[UUID, LeadResult]:
+        excluded = await read_excluded(connection, tables, org_id, lead_ids, project_id)
         rows = await read_lead_rows(connection, tables, org_id, project_id, lead_ids)
         return {**rows, **dict.fromkeys(excluded, Cause.EXCLUDED)}
 
@@ -116,7 +136,7 @@ async def _read_leads(
                 lead_ids[0]: PayloadError(PayloadProblem.INVALID_LEAD, "The lead holds a value that cannot be read.")
             }
     # The driver cannot decode a value of some row (a date out of Python's range, for example): read the rows one by one.
-    found: dict[UUID, LeadRow | PayloadError | Cause] = {}
+    found: dict[UUID, LeadResult] = {}
     for lead_id in lead_ids:
         found.update(await _read_leads(host, database, org_id, project_id, [lead_id]))
     return found

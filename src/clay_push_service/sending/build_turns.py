@@ -61,7 +61,7 @@ class TurnBuilder:
         return [
             ClaimedTurn(
                 job.workspace.id, job.org_id, job.project_id, job.destination_id, job.version_id, job.id,
-                context.clock.now(), each,
+                context.clock.now(), each, job.mapping_version_id,
             )
             for each in claims
         ]  # fmt: skip
@@ -78,9 +78,17 @@ class TurnBuilder:
         if not opened:
             return [], released
         context, now = self._context, time.monotonic()
-        leads = [(RequestedLead(turn.org_id, turn.project_id, turn.claimed.lead_id), turn.claimed) for turn in opened]
+        leads = [
+            (
+                RequestedLead(turn.org_id, turn.project_id, turn.claimed.lead_id), turn.claimed,
+                turn.mapping_version_id,
+            )
+            for turn in opened
+        ]  # fmt: skip
         try:
-            made = await build_payloads_of_projects(context.host, context.database, leads, context.clock)
+            made = await build_payloads_of_projects(
+                context.host, context.database, leads, context.clock, context.mappings
+            )
         except (*UNAVAILABLE, *VALUE_ERRORS) as error:
             if not is_about_the_data(error):
                 raise
@@ -97,9 +105,11 @@ class TurnBuilder:
             groups[turn.org_id, turn.project_id].append(turn)
         built: list[BuiltTurn] = []
         for (org_id, project_id), group in groups.items():
-            claims = [turn.claimed for turn in group]
+            claims = [(turn.claimed, turn.mapping_version_id) for turn in group]
             try:
-                made = await build_payloads(context.host, context.database, org_id, project_id, claims, context.clock)
+                made = await build_payloads(
+                    context.host, context.database, org_id, project_id, claims, context.clock, context.mappings
+                )
             except Exception as error:
                 log.exception("leads.not_read", project_id=str(project_id), **failure(error))
                 released += group

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
 
@@ -15,10 +15,10 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.claim import seconds_to_next_delivery
 from clay_push_service.destinations.guard import Policy
-from clay_push_service.destinations.pace import Reservation
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.mappings.versions import MappingCache
 from clay_push_service.sending.open_job import OpenJob, Rules
 from clay_push_service.sending.result_writer import ResultWriter
 from clay_push_service.settings import Settings
@@ -72,6 +72,7 @@ class SendingContext:
     box: SecretBox
     result_writer: ResultWriter
     clock: DatabaseClock
+    mappings: MappingCache = field(default_factory=MappingCache)
     worker_id: UUID = field(default_factory=uuid4)
     random: Random = field(default_factory=Random)  # spreads retries
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,15 +111,13 @@ class SendingContext:
             self._concurrency_limits[destination_id] = asyncio.Semaphore(self.config.in_flight_per_destination)
         return self._concurrency_limits[destination_id]
 
-    async def reserve(
-        self, workspace: WorkspaceKey, wanted: int, *, newcomer: bool = False
-    ) -> tuple[Reservation, datetime]:
-        """Reserve slots and adjust the process's clock to the database's. Returns the reservation and the database's time."""
+    async def has_pace(self, workspace: WorkspaceKey) -> bool:
+        """Whether POSTs of the workspace need a slot now, also after a 429. Adjusts the process's clock to the database's."""
         requested_at = time.monotonic()
         async with self.database.driver() as connection, connection.transaction():
-            reservation, now = await reserve_slots(connection, workspace, wanted, newcomer=newcomer)
+            reservation, now = await reserve_slots(connection, workspace, 0)
             self.clock.learn(now, requested_at, time.monotonic())
-        return reservation, now
+        return not reservation.unpaced
 
     async def other_jobs_are_waiting(self, job_id: UUID) -> bool:
         """Whether another push job waits because this worker runs as many slices as it may."""

@@ -54,8 +54,8 @@ class Drainer:
                 opened, taken = await on_fresh_plan(partial(self._open, job_id))
                 if isinstance(opened, OpenJob) and taken is None:
                     slice_ = Slice(self.context, opened)
-                    await slice_.run()
-                    taken = await self._take(opened) if slice_.is_paced else None
+                    has_pace = await slice_.run()
+                    taken = await self._take(opened) if has_pace else None
             # After `mark_draining`: a wake-up that arrived before its end would be delayed as already draining.
             if isinstance(opened, Postponed):
                 await self._wake(job_id, opened.seconds)

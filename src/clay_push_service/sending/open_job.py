@@ -25,6 +25,7 @@ class _LockedJob(NamedTuple):
     org_id: UUID
     project_id: UUID
     destination_version_id: UUID
+    mapping_version_id: UUID | None
     status: str
     created_at: datetime
     cancel_requested_at: datetime | None
@@ -33,7 +34,7 @@ class _LockedJob(NamedTuple):
 
 LOCK = Statement(
     """
-SELECT id, org_id, project_id, destination_version_id, status, created_at, cancel_requested_at,
+SELECT id, org_id, project_id, destination_version_id, mapping_version_id, status, created_at, cancel_requested_at,
        lead_count - success_count - failed_count - skipped_count AS pending_count
 FROM clay.push_jobs WHERE id = :job_id AND status IN ('pending', 'running') FOR NO KEY UPDATE
 """,
@@ -61,8 +62,9 @@ class OpenJob:
     target: Target
     rate_limit_ms: int
     pending_count: int
-    newcomer: bool
     probe: bool
+    mapping_version_id: UUID | None = None
+    """What its leads are sent with; None: the standard payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ async def lock_job(connection: AsyncConnection, job_id: UUID) -> "JobRow | None"
         return None
     return JobRow(
         row.id, row.org_id, row.project_id, row.destination_version_id, JobStatus(row.status), row.created_at,
-        row.pending_count, row.cancel_requested_at is not None,
+        row.pending_count, row.cancel_requested_at is not None, row.mapping_version_id,
     )  # fmt: skip
 
 
@@ -100,6 +102,7 @@ class JobRow:
     created_at: datetime
     pending_count: int
     cancelled: bool
+    mapping_version_id: UUID | None
 
 
 async def open_job(  # noqa: PLR0911 - one return for each reason not to send
@@ -143,7 +146,7 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
     return OpenJob(
         job.id, job.org_id, job.project_id, version.id, version.destination_id,
         WorkspaceKey(job.org_id, version.workspace_id), target, version.rate_limit_ms, job.pending_count,
-        newcomer=job.status is JobStatus.PENDING, probe=probe,
+        probe=probe, mapping_version_id=job.mapping_version_id,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from clay_push_service.deliveries.end_queued import end_queued
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.sending.attempt import attempt
 from clay_push_service.sending.context import SendingContext
+from clay_push_service.sending.pace_share import PaceShare
 from clay_push_service.sending.served import PacedLead, Planned, ServedJob, ServedWorkspace
 
 CONNECT_AHEAD_SECONDS = 0.03
@@ -35,6 +36,8 @@ class PacedSends:
         self._to_wake: dict[UUID, float] = {}
         """Push jobs, and the moment before which they need no wake-up."""
         self._is_releasing = False
+        self.share = PaceShare()
+        metrics.PACE_SHARE.set_function(lambda: self.share.share(time.monotonic()))
         self.unsent = 0
         """Leads that are marked, or being marked, and whose POST has not begun."""
         self.releases = 0
@@ -77,12 +80,7 @@ class PacedSends:
     async def mark(self, workspaces: Iterable[ServedWorkspace], ahead_seconds: float) -> None:
         """Mark the leads whose slots come soon, in one statement, and start to send each in its slot."""
         now, clock = time.monotonic(), self._context.clock
-        planned: list[tuple[ServedWorkspace, Planned]] = []
-        for served in workspaces:
-            planned += [(served, each) for each in served.plan(now, now + ahead_seconds, clock.at)]
-            if served.missed:
-                metrics.SLOTS_MISSED.inc(served.missed)
-                served.missed = 0
+        planned = self._plan(workspaces, now, ahead_seconds)
         if not planned:
             return
         claims = [each.lead.ready.claimed for _, each in planned]
@@ -106,6 +104,22 @@ class PacedSends:
             if lead.ready.claimed.delivery_id in marked:
                 seconds = clock.at(slot.at) - CONNECT_AHEAD_SECONDS - marked_at
                 loop.call_later(max(seconds, 0.0), self._begin, served, lead, slot, send_until)
+
+    def _plan(
+        self, workspaces: Iterable[ServedWorkspace], now: float, ahead_seconds: float
+    ) -> list[tuple[ServedWorkspace, Planned]]:
+        """Give the slots that come soon to leads, and count the slots that passed."""
+        planned: list[tuple[ServedWorkspace, Planned]] = []
+        missed = 0
+        for served in workspaces:
+            planned += [(served, each) for each in served.plan(now, now + ahead_seconds, self._context.clock.at)]
+            missed += served.missed
+            served.missed = 0
+        if missed:
+            metrics.SLOTS_MISSED.inc(missed)
+        if planned or missed:
+            self.share.add(now, len(planned), missed)
+        return planned
 
     def _begin(self, served: ServedWorkspace, lead: PacedLead, slot: Slot, send_until: float) -> None:
         """Start the POST of a marked lead a moment before its slot, or give the lead back."""
@@ -134,6 +148,7 @@ class PacedSends:
             return None
         waiting: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
         served.late.append(waiting)
+        self.share.add(time.monotonic(), 0, 1)
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + send_until - time.monotonic()):
                 return await waiting

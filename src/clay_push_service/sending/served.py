@@ -83,7 +83,9 @@ class ServedWorkspace:
     unsent: int = 0
     """Leads that are marked and wait for their slot: they may still be given back."""
     missed: int = 0
-    """Reserved slots that passed without a lead, or before their lead was marked."""
+    """Slots that passed without a lead or before their lead was marked, and those that were not reserved in time."""
+    free_from: float | None = None
+    """The moment of the first slot that is not reserved; None before the first reservation."""
     streaks: dict[UUID, Streaks] = field(default_factory=dict)
     """By version, from the responses of this process."""
     halted: set[UUID] = field(default_factory=set)
@@ -137,6 +139,10 @@ class ServedWorkspace:
         """`next_slot_at`: the moment of the first slot that is not reserved; it is reserved `ahead_seconds` before."""
         self.slots.extend(Slot(at, reservation.interval) for at in reservation.slots)
         self.interval_seconds = max(reservation.interval.total_seconds(), 0.001)
+        first = next_slot_at - len(reservation.slots) * self.interval_seconds
+        if self.free_from is not None and not self.is_exhausted and self.free_from >= self.paused_until:
+            self.missed += max(round((first - self.free_from) / self.interval_seconds), 0)
+        self.free_from = next_slot_at
         self.reserve_at = next_slot_at - ahead_seconds
 
     def plan(self, now: float, until: float, moment_of: Callable[[datetime], float]) -> Sequence[Planned]:

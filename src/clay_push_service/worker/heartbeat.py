@@ -20,8 +20,8 @@ heartbeat, so that /status, the alert and the health check report it. A pgbounce
 REMOVE_SECONDS = 1.0
 
 SEEN = Statement("""
-INSERT INTO clay.workers (id, hostname, pid, version, clock_offset_seconds, serves_workspaces)
-VALUES (:id, :hostname, :pid, :version, :clock_offset_seconds, true)
+INSERT INTO clay.workers (id, hostname, pid, version, clock_offset_seconds, serves_workspaces, sends_mappings)
+VALUES (:id, :hostname, :pid, :version, :clock_offset_seconds, true, true)
 ON CONFLICT (id) DO UPDATE SET seen_at = now(), clock_offset_seconds = excluded.clock_offset_seconds
 """)
 GONE = Statement("DELETE FROM clay.workers WHERE id = :id")

@@ -22,7 +22,7 @@ EXIT_CODE = 70
 """EX_SOFTWARE: never 0, so that a supervisor restarts it."""
 
 LAST_SHARE = 1.5
-"""Of the limit: after it `faulthandler` ends the process, with exit code 1. Code that holds Python's global lock (a C extension, a
+"""A multiple of the limit, after which `faulthandler` ends the process with exit code 1. Code that holds Python's global lock (a C extension, a
 regular expression without end) blocks the threads of this module, but not that one."""
 
 log = logs.get(__name__)

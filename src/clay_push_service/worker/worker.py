@@ -32,6 +32,7 @@ from clay_push_service.host_integration.inbox.inbox import Inbox
 from clay_push_service.host_integration.mirror.mirror import Mirror
 from clay_push_service.host_integration.write_back.write_back import WriteBack
 from clay_push_service.privacy.retention import empty_old_jobs
+from clay_push_service.schedules.sweep import ScheduleSweep
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
@@ -41,7 +42,7 @@ from clay_push_service.worker.results_check import ResultsCheck
 from clay_push_service.worker.watchdog import Watchdog
 
 GC_YOUNG = 50_000
-"""Allocations between two collections (Python's default: 700): leads being sent are many objects, and not garbage."""
+"""Allocations between two collections (Python's default: 700): leads in flight are many objects that are not garbage."""
 LEAST_IDLE_SECONDS = 2.0
 """A slice with a pace updates `drained_at` about once a second; a job is not idle before this time."""
 QUEUE_GRACE_SECONDS = 1.5
@@ -87,6 +88,7 @@ class Worker:
             self._context.box,
             self._context.clock.now,
         )
+        self._schedules = ScheduleSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._mirror = Mirror(self._mirror_database, HostTableCache(settings.host_schema))
         self._inbox = Inbox(self._mirror_database, HostTableCache(settings.host_schema), settings)
         self._host_settings = HostSettingsSweep(self._mirror_database, HostTableCache(settings.host_schema), settings)
@@ -119,6 +121,7 @@ class Worker:
             asyncio.create_task(self._results_check.run()),
             asyncio.create_task(self._enrichment.run()),
             asyncio.create_task(self._enrich_rules.run()),
+            asyncio.create_task(self._schedules.run()),
             asyncio.create_task(self._write_back.run()),
         ]
         log.info("worker.started", worker_id=str(self._id), version=__version__, pid=os.getpid())
@@ -159,9 +162,8 @@ class Worker:
                     async with self._database.transaction() as connection:
                         await reopen_destinations(connection, self._context.box, self._context.config.rules.policy)
                     reopened = True
-                await (
-                    self._context.result_writer.flush()
-                )  # own results first: an outage may have outlasted their leases
+                # write own results first: an outage may have lasted longer than their leases
+                await self._context.result_writer.flush()
                 await self._drainer.release_claims()
                 async with self._database.transaction() as connection:
                     await sweep(connection, idle_seconds=max(self._settings.sweep_seconds, LEAST_IDLE_SECONDS))
@@ -172,7 +174,7 @@ class Worker:
 
 
 def tune_gc() -> None:
-    """Collect young objects less often, and objects of the start never: saves a tenth of the time per lead."""
+    """Collect young objects less often, and objects of the start never. This saves a tenth of the time per lead."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_YOUNG, 10, 10)
