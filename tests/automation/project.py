@@ -8,7 +8,7 @@ from tests.harness.api import Api
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`best` meets the rule of the tests (at least 70, DECISION_MAKER or CHAMPION); the others each break it."""
+    """`best` meets the rule of the tests (at least 70, DECISION_MAKER or CHAMPION); each other lead fails one clause."""
 
     api: Api
     id: UUID

@@ -85,7 +85,7 @@ async def test_with_an_invalid_minimum_no_lead_is_exported(project: Project) -> 
     assert (rule["enabled"], rule["min_score"]) == (False, None)
 
 
-async def test_rule_is_kept_here_where_the_hosts_columns_may_not_be_written(project: Project) -> None:
+async def test_rule_is_stored_here_if_the_hosts_columns_are_not_writable(project: Project) -> None:
     connection = project.api.host.connection
     rule = await project.rule()
     assert (rule["enabled"], rule["kept_by"]) == (True, "own")
@@ -97,13 +97,13 @@ async def test_rule_is_kept_here_where_the_hosts_columns_may_not_be_written(proj
     assert (rule["enabled"], rule["min_score"], rule["kept_by"]) == (False, 10, "host")
 
 
-async def test_rule_is_kept_here_for_a_host_without_columns(project: Project) -> None:
+async def test_rule_is_stored_here_for_a_host_without_columns(project: Project) -> None:
     connection = project.api.host.connection
     await connection.execute("ALTER TABLE projects DROP COLUMN auto_export_clay_classifications")
     project.api.app.state.host.invalidate()
     rule = await project.rule(classifications=["Élan"])
     assert (rule["classifications"], rule["kept_by"]) == (["Élan"], "own")
-    # A host that gets them in a migration, with nothing in them, does not switch the rule off.
+    # A migration of the host that adds empty columns does not switch the rule off.
     await connection.execute("ALTER TABLE projects ADD COLUMN auto_export_clay_classifications text[]")
     await connection.execute(f'GRANT SELECT (auto_export_clay_classifications) ON projects TO "{runtime_role()}"')
     project.api.app.state.host.invalidate()

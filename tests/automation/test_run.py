@@ -38,7 +38,7 @@ async def test_new_leads_that_meet_the_rule_are_pushed_and_no_others(project: Pr
     assert set(project.api.receiver.leads.values()) == {1}
 
 
-async def test_the_same_scan_runs_once_and_gets_its_first_answer_again(project: Project) -> None:
+async def test_the_same_scan_runs_once_and_later_calls_get_the_first_response(project: Project) -> None:
     await project.configure()
     await project.rule()
     scan = uuid4()
@@ -49,7 +49,7 @@ async def test_the_same_scan_runs_once_and_gets_its_first_answer_again(project: 
     assert len(await job_rows(project)) == 1
 
 
-async def test_a_scan_that_was_blocked_has_not_run_and_may_run_later(project: Project) -> None:
+async def test_a_blocked_scan_can_run_later(project: Project) -> None:
     await project.rule()
     scan = uuid4()
     assert (await project.run(scan, 200))["outcome"] == "clay_not_configured"
@@ -60,7 +60,7 @@ async def test_a_scan_that_was_blocked_has_not_run_and_may_run_later(project: Pr
     assert len(await job_rows(project)) == 1
 
 
-async def test_a_scan_that_had_nothing_to_send_gets_that_answer_again(project: Project) -> None:
+async def test_a_scan_without_new_leads_gets_the_first_response_again(project: Project) -> None:
     await project.configure()
     await project.rule(min_score=100)
     scan = uuid4()
@@ -71,7 +71,7 @@ async def test_a_scan_that_had_nothing_to_send_gets_that_answer_again(project: P
     assert len(await job_rows(project)) == 1
 
 
-async def test_twenty_calls_for_one_scan_at_once_make_one_job(project: Project) -> None:
+async def test_twenty_concurrent_calls_for_one_scan_create_one_job(project: Project) -> None:
     await project.configure()
     await project.rule()
     scan = uuid4()
@@ -85,7 +85,7 @@ async def test_twenty_calls_for_one_scan_at_once_make_one_job(project: Project) 
     assert len(await job_rows(project)) == 1
 
 
-async def test_twenty_scans_at_once_push_each_lead_once_and_make_no_empty_job(project: Project) -> None:
+async def test_twenty_concurrent_scans_push_each_lead_once_and_create_no_empty_job(project: Project) -> None:
     await project.configure()
     await project.rule()
     answers = await asyncio.gather(
@@ -185,7 +185,7 @@ async def test_the_log_shows_why_nothing_was_pushed(project: Project, capsys: py
     assert str(project.id) in line
 
 
-async def test_settings_of_the_host_are_taken_over_by_a_run(project: Project) -> None:
+async def test_a_run_stores_changes_of_the_hosts_settings(project: Project) -> None:
     await project.rule()
     await project.api.host.add(
         "org_settings", org_id=project.api.org_id, key="CLAY_WEBHOOK_URL", value=project.api.receiver.url
@@ -193,7 +193,7 @@ async def test_settings_of_the_host_are_taken_over_by_a_run(project: Project) ->
     assert (await project.run(uuid4()))["outcome"] == "queued"
 
 
-async def test_preview_names_the_clause_that_leaves_each_other_lead_out(project: Project) -> None:
+async def test_preview_names_the_clause_that_excludes_each_other_lead(project: Project) -> None:
     await project.rule()
     preview = (await project.api.get(f"{project.path}/preview", "member")).json()
     assert (preview["blocked"], preview["lead_count"], preview["to_send"]) == ("clay_not_configured", 6, 2)

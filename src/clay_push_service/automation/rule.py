@@ -76,7 +76,7 @@ class Rule:
     """Any of these; empty: no condition."""
 
     def as_json(self) -> str:
-        """For comparing rules, and for `host_rule`."""
+        """Returns the rule as JSON, for comparing rules and for `host_rule`."""
         score = None if self.min_score is None else float(self.min_score)
         values = {"enabled": self.enabled, "min_score": score, "classifications": list(self.classifications)}
         return json.dumps(values, ensure_ascii=False)
@@ -87,7 +87,7 @@ class Rule:
         return json.dumps({"min_score": score, "classifications": list(self.classifications)}, ensure_ascii=False)
 
     def for_host(self) -> "Rule":
-        """With a whole minimum score, as the host's API requires. Rounded up, so that no lead below the minimum passes."""
+        """Returns the rule with a whole minimum score, as the host's API requires. Rounds up, so that no lead below the minimum passes."""
         score = None if self.min_score is None else self.min_score.quantize(Decimal(1), ROUND_CEILING)
         return replace(self, min_score=score)
 

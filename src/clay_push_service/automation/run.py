@@ -1,25 +1,34 @@
 """Runs a project's auto-export rule after a scan: pushes the new leads that pass it, once for each scan."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import logs, metrics
+from clay_push_service import logs
+from clay_push_service.automation.push_new import HELD, Blocked, destination_or_block, push_new
+from clay_push_service.automation.push_routed import (
+    RoutedPush,
+    describe_result,
+    evaluate_candidates,
+    lock_and_read_routes,
+    push_routed,
+)
+from clay_push_service.automation.routed_plan import Candidates, passed
 from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
-from clay_push_service.database.statement import Statement, select_one
-from clay_push_service.deliveries.suspicion import read_suspect_since
+from clay_push_service.database.statement import Statement
+from clay_push_service.deliveries.suppression import read_excluding
 from clay_push_service.destination_settings.host_sync import sync_host_settings
-from clay_push_service.errors import ConflictError, ForbiddenError
-from clay_push_service.gate import require_available
+from clay_push_service.errors import ConflictError
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import Destination, accept, require_destination
+from clay_push_service.push_jobs.accept import AcceptedJob
 from clay_push_service.push_jobs.selection import Selection, require_project
+from clay_push_service.push_jobs.targets.choose import Destination
 from clay_push_service.settings import Settings
 from clay_push_service.states import PushMode
 
@@ -30,7 +39,8 @@ BEGIN = Statement(
 INSERT INTO clay.auto_export_runs (org_id, source_job_id, project_id, outcome, message)
 VALUES (:org_id, :source_job_id, :project_id, 'running', '')
 ON CONFLICT (org_id, source_job_id) DO UPDATE SET outcome = 'running', message = ''
-    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed', 'results_missing')
+    WHERE auto_export_runs.outcome IN ('enterprise_required', 'clay_not_configured', 'destination_closed', 'results_missing',
+                                      'quota_exhausted')
       AND auto_export_runs.project_id = :project_id
 RETURNING source_job_id
 """,
@@ -53,24 +63,13 @@ WHERE org_id = :org_id AND source_job_id = :source_job_id
 """,
     _EarlierRun,
 )
-# The hop that results can cause: a value of Clay in NexusLeads' row may let a lead pass the rule. Once Clay has it, no rule selects it.
-AFTER_RESULTS = Statement(
-    """
-SELECT count(DISTINCT delivery.contributor_id) AS leads FROM clay.clay_push_log AS delivery
-JOIN clay.host_writes AS written ON written.org_id = delivery.org_id AND written.lead_id = delivery.contributor_id
-WHERE delivery.org_id = :org_id AND delivery.job_id = :job_id AND delivery.status <> 'skipped'
-""",
-    int,
-)
 FINISH = Statement("""
 UPDATE clay.auto_export_runs SET outcome = :outcome, message = :message, job_id = :job_id, lead_count = :lead_count
 WHERE org_id = :org_id AND source_job_id = :source_job_id
 """)
 
-HELD = (
-    "Auto-export is held: results from your Clay table have stopped. Check credits, the number of rows and auto-run in Clay, then"
-    " push the leads without a result again. It continues when a result arrives."
-)
+OFF_MESSAGE = "Auto-export is off for this project."
+HELD_MESSAGE = HELD.format("Auto-export is", "It continues")
 
 log = logs.get(__name__)
 
@@ -83,6 +82,7 @@ class RunOutcome(StrEnum):
     NOT_CONFIGURED = "clay_not_configured"
     CLOSED = "destination_closed"
     RESULTS_MISSING = "results_missing"
+    QUOTA_EXHAUSTED = "quota_exhausted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
-    """Why a rule pushes nothing now, independent of its leads."""
+class RuleBlocked:
+    """Why the rule pushes nothing now, independent of its leads."""
 
     outcome: RunOutcome
     message: str
@@ -115,7 +115,7 @@ async def run_rule(
     source_job_id: UUID | None,
     settings: Settings,
 ) -> RunResult:
-    """In the caller's transaction. Raises 404 `project_not_found`, 409 `source_job_reused` for another project's scan."""
+    """Runs the rule in the caller's transaction. Raises 404 `project_not_found`, 409 `source_job_reused` for another project's scan."""
     project_name = await require_project(connection, tables, actor.org_id, project_id)
     key = {"org_id": actor.org_id, "source_job_id": source_job_id}
     if source_job_id is not None:
@@ -152,22 +152,14 @@ async def _first_result(connection: AsyncConnection, org_id: UUID, project_id: U
     )
 
 
-async def destination_or_block(
+async def destination_of_rule(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, rule: Rule, settings: Settings, *, lock: bool
-) -> Blocked | Destination:
-    """Checks in this order: rule off, gate closed, not configured, destination closed, results missing. `lock`: as `require_destination`."""
+) -> RuleBlocked | Destination:
+    """Checks that the rule is on, then returns what `destination_or_block` returns."""
     if not rule.enabled:
-        return Blocked(RunOutcome.OFF, "Auto-export is off for this project.")
-    try:
-        await require_available(
-            connection, tables, org_id, billing_enabled=settings.billing_enabled, upgrade_url=settings.upgrade_url
-        )
-        destination = await require_destination(connection, org_id, lock=lock)
-    except (ForbiddenError, ConflictError) as error:
-        return Blocked(RunOutcome(error.code), error.detail)
-    if await read_suspect_since(connection, org_id, destination.clay_table.destination_id) is not None:
-        return Blocked(RunOutcome.RESULTS_MISSING, HELD)
-    return destination
+        return RuleBlocked(RunOutcome.OFF, OFF_MESSAGE)
+    found = await destination_or_block(connection, tables, org_id, settings, HELD_MESSAGE, lock=lock)
+    return RuleBlocked(RunOutcome(found.reason), found.message) if isinstance(found, Blocked) else found
 
 
 async def _push_new_leads(
@@ -181,29 +173,60 @@ async def _push_new_leads(
 ) -> RunResult:
     await sync_host_settings(connection, tables, actor.org_id, settings)
     rule = (await read_rule(connection, tables, actor.org_id, project_id)).rule
-    destination = await destination_or_block(connection, tables, actor.org_id, rule, settings, lock=True)
-    if isinstance(destination, Blocked):
+    routes = await lock_and_read_routes(connection, actor.org_id, project_id) if rule.enabled else None
+    if routes is not None:
+        candidates = await rule_candidates(connection, tables, actor.org_id, project_id, project_name, rule)
+        candidates = replace(candidates, selection=replace(candidates.selection, source_job_id=source_job_id))
+        pushed = await push_routed(connection, tables, actor, settings, candidates, routes, HELD_MESSAGE)
+        if isinstance(pushed, Blocked):
+            return RunResult(RunOutcome(pushed.reason), pushed.message, project_id, source_job_id)
+        return _routed_result(pushed, project_id, source_job_id)
+    destination = await destination_of_rule(connection, tables, actor.org_id, rule, settings, lock=True)
+    if isinstance(destination, RuleBlocked):
         return RunResult(destination.outcome, destination.message, project_id, source_job_id)
-    leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.clay_table))
-    nothing = RunResult(
-        RunOutcome.NOTHING_NEW, "No new lead of this project passes the rule.", project_id, source_job_id
-    )
-    if not await select_one(connection, select(func.count()).select_from(leads.subquery()), int):
-        return nothing
+    excluding = await read_excluding(connection, actor.org_id)
+    leads = select_passed(apply_rule(tables, actor.org_id, project_id, rule, destination.clay_table, excluding))
     selection = Selection(
         PushMode.AUTO, leads, {project_id: project_name}, filters_json=rule.filters_json(), source_job_id=source_job_id
     )  # fmt: skip
-    before = await connection.begin_nested()
-    [job] = await accept(connection, tables, actor, destination, selection)
-    if job.lead_count == job.skipped_count:  # another push queued all of them after the count
-        await before.rollback()
-        return nothing
-    await before.commit()
-    after_results = await AFTER_RESULTS.one(connection, {"org_id": actor.org_id, "job_id": job.job_id})
-    metrics.AUTOMATIC_AFTER_RESULTS.inc(after_results)
-    log.info("auto_export.after_results", job_id=str(job.job_id), leads=after_results)
-    count = job.lead_count - job.skipped_count
+    job = await push_new(connection, tables, actor, destination, selection)
+    return _result([] if job is None else [job], project_id, source_job_id)
+
+
+async def rule_candidates(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    project_id: UUID,
+    project_name: str | None,
+    rule: Rule,
+) -> Candidates:
+    """Returns the leads that pass the rule, for routes. Run and preview use it."""
+    evaluated = await evaluate_candidates(connection, tables, org_id, project_id, rule)
+    return passed(evaluated, PushMode.AUTO, {project_id: project_name}, rule.filters_json())
+
+
+def _routed_result(pushed: RoutedPush, project_id: UUID, source_job_id: UUID | None) -> RunResult:
+    """Returns the outcome. If no table gets leads, it is the reason of the table for which the most leads wait."""
+    if pushed.jobs:
+        queued = _result(pushed.jobs, project_id, source_job_id)
+        return replace(queued, message=describe_result(queued.message, pushed.plan))
+    for each in pushed.plan.blocked:
+        if each.blocked is not None:
+            message = describe_result("", pushed.plan)
+            return RunResult(RunOutcome(each.blocked.reason), message, project_id, source_job_id)
+    return _result([], project_id, source_job_id)
+
+
+def _result(jobs: Sequence[AcceptedJob], project_id: UUID, source_job_id: UUID | None) -> RunResult:
+    """Returns one result for all push jobs. With routes, each destination has a push job; the result names the one with the most leads to send."""
+    if not jobs:
+        return RunResult(
+            RunOutcome.NOTHING_NEW, "No new lead of this project passes the rule.", project_id, source_job_id
+        )
+    largest = max(jobs, key=lambda job: job.to_send)
+    count = sum(job.to_send for job in jobs)
     leads_are = "1 new lead is" if count == 1 else f"{count:,} new leads are"
     return RunResult(
-        RunOutcome.QUEUED, f"{leads_are} being pushed to Clay.", project_id, source_job_id, job.job_id, count
+        RunOutcome.QUEUED, f"{leads_are} being pushed to Clay.", project_id, source_job_id, largest.job_id, count
     )  # fmt: skip

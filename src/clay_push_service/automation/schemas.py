@@ -11,6 +11,7 @@ from clay_push_service.automation.rule_selection import Clause
 from clay_push_service.automation.run import RunOutcome, RunResult
 from clay_push_service.leads.filters import Score, Words
 from clay_push_service.pagination import Cursor
+from clay_push_service.push_jobs.views import DestinationRef
 
 EXAMPLE_SCAN = "9d4f0a3e-1c52-4f0d-8a55-2f9a1d3f7b10"
 
@@ -110,6 +111,23 @@ class PreviewedLead(BaseModel):
     left_out_by: Clause | None = Field(description="The first clause that excludes it; null: it would be pushed.")
 
 
+class TablePreview(BaseModel):
+    """What a run would do with one Clay table."""
+
+    destination: DestinationRef = Field(description="The Clay table.")
+    blocked: RunOutcome | None = Field(
+        description="Why it takes no leads now; null: not blocked. Other tables get theirs."
+    )
+    message: str = Field(description="The result in one sentence.", examples=["12 leads are being pushed to Clay."])
+    to_send: int = Field(description="Leads that a run would push there.", examples=[12])
+    waiting: int = Field(
+        description="Leads that a later run pushes there: this table, or another one that they also go to, takes none now, or the run"
+        " has its limit.",
+        examples=[0],
+    )
+    left_out: list[LeftOut] = Field(description="Why other leads that routes send there would not be pushed.")
+
+
 class RulePreview(BaseModel):
     """The result of a run now, without running it."""
 
@@ -119,8 +137,14 @@ class RulePreview(BaseModel):
     )
     message: str | None = Field(description="The reason in one sentence.")
     lead_count: int = Field(description="All leads of the project.", examples=[120])
-    to_send: int = Field(description="Leads that pass the rule.", examples=[12])
+    to_send: int = Field(
+        description="Leads that pass the rule. With routes: those that a run would push now; one that goes to two tables counts twice.",
+        examples=[12],
+    )
     left_out: list[LeftOut] = Field(description="Why the other leads would not be pushed.")
+    destinations: list[TablePreview] | None = Field(
+        description="The tables that the routes choose, each with its leads; null: routes do not decide for this project."
+    )
     leads: list[PreviewedLead] = Field(
         description="First those that would be pushed; within each group, best score first."
     )
