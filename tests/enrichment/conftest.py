@@ -1,4 +1,4 @@
-"""The application over a sandbox that answers as Clay's public API."""
+"""The application with a sandbox that responds like Clay's public API."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -86,6 +86,6 @@ class Results:
 async def results(
     database_url: str, *, leads: int = 2, clay: Receiver | None = None, **settings: Any
 ) -> AsyncIterator[Results]:
-    async with run_api_with_leads(database_url, leads=leads, receiver=clay, **settings) as made:
-        token = await made.call("POST", "/api/clay/results-tokens", status=201)
-        yield Results(made, token["path"], token["token"])
+    async with run_api_with_leads(database_url, leads=leads, receiver=clay, **settings) as app:
+        token = await app.call("POST", "/api/clay/results-tokens", status=201)
+        yield Results(app, token["path"], token["token"])

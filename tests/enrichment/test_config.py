@@ -47,7 +47,7 @@ async def test_a_new_organization_has_no_settings(app_client: Api) -> None:
     assert seen["budget"] == {"credits_per_day": None, "actions_per_day": None, "time_zone": "UTC"}
 
 
-async def test_the_key_goes_in_and_never_comes_out(app_client: Api) -> None:
+async def test_the_key_is_stored_and_never_returned(app_client: Api) -> None:
     seen = await save(app_client, api_key=KEY)
     assert (seen["api_key"], seen["key_source"], seen["key_state"], seen["configured"]) == (
         "••••abcd", "api", "untried", True,
@@ -79,9 +79,7 @@ async def test_a_masked_key_sent_back_changes_nothing_and_another_one_is_refused
         (f"Bearer {KEY}", "Paste the key alone"),
     ],
 )
-async def test_a_key_with_something_around_it_is_refused_and_not_repeated(
-    app_client: Api, key: str, reason: str
-) -> None:
+async def test_a_key_with_surrounding_text_is_refused_and_not_repeated(app_client: Api, key: str, reason: str) -> None:
     response = await app_client.put(CONFIG, "owner", {"api_key": key})
     assert response.status_code == 422
     assert reason in response.json()["errors"][0]["message"]
@@ -176,7 +174,7 @@ async def test_members_read_and_only_owners_and_admins_change(app_client: Api) -
     assert (other["configured"], other["version"]) == (False, 0)
 
 
-async def test_the_gate_closes_changes_and_tests_and_leaves_reading_and_removing(database_url: str) -> None:
+async def test_the_gate_refuses_changes_and_tests_and_allows_reading_and_removing(database_url: str) -> None:
     async with run_api(database_url, billing_enabled=True) as app:
         for method, path, body in (
             ("PUT", CONFIG, {"api_key": KEY}),
@@ -195,7 +193,7 @@ async def test_without_encryption_keys_nothing_is_saved(database_url: str) -> No
         assert (response.status_code, response.json()["code"]) == (503, "encryption_keys_missing")
 
 
-async def test_a_rotation_of_encryption_keys_reaches_api_keys(app_client: Api) -> None:
+async def test_a_key_rotation_encrypts_api_keys_again(app_client: Api) -> None:
     await save(app_client, api_key=KEY)
     await app_client.host.add("org_settings", org_id=app_client.org_id, key="CLAY_API_KEY", value=OTHER_KEY)
     await save(app_client, requests_per_minute=300)  # finds the page's key, which waits from now on

@@ -63,7 +63,7 @@ def test_a_change_of_the_page(key: str | None, before: StoredKey, step: KeyStep,
 
 
 @pytest.mark.parametrize("key", [f'"{NEW}"', f" {NEW}", f"{NEW}\n", f"'{NEW}'"])
-def test_a_key_with_something_around_it_is_not_used(key: str) -> None:
+def test_a_key_with_surrounding_text_is_not_used(key: str) -> None:
     for before, step in (
         (StoredKey(), KeyStep.KEEP),
         (stored(OLD, HOST, OLD), KeyStep.KEEP),

@@ -18,8 +18,8 @@ NOT_APPLIED = "The Clay API key in NexusLeads' settings has changed."
 
 @pytest.fixture(params=list(Vintage), ids=str)
 async def app(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Api]:
-    async with run_api(database_url, vintage=Vintage(request.param)) as made:
-        yield made
+    async with run_api(database_url, vintage=Vintage(request.param)) as app:
+        yield app
 
 
 async def page(app: Api, value: str | None) -> None:
@@ -146,7 +146,7 @@ async def test_a_key_saved_here_is_newer_than_what_the_page_held_and_older_than_
 
 
 @pytest.mark.parametrize("value", [f'"{KEY}"', f"{KEY} "])
-async def test_a_key_with_something_around_it_is_reported_and_not_used(app: Api, value: str) -> None:
+async def test_a_key_with_surrounding_text_is_reported_and_not_used(app: Api, value: str) -> None:
     await page(app, value)
     assert await app.sweep_api_keys() == 0
     seen = await read(app)
@@ -159,7 +159,7 @@ async def test_a_key_with_something_around_it_is_reported_and_not_used(app: Api,
     assert (await read(app))["problem"] is None
 
 
-async def test_a_global_key_of_nexusleads_serves_no_organization(app: Api) -> None:
+async def test_a_global_key_of_nexusleads_is_used_for_no_organization(app: Api) -> None:
     await app.host.connection.execute("INSERT INTO app_settings (key, value) VALUES ('CLAY_API_KEY', $1)", KEY)
     assert await app.sweep_api_keys() == 0
     assert (await read(app))["configured"] is False
@@ -172,7 +172,7 @@ async def test_one_organization_never_sees_the_key_of_another(app: Api) -> None:
     assert (seen["configured"], seen["api_key"], seen["version"]) == (False, None, 0)
 
 
-async def test_without_encryption_keys_the_page_is_not_taken_over(database_url: str) -> None:
+async def test_without_encryption_keys_the_key_of_the_page_is_not_stored(database_url: str) -> None:
     async with run_api(database_url, encryption_keys="") as app:
         await page(app, KEY)
         assert await app.sweep_api_keys() == 0
@@ -196,7 +196,7 @@ async def test_one_organizations_failure_does_not_stop_the_others(app: Api) -> N
     assert (await read(app))["configured"] is True
 
 
-async def test_the_environments_key_serves_an_installation_with_one_organization(database_url: str) -> None:
+async def test_the_environments_key_is_used_by_an_installation_with_one_organization(database_url: str) -> None:
     async with run_api(database_url, clay_api_key=KEY) as app:
         seen = await read(app)
         assert (seen["configured"], seen["key_source"]) == (False, None)
@@ -214,7 +214,7 @@ async def test_the_environments_key_serves_an_installation_with_one_organization
         assert KEY not in await dump(app.owner)
 
 
-async def test_a_worker_takes_over_what_the_page_holds(database_url: str, tmp_path: Path) -> None:
+async def test_a_worker_stores_the_key_of_the_page(database_url: str, tmp_path: Path) -> None:
     async with run_service(database_url, tmp_path) as service:
         await service.host.add("org_settings", org_id=service.org_id, key="CLAY_API_KEY", value=KEY)
         async with asyncio.timeout(30):

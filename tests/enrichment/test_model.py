@@ -26,7 +26,7 @@ class Model:
     seen: dict[datetime, tuple[str, int | None]] = field(default_factory=dict)
     searches: set[datetime] = field(default_factory=set)
 
-    def take(self, at: datetime, address: str, confidence: int | None) -> None:
+    def add_result(self, at: datetime, address: str, confidence: int | None) -> None:
         """One result; the same one again changes nothing."""
         self.searches.add(at)
         if address:
@@ -69,40 +69,39 @@ def a_result(chance: random.Random, lead_id: UUID, at: datetime) -> tuple[dict[s
     return body, address, confidence
 
 
-async def run(r: Results, sequences: int, seed: int) -> None:
+async def run(app: Results, sequences: int, seed: int) -> None:
     chance = random.Random(seed)
-    project_id = r.api.project_id
-    models = {await r.api.host.lead(project_id): Model() for _ in range(sequences)}
-    app = r.api
-    theirs = await r.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+    project_id = app.api.project_id
+    models = {await app.api.host.lead(project_id): Model() for _ in range(sequences)}
+    theirs = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
     foreign = {"X-Clay-Push-Token": theirs["token"]}
     sent: list[dict[str, Any]] = []
     for lead_id, model in models.items():
         for number, day in enumerate(chance.sample(range(300), chance.randint(1, 6))):
             body, address, confidence = a_result(chance, lead_id, START + timedelta(days=day, seconds=number))
             at = START + timedelta(days=day, seconds=number)
-            model.take(at, address, confidence)
+            model.add_result(at, address, confidence)
             sent += [body] * chance.choice([1, 1, 2])
     chance.shuffle(sent)
     for number, body in enumerate(sent):
-        assert (await r.post(body)).status_code == 200
+        assert (await app.post(body)).status_code == 200
         if chance.random() < 0.05:  # the same body with the token of another organization, which has no such lead
-            assert (await r.post(body, foreign, path=theirs["path"])).status_code == 200
+            assert (await app.post(body, foreign, path=theirs["path"])).status_code == 200
         if number % 97 == 0:
-            await r.apply()
-        if number % 40 == 0:  # a person pins what is there
+            await app.apply()
+        if number % 40 == 0:  # a user pins the current value
             lead_id = chance.choice(list(models))
-            answer = await app.put(f"/api/clay/leads/{lead_id}/enrichment/email", "member", {"pinned": True})
+            answer = await app.api.put(f"/api/clay/leads/{lead_id}/enrichment/email", "member", {"pinned": True})
             if answer.status_code == 200 and models[lead_id].pinned is None:
                 models[lead_id].pinned = answer.json()["fields"][0]["current"]["value"].lower()
-    await r.apply()
-    rows = await r.api.host.connection.fetch(
+    await app.apply()
+    rows = await app.api.host.connection.fetch(
         "SELECT current.lead_id, value.value #>> '{}' AS email FROM clay.enriched_current AS current"
         " JOIN clay.enriched_values AS value ON value.id = current.value_id"
     )
     found = {row["lead_id"]: row["email"].lower() for row in rows}
     assert found == {lead_id: model.current for lead_id, model in models.items() if model.current is not None}
-    counts = await r.api.host.connection.fetch(
+    counts = await app.api.host.connection.fetch(
         "SELECT lead_id, count(*) AS number FROM clay.enriched_values GROUP BY 1"
     )
     assert {row["lead_id"]: row["number"] for row in counts} == {
@@ -112,12 +111,12 @@ async def run(r: Results, sequences: int, seed: int) -> None:
 
 
 async def test_random_sequences_of_results_equal_the_model(database_url: str) -> None:
-    async with results(database_url, leads=1) as r:
-        await run(r, FEW, seed=1)
+    async with results(database_url, leads=1) as app:
+        await run(app, FEW, seed=1)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 async def test_a_thousand_random_sequences_of_results_equal_the_model(database_url: str) -> None:
-    async with results(database_url, leads=1) as r:
-        await run(r, MANY, seed=2)
+    async with results(database_url, leads=1) as app:
+        await run(app, MANY, seed=2)

@@ -88,8 +88,8 @@ async def test_one_item_runs_on_request_and_is_audited_before_it_starts(ready: E
         ),
         ({"routines": {}}, ["passed", "passed", "failed", "not_run"], "routine", ApiCause.NOT_FOUND),
         ({"credits": 0}, ["passed", "passed", "passed", "failed"], "item", ApiCause.INSUFFICIENT_CREDITS),
-        ({"oddities": {"failed": 1}}, ["passed", "passed", "passed", "failed"], "item", ApiCause.ITEM_FAILED),
-        ({"oddities": {"empty": 1}}, ["passed", "passed", "passed", "unclear"], "item", ApiCause.NO_DATA),
+        ({"deviations": {"failed": 1}}, ["passed", "passed", "passed", "failed"], "item", ApiCause.ITEM_FAILED),
+        ({"deviations": {"empty": 1}}, ["passed", "passed", "passed", "unclear"], "item", ApiCause.NO_DATA),
         ({"keep_seconds": 0}, ["passed", "passed", "passed", "failed"], "item", ApiCause.EXPIRED),
         ({"routines": {"email": {"outputs": {"Other": "x"}}}}, ["passed"] * 3 + ["unclear"], "item", ApiCause.NO_DATA),
         (
@@ -143,8 +143,8 @@ async def test_without_a_routine_the_test_ends_before_it(ready: Enrichment) -> N
     assert stage(result, "routine")["cause"] == "routine_not_set"
 
 
-async def test_a_clay_that_checks_the_items_first_leaves_the_routine_unclear(ready: Enrichment) -> None:
-    await ready.plan(oddities={"checks_items_first": True}, routines={})
+async def test_the_routine_stage_is_unclear_if_clay_checks_the_items_first(ready: Enrichment) -> None:
+    await ready.plan(deviations={"checks_items_first": True}, routines={})
     result = await ready.test(kind="email")
     assert statuses(result) == ["passed", "passed", "unclear", "not_run"]
     assert result["success"] is False
@@ -173,7 +173,7 @@ async def test_a_start_without_a_clear_response_may_be_charged_and_is_not_repeat
 
 async def test_a_run_that_does_not_end_is_unclear(ready: Enrichment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staged_test, "POLL_SECONDS", (0.0, 0.0))
-    await ready.plan(oddities={"never_complete": True})
+    await ready.plan(deviations={"never_complete": True})
     result = await ready.test(kind="email", run_item=True, lead_id=await lead(ready))
     assert (stage(result, "item")["status"], stage(result, "item")["cause"]) == ("unclear", "still_running")
     assert result["ran_item"] is True

@@ -6,7 +6,7 @@ CONFIG = "/api/clay/config"
 
 
 async def write_host_settings(app: Api, **values: str | None) -> None:
-    """As the host's settings page writes them; None removes."""
+    """Write settings as the host's settings page does. None removes a setting."""
     for name, value in values.items():
         key = f"CLAY_{name.upper()}"
         await app.host.connection.execute("DELETE FROM org_settings WHERE org_id = $1 AND key = $2", app.org_id, key)
@@ -15,7 +15,7 @@ async def write_host_settings(app: Api, **values: str | None) -> None:
 
 
 async def config(app: Api) -> dict[str, object]:
-    """After a sweep, as the settings are within seconds of a change."""
+    """Run a sweep, then return the settings. In production a worker sweeps within seconds of a change."""
     await app.sweep_host_settings()
     answer = await app.get(CONFIG, "member")
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""`clay-push attach` and `detach`: their output, their changes, and that they change nothing else."""
+"""`clay-push attach` and `detach`: their output and their changes. They change nothing else."""
 
 import contextlib
 
@@ -159,7 +159,7 @@ async def test_waiting_pushes_of_the_host_are_listed_and_taken_over_only_on_requ
 
 
 async def test_the_service_continues_after_a_migration_of_the_host(database_url: str) -> None:
-    """The rename that NexusLeads made between the vintages, and columns that change their type."""
+    """The migration renames tables as NexusLeads did between the vintages, and changes types of columns."""
     async with install_attached(database_url, Level.INBOX, vintage=Vintage.DOCUMENT, leads=9) as a:
         await a.auto_export_on()
         await a.push_all(a.installation.lead_ids[:3])
@@ -182,7 +182,7 @@ async def test_the_service_continues_after_a_migration_of_the_host(database_url:
             await a.host.connection.execute("ALTER TABLE clay_push_log ALTER status TYPE text")
             await a.host.connection.execute("ALTER TABLE projects ALTER name TYPE text")
         await a.installation.drain_all(a.drainer)
-        for _ in range(3):  # the first may find a plan or a name of before
+        for _ in range(3):  # the first pass may use an old plan or an old name
             with contextlib.suppress(SQLAlchemyError):
                 await a.mirror_now()
         assert await a.status(live) == "completed"

@@ -1,4 +1,4 @@
-"""The rights that `attach` grants are sufficient for all levels, and each of them is needed."""
+"""The rights that `attach` grants are sufficient for all levels, and each right is needed."""
 
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from tests.harness.settings import make_local_settings as settings_for
 
 @pytest.mark.parametrize("vintage", list(Vintage))
 async def test_the_granted_rights_are_sufficient(database_url: str, roles: Roles, vintage: Vintage) -> None:
-    """The service runs as a role with only the printed grants, the host as a role without access to our schema."""
+    """The service runs as a role with only the printed grants. The host runs as a role without access to schema `clay`."""
     async with install_attached(database_url, None, vintage=vintage, leads=5) as a:
         await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.host}")
         await a.host.connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles.host}")
@@ -79,7 +79,7 @@ async def test_the_granted_rights_are_sufficient(database_url: str, roles: Roles
 
 
 async def _revokes(a: Attached, role: str) -> set[tuple[str, str]]:
-    """The privileges of the role that `detach` lists for revocation."""
+    """Returns the privileges of the role that `detach` revokes."""
     async with a.owner.transaction() as connection:
         _, _, grants = await attaching.detach(connection, await detect(connection), role, dry_run=True)
     return {(grant.privilege, grant.table) for grant in grants}

@@ -1,4 +1,4 @@
-"""The parts of the worker and the host's polling processor on one database, with restarts of the processor."""
+"""Runs the worker's parts and the host's polling processor on one database, and restarts the processor."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ async def test_100_pushes_and_20_auto_exports_succeed_beside_a_restarting_proces
         exports, pushes, stop = [], [], asyncio.Event()
 
         async def of_the_host() -> None:
-            """Polls continuously; it restarts at every tenth poll, while it has jobs."""
+            """Poll continuously, and restart at every tenth poll, while jobs are running."""
             number = 0
             while not stop.is_set():
                 number += 1
@@ -92,7 +92,7 @@ async def _ended_right_on_both_sides(a: Attached, host_job_ids: set[UUID]) -> No
 
 
 async def _projects(host: NexusLeads, org_id: UUID) -> list[tuple[UUID, list[UUID]]]:
-    """One project for each auto-export, all of the same organization, with the rule on."""
+    """Add one project for each auto-export to the same organization, each with its rule on."""
     found = []
     for number in range(EXPORTS):
         project_id = await host.project(org_id, f"Project {number}")

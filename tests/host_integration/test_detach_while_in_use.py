@@ -1,4 +1,4 @@
-"""`detach` commits between the detection of the settings' function and its use: the operation is repeated without the function."""
+"""If `detach` commits between the detection of the settings function and its use, the operation is repeated without the function."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Auto-export after the host's scans: once per scan, independent of the host's processor; this service never makes a scan fail."""
+"""Auto-export runs once after each scan of the host, independent of the host's processor. This service never makes a scan fail."""
 
 from uuid import UUID, uuid4
 
@@ -19,18 +19,13 @@ END = "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1"
 
 
 async def begin_scan(a: Attached, job_type: str = SCANS[0], **values: object) -> UUID:
-    """A scan as the host's scheduler creates it: `created_by` is null."""
-    row = {"id": uuid4(), "project_id": a.installation.project_id, "job_type": job_type, "status": "running", **values}
-    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-    await a.host.connection.execute(f"INSERT INTO sourcing_jobs ({', '.join(row)}) VALUES ({places})", *row.values())
-    scan_id = row["id"]
-    assert isinstance(scan_id, UUID)
-    return scan_id
+    """A scan of the installation's project, unless `project_id` is given."""
+    return await a.host.begin_scan(**{"project_id": a.installation.project_id, "job_type": job_type} | values)  # type: ignore[arg-type]  # its own keywords
 
 
 async def finish_scan(a: Attached, job_type: str = SCANS[0], end: str = "completed", **values: object) -> UUID:
     scan_id = await begin_scan(a, job_type, **values)
-    await a.host.connection.execute(END, scan_id, end)
+    await a.host.end_scan(scan_id, end)
     return scan_id
 
 
@@ -82,7 +77,7 @@ async def test_only_a_finished_scan_of_a_project_starts_a_run(database_url: str)
         await finish_scan(a, "clay_push")
         await finish_scan(a, "lead_export")
         await finish_scan(a, project_id=None)
-        await begin_scan(a, status="completed")  # a table that is restored
+        await begin_scan(a, status="completed")  # rows are inserted when a table is restored
         await work(a)
         assert await runs(a) == {}
         assert a.receiver.posts == []
@@ -102,7 +97,7 @@ async def test_a_scan_that_is_completed_several_times_runs_the_rule_once(databas
 
 
 @pytest.mark.parametrize("level", [None, Level.MIRROR])
-async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
+async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_no_run(
     database_url: str, level: Level | None
 ) -> None:
     async with install_attached(database_url, level, leads=1) as a:
@@ -116,7 +111,7 @@ async def test_a_scan_that_ended_before_the_inbox_was_attached_starts_nothing(
         assert await runs(a) == {later: "queued"}
 
 
-async def test_a_scan_that_waits_during_detach_starts_nothing_after_the_next_attach(database_url: str) -> None:
+async def test_a_scan_that_waits_during_detach_starts_no_run_after_the_next_attach(database_url: str) -> None:
     async with install_attached(database_url, leads=1) as a:
         await a.auto_export_on()
         await finish_scan(a)
@@ -135,7 +130,7 @@ async def test_a_scan_that_waits_during_detach_starts_nothing_after_the_next_att
 async def test_the_export_of_the_host_after_the_same_scan_runs_the_rule_once(
     database_url: str, worked_off_between: bool
 ) -> None:
-    """All leads fail with a cause that another run would send again."""
+    """All leads fail with a cause after which another run would send them again."""
     clay = Receiver(answer=lambda _number, _body: status(500))
     async with install_attached(database_url, leads=3, receiver=clay, retry_delays_seconds=(0.01,)) as a:
         await a.auto_export_on()
@@ -151,7 +146,7 @@ async def test_the_export_of_the_host_after_the_same_scan_runs_the_rule_once(
         assert (job.status, job.lead_count) == ("failed", 3)
         row = await a.row(queued)
         assert row is not None
-        if worked_off_between:  # the push job has a row of its own already
+        if worked_off_between:  # the push job already has its own row
             assert (row["status"], row["error_message"]) == ("completed", None)
             assert await a.status(job.id) == "failed"
         else:
@@ -163,7 +158,7 @@ async def test_the_export_of_the_host_after_the_same_scan_runs_the_rule_once(
 async def test_an_export_of_the_host_long_after_the_scan_is_a_run_of_its_own(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         await finish_scan(a)
-        await a.inbox.process_due()  # the rule is off
+        await a.inbox.process_due()  # the run does nothing, because the rule is off
         await a.installation.fetch("UPDATE clay.finished_scans SET finished_at = now() - interval '1 hour'")
         await a.auto_export_on()
         queued = await a.host_queues(a.installation.lead_ids)

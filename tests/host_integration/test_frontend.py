@@ -1,4 +1,4 @@
-"""The calls of NexusLeads' unmodified frontend, over the real application, on both vintages."""
+"""The calls of NexusLeads' unmodified frontend, on both vintages."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -40,7 +40,7 @@ async def refused(page: Api, body: object, expect: int, code: str) -> str:
 
 
 async def refused_button(page: Api, who: str) -> str:
-    """The text that the page shows for a refused test: it shows `message` of a 200 response and nothing of an error."""
+    """Returns the text that the page shows for a refused test. The page shows only `message` of a 200 response."""
     answer = await page.send("POST", f"{BASE}/clay/test", who)
     assert answer.status_code == 200, answer.text
     report = answer.json()
@@ -48,11 +48,12 @@ async def refused_button(page: Api, who: str) -> str:
     return str(report["message"])
 
 
-async def test_the_page_without_any_settings(page: Api) -> None:
+async def test_the_page_of_an_organization_without_settings_is_complete(page: Api) -> None:
     assert await config(page) == ("", False)
     assert (await page.get(f"{BASE}/clay/stats", "member")).json() == {"total": 0, "success": 0, "failed": 0}
     assert (await page.get(f"{BASE}/clay/activity?limit=20", "member")).json() == []
-    billing = page.app.state.settings.billing_enabled  # with billing on, the tests' organizations are on Enterprise
+    # with billing on, the organizations of the tests are on Enterprise
+    billing = page.app.state.settings.billing_enabled
     assert (await page.get(f"{BASE}/status", "member")).json() == {
         "integrations": {
             "clay": {"configured": False, "last_push_at": None, "total_pushed": 0, "success_rate": 0.0},
@@ -97,7 +98,7 @@ async def test_an_old_mask_and_an_invalid_url_are_refused_with_a_message(page: A
 
 
 async def test_a_plain_member_may_only_read_and_push(page: Api) -> None:
-    # The page reports any 200 of a save as success, so a refused one stays an error.
+    # The page reports every 200 of a save as success, so a refused save must be an error.
     answer = await page.put(f"{BASE}/clay/config", "member", {"webhook_url": WEBHOOK})
     assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
     assert isinstance(answer.json()["detail"], str)
@@ -111,11 +112,11 @@ async def test_without_an_organization_header_the_first_one_of_the_user_is_used(
     assert seen["connected"] is (first == page.org_id)
     named = await page.get(f"{BASE}/clay/config", "both", org=page.org_id)
     assert named.json()["connected"] is True
-    # Our own endpoints require the organization.
+    # /api/clay requires the organization
     assert (await page.get("/api/clay/config", "both")).json()["code"] == "organization_required"
 
 
-async def test_the_test_button(database_url: str) -> None:
+async def test_the_test_button_sends_one_row_and_shows_the_result(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: OK if number == 0 else status(401))
     async with run_local_api(database_url, receiver=clay) as page:
         path = f"{BASE}/clay/test"

@@ -1,4 +1,4 @@
-"""All values that the service writes into the host's tables fit the host's models and pages: statuses, counts, texts."""
+"""All values that the service writes into the host's tables (statuses, counts, texts) fit the host's models and pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("vintage", list(Vintage))
 
 
 async def check(a: Attached) -> None:
-    """Check all our rows in the three mirrored tables."""
+    """Check all rows of this service in the three mirrored tables."""
     jobs = await a.host.connection.fetch("SELECT *, metadata::text AS written FROM sourcing_jobs")
     assert jobs
     for row in jobs:
@@ -75,7 +75,7 @@ async def test_mirrored_rows_fit_the_models_of_the_host_at_all_times(
         await a.mirror_now()
         await check(a)
         assert await a.status(job_id) == ends
-        await a.host_queues([], mode="selected")  # fails with a sentence
+        await a.host_queues([], mode="selected")  # the job fails with a message
         cancelled = await a.host_queues(a.installation.lead_ids, mode="selected")
         await a.host.connection.execute("UPDATE sourcing_jobs SET status = 'cancelled' WHERE id = $1", cancelled)
         await a.inbox.process_due()
@@ -83,7 +83,7 @@ async def test_mirrored_rows_fit_the_models_of_the_host_at_all_times(
 
 
 async def test_a_cancelled_job_shows_the_number_of_leads_that_were_to_be_sent(database_url: str) -> None:
-    """13 of 20 leads were sent before the cancel: neither the text nor the progress bar shows completion."""
+    """13 of 20 leads were sent before the cancel, so neither the text nor the progress bar may show completion."""
     async with install_attached(database_url, leads=25) as a:
         await a.push_all(a.installation.lead_ids[:5])
         job_id = (await a.installation.push()).job_id
@@ -128,7 +128,7 @@ async def test_a_partial_failure_shows_its_main_cause_on_the_page(database_url: 
 
 
 async def test_the_progress_bar_counts_the_same_leads_as_the_text(database_url: str) -> None:
-    """7 of 10 leads are already in Clay: a new push of 3 starts at 0 %."""
+    """7 of 10 leads are already in Clay, so a new push of the other 3 starts at 0 %."""
     async with install_attached(database_url, leads=10) as a:
         await a.push_all(a.installation.lead_ids[:7])
         job_id = (await a.installation.push()).job_id

@@ -1,4 +1,4 @@
-"""The worker's sweep of the host's settings page: what it stores, what it skips, and what a reader sees before it."""
+"""The worker's sweep of the host's settings page: the values that it stores or skips, and the state that a reader sees before it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def app(database_url: str) -> AsyncIterator[Api]:
 
 
 async def read(app: Api, path: str = CONFIG) -> dict[str, object]:
-    """The settings that a reader sees before a sweep."""
+    """Read the settings without a sweep."""
     answer = await app.get(path, "member")
     assert answer.status_code == 200, answer.text
     found: dict[str, object] = answer.json()
@@ -37,13 +37,13 @@ async def read(app: Api, path: str = CONFIG) -> dict[str, object]:
 
 
 async def configured(app: Api) -> set[UUID]:
-    """Organizations with a webhook."""
+    """Returns the organizations with a webhook."""
     rows = await app.host.connection.fetch("SELECT org_id FROM clay.destinations WHERE version_id IS NOT NULL")
     return {row["org_id"] for row in rows}
 
 
 async def organizations(app: Api, count: int) -> list[UUID]:
-    """Organizations with a webhook on the host's settings page, in the order of a pass."""
+    """Add organizations with a webhook on the host's settings page. Returns them in the order of a pass."""
     made = [await app.host.organization(f"Number {number}") for number in range(count)]
     for org_id in made:
         await app.host.add("org_settings", org_id=org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
@@ -76,7 +76,7 @@ async def test_an_organization_without_a_destination_becomes_configured(app: Api
         350,
         None,
     )
-    assert await app.sweep_host_settings() == 0, "there is nothing left to store"
+    assert await app.sweep_host_settings() == 0, "the second pass must store nothing"
 
 
 async def test_a_push_before_the_sweep_uses_the_new_webhook_and_a_preview_announces_it(app: Api) -> None:
@@ -123,7 +123,7 @@ async def test_a_refused_webhook_is_reported_before_and_after_the_sweep(app: Api
     assert await app.sweep_host_settings() == 0
 
 
-async def test_one_organizations_failure_does_not_stop_the_others(app: Api) -> None:
+async def test_a_failure_of_one_organization_does_not_stop_the_others(app: Api) -> None:
     made = await organizations(app, 3)
     await refuse_changes(app, made[0])
     before = failed()
@@ -158,19 +158,21 @@ async def test_a_global_pace_creates_no_destination(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_TABLE_NAME", value="Leads")
     assert await app.sweep_host_settings() == 0
     assert await app.host.connection.fetchval("SELECT count(*) FROM clay.destinations") == 0
-    assert (await read(app))["problem"] is None, "nothing is announced that does not happen"
+    assert (await read(app))["problem"] is None, "no change may be announced, because none will be stored"
     await write_host_settings(app, webhook_url=WEBHOOK)
     assert await app.sweep_host_settings() == 1
     assert (await read(app))["rate_limit_ms"] == 350
 
 
 async def test_a_role_that_cannot_read_the_settings_stores_nothing(app: Api) -> None:
-    """As before `attach`."""
+    """The rights are those before `attach`."""
     await organizations(app, 2)
     await app.host.connection.execute("DROP FUNCTION clay.host_settings(uuid)")
     assert await app.sweep_host_settings() == 0
     await app.host.connection.execute(f'GRANT SELECT ON org_settings, app_settings TO "{runtime_role()}"')
-    assert await app.sweep_host_settings() == 2, "an attachment of release 0.1 reads the tables themselves"
+    assert await app.sweep_host_settings() == 2, (
+        "with an attachment of release 0.1, the sweep reads the tables directly"
+    )
 
 
 async def test_without_nexusleads_tables_a_pass_stores_nothing(app: Api) -> None:

@@ -1,4 +1,4 @@
-"""The inbox takes over pushes that the host queues before its processor sees them, and never disturbs the host's transactions."""
+"""The inbox takes over pushes that the host queues, before the host's processor claims them. It does not affect the host's transactions."""
 
 from uuid import UUID, uuid4
 
@@ -26,7 +26,7 @@ async def test_an_auto_export_of_the_host_becomes_a_run_of_the_rule_shown_in_its
             )
         }
         assert 0 < len(wanted) < 10
-        queued = await a.host_queues(a.installation.lead_ids[:1])  # a hint only
+        queued = await a.host_queues(a.installation.lead_ids[:1])  # NOTIFY is only a hint
         processor = HostProcessor(a.host.connection)
         await processor.poll()
         assert await a.status(queued) == "running"
@@ -197,7 +197,7 @@ async def test_a_finished_row_that_the_host_retries_is_taken_over_again(database
     ],
 )
 async def test_statements_of_the_host_succeed_despite_any_fault_of_this_service(database_url: str, broken: str) -> None:
-    """The row stays as the host wrote it, and the host's processor handles it as without this service."""
+    """The row stays unchanged, and the host's processor handles it as it does without this service."""
     async with install_attached(database_url, leads=1) as a:
         job_id = (await a.installation.push()).job_id
         await a.mirror_now()
@@ -241,7 +241,7 @@ async def test_objects_with_the_same_names_in_other_schemas_are_not_called(datab
         assert await a.host.connection.fetch("SELECT * FROM evil.called") == []
 
 
-async def test_an_entry_that_keeps_failing_ends_and_does_not_block_others(database_url: str) -> None:
+async def test_an_entry_that_fails_repeatedly_ends_and_does_not_block_others(database_url: str) -> None:
     async with install_attached(database_url, leads=2) as a:
         stubborn = await a.host_queues(a.installation.lead_ids[:1], mode="selected")
         await a.installation.fetch("UPDATE clay.inbox SET attempts = 10")

@@ -1,4 +1,4 @@
-"""Several workers on one inbox: each entry is processed once, no worker waits for another, and a failed entry is retried when due."""
+"""Several workers share one inbox. Each entry is processed once, no worker waits for another, and a failed entry is retried when due."""
 
 import asyncio
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ async def test_a_failed_entry_is_not_processed_before_it_is_due(
 
         with monkeypatch.context() as patched:
             patched.setattr(inbox, "unknown_leads", failing)
-            assert await another(a).process_due() == 1, "it was tried once"
+            assert await another(a).process_due() == 1, "the entry must be tried only once"
         [entry] = await a.installation.fetch("SELECT attempts, due_at > now() AS later, done_at FROM clay.inbox")
         assert (entry.attempts, entry.later, entry.done_at) == (1, True, None)
         assert await another(a).process_due() == 0

@@ -1,4 +1,4 @@
-"""The mirror shows push jobs on NexusLeads' pages, never delays a push, and repairs rows that the host changed."""
+"""The mirror shows push jobs on NexusLeads' pages. It does not delay pushes, and it repairs rows that the host changed."""
 
 import asyncio
 
@@ -79,7 +79,7 @@ async def test_marks_are_written_with_every_unique_key_that_the_host_may_have(
         )
         if unique:
             await a.host.connection.execute(f"ALTER TABLE clay_push_log ADD UNIQUE ({unique.format(lead=lead_id)})")
-        await a.host.connection.execute(  # what a push of the host's own, that failed, left behind
+        await a.host.connection.execute(  # the row of a failed push of the host itself
             f"INSERT INTO clay_push_log (org_id, {lead_id}, project_id, status, error_message)"
             " VALUES ($1, $2, $3, 'failed', 'old')",
             a.installation.org_id, a.installation.lead_ids[0], a.installation.project_id,
@@ -151,7 +151,7 @@ async def test_a_lock_of_the_host_delays_no_push_and_the_mirror_catches_up(datab
             await blocker.execute("LOCK TABLE sourcing_jobs, job_progress, clay_push_log IN ACCESS EXCLUSIVE MODE")
             job_id = (await a.installation.push()).job_id
             mirroring = asyncio.create_task(a.mirror.run_pass())
-            # To its end while the lock is held: a push that waited for the host's tables would never get there.
+            # The push must end while the lock is held. If it waited for the host's tables, it would never end.
             await a.installation.drain_all(a.drainer, 300.0)
             assert (await a.installation.job(job_id)).status == "completed"
             with pytest.raises(Exception, match="lock timeout"):

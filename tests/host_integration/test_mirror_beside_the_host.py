@@ -44,7 +44,8 @@ async def test_a_row_that_the_processor_of_the_host_changed_is_repaired(database
         assert await a.status(job_id) == "failed"
         await a.check_now()
         assert await a.status(job_id) == "completed"
-        await a.host.connection.execute("DELETE FROM job_progress")  # of what it had found running, just before the end
+        # the processor deletes the progress of running rows when it starts
+        await a.host.connection.execute("DELETE FROM job_progress")
         await a.check_now()
         assert len(await a.steps(job_id)) == 3
         assert await a.status(job_id) == "completed"
@@ -84,7 +85,7 @@ async def test_the_trigger_protects_rows_of_the_mirror_and_allows_other_changes(
             " progress_percentage = 7, completed_at = now(), job_type = 'other' WHERE id = $1",
             job_id,
         )
-        assert report == "UPDATE 1"  # an ORM takes a count of 0 for an error
+        assert report == "UPDATE 1"  # an ORM treats a count of 0 as an error
         assert await a.row(job_id) == before
         await a.host.connection.execute("UPDATE sourcing_jobs SET created_by = NULL WHERE id = $1", job_id)
         assert (await a.row(job_id))["created_by"] is None  # type: ignore[index]  # the row is there

@@ -1,4 +1,4 @@
-"""After a webhook is saved where `new_table` cannot be sent, "this is a new table" is offered once."""
+"""If a webhook is saved by a way that has no `new_table`, responses offer once to declare a new table."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def page(database_url: str) -> AsyncIterator[Api]:
 
 
 async def offered(app: Api) -> bool:
-    """The offer, which is the same in every response that shows it."""
+    """Returns the offer. Checks that every response shows the same one."""
     report = {
         path: (await app.get(path, "member")).json() for path in (CONFIG, "/api/clay/status", f"{BASE}/clay/config")
     }

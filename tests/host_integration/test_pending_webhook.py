@@ -1,4 +1,4 @@
-"""A later change of the webhook in NexusLeads' settings, which any member can make, is pending until an owner or admin confirms it."""
+"""Any member can change the webhook in NexusLeads' settings. A later change is pending until an owner or admin confirms it."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -38,7 +38,7 @@ async def decide(app: Api, what: str, who: str = "owner", change: object = None,
 
 
 async def sent_to(app: Api) -> set[int]:
-    """The versions that the accepted push jobs refer to."""
+    """Returns the destination versions of the accepted push jobs."""
     rows = await app.host.connection.fetch(
         "SELECT version.number FROM clay.push_jobs AS job"
         " JOIN clay.destination_versions AS version ON version.id = job.destination_version_id"
@@ -120,7 +120,7 @@ async def test_saving_a_url_settles_the_pending_change(app: Api, url: str) -> No
 async def test_saving_other_fields_settles_no_pending_change(app: Api) -> None:
     await write_host_settings(app, webhook_url=OTHER_WEBHOOK)
     await app.put(CONFIG, "owner", {"table_name": "Named here"})
-    await app.put(FRONTEND, "owner", {"webhook_url": FIRST})  # as the page sends back what it shows
+    await app.put(FRONTEND, "owner", {"webhook_url": FIRST})  # the page sends back the masked URL that it shows
     seen = await config(app)
     assert (seen["webhook_url"], seen["pending"] is not None) == (FIRST, True)
 
@@ -136,7 +136,7 @@ async def test_removing_the_webhook_in_the_host_is_pending_too(app: Api) -> None
     causes = await app.host.connection.fetch("SELECT DISTINCT cause FROM clay.clay_push_log")
     assert [row["cause"] for row in causes] == ["destination_removed"]
     assert await push(app) == 409
-    await write_host_settings(app, webhook_url=WEBHOOK)  # also what comes back: an owner had agreed to its removal
+    await write_host_settings(app, webhook_url=WEBHOOK)  # the URL returns, but an owner had confirmed its removal
     assert await push(app) == 409
     assert (await decide(app, "confirm")).json()["webhook_url"] == FIRST
 

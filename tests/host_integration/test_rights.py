@@ -1,4 +1,4 @@
-"""The rights of `attach` and `detach`: exact columns, the settings' function, and an error if a right cannot be granted."""
+"""The rights that `attach` grants and `detach` revokes: exact columns and the settings function. An error if a right cannot be granted."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ async def test_level_read_grants_the_columns_and_creates_the_settings_function(
 async def test_a_role_that_cannot_grant_changes_nothing_and_reports_it(
     database_url: str, roles: Roles, tmp_path: Path, level: Level
 ) -> None:
-    """PostgreSQL only warns of a GRANT without the right to grant, which looked like success."""
+    """PostgreSQL only warns about a GRANT without the right to grant, so the command must check the result."""
     async with install_attached(database_url, None, leads=1) as a:
         await a.host.connection.execute(f"GRANT USAGE ON SCHEMA public TO {roles.runtime}")
         env = environment(database_url=roles.runtime_url, admin_database_url=roles.runtime_url)

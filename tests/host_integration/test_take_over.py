@@ -1,4 +1,4 @@
-"""Settings of NexusLeads' own page are used at first and after a change; invalid ones are reported and not used."""
+"""The service uses the settings of NexusLeads' page at first and after a change. Invalid ones are reported and not used."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def test_twenty_pushes_and_two_sweeps_at_the_same_time_store_the_settings_
 async def test_a_changed_pace_in_the_host_wakes_waiting_push_jobs(app: Api) -> None:
     await write_host_settings(app, webhook_url=WEBHOOK, rate_limit_ms="60000")
     assert await push(app) == 202
-    await app.host.connection.execute("SET search_path = public, clay")  # for the trigger of procrastinate's
+    await app.host.connection.execute("SET search_path = public, clay")  # for procrastinate's trigger
     await app.host.connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 seconds'")
     await write_host_settings(app, rate_limit_ms="350")
     await config(app)
@@ -72,11 +72,11 @@ async def test_an_old_value_in_the_host_does_not_replace_a_newer_one_here(app: A
     assert answer.json()["source"] == "api"
     seen = await config(app)
     assert (seen["webhook_url"], seen["source"]) == ("https://api.clay.com/v3/…/••••0ae7", "api")
-    # Another table name there is news; the URL beside it is not.
+    # The host's table name has changed, so it is used. Its URL has not changed, so it is not used.
     await write_host_settings(app, table_name="Two")
     seen = await config(app)
     assert (seen["webhook_url"], seen["table_name"]) == ("https://api.clay.com/v3/…/••••0ae7", "Two")
-    # And a URL that is written there afterwards waits.
+    # a later change of the host's URL is pending
     await write_host_settings(app, webhook_url=WEBHOOK + "1")
     seen = await config(app)
     assert (seen["source"], seen["pending"] is not None) == ("api", True)

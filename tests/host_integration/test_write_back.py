@@ -1,32 +1,17 @@
-"""Values of Clay fill empty columns of NexusLeads: only where permitted, compared before writing, audited, undone, and without loops."""
+"""Values of Clay fill empty columns of NexusLeads if that is permitted. Writes are compared, audited and reversible, and cause no loops."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from prometheus_client import REGISTRY
 
 from clay_push_service.host_integration.attach.attachment import Level
-from clay_push_service.host_integration.write_back.write_back import WriteBack
 from tests.enrichment.results import Results, results
+from tests.harness.shell import command_environment, shell
+from tests.host_integration.writing_back import PATH, permitted, write
 
-PATH = "/api/clay/enrichment/write-back"
 LEADS = 50
-
-
-@asynccontextmanager
-async def permitted(database_url: str, leads: int = 2) -> AsyncIterator[Results]:
-    """Attached with --write-enrichment, and switched on by the organization."""
-    async with results(database_url, leads=leads) as made:
-        await made.api.host.attach(Level.READ, write_enrichment=True)
-        assert (await made.api.call("PUT", PATH, {"enabled": True})) == {"enabled": True, "permitted": True}
-        yield made
-
-
-async def write(made: Results) -> int:
-    """A pass, as a worker runs it, with the rights of the running role."""
-    return await WriteBack(made.api.database, made.api.installation.host_tables).run_pass()
 
 
 async def column(made: Results, name: str = "email", lead_id: UUID | None = None) -> Any:
@@ -50,7 +35,7 @@ async def test_nothing_is_written_before_attach_permits_it(database_url: str) ->
         await made.api.host.attach(Level.READ, write_enrichment=True)
         assert (await write(made), await column(made)) == (0, None)
         await made.api.call("PUT", PATH, {"enabled": True})
-        await made.api.host.attach(Level.READ)  # without the option: withdrawn
+        await made.api.host.attach(Level.READ)  # without the option, the permission is withdrawn
         assert (await write(made), await column(made)) == (0, None)
         assert (await made.api.call("GET", PATH)) == {"enabled": True, "permitted": False}
 
@@ -89,7 +74,7 @@ async def test_a_row_that_another_organization_uses_is_left_alone(database_url: 
         assert (await write(made), await column(made)) == (0, None)
 
 
-async def test_a_written_value_stays_clays_and_a_better_one_is_still_chosen(database_url: str) -> None:
+async def test_a_written_value_counts_as_clays_and_a_better_one_replaces_it(database_url: str) -> None:
     async with permitted(database_url) as made:
         await made.result(email="jane@example.com")
         await write(made)
@@ -109,7 +94,7 @@ async def test_an_undo_empties_what_was_written_and_keeps_what_was_changed(datab
         undone = await made.api.call("POST", f"{PATH}/undo", {"lead_id": str(made.lead_id)})
         assert undone == {"emptied_count": 1, "kept_count": 1}
         assert (await column(made), await column(made, "location")) == (None, "Hamburg")
-        assert await write(made) == 0, "a value that a person removed is not written again"
+        assert await write(made) == 0, "a value that a person removed must not be written again"
         assert await made.api.call("POST", f"{PATH}/undo", {}) == {"emptied_count": 0, "kept_count": 0}
 
 
@@ -124,7 +109,7 @@ async def test_a_written_value_is_no_change_of_the_lead(database_url: str) -> No
         await made.result(email="jane@example.com")
         assert await write(made) == 1
         assert await state() == "in_clay"
-        await made.api.push_and_drain([made.lead_id], push_again=True)  # the payload contains the value now
+        await made.api.push_and_drain([made.lead_id], push_again=True)  # now the payload contains the value
         assert await state() == "in_clay"
         await made.result(location="Berlin")
         assert await write(made) == 1
@@ -155,7 +140,7 @@ async def test_write_back_and_auto_export_push_50_leads_50_times_in_three_scans(
 
 
 async def test_a_push_that_a_result_causes_is_counted_and_is_the_last(database_url: str) -> None:
-    """A lead is enriched before its first push: the rule pushes it, and what comes back causes no other push."""
+    """A lead is enriched before its first push. The rule pushes it, and the results of that push cause no other push."""
     async with permitted(database_url) as made:
         api = made.api
         await made.result(email="jane@example.com")
@@ -183,3 +168,24 @@ async def test_an_erasure_leaves_no_trace_of_a_write(database_url: str) -> None:
         body = {"lead_ids": [str(made.lead_id)], "former_values": []}
         await made.api.call("POST", "/api/clay/erasures", body)
         assert await made.api.host.connection.fetchval("SELECT count(*) FROM clay.host_writes") == 0
+
+
+async def test_the_command_undoes_with_the_rules_of_the_api(database_url: str, tmp_path: Path) -> None:
+    async with permitted(database_url, leads=1) as made:
+        env = command_environment(made.api.settings)
+        undo = ("enrichment", "undo-write-back", "--org", str(made.api.org_id))
+        await made.result(email="jane@example.com", location="Berlin")
+        assert await write(made) == 2
+        await set_column(made, "Bonn", "location")
+        refused = await shell(tmp_path, *undo, env=env, typed=b"n\n")
+        assert (refused.exit_code, await column(made)) == (1, "jane@example.com")
+        report = await shell(tmp_path, *undo, env=env, typed=b"y\n")
+        assert "Emptied columns: 1. Changed since and not touched: 1." in report.out, report.err
+        assert (await column(made), await column(made, "location")) == (None, "Bonn")
+        [entry] = await made.api.installation.fetch(
+            "SELECT actor FROM clay.audit_log WHERE action = 'host.write_undone'"
+        )
+        assert entry.actor.startswith("shell")
+        await made.api.host.attach(Level.READ)
+        forbidden = await shell(tmp_path, *undo, "--yes", env=env)
+        assert (forbidden.exit_code, "--write-enrichment" in forbidden.err) == (1, True)

@@ -1,4 +1,4 @@
-"""Reading the audit log over HTTP: for owners, in pages, without any way to change it."""
+"""Owners read the audit log over HTTP in pages. No request can change it."""
 
 from typing import Any
 from uuid import UUID

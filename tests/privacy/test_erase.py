@@ -1,4 +1,4 @@
-"""Erasure: queued leads are not sent, personal data is deleted, the person is not pushed again, and the receipt lists what was sent."""
+"""Erasure: queued leads are not sent, personal data is deleted, the person is not pushed again, and the receipt lists sent deliveries."""
 
 import asyncio
 import json
@@ -26,85 +26,99 @@ from tests.support.receiver import OK, Receiver, Reset, status
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 
 
-async def erase_leads(w: Installation, *lead_ids: UUID) -> Receipt:
-    async with w.database.transaction() as connection:
-        tables = await w.host_tables.tables(connection)
-        erasure_id, people = await erase(connection, tables, w.org_id, "user:owner", lead_ids)
+async def erase_leads(installation: Installation, *lead_ids: UUID) -> Receipt:
+    async with installation.database.transaction() as connection:
+        tables = await installation.host_tables.tables(connection)
+        erasure_id, people = await erase(connection, tables, installation.org_id, "user:owner", lead_ids)
         return await read_receipt(
-            connection, w.org_id, erasure_id, {person.reference: person.lead_id for person in people}
+            connection, installation.org_id, erasure_id, {person.reference: person.lead_id for person in people}
         )
 
 
 async def test_queued_deliveries_of_the_person_end_and_others_continue(database_url: str) -> None:
-    async with install_with_drainer(database_url, leads=6) as (w, drainer, clay):
-        accepted = await w.push()
-        receipt = await erase_leads(w, *w.lead_ids[:2])
+    async with install_with_drainer(database_url, leads=6) as (installation, drainer, clay):
+        accepted = await installation.push()
+        receipt = await erase_leads(installation, *installation.lead_ids[:2])
         assert (receipt.lead_count, receipt.stopped_count, receipt.emptied_count) == (2, 2, 2)
         assert [lead.gone_to_clay for lead in receipt.leads] == [[], []]
-        await w.drain_all(drainer)
-        job = await w.job(accepted.job_id)
+        await installation.drain_all(drainer)
+        job = await installation.job(accepted.job_id)
         assert (job.status, job.success_count, job.skipped_count) == ("completed", 4, 2)
-        assert set(clay.leads) == {str(lead) for lead in w.lead_ids[2:]}
-        assert [row.cause for row in await w.deliveries(accepted.job_id) if row.status == "skipped"] == ["erased"] * 2
+        assert set(clay.leads) == {str(lead) for lead in installation.lead_ids[2:]}
+        assert [row.cause for row in await installation.deliveries(accepted.job_id) if row.status == "skipped"] == [
+            "erased"
+        ] * 2
 
 
 async def test_a_push_job_with_only_this_person_ends(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        await w.configure(WEBHOOK)
-        accepted = await w.push()
-        await erase_leads(w, *w.lead_ids)
-        assert (await w.job(accepted.job_id)).status == "completed"
+    async with install(database_url, leads=1) as installation:
+        await installation.configure(WEBHOOK)
+        accepted = await installation.push()
+        await erase_leads(installation, *installation.lead_ids)
+        assert (await installation.job(accepted.job_id)).status == "completed"
 
 
 async def test_no_stored_copy_identifies_the_person(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number == 0 else OK)
-    async with install_with_drainer(database_url, clay, leads=3) as (w, drainer, _):
-        accepted = await w.push(w.lead_ids[:1])
-        await w.drain_all(drainer)
-        await w.push(w.lead_ids, again=True)
-        await w.drain_all(drainer)
-        [row] = await w.deliveries(accepted.job_id)
-        await w.fetch(
+    async with install_with_drainer(database_url, clay, leads=3) as (installation, drainer, _):
+        accepted = await installation.push(installation.lead_ids[:1])
+        await installation.drain_all(drainer)
+        await installation.push(installation.lead_ids, again=True)
+        await installation.drain_all(drainer)
+        [row] = await installation.deliveries(accepted.job_id)
+        await installation.fetch(
             "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', upper(:name), 'min_score', 3) WHERE id = :id",
             name=row.username, id=accepted.job_id,
         )  # fmt: skip
-        await w.fetch(
+        await installation.fetch(
             "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (gen_random_uuid(), :project, CAST(:report AS jsonb))",
-            project=w.project_id, report=f'{{"lead_ids": ["{w.lead_ids[0]}", "{w.lead_ids[1]}"]}}',
+            project=installation.project_id, report=f'{{"lead_ids": ["{installation.lead_ids[0]}", "{installation.lead_ids[1]}"]}}',
         )  # fmt: skip
         for value in (
-            str(w.lead_ids[0]),
+            str(installation.lead_ids[0]),
             row.username,
             row.full_name,
             row.payload_hash.hex() if row.payload_hash else row.username,
         ):
-            assert value in await dump(w.database)
-        await erase_leads(w, w.lead_ids[0])
-        left = await dump(w.database)
-        for value in (str(w.lead_ids[0]), row.username, row.username.upper(), row.full_name, w.lead_ids[0].hex):
+            assert value in await dump(installation.database)
+        await erase_leads(installation, installation.lead_ids[0])
+        left = await dump(installation.database)
+        for value in (
+            str(installation.lead_ids[0]),
+            row.username,
+            row.username.upper(),
+            row.full_name,
+            installation.lead_ids[0].hex,
+        ):
             assert value not in left
-        assert str(w.lead_ids[1]) in left
-        assert (await w.job(accepted.job_id)).filters == {"min_score": 3}
-        [emptied] = await w.deliveries(accepted.job_id)
+        assert str(installation.lead_ids[1]) in left
+        assert (await installation.job(accepted.job_id)).filters == {"min_score": 3}
+        [emptied] = await installation.deliveries(accepted.job_id)
         assert (emptied.status, emptied.cause, emptied.error_message) == ("failed", "rejected", None)
 
 
 async def test_a_push_of_the_same_person_by_another_organization_is_unchanged(database_url: str) -> None:
-    """The host assigns the ids of people, and two organizations may have the same person; each erases only its own data."""
-    async with install(database_url, leads=2) as w:
+    """The host assigns the ids of people, so two organizations may have the same person. Each erases only its own data."""
+    async with install(database_url, leads=2) as installation:
         entry = (
             "INSERT INTO clay.inbox (host_job_id, project_id, metadata) VALUES (:id, :project, CAST(:report AS jsonb))"
         )
-        report = {"lead_ids": [str(each) for each in w.lead_ids]}
+        report = {"lead_ids": [str(each) for each in installation.lead_ids]}
         ours, theirs, with_org, others_org = (uuid4() for _ in range(4))
-        await w.fetch(entry, id=ours, project=w.project_id, report=json.dumps(report))
-        await w.fetch(entry, id=theirs, project=uuid4(), report=json.dumps({**report, "org_id": str(w.org_id)}))
-        await w.fetch(entry, id=with_org, project=None, report=json.dumps({**report, "org_id": str(w.org_id)}))
-        await w.fetch(entry, id=others_org, project=None, report=json.dumps({**report, "org_id": str(uuid4())}))
-        await erase_leads(w, w.lead_ids[0])
+        await installation.fetch(entry, id=ours, project=installation.project_id, report=json.dumps(report))
+        await installation.fetch(
+            entry, id=theirs, project=uuid4(), report=json.dumps({**report, "org_id": str(installation.org_id)})
+        )
+        await installation.fetch(
+            entry, id=with_org, project=None, report=json.dumps({**report, "org_id": str(installation.org_id)})
+        )
+        await installation.fetch(
+            entry, id=others_org, project=None, report=json.dumps({**report, "org_id": str(uuid4())})
+        )
+        await erase_leads(installation, installation.lead_ids[0])
         left = {
             row.host_job_id: row.leads
-            for row in await w.fetch(
+            for row in await installation.fetch(
                 "SELECT host_job_id, jsonb_array_length(metadata -> 'lead_ids') AS leads FROM clay.inbox"
             )
         }
@@ -112,24 +126,24 @@ async def test_a_push_of_the_same_person_by_another_organization_is_unchanged(da
 
 
 async def test_the_hash_of_a_lead_erased_during_its_send_is_not_stored_again(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure("https://api.clay.com/v3/sources/webhook/x")
-        job_id, token = (await w.push()).job_id, uuid4()
-        async with w.database.driver() as connection:
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure("https://api.clay.com/v3/sources/webhook/x")
+        job_id, token = (await installation.push()).job_id, uuid4()
+        async with installation.database.driver() as connection:
             [claimed] = await claim(connection, job_id, token, 1, timedelta(seconds=30))
-        async with w.database.driver() as connection:
+        async with installation.database.driver() as connection:
             await mark_sending(connection, token, [claimed.delivery_id], timedelta(seconds=30))
-        await erase_leads(w, w.lead_ids[0])
+        await erase_leads(installation, installation.lead_ids[0])
         taken = Outcome(Verdict.SUCCESS, status=200, resets_streaks=True, submissions=1)
-        async with w.database.transaction() as connection:
+        async with installation.database.transaction() as connection:
             result = Result(claimed.delivery_id, job_id, version_id, token, taken, payload_hash=b"x" * 32)
             await record(connection, [result], 30.0)
-        [row] = await w.deliveries(job_id)
+        [row] = await installation.deliveries(job_id)
         assert (row.status, row.payload_hash) == ("success", None)
 
 
-async def skipped(w: Installation, job_id: UUID) -> list[Any]:
-    return await w.fetch(
+async def skipped(installation: Installation, job_id: UUID) -> list[Any]:
+    return await installation.fetch(
         "SELECT contributor_id, cause FROM clay.clay_push_log WHERE job_id = :id AND status = 'skipped'", id=job_id
     )
 
@@ -137,113 +151,122 @@ async def skipped(w: Installation, job_id: UUID) -> list[Any]:
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("by_id", [False, True])
 async def test_an_erased_person_is_not_pushed_again(database_url: str, again: bool, by_id: bool) -> None:
-    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
-        await erase_leads(w, w.lead_ids[1], uuid4())
-        accepted = await w.push(w.lead_ids if by_id else None, again=again)
+    async with install_with_drainer(database_url, leads=3) as (installation, drainer, clay):
+        await erase_leads(installation, installation.lead_ids[1], uuid4())
+        accepted = await installation.push(installation.lead_ids if by_id else None, again=again)
         assert (accepted.lead_count, accepted.skipped_count) == (3, 1)
-        [row] = await skipped(w, accepted.job_id)
+        [row] = await skipped(installation, accepted.job_id)
         assert row.cause == "erased"
-        assert row.contributor_id not in w.lead_ids
-        [name] = await w.fetch(
-            f"SELECT username, full_name FROM public.{w.name('leads')} WHERE id = :id", id=w.lead_ids[1]
+        assert row.contributor_id not in installation.lead_ids
+        [name] = await installation.fetch(
+            f"SELECT username, full_name FROM public.{installation.name('leads')} WHERE id = :id",
+            id=installation.lead_ids[1],
         )
-        stored = await dump(w.database)
-        for value in (str(w.lead_ids[1]), name.username, name.full_name):
-            assert f"{value}," not in stored, "not even as skipped"
-        await w.drain_all(drainer)
-        assert str(w.lead_ids[1]) not in clay.leads
+        stored = await dump(installation.database)
+        for value in (str(installation.lead_ids[1]), name.username, name.full_name):
+            assert f"{value}," not in stored, "the push job must not contain the person, even as skipped"
+        await installation.drain_all(drainer)
+        assert str(installation.lead_ids[1]) not in clay.leads
         assert len(clay.posts) == 2
 
 
 async def test_the_remaining_rows_satisfy_the_invariants(database_url: str) -> None:
-    async with install_with_drainer(database_url, leads=4) as (w, drainer, _):
-        await w.push(w.lead_ids[:3])
-        await w.drain_all(drainer)
-        await w.push(w.lead_ids, again=True)
-        await erase_leads(w, *w.lead_ids)
-        await w.push(again=True)
-        await w.drain_all(drainer)
-        async with w.database.transaction() as connection:
+    async with install_with_drainer(database_url, leads=4) as (installation, drainer, _):
+        await installation.push(installation.lead_ids[:3])
+        await installation.drain_all(drainer)
+        await installation.push(installation.lead_ids, again=True)
+        await erase_leads(installation, *installation.lead_ids)
+        await installation.push(again=True)
+        await installation.drain_all(drainer)
+        async with installation.database.transaction() as connection:
             assert await verify(connection, timedelta(minutes=5)) == []
 
 
 async def test_rows_of_another_organization_are_unchanged(database_url: str) -> None:
-    async with install(database_url, leads=2) as w:
-        await w.configure(WEBHOOK)
-        async with w.database.transaction() as connection:
-            await erase(connection, await w.host_tables.tables(connection), uuid4(), "user:stranger", w.lead_ids)
-        assert (await w.push()).skipped_count == 0
+    async with install(database_url, leads=2) as installation:
+        await installation.configure(WEBHOOK)
+        async with installation.database.transaction() as connection:
+            await erase(
+                connection,
+                await installation.host_tables.tables(connection),
+                uuid4(),
+                "user:stranger",
+                installation.lead_ids,
+            )
+        assert (await installation.push()).skipped_count == 0
 
 
 async def test_a_retry_of_an_old_job_does_not_send_an_erased_person(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(422) if number < 2 else OK)
-    async with install_with_drainer(database_url, clay, leads=2) as (w, drainer, _):
-        accepted = await w.push()
-        await w.drain_all(drainer)
-        await erase_leads(w, w.lead_ids[0])
-        async with w.database.transaction() as connection:
-            tables = await w.host_tables.tables(connection)
-            again = await retry(connection, tables, Actor(w.org_id, "user:test"), accepted.job_id, RetryBody())
+    async with install_with_drainer(database_url, clay, leads=2) as (installation, drainer, _):
+        accepted = await installation.push()
+        await installation.drain_all(drainer)
+        await erase_leads(installation, installation.lead_ids[0])
+        async with installation.database.transaction() as connection:
+            tables = await installation.host_tables.tables(connection)
+            again = await retry(
+                connection, tables, Actor(installation.org_id, "user:test"), accepted.job_id, RetryBody()
+            )
         assert (again.lead_count, again.skipped_count) == (2, 1)
-        await w.drain_all(drainer)
-        assert clay.leads == {str(w.lead_ids[0]): 1, str(w.lead_ids[1]): 2}
+        await installation.drain_all(drainer)
+        assert clay.leads == {str(installation.lead_ids[0]): 1, str(installation.lead_ids[1]): 2}
 
 
 async def test_an_in_flight_delivery_is_recorded_and_not_retried(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: status(503) if number == 0 else OK, delay_seconds=0.3)
     async with install_with_drainer(database_url, clay, leads=1, retry_delays_seconds=(0.3, 0.3, 0.3)) as (
-        w,
+        installation,
         drainer,
         _,
     ):
-        accepted = await w.push()
-        draining_it = asyncio.create_task(w.drain_all(drainer))
+        accepted = await installation.push()
+        draining_it = asyncio.create_task(installation.drain_all(drainer))
         await clay.until(1)
-        receipt = await erase_leads(w, w.lead_ids[0])
+        receipt = await erase_leads(installation, installation.lead_ids[0])
         [[row]] = [lead.gone_to_clay for lead in receipt.leads]
         assert (row.gone, row.at, str(row.delivery_id)) == (Gone.IN_FLIGHT, None, clay.posts[0].delivery_id)
         await draining_it
         assert len(clay.posts) == 1
-        [ended] = await w.deliveries(accepted.job_id)
+        [ended] = await installation.deliveries(accepted.job_id)
         assert (ended.status, ended.cause, ended.username) == ("failed", "lead_gone", None)
 
 
 async def test_the_receipt_lists_sent_deliveries_and_is_later_shown_without_ids(database_url: str) -> None:
     clay = Receiver(answer=lambda number, _body: Reset() if number == 1 else OK)
-    async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, _):
-        await w.push()
-        await w.drain_all(drainer)
-        await w.push(again=True)
-        await w.drain_all(drainer)
-        first = await erase_leads(w, w.lead_ids[0])
+    async with install_with_drainer(database_url, clay, leads=1) as (installation, drainer, _):
+        await installation.push()
+        await installation.drain_all(drainer)
+        await installation.push(again=True)
+        await installation.drain_all(drainer)
+        first = await erase_leads(installation, installation.lead_ids[0])
         [lead] = first.leads
-        assert lead.lead_id == w.lead_ids[0]
+        assert lead.lead_id == installation.lead_ids[0]
         assert [row.gone for row in lead.gone_to_clay] == [Gone.TAKEN, Gone.MAYBE]
         assert [str(row.delivery_id) for row in lead.gone_to_clay] == [post.delivery_id for post in clay.posts]
         assert {row.table_name for row in lead.gone_to_clay} == {"Leads"}
-        second = await erase_leads(w, w.lead_ids[0])
+        second = await erase_leads(installation, installation.lead_ids[0])
         assert (second.stopped_count, second.emptied_count) == (0, 0)
         assert [each.gone_to_clay for each in second.leads] == [lead.gone_to_clay]
-        async with w.database.transaction() as connection:
-            again = await read_receipt(connection, w.org_id, first.id)
+        async with installation.database.transaction() as connection:
+            again = await read_receipt(connection, installation.org_id, first.id)
         assert again.leads[0].lead_id is None
         assert again.leads[0].gone_to_clay == lead.gone_to_clay
 
 
 async def test_a_push_that_is_accepted_during_the_erasure_queues_nothing_of_the_person(database_url: str) -> None:
-    """Either the erasure waits for the commit of the push, or the push waits for the erasure."""
-    async with install(database_url, leads=8) as w:
-        await w.configure(WEBHOOK)
+    """The erasure waits for the commit of the push, or the push waits for the erasure."""
+    async with install(database_url, leads=8) as installation:
+        await installation.configure(WEBHOOK)
 
         async def push() -> None:
-            await w.push()
+            await installation.push()
 
         for _ in range(5):
-            await w.fetch("DELETE FROM clay.clay_push_log")
-            await w.fetch("DELETE FROM clay.erased_leads")
-            await asyncio.gather(push(), erase_leads(w, *w.lead_ids[:4]), push())
-            live = await w.fetch("SELECT contributor_id FROM clay.clay_push_log WHERE state <> 'done'")
-            assert {row.contributor_id for row in live} == set(w.lead_ids[4:])
+            await installation.fetch("DELETE FROM clay.clay_push_log")
+            await installation.fetch("DELETE FROM clay.erased_leads")
+            await asyncio.gather(push(), erase_leads(installation, *installation.lead_ids[:4]), push())
+            live = await installation.fetch("SELECT contributor_id FROM clay.clay_push_log WHERE state <> 'done'")
+            assert {row.contributor_id for row in live} == set(installation.lead_ids[4:])
 
 
 def test_the_reference_of_an_erased_person_requires_the_salt() -> None:

@@ -9,29 +9,29 @@ from tests.harness.shell import command_environment, shell
 
 
 async def test_the_command_erases_people_and_prints_the_receipt(database_url: str, tmp_path: Path) -> None:
-    async with install_with_drainer(database_url, leads=3) as (w, drainer, clay):
-        env = command_environment(w.settings)
-        await w.push(w.lead_ids[:1])
-        await w.drain_all(drainer)
-        leads = ("--lead", str(w.lead_ids[0]), "--lead", str(w.lead_ids[1]))
-        report = await shell(tmp_path, "erase", "--org", str(w.org_id), *leads, env=env)
+    async with install_with_drainer(database_url, leads=3) as (installation, drainer, clay):
+        env = command_environment(installation.settings)
+        await installation.push(installation.lead_ids[:1])
+        await installation.drain_all(drainer)
+        leads = ("--lead", str(installation.lead_ids[0]), "--lead", str(installation.lead_ids[1]))
+        report = await shell(tmp_path, "erase", "--org", str(installation.org_id), *leads, env=env)
         assert report.exit_code == 0, report.err
         receipt = json.loads(report.out)
         gone = {lead["lead_id"]: lead["gone_to_clay"] for lead in receipt["leads"]}
-        assert [row["delivery_id"] for row in gone[str(w.lead_ids[0])]] == [clay.posts[0].delivery_id]
-        assert gone[str(w.lead_ids[1])] == []
+        assert [row["delivery_id"] for row in gone[str(installation.lead_ids[0])]] == [clay.posts[0].delivery_id]
+        assert gone[str(installation.lead_ids[1])] == []
         assert "by hand" in report.err
-        assert (await w.push()).skipped_count == 2
-        [act] = await w.fetch("SELECT actor FROM clay.audit_log WHERE action = 'leads.erased'")
+        assert (await installation.push()).skipped_count == 2
+        [act] = await installation.fetch("SELECT actor FROM clay.audit_log WHERE action = 'leads.erased'")
         assert act.actor.startswith("shell")
 
 
 async def test_an_unknown_lead_or_organization_erases_nothing(database_url: str, tmp_path: Path) -> None:
-    async with install_with_drainer(database_url, leads=1) as (w, _, _clay):
-        env = command_environment(w.settings)
-        for org, lead, named in ((str(w.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):
+    async with install_with_drainer(database_url, leads=1) as (installation, _, _clay):
+        env = command_environment(installation.settings)
+        for org, lead, named in ((str(installation.org_id), "johndoe", "johndoe"), ("nobody", str(uuid4()), "nobody")):
             report = await shell(tmp_path, "erase", "--org", org, "--lead", lead, env=env)
             assert report.exit_code == 1
             assert named in report.err
             assert "Traceback" not in report.err
-        assert await w.fetch("SELECT 1 FROM clay.erasures") == []
+        assert await installation.fetch("SELECT 1 FROM clay.erasures") == []

@@ -1,4 +1,4 @@
-"""The export of a person contains every row that mentions the lead, and an erasure leaves neither address nor name in the schema."""
+"""The export of a person contains every row about the lead. After an erasure, the schema contains neither address nor name."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ PATH = "/api/clay/exports"
 NAME, EMAIL, FOUND = "Zorblatt Quixwell", "zq@zorblatt.example", "zq.found@work.zorblatt.example"
 
 
-async def plant(made: Results) -> UUID:
-    """A lead that is pushed, enriched, excluded, searched for, and queued by NexusLeads."""
-    api, lead_id = made.api, made.lead_id
+async def store_traces(app: Results) -> UUID:
+    """Push, enrich, exclude and search for a lead, and let NexusLeads queue it."""
+    api, lead_id = app.api, app.lead_id
     await api.host.connection.execute(
         f"UPDATE {api.host.name('leads')} SET email = $2, full_name = $3 WHERE id = $1", lead_id, EMAIL, NAME
     )
     await api.push_and_drain([lead_id])
-    await made.result(email=FOUND, job_title=f"Chief {NAME}")
+    await app.result(email=FOUND, job_title=f"Chief {NAME}")
     await api.call("PUT", f"/api/clay/leads/{lead_id}/enrichment/email", {"value": FOUND, "pinned": True})
     body = {"project_id": str(api.project_id), "filters": {"search": NAME}}
     await api.call("POST", "/api/clay/push-filtered", body | {"push_again": True})
@@ -35,18 +35,18 @@ async def plant(made: Results) -> UUID:
     return lead_id
 
 
-async def export(made: Results, lead_id: UUID, who: str = "owner", status: int = 200) -> Any:
-    return await made.api.call("POST", PATH, {"lead_id": str(lead_id)}, who=who, status=status)
+async def export(app: Results, lead_id: UUID, who: str = "owner", status: int = 200) -> Any:
+    return await app.api.call("POST", PATH, {"lead_id": str(lead_id)}, who=who, status=status)
 
 
 async def test_the_export_has_a_section_for_every_table_that_mentions_the_lead(database_url: str) -> None:
-    async with results(database_url) as made:
-        lead_id = await plant(made)
-        found = await export(made, lead_id)
+    async with results(database_url) as app:
+        lead_id = await store_traces(app)
+        found = await export(app, lead_id)
         assert (found["lead_id"], found["erased"]) == (str(lead_id), False)
         written = {
             line.partition(":")[0]
-            for line in (await dump(made.api.installation.database)).splitlines()
+            for line in (await dump(app.api.installation.database)).splitlines()
             if any(value.lower() in line.lower() for value in (str(lead_id), NAME, EMAIL, FOUND))
         }
         assert written
@@ -54,37 +54,37 @@ async def test_the_export_has_a_section_for_every_table_that_mentions_the_lead(d
         assert found["kept"]["inbound_results"][0]["body"]
         text = json.dumps(found)
         assert all(value in text for value in (NAME, EMAIL, FOUND) if value != EMAIL)
-        assert made.token not in text
+        assert app.token not in text
 
 
-async def test_an_export_holds_nothing_of_other_leads_or_organizations(database_url: str) -> None:
-    async with results(database_url) as made:
-        lead_id = await plant(made)
-        other = made.api.lead_ids[1]
-        await made.api.push_and_drain([other])
-        assert str(other) not in json.dumps(await export(made, lead_id))
-        assert (await export(made, lead_id, "stranger", 404))["code"] == "lead_not_found"
+async def test_an_export_contains_no_row_of_other_leads_or_organizations(database_url: str) -> None:
+    async with results(database_url) as app:
+        lead_id = await store_traces(app)
+        other = app.api.lead_ids[1]
+        await app.api.push_and_drain([other])
+        assert str(other) not in json.dumps(await export(app, lead_id))
+        assert (await export(app, lead_id, "stranger", 404))["code"] == "lead_not_found"
 
 
-async def test_owners_and_admins_export_and_the_audit_log_does_not_tell_whose(database_url: str) -> None:
-    async with results(database_url) as made:
-        lead_id = await plant(made)
-        await export(made, lead_id, "member", 403)
-        await export(made, lead_id, "admin")
-        [entry] = await made.api.host.connection.fetch(
+async def test_owners_and_admins_export_and_the_audit_log_contains_no_lead_id(database_url: str) -> None:
+    async with results(database_url) as app:
+        lead_id = await store_traces(app)
+        await export(app, lead_id, "member", 403)
+        await export(app, lead_id, "admin")
+        [entry] = await app.api.host.connection.fetch(
             "SELECT actor, details::text AS details FROM clay.audit_log WHERE action = 'lead.exported'"
         )
         assert entry["actor"] == "user:admin"
         assert str(lead_id) not in entry["details"]
-        assert (await export(made, uuid4(), "owner", 404))["code"] == "lead_not_found"
+        assert (await export(app, uuid4(), "owner", 404))["code"] == "lead_not_found"
 
 
 async def test_after_an_erasure_neither_the_schema_nor_the_export_has_address_or_name(database_url: str) -> None:
-    async with results(database_url) as made:
-        lead_id = await plant(made)
-        await made.api.call("POST", "/api/clay/erasures", {"lead_ids": [str(lead_id)], "former_values": []})
-        left = (await dump(made.api.installation.database)).lower()
-        exported = await export(made, lead_id)
+    async with results(database_url) as app:
+        lead_id = await store_traces(app)
+        await app.api.call("POST", "/api/clay/erasures", {"lead_ids": [str(lead_id)], "former_values": []})
+        left = (await dump(app.api.installation.database)).lower()
+        exported = await export(app, lead_id)
         exported_text = json.dumps({**exported, "lead_id": None}).lower()
         for value in (NAME, EMAIL, FOUND, str(lead_id)):
             assert value.lower() not in left, value
@@ -94,13 +94,26 @@ async def test_after_an_erasure_neither_the_schema_nor_the_export_has_address_or
         assert exported["kept"]["exclusions"][0]["address_hash_count"] == 2
 
 
-async def test_the_command_prints_the_same(database_url: str, tmp_path: Path) -> None:
-    async with install(database_url, leads=1) as w:
-        await w.configure("https://api.clay.com/v3/sources/webhook/x")
-        await w.push()
-        env = command_environment(w.settings)
-        printed = await shell(tmp_path, "export", "--org", str(w.org_id), "--lead", str(w.lead_ids[0]), env=env)
+async def test_the_export_has_the_exclusion_of_the_address_of_the_lead(database_url: str) -> None:
+    async with results(database_url) as app:
+        lead_id, other = app.api.lead_ids
+        assert (await export(app, lead_id))["kept"]["exclusions"] == []
+        await app.result(email=FOUND)
+        added = await app.api.call("POST", "/api/clay/exclusions", {"email": FOUND, "reason": "Objects"})
+        [kept] = (await export(app, lead_id))["kept"]["exclusions"]
+        assert (kept["id"], kept["address_hash_count"]) == (added["exclusion"]["id"], 1)
+        assert (await export(app, other))["kept"]["exclusions"] == []
+
+
+async def test_the_command_prints_the_same_export_as_the_api(database_url: str, tmp_path: Path) -> None:
+    async with install(database_url, leads=1) as installation:
+        await installation.configure("https://api.clay.com/v3/sources/webhook/x")
+        await installation.push()
+        env = command_environment(installation.settings)
+        printed = await shell(
+            tmp_path, "export", "--org", str(installation.org_id), "--lead", str(installation.lead_ids[0]), env=env
+        )
         assert printed.exit_code == 0, printed.err
         assert len(json.loads(printed.out)["kept"]["clay_push_log"]) == 1
-        refused = await shell(tmp_path, "export", "--org", str(w.org_id), "--lead", "x", env=env)
+        refused = await shell(tmp_path, "export", "--org", str(installation.org_id), "--lead", "x", env=env)
         assert "not a lead id" in refused.err

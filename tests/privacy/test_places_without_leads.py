@@ -1,4 +1,4 @@
-"""Places that never contain values of a lead: the audit log, the queue and the mirror; an erasure hides idempotency keys."""
+"""Audit log, queue, mirror and idempotency keys never contain values of a lead."""
 
 import unicodedata
 
@@ -22,50 +22,50 @@ def places(stored: str) -> str:
     return "\n".join(line for line in stored.splitlines() if line.startswith(PLACES))
 
 
-async def test_requests_with_a_name_store_it_neither_in_the_audit_log_nor_in_the_queue_nor_in_the_keys(
+async def test_names_in_requests_are_not_stored_in_audit_log_queue_or_idempotency_keys(
     database_url: str,
 ) -> None:
-    async with run_api_with_leads(database_url, leads=2) as p:
-        await p.host.connection.execute(
-            f"UPDATE {p.host.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
-            NAME, EMAIL, COMPANY, p.lead_ids[0],
+    async with run_api_with_leads(database_url, leads=2) as api:
+        await api.host.connection.execute(
+            f"UPDATE {api.host.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+            NAME, EMAIL, COMPANY, api.lead_ids[0],
         )  # fmt: skip
-        body = {"project_id": str(p.project_id), "filters": {"search": EMAIL, "companies": [COMPANY]}}
+        body = {"project_id": str(api.project_id), "filters": {"search": EMAIL, "companies": [COMPANY]}}
 
         async def pushed() -> str:
-            answer = await p.send(
+            answer = await api.send(
                 "POST", "/api/clay/push-filtered", "owner", json=body, headers={"Idempotency-Key": KEY}
             )
             assert answer.status_code == 202, answer.text
             return str(answer.json()["job_id"])
 
         job_id = await pushed()
-        queued = await dump(p.database)
-        assert contained(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job has its filters until the erasure"
-        assert contained(places(queued), NAME, COMPANY, str(p.lead_ids[0])) == []
-        await p.drain()
-        await p.call("POST", "/api/clay/preview", body)
-        await p.queue(p.lead_ids, push_again=True)
-        await p.call("POST", f"/api/clay/jobs/{job_id}/retry", {"lead_ids": [str(p.lead_ids[0])]}, status=404)
-        await p.call("POST", "/api/clay/erasures", {"lead_ids": [str(p.lead_ids[0])]})
-        assert contained(await dump(p.database), EMAIL, NAME, COMPANY, str(p.lead_ids[0])) == []
-        assert await pushed() == job_id, "the key still answers"
+        queued = await dump(api.database)
+        assert contained(queued, EMAIL, COMPANY) == [EMAIL, COMPANY], "the push job keeps its filters until the erasure"
+        assert contained(places(queued), NAME, COMPANY, str(api.lead_ids[0])) == []
+        await api.drain()
+        await api.call("POST", "/api/clay/preview", body)
+        await api.queue(api.lead_ids, push_again=True)
+        await api.call("POST", f"/api/clay/jobs/{job_id}/retry", {"lead_ids": [str(api.lead_ids[0])]}, status=404)
+        await api.call("POST", "/api/clay/erasures", {"lead_ids": [str(api.lead_ids[0])]})
+        assert contained(await dump(api.database), EMAIL, NAME, COMPANY, str(api.lead_ids[0])) == []
+        assert await pushed() == job_id, "the idempotency key must still return the first response"
 
 
 async def test_rows_of_the_mirror_contain_no_names_of_leads(database_url: str) -> None:
-    async with install_attached(database_url, Level.MIRROR, leads=3) as a:
-        lead_id = a.installation.lead_ids[0]
-        await a.host.connection.execute(
-            f"UPDATE {a.installation.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
+    async with install_attached(database_url, Level.MIRROR, leads=3) as attached:
+        lead_id = attached.installation.lead_ids[0]
+        await attached.host.connection.execute(
+            f"UPDATE {attached.installation.name('leads')} SET full_name = $1, email = $2, company = $3 WHERE id = $4",
             NAME, EMAIL, COMPANY, lead_id,
         )  # fmt: skip
-        job_id = await a.push_all([lead_id])
-        await a.installation.fetch(
+        job_id = await attached.push_all([lead_id])
+        await attached.installation.fetch(
             "UPDATE clay.push_jobs SET filters = jsonb_build_object('search', CAST(:report AS text)) WHERE id = :id",
             report=EMAIL, id=job_id,
         )  # fmt: skip
-        await Mirror(a.installation.database, a.installation.host_tables).run_pass()
-        rows = await a.host.connection.fetch(
+        await Mirror(attached.installation.database, attached.installation.host_tables).run_pass()
+        rows = await attached.host.connection.fetch(
             "SELECT CAST(j AS text) FROM sourcing_jobs AS j UNION ALL SELECT CAST(p AS text) FROM job_progress AS p"
         )
         assert len(rows) == 4

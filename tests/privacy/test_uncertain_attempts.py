@@ -1,4 +1,4 @@
-"""A delivery with any uncertain attempt may be in Clay, and every report shows it, independent of its end."""
+"""A delivery with an uncertain attempt may be in Clay. Every report shows it, whichever way the delivery ended."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -32,10 +32,10 @@ GONE_FROM_HOST = Outcome(Verdict.FAILED, Cause.LEAD_GONE, uses_attempt=False)
 
 
 class OneDelivery:
-    """One lead of one push job, whose states the test changes as a worker does."""
+    """One delivery, whose state the test changes as a worker does."""
 
-    def __init__(self, w: Installation, version_id: UUID, job_id: UUID) -> None:
-        self.w = w
+    def __init__(self, installation: Installation, version_id: UUID, job_id: UUID) -> None:
+        self.installation = installation
         self.version_id = version_id
         self.job_id = job_id
         self.token = uuid4()
@@ -44,20 +44,20 @@ class OneDelivery:
 
     async def send(self, lease: timedelta = LEASE) -> None:
         self.token = uuid4()
-        async with self.w.database.driver() as connection:
+        async with self.installation.database.driver() as connection:
             [claimed] = await claim(connection, self.job_id, self.token, 1, lease)
         self.delivery_id, self.attempts = claimed.delivery_id, claimed.attempts
-        async with self.w.database.driver() as connection:
+        async with self.installation.database.driver() as connection:
             assert await mark_sending(connection, self.token, [self.delivery_id], LEASE)
 
     async def claim_only(self) -> None:
         self.token = uuid4()
-        async with self.w.database.driver() as connection:
+        async with self.installation.database.driver() as connection:
             [claimed] = await claim(connection, self.job_id, self.token, 1, LEASE)
         self.delivery_id, self.attempts = claimed.delivery_id, claimed.attempts
 
     async def answer(self, outcome: Outcome, *, sent: bool = True) -> None:
-        async with self.w.database.transaction() as connection:
+        async with self.installation.database.transaction() as connection:
             result = Result(
                 self.delivery_id, self.job_id, self.version_id, self.token, outcome, sent=sent, attempts=self.attempts
             )
@@ -68,19 +68,21 @@ class OneDelivery:
         await self.answer(outcome)
 
     async def cancel(self) -> tuple[int, str]:
-        async with self.w.database.transaction() as connection:
-            answer = await cancel(connection, Actor(self.w.org_id, "user:test"), self.job_id)
+        async with self.installation.database.transaction() as connection:
+            answer = await cancel(connection, Actor(self.installation.org_id, "user:test"), self.job_id)
         return answer.maybe_sent, answer.message
 
     async def erase(self) -> Receipt:
-        async with self.w.database.transaction() as connection:
-            tables = await self.w.host_tables.tables(connection)
-            erasure_id, _ = await erase(connection, tables, self.w.org_id, "user:owner", self.w.lead_ids)
-            return await read_receipt(connection, self.w.org_id, erasure_id)
+        async with self.installation.database.transaction() as connection:
+            tables = await self.installation.host_tables.tables(connection)
+            erasure_id, _ = await erase(
+                connection, tables, self.installation.org_id, "user:owner", self.installation.lead_ids
+            )
+            return await read_receipt(connection, self.installation.org_id, erasure_id)
 
     async def receipt(self, erasure: Receipt) -> Receipt:
-        async with self.w.database.transaction() as connection:
-            return await read_receipt(connection, self.w.org_id, erasure.id)
+        async with self.installation.database.transaction() as connection:
+            return await read_receipt(connection, self.installation.org_id, erasure.id)
 
 
 End = Callable[[OneDelivery], Awaitable[None]]
@@ -118,25 +120,25 @@ async def removed_from_the_host_later(one: OneDelivery) -> None:
 
 async def webhook_removed_later(one: OneDelivery) -> None:
     await one.try_once(SERVER_ERROR)
-    async with one.w.database.transaction() as connection:
-        await remove_destination(connection, one.w.org_id, "user:owner")
+    async with one.installation.database.transaction() as connection:
+        await remove_destination(connection, one.installation.org_id, "user:owner")
 
 
 async def worker_died_in_flight(one: OneDelivery) -> None:
     await one.send()
-    await one.w.fetch("UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second'")
-    async with one.w.database.transaction() as connection:
+    await one.installation.fetch("UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second'")
+    async with one.installation.database.transaction() as connection:
         assert (await sweep(connection)).unknown == 1
 
 
-async def broke_workers_later(one: OneDelivery) -> None:
+async def crashed_workers_later(one: OneDelivery) -> None:
     await one.try_once(SERVER_ERROR)
     await one.claim_only()
-    await one.w.fetch(
+    await one.installation.fetch(
         "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second', lost_claims = :lost",
         lost=LOST_CLAIMS_TO_POISON - 1,
     )
-    async with one.w.database.transaction() as connection:
+    async with one.installation.database.transaction() as connection:
         assert (await sweep(connection)).poison == 1
 
 
@@ -146,24 +148,26 @@ async def no_answer(one: OneDelivery) -> None:
 
 ENDS = [
     cancelled_while_waiting, cancelled_in_flight, refused_later, not_connected_later, removed_from_the_host_later,
-    webhook_removed_later, worker_died_in_flight, broke_workers_later, no_answer,
+    webhook_removed_later, worker_died_in_flight, crashed_workers_later, no_answer,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 async def test_every_report_shows_that_the_lead_may_be_in_clay(database_url: str, end: End) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure(WEBHOOK)
-        one = OneDelivery(w, version_id, (await w.push()).job_id)
-        await w.fetch("UPDATE clay.clay_push_log SET due_at = now()")
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure(WEBHOOK)
+        one = OneDelivery(installation, version_id, (await installation.push()).job_id)
+        await installation.fetch("UPDATE clay.clay_push_log SET due_at = now()")
         await end(one)
-        [row] = await w.deliveries(one.job_id)
+        [row] = await installation.deliveries(one.job_id)
         assert (row.state, row.uncertain_attempts) == ("done", 1)
         assert "may already be in Clay" in row.error_message
-        async with w.database.transaction() as connection:
-            tables = await w.host_tables.tables(connection)
-            job = await read_job(connection, w.org_id, one.job_id)
-            [lead] = (await read_leads(connection, tables, w.org_id, w.project_id, LeadFilters())).leads
+        async with installation.database.transaction() as connection:
+            tables = await installation.host_tables.tables(connection)
+            job = await read_job(connection, installation.org_id, one.job_id)
+            [lead] = (
+                await read_leads(connection, tables, installation.org_id, installation.project_id, LeadFilters())
+            ).leads
         assert any("1 lead may already be in Clay" in each for each in job.warnings)
         assert lead.clay.state == ("failed" if row.status == "failed" and row.cause != "unknown" else "unknown")
         receipt = await one.erase()
@@ -172,9 +176,9 @@ async def test_every_report_shows_that_the_lead_may_be_in_clay(database_url: str
 
 
 async def test_a_lead_erased_in_flight_with_a_server_error_may_be_in_clay(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure(WEBHOOK)
-        one = OneDelivery(w, version_id, (await w.push()).job_id)
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure(WEBHOOK)
+        one = OneDelivery(installation, version_id, (await installation.push()).job_id)
         await one.send()
         erasure = await one.erase()
         assert "1 row is being sent now" in erasure.message
@@ -187,21 +191,21 @@ async def test_a_lead_erased_in_flight_with_a_server_error_may_be_in_clay(databa
 
 
 async def test_the_message_of_a_lead_erased_after_a_server_error_mentions_the_error(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure(WEBHOOK)
-        one = OneDelivery(w, version_id, (await w.push()).job_id)
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure(WEBHOOK)
+        one = OneDelivery(installation, version_id, (await installation.push()).job_id)
         await one.try_once(SERVER_ERROR)
         receipt = await one.erase()
         assert [each.gone for each in receipt.leads[0].gone_to_clay] == [Gone.MAYBE]
-        [row] = await w.deliveries(one.job_id)
+        [row] = await installation.deliveries(one.job_id)
         assert row.cause == "erased"
         assert row.error_message.endswith(MAYBE_SENT)
 
 
 async def test_a_success_after_a_server_error_counts_one_uncertain_attempt(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure(WEBHOOK)
-        one = OneDelivery(w, version_id, (await w.push()).job_id)
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure(WEBHOOK)
+        one = OneDelivery(installation, version_id, (await installation.push()).job_id)
         await one.try_once(SERVER_ERROR)
         await one.try_once(TAKEN)
         [row] = (await one.erase()).leads[0].gone_to_clay
@@ -209,9 +213,9 @@ async def test_a_success_after_a_server_error_counts_one_uncertain_attempt(datab
 
 
 async def test_certainly_unsent_leads_are_not_reported(database_url: str) -> None:
-    async with install(database_url, leads=1) as w:
-        version_id = await w.configure(WEBHOOK)
-        one = OneDelivery(w, version_id, (await w.push()).job_id)
+    async with install(database_url, leads=1) as installation:
+        version_id = await installation.configure(WEBHOOK)
+        one = OneDelivery(installation, version_id, (await installation.push()).job_id)
         await one.try_once(NOT_CONNECTED)
         await one.try_once(REJECTED)
         receipt = await one.erase()

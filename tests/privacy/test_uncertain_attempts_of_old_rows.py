@@ -1,4 +1,4 @@
-"""The migration that counts uncertain attempts derives them for earlier deliveries, if the row still shows them."""
+"""The migration derives the number of uncertain attempts of earlier deliveries from their rows, where possible."""
 
 import asyncpg
 import pytest

@@ -45,7 +45,7 @@ class AuditPage(BaseModel):
 async def read_audit_log(
     connection: AsyncConnection, org_id: UUID, *, after: str | None = None, limit: int = 50
 ) -> AuditPage:
-    """Raises 400 `cursor_invalid`."""
+    """Reads one page. Raises 400 `cursor_invalid`."""
     before = None
     if after is not None:
         [key] = cursor.decode(after, 1)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from clay_push_service.callers.dependencies import Authorized, Configurer, Eraser, HostCache
+from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Eraser
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
@@ -25,10 +25,9 @@ router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized
     dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(
-    body: ErasureBody, caller: Eraser, connection: Transaction, host: HostCache, response: Response
+    body: ErasureBody, caller: Eraser, connection: Transaction, tables: DetectedTables, response: Response
 ) -> Receipt:
     """Requires an owner, or a key with scope `erase`. The receipt lists the rows that were sent to Clay before: delete them there."""
-    tables = await host.tables(connection)
     erasure_id, erased = await erase(connection, tables, caller.org_id, caller.actor, body.ids, body.former_values)
     response.headers["Location"] = f"/api/clay/erasures/{erasure_id}"
     lead_ids = {each.reference: each.lead_id for each in erased}
@@ -50,10 +49,9 @@ async def get_erasure(
     dependencies=[Depends(Takes(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def export_lead(
-    body: ExportBody, caller: Configurer, connection: Transaction, host: HostCache, request: Request
+    body: ExportBody, caller: Configurer, connection: Transaction, tables: DetectedTables, request: Request
 ) -> PersonExport:
     """Requires an owner or admin, or a key with scope `config`. Changes nothing; the audit log records the export, not whose."""
-    tables = await host.tables(connection)
     box: SecretBox | None = request.app.state.box
     return await export_person(connection, tables, box, caller.org_id, caller.actor, body.lead_id)
 

@@ -8,7 +8,6 @@ replaced by a reference derived from the salted hash, the same in all its rows, 
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -20,6 +19,7 @@ from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.cause import EXPLANATIONS, MAYBE_SENT, Cause
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries import counters
+from clay_push_service.deliveries.end_queued import StoppedDelivery, count_stopped
 from clay_push_service.deliveries.suppression import ensure_salt
 from clay_push_service.enrichment.inbound.results import erase_results
 from clay_push_service.enrichment.ledger.erase import replace_leads, stop_items
@@ -28,11 +28,13 @@ from clay_push_service.enrichment.values.erase import delete_values
 from clay_push_service.enrichment.write_back.writes import erase_writes
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
+from clay_push_service.privacy.segment_filters import empty_segments
 from clay_push_service.push_jobs import idempotency
 from clay_push_service.routing.exclusions import erase_exclusions
+from clay_push_service.schedules.erase import lock_schedules
 
 MAX_LEADS = 1_000
-"""Per request: an erasure blocks the organization's new pushes for some milliseconds per lead."""
+"""Most leads per request: an erasure blocks the organization's new pushes for some milliseconds per lead."""
 
 # FOR UPDATE waits for pushes that are being accepted (they hold FOR KEY SHARE); later pushes see the new hashes.
 LOCK = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
@@ -66,9 +68,9 @@ SET status = 'skipped', state = 'done', cause = 'erased', claim_token = NULL, le
     error_message = CAST(:message AS text)
         || CASE WHEN uncertain_attempts > 0 THEN ' ' || CAST(:maybe_sent AS text) ELSE '' END
 FROM queued WHERE delivery.id = queued.id
-RETURNING delivery.job_id
+RETURNING delivery.job_id, delivery.uncertain_attempts > 0 AS is_unsure
 """,
-    UUID,
+    StoppedDelivery,
 )
 EMPTY = Statement("""
 UPDATE clay.clay_push_log AS delivery
@@ -130,16 +132,18 @@ async def erase(
     await _empty_inbox(
         connection, tables, org_id, ids
     )  # before the destination: the inbox locks in the same order, which prevents deadlocks
+    await lock_schedules(connection, org_id)  # before the destination, as the sweep that runs them
     await LOCK.execute(connection, {"org_id": org_id})
     salt = await ensure_salt(connection, org_id)
     erased = [ErasedId.of(salt, lead_id) for lead_id in ids]
     references = [each.reference for each in erased]
-    held = set(await READ_JOBS.rows(connection, {"org_id": org_id, "lead_ids": ids}))
-    found = await stored_filters.find(connection, tables, org_id, ids, held, former_values)
-    await counters.lock_jobs(connection, held | found.jobs)
+    lead_job_ids = set(await READ_JOBS.rows(connection, {"org_id": org_id, "lead_ids": ids}))
+    found = await stored_filters.find(connection, tables, org_id, ids, lead_job_ids, former_values)
+    await counters.lock_jobs(connection, lead_job_ids | found.jobs)
     await stored_filters.empty(connection, org_id, found)
     stopped = await _stop(connection, org_id, ids)
     emptied = await EMPTY.execute(connection, {"org_id": org_id, "lead_ids": ids, "lead_references": references})
+    await empty_segments(connection, tables, org_id, ids, former_values or ())
     await erase_exclusions(connection, tables, org_id, {each.lead_id: each.reference for each in erased})
     values = await delete_values(connection, org_id, ids)
     await replace_leads(connection, org_id, ids, references)
@@ -172,6 +176,6 @@ async def _stop(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UU
     """Marks queued deliveries as skipped, which is not a failure. Returns their number."""
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "message": EXPLANATIONS[Cause.ERASED].message}
     values["maybe_sent"] = MAYBE_SENT
-    stopped = Counter(await STOP.rows(connection, values))
-    await counters.add(connection, {job_id: counters.Counts(skipped=count) for job_id, count in stopped.items()})
-    return stopped.total()
+    stopped = await STOP.rows(connection, values)
+    await count_stopped(connection, stopped, Cause.ERASED)
+    return len(stopped)

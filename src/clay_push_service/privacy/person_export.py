@@ -1,10 +1,10 @@
 """Exports everything that the service keeps about one lead, as JSON. Reads only; the caller audits it.
 
 The sections have the names of the tables. What cannot be found by the lead's id or by values known of the lead is not in it: see
-`NOT_INCLUDED`. A test compares the sections with every table that mentions a planted lead.
+`NOT_INCLUDED`. A test compares the sections with every table that mentions a test lead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -23,6 +23,8 @@ from clay_push_service.errors import NotFoundError
 from clay_push_service.host.leads import unknown_leads
 from clay_push_service.host.tables import HostTables
 from clay_push_service.privacy import stored_filters
+from clay_push_service.privacy.segment_filters import find_segments
+from clay_push_service.routing.exclusion_target import read_address_hashes
 
 NOT_INCLUDED = (
     "NexusLeads' own rows of the lead: export them in NexusLeads.",
@@ -33,25 +35,25 @@ NOT_INCLUDED = (
 
 class _Erased(NamedTuple):
     reference: UUID | None
-    """What replaces the lead in the log; None: it was not erased."""
+    """The reference that replaces the lead in the log; None: it was not erased."""
 
 
-class _Kept(NamedTuple):
+class _StoredRow(NamedTuple):
     """One row as JSON text."""
 
     row: str
 
 
-def _section(sql: str) -> Statement[_Kept]:
-    """`sql`: selects the columns of one table that are about the lead. Parameters: org_id, lead_id (or its reference), ids."""
-    return Statement(f"SELECT CAST(to_jsonb(kept) AS text) AS row FROM ({sql}) AS kept", _Kept)
+def _section(sql: str) -> Statement[_StoredRow]:
+    """Returns the statement of one section. `sql` selects the columns of one table about the lead; its parameters: org_id, lead_id (or its reference), ids."""
+    return Statement(f"SELECT CAST(to_jsonb(kept) AS text) AS row FROM ({sql}) AS kept", _StoredRow)
 
 
-SECTIONS: Mapping[str, Statement[_Kept]] = {
+SECTIONS: Mapping[str, Statement[_StoredRow]] = {
     "clay_push_log": _section("""
         SELECT id, seq, job_id, project_id, destination_id, username, full_name, status, state, cause, error_message,
                clay_response_status, attempts, uncertain_attempts, encode(payload_hash, 'hex') AS payload_hash, due_at,
-               pushed_at, finished_at, confirmed_at
+               pushed_at, finished_at, confirmed_at, revision, supersedes
         FROM clay.clay_push_log WHERE org_id = :org_id AND contributor_id = :lead_id ORDER BY seq"""),
     "enriched_values": _section("""
         SELECT id, seq, field, value, value_key, source, provider, email_status, confidence, confidence_basis, observed_at,
@@ -74,6 +76,9 @@ SECTIONS: Mapping[str, Statement[_Kept]] = {
         SELECT id, kind, lead_id, domain, reason, cardinality(address_hashes) AS address_hash_count, created_by, created_at, erased_at
         FROM clay.exclusions WHERE org_id = :org_id AND (lead_id = :lead_id OR id = ANY(CAST(:exclusion_ids AS uuid[])))
         ORDER BY created_at"""),
+    "segments": _section("""
+        SELECT id, name, filters, emptied_at, created_by, created_at, updated_by, updated_at
+        FROM clay.segments WHERE org_id = :org_id AND id = ANY(CAST(:segment_ids AS uuid[])) ORDER BY created_at"""),
     "inbox": _section("""
         SELECT id, host_job_id, project_id, metadata, end_status, end_message, done_at FROM clay.inbox
         WHERE coalesce(coalesce(CAST(project_id AS text), metadata ->> 'project_id') = ANY(CAST(:projects AS text[])),
@@ -83,6 +88,9 @@ SECTIONS: Mapping[str, Statement[_Kept]] = {
     "push_jobs": _section("""
         SELECT id, push_mode, filters, created_by, created_at FROM clay.push_jobs
         WHERE org_id = :org_id AND id = ANY(CAST(:filter_job_ids AS uuid[])) ORDER BY created_at"""),
+    "schedules": _section("""
+        SELECT id, name, filters, created_by, created_at FROM clay.schedules
+        WHERE org_id = :org_id AND id = ANY(CAST(:schedule_ids AS uuid[])) ORDER BY created_at"""),
     "erased_leads": _section("""
         SELECT reference, erasure_id FROM clay.erased_leads WHERE org_id = :org_id AND reference = :lead_id"""),
 }
@@ -104,6 +112,15 @@ WHERE org_id = :org_id AND (lead_id = :lead_id OR delivery_id IN (
 ORDER BY seq
 """,
     _Result,
+)
+
+
+OF_ADDRESSES = Statement(
+    """
+SELECT id FROM clay.exclusions
+WHERE org_id = :org_id AND lead_id IS NULL AND domain IS NULL AND address_hashes && CAST(:hashes AS bytea[])
+""",
+    UUID,
 )
 
 
@@ -135,18 +152,21 @@ async def export_person(
     actor: str,
     lead_id: UUID,
 ) -> PersonExport:
-    """Raises 404 `lead_not_found` for a lead that neither NexusLeads nor the service has. Audits the export, not whose."""
+    """Exports a lead. The audit log records the export without the lead. Raises 404 `lead_not_found` for a lead that neither NexusLeads nor the service has."""
     erased = select(erased_reference(literal(lead_id, Uuid()), org_id).label("reference"))
     reference = (await select_one(connection, erased, _Erased)).reference
     known_as = lead_id if reference is None else reference
     found = await stored_filters.find(connection, tables, org_id, [lead_id], set(), ())
+    segments = await find_segments(connection, tables, org_id, [lead_id], ())
     projects = tables.projects.c
     of_organization = select(projects.id).where(projects.org_id == org_id)
     values = {
         "org_id": org_id,
         "lead_id": known_as,
-        "exclusion_ids": list(found.reasons),
+        "exclusion_ids": [*found.reasons, *await _exclusions_of_addresses(connection, tables, org_id, lead_id)],
         "filter_job_ids": sorted(found.jobs),
+        "schedule_ids": sorted({*found.schedules, *found.schedule_names}),
+        "segment_ids": [each.id for each in segments],
         "projects": [str(each) for each in await select_rows(connection, of_organization, UUID)],
     }
     kept: dict[str, list[JsonValue]] = {}
@@ -170,6 +190,14 @@ async def export_person(
     )
 
 
+async def _exclusions_of_addresses(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_id: UUID
+) -> Sequence[UUID]:
+    """Returns the exclusions of exactly one address that the lead has."""
+    hashes = await read_address_hashes(connection, tables, org_id, lead_id)
+    return await OF_ADDRESSES.rows(connection, {"org_id": org_id, "hashes": list(hashes)})
+
+
 def _result(box: SecretBox | None, org_id: UUID, row: _Result) -> JsonValue:
     body: str | None = None
     problem: str | None = None
@@ -178,7 +206,7 @@ def _result(box: SecretBox | None, org_id: UUID, row: _Result) -> JsonValue:
             body = box.open(row.sealed_body, org_id, row.id) if box else None
             problem = None if box else "The encryption keys are missing, so the body cannot be read."
         except SecretError:
-            problem = "The body cannot be decrypted with the present keys."
+            problem = "The body cannot be decrypted with the current keys."
     return {
         "id": str(row.id),
         "received_at": row.received_at.isoformat(),

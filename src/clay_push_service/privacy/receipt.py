@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
 from clay_push_service.errors import NotFoundError
+from clay_push_service.leads.openapi_aliases import with_aliases
 from clay_push_service.privacy.erase import MAX_LEADS
-from clay_push_service.push_jobs.openapi_aliases import with_aliases
 
 MAX_FORMER = 1_000
-"""Values per request: one for each lead that a request may name."""
+"""Most values per request: one for each lead that a request may contain."""
 EXAMPLE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
@@ -183,7 +183,7 @@ class Receipt(BaseModel):
 async def read_receipt(
     connection: AsyncConnection, org_id: UUID, erasure_id: UUID, lead_ids: Mapping[UUID, UUID] | None = None
 ) -> Receipt:
-    """`lead_ids`: by reference, where still known. Raises 404 `erasure_not_found`."""
+    """`lead_ids`: the leads' ids by reference, if they are still known. Raises 404 `erasure_not_found`."""
     row = await READ.one_or_none(connection, {"org_id": org_id, "id": erasure_id})
     if row is None:
         raise NotFoundError("Your organization has no erasure with this id.", code="erasure_not_found")
@@ -205,7 +205,7 @@ async def read_receipt(
         requested[item.reference].append(
             RequestedItem(item_id=item.id, kind=item.kind, way=item.way, at=item.at, outcome=item.outcome)
         )
-    known = lead_ids or {}
+    known_lead_ids = lead_ids or {}
     return Receipt(
         id=row.id,
         actor=row.actor,
@@ -215,7 +215,10 @@ async def read_receipt(
         emptied_count=row.emptied_count,
         leads=[
             ErasedLead(
-                reference=each, lead_id=known.get(each), gone_to_clay=gone[each], requested_from_clay=requested[each]
+                reference=each,
+                lead_id=known_lead_ids.get(each),
+                gone_to_clay=gone[each],
+                requested_from_clay=requested[each],
             )
             for each in row.lead_references
         ],

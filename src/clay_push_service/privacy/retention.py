@@ -1,7 +1,7 @@
 """Retention: empties personal columns and error texts of old finished push jobs; keeps the ledger of what Clay accepted.
 
 Kept permanently: organization, lead, project, table, status, cause, Clay's status code, attempts, times, payload hash.
-Without the lead's id it would be pushed and billed again; `erase` removes the id on request.
+The lead's id is kept, because otherwise the lead would be pushed and billed again. `erase` removes it on request.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from clay_push_service.database.database import Database
 from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.inbound.results import delete_old_results, empty_old_bodies
 from clay_push_service.enrichment.values.erase import delete_old_values
+from clay_push_service.schedules.runs import delete_old_runs
 
 BATCH_ROWS = 2_000
 """Deliveries emptied in one transaction: about 20 ms, the longest time that a worker waits to record results."""
 BATCHES = 20
-"""Per pass, one with every sweep: 80,000 rows a minute, more than a worker can push."""
+"""Transactions per pass; each sweep runs one pass. This is 80,000 rows a minute, more than a worker can push."""
 
 # SKIP LOCKED: several workers empty different push jobs. By push job, not by row: this needs no index of the log by time.
 NEXT = Statement(
@@ -55,16 +56,16 @@ log = logs.get(__name__)
 
 
 @dataclass(slots=True)
-class Emptied:
+class RetentionCounts:
     """Counts of one pass."""
 
     rows: int = 0
     jobs: int = 0
 
 
-async def empty_old_jobs(database: Database, retention_days: int, *, batches: int = BATCHES) -> Emptied:
-    """Runs one pass of up to `batches` short transactions. With nothing to do, it reads one index."""
-    emptied = Emptied()
+async def empty_old_jobs(database: Database, retention_days: int, *, batches: int = BATCHES) -> RetentionCounts:
+    """Runs one pass of up to `batches` short transactions. Without work it reads one index."""
+    emptied = RetentionCounts()
     for _ in range(batches):
         async with database.transaction() as connection:
             if not await _empty_batch(connection, retention_days, emptied):
@@ -75,16 +76,17 @@ async def empty_old_jobs(database: Database, retention_days: int, *, batches: in
         results = await delete_old_results(connection, retention_days, BATCH_ROWS)
         values = await delete_old_values(connection, retention_days, BATCH_ROWS)
         sessions = await delete_old_sessions(connection, BATCH_ROWS)
-    if emptied.jobs or emptied.rows or inbox or bodies or results or values or sessions:
+        runs = await delete_old_runs(connection, retention_days, BATCH_ROWS)
+    if emptied.jobs or emptied.rows or inbox or bodies or results or values or sessions or runs:
         metrics.EMPTIED.inc(emptied.rows)
         log.info(
             "retention.emptied", rows=emptied.rows, jobs=emptied.jobs, inbox=inbox, result_bodies=bodies, results=results,
-            values=values, sessions=sessions,
+            values=values, sessions=sessions, schedule_runs=runs,
         )  # fmt: skip
     return emptied
 
 
-async def _empty_batch(connection: AsyncConnection, retention_days: int, emptied: Emptied) -> bool:
+async def _empty_batch(connection: AsyncConnection, retention_days: int, emptied: RetentionCounts) -> bool:
     """Returns False if there is nothing to empty."""
     job_id = await NEXT.one_or_none(connection, {"days": retention_days})
     if job_id is None:

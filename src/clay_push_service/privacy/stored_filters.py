@@ -1,4 +1,4 @@
-"""Finds and empties stored texts that may name an erased lead: searches and company lists of push jobs, reasons of exclusions.
+"""Finds and empties stored texts that may name an erased lead: filters of push jobs and schedules, reasons of exclusions.
 
 Compares case-folded text in Python: the database's lower() depends on its locale.
 """
@@ -16,14 +16,15 @@ from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.host.tables import HostTables
 from clay_push_service.host.text_search import fold
 from clay_push_service.routing.exclusions import empty_reasons, read_reasons
+from clay_push_service.schedules.erase import StoredTexts, empty_texts, read_texts
 
 SHORTEST = 3
-"""Characters of the shortest text that counts as a partial match; two letters match half of a project."""
+"""Fewest characters of a text that counts as a partial match. Two letters would match half of a project."""
 COMPANY_LISTS = ("companies", "exclude_companies")
 
 
 class _StoredFilters(NamedTuple):
-    """Of one push job; its filters are JSON."""
+    """The filters of one push job as JSON."""
 
     id: UUID
     search: str | None
@@ -57,13 +58,16 @@ WHERE org_id = :org_id AND id = ANY(CAST(:job_ids AS uuid[]))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchingTexts:
     """Push jobs whose filters may name an erased lead."""
 
     searches: Sequence[UUID]
     companies: Sequence[UUID]
     reasons: Sequence[UUID]
     """Exclusions of other leads or domains whose reason names an erased lead."""
+    schedules: Sequence[UUID] = ()
+    """Schedules whose filters may name an erased lead."""
+    schedule_names: Sequence[UUID] = ()
 
     @property
     def jobs(self) -> set[UUID]:
@@ -75,33 +79,47 @@ async def find(
     tables: HostTables,
     org_id: UUID,
     lead_ids: Sequence[UUID],
-    held: set[UUID],
+    lead_job_ids: set[UUID],
     former_values: Sequence[str] | None,
-) -> Found:
-    """`held`: jobs that contain an erased lead. Without former values every job matches: any may contain a former address or company."""
+) -> MatchingTexts:
+    """`lead_job_ids`: jobs that contain an erased lead. Without former values every job matches: any may contain a former address or company."""
     known = await _read_known_values(connection, tables, org_id, lead_ids, former_values or ())
     rows = await STORED.rows(connection, {"org_id": org_id})
-    return Found(
+    schedules = await read_texts(connection, org_id)
+    return MatchingTexts(
         [
             row.id
             for row in rows
-            if row.search and (former_values is None or row.id in held or _may_name(row.search, known))
+            if row.search and (former_values is None or row.id in lead_job_ids or _may_name(row.search, known))
         ],
         [
             row.id
             for row in rows
             if (row.companies or row.exclude_companies)
-            and (former_values is None or row.id in held or any(_may_name(each, known) for each in _companies(row)))
+            and (
+                former_values is None
+                or row.id in lead_job_ids
+                or any(_may_name(each, known) for each in _companies(row))
+            )
         ],
         [each.id for each in await read_reasons(connection, org_id) if _may_name(each.reason, known)],
+        # Of a company list only a match counts: without former values every schedule with such a list would stop.
+        [
+            each.id
+            for each in schedules
+            if (each.search and (former_values is None or _may_name(each.search, known)))
+            or any(_may_name(company, known) for company in _companies(each))
+        ],
+        [each.id for each in schedules if _may_name(each.name, known)],
     )
 
 
-async def empty(connection: AsyncConnection, org_id: UUID, found: Found) -> None:
-    """The jobs must be locked (see `deliveries.counters`)."""
+async def empty(connection: AsyncConnection, org_id: UUID, found: MatchingTexts) -> None:
+    """Empties the texts. The jobs must be locked (see `deliveries.counters`)."""
     await EMPTY_SEARCHES.execute(connection, {"org_id": org_id, "job_ids": found.searches})
     await EMPTY_COMPANIES.execute(connection, {"org_id": org_id, "job_ids": found.companies})
     await empty_reasons(connection, org_id, found.reasons)
+    await empty_texts(connection, org_id, found.schedules, found.schedule_names)
 
 
 class _KnownValues(NamedTuple):
@@ -132,7 +150,7 @@ async def _read_known_values(
     return frozenset(fold(value.strip()) for value in values if value.strip())
 
 
-def _companies(row: _StoredFilters) -> list[str]:
+def _companies(row: _StoredFilters | StoredTexts) -> list[str]:
     lists = (row.companies, row.exclude_companies)
     return [str(each) for words in lists if isinstance(words, list) for each in words]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clay_push_service.enrichment.inbound.body import MAX_DEPTH, depth_of, parse_body
-from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
+from clay_push_service.enrichment.inbound.read_result import ReadResult, UnusableResult, read_result
 from clay_push_service.enrichment.values.confidence import ConfidenceBasis, EmailCheck
 from clay_push_service.enrichment.values.fields import FieldNames
 from clay_push_service.errors import InvalidError
@@ -56,7 +56,7 @@ def test_a_key_that_occurs_twice_keeps_the_value_that_is_not_empty_and_warns() -
         assert ["more than once" in each for each in found.warnings] == [True]
 
 
-def test_of_two_names_of_one_field_the_one_with_a_value_counts() -> None:
+def test_a_field_with_two_names_takes_the_name_with_a_value() -> None:
     found = read({"lead_id": ID, "email": "", "work_email": "ada@example.com"})
     assert (found.found, found.not_found) == (["email"], [])
 
@@ -98,7 +98,7 @@ def test_confidence_status_provider_and_time_belong_to_their_value() -> None:
         ("2027-01-01", None), ("yesterday", None), ("9999999999999", None),
     ],
 )  # fmt: skip
-def test_a_time_in_the_future_or_without_sense_is_ignored(written: object, expected: datetime | None) -> None:
+def test_a_future_or_invalid_time_is_ignored(written: object, expected: datetime | None) -> None:
     found = read({"lead_id": ID, "observed_at": written})
     assert found.observed_at == expected
     assert bool(found.warnings) == (expected is None)
@@ -106,13 +106,13 @@ def test_a_time_in_the_future_or_without_sense_is_ignored(written: object, expec
 
 def test_a_column_that_was_typed_and_not_picked_is_explained() -> None:
     found = read({"delivery_id": "/delivery_id", "email": "/Work Email"})
-    assert found.problem is NotRead.COLUMN_NOT_PICKED
+    assert found.problem is UnusableResult.COLUMN_NOT_PICKED
     assert found.values == ()
     assert all("pick the column" in each for each in found.warnings)
     assert len(found.warnings) == 2
 
 
-def test_custom_fields_are_taken_only_if_they_are_allowed() -> None:
+def test_custom_fields_are_stored_only_if_they_are_allowed() -> None:
     body: dict[str, object] = {"lead_id": ID, "Funding Stage": "A", "custom": {"News": "x", "other": "y"}}
     found = read(body, "funding_stage", "news")
     assert sorted(found.found) == ["custom.funding_stage", "custom.news"]
@@ -121,9 +121,10 @@ def test_custom_fields_are_taken_only_if_they_are_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "problem"), [("[]", NotRead.NOT_AN_OBJECT), ('"x"', NotRead.NOT_AN_OBJECT), ("{}", NotRead.NO_ID)]
+    ("body", "problem"),
+    [("[]", UnusableResult.NOT_AN_OBJECT), ('"x"', UnusableResult.NOT_AN_OBJECT), ("{}", UnusableResult.NO_ID)],
 )
-def test_a_body_that_names_nothing(body: str, problem: NotRead) -> None:
+def test_a_body_without_ids_cannot_be_used(body: str, problem: UnusableResult) -> None:
     assert read(body).problem is problem
 
 
@@ -155,12 +156,12 @@ KEYS = st.sampled_from(
 
 
 @given(st.dictionaries(KEYS | st.text(max_size=10), JSON, max_size=8))
-def test_no_body_breaks_the_reader(body: dict[str, object]) -> None:
+def test_the_reader_accepts_any_body(body: dict[str, object]) -> None:
     found = read(json.dumps(body), "stage")
     assert found.delivery_id is None or found.problem is None
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_the_parser(body: bytes) -> None:
+def test_the_parser_reads_or_refuses_any_bytes(body: bytes) -> None:
     with contextlib.suppress(InvalidError):
         parse_body(body)

@@ -78,7 +78,7 @@ class Enriching:
         return await poll_next(self.context, self.api.org_id)
 
     async def work(self, rounds: int = 20) -> None:
-        """Start and poll until nothing is queued and no run is running, or so many times."""
+        """Start and poll until nothing is queued and no run is running, at most `rounds` times."""
         for _ in range(rounds):
             if [await self.start(), await self.poll()] == [None, None]:
                 return
@@ -115,7 +115,7 @@ class Enriching:
     async def sweep(self) -> None:
         await sweep(self.context.database)
 
-    async def later(self, **interval: int) -> None:
+    async def expire_deadlines(self, **interval: int) -> None:
         """Move every deadline and lease into the past, as if so much time had passed."""
         [[unit, number]] = interval.items()
         await self.api.installation.fetch(f"""
@@ -142,7 +142,7 @@ class Enriching:
         current = next(each for each in lead["fields"] if each["field"] == field)["current"]
         return None if current is None else current["value"]
 
-    async def account(self) -> None:
+    async def check_totals(self) -> None:
         """Counts equal rows, costs equal the sum, and nothing was started twice."""
         for row in await self.api.installation.fetch("""
             SELECT job.*, (SELECT count(*) FROM clay.enrichment_items WHERE job_id = job.id) AS items,
@@ -173,16 +173,23 @@ async def enriching(
             "allowed_webhook_hosts": f"clay.com,*.clay.com,127.0.0.1:{sandbox.port}",
         }
         async with run_local_api(database_url, **(values | changes)) as api:
-            made = api.installation
-            made.project_id = await made.host.project(made.org_id)
-            made.lead_ids = [
-                await made.host.lead(made.project_id, full_name=f"Ada Number{n}", company=f"Company {n}", email=None)
+            installation = api.installation
+            installation.project_id = await installation.host.project(installation.org_id)
+            installation.lead_ids = [
+                await installation.host.lead(
+                    installation.project_id, full_name=f"Ada Number{n}", company=f"Company {n}", email=None
+                )
                 for n in range(leads)
             ]
-            client = ClayClient.create(made.settings)
+            client = ClayClient.create(installation.settings)
             try:
                 context = EnrichmentContext.create(
-                    made.database, made.host_tables, client, made.secret_box, made.settings, api.app.state.clock
+                    installation.database,
+                    installation.host_tables,
+                    client,
+                    installation.secret_box,
+                    installation.settings,
+                    api.app.state.clock,
                 )
                 enriching_ = Enriching(api, sandbox, context)
                 body = {"api_key": KEY, "requests_per_minute": 10_000, "routines": ROUTINES} | dict(settings or {})

@@ -13,61 +13,61 @@ from tests.support.sandbox import Json
 
 FEW, MANY = 15, 100
 LOST: list[dict[str, Json]] = [{"kind": "stall", "store": True}]
-"""Clay takes the run, and gives no response."""
+"""Clay accepts the run and does not respond."""
 
 
 @pytest.fixture
 async def ready(database_url: str, tmp_path: Path) -> AsyncIterator[Enriching]:
-    async with enriching(database_url, tmp_path, leads=3) as made:
-        await made.watch_runs()
-        yield made
+    async with enriching(database_url, tmp_path, leads=3) as app:
+        await app.watch_runs()
+        yield app
 
 
-async def lose_a_start(made: Enriching) -> str:
+async def lose_a_start(app: Enriching) -> str:
     """Clay runs the leads, and its response is lost. Returns the job."""
-    await made.plan(faults={"run": {"rules": [{"kind": "reset_after", "next": 1}]}})
-    job = await made.enrich()
-    await made.start()
+    await app.plan(faults={"run": {"rules": [{"kind": "reset_after", "next": 1}]}})
+    job = await app.enrich()
+    await app.start()
     return str(job["job_id"])
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("starts", [FEW, pytest.param(MANY, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("reports", [True, False], ids=["with_webhook", "without_webhook"])
-async def test_starts_that_time_out_after_clay_took_them_are_never_repeated(
+async def test_starts_that_time_out_after_clay_accepted_them_are_never_repeated(
     database_url: str, tmp_path: Path, *, reports: bool, starts: int
 ) -> None:
-    async with enriching(database_url, tmp_path, leads=starts, request_timeout_seconds=0.3) as made:
-        await made.watch_runs()
-        await made.plan(faults={"run": {"rules": list(LOST)}})
+    async with enriching(database_url, tmp_path, leads=starts, request_timeout_seconds=0.3) as app:
+        await app.watch_runs()
+        await app.plan(faults={"run": {"rules": list(LOST)}})
         jobs = []
-        for lead_id in made.lead_ids:
-            jobs.append((await made.enrich([lead_id]))["job_id"])
-            await made.start()
-        assert len(await made.clay_runs()) == starts
-        assert {run.state for run in await made.runs()} == {"held"}
-        await made.plan()
+        for lead_id in app.lead_ids:
+            jobs.append((await app.enrich([lead_id]))["job_id"])
+            await app.start()
+        assert len(await app.clay_runs()) == starts
+        assert {run.state for run in await app.runs()} == {"held"}
+        await app.plan()
         for _ in range(3):
-            assert await made.start() is None, "a held run is never started again"
-            await made.sweep()
+            assert await app.start() is None, "a held run is never started again"
+            await app.sweep()
         if reports:
-            for run in await made.clay_runs():
-                await made.report(run["id"])
+            for run in await app.clay_runs():
+                await app.report(run["id"])
             adopted = 0
-            while (now := await made.adopt()) > 0:
+            while (now := await app.adopt()) > 0:
                 adopted += now
             assert adopted == starts
         else:
-            await made.later(hours=25)
-            await made.sweep()
-        rows = await made.api.installation.fetch(
+            await app.expire_deadlines(hours=25)
+            await app.sweep()
+        rows = await app.api.installation.fetch(
             "SELECT outcome, cause, count(*) FROM clay.enrichment_items GROUP BY 1, 2"
         )
         expected = ("found", None, starts) if reports else ("expired", "held", starts)
         assert [tuple(row) for row in rows] == [expected]
-        clay = await made.clay()
+        clay = await app.clay()
         assert (clay["items"], clay["repeated_items"], clay["requests"]["run"]) == (starts, 0, starts)
-        await made.account()
+        await app.check_totals()
 
 
 async def test_a_reported_run_is_adopted_with_its_values(ready: Enriching) -> None:
@@ -83,7 +83,7 @@ async def test_a_reported_run_is_adopted_with_its_values(ready: Enriching) -> No
     assert (mine.state, mine.clay_run_id) == ("ended", run["id"])
 
 
-async def test_a_run_of_somebody_else_is_not_adopted(ready: Enriching) -> None:
+async def test_a_run_of_another_client_is_not_adopted(ready: Enriching) -> None:
     job_id = await lose_a_start(ready)
     sent = {"items": [{"id": "somebody-elses", "inputs": {}}]}
     headers = {"clay-api-key": "any"}
@@ -118,7 +118,7 @@ async def test_a_run_is_found_while_its_start_is_still_in_flight(ready: Enrichin
     assert await ready.outcomes(job_id) == {("found", None): 3}
 
 
-async def test_only_signed_events_are_taken(ready: Enriching) -> None:
+async def test_only_signed_events_are_accepted(ready: Enriching) -> None:
     await ready.report("rr_1", secret="another", status=401)
     path = ready.report_path
     ready.report_path = path[:-36] + "00000000-0000-4000-8000-000000000000"
@@ -131,7 +131,7 @@ async def test_only_signed_events_are_taken(ready: Enriching) -> None:
     await ready.report("rr_1", status=401)
 
 
-def test_a_signature_is_of_the_whole_body_and_the_secret() -> None:
+def test_a_signature_depends_on_the_whole_body_and_the_secret() -> None:
     body = json.dumps({"data": {"routine_run_id": "rr_1"}}).encode()
     good = "sha256=9e0"
     assert not is_signed(body, WEBHOOK_SECRET.encode(), good)

@@ -12,8 +12,8 @@ from tests.support.sandbox import Json
 
 @pytest.fixture
 async def ready(database_url: str, tmp_path: Path) -> AsyncIterator[Enriching]:
-    async with enriching(database_url, tmp_path) as made:
-        yield made
+    async with enriching(database_url, tmp_path) as app:
+        yield app
 
 
 def on_start(*rules: dict[str, Json]) -> Json:
@@ -38,7 +38,7 @@ async def test_credits_that_are_used_up_end_the_job_and_pause_the_rules(ready: E
     assert row.rules_paused_at is None, "a successful test with an item resumes the rules"
 
 
-async def test_a_refused_key_closes_until_it_is_accepted(ready: Enriching) -> None:
+async def test_a_refused_key_stops_enrichment_until_a_key_is_accepted(ready: Enriching) -> None:
     await ready.plan(keys=["another"])
     job = await ready.enrich(ready.lead_ids[:1])
     other = await ready.enrich(ready.lead_ids[1:], kind="full")
@@ -57,7 +57,7 @@ async def test_a_refused_key_closes_until_it_is_accepted(ready: Enriching) -> No
     assert requests == 1
 
 
-async def test_a_routine_that_is_gone_ends_the_job_and_a_bad_request_its_items(ready: Enriching) -> None:
+async def test_a_missing_routine_ends_the_job_and_a_bad_request_ends_its_items(ready: Enriching) -> None:
     await ready.plan(routines={})
     gone = await ready.enrich(ready.lead_ids[:1])
     await ready.work()
@@ -70,7 +70,7 @@ async def test_a_routine_that_is_gone_ends_the_job_and_a_bad_request_its_items(r
     assert [each["credits"] for each in await ready.items(rejected["job_id"])] == [0, 0]
 
 
-async def test_a_429_moves_the_slot_of_the_organization_and_uses_no_attempt(ready: Enriching) -> None:
+async def test_a_429_delays_the_organization_and_uses_no_attempt(ready: Enriching) -> None:
     await ready.plan(faults=on_start({"kind": "status", "status": 429, "retry_after": "120", "next": 1}))
     job = await ready.enrich()
     assert await ready.start() == 0
@@ -87,7 +87,7 @@ async def test_a_429_moves_the_slot_of_the_organization_and_uses_no_attempt(read
     await ready.work()
     assert (await ready.outcomes(job["job_id"]))[("found", None)] == 3
     assert [each["credits"] for each in await ready.items(job["job_id"])] == [2, 2, 2]
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_after_a_quarter_of_an_hour_of_429_the_leads_fail_as_rate_limited(ready: Enriching) -> None:
@@ -129,7 +129,7 @@ async def test_a_start_without_a_clear_response_is_held_and_never_repeated(
     assert "no clear response" in (await ready.job(job["job_id"]))["waiting"]
     assert (await ready.clay())["requests"]["run"] == 1
     assert (await ready.enrich(again=True))["skipped_count"] == 3, "held is live: it is not requested a second time"
-    await ready.later(hours=25)
+    await ready.expire_deadlines(hours=25)
     await ready.sweep()
     assert await ready.outcomes(job["job_id"]) == {("expired", "held"): 3}
     assert "may have been charged" in (await ready.items(job["job_id"]))[0]["message"]
@@ -143,14 +143,14 @@ async def test_a_start_without_a_clear_response_is_held_and_never_repeated(
     assert (await ready.outcomes(again["job_id"]))[("found", None)] == 3, "only an explicit request starts it again"
 
 
-async def test_a_worker_that_dies_while_it_starts_a_run_leaves_it_held(ready: Enriching) -> None:
+async def test_the_run_of_a_worker_that_dies_during_its_start_becomes_held(ready: Enriching) -> None:
     await ready.enrich()
     await ready.plan(faults=on_start({"kind": "status", "status": 503}))
     await ready.start()
     await ready.api.installation.fetch("""
         UPDATE clay.enrichment_runs SET state = 'starting', claim_token = gen_random_uuid(), lease_until = now()""")
     await ready.api.installation.fetch("UPDATE clay.enrichment_items SET state = 'starting', deadline_at = NULL")
-    await ready.later(minutes=5)
+    await ready.expire_deadlines(minutes=5)
     await ready.sweep()
     assert [run.state for run in await ready.runs()] == ["held"]
     assert await ready.start() is None

@@ -13,8 +13,8 @@ from tests.support.sandbox import Json
 
 @pytest.fixture
 async def ready(database_url: str, tmp_path: Path) -> AsyncIterator[Enriching]:
-    async with enriching(database_url, tmp_path, leads=6) as made:
-        yield made
+    async with enriching(database_url, tmp_path, leads=6) as app:
+        yield app
 
 
 async def test_a_run_is_polled_until_it_is_complete(ready: Enriching) -> None:
@@ -44,7 +44,7 @@ async def test_a_poll_is_not_due_before_its_time(ready: Enriching) -> None:
 
 
 async def test_items_that_clay_leaves_out_end_some_time_after_the_run_is_complete(ready: Enriching) -> None:
-    await ready.plan(oddities={"missing_items": 0.5, "seed": 4})
+    await ready.plan(deviations={"missing_items": 0.5, "seed": 4})
     job = await ready.enrich()
     await ready.start()
     await ready.poll()
@@ -53,21 +53,21 @@ async def test_items_that_clay_leaves_out_end_some_time_after_the_run_is_complet
     assert 0 < missing < 6
     await ready.poll()
     assert [each["state"] for each in await ready.items(job["job_id"])] == states, "they may still appear"
-    await ready.later(minutes=16)
+    await ready.expire_deadlines(minutes=16)
     await ready.poll()
     assert await ready.outcomes(job["job_id"]) == {("found", None): 6 - missing, ("expired", "missing_result"): missing}
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_an_unknown_status_is_pending_until_the_deadline(ready: Enriching) -> None:
-    await ready.plan(oddities={"unknown_status": 1.0})
+    await ready.plan(deviations={"unknown_status": 1.0})
     job = await ready.enrich()
     await ready.start()
     await ready.poll()
-    await ready.later(hours=1)
+    await ready.expire_deadlines(hours=1)
     await ready.poll()
     assert [each["state"] for each in await ready.items(job["job_id"])] == ["requested"] * 6
-    await ready.later(hours=24)
+    await ready.expire_deadlines(hours=24)
     await ready.sweep()
     assert await ready.outcomes(job["job_id"]) == {("expired", "still_running"): 6}
     assert [run.state for run in await ready.runs()] == ["ended"]
@@ -117,7 +117,7 @@ async def test_a_key_that_is_refused_while_a_run_is_read_waits_for_another_key(r
 
 
 async def test_a_page_that_is_read_twice_has_one_effect(ready: Enriching) -> None:
-    await ready.plan(oddities={"missing_items": 0.5, "seed": 4})
+    await ready.plan(deviations={"missing_items": 0.5, "seed": 4})
     await ready.enrich()
     await ready.start()
     await ready.poll()

@@ -13,8 +13,8 @@ from tests.enrichment.jobs.enriching import JOBS, ROUTINES, Enriching, enriching
 
 @pytest.fixture
 async def ready(database_url: str, tmp_path: Path) -> AsyncIterator[Enriching]:
-    async with enriching(database_url, tmp_path) as made:
-        yield made
+    async with enriching(database_url, tmp_path) as app:
+        yield app
 
 
 async def test_a_batch_ends_with_values_counts_and_costs(ready: Enriching) -> None:
@@ -34,7 +34,7 @@ async def test_a_batch_ends_with_values_counts_and_costs(ready: Enriching) -> No
     assert await ready.value(ready.lead_ids[0]) == "ada.number0@example.com"
     [run] = await ready.runs()
     assert (run.state, run.cause) == ("ended", None)
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_one_lead_is_enriched_by_the_button(ready: Enriching) -> None:
@@ -49,7 +49,7 @@ async def test_one_lead_is_enriched_by_the_button(ready: Enriching) -> None:
     assert (await ready.items(again["job_id"]))[0]["outcome"] == "found", "the button requests it again"
 
 
-async def test_found_partial_nothing_and_failed_are_told_apart(ready: Enriching) -> None:
+async def test_found_partial_nothing_and_failed_are_distinguished(ready: Enriching) -> None:
     await ready.plan(
         routines={"full": {"outputs": {"Work Email": "{first}.{last}@{domain}", "Job Title": "", "Confidence": 92}}}
     )
@@ -57,13 +57,13 @@ async def test_found_partial_nothing_and_failed_are_told_apart(ready: Enriching)
     await ready.work()
     [item] = await ready.items(accepted["job_id"])
     assert (item["outcome"], item["found"], item["not_found"]) == ("partial", ["email"], ["phone", "job_title"])
-    await ready.plan(oddities={"empty": 1.0})
+    await ready.plan(deviations={"empty": 1.0})
     nothing = await ready.enrich(ready.lead_ids[1:2], kind="full")
     await ready.work()
     [item] = await ready.items(nothing["job_id"])
     assert (item["outcome"], item["message"]) == ("nothing", "No data found")
     assert item["remedy"].startswith("Lead may have limited online presence.")
-    await ready.plan(oddities={"failed": 1.0})
+    await ready.plan(deviations={"failed": 1.0})
     failed = await ready.enrich(ready.lead_ids[2:], kind="full")
     await ready.work()
     assert await ready.outcomes(failed["job_id"]) == {("failed", "item_failed"): 1}
@@ -73,7 +73,7 @@ async def test_found_partial_nothing_and_failed_are_told_apart(ready: Enriching)
     assert (states["email"], states["twitter_url"]) == ("not_found", "not_searched")
 
 
-async def test_a_lead_is_never_asked_twice_at_once_nor_again_without_a_request(ready: Enriching) -> None:
+async def test_a_lead_is_never_requested_twice_at_once_nor_again_without_an_explicit_request(ready: Enriching) -> None:
     both = await asyncio.gather(*(ready.enrich(kind=kind) for kind in ("email", "full", "email", "full")))
     assert sorted(each["skipped_count"] for each in both) == [0, 3, 3, 3]
     skipped = next(each for each in both if each["skipped_count"])
@@ -87,7 +87,7 @@ async def test_a_lead_is_never_asked_twice_at_once_nor_again_without_a_request(r
     again = await ready.enrich(kind=kind, again=True)
     await ready.work()
     assert (await ready.outcomes(again["job_id"]))[("found", None)] == 3
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_without_name_and_company_nothing_is_sent(ready: Enriching) -> None:
@@ -106,7 +106,7 @@ async def test_without_name_and_company_nothing_is_sent(ready: Enriching) -> Non
     assert (await ready.clay())["items"] == 1
 
 
-async def test_refusals_name_what_lacks_with_the_guides_words(ready: Enriching) -> None:
+async def test_refusals_name_what_is_missing_in_the_guides_words(ready: Enriching) -> None:
     too_many = [ready.lead_ids[0]] * 51
     assert (await ready.enrich(too_many, status=422))["code"] == "invalid_request"
     await ready.save(routines={"full": None})
@@ -130,7 +130,7 @@ async def test_a_repeated_request_with_the_same_key_is_one_job(ready: Enriching)
     assert len((await ready.api.call("GET", JOBS))["jobs"]) == 1
 
 
-async def test_what_was_not_asked_is_cancelled_and_what_was_asked_is_said(ready: Enriching) -> None:
+async def test_cancel_ends_unrequested_leads_and_reports_requested_ones(ready: Enriching) -> None:
     await ready.plan(run_seconds=3600)
     job = await ready.enrich()
     answer = await ready.api.call("POST", f"{JOBS}/{job['job_id']}/cancel", who="member")
@@ -153,7 +153,7 @@ async def test_keys_in_another_case_numbers_as_strings_and_reported_credits(read
     outputs = {**ROUTINES["full"]["outputs"], "credits": "Credits Used"}
     await ready.save(routines={"full": {**ROUTINES["full"], "outputs": outputs}})
     await ready.plan(
-        oddities={"other_case": True, "numbers_as_strings": True},
+        deviations={"other_case": True, "numbers_as_strings": True},
         routines={"full": {"outputs": {"Work Email": "a@example.com", "Credits Used": 1.25, "Confidence": 0.92}}},
     )
     job = await ready.enrich(kind="full")
@@ -162,7 +162,7 @@ async def test_keys_in_another_case_numbers_as_strings_and_reported_credits(read
     assert (await ready.job(job["job_id"]))["spent"]["credits"] == 3.75
     lead = await ready.api.call("GET", f"/api/clay/leads/{ready.lead_ids[0]}/enrichment")
     assert lead["score"] == {"confidence": 92, "band": "very_high", "basis": "reported"}
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_the_events_of_a_job_end_with_its_last_state(ready: Enriching) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from clay_push_service.enrichment.rules.rule import EnrichRule
 from clay_push_service.enrichment.rules.run_rule import RuleRunner
-from clay_push_service.enrichment.rules.runs import note_scan
+from clay_push_service.enrichment.rules.runs import queue_scan_run
 from tests.enrichment.jobs.enriching import JOBS, Enriching, enriching
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -34,28 +34,28 @@ def test_the_window_is_of_the_time_zone_and_may_span_midnight(
 
 @pytest.fixture
 async def ready(database_url: str, tmp_path: Path) -> AsyncIterator[Enriching]:
-    async with enriching(database_url, tmp_path, leads=3, settings={"budget": BUDGET}) as made:
-        yield made
+    async with enriching(database_url, tmp_path, leads=3, settings={"budget": BUDGET}) as app:
+        yield app
 
 
-async def rule(made: Enriching, status: int | None = None, **fields: object) -> Any:
-    path = f"/api/clay/projects/{made.api.project_id}/auto-enrich"
-    return await made.api.call("PUT", path, ON | fields, status=status)
+async def rule(app: Enriching, status: int | None = None, **fields: object) -> Any:
+    path = f"/api/clay/projects/{app.api.project_id}/auto-enrich"
+    return await app.api.call("PUT", path, ON | fields, status=status)
 
 
-async def scanned(made: Enriching, scan_id: UUID | None = None) -> None:
-    async with made.api.database.transaction() as connection:
-        await note_scan(connection, made.api.org_id, made.api.project_id, scan_id or uuid4())
+async def scanned(app: Enriching, scan_id: UUID | None = None) -> None:
+    async with app.api.database.transaction() as connection:
+        await queue_scan_run(connection, app.api.org_id, app.api.project_id, scan_id or uuid4())
 
 
-async def run(made: Enriching, now: datetime = NOON) -> int:
-    context = made.context
+async def run(app: Enriching, now: datetime = NOON) -> int:
+    context = app.context
     return await RuleRunner(context.database, context.host, context.settings, context.box, lambda: now).run_pass()
 
 
-async def last_run(made: Enriching) -> Any:
-    path = f"/api/clay/projects/{made.api.project_id}/auto-enrich"
-    return (await made.api.call("GET", path, who="member"))["runs"][0]
+async def last_run(app: Enriching) -> Any:
+    path = f"/api/clay/projects/{app.api.project_id}/auto-enrich"
+    return (await app.api.call("GET", path, who="member"))["runs"][0]
 
 
 async def test_a_scan_enriches_new_leads_once(ready: Enriching) -> None:
@@ -79,16 +79,16 @@ async def test_a_scan_enriches_new_leads_once(ready: Enriching) -> None:
 
 
 async def test_the_score_decides_and_jobs_have_50_leads(database_url: str, tmp_path: Path) -> None:
-    async with enriching(database_url, tmp_path, leads=0, settings={"budget": BUDGET}) as made:
-        host = made.api.host
+    async with enriching(database_url, tmp_path, leads=0, settings={"budget": BUDGET}) as app:
+        host = app.api.host
         for number in range(60):
-            await host.lead(made.api.project_id, full_name=f"Lead {number}", company="Acme", score=40 + number)
-        await rule(made, min_score=45)
-        await scanned(made)
-        await run(made)
-        found = await last_run(made)
+            await host.lead(app.api.project_id, full_name=f"Lead {number}", company="Acme", score=40 + number)
+        await rule(app, min_score=45)
+        await scanned(app)
+        await run(app)
+        found = await last_run(app)
         assert (found["lead_count"], len(found["job_ids"])) == (55, 2)
-        counts = [(await made.job(each))["lead_count"] for each in found["job_ids"]]
+        counts = [(await app.job(each))["lead_count"] for each in found["job_ids"]]
         assert counts == [50, 5]
 
 

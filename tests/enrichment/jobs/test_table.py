@@ -1,4 +1,4 @@
-"""A job by the way `table`: a push whose deliveries are tied to the items; results settle them, in whatever way they come."""
+"""A job by the way `table`: a push whose deliveries are linked to the items. Results settle the items."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from clay_push_service.enrichment.inbound.applier import ResultApplier
+from tests.enrichment.conftest import CONFIG
 from tests.enrichment.jobs.enriching import JOBS, Enriching, enriching
 from tests.support.sandbox import Json
 
@@ -19,7 +20,7 @@ class ByTable:
     path: str
     token: str
 
-    async def ask(self, kind: str = "email") -> str:
+    async def request(self, kind: str = "email") -> str:
         """A job whose rows are in the table. Returns its id."""
         job = await self.ready.enrich(kind=kind, way="table")
         await self.ready.api.drain()
@@ -37,16 +38,16 @@ class ByTable:
 
 @pytest.fixture
 async def table(database_url: str, tmp_path: Path) -> AsyncIterator[ByTable]:
-    async with enriching(database_url, tmp_path, leads=3) as made:
-        body = {"webhook_url": made.sandbox.webhook_url(), "table_name": "Leads", "rate_limit_ms": 0}
-        await made.api.call("PUT", "/api/clay/config", body)
-        token = await made.api.call("POST", "/api/clay/results-tokens", status=201)
-        yield ByTable(made, token["path"], token["token"])
+    async with enriching(database_url, tmp_path, leads=3) as app:
+        body = {"webhook_url": app.sandbox.webhook_url(), "table_name": "Leads", "rate_limit_ms": 0}
+        await app.api.call("PUT", "/api/clay/config", body)
+        token = await app.api.call("POST", "/api/clay/results-tokens", status=201)
+        yield ByTable(app, token["path"], token["token"])
 
 
 async def test_a_row_that_calls_back_ends_its_item(table: ByTable) -> None:
     ready = table.ready
-    job_id = await table.ask(kind="full")
+    job_id = await table.request(kind="full")
     items = await ready.items(job_id)
     assert [each["state"] for each in items] == ["requested"] * 3
     rows = await ready.sandbox.rows()
@@ -64,24 +65,24 @@ async def test_a_row_that_calls_back_ends_its_item(table: ByTable) -> None:
     assert (await ready.job(job_id))["status"] == "completed"
     assert await ready.value(first["lead_id"]) == "a@example.com"
     assert (ended[first["item_id"]]["credits"], ended[first["item_id"]]["actions"]) == (10, 2)
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_rows_that_are_in_the_table_are_sent_again_because_the_request_is_explicit(table: ByTable) -> None:
     ready = table.ready
     await ready.api.push_and_drain()
-    job_id = await table.ask()
+    job_id = await table.request()
     assert [each["state"] for each in await ready.items(job_id)] == ["requested"] * 3
     assert (await ready.sandbox.counts())["rows"] == 6
 
 
 async def test_a_row_that_never_calls_back_ends_with_the_likely_reasons(table: ByTable) -> None:
     ready = table.ready
-    job_id = await table.ask()
-    await ready.later(minutes=119)
+    job_id = await table.request()
+    await ready.expire_deadlines(minutes=119)
     await ready.sweep()
     assert (await ready.job(job_id))["pending_count"] == 3
-    await ready.later(minutes=2)
+    await ready.expire_deadlines(minutes=2)
     await ready.sweep()
     assert await ready.outcomes(job_id) == {("expired", "no_answer"): 3}
     item = (await ready.items(job_id))[0]
@@ -92,14 +93,14 @@ async def test_a_row_that_never_calls_back_ends_with_the_likely_reasons(table: B
     await table.apply()
     assert (await ready.outcomes(job_id))[("found", None)] == 1, "a late result counts"
     assert (await ready.job(job_id))["status"] == "completed"
-    await ready.account()
+    await ready.check_totals()
 
 
 async def test_a_row_that_was_not_sent_ends_its_item_without_costs(table: ByTable) -> None:
     ready = table.ready
     rule: dict[str, Json] = {"kind": "status", "status": 400}
     await ready.sandbox.faults(rule)
-    job_id = await table.ask()
+    job_id = await table.request()
     await ready.sweep()
     assert await ready.outcomes(job_id) == {("failed", "not_pushed"): 3}
     assert (await ready.job(job_id))["spent"] == {"credits": 0, "actions": 0}
@@ -107,7 +108,7 @@ async def test_a_row_that_was_not_sent_ends_its_item_without_costs(table: ByTabl
 
 async def test_results_that_name_foreign_or_unknown_ids_change_nothing(table: ByTable) -> None:
     ready = table.ready
-    job_id = await table.ask()
+    job_id = await table.request()
     for body in ({"delivery_id": str(uuid4())}, {"item_id": str(uuid4())}, {"item_id": job_id}):
         await table.send(body | {"email": "x@example.com"})
     await table.apply()
@@ -147,17 +148,36 @@ async def test_without_a_table_nothing_is_accepted(table: ByTable) -> None:
 async def test_the_budget_covers_rows_of_the_table_too(table: ByTable) -> None:
     ready = table.ready
     await ready.save(budget={"credits_per_day": 5, "actions_per_day": None, "time_zone": "UTC"})
-    job_id = await table.ask()
+    job_id = await table.request()
     outcomes = await ready.outcomes(job_id)
     assert outcomes == {(None, None): 2, ("failed", "budget_exhausted"): 1}
     assert (await ready.sandbox.counts())["rows"] == 2
+
+
+async def test_the_time_for_a_row_is_a_setting_of_the_organization(table: ByTable) -> None:
+    ready = table.ready
+    saved = await ready.save(table_answer_minutes=30)
+    assert saved["table_answer_minutes"] == 30
+    assert (await ready.save(requests_per_minute=200))["table_answer_minutes"] == 30
+    job_id = await table.request()
+    await ready.expire_deadlines(minutes=29)
+    await ready.sweep()
+    assert (await ready.job(job_id))["pending_count"] == 3
+    await ready.expire_deadlines(minutes=2)
+    await ready.sweep()
+    assert await ready.outcomes(job_id) == {("expired", "no_answer"): 3}
+
+
+@pytest.mark.parametrize("minutes", [4, 1441, "30", None])
+async def test_a_time_outside_of_five_minutes_to_a_day_is_refused(table: ByTable, minutes: object) -> None:
+    await table.ready.api.call("PUT", CONFIG, {"table_answer_minutes": minutes}, status=422)
 
 
 async def test_a_row_that_may_be_in_the_table_waits_for_its_result(table: ByTable) -> None:
     ready = table.ready
     rule: dict[str, Json] = {"kind": "reset_after"}
     await ready.sandbox.faults(rule)
-    job_id = await table.ask()
+    job_id = await table.request()
     await ready.sweep()
     items = await ready.items(job_id)
     assert [each["state"] for each in items] == ["requested"] * 3

@@ -69,7 +69,7 @@ def test_a_phone_number_takes_its_country_from_the_location() -> None:
         ("company_size", "0", Refusal.NOT_A_SIZE),
     ],
 )
-def test_what_a_field_cannot_hold_is_refused(field: str, raw: str, refusal: Refusal) -> None:
+def test_a_value_that_does_not_fit_its_field_is_refused(field: str, raw: str, refusal: Refusal) -> None:
     assert normalise(field, raw) is refusal
 
 
@@ -79,7 +79,7 @@ def test_an_empty_cell_is_no_value(raw: str | list[str]) -> None:
 
 
 @given(st.sampled_from([*Field, "custom.x"]), st.text(max_size=80) | st.lists(st.text(max_size=20), max_size=5))
-def test_no_text_breaks_a_field(field: str, raw: str | list[str]) -> None:
+def test_a_field_reads_or_refuses_any_text(field: str, raw: str | list[str]) -> None:
     found = normalise(field, raw)
     if isinstance(found, Normalised):
         words = [found.value] if isinstance(found.value, str) else list(found.value)

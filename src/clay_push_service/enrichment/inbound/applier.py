@@ -19,7 +19,7 @@ from clay_push_service.host.table_cache import HostTableCache
 BATCH = 100
 """Results of one transaction: the longest time that an erasure or an edit of the same organization waits, about 0.1 s."""
 IDLE_SECONDS = 1.0
-"""Between two passes. A pass without results reads two small partial indexes."""
+"""Seconds between two passes. A pass without results reads two small partial indexes."""
 
 log = logs.get(__name__)
 
@@ -39,7 +39,7 @@ class ResultApplier:
             await asyncio.sleep(IDLE_SECONDS)
 
     async def run_pass(self) -> int:
-        """Apply everything that is stored. Returns the number of results."""
+        """Applies all stored results. Returns their number."""
         async with self._database.transaction() as connection:
             waiting = await results.organizations_waiting(connection)
             unsettled = await confirm.organizations_unsettled(connection)
@@ -72,26 +72,26 @@ class ResultApplier:
             _raise_unless_of_data(error)
             log.error("results.quarantined", org_id=str(org_id), **failure(error))  # noqa: TRY400 - a trace can quote a value
         async with self._database.transaction() as connection:
-            taken = await results.take(connection, org_id, 1)
-            finished = [Finished(each.id, ResultState.UNMATCHED, ResultCause.ERROR) for each in taken]
+            waiting = await results.take(connection, org_id, 1)
+            finished = [Finished(each.id, ResultState.UNMATCHED, ResultCause.ERROR) for each in waiting]
             await results.finish(connection, org_id, finished)
         count_finished(finished)
-        return len(taken)
+        return len(waiting)
 
     async def _apply(self, org_id: UUID, rows: int) -> int:
         async with self._database.transaction() as connection:
             await store.lock(connection, org_id)
-            taken = await results.take(connection, org_id, rows)
+            waiting = await results.take(connection, org_id, rows)
             finished: Sequence[Finished] = ()
-            if taken:
+            if waiting:
                 tables = await self._host.tables(connection)
-                finished = await apply_results(connection, tables, self._box, org_id, taken)
+                finished = await apply_results(connection, tables, self._box, org_id, waiting)
         count_finished(finished)
-        return len(taken)
+        return len(waiting)
 
 
 def _raise_unless_of_data(error: Exception) -> None:
-    """Raise an error of the database or the network: the results are applied when it is over."""
+    """Raises an error of the database or the network again. The results stay stored and are applied when the database responds."""
     if isinstance(error, UNAVAILABLE) and not is_about_the_data(error):
         raise error
 

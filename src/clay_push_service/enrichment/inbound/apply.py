@@ -1,6 +1,6 @@
 """Applies stored results: matches each to a lead, appends its values, and confirms its delivery. One transaction for a batch.
 
-The worker applies, a second after the request at most: the request only stores, so a burst of callbacks costs one INSERT each,
+The worker applies results at most a second after the request. The request only stores, so a burst of callbacks costs one INSERT each,
 and a result that is stored is applied even if a process dies in between.
 """
 
@@ -16,10 +16,10 @@ from clay_push_service.deliveries.confirm import NamedDelivery
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import parse_body
-from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
+from clay_push_service.enrichment.inbound.read_result import ReadResult, UnusableResult, read_result
 from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
 from clay_push_service.enrichment.ledger.counters import lock_jobs
-from clay_push_service.enrichment.ledger.settle import Answer, find_items, settle_items
+from clay_push_service.enrichment.ledger.settle import TableResult, find_items, settle_items
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.choice import ValueSource
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
@@ -29,12 +29,12 @@ from clay_push_service.enrichment.values.store import NewValue
 from clay_push_service.host.leads import best_projects
 from clay_push_service.host.tables import HostTables
 
-_CAUSES: Mapping[NotRead, ResultCause] = {
-    NotRead.NO_ID: ResultCause.NO_ID,
-    NotRead.COLUMN_NOT_PICKED: ResultCause.COLUMN_NOT_PICKED,
-    NotRead.NOT_AN_OBJECT: ResultCause.NOT_AN_OBJECT,
+_CAUSES: Mapping[UnusableResult, ResultCause] = {
+    UnusableResult.NO_ID: ResultCause.NO_ID,
+    UnusableResult.COLUMN_NOT_PICKED: ResultCause.COLUMN_NOT_PICKED,
+    UnusableResult.NOT_AN_OBJECT: ResultCause.NOT_AN_OBJECT,
 }
-_FINAL = frozenset({NotRead.NOT_AN_OBJECT, NotRead.COLUMN_NOT_PICKED})
+_FINAL = frozenset({UnusableResult.NOT_AN_OBJECT, UnusableResult.COLUMN_NOT_PICKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Matched:
 async def apply_results(
     connection: AsyncConnection, tables: HostTables, box: SecretBox, org_id: UUID, waiting: Sequence[Waiting]
 ) -> list[Finished]:
-    """Apply results that the caller has locked, after `store.lock`. Returns what became of each."""
+    """Applies results that the caller has locked, after `store.lock`. Returns the new state of each."""
     names = FieldNames(await read_custom_fields(connection, org_id))
     opened = [_open(box, org_id, each, names) for each in waiting]
     finished = [each for each in opened if isinstance(each, Finished)]
@@ -105,9 +105,9 @@ def _open(box: SecretBox, org_id: UUID, waiting: Waiting, names: FieldNames) -> 
 async def _match(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, read: Sequence[_Read]
 ) -> tuple[list[_Matched], set[UUID]]:
-    """The results that name a delivery or a lead of the organization, and those of their leads that are erased.
+    """Returns the results that name a delivery or a lead of the organization, and those of their leads that are erased.
 
-    A delivery decides; without one, an enrichment item; without either, the id of a lead.
+    A delivery has priority, then an enrichment item, then the id of a lead.
     """
     item_leads = {
         each.id: each.lead_id
@@ -147,10 +147,10 @@ async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[
     return await confirm.mark(connection, org_id, list(named.values()), times)
 
 
-def _answer(matched: _Matched) -> Answer:
+def _answer(matched: _Matched) -> TableResult:
     content = matched.read.content
     delivery_id = None if matched.delivery is None else matched.delivery.id
-    return Answer(delivery_id, content.item_id, matched.lead_id, content.found, content.not_found)
+    return TableResult(delivery_id, content.item_id, matched.lead_id, content.found, content.not_found)
 
 
 def _values(matched: _Matched) -> list[NewValue]:

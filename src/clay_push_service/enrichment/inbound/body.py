@@ -12,7 +12,7 @@ from clay_push_service.enrichment.values.normalise import Raw, is_absent
 from clay_push_service.errors import InvalidError
 
 MAX_BYTES = 262_144
-"""256 KB. A cell of Clay holds 8 KB."""
+"""Most bytes of a body (256 KB). A cell of Clay holds 8 KB."""
 MAX_DEPTH = 32
 Json = str | bool | None | list["Json"] | tuple[tuple[str, "Json"], ...]
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 
-from clay_push_service.callers.dependencies import Authorized, Configurer, HostCache, ResultsUser
+from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, ResultsUser
 from clay_push_service.callers.guarded_route import GuardedRoute
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.destinations.dependencies import Box
@@ -47,9 +47,12 @@ async def list_results_tokens(caller: Configurer, connection: Transaction) -> To
 @router.post("/results-tokens", status_code=201, summary="Create a results token", responses=responses(*CALLER, 409))
 async def create_results_token(caller: Configurer, connection: Transaction) -> NewTokenView:
     """Shows the token once. Two can be active: create the new one, change the header in Clay, revoke the old one."""
-    made = await create_token(connection, caller.org_id, caller.actor)
+    new_token = await create_token(connection, caller.org_id, caller.actor)
     return NewTokenView(
-        token=made.plain, endpoint_id=made.endpoint_id, path=f"{PATH}{made.endpoint_id}", view=_token(made.token)
+        token=new_token.plain,
+        endpoint_id=new_token.endpoint_id,
+        path=f"{PATH}{new_token.endpoint_id}",
+        view=_token(new_token.token),
     )
 
 
@@ -84,11 +87,10 @@ async def apply_result(
     result_id: Annotated[UUID, Path(description="The result's id.")],
     caller: ResultsUser,
     connection: Transaction,
-    host: HostCache,
+    tables: DetectedTables,
     box: Box,
 ) -> ResultView:
     """Matches the stored body again. If it still matches no lead, it stays in quarantine, with the reason."""
-    tables = await host.tables(connection)
     finished = await apply_one(connection, tables, box, caller.org_id, caller.actor, result_id)
     count_finished([finished])
     return await read_one(connection, box, caller.org_id, result_id)

@@ -87,7 +87,7 @@ async def apply_one(
 
 
 async def read_one(connection: AsyncConnection, box: SecretBox, org_id: UUID, result_id: UUID) -> ResultView:
-    """A result that exists."""
+    """Reads a result that exists."""
     row = await results.READ_ONE.one(connection, {"org_id": org_id, "id": result_id})
     names = FieldNames(await read_custom_fields(connection, org_id))
     return _view(row, _content(box, org_id, row.id, row.sealed_body, names, row.received_at))

@@ -25,7 +25,7 @@ from clay_push_service.enrichment.values.normalise import (
 )
 
 MAX_NAMED = 50
-"""Ignored keys and warnings that a response lists."""
+"""Most ignored keys and most warnings that a response lists."""
 MAX_KEY_CHARACTERS = 60
 MAX_PROVIDER_CHARACTERS = 100
 DELIVERY_KEYS = ("delivery_id", "clay_push_delivery_id")
@@ -41,12 +41,12 @@ CONTROL = frozenset(
 )  # fmt: skip
 CUSTOM_OBJECT = fold("custom")
 MOST_EARLY = timedelta(minutes=5)
-"""A time in the future by up to this much is a clock's difference and counts as the time of receipt; later ones are ignored."""
+"""A time up to this far in the future counts as the time of receipt, because clocks differ. A later time is ignored."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
-class NotRead(StrEnum):
-    """Why nothing of a result can be used."""
+class UnusableResult(StrEnum):
+    """Why a result cannot be used."""
 
     NOT_AN_OBJECT = "not_an_object"
     COLUMN_NOT_PICKED = "column_not_picked"
@@ -55,7 +55,7 @@ class NotRead(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FoundValue:
-    """`found` None: looked for, not found."""
+    """A value of a result. `found` None: Clay searched and found nothing."""
 
     field: str
     found: Normalised | None
@@ -74,7 +74,7 @@ class ReadResult:
     ignored: tuple[str, ...] = ()
     """Keys that belong to no field."""
     warnings: tuple[str, ...] = ()
-    problem: NotRead | None = None
+    problem: UnusableResult | None = None
 
     @property
     def found(self) -> list[str]:
@@ -88,13 +88,13 @@ class ReadResult:
 def read_result(body: Json, names: FieldNames, now: datetime) -> ReadResult:
     """`now`: the time of receipt."""
     if not isinstance(body, tuple):
-        return ReadResult(problem=NotRead.NOT_AN_OBJECT)
+        return ReadResult(problem=UnusableResult.NOT_AN_OBJECT)
     reader = _Reader(body, names)
     delivery_id, item_id, lead_id = (reader.identifier(keys) for keys in (DELIVERY_KEYS, ITEM_KEYS, LEAD_KEYS))
     values = tuple(reader.values())
     problem = None
     if delivery_id is None and item_id is None and lead_id is None:
-        problem = NotRead.COLUMN_NOT_PICKED if reader.id_not_picked else NotRead.NO_ID
+        problem = UnusableResult.COLUMN_NOT_PICKED if reader.id_not_picked else UnusableResult.NO_ID
     return ReadResult(
         delivery_id, item_id, lead_id, reader.observed_at(now), values, tuple(reader.ignored[:MAX_NAMED]),
         tuple(reader.warnings[:MAX_NAMED]), problem,
@@ -102,7 +102,7 @@ def read_result(body: Json, names: FieldNames, now: datetime) -> ReadResult:
 
 
 class _Reader:
-    """The members of one result, by folded key."""
+    """Reads the members of one result, by folded key."""
 
     def __init__(self, body: tuple[tuple[str, Json], ...], names: FieldNames) -> None:
         self._names = names
@@ -115,7 +115,7 @@ class _Reader:
         self._meta = self._by_key(meta) if isinstance(meta, tuple) else {}
 
     def _by_key(self, pairs: Iterable[tuple[str, Json]]) -> dict[str, Json]:
-        """Of a key that occurs twice, in any case, the last value that is not empty."""
+        """Returns the value of each key. If a key occurs twice, in any case, the last value that is not empty counts."""
         found: dict[str, Json] = {}
         for key, value in pairs:
             folded = fold(key)

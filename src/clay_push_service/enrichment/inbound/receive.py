@@ -17,10 +17,10 @@ from clay_push_service.destinations.dependencies import require_box
 from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import MAX_BYTES, parse_body
 from clay_push_service.enrichment.inbound.quarantine import EXPLANATIONS
-from clay_push_service.enrichment.inbound.read_result import NotRead, ReadResult, read_result
+from clay_push_service.enrichment.inbound.read_result import ReadResult, UnusableResult, read_result
 from clay_push_service.enrichment.inbound.results import ResultCause, Stored
 from clay_push_service.enrichment.inbound.schemas import ReceivedResult
-from clay_push_service.enrichment.inbound.tokens import Sender, find_sender, note_use
+from clay_push_service.enrichment.inbound.tokens import Sender, find_sender, record_use
 from clay_push_service.enrichment.values.fields import FieldNames
 from clay_push_service.errors import InvalidError, UnauthorizedError
 
@@ -46,22 +46,22 @@ async def receive(
     sealed = box.seal(body.decode(), sender.org_id, result_id)
     async with database.driver() as connection:
         stored = await results.store(connection, sender.org_id, sender.endpoint_id, result_id, sealed, read.delivery_id)
-        await note_use(connection, sender)
+        await record_use(connection, sender)
     metrics.RESULTS_STORED.labels(repeated=str(stored.seen_count > 1).lower()).inc()
     return _answer(read, stored)
 
 
 async def _authenticate(request: Request, database: Database, endpoint_id: str) -> Sender:
-    known = UUID(endpoint_id) if _UUID.fullmatch(endpoint_id) else None
+    parsed_id = UUID(endpoint_id) if _UUID.fullmatch(endpoint_id) else None
     async with database.driver() as connection:
-        sender = await find_sender(connection, known, _tokens(request))
+        sender = await find_sender(connection, parsed_id, _tokens(request))
     if sender is None:
         raise UnauthorizedError(UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
     return sender
 
 
 def _tokens(request: Request) -> Sequence[str]:
-    """One of each header. Without one, an empty token is compared, which takes as long."""
+    """Returns the token of each header. Without a header it returns an empty token, whose comparison takes the same time."""
     scheme, _, credential = request.headers.get("authorization", "").strip().partition(" ")
     bearer = credential.strip() if scheme.lower() == "bearer" else ""
     return bearer, request.headers.get(TOKEN_HEADER, "").strip()
@@ -83,11 +83,11 @@ def _answer(read: ReadResult, stored: Stored) -> ReceivedResult:
 
 def _message(read: ReadResult, stored: Stored) -> str:
     match read.problem:
-        case NotRead.NOT_AN_OBJECT:
+        case UnusableResult.NOT_AN_OBJECT:
             return EXPLANATIONS[ResultCause.NOT_AN_OBJECT]
-        case NotRead.COLUMN_NOT_PICKED:
+        case UnusableResult.COLUMN_NOT_PICKED:
             return EXPLANATIONS[ResultCause.COLUMN_NOT_PICKED]
-        case NotRead.NO_ID:
+        case UnusableResult.NO_ID:
             return EXPLANATIONS[ResultCause.NO_ID]
     if read.delivery_id is not None and not stored.is_known and read.lead_id is None:
         return EXPLANATIONS[ResultCause.UNKNOWN_ID]

@@ -14,7 +14,7 @@ SECURITY = [
     Depends(HTTPBearer(auto_error=False, scheme_name="results_token", description="A results token (`crt_…`).")),
     Depends(APIKeyHeader(name=TOKEN_HEADER, auto_error=False, scheme_name="results_token_header")),
 ]
-"""Only for openapi.yaml; `receive` reads the headers itself, in constant time."""
+"""Used in openapi.yaml only; `receive` reads the headers itself, in constant time."""
 BODY = {
     "requestBody": {
         "required": True,

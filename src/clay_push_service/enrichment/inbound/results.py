@@ -164,7 +164,7 @@ RESULT_BODY_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of a result."""
+    """The state of a result after an attempt to apply it."""
 
     id: UUID
     state: ResultState
@@ -174,7 +174,7 @@ class Finished:
 
 
 def id_of(org_id: UUID, endpoint_id: UUID, body: bytes) -> UUID:
-    """The same for the same body, so that a result that is sent again is stored once."""
+    """Returns the same id for the same body, so that a result that is sent again is stored once."""
     digest = hashlib.sha256(org_id.bytes + endpoint_id.bytes + body).digest()
     return UUID(bytes=digest[:16], version=5)
 
@@ -200,7 +200,7 @@ async def organizations_waiting(connection: Connection) -> list[UUID]:
 
 
 async def take(connection: Connection, org_id: UUID, rows: int) -> Sequence[Waiting]:
-    """The oldest results that are not applied, locked until the transaction ends."""
+    """Locks the oldest results that are not applied, until the transaction ends."""
     return await TAKE.rows(connection, {"org_id": org_id, "rows": rows})
 
 

@@ -170,7 +170,7 @@ async def find_sender(connection: Connection, endpoint_id: UUID | None, tokens: 
     return Sender(found.org_id, endpoint_id, found.id, found.use_is_news, found.custom_names or ())
 
 
-async def note_use(connection: Connection, sender: Sender) -> None:
+async def record_use(connection: Connection, sender: Sender) -> None:
     """Record the use, at most once a minute."""
     if sender.use_is_news:
         await USED.execute(connection, {"org_id": sender.org_id, "id": sender.token_id})

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,7 +62,7 @@ class AcceptedEnrichment:
     """Leads that are not requested from Clay."""
     price: Price
     budget_for: int
-    """Leads that the daily budget surely covers."""
+    """Leads that the daily budget covers in any case, at the upper estimate."""
 
     @property
     def requested_count(self) -> int:
@@ -70,7 +71,7 @@ class AcceptedEnrichment:
 
 @dataclass(frozen=True, slots=True)
 class AcceptEnrichment:
-    """The caller has checked the gate."""
+    """Accepts one request. The caller has checked the gate."""
 
     connection: AsyncConnection
     tables: HostTables
@@ -92,10 +93,10 @@ class AcceptEnrichment:
         if not budget.fits(reservation, 1):
             raise budget_exhausted(row, budget, reservation)
         items = await self._check_leads(request, routine)
-        return await self._store(request, items, price, budget)
+        return await self._store(request, items, price, budget, timedelta(minutes=row.table_answer_minutes))
 
     async def _check_leads(self, request: EnrichRequest, routine: Routine | None) -> list[NewItem]:
-        """In the order of the request. Raises 404 or 422 before anything is stored."""
+        """Returns one item per lead, in the order of the request. Raises 404 or 422 before anything is stored."""
         org_id, lead_ids = self.actor.org_id, list(dict.fromkeys(request.lead_ids))
         await require_leads(self.connection, self.tables, org_id, lead_ids)
         if erased := await read_erased(self.connection, org_id, lead_ids):
@@ -130,7 +131,12 @@ class AcceptEnrichment:
         return found
 
     async def _store(
-        self, request: EnrichRequest, items: Sequence[NewItem], price: Price, budget: Budget
+        self,
+        request: EnrichRequest,
+        items: Sequence[NewItem],
+        price: Price,
+        budget: Budget,
+        answer_within: timedelta,
     ) -> AcceptedEnrichment:
         org_id = self.actor.org_id
         projects = {each.project_id for each in items}
@@ -140,12 +146,12 @@ class AcceptEnrichment:
         )  # fmt: skip
         await create_job(self.connection, self.actor, job)
         await lock_jobs(self.connection, org_id, [job.id])
-        wanted = {each.lead_id: each.project_id for each in items if each.outcome is None}
-        queued = await queue_items(self.connection, org_id, job, wanted)
+        projects_of_leads = {each.lead_id: each.project_id for each in items if each.outcome is None}
+        queued = await queue_items(self.connection, org_id, job, projects_of_leads)
         ended = [each for each in items if each.outcome is not None]
         ended += [
             NewItem(lead_id, project_id, ItemOutcome.SKIPPED, ItemCause.ALREADY_REQUESTED)
-            for lead_id, project_id in wanted.items()
+            for lead_id, project_id in projects_of_leads.items()
             if lead_id not in queued
         ]
         await add_ended_items(self.connection, org_id, job, ended)
@@ -155,7 +161,7 @@ class AcceptEnrichment:
         if request.way is RequestWay.TABLE and queued:
             await request_by_table(
                 self.connection, self.tables, self.settings, self.actor, job.id, queued, reservation,
-                budget.fits(reservation, count),
+                budget.fits(reservation, count), answer_within,
             )  # fmt: skip
         await recount(self.connection, org_id, [job.id])
         if request.way is RequestWay.ROUTINE and queued:

@@ -37,9 +37,13 @@ WHERE item.org_id = :org_id AND item.job_id = :job_id AND item.state = 'requeste
 )
 
 
-class _Counts(NamedTuple):
+class RequestCounts(NamedTuple):
+    """How many leads of an enrichment job were requested from Clay."""
+
     requested: int
+    """Requested, without a result yet."""
     held: int
+    """The start got no clear response: the lead may have been requested."""
     answered: int
 
 
@@ -49,8 +53,13 @@ SELECT count(*) FILTER (WHERE state IN ('starting', 'requested')) AS requested, 
        count(*) FILTER (WHERE outcome IN ('found', 'partial', 'nothing')) AS answered
 FROM clay.enrichment_items WHERE org_id = :org_id AND job_id = :job_id
 """,
-    _Counts,
+    RequestCounts,
 )
+
+
+async def read_request_counts(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> RequestCounts:
+    """Counts the leads that a cancellation can no longer stop."""
+    return await COUNTS.one(connection, {"org_id": org_id, "job_id": job_id})
 
 
 async def cancel(connection: AsyncConnection, actor: Actor, job_id: UUID) -> EnrichmentCancelAnswer:
@@ -65,7 +74,7 @@ async def cancel(connection: AsyncConnection, actor: Actor, job_id: UUID) -> Enr
     cancelled = await end_queued(connection, actor.org_id, [job_id], ItemOutcome.CANCELLED, ItemCause.CANCELLED)
     cancelled += await _cancel_pushes(connection, actor.org_id, job_id)
     await recount(connection, actor.org_id, [job_id])
-    counts = await COUNTS.one(connection, values)
+    counts = await read_request_counts(connection, actor.org_id, job_id)
     await audit(
         connection, actor.org_id, actor.name, "enrichment_job.cancelled", {"job_id": str(job_id), "leads": cancelled}
     )
@@ -85,7 +94,7 @@ async def _cancel_pushes(connection: AsyncConnection, org_id: UUID, job_id: UUID
     return await end_unsent(connection, org_id, job_id)
 
 
-def _message(cancelled: int, counts: _Counts) -> str:
+def _message(cancelled: int, counts: RequestCounts) -> str:
     parts = [f"{leads(cancelled)} will not be requested from Clay"]
     if counts.answered:
         parts.append(f"{counts.answered:,} were answered already")

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 
 from clay_push_service.callers.actor import actor_of
-from clay_push_service.callers.dependencies import Enricher, HostCache
+from clay_push_service.callers.dependencies import DetectedTables, Enricher
 from clay_push_service.callers.request_state import Database, RequestId, Settings, Transaction
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.jobs.queries import read_job, require_job
@@ -23,12 +23,12 @@ async def _service(
     request: Request,
     caller: Enricher,
     connection: Transaction,
-    host: HostCache,
+    tables: DetectedTables,
     settings: Settings,
     request_id: RequestId,
 ) -> EnrichmentService:
     box: SecretBox | None = request.app.state.box
-    return EnrichmentService(connection, await host.tables(connection), settings, box, actor_of(caller, request_id))
+    return EnrichmentService(connection, tables, settings, box, actor_of(caller, request_id))
 
 
 async def _job_stream(

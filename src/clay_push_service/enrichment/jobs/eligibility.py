@@ -1,4 +1,4 @@
-"""Which leads of a request are requested from Clay, and why not the others."""
+"""Decides which leads of a request are requested from Clay, and gives the reason for the others."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from clay_push_service.enrichment.settings.kinds import Kind
 from clay_push_service.host.tables import HostTables
 
 FRESH_DAYS = 183
-"""Six months: the guide's interval for enriching a lead again."""
+"""Days in which a lead is not enriched again without `again`: six months, the interval of the guide."""
 COVERED_BY: Mapping[Kind, Sequence[str]] = {Kind.EMAIL: ("email", "full"), Kind.FULL: ("full",)}
 """A full enrichment looks for the e-mail address, too."""
 
@@ -44,7 +44,7 @@ GROUP BY lead.id
 async def skipped_leads(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, lead_ids: Sequence[UUID], kind: Kind, *, again: bool
 ) -> dict[UUID, ItemCause]:
-    """The leads that are not requested from Clay, with the reason. `again`: also those that were enriched recently."""
+    """Returns the leads that are not requested from Clay, with the reason. `again` includes leads that were enriched recently."""
     values = {"org_id": org_id, "lead_ids": list(lead_ids), "kinds": list(COVERED_BY[kind]), "days": FRESH_DAYS}
     causes: dict[UUID, ItemCause] = {}
     for row in await READ.rows(connection, values):

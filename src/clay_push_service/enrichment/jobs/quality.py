@@ -109,7 +109,7 @@ class KindQuality(BaseModel):
 class FieldQuality(BaseModel):
     field: str = Field(description="The field.", examples=["email"])
     found_count: int = Field(description="How often it was found.")
-    not_found_count: int = Field(description="How often Clay looked for it in vain.")
+    not_found_count: int = Field(description="How often Clay searched it without a result.")
     gap_percent: float = Field(description="Share of searches without a value.", examples=[27.5])
 
     @classmethod

@@ -36,7 +36,7 @@ async def get_enrichment_quality(
 async def download_enrichment_quality(
     caller: Reader, connection: Transaction, host: HostCache, project_id: ProjectQuery = None, days: DaysQuery = 90
 ) -> Response:
-    """The same figures, one per line."""
+    """Returns the figures of `/enrichment/quality`, one per line."""
     if project_id is not None:
         await require_project(connection, await host.tables(connection), caller.org_id, project_id)
     content = quality_csv(await read_quality(connection, caller.org_id, project_id, days))

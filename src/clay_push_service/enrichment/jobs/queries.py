@@ -69,6 +69,7 @@ SELECT id, seq, lead_id, project_id, state, outcome, cause, missing, found, not_
 FROM clay.enrichment_items
 WHERE org_id = :org_id AND job_id = :job_id AND seq > :after
   AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
+  AND (CAST(:cause AS text) IS NULL OR cause = :cause)
 ORDER BY seq LIMIT :limit
 """,
     ItemRow,
@@ -121,6 +122,7 @@ async def read_items(
     job_id: UUID,
     *,
     outcome: ItemOutcome | None,
+    cause: ItemCause | None = None,
     after: str | None,
     limit: int,
 ) -> EnrichmentItemPage:
@@ -130,7 +132,9 @@ async def read_items(
     if after is not None:
         [key] = cursor.decode(after, 1)
         seq = cursor.serial(key)
-    values = {"org_id": org_id, "job_id": job_id, "after": seq, "outcome": outcome, "limit": limit + 1}
+    values = {
+        "org_id": org_id, "job_id": job_id, "after": seq, "outcome": outcome, "cause": cause, "limit": limit + 1,
+    }  # fmt: skip
     rows = await READ_ITEMS.rows(connection, values)
     page = rows[:limit]
     return EnrichmentItemPage(

@@ -45,20 +45,20 @@ def require_routine(routine: Routine | None, kind: Kind) -> None:
 
 
 def _explained(cause: ApiCause) -> tuple[str, dict[str, str]]:
-    """The guide's message, and its advice as further members of the problem."""
+    """Returns the guide's message, and its advice as further members of the problem."""
     explanation = API_EXPLANATIONS[cause]
     return explanation.message, {"remedy": explanation.remedy, "who": explanation.who.value}
 
 
 def budget_exhausted(row: SettingsRow, budget: Budget, reservation: Reservation) -> ConflictError:
-    """Nothing more fits today."""
+    """Returns the refusal for a day whose budget has no room for one more lead."""
     parts = [
-        f"{_amount(left)} of {_amount(limit)} {unit} are left, and one lead reserves {_amount(needed)}"
-        for unit, limit, left, needed in (
+        f"{_amount(remaining)} of {_amount(limit)} {unit} are left, and one lead reserves {_amount(needed)}"
+        for unit, limit, remaining, needed in (
             ("credits", row.credits_per_day, budget.credits, reservation.credits),
             ("actions", row.actions_per_day, budget.actions, reservation.actions),
         )
-        if limit is not None and left is not None and needed > left
+        if limit is not None and remaining is not None and needed > remaining
     ]
     return ConflictError(
         f"The daily budget is used up: {'; '.join(parts)}.",
@@ -71,7 +71,7 @@ def budget_exhausted(row: SettingsRow, budget: Budget, reservation: Reservation)
 
 
 def missing_input(missing: Mapping[UUID, Sequence[str]]) -> InvalidError:
-    """No lead of the request has the values that the routine needs. Nothing was sent, and nothing is charged."""
+    """Returns the refusal for leads without the values that the routine needs. Nothing was sent, and nothing is charged."""
     fields = list(dict.fromkeys(name for names in missing.values() for name in names))
     explanation = API_EXPLANATIONS[ApiCause.MISSING_INPUT]
     return InvalidError(

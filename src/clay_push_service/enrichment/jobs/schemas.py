@@ -134,7 +134,7 @@ class EnrichmentItemView(BaseModel):
     who: Who | None = Field(description="Who can do it.")
     missing: list[str] = Field(description="Values that the lead lacks (`missing_input`).")
     found: list[str] = Field(description="Fields that were found.", examples=[["email", "job_title"]])
-    not_found: list[str] = Field(description="Fields that Clay looked for in vain.", examples=[["phone"]])
+    not_found: list[str] = Field(description="Fields that Clay searched without a result.", examples=[["phone"]])
     credits: float = Field(description="See `cost_basis`.", examples=[1.5])
     actions: float = Field(description="See `cost_basis`.", examples=[1.0])
     cost_basis: CostSource = Field(

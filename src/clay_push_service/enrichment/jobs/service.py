@@ -83,5 +83,5 @@ def _message(accepted: AcceptedEnrichment) -> str:
         return "No lead is queued: the items of the job give the reasons."
     message = f"Queued for enrichment: {leads(accepted.requested_count)}."
     if accepted.budget_for < accepted.requested_count:
-        message += f" The daily budget surely covers {accepted.budget_for:,} of them; the job stops before the budget is exceeded."
+        message += f" The daily budget covers at least {accepted.budget_for:,} of them; the job stops before the budget is exceeded."
     return message

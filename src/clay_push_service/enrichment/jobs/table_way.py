@@ -12,15 +12,13 @@ from clay_push_service.destination_settings.host_sync import sync_host_settings
 from clay_push_service.enrichment.ledger.budget import Reservation
 from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.item_ends import ItemEnd, end_items
-from clay_push_service.enrichment.ledger.new_jobs import tie_deliveries
+from clay_push_service.enrichment.ledger.new_jobs import link_deliveries
 from clay_push_service.enrichment.ledger.states import ItemOutcome, ItemState
 from clay_push_service.host.tables import HostTables
-from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.accept import accept
 from clay_push_service.push_jobs.selection import select_by_ids
+from clay_push_service.push_jobs.targets.choose import require_destination
 from clay_push_service.settings import Settings
-
-ANSWER_WITHIN = timedelta(hours=2)
-"""Tables of slow providers take some minutes for a row; after two hours the row never calls back in practice."""
 
 
 async def request_by_table(
@@ -32,8 +30,9 @@ async def request_by_table(
     queued: Mapping[UUID, UUID],
     reservation: Reservation,
     budget_for: int,
+    answer_within: timedelta,
 ) -> None:
-    """Push up to `budget_for` of the queued leads (lead → item), and end the others. The request itself is the explicit request to send again.
+    """Pushes up to `budget_for` of the queued leads (lead → item), and ends the others. The enrichment request counts as the explicit request to send again.
 
     Raises 409 `clay_not_configured` or `destination_closed`.
     """
@@ -43,7 +42,7 @@ async def request_by_table(
     selection = await select_by_ids(connection, tables, actor.org_id, lead_ids, None, Resend.all())
     pushes = await accept(connection, tables, actor, destination, selection)
     push_job_ids = [push.job_id for push in pushes]
-    tied = await tie_deliveries(connection, actor.org_id, job_id, push_job_ids, reservation, ANSWER_WITHIN)
+    tied = await link_deliveries(connection, actor.org_id, job_id, push_job_ids, reservation, answer_within)
     ends = [
         ItemEnd(item_id, ItemOutcome.FAILED, ItemCause.BUDGET_EXHAUSTED)
         if lead_id not in lead_ids

@@ -1,8 +1,8 @@
 """The daily budgets: what the items of today have reserved or used, and how many more items fit.
 
 An item reserves the upper estimate when it starts, and counts with its settled costs once its result is read. The sum over the
-items is the only record, so it cannot differ from them. The caller locks the organization's settings, which makes reservations
-of concurrent workers wait for each other.
+items is the only record, so it cannot differ from them. The caller locks the organization's settings, which serializes the
+reservations of concurrent workers.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from clay_push_service.enrichment.settings.kinds import Amount, Price
 from clay_push_service.enrichment.settings.table import SettingsRow
 
 
-class Used(NamedTuple):
-    """Of the current day of the organization's time zone."""
+class BudgetUse(NamedTuple):
+    """What items have used on the current day, in the organization's time zone."""
 
     credits: Decimal
     actions: Decimal
     open_items: int
-    """Items with a reservation that a result can still lower."""
+    """Items whose reservation can still become lower with a result."""
 
 
-# A rounding up to the next midnight is not needed: only what started since the last midnight counts.
+# Only items that started since the last midnight of the time zone count.
 READ = Statement(
     """
 SELECT coalesce(sum(credits), 0) AS credits, coalesce(sum(actions), 0) AS actions,
@@ -35,7 +35,7 @@ FROM clay.enrichment_items
 WHERE org_id = :org_id
   AND started_at >= date_trunc('day', now() AT TIME ZONE CAST(:time_zone AS text)) AT TIME ZONE CAST(:time_zone AS text)
 """,
-    Used,
+    BudgetUse,
 )
 
 
@@ -53,21 +53,23 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of the day; None: no limit."""
+    """The rest of the day's budget; None: no limit."""
 
     credits: Decimal | None
     actions: Decimal | None
     open_items: int = 0
 
-    def fits(self, reservation: Reservation, wanted: int) -> int:
-        """How many of `wanted` items can start without exceeding a budget."""
+    def fits(self, reservation: Reservation, item_count: int) -> int:
+        """Returns how many of `item_count` items can start without exceeding a budget."""
         return min(
-            wanted, _times(self.credits, reservation.credits, wanted), _times(self.actions, reservation.actions, wanted)
+            item_count,
+            _times(self.credits, reservation.credits, item_count),
+            _times(self.actions, reservation.actions, item_count),
         )
 
 
 async def read_budget(connection: AsyncConnection, row: SettingsRow) -> Budget:
-    """What is left of today. The caller has locked the organization's settings."""
+    """Reads the rest of today's budget. The caller has locked the organization's settings."""
     if row.credits_per_day is None and row.actions_per_day is None:
         return Budget(None, None)
     used = await READ.one(connection, {"org_id": row.org_id, "time_zone": row.time_zone})
@@ -78,7 +80,7 @@ async def read_budget(connection: AsyncConnection, row: SettingsRow) -> Budget:
     )
 
 
-async def read_used(connection: AsyncConnection, org_id: UUID, time_zone: str) -> Used:
+async def read_used(connection: AsyncConnection, org_id: UUID, time_zone: str) -> BudgetUse:
     return await READ.one(connection, {"org_id": org_id, "time_zone": time_zone})
 
 
@@ -86,7 +88,7 @@ def _upper(amount: Amount) -> Decimal:
     return amount.low if amount.high is None else amount.high
 
 
-def _times(left: Decimal | None, each: Decimal, wanted: int) -> int:
-    if left is None or each <= 0:
-        return wanted
-    return max(0, int(left // each))
+def _times(remaining: Decimal | None, each: Decimal, item_count: int) -> int:
+    if remaining is None or each <= 0:
+        return item_count
+    return max(0, int(remaining // each))

@@ -64,7 +64,7 @@ _OWN: Mapping[ItemCause, Explanation] = MappingProxyType(
             retryable=True,
         ),
         ItemCause.NO_ANSWER: Explanation(
-            "The row was sent to the Clay table, and no result came back within two hours.",
+            "The row was sent to the Clay table, and no result came back in the time that the organization allows (`table_answer_minutes`).",
             "Look at the row in Clay: a condition may hide it or its HTTP API column, a required input may be empty, credits"
             " may be used up, auto-run may be off, or the table may be full.",
             Who.CLAY_ADMIN,

@@ -17,7 +17,7 @@ from clay_push_service.deliveries.counters import CHANNEL
 log = logs.get(__name__)
 
 
-class Ended(NamedTuple):
+class FinishedJob(NamedTuple):
     """A job that has finished."""
 
     id: UUID
@@ -72,7 +72,7 @@ WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[])) AND status IN ('pendin
   AND found_count + partial_count + nothing_count + failed_count + expired_count + skipped_count + cancelled_count = lead_count
 RETURNING id, status, request_id, lead_count, found_count + partial_count AS found_count, failed_count
 """,
-    Ended,
+    FinishedJob,
 )
 JOBS_OF_QUEUED = Statement(
     """

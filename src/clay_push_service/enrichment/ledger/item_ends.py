@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import metrics
 from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import recount
@@ -34,8 +35,8 @@ FREE = (Decimal(0), Decimal(0), CostSource.NONE)
 """The costs of an item that Clay refused or did not receive."""
 
 
-class Place(NamedTuple):
-    """Where a changed item belongs."""
+class ChangedItem(NamedTuple):
+    """The job and the run of a changed item."""
 
     id: UUID
     job_id: UUID
@@ -57,7 +58,7 @@ WHERE item.org_id = :org_id AND item.id = done.id
   AND (item.state = ANY(CAST(:states AS text[])) OR :is_late AND item.outcome = 'expired')
 RETURNING item.id, item.job_id, item.run_id
 """,
-    Place,
+    ChangedItem,
 )
 # Every queued item of these jobs, or of the whole organization.
 END_QUEUED = Statement(
@@ -68,7 +69,7 @@ WHERE org_id = :org_id AND state = 'queued' AND way = 'routine'
   AND job_id = ANY(CAST(:job_ids AS uuid[]))
 RETURNING id, job_id, run_id
 """,
-    Place,
+    ChangedItem,
 )
 
 
@@ -83,7 +84,7 @@ WHERE item.org_id = :org_id AND item.job_id = :job_id AND item.state = 'requeste
   AND delivery.uncertain_attempts = 0
 RETURNING item.id, item.job_id, item.run_id
 """,
-    Place,
+    ChangedItem,
 )
 
 
@@ -94,10 +95,10 @@ async def end_items(
     *,
     states: Sequence[ItemState],
     is_late: bool = False,
-) -> Sequence[Place]:
-    """End those of the items that are in one of `states`. Their jobs are locked. Returns the items that ended.
+) -> Sequence[ChangedItem]:
+    """Ends those of the items that are in one of `states`. Their jobs are locked. Returns the items that ended.
 
-    `is_late`: also those that expired before, because a result has arrived after all.
+    `is_late`: also ends items that expired before, because a result has arrived since.
     """
     if not ends:
         return []
@@ -116,6 +117,10 @@ async def end_items(
         "bases": [each.cost_basis for each in ends],
     }
     ended = await END.rows(connection, values)
+    by_id = {each.id: each for each in ends}
+    for place in ended:
+        end = by_id[place.id]
+        metrics.enrichment_ended(end.outcome, end.cause, end.found, end.not_found)
     run_ids = {each.run_id for each in ended if each.run_id is not None}
     await recount(connection, org_id, {each.job_id for each in ended})
     if run_ids:
@@ -129,16 +134,21 @@ async def end_queued(
     """End the queued items (way `routine`) of locked jobs. Returns their number."""
     values = {"org_id": org_id, "job_ids": sorted(set(job_ids)), "outcome": outcome, "cause": cause}
     ended = await END_QUEUED.rows(connection, values)
+    for _ in ended:
+        metrics.enrichment_ended(outcome, cause, (), ())
     await recount(connection, org_id, {each.job_id for each in ended})
     return len(ended)
 
 
 async def end_unsent(connection: AsyncConnection, org_id: UUID, job_id: UUID) -> int:
     """End the items of a locked job whose deliveries were cancelled before they were sent. Returns their number."""
-    return len(await END_UNSENT.rows(connection, {"org_id": org_id, "job_id": job_id}))
+    ended = await END_UNSENT.rows(connection, {"org_id": org_id, "job_id": job_id})
+    for _ in ended:
+        metrics.enrichment_ended(ItemOutcome.CANCELLED, ItemCause.CANCELLED, (), ())
+    return len(ended)
 
 
-class Overdue(NamedTuple):
+class OverdueItem(NamedTuple):
     """A live item that ends without a result."""
 
     id: UUID
@@ -152,7 +162,7 @@ OVERDUE = Statement(
 SELECT id, job_id, state, way FROM clay.enrichment_items
 WHERE org_id = :org_id AND state IN ('held', 'requested') AND deadline_at < now() ORDER BY seq LIMIT :rows
 """,
-    Overdue,
+    OverdueItem,
 )
 OVERDUE_ORGANIZATIONS = Statement(
     "SELECT DISTINCT org_id FROM clay.enrichment_items WHERE state IN ('held', 'requested') AND deadline_at < now()",
@@ -164,5 +174,5 @@ async def organizations_overdue(connection: AsyncConnection) -> Sequence[UUID]:
     return await OVERDUE_ORGANIZATIONS.rows(connection)
 
 
-async def overdue_items(connection: AsyncConnection, org_id: UUID, rows: int) -> Sequence[Overdue]:
+async def overdue_items(connection: AsyncConnection, org_id: UUID, rows: int) -> Sequence[OverdueItem]:
     return await OVERDUE.rows(connection, {"org_id": org_id, "rows": rows})

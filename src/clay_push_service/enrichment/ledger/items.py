@@ -15,7 +15,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.ledger.budget import Reservation
 
 
-class Due(NamedTuple):
+class DueItem(NamedTuple):
     id: UUID
     job_id: UUID
     lead_id: UUID
@@ -26,7 +26,7 @@ class Due(NamedTuple):
 class NextQueued(NamedTuple):
     kind: str
     wait: timedelta
-    """Until it is due."""
+    """Time until the item is due."""
 
 
 NEXT_QUEUED = Statement(
@@ -44,7 +44,7 @@ WHERE org_id = :org_id AND state = 'queued' AND way = 'routine' AND kind = :kind
   AND job_id = ANY(CAST(:job_ids AS uuid[]))
 ORDER BY seq LIMIT :rows FOR UPDATE SKIP LOCKED
 """,
-    Due,
+    DueItem,
 )
 START = Statement("""
 UPDATE clay.enrichment_items
@@ -76,7 +76,7 @@ async def next_queued(connection: AsyncConnection, org_id: UUID) -> NextQueued |
 
 async def take_due(
     connection: AsyncConnection, org_id: UUID, kind: str, job_ids: Sequence[UUID], rows: int
-) -> Sequence[Due]:
+) -> Sequence[DueItem]:
     """Lock up to `rows` queued items that are due, oldest first, of locked jobs. Never waits for an item."""
     return await TAKE_DUE.rows(connection, {"org_id": org_id, "kind": kind, "job_ids": list(job_ids), "rows": rows})
 
@@ -84,7 +84,7 @@ async def take_due(
 async def start_items(
     connection: AsyncConnection, org_id: UUID, run_id: UUID, item_ids: Sequence[UUID], reservation: Reservation
 ) -> None:
-    """Mark items as being started, with their reservation. Commit before a byte leaves."""
+    """Marks items as starting, with their reservation. Commit before any byte is sent."""
     values = {
         "org_id": org_id, "run_id": run_id, "ids": list(item_ids), "credits": reservation.credits,
         "actions": reservation.actions,
@@ -109,7 +109,7 @@ async def return_items(
     uses_attempt: bool = False,
     is_throttled: bool = False,
 ) -> None:
-    """Queue the items of a run again that did not reach Clay."""
+    """Queues the items of a run again, if the run did not reach Clay."""
     values = {
         "org_id": org_id, "run_id": run_id, "delay": delay, "attempts": int(uses_attempt), "throttled": is_throttled,
     }  # fmt: skip

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service import metrics
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.ledger.budget import Reservation
@@ -40,7 +41,7 @@ class NewItem:
     missing: Sequence[str] = ()
 
 
-class Inserted(NamedTuple):
+class InsertedItem(NamedTuple):
     id: UUID
     lead_id: UUID
 
@@ -66,7 +67,7 @@ ORDER BY lead.number
 ON CONFLICT (org_id, lead_id) WHERE state <> 'done' DO NOTHING
 RETURNING id, lead_id
 """,
-    Inserted,
+    InsertedItem,
 )
 END_ITEMS = Statement("""
 INSERT INTO clay.enrichment_items (id, org_id, job_id, lead_id, project_id, kind, way, state, outcome, cause, missing, finished_at)
@@ -77,7 +78,7 @@ FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:project_ids AS uuid[]), CAST(:outco
 ORDER BY lead.number
 """)
 # Ties items of the way `table` to the deliveries of their pushes.
-TIE = Statement(
+LINK = Statement(
     """
 UPDATE clay.enrichment_items AS item
 SET state = 'requested', delivery_id = delivery.id, started_at = now(), deadline_at = now() + CAST(:deadline AS interval),
@@ -102,7 +103,7 @@ async def create_job(connection: AsyncConnection, actor: Actor, job: NewJob) -> 
 
 
 async def set_estimate(connection: AsyncConnection, org_id: UUID, job_id: UUID, price: Price, count: int) -> None:
-    """The price of `count` leads."""
+    """Sets the estimate of a job to the price of `count` leads."""
     cost, actions = price.credits.times(count), price.actions.times(count)
     values = {
         "org_id": org_id, "id": job_id, "credits_low": cost.low, "credits_high": cost.high,
@@ -132,9 +133,12 @@ async def add_ended_items(connection: AsyncConnection, org_id: UUID, job: NewJob
     }  # fmt: skip
     if items:
         await END_ITEMS.execute(connection, values)
+    for each in items:
+        if each.outcome is not None:
+            metrics.enrichment_ended(each.outcome, each.cause, (), ())
 
 
-async def tie_deliveries(
+async def link_deliveries(
     connection: AsyncConnection,
     org_id: UUID,
     job_id: UUID,
@@ -147,4 +151,4 @@ async def tie_deliveries(
         "org_id": org_id, "job_id": job_id, "push_job_ids": list(push_job_ids),
         "credits": reservation.credits, "actions": reservation.actions, "deadline": deadline,
     }  # fmt: skip
-    return set(await TIE.rows(connection, values))
+    return set(await LINK.rows(connection, values))

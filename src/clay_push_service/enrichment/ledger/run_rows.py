@@ -117,7 +117,7 @@ async def create_run(
     token: UUID,
     lease: timedelta,
 ) -> None:
-    """In state `starting`: commit it before a byte leaves."""
+    """Inserts a run in state `starting`. Commit it before any byte is sent."""
     values = {
         "id": run_id, "org_id": org_id, "kind": kind, "routine_id": routine_id, "outputs": json.dumps(dict(outputs)),
         "token": token, "lease": lease, "kept_for": KEPT_FOR,
@@ -162,7 +162,7 @@ async def claim_due(connection: AsyncConnection, org_id: UUID, token: UUID, leas
     return None if row is None else _run(row)
 
 
-async def note_poll(
+async def record_poll(
     connection: AsyncConnection, org_id: UUID, run_id: UUID, token: UUID, delay: timedelta, *, is_complete: bool
 ) -> None:
     values = {"org_id": org_id, "id": run_id, "token": token, "delay": delay, "is_complete": is_complete}

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import metrics
 from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import lock_jobs
@@ -15,7 +14,7 @@ from clay_push_service.enrichment.ledger.item_ends import FREE, ItemEnd, end_ite
 from clay_push_service.enrichment.ledger.states import CostSource, ItemOutcome, ItemState
 
 
-class NamedItem(NamedTuple):
+class MatchedItem(NamedTuple):
     """An item that a result can settle."""
 
     id: UUID
@@ -25,8 +24,8 @@ class NamedItem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The content of one result. It settles the item of its delivery, or the item that it names."""
+class TableResult:
+    """The content of one result. It settles the item of its delivery, or the item that the result names."""
 
     delivery_id: UUID | None
     item_id: UUID | None
@@ -34,11 +33,11 @@ class Answer:
     found: Sequence[str]
     not_found: Sequence[str]
 
-    def is_for(self, item: NamedItem) -> bool:
+    def is_for(self, item: MatchedItem) -> bool:
         named = item.id == self.item_id or (item.delivery_id is not None and item.delivery_id == self.delivery_id)
         return named and item.lead_id == self.lead_id
 
-    def end(self, item: NamedItem) -> ItemEnd:
+    def end(self, item: MatchedItem) -> ItemEnd:
         outcome = ItemOutcome.PARTIAL if self.not_found else ItemOutcome.FOUND
         if not self.found:
             outcome = ItemOutcome.NOTHING
@@ -54,7 +53,7 @@ SELECT id, job_id, lead_id, delivery_id FROM clay.enrichment_items
 WHERE org_id = :org_id
   AND (id = ANY(CAST(:item_ids AS uuid[])) OR delivery_id = ANY(CAST(:delivery_ids AS uuid[])))
 """,
-    NamedItem,
+    MatchedItem,
 )
 
 
@@ -89,7 +88,7 @@ OF_DELIVERY: Mapping[str, tuple[ItemOutcome, ItemCause]] = {
 
 async def find_items(
     connection: AsyncConnection, org_id: UUID, delivery_ids: Sequence[UUID], item_ids: Sequence[UUID]
-) -> Sequence[NamedItem]:
+) -> Sequence[MatchedItem]:
     """The items of the organization with one of these ids or deliveries."""
     if not delivery_ids and not item_ids:
         return []
@@ -98,20 +97,16 @@ async def find_items(
 
 
 async def settle_items(
-    connection: AsyncConnection, org_id: UUID, items: Sequence[NamedItem], answers: Sequence[Answer]
+    connection: AsyncConnection, org_id: UUID, items: Sequence[MatchedItem], answers: Sequence[TableResult]
 ) -> int:
-    """End the items, whose jobs are locked, by the first result that is for them. Also items that are held or have expired."""
+    """Ends the items by the first result for each. Their jobs are locked. Items that are held or expired also end."""
     ends: dict[UUID, ItemEnd] = {}
     for item in items:
         answer = next((each for each in answers if each.is_for(item)), None)
         if answer is not None:
             ends[item.id] = answer.end(item)
     states = [ItemState.REQUESTED, ItemState.HELD]
-    ended = await end_items(connection, org_id, list(ends.values()), states=states, is_late=True)
-    for each in ended:
-        end = ends[each.id]
-        metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()
-    return len(ended)
+    return len(await end_items(connection, org_id, list(ends.values()), states=states, is_late=True))
 
 
 async def organizations_unsent(connection: AsyncConnection) -> Sequence[UUID]:

@@ -50,7 +50,7 @@ class ItemState(StrEnum):
     HELD = "held"
     """The start of its run got no clear response. It is never started again without an explicit request."""
     REQUESTED = "requested"
-    """Clay is working on it."""
+    """Clay is processing it."""
     DONE = "done"
 
 

@@ -3,13 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
-from clay_push_service.callers.dependencies import Authorized, Configurer, HostCache, Reader
-from clay_push_service.callers.guarded_route import GuardedRoute
+from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Reader
+from clay_push_service.callers.guarded_route import GuardedRoute, Takes
 from clay_push_service.callers.request_state import Settings, Transaction
+from clay_push_service.callers.turns import Lane
+from clay_push_service.enrichment.rules.preview import preview_auto_enrich
+from clay_push_service.enrichment.rules.preview_schemas import AutoEnrichPreview, EnrichPreviewQuery
 from clay_push_service.enrichment.rules.rule import read_rule, write_rule
 from clay_push_service.enrichment.rules.runs import read_runs
 from clay_push_service.enrichment.rules.schemas import AutoEnrichBody, AutoEnrichView, RuleRunView, RulesResumed
@@ -26,11 +29,30 @@ RULE = "/projects/{project_id}/auto-enrich"
 
 @router.get(RULE, summary="A project's auto-enrich rule", responses=responses(*CALLER, 404))
 async def get_auto_enrich(
-    project_id: ProjectId, caller: Reader, connection: Transaction, host: HostCache
+    project_id: ProjectId, caller: Reader, connection: Transaction, tables: DetectedTables
 ) -> AutoEnrichView:
     """With its last runs."""
-    await require_project(connection, await host.tables(connection), caller.org_id, project_id)
+    await require_project(connection, tables, caller.org_id, project_id)
     return await _view(connection, caller.org_id, project_id)
+
+
+@router.get(
+    f"{RULE}/preview",
+    summary="Preview the auto-enrich rule",
+    responses=responses(*CALLER, 404),
+    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+)
+async def get_auto_enrich_preview(
+    project_id: ProjectId,
+    caller: Reader,
+    connection: Transaction,
+    tables: DetectedTables,
+    query: Annotated[EnrichPreviewQuery, Query()],
+) -> AutoEnrichPreview:
+    """All leads that past scans of the project found, each with the condition that excludes it; requests nothing."""
+    return await preview_auto_enrich(
+        connection, tables, caller.org_id, project_id, query.reason, after=query.cursor, limit=query.limit
+    )
 
 
 @router.put(RULE, summary="Set a project's auto-enrich rule", responses=responses(*CALLER, 404, 413))
@@ -39,11 +61,10 @@ async def set_auto_enrich(
     body: AutoEnrichBody,
     caller: Configurer,
     connection: Transaction,
-    host: HostCache,
+    tables: DetectedTables,
     settings: Settings,
 ) -> AutoEnrichView:
     """For an owner or admin, or a key with scope `config`. It enriches new leads after a scan, in jobs of 50."""
-    tables = await host.tables(connection)
     await require_plan(connection, tables, caller.org_id, settings)
     await require_project(connection, tables, caller.org_id, project_id)
     row = await lock_settings(connection, caller.org_id)
@@ -62,4 +83,4 @@ async def resume_auto_enrich(caller: Configurer, connection: Transaction) -> Rul
 
 async def _view(connection: AsyncConnection, org_id: UUID, project_id: UUID) -> AutoEnrichView:
     runs = [RuleRunView.of(run) for run in await read_runs(connection, org_id, project_id)]
-    return AutoEnrichView.made(await read_rule(connection, org_id, project_id), runs)
+    return AutoEnrichView.of(await read_rule(connection, org_id, project_id), runs)

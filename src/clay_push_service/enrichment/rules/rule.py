@@ -75,7 +75,7 @@ SET enabled = excluded.enabled, kind = excluded.kind, way = excluded.way, legal_
 
 
 async def read_rule(connection: AsyncConnection, org_id: UUID, project_id: UUID) -> EnrichRule:
-    """Off for a project without a rule."""
+    """Returns a rule that is off for a project without a rule."""
     row = await READ.one_or_none(connection, {"org_id": org_id, "project_id": project_id})
     if row is None:
         return EnrichRule()

@@ -1,11 +1,10 @@
 """Runs auto-enrich rules in the worker: chooses leads by score, and accepts jobs of 50 within the off-peak window."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,39 +12,32 @@ from clay_push_service import logs, metrics
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
-from clay_push_service.deliveries.suppression import read_excluded
+from clay_push_service.deliveries.suppression import read_excluding
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.jobs.accept import EnrichRequest
 from clay_push_service.enrichment.jobs.service import EnrichmentService
 from clay_push_service.enrichment.ledger.states import EnrichmentMode
-from clay_push_service.enrichment.rules.rule import NEEDS_BUDGET, EnrichRule, has_budget, read_rule
+from clay_push_service.enrichment.rules.blocked import blocked_by
+from clay_push_service.enrichment.rules.rule import EnrichRule, read_rule
 from clay_push_service.enrichment.rules.runs import (
     DueRun,
     RuleRunOutcome,
-    enriched_leads,
     finish_run,
-    note_stale,
     postpone_run,
-    stale_leads,
+    queue_stale_runs,
     take_run,
 )
+from clay_push_service.enrichment.rules.selection import RunReason, evaluate_leads, read_chosen
 from clay_push_service.enrichment.settings.table import lock_settings
 from clay_push_service.enrichment.settings.trial_schemas import MAX_LEADS
-from clay_push_service.enrichment.values.erased import read_erased
 from clay_push_service.errors import ClayPushError
-from clay_push_service.host.lead_filters import LeadCriteria, PageStart, read_page
 from clay_push_service.host.table_cache import HostTableCache
-from clay_push_service.host.tables import HostTables
 from clay_push_service.settings import Settings
 
 ACTOR: Final = "rule:auto-enrich"
 IDLE_SECONDS = 10.0
-MAX_JOBS = 20
-"""Jobs of one run: 1,000 leads, the best first. The next scan continues."""
-PAGE = 500
 CLOSED_DELAY = timedelta(minutes=10)
-"""Between two looks at a closed off-peak window."""
-PAUSED: Final = "Rules are paused, because Clay reported that credits are used up. An owner or admin can resume them."
+"""Delay of a run whose off-peak window is closed."""
 
 log = logs.get(__name__)
 
@@ -71,14 +63,14 @@ class RuleRunner:
     async def run_pass(self) -> int:
         """Run every rule that is due. Returns the number of runs."""
         async with self.database.transaction() as connection:
-            await note_stale(connection)
+            await queue_stale_runs(connection)
         number = 0
         while await self._run_next():
             number += 1
         return number
 
     async def _run_next(self) -> bool:
-        """One run in one transaction: its jobs and its end commit together. False: no run is due."""
+        """Performs one run in one transaction: its jobs and its end commit together. Returns False if no run is due."""
         async with self.database.transaction() as connection:
             run = await take_run(connection)
             if run is None:
@@ -97,12 +89,9 @@ class RuleRunner:
     async def _run(self, connection: AsyncConnection, run: DueRun) -> None:
         rule = await read_rule(connection, run.org_id, run.project_id)
         row = await lock_settings(connection, run.org_id)
-        if not rule.enabled:
-            await finish_run(connection, run, RuleRunOutcome.OFF, "Auto-enrich is off for this project.")
-        elif row.rules_paused_at is not None:
-            await finish_run(connection, run, RuleRunOutcome.PAUSED, PAUSED)
-        elif not has_budget(row):
-            await finish_run(connection, run, RuleRunOutcome.REFUSED, NEEDS_BUDGET)
+        blocked = blocked_by(rule, row, RunReason(run.reason))
+        if blocked is not None:
+            await finish_run(connection, run, blocked.outcome, blocked.message)
         elif not rule.is_open(self.now(), row.time_zone):
             await postpone_run(connection, run, CLOSED_DELAY)
         else:
@@ -110,9 +99,13 @@ class RuleRunner:
 
     async def _enrich(self, connection: AsyncConnection, run: DueRun, rule: EnrichRule) -> None:
         tables = await self.host.tables(connection)
-        lead_ids = await self._choose(connection, tables, run, rule)
+        reason = RunReason(run.reason)
+        evaluated = evaluate_leads(
+            tables, run.org_id, run.project_id, rule, reason, await read_excluding(connection, run.org_id)
+        )
+        lead_ids = await read_chosen(connection, evaluated)
         service = EnrichmentService(connection, tables, self.settings, self.box, Actor(run.org_id, ACTOR))
-        is_stale = run.reason == "stale"
+        is_stale = reason is RunReason.STALE
         job_ids = []
         for start in range(0, len(lead_ids), MAX_LEADS):
             request = EnrichRequest(
@@ -127,33 +120,3 @@ class RuleRunner:
         log.info(
             "auto_enrich.ran", project_id=str(run.project_id), reason=run.reason, leads=len(lead_ids), jobs=len(job_ids)
         )  # fmt: skip
-
-    async def _choose(
-        self, connection: AsyncConnection, tables: HostTables, run: DueRun, rule: EnrichRule
-    ) -> list[UUID]:
-        """The leads that pass the rule, the highest score first."""
-        criteria = LeadCriteria(min_score=rule.min_score, classifications=rule.classifications)
-        chosen: list[UUID] = []
-        after: PageStart | None = None
-        while len(chosen) < MAX_JOBS * MAX_LEADS:
-            page = await read_page(connection, tables, run.org_id, run.project_id, criteria, after, PAGE)
-            chosen += await _eligible(connection, tables, run, rule, [lead.lead_id for lead in page])
-            if len(page) < PAGE:
-                break
-            after = PageStart(page[-1].overall_score, page[-1].lead_id)
-        return chosen[: MAX_JOBS * MAX_LEADS]
-
-
-async def _eligible(
-    connection: AsyncConnection, tables: HostTables, run: DueRun, rule: EnrichRule, lead_ids: Sequence[UUID]
-) -> list[UUID]:
-    """After a scan: leads that were never requested. For staleness: those whose last result is old."""
-    if run.reason == "stale":
-        wanted = await stale_leads(connection, run.org_id, lead_ids, rule.stale_months or 0)
-    else:
-        wanted = frozenset(lead_ids) - await enriched_leads(connection, run.org_id, lead_ids)
-    left = [each for each in lead_ids if each in wanted]
-    kept_out = await read_excluded(connection, tables, run.org_id, left) | await read_erased(
-        connection, run.org_id, left
-    )
-    return [each for each in left if each not in kept_out]

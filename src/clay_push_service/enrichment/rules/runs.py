@@ -42,13 +42,13 @@ class RuleRun(NamedTuple):
 
 
 # One run for each scan; none for a project whose rule is off.
-NOTE_SCAN = Statement("""
+QUEUE_SCAN_RUN = Statement("""
 INSERT INTO clay.auto_enrich_runs (id, org_id, project_id, source_job_id, reason)
 SELECT gen_random_uuid(), rule.org_id, rule.project_id, :source_job_id, 'scan' FROM clay.auto_enrich_rules AS rule
 WHERE rule.org_id = :org_id AND rule.project_id = :project_id AND rule.enabled
 ON CONFLICT (org_id, source_job_id) DO NOTHING
 """)
-NOTE_STALE = Statement("""
+QUEUE_STALE_RUNS = Statement("""
 INSERT INTO clay.auto_enrich_runs (id, org_id, project_id, reason)
 SELECT gen_random_uuid(), rule.org_id, rule.project_id, 'stale' FROM clay.auto_enrich_rules AS rule
 WHERE rule.enabled AND rule.stale_months IS NOT NULL AND NOT EXISTS (
@@ -79,38 +79,21 @@ WHERE org_id = :org_id AND project_id = :project_id ORDER BY created_at DESC, id
 """,
     RuleRun,
 )
-STALE_LEADS = Statement(
-    """
-SELECT item.lead_id FROM clay.enrichment_items AS item
-WHERE item.org_id = :org_id AND item.lead_id = ANY(CAST(:lead_ids AS uuid[])) AND item.outcome IN ('found', 'partial', 'nothing')
-GROUP BY item.lead_id
-HAVING max(item.finished_at) < now() - :months * interval '1 month'
-""",
-    UUID,
-)
-ENRICHED_LEADS = Statement(
-    """
-SELECT DISTINCT lead_id FROM clay.enrichment_items
-WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_ids AS uuid[])) AND outcome IS DISTINCT FROM 'skipped'
-  AND outcome IS DISTINCT FROM 'cancelled' AND cause IS DISTINCT FROM 'budget_exhausted'
-""",
-    UUID,
-)
 
 
-async def note_scan(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> None:
+async def queue_scan_run(connection: AsyncConnection, org_id: UUID, project_id: UUID, source_job_id: UUID) -> None:
     """Queue the rule's run after a scan, in the caller's transaction. Once for each scan."""
     values = {"org_id": org_id, "project_id": project_id, "source_job_id": source_job_id}
-    await NOTE_SCAN.execute(connection, values)
+    await QUEUE_SCAN_RUN.execute(connection, values)
 
 
-async def note_stale(connection: AsyncConnection) -> None:
+async def queue_stale_runs(connection: AsyncConnection) -> None:
     """Queue a run for each rule with `stale_months`, at most once a day."""
-    await NOTE_STALE.execute(connection)
+    await QUEUE_STALE_RUNS.execute(connection)
 
 
 async def take_run(connection: AsyncConnection) -> DueRun | None:
-    """Lock the run that is due the longest."""
+    """Locks the run that has been due for the longest time."""
     return await TAKE.one_or_none(connection)
 
 
@@ -134,18 +117,5 @@ async def finish_run(
 
 
 async def read_runs(connection: AsyncConnection, org_id: UUID, project_id: UUID) -> Sequence[RuleRun]:
-    """The last ten, newest first."""
+    """Returns the last ten runs, newest first."""
     return await READ.rows(connection, {"org_id": org_id, "project_id": project_id})
-
-
-async def stale_leads(
-    connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID], months: int
-) -> frozenset[UUID]:
-    """Those of the leads whose last result is older than so many months."""
-    values = {"org_id": org_id, "lead_ids": list(lead_ids), "months": months}
-    return frozenset(await STALE_LEADS.rows(connection, values))
-
-
-async def enriched_leads(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Those of the leads that were requested from Clay before, also in vain: a rule tries a new lead once."""
-    return frozenset(await ENRICHED_LEADS.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)}))

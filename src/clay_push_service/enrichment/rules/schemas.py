@@ -39,7 +39,7 @@ class AutoEnrichBody(BaseModel):
     from_hour: Hour | None = Field(None, description="Off-peak window in the budget's time zone: its first hour.")
     to_hour: Hour | None = Field(None, description="The hour at which the window ends; it may span midnight.")
     stale_months: Annotated[int, Field(ge=1, le=60)] | None = Field(
-        None, description="Enrich leads again when their last result is so many months old; null: never."
+        None, description="Enrich leads again when their last result is this number of months old; null: never."
     )
 
     @model_validator(mode="after")
@@ -61,7 +61,9 @@ class RuleRunView(BaseModel):
     id: UUID = Field(description="The run.")
     source_job_id: UUID | None = Field(description="The scan; null: a run for stale leads.")
     reason: str = Field(description="`scan` or `stale`.")
-    outcome: RuleRunOutcome | None = Field(description="Null: it waits, for example for the off-peak window.")
+    outcome: RuleRunOutcome | None = Field(
+        description="Null: it has not started, for example because the off-peak window is closed."
+    )
     message: str | None = Field(description="The outcome in one sentence.")
     job_ids: list[UUID] = Field(description="The enrichment jobs, each with up to 50 leads.")
     lead_count: int = Field(description="Leads of these jobs.")
@@ -90,7 +92,7 @@ class AutoEnrichView(BaseModel):
     runs: list[RuleRunView] = Field(description="The last ten runs, newest first.")
 
     @classmethod
-    def made(cls, rule: EnrichRule, runs: list[RuleRunView]) -> Self:
+    def of(cls, rule: EnrichRule, runs: list[RuleRunView]) -> Self:
         return cls(
             enabled=rule.enabled, kind=rule.kind, way=rule.way, basis=rule.legal_basis,
             min_score=None if rule.min_score is None else float(rule.min_score), classifications=list(rule.classifications),

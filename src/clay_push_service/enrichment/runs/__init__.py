@@ -1,1 +1,1 @@
-"""The worker's side of enrichment: starts runs of routines, reads their results, and repairs what dead workers left behind."""
+"""The worker's side of enrichment: starts runs of routines, reads their results, and repairs rows that killed workers left unfinished."""

@@ -1,4 +1,4 @@
-"""Adopts held runs: a run that Clay's webhook reported is read, and if its results name our items, it is the held run."""
+"""Adopts held runs: reads each run that Clay's webhook reported, and assigns it to the held run whose items its results name."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,14 +24,14 @@ from clay_push_service.enrichment.settings.pace import postpone_requests
 from clay_push_service.enrichment.settings.table import ApiKeyState, read_settings
 
 PAUSE = timedelta(seconds=60)
-"""Between two reads of a report that could not be decided: a failed read, or a start that is still in flight."""
+"""Time between two reads of a report without a decision: a failed read, or a start that is still in flight."""
 MAX_REPORTS = 20
-"""Reports of one call: others take turns."""
+"""Reports per call, so that other organizations get their turn."""
 
 log = logs.get(__name__)
 
 
-class _Named(NamedTuple):
+class _HeldItem(NamedTuple):
     """A held item that a result names."""
 
     id: UUID
@@ -43,7 +43,7 @@ NAMED = Statement(
 SELECT id, run_id FROM clay.enrichment_items
 WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[])) AND state IN ('starting', 'held')
 """,
-    _Named,
+    _HeldItem,
 )
 
 
@@ -97,7 +97,7 @@ async def _read(context: EnrichmentContext, org_id: UUID, report: Report, creden
 async def _adopt(
     connection: AsyncConnection, org_id: UUID, report: Report, results: Sequence[ItemResult]
 ) -> UUID | None:
-    """Give the held run that the results name Clay's id of the reported run. Returns the run."""
+    """Stores Clay's id of the reported run in the held run whose items the results name. Returns the held run's id."""
     ids = [item_id for each in results if (item_id := _item_id(each.id)) is not None]
     named = await NAMED.rows(connection, {"org_id": org_id, "ids": ids})
     if not named:

@@ -1,4 +1,4 @@
-"""What the worker's enrichment shares: database, client, clock, and the tasks that run."""
+"""What the worker's enrichment code shares: database, client, clock, and the running tasks."""
 
 import asyncio
 import random
@@ -18,9 +18,9 @@ from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings
 
 PATIENCE_SECONDS = 2.0
-"""A slot of the pace that is further away is not reserved: the wake-up comes again later."""
+"""Longest wait for a slot of the pace. A later slot is not reserved; the wake-up is repeated later."""
 LEASE_MARGIN_SECONDS = 15.0
-"""For the transaction that records the response."""
+"""Time for the transaction that records the response."""
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ class EnrichmentContext:
 
     @property
     def lease(self) -> timedelta:
-        """The longest time from a commit until the response of the request after it is recorded."""
+        """The longest time from a commit until the response of the following request is recorded."""
         return timedelta(seconds=self.settings.longest_post_seconds + LEASE_MARGIN_SECONDS)
 
     async def reserve(self, org_id: UUID) -> float | None:
-        """Wait for a slot of the pace, without a connection. Returns None, or the seconds until one can be reserved."""
+        """Waits for a slot of the pace, without a connection. Returns None, or the seconds until a slot can be reserved."""
         async with self.database.transaction() as connection:
             slot = await reserve_request(connection, org_id, PATIENCE_SECONDS)
         seconds = slot.wait.total_seconds()

@@ -1,4 +1,4 @@
-"""What the response to the start of a run means for its items, and when to poll. Pure."""
+"""Decides what the response to the start of a run means for its items, and when to poll. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,49 +10,49 @@ from clay_push_service.clay.routines_cause import ApiCause
 from clay_push_service.clay.routines_outcome import ApiFailure
 
 RATE_LIMIT_PATIENCE_SECONDS: Final = 900.0
-"""After 15 minutes of 429 an item fails; until then a 429 uses no attempt."""
+"""Seconds of 429 responses after which an item fails. Until then a 429 uses no attempt."""
 WITHOUT_RETRY_AFTER_SECONDS: Final = 30.0
 CONNECT_RETRIES: Final[Sequence[float]] = (2.0, 8.0, 30.0)
-"""Waits before the repeated starts of a run of which no byte was sent."""
+"""Waits before the repeated starts of a run of which no byte was sent, in seconds."""
 POLL_SECONDS: Final[Sequence[float]] = (3.0, 5.0, 10.0, 20.0, 30.0)
-"""Waits before the polls; the last one repeats."""
+"""Waits before the polls, in seconds; the last one repeats."""
 COMPLETE_POLL_SECONDS: Final = 120.0
-"""Between polls of a complete run in which items are pending or missing."""
+"""Seconds between polls of a complete run in which items are pending or missing."""
 MISSING_AFTER_SECONDS: Final = 900.0
-"""An item that is missing this long after Clay reported the run as complete is not expected any more."""
+"""An item that is still missing so many seconds after Clay reported the run as complete ends without a result."""
 KEY_REFUSED_POLL_SECONDS: Final = 60.0
 JITTER: Final = 0.1
 
 
-class Then(StrEnum):
+class StartAction(StrEnum):
     """What happens to the items of a run that did not start."""
 
     HOLD = "hold"
-    """Clay may be running it: never start it again."""
+    """Clay may be running it: never starts it again."""
     RETURN = "return"
-    """Clay required a pause: queue the items again; no attempt is used."""
+    """Clay required a pause: queues the items again, without using an attempt."""
     RETRY = "retry"
-    """Nothing was sent: queue the items again, up to three times."""
+    """Nothing was sent: queues the items again, up to three times."""
     FAIL_ITEMS = "fail_items"
     FAIL_JOBS = "fail_jobs"
-    """The rest of the jobs would fail in the same way."""
+    """Fails all queued items of the jobs, because they would fail in the same way."""
     PAUSE_RULES = "pause_rules"
-    """As FAIL_JOBS, and rules stop."""
+    """Like FAIL_JOBS, and also pauses the rules."""
     CLOSE_KEY = "close_key"
-    """Every queued item of the organization ends: Clay refuses the key."""
+    """Ends every queued item of the organization, because Clay refuses the key."""
 
 
-AFTER_START: Final[Mapping[ApiCause, Then]] = MappingProxyType(
+AFTER_START: Final[Mapping[ApiCause, StartAction]] = MappingProxyType(
     {
-        ApiCause.INVALID_CREDENTIALS: Then.CLOSE_KEY,
-        ApiCause.INSUFFICIENT_CREDITS: Then.PAUSE_RULES,
-        ApiCause.NOT_FOUND: Then.FAIL_JOBS,
-        ApiCause.REJECTED: Then.FAIL_ITEMS,
-        ApiCause.RATE_LIMITED: Then.RETURN,
-        ApiCause.NOT_CONNECTED: Then.RETRY,
-        ApiCause.UNREADABLE: Then.FAIL_ITEMS,
-        ApiCause.BLOCKED: Then.FAIL_JOBS,
-        ApiCause.HELD: Then.HOLD,
+        ApiCause.INVALID_CREDENTIALS: StartAction.CLOSE_KEY,
+        ApiCause.INSUFFICIENT_CREDITS: StartAction.PAUSE_RULES,
+        ApiCause.NOT_FOUND: StartAction.FAIL_JOBS,
+        ApiCause.REJECTED: StartAction.FAIL_ITEMS,
+        ApiCause.RATE_LIMITED: StartAction.RETURN,
+        ApiCause.NOT_CONNECTED: StartAction.RETRY,
+        ApiCause.UNREADABLE: StartAction.FAIL_ITEMS,
+        ApiCause.BLOCKED: StartAction.FAIL_JOBS,
+        ApiCause.HELD: StartAction.HOLD,
     }
 )
 """Causes that `clay.routines_outcome` returns for a start."""
@@ -60,23 +60,25 @@ AFTER_START: Final[Mapping[ApiCause, Then]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class StartDecision:
-    then: Then
+    then: StartAction
     cause: ApiCause
     wait_seconds: float = 0.0
     uses_attempt: bool = False
 
 
 def after_start(failure: ApiFailure, attempts: int) -> StartDecision:
-    """`attempts`: the starts of these items that were not connected, before this one. An unknown cause is held: it may have started."""
-    then = AFTER_START.get(failure.cause, Then.HOLD)
-    if then is Then.RETURN:
+    """`attempts`: earlier starts of these items without a connection. An unknown cause is held, because Clay may have started the run."""
+    then = AFTER_START.get(failure.cause, StartAction.HOLD)
+    if then is StartAction.RETURN:
         wait = failure.retry_after_seconds
         return StartDecision(then, failure.cause, WITHOUT_RETRY_AFTER_SECONDS if wait is None else wait)
-    if then is Then.RETRY and failure.retry_after_seconds is not None:  # a limit of this process, not of the network
+    if (
+        then is StartAction.RETRY and failure.retry_after_seconds is not None
+    ):  # a limit of this process, not of the network
         return StartDecision(then, failure.cause, failure.retry_after_seconds)
-    if then is Then.RETRY:
+    if then is StartAction.RETRY:
         if attempts >= len(CONNECT_RETRIES):
-            return StartDecision(Then.FAIL_ITEMS, failure.cause)
+            return StartDecision(StartAction.FAIL_ITEMS, failure.cause)
         return StartDecision(then, failure.cause, CONNECT_RETRIES[attempts], uses_attempt=True)
     return StartDecision(then, failure.cause)
 

@@ -15,7 +15,7 @@ from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import lock_jobs_of
 from clay_push_service.enrichment.ledger.item_ends import ItemEnd, end_items
 from clay_push_service.enrichment.ledger.items import items_of_run
-from clay_push_service.enrichment.ledger.run_rows import Run, claim_due, end_run, next_poll, note_poll
+from clay_push_service.enrichment.ledger.run_rows import Run, claim_due, end_run, next_poll, record_poll
 from clay_push_service.enrichment.ledger.states import ItemOutcome, ItemState
 from clay_push_service.enrichment.runs.context import EnrichmentContext
 from clay_push_service.enrichment.runs.policy import (
@@ -27,18 +27,18 @@ from clay_push_service.enrichment.runs.policy import (
 from clay_push_service.enrichment.runs.write_results import write_results
 from clay_push_service.enrichment.settings.credentials import Credentials, credentials_of
 from clay_push_service.enrichment.settings.pace import postpone_requests
-from clay_push_service.enrichment.settings.table import ApiKeyState, note_check, read_settings
+from clay_push_service.enrichment.settings.table import ApiKeyState, read_settings, record_key_check
 
 MAX_PAGES = 20
-"""A run has at most 100 items; more pages mean that the cursor does not advance."""
-TAKEN_SECONDS = 1.0
+"""Most pages of one poll. A run has at most 100 items, so more pages mean that the cursor does not advance."""
+RETRY_SECONDS = 1.0
 
 log = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class _Read:
-    """What the pages of one poll have shown."""
+    """What the pages of one poll contain."""
 
     is_complete: bool = False
     seen: set[str] = field(default_factory=set)
@@ -46,13 +46,13 @@ class _Read:
 
 
 async def poll_next(context: EnrichmentContext, org_id: UUID) -> float | None:
-    """Poll the run that is due. Returns the seconds until the next call is useful; None: no run is running."""
+    """Polls the run that is due. Returns the seconds until the next call; None: no run is running."""
 
-    async def peek() -> timedelta | None:
+    async def read_plan() -> timedelta | None:
         async with context.database.transaction() as connection:
             return await next_poll(connection, org_id)
 
-    wait = await on_fresh_plan(peek)
+    wait = await on_fresh_plan(read_plan)
     if wait is None:
         return None
     if wait > timedelta():
@@ -66,7 +66,7 @@ async def poll_next(context: EnrichmentContext, org_id: UUID) -> float | None:
         tables = await context.host.tables(connection)
         credentials = await credentials_of(connection, tables, row, org_id, context.box, context.settings)
     if run is None:
-        return TAKEN_SECONDS
+        return RETRY_SECONDS
     is_refused = row is not None and credentials.key_number and row.key_state == ApiKeyState.REFUSED
     if credentials.key is None or is_refused:
         await _note(context, run, token, KEY_REFUSED_POLL_SECONDS, _Read())
@@ -120,7 +120,7 @@ async def _finish(context: EnrichmentContext, run: Run, token: UUID, credentials
         case ApiFailure(cause=ApiCause.INVALID_CREDENTIALS):
             delay = KEY_REFUSED_POLL_SECONDS
             async with context.database.transaction() as connection:
-                await note_check(connection, run.org_id, credentials.key_number, ApiKeyState.REFUSED)
+                await record_key_check(connection, run.org_id, credentials.key_number, ApiKeyState.REFUSED)
         case _:  # a read is repeated; nothing is charged again
             delay = poll_delay(run.polls, is_complete=False, chance=context.chance())
     if read.failure is not None:
@@ -129,7 +129,7 @@ async def _finish(context: EnrichmentContext, run: Run, token: UUID, credentials
 
 
 async def _end_missing(context: EnrichmentContext, run: Run, read: _Read) -> None:
-    """End the items that Clay has left out of a run that has been complete for some time."""
+    """Ends the items that are missing in a run that has been complete for some time."""
     if run.complete_at is None or not read.is_complete:
         return
     if (context.clock.now() - run.complete_at).total_seconds() >= MISSING_AFTER_SECONDS:
@@ -137,7 +137,7 @@ async def _end_missing(context: EnrichmentContext, run: Run, read: _Read) -> Non
 
 
 async def _end_all(context: EnrichmentContext, run: Run, seen: Collection[str] | None, cause: ItemCause) -> None:
-    """End the run's items that are not in `seen`; None: all of them, and the run."""
+    """Ends the run's items that are not in `seen`; None: ends all of them, and the run."""
     async with context.database.transaction() as connection:
         items = [
             each for each in await items_of_run(connection, run.org_id, run.id) if str(each.id) not in (seen or ())
@@ -149,9 +149,10 @@ async def _end_all(context: EnrichmentContext, run: Run, seen: Collection[str] |
         ended = await end_items(connection, run.org_id, ends, states=[ItemState.REQUESTED])
     if ended:
         log.warning("enrichment_run.results_missing", run_id=str(run.id), items=len(ended), cause=cause.value)
-        metrics.ENRICHMENT_ITEMS.labels(end=ItemOutcome.EXPIRED.value, cause=cause.value).inc(len(ended))
 
 
 async def _note(context: EnrichmentContext, run: Run, token: UUID, seconds: float, read: _Read) -> None:
     async with context.database.transaction() as connection:
-        await note_poll(connection, run.org_id, run.id, token, timedelta(seconds=seconds), is_complete=read.is_complete)
+        await record_poll(
+            connection, run.org_id, run.id, token, timedelta(seconds=seconds), is_complete=read.is_complete
+        )

@@ -1,6 +1,6 @@
 """Receives the event of a finished run: checks its signature, stores the run's id, and lets a worker read the run.
 
-The signature covers the body and has no timestamp, so an event can be replayed: a run has one effect.
+The signature covers the body and has no timestamp, so an event can be replayed. Therefore all events of one run have one effect.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ SIGNATURE_HEADER = "X-Clay-Signature"
 MAX_BYTES = 16_384
 UNAUTHORIZED = "The signature is missing or wrong, or no webhook of finished runs is set."
 NO_SECRET = b"\x00" * 32
-"""Compared for an unknown path, which takes as long."""
+"""Compared for an unknown path, so that the response takes the same time."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _RUN_ID = re.compile(rf"[!-~]{{1,{MAX_ID_CHARACTERS}}}", re.ASCII)
 
@@ -62,14 +62,14 @@ def _secret(request: Request, endpoint: Endpoint | None) -> bytes | None:
 
 
 def is_signed(body: bytes, secret: bytes | None, signature: str) -> bool:
-    """In constant time. `signature`: `sha256=` and the HMAC of the body in hexadecimal digits."""
+    """Compares in constant time. `signature`: `sha256=` and the HMAC of the body in hexadecimal digits."""
     expected = "sha256=" + hmac.new(secret or NO_SECRET, body, hashlib.sha256).hexdigest()
     is_equal = hmac.compare_digest(expected.encode(), signature.strip().lower().encode(errors="surrogateescape"))
     return is_equal and secret is not None
 
 
 def read_run_id(body: bytes) -> str | None:
-    """None: a test event, whose `data` is empty. Raises 422 for what is no event."""
+    """Returns None for a test event, whose `data` is empty. Raises 422 for a body that is not an event."""
     try:
         event: object = orjson.loads(body)
     except orjson.JSONDecodeError:

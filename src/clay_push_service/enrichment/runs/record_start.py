@@ -28,16 +28,16 @@ from clay_push_service.enrichment.runs.context import EnrichmentContext
 from clay_push_service.enrichment.runs.policy import (
     POLL_SECONDS,
     RATE_LIMIT_PATIENCE_SECONDS,
+    StartAction,
     StartDecision,
-    Then,
     after_start,
 )
 from clay_push_service.enrichment.settings.pace import pause_rules, postpone_requests
-from clay_push_service.enrichment.settings.table import ApiKeyState, note_check
+from clay_push_service.enrichment.settings.table import ApiKeyState, record_key_check
 
 RETRY_SECONDS = 1.0
 RETRIES = 20
-"""A response that cannot be written in this time is lost: then the run is held, and a result still adopts it."""
+"""Seconds to write the response. A response that is not written in this time is lost: then the run is held, and a result can still adopt it."""
 
 log = logs.get(__name__)
 
@@ -45,7 +45,7 @@ log = logs.get(__name__)
 async def record_start(
     context: EnrichmentContext, org_id: UUID, run_id: UUID, key_number: int, response: RunStarted | ApiFailure
 ) -> None:
-    """Write the response; repeated while the database is unavailable, because the request must not be."""
+    """Writes the response. Repeats the write while the database is unavailable, because the request must not be repeated."""
     for attempt in range(RETRIES + 1):
         try:
             async with context.database.transaction() as connection:
@@ -69,7 +69,7 @@ async def _record(
     key_number: int,
     response: RunStarted | ApiFailure,
 ) -> str:
-    """Returns what is counted: `started`, or the cause."""
+    """Returns the label for the metric: `started`, or the cause."""
     items = await items_of_run(connection, org_id, run_id)
     decision = None if isinstance(response, RunStarted) else after_start(response, _attempts(items))
     others = await _note_account(connection, org_id, key_number, decision)
@@ -84,7 +84,7 @@ async def _record(
             await request_items(connection, org_id, run_id, run.expires_at)
             await end_runs_without_items(connection, org_id, [run_id])
     elif decision is not None and run.state == RunState.STARTING:
-        if decision.then is Then.HOLD:
+        if decision.then is StartAction.HOLD:
             await hold_run(connection, org_id, run_id)
             await hold_items(connection, org_id, run_id, run.expires_at)
         else:
@@ -96,18 +96,18 @@ async def _record(
 async def _note_account(
     connection: AsyncConnection, org_id: UUID, key_number: int, decision: StartDecision | None
 ) -> Sequence[UUID]:
-    """Write what the response shows about key, pace and credits. Returns further jobs that end."""
+    """Writes what the response shows about key, pace and credits. Returns further jobs that end."""
     match decision:
-        case StartDecision(then=Then.CLOSE_KEY):
-            await note_check(connection, org_id, key_number, ApiKeyState.REFUSED)
+        case StartDecision(then=StartAction.CLOSE_KEY):
+            await record_key_check(connection, org_id, key_number, ApiKeyState.REFUSED)
             return await lock_queued_jobs(connection, org_id)
-        case StartDecision(then=Then.PAUSE_RULES, cause=cause):
+        case StartDecision(then=StartAction.PAUSE_RULES, cause=cause):
             if await pause_rules(connection, org_id, cause):
                 log.warning("enrichment.rules_paused", org_id=str(org_id), cause=cause.value)
-        case StartDecision(then=Then.RETURN, wait_seconds=seconds):
+        case StartDecision(then=StartAction.RETURN, wait_seconds=seconds):
             await postpone_requests(connection, org_id, seconds)
         case None:
-            await note_check(connection, org_id, key_number, ApiKeyState.ACCEPTED)
+            await record_key_check(connection, org_id, key_number, ApiKeyState.ACCEPTED)
     return ()
 
 
@@ -119,24 +119,24 @@ async def _not_started(
     decision: StartDecision,
     job_ids: Sequence[UUID],
 ) -> None:
-    """Clay did not start the run: its items end, or wait for another run."""
+    """Handles a run that Clay did not start: its items end, or are queued for another run."""
     cause = ItemCause(decision.cause.value)
     items = await items_of_run(connection, org_id, run_id)
-    if decision.then is Then.RETURN:
+    if decision.then is StartAction.RETURN:
         patience = timedelta(seconds=RATE_LIMIT_PATIENCE_SECONDS)
         now = context.clock.now()
         failed = [each for each in items if each.throttled_at is not None and now - each.throttled_at > patience]
     else:
-        failed = [] if decision.then is Then.RETRY else list(items)
+        failed = [] if decision.then is StartAction.RETRY else list(items)
     await end_items(
         connection, org_id, [_failed(each, cause) for each in failed], states=[ItemState.STARTING]
     )  # fmt: skip
     await return_items(
         connection, org_id, run_id, delay=timedelta(seconds=decision.wait_seconds), uses_attempt=decision.uses_attempt,
-        is_throttled=decision.then is Then.RETURN,
+        is_throttled=decision.then is StartAction.RETURN,
     )  # fmt: skip
     await end_run(connection, org_id, run_id, decision.cause.value)
-    if decision.then in {Then.FAIL_JOBS, Then.PAUSE_RULES, Then.CLOSE_KEY}:
+    if decision.then in {StartAction.FAIL_JOBS, StartAction.PAUSE_RULES, StartAction.CLOSE_KEY}:
         await end_queued(connection, org_id, job_ids, ItemOutcome.FAILED, cause)
 
 

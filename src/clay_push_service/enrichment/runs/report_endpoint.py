@@ -11,7 +11,7 @@ from clay_push_service.enrichment.runs.receive_report import SIGNATURE_HEADER, r
 from clay_push_service.problems import responses
 
 SECURITY = [Depends(APIKeyHeader(name=SIGNATURE_HEADER, auto_error=False, scheme_name="run_signature"))]
-"""Only for openapi.yaml; `receive_report` checks the header."""
+"""Used in openapi.yaml only; `receive_report` checks the header."""
 EVENT = {"webhookId": "wh_abc123", "createdAt": "2026-11-30T09:00:00.000Z", "data": {"routine_run_id": "run_abc123"}}
 BODY = {
     "requestBody": {
@@ -43,6 +43,6 @@ async def receive_run_report(
     database: Database,
     settings: Settings,
 ) -> ReportReceived:
-    """A hint to read the run: the event carries no result. A run that is held is found by it."""
+    """The event triggers a read of the run: it contains no result. It also identifies the run of a start that got no clear response."""
     named = await receive_report(request, database, endpoint_id, settings.body_timeout_seconds)
     return ReportReceived(received=True, named_run=named)

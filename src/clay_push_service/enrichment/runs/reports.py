@@ -15,11 +15,11 @@ MOST_WAITING = 1000
 
 class ReportState(StrEnum):
     WAITING = "waiting"
-    """The run is unknown, and a start of the organization is held or in flight."""
+    """No run has this id yet, and a start of the organization is held or in flight."""
     KNOWN = "known"
     ADOPTED = "adopted"
     UNRELATED = "unrelated"
-    """Its results name none of our items: it was started elsewhere."""
+    """Its results name none of our items: another client started it."""
     EXPIRED = "expired"
 
 
@@ -38,7 +38,7 @@ class Report(NamedTuple):
 
 
 ENDPOINT = Statement("SELECT org_id, id, sealed_webhook_secret FROM clay.enrichment_settings WHERE id = :id", Endpoint)
-# One effect however often it arrives: the signature has no timestamp, so an event can be replayed.
+# A repeated event has no effect: the signature has no timestamp, so an event can be replayed.
 STORE = Statement("""
 INSERT INTO clay.enrichment_run_reports (id, org_id, clay_run_id, state)
 SELECT gen_random_uuid(), :org_id, :clay_run_id, :state
@@ -104,7 +104,7 @@ async def has_report(connection: AsyncConnection, org_id: UUID) -> bool:
 
 
 async def next_report(connection: AsyncConnection, org_id: UUID, pause: timedelta) -> Report | None:
-    """Take the oldest report that is due; it is due again after `pause`, unless it is finished before."""
+    """Takes the oldest report that is due. It is due again after `pause`, unless it is finished before."""
     return await NEXT.one_or_none(connection, {"org_id": org_id, "pause": pause})
 
 

@@ -20,12 +20,12 @@ MOST_CREDITS: Final = Decimal(100_000)
 @dataclass(frozen=True, slots=True)
 class RoutineResult:
     values: Sequence[FoundValue]
-    """With `found` None for each field that Clay looked for in vain."""
+    """`found` is None for each field that Clay searched without a result."""
     found: Sequence[str]
     not_found: Sequence[str]
     observed_at: datetime | None
     credits: Decimal | None
-    """None: the routine has no output that reports them."""
+    """None: the routine has no output for credits."""
 
     @property
     def outcome(self) -> ItemOutcome:
@@ -56,13 +56,13 @@ def read_routine_result(outputs: Mapping[str, str], result: Mapping[str, Json], 
 
 
 def requested_fields(outputs: Mapping[str, str]) -> list[str]:
-    """In the order of the guide; PostgreSQL keeps the keys of a map in an order of its own."""
+    """Returns the fields in the order of the guide. PostgreSQL stores the keys of a map in another order."""
     custom = sorted(field for field in outputs if field not in FIELDS and field not in ABOUT_RESULT)
     return [*(field for field in FIELDS if field in outputs), *custom]
 
 
 def _text(value: Json) -> inbound_body.Json:
-    """In the form of `inbound.body`: numbers are text, and an object is a tuple of its members."""
+    """Converts a value to the form of `inbound.body`: numbers are text, and an object is a tuple of its members."""
     match value:
         case None | bool() | str():
             return value

@@ -13,9 +13,9 @@ from clay_push_service.enrichment.runs.start import start_next
 from clay_push_service.enrichment.runs.sweep import sweep
 
 MAX_STEPS = 10
-"""Starts and polls of one wake-up: other organizations take turns."""
+"""Starts and polls per wake-up, so that other organizations get their turn."""
 BUSY_SECONDS = 1.0
-"""Delay of a wake-up for an organization that this process advances already, or while it stops."""
+"""Delay of a wake-up for an organization that this process already advances, or while it stops."""
 FAILED_SECONDS = 5.0
 
 log = logs.get(__name__)
@@ -29,7 +29,7 @@ class EnrichmentRunner:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
     async def advance(self, org_id: UUID) -> None:
-        """The handler of a queue job; raises nothing expected. A request in flight outlives a cancellation of the handler."""
+        """Handles a queue job; raises no expected error. A request in flight continues after a cancellation of the handler."""
         if self.context.stopping.is_set() or org_id in self._tasks:
             await self._wake(org_id, BUSY_SECONDS)
             return
@@ -39,7 +39,7 @@ class EnrichmentRunner:
         await asyncio.shield(task)
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweeps until cancelled."""
         while True:
             try:
                 await sweep(self.context.database)
@@ -48,7 +48,7 @@ class EnrichmentRunner:
             await asyncio.sleep(self.context.settings.sweep_seconds)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Begin nothing more, and wait for requests in flight; a start that is cut off becomes held."""
+        """Starts nothing new, and waits for requests in flight. A start without a response by then becomes held."""
         self.context.stopping.set()
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=grace_seconds)
@@ -78,7 +78,7 @@ class EnrichmentRunner:
         return 0.0
 
     async def _start_and_poll(self, org_id: UUID) -> list[float]:
-        """At the same time, so that results are read while a start waits for its response. Both end, also if one fails."""
+        """Starts and polls concurrently, so that results are read while a start waits for its response. Both end, also if one fails."""
         found = await asyncio.gather(
             start_next(self.context, org_id), poll_next(self.context, org_id), return_exceptions=True
         )

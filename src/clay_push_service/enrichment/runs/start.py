@@ -17,7 +17,7 @@ from clay_push_service.enrichment.ledger.budget import Reservation, read_budget
 from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import lock_queued_jobs, recount
 from clay_push_service.enrichment.ledger.item_ends import ItemEnd, end_items, end_queued
-from clay_push_service.enrichment.ledger.items import Due, next_queued, start_items, take_due
+from clay_push_service.enrichment.ledger.items import DueItem, next_queued, start_items, take_due
 from clay_push_service.enrichment.ledger.run_rows import create_run
 from clay_push_service.enrichment.ledger.states import ItemOutcome, ItemState
 from clay_push_service.enrichment.runs.context import EnrichmentContext
@@ -39,9 +39,9 @@ from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
 
 BUDGET_POLL_SECONDS = 5.0
-"""While results that are awaited can still lower what today's items have reserved."""
-TAKEN_SECONDS = 1.0
-"""Another worker has taken the items."""
+"""Seconds until the next try, while results can still lower what today's items have reserved."""
+RETRY_SECONDS = 1.0
+"""Seconds until the next try, after another worker has taken the items."""
 
 log = logs.get(__name__)
 
@@ -63,8 +63,8 @@ class PreparedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """What a start needs, checked in the transaction that prepares it."""
+class _StartInputs:
+    """What a start needs: key and routine, checked in the transaction that prepares it."""
 
     key: ApiKey
     key_number: int
@@ -72,14 +72,14 @@ class _Open:
 
 
 async def start_next(context: EnrichmentContext, org_id: UUID) -> float | None:
-    """Start one run. Returns the seconds until the next call is useful; None: nothing is queued."""
+    """Starts one run. Returns the seconds until the next call; None: nothing is queued."""
 
-    async def peek() -> tuple[Kind, float] | None:
+    async def read_plan() -> tuple[Kind, float] | None:
         async with context.database.transaction() as connection:
             found = await next_queued(connection, org_id)
         return None if found is None else (Kind(found.kind), found.wait.total_seconds())
 
-    queued = await on_fresh_plan(peek)
+    queued = await on_fresh_plan(read_plan)
     if queued is None:
         return None
     kind, seconds = queued
@@ -96,12 +96,12 @@ async def start_next(context: EnrichmentContext, org_id: UUID) -> float | None:
 
 
 async def _prepare(context: EnrichmentContext, org_id: UUID, kind: Kind) -> PreparedRun | float:
-    """Create a run and mark its items, in one transaction. Returns seconds to wait if no run is to be started."""
+    """Creates a run and marks its items, in one transaction. Returns seconds to wait if no run is to be started."""
     async with context.database.transaction() as connection:
         row = await lock_settings(connection, org_id)
         tables = await context.host.tables(connection)
         job_ids = await lock_queued_jobs(connection, org_id, kind)
-        opened = await _open(context, connection, tables, row, kind)
+        opened = await _read_start_inputs(context, connection, tables, row, kind)
         if isinstance(opened, ItemCause):
             await end_queued(connection, org_id, job_ids, ItemOutcome.FAILED, opened)
             return 0.0
@@ -118,7 +118,7 @@ async def _prepare(context: EnrichmentContext, org_id: UUID, kind: Kind) -> Prep
         items, ends = await _choose(connection, tables, org_id, kind, routine, due)
         await end_items(connection, org_id, ends, states=[ItemState.QUEUED])
         if not items:
-            return 0.0 if due else TAKEN_SECONDS
+            return 0.0 if due else RETRY_SECONDS
         run_id = uuid4()
         await create_run(
             connection, org_id, run_id, kind=kind, routine_id=routine.routine_id, outputs=routine.outputs, token=uuid4(),
@@ -130,10 +130,10 @@ async def _prepare(context: EnrichmentContext, org_id: UUID, kind: Kind) -> Prep
     return PreparedRun(run_id, org_id, opened.key, opened.key_number, routine.routine_id, items, row.run_webhook_id)
 
 
-async def _open(
+async def _read_start_inputs(
     context: EnrichmentContext, connection: AsyncConnection, tables: HostTables, row: SettingsRow, kind: Kind
-) -> _Open | ItemCause:
-    """Gate, key and routine; the cause that ends the queued items if one of them is missing."""
+) -> _StartInputs | ItemCause:
+    """Checks gate, key and routine. Returns the cause that ends the queued items if one of them is missing."""
     gate = await read_gate(connection, tables, row.org_id, billing_enabled=context.settings.billing_enabled)
     if not gate.available:
         return ItemCause.NOT_AVAILABLE
@@ -145,13 +145,13 @@ async def _open(
     routine = (await read_routines(connection, row.org_id)).get(kind)
     if routine is None:
         return ItemCause.ROUTINE_NOT_SET
-    return _Open(credentials.key, credentials.key_number, routine)
+    return _StartInputs(credentials.key, credentials.key_number, routine)
 
 
 async def _choose(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, kind: Kind, routine: Routine, due: Sequence[Due]
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, kind: Kind, routine: Routine, due: Sequence[DueItem]
 ) -> tuple[list[RunItem], list[ItemEnd]]:
-    """The items with their inputs, and those that end because the lead has changed since the request."""
+    """Returns the items with their inputs, and those that end because the lead has changed since the request."""
     leads = await _read_leads(connection, tables, org_id, due)
     lead_ids = [each.lead_id for each in due]
     erased = await read_erased(connection, org_id, lead_ids)
@@ -174,7 +174,7 @@ async def _choose(
 
 
 async def _read_leads(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, due: Sequence[Due]
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, due: Sequence[DueItem]
 ) -> dict[UUID, LeadRow]:
     by_project: defaultdict[UUID, list[UUID]] = defaultdict(list)
     for each in due:

@@ -1,6 +1,5 @@
-"""Repairs enrichment: starts of dead workers become held, overdue items end, and lost wake-ups are queued again."""
+"""Repairs enrichment: starts of killed workers become held, overdue items end, and lost wake-ups are queued again."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import lock_jobs, lock_jobs_of, recount
 from clay_push_service.enrichment.ledger.item_ends import (
     ItemEnd,
-    Overdue,
+    OverdueItem,
     end_items,
     organizations_overdue,
     overdue_items,
@@ -29,14 +28,14 @@ BATCH = 500
 log = logs.get(__name__)
 
 
-class _Lost(NamedTuple):
+class _RunKey(NamedTuple):
     id: UUID
     org_id: UUID
 
 
 LOST_STARTS = Statement(
     "SELECT id, org_id FROM clay.enrichment_runs WHERE state = 'starting' AND lease_until < now() ORDER BY id LIMIT 100",
-    _Lost,
+    _RunKey,
 )
 IDLE_ORGANIZATIONS = Statement(
     f"""
@@ -55,12 +54,12 @@ WHERE NOT EXISTS (
 
 
 async def sweep(database: Database) -> None:
-    """One pass, in short transactions."""
+    """Runs one pass, in short transactions."""
     async with database.transaction() as connection:
-        lost = await LOST_STARTS.rows(connection)
+        lost_starts = await LOST_STARTS.rows(connection)
         overdue = await organizations_overdue(connection)
         unsent = await organizations_unsent(connection)
-    for each in lost:
+    for each in lost_starts:
         async with database.transaction() as connection:
             await _hold(connection, each)
     for org_id in unsent:
@@ -76,19 +75,19 @@ async def sweep(database: Database) -> None:
             await queue.wake_enrichment(connection, org_id)
 
 
-async def _hold(connection: AsyncConnection, lost: _Lost) -> None:
-    """A worker died between the commit and the recorded response: Clay may be running it."""
-    items = await items_of_run(connection, lost.org_id, lost.id)
+async def _hold(connection: AsyncConnection, run_key: _RunKey) -> None:
+    """Holds a run whose worker died between the commit and the recorded response: Clay may be running it."""
+    items = await items_of_run(connection, run_key.org_id, run_key.id)
     job_ids = {each.job_id for each in items}
-    await lock_jobs(connection, lost.org_id, job_ids)
-    run = await lock_run(connection, lost.org_id, lost.id)
+    await lock_jobs(connection, run_key.org_id, job_ids)
+    run = await lock_run(connection, run_key.org_id, run_key.id)
     if run is None or run.state != RunState.STARTING:
         return
-    await hold_run(connection, lost.org_id, lost.id)
-    await hold_items(connection, lost.org_id, lost.id, run.expires_at)
-    await recount(connection, lost.org_id, job_ids)
+    await hold_run(connection, run_key.org_id, run_key.id)
+    await hold_items(connection, run_key.org_id, run_key.id, run.expires_at)
+    await recount(connection, run_key.org_id, job_ids)
     metrics.ENRICHMENT_STARTS.labels(result="held").inc()
-    log.warning("enrichment_run.held", run_id=str(lost.id), items=len(items))
+    log.warning("enrichment_run.held", run_id=str(run_key.id), items=len(items))
 
 
 async def _end_overdue(connection: AsyncConnection, org_id: UUID) -> None:
@@ -96,19 +95,12 @@ async def _end_overdue(connection: AsyncConnection, org_id: UUID) -> None:
     await lock_jobs_of(connection, org_id, [each.id for each in overdue])
     ends = [_end(each) for each in overdue]
     ended = await end_items(connection, org_id, ends, states=[ItemState.HELD, ItemState.REQUESTED])
-    _count(ends, {each.id for each in ended})
     log.warning("enrichment.items_overdue", org_id=str(org_id), items=len(ended))
 
 
-def _end(overdue: Overdue) -> ItemEnd:
+def _end(overdue: OverdueItem) -> ItemEnd:
     if overdue.way == RequestWay.TABLE:
         return ItemEnd(overdue.id, ItemOutcome.EXPIRED, ItemCause.NO_ANSWER)
     if overdue.state == ItemState.HELD:
         return ItemEnd(overdue.id, ItemOutcome.EXPIRED, ItemCause.HELD)
     return ItemEnd(overdue.id, ItemOutcome.EXPIRED, ItemCause.STILL_RUNNING)
-
-
-def _count(ends: Sequence[ItemEnd], ended: set[UUID]) -> None:
-    for end in ends:
-        if end.id in ended:
-            metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()

@@ -1,6 +1,6 @@
 """Writes results of a run: values, outcomes, costs and counters in one transaction, keyed by the item's id.
 
-An item takes one result, however often it is read: it is `requested` or `held` before, and `done` after.
+An item takes one result, even if the result is read several times: the item is `requested` or `held` before, and `done` after.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clay_push_service import metrics
 from clay_push_service.clay.routines_body import ItemResult, ItemStatus
 from clay_push_service.enrichment.ledger.causes import ItemCause
 from clay_push_service.enrichment.ledger.counters import lock_jobs
@@ -44,14 +43,11 @@ async def write_results(connection: AsyncConnection, run: Run, results: Sequence
     ]
     await store.add_values(connection, run.org_id, values)
     await store.choose_values(connection, run.org_id, {each.lead_id for each in values})
-    for end in ends:
-        if end.id in ended:
-            metrics.ENRICHMENT_ITEMS.labels(end=end.outcome.value, cause=end.cause.value if end.cause else "none").inc()
     return len(ended)
 
 
 def _end(item: RunItemRow, result: RoutineResult | None) -> ItemEnd:
-    """Without a reported cost, the upper estimate stays: Clay may charge a search that finds nothing."""
+    """Returns the end of an item. Without a reported cost, the upper estimate stays: Clay may charge a search that finds nothing."""
     if result is None:
         return ItemEnd(item.id, ItemOutcome.FAILED, ItemCause.ITEM_FAILED, cost_basis=CostSource.ESTIMATED)
     return ItemEnd(

@@ -1,4 +1,4 @@
-"""Which API key an organization's calls to Clay use: its own, or that of an installation with one organization."""
+"""Chooses the API key for an organization's calls to Clay: its own, or that of an installation with one organization."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,13 +19,13 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`key` None: there is none, or it cannot be unsealed; `cause` is the reason."""
+    """`key` None: there is no key, or it cannot be unsealed; `cause` gives the reason."""
 
     key: ApiKey | None
     source: KeySource | None
     cause: ApiCause | None = None
     key_number: int = 0
-    """The number of a stored key: Clay's response is recorded for the key that was sent, not for a later one."""
+    """The number of the stored key. Clay's response is recorded for the key that was sent, not for a later one."""
 
 
 async def environment_key(connection: AsyncConnection, tables: HostTables, settings: Settings) -> ApiKey | None:
@@ -43,7 +43,7 @@ async def credentials_of(
     box: SecretBox | None,
     settings: Settings,
 ) -> Credentials:
-    """The organization's own key comes first, also when it cannot be unsealed: another workspace must not pay instead."""
+    """Returns the organization's own key, even if it cannot be unsealed: another workspace must not pay instead."""
     if row is None or row.sealed_api_key is None:
         key = await environment_key(connection, tables, settings)
         if key is None:

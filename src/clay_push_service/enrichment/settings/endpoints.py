@@ -72,7 +72,7 @@ async def confirm_pending_key(pending_key_id: PendingKeyId, service: ConfigureEn
 
 @router.post(
     "/config/pending/{pending_key_id}/reject",
-    summary="Keep the present API key",
+    summary="Keep the current API key",
     responses=responses(*CALLER, 404),
     dependencies=WAITS_OUTSIDE,
 )

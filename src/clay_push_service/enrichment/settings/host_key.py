@@ -33,17 +33,17 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What this service holds for one organization."""
+    """The stored key of one organization."""
 
     exists: bool = False
     fingerprint: bytes | None = None
-    """Of the value that was last read from the page; None: never read."""
+    """Fingerprint of the value that was last read from the page; None: never read."""
     source: KeySource | None = None
-    """Of the present key; None: there is none."""
+    """Where the current key was set; None: there is no key."""
     had_key: bool = False
     has_pending: bool = False
     open_key: Callable[[], str | None] = _nothing
-    """Unseals the present key; None also when it cannot be unsealed."""
+    """Unseals the current key. Returns None also when it cannot be unsealed."""
 
     def __repr__(self) -> str:
         return f"StoredKey(exists={self.exists}, source={self.source})"
@@ -53,7 +53,7 @@ class StoredKey:
 class KeyDecision:
     step: KeyStep
     stores: bool
-    """Whether there is something to write, at least the fingerprint."""
+    """Whether a write is needed, at least of the fingerprint."""
     malformed: str | None = None
     """Why the page's key is not used, as the end of a sentence."""
 
@@ -71,7 +71,7 @@ def is_same(key: str | None, stored: bytes | None) -> bool:
 
 
 def decide(key: str | None, stored: StoredKey) -> KeyDecision:
-    """`key`: the page's value as it is written; None where it is missing or blank."""
+    """`key`: the page's value, unchanged; None if it is missing or blank."""
     malformed = None if key is None else malformation(key)
     if is_same(key, stored.fingerprint):
         return KeyDecision(KeyStep.KEEP, stores=False, malformed=malformed)

@@ -17,7 +17,7 @@ from clay_push_service.settings import Settings
 PAGE = 250
 """Organizations compared in one transaction, with four statements."""
 PAGES_PER_PASS = 8
-"""As in the sweep of webhooks: each of 10,000 organizations is compared within a minute."""
+"""Pages per pass. Each of 10,000 organizations is compared within a minute, as in the sweep of webhooks."""
 
 log = logs.get(__name__)
 

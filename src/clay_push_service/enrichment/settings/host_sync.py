@@ -27,8 +27,8 @@ from clay_push_service.enrichment.settings.pending_key import put_pending, settl
 from clay_push_service.enrichment.settings.table import (
     KeySource,
     SettingsRow,
+    increase_version,
     lock_settings,
-    note_change,
     read_settings,
     set_key,
     store_fingerprint,
@@ -43,11 +43,11 @@ log = logs.get(__name__)
 
 
 class KeyStateOfOrganization(NamedTuple):
-    """What the page and this service hold for one organization."""
+    """The API key of one organization: that of NexusLeads' page and that of this service."""
 
     org_id: UUID
     key: str | None
-    """The page's value, as it is written."""
+    """The page's value, unchanged."""
     stored: StoredKey
 
     def __repr__(self) -> str:
@@ -64,7 +64,7 @@ PENDING = Statement("SELECT org_id FROM clay.pending_api_keys WHERE org_id = ANY
 async def read_key_states(
     connection: AsyncConnection, tables: HostTables, org_ids: Sequence[UUID], box: SecretBox | None
 ) -> Sequence[KeyStateOfOrganization]:
-    """Empty: the role cannot read the page's values."""
+    """Returns an empty list if the role cannot read the page's values."""
     if not tables.has("org_settings") or tables.settings is SettingsAccess.NONE:
         return []
     keys = await clay_api_keys(connection, tables, org_ids)
@@ -104,7 +104,7 @@ def lacks_keys(decision: KeyDecision, box: SecretBox | None) -> bool:
 
 
 async def sync_api_key(connection: AsyncConnection, tables: HostTables, org_id: UUID, box: SecretBox | None) -> bool:
-    """Store a change of the page, in the caller's transaction. Returns whether it stored any."""
+    """Stores a change of the page, in the caller's transaction. Returns whether it stored a change."""
     if not await _needs_storing(connection, tables, org_id, box):
         return False
     row = await lock_settings(connection, org_id)
@@ -137,7 +137,7 @@ async def _store(
         case KeyStep.SAVE if state.key is not None and box is not None:
             sealed = box.seal(state.key, org_id, row.id)
             await set_key(connection, org_id, sealed, mask_key(state.key), KeySource.HOST)
-            version = await note_change(connection, org_id, ACTOR)
+            version = await increase_version(connection, org_id, ACTOR)
             await audit(connection, org_id, ACTOR, "enrichment.changed", {"api_key": "set", "version": version})
         case KeyStep.PROPOSE:
             await _propose(connection, box, org_id, state.key)

@@ -54,7 +54,7 @@ GUIDE_NOTES: Final[Mapping[Kind, str]] = MappingProxyType(
 
 
 def price_of(kind: Kind, set_credits: Amount | None, set_actions: Amount | None) -> Price:
-    """The price that the organization has set; the guide's figures for what it has not set."""
+    """Returns the price that the organization has set, with the guide's figures for missing parts."""
     return Price(
         credits=set_credits or GUIDE_CREDITS[kind],
         actions=set_actions or AT_LEAST_ONE_ACTION,

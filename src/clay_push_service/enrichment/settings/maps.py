@@ -16,7 +16,7 @@ MAX_INPUT_CHARACTERS: Final = 2000
 FIELDS: Final = tuple(field.value for field in Field)
 """The eleven fields of the enrichment guide."""
 ABOUT_RESULT: Final = ("confidence", "email_status", "observed_at", "credits")
-"""What a result can tell about itself; Clay sends none of it unless the routine has such an output."""
+"""Keys with which a result describes itself. Clay sends none of them unless the routine has such an output."""
 
 LEAD_VALUES: Final[Mapping[str, str]] = {
     "full_name": "full_name", "github_username": "username", "email": "email", "github_url": "github_url",
@@ -24,9 +24,9 @@ LEAD_VALUES: Final[Mapping[str, str]] = {
     "position_level": "position_level", "industry": "industry", "location": "location", "linkedin_url": "linkedin_url",
     "linkedin_headline": "linkedin_headline", "bio": "bio",
 }  # fmt: skip
-"""Name of a value, as in the payload of a push → field of LeadRow."""
+"""Field of LeadRow by name of the value. The names are those in the payload of a push."""
 COMPANY_NAME: Final = "company_name"
-"""The current company, else the company."""
+"""The fields that form the company: the current company, else the company."""
 INPUT_VALUES: Final = (*LEAD_VALUES, COMPANY_NAME)
 """Names of the values that an input may receive."""
 REQUIRED: Final[Mapping[Kind, Sequence[str]]] = {Kind.EMAIL: ("full_name", COMPANY_NAME), Kind.FULL: ()}
@@ -34,7 +34,7 @@ REQUIRED: Final[Mapping[Kind, Sequence[str]]] = {Kind.EMAIL: ("full_name", COMPA
 
 
 def problem_of_inputs(inputs: Mapping[str, str]) -> str | None:
-    """Why a map of inputs cannot be used, as a sentence; None: it can."""
+    """Returns why a map of inputs cannot be used, as the end of a sentence; None: it can be used."""
     if not 1 <= len(inputs) <= MAX_INPUTS:
         return f"must have 1 to {MAX_INPUTS} inputs"
     if (bad := _bad_key(inputs)) is not None:
@@ -46,7 +46,7 @@ def problem_of_inputs(inputs: Mapping[str, str]) -> str | None:
 
 
 def problem_of_outputs(outputs: Mapping[str, str]) -> str | None:
-    """Why a map of outputs cannot be used, as a sentence; None: it can."""
+    """Returns why a map of outputs cannot be used, as the end of a sentence; None: it can be used."""
     custom = [field for field in outputs if field.startswith(CUSTOM)]
     for field in outputs:
         if field not in FIELDS and field not in ABOUT_RESULT and not _is_custom(field):
@@ -75,7 +75,7 @@ def _bad_key(keys: Iterable[str]) -> str | None:
 
 
 def missing_values(kind: Kind, inputs: Mapping[str, str], lead: LeadRow) -> Sequence[str]:
-    """Values that the lead must have before money is spent: those the guide requires, or any of the mapped ones."""
+    """Returns the missing values that the lead must have before money is spent: those the guide requires, or any of the mapped ones."""
     missing = [name for name in REQUIRED[kind] if not value_of(name, lead)]
     if missing:
         return missing
@@ -83,25 +83,25 @@ def missing_values(kind: Kind, inputs: Mapping[str, str], lead: LeadRow) -> Sequ
 
 
 def inputs_of(inputs: Mapping[str, str], lead: LeadRow) -> dict[str, str]:
-    """The inputs of one item; an input without a value is left out."""
+    """Returns the inputs of one item, without inputs that have no value."""
     found = {key: value_of(name, lead) for key, name in inputs.items()}
     return {key: value for key, value in found.items() if value}
 
 
 def found_fields(outputs: Mapping[str, str], result: Mapping[str, Json]) -> Sequence[str]:
-    """The fields that a result fills. Keys are compared without case, blanks and dashes; an empty value fills nothing."""
+    """Returns the fields that a result fills. Keys are compared without case, blanks and dashes. An empty value fills nothing."""
     filled = {fold(key) for key, value in result.items() if not _is_empty(value)}
     return [field for field, key in outputs.items() if fold(key) in filled]
 
 
 def unmapped_keys(outputs: Mapping[str, str], result: Mapping[str, Json]) -> Sequence[str]:
-    """The keys of a result that no field uses, shortened: for the user who adjusts the map."""
+    """Returns the keys of a result that no field uses, shortened, for the user who adjusts the map."""
     used = {fold(key) for key in outputs.values()}
     return [key[:MAX_KEY_CHARACTERS] for key in result if fold(key) not in used][:MAX_CUSTOM]
 
 
 def value_of(name: str, lead: LeadRow) -> str:
-    """One of INPUT_VALUES; empty where the lead has none."""
+    """Returns one of INPUT_VALUES; empty if the lead has no such value."""
     if name == COMPANY_NAME:
         return value_of("current_company", lead) or value_of("company", lead)
     value = getattr(lead, LEAD_VALUES[name])

@@ -15,7 +15,7 @@ from clay_push_service.database.statement import Statement
 
 class Slot(NamedTuple):
     wait: timedelta
-    """Until the reserved request may start; or, without a reservation, until one can be made."""
+    """Time until the reserved request may start, or, without a reservation, until a reservation is possible."""
     is_reserved: bool
 
 
@@ -44,19 +44,19 @@ SET next_request_at = greatest(next_request_at, clock_timestamp() + CAST(:wait A
 
 
 async def reserve_request(connection: AsyncConnection, org_id: UUID, patience_seconds: float) -> Slot:
-    """Reserve the next request, unless it is further away than `patience_seconds`. The organization's row exists."""
+    """Reserves the next request, unless it would start later than in `patience_seconds`. The organization's row exists."""
     patience = timedelta(seconds=patience_seconds)
     reserved = await RESERVE.one_or_none(connection, {"org_id": org_id, "patience": patience})
     return reserved or await WAIT.one(connection, {"org_id": org_id})
 
 
 async def postpone_requests(connection: AsyncConnection, org_id: UUID, seconds: float) -> None:
-    """No request before the time that Clay's Retry-After names."""
+    """Allows no request before the time of Clay's Retry-After."""
     await POSTPONE.execute(connection, {"org_id": org_id, "wait": timedelta(seconds=seconds)})
 
 
 class Pause(NamedTuple):
-    """Credits are used up, so rules enrich nothing until they are resumed."""
+    """The pause of an organization's rules: credits are used up, so rules enrich nothing until they are resumed."""
 
     since: datetime
     cause: str

@@ -15,8 +15,8 @@ from clay_push_service.enrichment.settings.table import (
     KeySource,
     SettingsRow,
     delete_routine,
+    increase_version,
     lock_settings,
-    note_change,
     put_routine,
     read_routines,
     set_key,
@@ -53,7 +53,7 @@ class SaveSettings:
         await self._note(changed)
 
     async def use_pending(self, key: str | None, pending_id: UUID) -> None:
-        """Use a key, or a removal, that waited. Raises 409 `config_changed` when another change has taken its place."""
+        """Uses a pending key, or a pending removal. Raises 409 `config_changed` when another change has replaced it."""
         row = await lock_settings(self.connection, self.org_id)
         if not await settle_pending(self.connection, self.org_id, pending_id):
             raise ConflictError(CHANGED, code="config_changed")
@@ -75,7 +75,7 @@ class SaveSettings:
     async def _note(self, changed: dict[str, Detail]) -> None:
         if not changed:
             return
-        version = await note_change(self.connection, self.org_id, self.actor)
+        version = await increase_version(self.connection, self.org_id, self.actor)
         await audit(self.connection, self.org_id, self.actor, "enrichment.changed", {**changed, "version": version})
 
     async def _save_key(self, row: SettingsRow, key: str) -> dict[str, Detail]:
@@ -128,7 +128,10 @@ class SaveSettings:
             no_limit = BudgetBody(credits_per_day=None, actions_per_day=None, time_zone=DEFAULT_TIME_ZONE)
             budget = update.budget or no_limit
         per_minute = update.requests_per_minute if "requests_per_minute" in named else row.requests_per_minute
+        answer_minutes = update.table_answer_minutes if "table_answer_minutes" in named else row.table_answer_minutes
         changed: dict[str, Detail] = {}
+        if answer_minutes != row.table_answer_minutes:
+            changed["table_answer_minutes"] = answer_minutes
         if per_minute != row.requests_per_minute:
             changed["requests_per_minute"] = per_minute
         if budget.credits_per_day != row.credits_per_day:
@@ -145,6 +148,7 @@ class SaveSettings:
                 credits_per_day=budget.credits_per_day,
                 actions_per_day=budget.actions_per_day,
                 time_zone=budget.time_zone,
+                table_answer_minutes=answer_minutes,
             )
         return changed
 

@@ -10,7 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 from clay_push_service.clay.routines_body import MAX_ID_CHARACTERS
 from clay_push_service.enrichment.settings.kinds import Amount, Kind
 from clay_push_service.enrichment.settings.maps import problem_of_inputs, problem_of_outputs
-from clay_push_service.enrichment.settings.table import DEFAULT_PER_MINUTE, DEFAULT_TIME_ZONE, Routine
+from clay_push_service.enrichment.settings.table import (
+    DEFAULT_PER_MINUTE,
+    DEFAULT_TABLE_ANSWER_MINUTES,
+    DEFAULT_TIME_ZONE,
+    Routine,
+)
 from clay_push_service.setting_checks.api_key_form import BULLET, MAX_CHARACTERS, malformation
 
 MAX_PER_MINUTE = 10_000
@@ -121,10 +126,10 @@ class RoutinesBody(BaseModel):
     email: RoutineBody | None = Field(default=None, description="For the e-mail address alone.")
 
     def changes(self) -> dict[Kind, Routine | None]:
-        given = {Kind.FULL: self.full, Kind.EMAIL: self.email}
+        bodies = {Kind.FULL: self.full, Kind.EMAIL: self.email}
         return {
             kind: None if body is None else body.routine()
-            for kind, body in given.items()
+            for kind, body in bodies.items()
             if kind.value in self.model_fields_set
         }
 
@@ -146,7 +151,7 @@ class BudgetBody(BaseModel):
 
 
 class RunWebhookBody(BaseModel):
-    """The webhook that Clay calls when a run has finished; made with `clay webhooks create`."""
+    """The webhook that Clay calls when a run has finished; create it with `clay webhooks create`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -180,6 +185,12 @@ class EnrichmentUpdate(BaseModel):
         DEFAULT_PER_MINUTE,
         description="100 in Clay's Standard plan, 300 in Pro, your own limit in Enterprise (enrichment guide).",
         examples=[100],
+    )
+    table_answer_minutes: Annotated[StrictInt, Field(ge=5, le=24 * 60)] = Field(
+        DEFAULT_TABLE_ANSWER_MINUTES,
+        description="How long a row of the Clay table may take to send its result back (way `table`). Later, the lead ends with"
+        " `no_answer`; a result still counts when it arrives.",
+        examples=[120],
     )
     routines: RoutinesBody = Field(default_factory=RoutinesBody, description="The routines that enrich.")
     budget: BudgetBody | None = Field(None, description="Daily budget; null removes both limits.")

@@ -82,7 +82,7 @@ class EnrichmentSettings:
         return await self.read()
 
     async def reject(self, pending_id: UUID) -> EnrichmentConfig:
-        """Keep the present key until NexusLeads' settings change again. Raises 404 when the change is not pending."""
+        """Keeps the current key until NexusLeads' settings change again. Raises 404 when the change is not pending."""
         await self.synchronise()
         async with self.database.transaction() as connection:
             await lock_settings(connection, self.actor.org_id)
@@ -92,7 +92,7 @@ class EnrichmentSettings:
         return await self.read()
 
     async def synchronise(self) -> None:
-        """In a transaction of its own: it is committed also when the write is refused."""
+        """Stores earlier changes of NexusLeads' page in a transaction of its own, which commits even if the write is refused afterwards."""
 
         async def synchronise() -> None:
             async with self.database.transaction() as connection:
@@ -101,34 +101,9 @@ class EnrichmentSettings:
         await self.host.on_fresh_tables(synchronise)
 
     async def _read(self) -> EnrichmentConfig:
-        org_id = self.actor.org_id
         async with self.database.transaction() as connection:
             tables = await self.host.tables(connection)
-            row = (await read_settings(connection, [org_id])).get(org_id)
-            pending = await read_pending(connection, org_id)
-            states = await read_key_states(connection, tables, [org_id], self.box)
-            source = None if row is None or row.key_source is None else KeySource(row.key_source)
-            problems = self._problems([state.decision for state in states], pending)
-            if source is None and self.settings.clay_api_key is not None:
-                has_key = await environment_key(connection, tables, self.settings) is not None
-                source = KeySource.ENVIRONMENT if has_key else None
-                problems += [] if has_key else [SEVERAL_ORGANIZATIONS]
-            routines = await read_routines(connection, org_id)
-        return EnrichmentConfig.of(row, routines, pending, source, " ".join(problems) or None)
-
-    def _problems(self, decisions: Sequence[KeyDecision], pending: PendingKey | None) -> list[str]:
-        """What NexusLeads' page holds that is not in use, or not yet."""
-        found = []
-        for decision in decisions:
-            if lacks_keys(decision, self.box):
-                found.append(NO_KEYS)
-            elif decision.step is not KeyStep.KEEP:
-                found.append(NOT_APPLIED)
-            elif pending is not None:
-                found.append(_pending_message(pending))
-            if decision.malformed is not None:
-                found.append(f"The Clay API key in NexusLeads' settings is not used: it {decision.malformed}")
-        return found
+            return await read_config(connection, tables, self.actor.org_id, self.settings, self.box)
 
     async def _require_available(self) -> None:
         async def require() -> None:
@@ -136,6 +111,38 @@ class EnrichmentSettings:
                 await require_plan(connection, await self.host.tables(connection), self.actor.org_id, self.settings)
 
         await self.host.on_fresh_tables(require)
+
+
+async def read_config(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings, box: SecretBox | None
+) -> EnrichmentConfig:
+    """The settings as the API and the console show them."""
+    row = (await read_settings(connection, [org_id])).get(org_id)
+    pending = await read_pending(connection, org_id)
+    states = await read_key_states(connection, tables, [org_id], box)
+    source = None if row is None or row.key_source is None else KeySource(row.key_source)
+    problems = _problems([state.decision for state in states], pending, box)
+    if source is None and settings.clay_api_key is not None:
+        has_key = await environment_key(connection, tables, settings) is not None
+        source = KeySource.ENVIRONMENT if has_key else None
+        problems += [] if has_key else [SEVERAL_ORGANIZATIONS]
+    routines = await read_routines(connection, org_id)
+    return EnrichmentConfig.of(row, routines, pending, source, " ".join(problems) or None)
+
+
+def _problems(decisions: Sequence[KeyDecision], pending: PendingKey | None, box: SecretBox | None) -> list[str]:
+    """Returns which values of NexusLeads' page are not in use, or not yet."""
+    found = []
+    for decision in decisions:
+        if lacks_keys(decision, box):
+            found.append(NO_KEYS)
+        elif decision.step is not KeyStep.KEEP:
+            found.append(NOT_APPLIED)
+        elif pending is not None:
+            found.append(_pending_message(pending))
+        if decision.malformed is not None:
+            found.append(f"The Clay API key in NexusLeads' settings is not used: it {decision.malformed}")
+    return found
 
 
 async def require_plan(connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings) -> None:
@@ -155,4 +162,4 @@ def _pending_message(pending: PendingKey) -> str:
 
 
 def _no_such_change() -> NotFoundError:
-    return NotFoundError("No change of the API key with this id waits.", code="pending_change_not_found")
+    return NotFoundError("No pending change of the API key has this id.", code="pending_change_not_found")

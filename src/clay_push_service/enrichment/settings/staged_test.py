@@ -21,12 +21,12 @@ from clay_push_service.errors import TooManyRequestsError
 from clay_push_service.host.lead_row import LeadRow
 
 MAX_WAIT_SECONDS: Final = 5.0
-"""Longest wait for a request of the pace: a person waits for the result."""
+"""Longest wait for a slot of the pace, in seconds, because a user waits for the result."""
 POLL_SECONDS: Sequence[float] = (0.5, 1.5, 3.0, 5.0, 5.0, 5.0)
-"""Waits before the polls of the test item; 20 s in all."""
+"""Seconds before each poll of the test item; 20 s in all."""
 
 MAX_POLL_SECONDS: Final = 40.0
-"""After this time no further poll begins: each can take as long as a request may."""
+"""Seconds after which no further poll begins: each poll can take as long as a request may."""
 
 
 class StageName(StrEnum):
@@ -83,7 +83,7 @@ def failed(name: StageName, cause: ApiCause, status: int | None = None, message:
 
 @dataclass(slots=True)
 class StagedTest:
-    """One test. `before_item` records that an item is about to be started: it commits before a byte leaves."""
+    """One test. `before_item` records that an item is about to be started, and commits before any byte is sent."""
 
     database: Database
     client: RoutinesClient
@@ -99,7 +99,7 @@ class StagedTest:
     report: TestReport = field(default_factory=TestReport)
 
     async def run(self) -> TestReport:
-        """Raises 429 `pace_busy` when the pace of the organization leaves no request within some seconds."""
+        """Raises 429 `pace_busy` when the organization's pace has no free slot within some seconds."""
         for name, test in (
             (StageName.KEY, self._test_key),
             (StageName.ENABLED, self._test_enabled),
@@ -120,7 +120,7 @@ class StagedTest:
         return await self._failed(StageName.KEY, result)
 
     async def _test_enabled(self) -> Stage:
-        """Clay must know the key for routines: it refuses an unknown routine, and not the key."""
+        """Tests whether the key may use routines: Clay then refuses the unknown routine, and not the key."""
         result = await self._probe(f"nexusleads-test-{uuid4()}")
         match result:
             case None | ApiFailure(cause=ApiCause.NOT_FOUND | ApiCause.REJECTED):
@@ -212,13 +212,13 @@ class StagedTest:
         return failed(name, failure.cause, failure.status)
 
     async def _note(self, failure: ApiFailure) -> None:
-        """A 429 moves the pace of the whole organization."""
+        """Records the response. A 429 delays the requests of the whole organization."""
         if failure.cause is ApiCause.RATE_LIMITED and failure.retry_after_seconds is not None:
             async with self.database.transaction() as connection:
                 await postpone_requests(connection, self.org_id, failure.retry_after_seconds)
 
     async def _wait_for_turn(self) -> None:
-        """Holds no connection while it waits."""
+        """Waits for a slot of the pace, without a connection."""
         started = time.monotonic()
         async with self.database.transaction() as connection:
             slot = await reserve_request(connection, self.org_id, MAX_WAIT_SECONDS)

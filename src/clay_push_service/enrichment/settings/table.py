@@ -17,6 +17,8 @@ from clay_push_service.enrichment.settings.kinds import Amount, Kind
 DEFAULT_PER_MINUTE = 100
 """The guide: 100 requests per minute in Clay's Standard plan, 300 in Pro, own limits in Enterprise."""
 DEFAULT_TIME_ZONE = "UTC"
+DEFAULT_TABLE_ANSWER_MINUTES = 120
+"""Tables of slow providers take some minutes for a row; after two hours the row never calls back in practice."""
 
 
 class ApiKeyState(StrEnum):
@@ -29,7 +31,7 @@ class KeySource(StrEnum):
     API = "api"
     HOST = "host"
     ENVIRONMENT = "environment"
-    """Never stored: `CLAY_API_KEY` of the installation."""
+    """Never stored: the key is `CLAY_API_KEY` of the installation."""
 
 
 class SettingsRow(NamedTuple):
@@ -55,6 +57,7 @@ class SettingsRow(NamedTuple):
     sealed_webhook_secret: bytes | None
     rules_paused_at: datetime | None
     rules_paused_cause: str | None
+    table_answer_minutes: int
 
     def __repr__(self) -> str:
         return f"SettingsRow(id={self.id}, version={self.version})"
@@ -84,7 +87,7 @@ class Routine:
 
 COLUMNS = """id, org_id, version, sealed_api_key, key_mask, key_source, key_state, key_number, key_checked_at,
        host_fingerprint, requests_per_minute, credits_per_day, actions_per_day, time_zone, changed_by, changed_at,
-       run_webhook_id, sealed_webhook_secret, rules_paused_at, rules_paused_cause"""
+       run_webhook_id, sealed_webhook_secret, rules_paused_at, rules_paused_cause, table_answer_minutes"""
 READ = Statement(
     f"SELECT {COLUMNS} FROM clay.enrichment_settings WHERE org_id = ANY(CAST(:org_ids AS uuid[]))", SettingsRow
 )
@@ -101,7 +104,7 @@ WHERE org_id = :org_id
 SET_VALUES = Statement("""
 UPDATE clay.enrichment_settings
 SET requests_per_minute = :requests_per_minute, credits_per_day = :credits_per_day, actions_per_day = :actions_per_day,
-    time_zone = :time_zone
+    time_zone = :time_zone, table_answer_minutes = :table_answer_minutes
 WHERE org_id = :org_id
 """)
 SET_RUN_WEBHOOK = Statement("""
@@ -114,7 +117,7 @@ RETURNING version
 """,
     int,
 )
-NOTE_CHECK = Statement("""
+RECORD_KEY_CHECK = Statement("""
 UPDATE clay.enrichment_settings SET key_state = :state, key_checked_at = now()
 WHERE org_id = :org_id AND key_number = :key_number AND sealed_api_key IS NOT NULL
 """)
@@ -146,7 +149,7 @@ async def read_settings(connection: AsyncConnection, org_ids: Sequence[UUID]) ->
 
 
 async def lock_settings(connection: AsyncConnection, org_id: UUID) -> SettingsRow:
-    """Creates the row where there is none, and keeps it locked until the transaction ends."""
+    """Locks the row until the transaction ends. Creates it if there is none."""
     await ENSURE.execute(connection, {"org_id": org_id})
     return await LOCK.one(connection, {"org_id": org_id})
 
@@ -166,10 +169,11 @@ async def set_values(
     credits_per_day: Decimal | None,
     actions_per_day: int | None,
     time_zone: str,
+    table_answer_minutes: int,
 ) -> None:
     values = {
         "org_id": org_id, "requests_per_minute": requests_per_minute, "credits_per_day": credits_per_day,
-        "actions_per_day": actions_per_day, "time_zone": time_zone,
+        "actions_per_day": actions_per_day, "time_zone": time_zone, "table_answer_minutes": table_answer_minutes,
     }  # fmt: skip
     await SET_VALUES.execute(connection, values)
 
@@ -180,14 +184,14 @@ async def set_run_webhook(
     await SET_RUN_WEBHOOK.execute(connection, {"org_id": org_id, "id": webhook_id, "sealed": sealed})
 
 
-async def note_change(connection: AsyncConnection, org_id: UUID, actor: str) -> int:
+async def increase_version(connection: AsyncConnection, org_id: UUID, actor: str) -> int:
     """Returns the new version."""
     return await NOTE_CHANGE.one(connection, {"org_id": org_id, "actor": actor})
 
 
-async def note_check(connection: AsyncConnection, org_id: UUID, key_number: int, state: ApiKeyState) -> None:
-    """Record what Clay answered to the key, unless it was replaced meanwhile."""
-    await NOTE_CHECK.execute(connection, {"org_id": org_id, "key_number": key_number, "state": state})
+async def record_key_check(connection: AsyncConnection, org_id: UUID, key_number: int, state: ApiKeyState) -> None:
+    """Records whether Clay accepted the key, unless the key was replaced meanwhile."""
+    await RECORD_KEY_CHECK.execute(connection, {"org_id": org_id, "key_number": key_number, "state": state})
 
 
 async def store_fingerprint(connection: AsyncConnection, org_id: UUID, fingerprint: bytes) -> None:

@@ -43,8 +43,8 @@ class CostEstimate(BaseModel):
     @classmethod
     def of_price(cls, kind: Kind, price: Price, count: int) -> Self:
         return cls(
-            credits=AmountView.made(price.credits.times(count)),
-            actions=AmountView.made(price.actions.times(count)),
+            credits=AmountView.of_amount(price.credits.times(count)),
+            actions=AmountView.of_amount(price.actions.times(count)),
             notes=notes_of(kind, price),
         )
 

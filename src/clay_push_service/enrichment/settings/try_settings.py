@@ -1,16 +1,20 @@
-"""Runs the staged test of an organization's enrichment settings and records its result; and estimates what leads would cost."""
+"""Runs the staged test of an organization's enrichment settings, records and reads its result, and estimates what leads would cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import Detail, audit
-from clay_push_service.clay.routines_cause import ApiCause
+from clay_push_service.clay.routines_cause import API_EXPLANATIONS, ApiCause
 from clay_push_service.clay.routines_client import RoutinesClient
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.failures import on_fresh_plan
+from clay_push_service.database.statement import Statement
 from clay_push_service.enrichment.settings.credentials import Credentials, credentials_of
 from clay_push_service.enrichment.settings.kinds import Kind, Price, price_of
 from clay_push_service.enrichment.settings.leads import read_lead, require_leads
@@ -28,8 +32,8 @@ from clay_push_service.enrichment.settings.table import (
     ApiKeyState,
     Routine,
     lock_settings,
-    note_check,
     read_routines,
+    record_key_check,
 )
 from clay_push_service.enrichment.settings.trial_schemas import (
     EnrichmentTestBody,
@@ -38,6 +42,8 @@ from clay_push_service.enrichment.settings.trial_schemas import (
     LeadEstimate,
 )
 from clay_push_service.host.lead_row import LeadRow
+from clay_push_service.host.tables import HostTables
+from clay_push_service.settings import Settings
 
 NOT_RUN: Final = "Not run: an earlier stage failed."
 
@@ -78,14 +84,21 @@ async def run_test(
 async def estimate(service: EnrichmentSettings, body: EstimateBody) -> LeadEstimate:
     """Raises 403 `enterprise_required`, 404 `lead_not_found`."""
 
-    async def read() -> Price:
+    async def read() -> LeadEstimate:
         async with service.database.transaction() as connection:
             tables = await service.host.tables(connection)
-            await require_plan(connection, tables, service.actor.org_id, service.settings)
-            await require_leads(connection, tables, service.actor.org_id, body.lead_ids)
-            return _price(body.kind, (await read_routines(connection, service.actor.org_id)).get(body.kind))
+            return await estimate_leads(connection, tables, service.actor.org_id, service.settings, body)
 
-    price = await service.host.on_fresh_tables(read)
+    return await service.host.on_fresh_tables(read)
+
+
+async def estimate_leads(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, settings: Settings, body: EstimateBody
+) -> LeadEstimate:
+    """`estimate` in the caller's transaction. Raises 403 `enterprise_required`, 404 `lead_not_found`."""
+    await require_plan(connection, tables, org_id, settings)
+    await require_leads(connection, tables, org_id, body.lead_ids)
+    price = _price(body.kind, (await read_routines(connection, org_id)).get(body.kind))
     return LeadEstimate.of(body.kind, len(set(body.lead_ids)), price)
 
 
@@ -118,7 +131,7 @@ async def _note_result(service: EnrichmentSettings, credentials: Credentials, ki
     async def write() -> None:
         async with service.database.transaction() as connection:
             if state is not None and credentials.key_number:
-                await note_check(connection, service.actor.org_id, credentials.key_number, state)
+                await record_key_check(connection, service.actor.org_id, credentials.key_number, state)
             if report.ran_item and report.success:  # only an item shows that credits are left
                 await resume_rules(connection, service.actor.org_id)
             details: dict[str, Detail] = {
@@ -133,7 +146,7 @@ async def _note_result(service: EnrichmentSettings, credentials: Credentials, ki
 
 
 def _key_state(report: TestReport) -> ApiKeyState | None:
-    """What Clay answered to the key; None: nothing about it."""
+    """Returns what the test shows about the key; None: nothing."""
     key, enabled = report.stage(StageName.KEY), report.stage(StageName.ENABLED)
     if key is not None and key.cause is ApiCause.INVALID_CREDENTIALS:
         return ApiKeyState.REFUSED
@@ -145,3 +158,59 @@ def _key_state(report: TestReport) -> ApiKeyState | None:
 async def _record(service: EnrichmentSettings, action: str, details: dict[str, Detail]) -> None:
     async with service.database.transaction() as connection:
         await audit(connection, service.actor.org_id, service.actor.name, action, details)
+
+
+class _TestRow(NamedTuple):
+    at: datetime
+    actor: str
+    kind: str
+    ran_item: bool
+    stages: Sequence[str]
+
+
+LAST = Statement(
+    """
+SELECT at, actor, details ->> 'kind' AS kind, CAST(details ->> 'ran_item' AS boolean) AS ran_item,
+       ARRAY(SELECT jsonb_array_elements_text(details -> 'stages')) AS stages
+FROM clay.audit_log
+WHERE org_id = :org_id AND action = 'enrichment.tested' AND details ->> 'kind' = CAST(:kind AS text)
+ORDER BY id DESC LIMIT 1
+""",
+    _TestRow,
+)
+MESSAGES = {
+    StageStatus.PASSED: "Passed.",
+    StageStatus.NOT_RUN: "Not run.",
+    StageStatus.FAILED: "Failed.",
+    StageStatus.UNCLEAR: "Clay answers the same for a routine that does not exist. A test with one lead shows whether it exists.",
+}
+UNCLEAR = frozenset({ApiCause.STILL_RUNNING, ApiCause.NO_DATA})
+"""Causes of a stage without a conclusion."""
+
+
+class LastEnrichmentTest(NamedTuple):
+    at: datetime
+    actor: str
+    kind: Kind
+    ran_item: bool
+    stages: Sequence[Stage]
+
+
+async def read_last_test(connection: AsyncConnection, org_id: UUID, kind: Kind) -> LastEnrichmentTest | None:
+    """Returns the last test of this routine; None: never tested."""
+    row = await LAST.one_or_none(connection, {"org_id": org_id, "kind": kind})
+    if row is None:
+        return None
+    return LastEnrichmentTest(row.at, row.actor, Kind(row.kind), row.ran_item, [stage_of(each) for each in row.stages])
+
+
+def stage_of(recorded: str) -> Stage:
+    """Parses `key: passed` or `key: invalid_credentials`, as `_note_result` records it: a status, or the cause of another result."""
+    name, _, result = recorded.partition(": ")
+    if result in set(StageStatus):
+        status = StageStatus(result)
+        return Stage(StageName(name), status, MESSAGES[status])
+    cause = ApiCause(result)
+    explanation = API_EXPLANATIONS[cause]
+    status = StageStatus.UNCLEAR if cause in UNCLEAR else StageStatus.FAILED
+    return Stage(StageName(name), status, explanation.message, cause, explanation.remedy)

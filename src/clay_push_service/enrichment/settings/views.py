@@ -13,6 +13,7 @@ from clay_push_service.enrichment.settings.pending_key import PendingKey
 from clay_push_service.enrichment.settings.schemas import EXAMPLE_INPUTS, EXAMPLE_OUTPUTS
 from clay_push_service.enrichment.settings.table import (
     DEFAULT_PER_MINUTE,
+    DEFAULT_TABLE_ANSWER_MINUTES,
     DEFAULT_TIME_ZONE,
     ApiKeyState,
     KeySource,
@@ -31,10 +32,10 @@ class AmountView(BaseModel):
 
     @classmethod
     def of(cls, amount: Amount | None) -> Self | None:
-        return None if amount is None else cls.made(amount)
+        return None if amount is None else cls.of_amount(amount)
 
     @classmethod
-    def made(cls, amount: Amount) -> Self:
+    def of_amount(cls, amount: Amount) -> Self:
         return cls(low=float(amount.low), high=None if amount.high is None else float(amount.high))
 
 
@@ -104,6 +105,9 @@ class EnrichmentConfig(BaseModel):
     key_state: ApiKeyState = Field(description="The result of the last use of the key.")
     key_checked_at: datetime | None = Field(description="And when; null: it was not tried.")
     requests_per_minute: int = Field(description="Pace of requests to Clay's API.", examples=[100])
+    table_answer_minutes: int = Field(
+        description="Minutes that a row of the Clay table may take to send its result back.", examples=[120]
+    )
     routines: RoutinesView = Field(description="The routines that enrich.")
     budget: BudgetView = Field(description="Daily budget.")
     run_webhook: RunWebhookView = Field(description="The webhook that reports finished runs.")
@@ -133,6 +137,7 @@ class EnrichmentConfig(BaseModel):
             key_state=ApiKeyState(row.key_state) if row else ApiKeyState.UNTRIED,
             key_checked_at=row.key_checked_at if row else None,
             requests_per_minute=row.requests_per_minute if row else DEFAULT_PER_MINUTE,
+            table_answer_minutes=row.table_answer_minutes if row else DEFAULT_TABLE_ANSWER_MINUTES,
             routines=RoutinesView(
                 full=RoutineView.of(routines.get(Kind.FULL)), email=RoutineView.of(routines.get(Kind.EMAIL))
             ),

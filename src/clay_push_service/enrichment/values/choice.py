@@ -1,4 +1,4 @@
-"""Chooses the current value of a field: pinned, then a person's edit, then the host's own, then the newest. Pure.
+"""Chooses the current value of a field by priority: pinned, a user's edit, the host's own, the newest. Pure.
 
 The result depends only on the set of candidates, never on the order in which they arrived.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 from clay_push_service.enrichment.values.confidence import EmailCheck
 
 TRUSTED_FOR = timedelta(days=180)
-"""After this time a newer value replaces a confident one: six months is the guide's interval for enriching again."""
+"""Time after which a newer value replaces a more confident one: six months, the guide's interval for enriching again."""
 MUCH_LESS_CONFIDENT = 20
 """Percentage points. A newer value that is less confident by more than this does not replace a recent one."""
 
@@ -42,7 +42,7 @@ class ChoiceReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`key` None: the field was looked for and nothing was found, or a person has withdrawn an edit."""
+    """`key` None: Clay searched and found nothing, or a user has withdrawn an edit."""
 
     id: UUID
     source: ValueSource
@@ -68,7 +68,7 @@ class Choice:
 
 
 def choose(candidates: Sequence[Candidate], pinned: UUID | None = None) -> Choice | None:
-    """None: there is no value. The first rule that finds one decides."""
+    """Returns None if there is no value. The first rule that finds a value decides."""
     ordered = sorted(candidates, key=lambda each: each.age_order)
     return next((found for rule in RULES if (found := rule(ordered, pinned)) is not None), None)
 
@@ -78,7 +78,7 @@ def _pinned(candidates: Sequence[Candidate], pinned: UUID | None) -> Choice | No
 
 
 def _edited(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | None:
-    """The last edit decides; if it has no value, the person has withdrawn all edits."""
+    """Returns the last edit. If it has no value, the user has withdrawn all edits."""
     edits = [each for each in candidates if each.source is ValueSource.PERSON]
     return Choice(edits[-1].id, ChoiceReason.EDITED) if edits and edits[-1].key is not None else None
 
@@ -108,7 +108,7 @@ def _newest(candidates: Sequence[Candidate], _pinned: UUID | None) -> Choice | N
 
 
 def replaces(newer: Candidate, kept: Candidate) -> bool:
-    """Whether a newer enriched value takes the place of the kept one. A missing confidence is never compared."""
+    """Whether a newer enriched value replaces the kept one. A missing confidence is never compared."""
     if newer.key == kept.key or newer.confidence is None or kept.confidence is None:
         return True
     is_recent = newer.observed_at - kept.observed_at < TRUSTED_FOR

@@ -1,4 +1,4 @@
-"""Confidence of a value, 0 to 100: as reported, derived from another figure by a fixed table, or none. Never invented.
+"""Confidence of a value, 0 to 100: as reported, derived from another figure by a fixed table, or none.
 
 The derived figures are this service's own: the status words and PDL's likelihood scale are known, their percentages are not.
 """
@@ -54,7 +54,7 @@ BANDS = (
 OF_STATUS: Mapping[EmailCheck, int | None] = MappingProxyType(
     {EmailCheck.VALID: 95, EmailCheck.CATCH_ALL: 60, EmailCheck.ROLE: 50, EmailCheck.UNKNOWN: 40, EmailCheck.INVALID: None}
 )  # fmt: skip
-"""An invalid address is kept and never chosen, so it has no confidence."""
+"""An invalid address is stored and never chosen, so it has no confidence."""
 OF_LIKELIHOOD: Mapping[int, int] = MappingProxyType({10: 98, 9: 95, 8: 90, 7: 80, 6: 70, 5: 60, 4: 50})
 """People Data Labs' likelihood of a match, 1 to 10: a logarithmic scale, so not ten times the figure."""
 LEAST_LIKELIHOOD, LEAST_LIKELY_PERCENT = 1, 30
@@ -77,7 +77,7 @@ def band(percent: int | None) -> ConfidenceBand:
 
 
 def read_percent(written: str) -> int | None:
-    """A reported confidence: `0.92`, `92` and `92 %` are 92. None for anything that is not 0 to 100.
+    """Reads a reported confidence: `0.92`, `92` and `92 %` are 92. Returns None for anything that is not 0 to 100.
 
     Up to 1 without a percent sign it is a fraction: a confidence of 1 on the scale to 100 does not occur in practice.
     """
@@ -90,7 +90,7 @@ def read_percent(written: str) -> int | None:
 
 
 def of_likelihood(written: str) -> int | None:
-    """None for anything that is not a whole number from 1 to 10."""
+    """Returns None for anything that is not a whole number from 1 to 10."""
     if not (written.strip().isascii() and written.strip().isdecimal()):
         return None
     likelihood = int(written.strip()[:3])

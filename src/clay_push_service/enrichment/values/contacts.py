@@ -14,7 +14,7 @@ LETTERS_OF_REGION = 2
 
 
 def email(text: str) -> str | None:
-    """The address with its domain in lower case, or None. Its mailbox may not exist: no DNS query is sent."""
+    """Returns the address with its domain in lower case, or None. Its mailbox may not exist: no DNS query is sent."""
     import email_validator  # here, because most processes and commands need no address
 
     try:
@@ -25,7 +25,7 @@ def email(text: str) -> str | None:
 
 
 def phone(text: str, location: str | None) -> tuple[str, str]:
-    """The number as E.164 and its key. Without a country, and without a region in `location`, the text is kept as it is."""
+    """Returns the number as E.164 and its key. Without a country, and without a region in `location`, the text is unchanged."""
     import phonenumbers  # here, because its metadata takes 20 MB
 
     region = _region_of(location, phonenumbers.SUPPORTED_REGIONS)
@@ -41,7 +41,7 @@ def phone(text: str, location: str | None) -> tuple[str, str]:
 
 
 def _region_of(location: str | None, regions: Sequence[str] | frozenset[str] | set[str]) -> str | None:
-    """The two letters of a country at the end of a location: `Berlin, DE`."""
+    """Returns the two letters of a country at the end of a location such as `Berlin, DE`."""
     last = (location or "").rpartition(",")[2].strip().upper()
     return last if len(last) == LETTERS_OF_REGION and last in regions else None
 
@@ -51,7 +51,7 @@ def _digits(text: str) -> str:
 
 
 def page_of(text: str, sites: Sequence[str] = ()) -> tuple[str, str] | None:
-    """The address as `https://host/path` and its key, or None. `sites`: the hosts that it must belong to."""
+    """Returns the address as `https://host/path` and its key, or None. `sites`: the hosts that it must belong to."""
     has_scheme = _SCHEME.match(text) and not _PORT.match(text)
     try:
         parts = urlsplit(text if has_scheme else f"https://{text.lstrip('/')}")

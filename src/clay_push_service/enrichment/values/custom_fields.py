@@ -25,13 +25,13 @@ ON CONFLICT (org_id) DO UPDATE SET names = excluded.names, updated_by = excluded
 
 
 async def read_custom_fields(connection: AsyncConnection, org_id: UUID) -> list[str]:
-    """The names, without the prefix `custom.`."""
+    """Returns the names, without the prefix `custom.`."""
     row = await READ.one_or_none(connection, {"org_id": org_id})
     return [] if row is None else list(row.names)
 
 
 async def write_custom_fields(connection: AsyncConnection, org_id: UUID, actor: str, names: Sequence[str]) -> list[str]:
-    """Replace the list. Values of a name that is no longer listed stay, and are shown. Raises 422."""
+    """Replaces the list. Values of a removed name stay stored and visible. Raises 422."""
     problems = [message for name in names if (message := _problem(name)) is not None]
     if len({fold(name) for name in names}) < len(names):
         problems.append("Two names differ only in case, `_`, `-` or spaces.")

@@ -1,4 +1,4 @@
-"""Changes that a person makes to a field of a lead: type a value, withdraw it, pin a value, remove the pin. Audited."""
+"""Changes that a user makes to a field of a lead: enter a value, withdraw it, pin a value, remove the pin. Audited."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from clay_push_service.host.tables import HostTables
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One of: `value_id`, a value to pin; `value`, a text to enter; `withdraw`, the person's own value goes; or only `pinned`."""
+    """Exactly one of: `value_id`, a value to pin; `value`, a text to enter; `withdraw`, removes the entered value; or only `pinned`."""
 
     value_id: UUID | None = None
     value: Raw | None = None
@@ -59,10 +59,10 @@ async def edit_field(
 
 
 async def _require_field(connection: AsyncConnection, org_id: UUID, field: str) -> None:
-    known = {each.value for each in Field}
-    if field not in known and field.removeprefix(CUSTOM) in await read_custom_fields(connection, org_id):
-        known.add(CUSTOM + field.removeprefix(CUSTOM))
-    if field not in known:
+    field_names = {each.value for each in Field}
+    if field not in field_names and field.removeprefix(CUSTOM) in await read_custom_fields(connection, org_id):
+        field_names.add(CUSTOM + field.removeprefix(CUSTOM))
+    if field not in field_names:
         raise NotFoundError("No field of an enrichment has this name.", code="field_not_found")
 
 
@@ -87,8 +87,8 @@ async def _pin(
     connection: AsyncConnection, org_id: UUID, actor: str, lead_id: UUID, field: str, value_id: UUID
 ) -> None:
     values = await store.read_values(connection, org_id, [lead_id])
-    wanted = next((each for each in values if each.candidate.id == value_id and each.field == field), None)
-    if wanted is None or wanted.candidate.key is None:
+    chosen = next((each for each in values if each.candidate.id == value_id and each.field == field), None)
+    if chosen is None or chosen.candidate.key is None:
         raise NotFoundError("This field of the lead has no value with this id.", code="value_not_found")
     await store.pin(connection, org_id, lead_id, field, value_id, actor)
     await audit(connection, org_id, actor, "enriched_value.pinned", {"field": field})

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
 
-from clay_push_service.callers.dependencies import Authorized, Configurer, Enricher, HostCache, Reader
+from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Enricher, Reader
 from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
 from clay_push_service.callers.request_state import Clock, Transaction
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields, write_custom_fields
@@ -22,10 +22,10 @@ FieldName = Annotated[str, Path(description="A standard field, or `custom.` and 
 
 @router.get("/leads/{lead_id}/enrichment", summary="A lead's enrichment", responses=responses(*CALLER, 404))
 async def get_lead_enrichment(
-    lead_id: LeadId, caller: Reader, connection: Transaction, host: HostCache, clock: Clock
+    lead_id: LeadId, caller: Reader, connection: Transaction, tables: DetectedTables, clock: Clock
 ) -> LeadEnrichment:
     """What Clay found for the lead, what was chosen and why, beside NexusLeads' own values."""
-    return await read_enrichment(connection, await host.tables(connection), caller.org_id, lead_id, clock.now())
+    return await read_enrichment(connection, tables, caller.org_id, lead_id, clock.now())
 
 
 @router.put(
@@ -33,11 +33,10 @@ async def get_lead_enrichment(
     responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.LISTS))],
 )  # fmt: skip
 async def edit_lead_field(
-    lead_id: LeadId, field: FieldName, body: FieldEdit, caller: Enricher, connection: Transaction, host: HostCache,
+    lead_id: LeadId, field: FieldName, body: FieldEdit, caller: Enricher, connection: Transaction, tables: DetectedTables,
     clock: Clock,
 ) -> LeadEnrichment:  # fmt: skip
     """Any member, or a key with scope `enrich`. A pinned value stays until the pin is removed. NexusLeads' own value is not changed."""
-    tables = await host.tables(connection)
     now = clock.now()
     await edit_field(connection, tables, caller.org_id, caller.actor, lead_id, field, body.edit(), now)
     return await read_enrichment(connection, tables, caller.org_id, lead_id, now)

@@ -1,4 +1,4 @@
-"""Deletes enriched values: all of erased leads, and by age those that a newer value has replaced."""
+"""Deletes enriched values: all values of erased leads, and old values that a newer one has replaced."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -11,11 +11,11 @@ from clay_push_service.enrichment.values import contacts
 from clay_push_service.enrichment.values.fields import Field
 
 MAX_CHARACTERS = 2_000
-"""Values are texts of the web. A longer one is cut."""
+"""Longest stored value. Values come from web pages; a longer one is cut."""
 MAX_WORDS = 100
-"""Entries of one list."""
+"""Most entries of one list."""
 ABSENT = frozenset({"", "null", "undefined"})
-"""An empty cell, and how templates write one."""
+"""Texts that stand for an empty cell."""
 NOT_PICKED = re.compile(r"/[A-Za-z][\w .()-]{0,100}")
 """A column's name that was typed into the body instead of picked from Clay's list: `/Work Email`."""
 SIZES = ((1, "1"), (10, "2-10"), (50, "11-50"), (200, "51-200"), (500, "201-500"), (1_000, "501-1000"),
@@ -69,7 +69,7 @@ def is_absent(raw: Raw) -> bool:
 
 
 def normalise(field: str, raw: Raw, location: str | None = None) -> Normalised | Refusal | None:
-    """None: the value is empty. `location`: of the lead, for a phone number without a country."""
+    """Returns None for an empty value. `location`: the lead's, for a phone number without a country."""
     if is_absent(raw):
         return None
     if isinstance(raw, str) and NOT_PICKED.fullmatch(raw.strip()):
@@ -93,7 +93,7 @@ def _linkedin(text: str) -> Normalised | Refusal:
 
 
 def _twitter(text: str) -> Normalised | Refusal:
-    """A handle or an address, as an address on x.com."""
+    """Converts a handle or an address to an address on x.com."""
     return _page(contacts.twitter_page(text))
 
 
@@ -106,7 +106,7 @@ def _page(found: tuple[str, str] | None) -> Normalised | Refusal:
 
 
 def _size(text: str) -> Normalised | Refusal:
-    """The range that contains the number; of a range, its upper bound; `500+` is the range above 500."""
+    """Returns the range that contains the number. A range counts by its upper bound; `500+` is the range above 500."""
     plain = _THOUSAND.sub("000", _THOUSANDS.sub("", text))
     numbers = [int(each[:9]) for each in _NUMBER.findall(plain)][:2]
     if not numbers or max(numbers) < 1:

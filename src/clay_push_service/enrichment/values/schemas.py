@@ -56,7 +56,7 @@ class ValueView(BaseModel):
 class FieldView(BaseModel):
     field: str = Field(description="The field.", examples=["email"])
     state: SearchState = Field(
-        description="`found`: Clay found a value; `not_found`: Clay looked for it in vain; `not_searched`: no result named it."
+        description="`found`: Clay found a value; `not_found`: Clay searched it without a result; `not_searched`: no result named it."
     )
     current: ValueView | None = Field(description="The chosen value; null: there is none.")
     chosen_because: ChoiceReason | None = Field(description="Which rule chose it.")
@@ -92,12 +92,12 @@ class FieldEdit(BaseModel):
 
     @model_validator(mode="after")
     def _is_one_change(self) -> "FieldEdit":
-        given = self.model_fields_set
-        if self.value_id is not None and ("value" in given or self.pinned is False):
+        sent_fields = self.model_fields_set
+        if self.value_id is not None and ("value" in sent_fields or self.pinned is False):
             raise ValueError("send either value_id, which pins it, or value")
-        if "value" in given and self.value is None and self.pinned:
+        if "value" in sent_fields and self.value is None and self.pinned:
             raise ValueError("a value that is withdrawn cannot be pinned")
-        if self.value_id is None and "value" not in given and self.pinned is None:
+        if self.value_id is None and "value" not in sent_fields and self.pinned is None:
             raise ValueError("send value_id, value or pinned")
         return self
 

@@ -1,7 +1,7 @@
 """SQL of enriched values: appends values, and keeps the chosen value of each field. The only module that changes both tables.
 
-Every transaction that changes values or results of an organization calls `lock` first, before any other lock. So the choice
-is always made from all values, and an erasure never misses a value that is being written.
+Every transaction that changes values or results of an organization calls `lock` first, before any other lock. Therefore a choice
+uses all values, and an erasure never misses a value that is being written.
 """
 
 import json
@@ -20,8 +20,8 @@ from clay_push_service.enrichment.values.confidence import NOT_GIVEN, Confidence
 from clay_push_service.enrichment.values.normalise import Normalised, Value
 
 
-class Added(NamedTuple):
-    """A value that was new."""
+class AddedValue(NamedTuple):
+    """A newly inserted value."""
 
     id: UUID
     result_id: UUID | None
@@ -74,7 +74,7 @@ ORDER BY new.number
 ON CONFLICT (org_id, result_id, field) WHERE result_id IS NOT NULL DO NOTHING
 RETURNING id, result_id
 """,
-    Added,
+    AddedValue,
 )
 COLUMNS = """value.id, value.lead_id, value.field, CAST(value.value AS text) AS value, value.value_key, value.source, value.provider,
        value.email_status, value.confidence, value.confidence_basis, value.observed_at, value.received_at, value.created_by"""
@@ -102,7 +102,7 @@ ON CONFLICT (org_id, lead_id, field) DO UPDATE
 SET value_id = excluded.value_id, chosen_because = excluded.chosen_because
 WHERE (current.value_id, current.chosen_because) <> (excluded.value_id, excluded.chosen_because)
 """)
-CHOOSE_NOTHING = Statement("""
+REMOVE_CHOICE = Statement("""
 DELETE FROM clay.enriched_current AS current
 USING unnest(CAST(:lead_ids AS uuid[]), CAST(:fields AS text[])) AS gone (lead_id, field)
 WHERE current.org_id = :org_id AND current.lead_id = gone.lead_id AND current.field = gone.field
@@ -121,7 +121,7 @@ WHERE org_id = :org_id AND lead_id = :lead_id AND field = :field AND pinned_by I
 
 @dataclass(frozen=True, slots=True)
 class NewValue:
-    """`found` None: looked for and not found, or an edit that a person withdraws."""
+    """`found` None: Clay searched and found nothing, or a user withdraws an edit."""
 
     lead_id: UUID
     field: str
@@ -149,12 +149,12 @@ class StoredValue:
 
 
 async def lock(connection: AsyncConnection, org_id: UUID) -> None:
-    """Wait for the other transactions that change values or results of this organization."""
+    """Waits for the other transactions that change values or results of this organization."""
     await LOCK.execute(connection, {"org_id": org_id})
 
 
-async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence[NewValue]) -> Sequence[Added]:
-    """Append values, without choosing. Returns those that were new; the caller calls `choose_values`."""
+async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence[NewValue]) -> Sequence[AddedValue]:
+    """Appends values, without choosing. Returns those that were new. The caller calls `choose_values`."""
     if not values:
         return []
     return await ADD.rows(
@@ -179,7 +179,7 @@ async def add_values(connection: AsyncConnection, org_id: UUID, values: Sequence
 
 
 async def read_values(connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]) -> list[StoredValue]:
-    """All values of these leads, by lead and field, oldest first."""
+    """Returns all values of these leads, by lead and field, oldest first."""
     rows = await READ.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
     return [_stored(row) for row in rows]
 
@@ -187,13 +187,13 @@ async def read_values(connection: AsyncConnection, org_id: UUID, lead_ids: Itera
 async def read_current(
     connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]
 ) -> dict[tuple[UUID, str], Current]:
-    """By lead and field."""
+    """Returns the current values by lead and field."""
     rows = await READ_CURRENT.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
     return {(row.lead_id, row.field): row for row in rows}
 
 
 async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]) -> None:
-    """Choose the value of every field of these leads again. The caller holds `lock`."""
+    """Chooses the value of every field of these leads again. The caller holds `lock`."""
     ids = sorted(set(lead_ids))
     if not ids:
         return
@@ -220,20 +220,20 @@ async def choose_values(connection: AsyncConnection, org_id: UUID, lead_ids: Ite
         }
         await CHOOSE.execute(connection, values)
     if nothing:
-        gone = {"lead_ids": [lead_id for lead_id, _ in nothing], "fields": [field for _, field in nothing]}
-        await CHOOSE_NOTHING.execute(connection, {"org_id": org_id, **gone})
+        without_choice = {"lead_ids": [lead_id for lead_id, _ in nothing], "fields": [field for _, field in nothing]}
+        await REMOVE_CHOICE.execute(connection, {"org_id": org_id, **without_choice})
 
 
 async def pin(
     connection: AsyncConnection, org_id: UUID, lead_id: UUID, field: str, value_id: UUID, pinned_by: str
 ) -> None:
-    """The caller has checked that the value belongs to this field of this lead."""
+    """Pins a value. The caller has checked that the value belongs to this field of this lead."""
     values = {"org_id": org_id, "lead_id": lead_id, "field": field, "value_id": value_id, "pinned_by": pinned_by}
     await PIN.execute(connection, values)
 
 
 async def unpin(connection: AsyncConnection, org_id: UUID, lead_id: UUID, field: str) -> bool:
-    """Remove the pin; the caller chooses again. Returns whether there was one."""
+    """Removes the pin; the caller chooses again. Returns whether there was a pin."""
     values = {"org_id": org_id, "lead_id": lead_id, "field": field}
     return await UNPIN.execute(connection, values) > 0
 

@@ -1,6 +1,6 @@
 """Builds the API's view of a lead's enrichment: badge, score, and each field with its source, times and history."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from clay_push_service.enrichment.values.choice import ENRICHED, ValueSource
 from clay_push_service.enrichment.values.confidence import ConfidenceBand, ConfidenceBasis, band
@@ -16,11 +16,10 @@ from clay_push_service.enrichment.values.schemas import (
     ValueView,
 )
 from clay_push_service.enrichment.values.store import StoredValue
+from clay_push_service.host.enrichment_conditions import STALE_AFTER
 
-STALE_AFTER = timedelta(days=183)
-"""Six months: the enrichment guide's interval for enriching a lead again."""
 MAX_HISTORY = 100
-"""Entries of one field in a response."""
+"""Most entries of one field in a response."""
 
 
 def view_lead(lead: EnrichedLead, now: datetime) -> LeadEnrichment:
@@ -38,19 +37,19 @@ def is_stale(at: datetime | None, now: datetime) -> bool:
 
 
 def score(lead: EnrichedLead) -> ScoreView:
-    """The mean of what was given. One derived figure makes the mean a derived one."""
+    """Returns the mean of the given confidences. One derived figure makes the mean a derived one."""
     chosen = [each.chosen for each in lead.fields]
-    given = [
+    confidences = [
         (each.candidate.confidence, each.basis)
         for each in chosen
         if each is not None and each.candidate.source in ENRICHED and each.candidate.confidence is not None
     ]
-    if not given:
+    if not confidences:
         return ScoreView(confidence=None, band=ConfidenceBand.NOT_GIVEN, basis=ConfidenceBasis.NONE)
-    mean = round(sum(percent for percent, _ in given) / len(given))
+    mean = round(sum(percent for percent, _ in confidences) / len(confidences))
     basis = (
         ConfidenceBasis.DERIVED
-        if any(each is ConfidenceBasis.DERIVED for _, each in given)
+        if any(each is ConfidenceBasis.DERIVED for _, each in confidences)
         else ConfidenceBasis.REPORTED
     )
     return ScoreView(confidence=mean, band=band(mean), basis=basis)

@@ -1,6 +1,6 @@
 """SQL of `clay.host_writes` and `clay.write_back`: the only module that changes them.
 
-A row exists once for each field of a lead, also after an undo: a value that a person removed is not written again.
+Each field of a lead has at most one row, also after an undo: a value that a user removed is not written again.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class WritableValue(NamedTuple):
     text: str
 
 
-# Only what Clay found: an edit by a person belongs to this service's page, and a person can enter it in NexusLeads as well.
+# Only values that Clay found. A value that a user edited is not written: the user can enter it in NexusLeads as well.
 WRITABLE = Statement(
     """
 SELECT value.seq, value.lead_id, value.field, value.id AS value_id, value.value_key, value.value #>> '{}' AS text
@@ -78,11 +78,11 @@ UPDATE clay.host_writes SET undone_at = now(), undone_by = :undone_by WHERE org_
 
 class WrittenField(NamedTuple):
     field: str
-    value_key: str
+    value_hash: bytes
 
 
 OF_LEAD = Statement(
-    "SELECT field, value_key FROM clay.host_writes WHERE org_id = :org_id AND lead_id = :lead_id AND undone_at IS NULL",
+    "SELECT field, value_hash FROM clay.host_writes WHERE org_id = :org_id AND lead_id = :lead_id AND undone_at IS NULL",
     WrittenField,
 )
 ERASE = Statement("DELETE FROM clay.host_writes WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_ids AS uuid[]))")
@@ -125,7 +125,7 @@ async def record_write(connection: Connection, org_id: UUID, value: WritableValu
 
 
 async def lock_writes(connection: Connection, org_id: UUID, lead_id: UUID | None) -> Sequence[HostWrite]:
-    """Those that are not undone, of one lead or of all."""
+    """Locks the writes that are not undone, of one lead or of all."""
     return await LIVE.rows(connection, {"org_id": org_id, "lead_id": lead_id})
 
 
@@ -133,12 +133,12 @@ async def record_undo(connection: Connection, org_id: UUID, write_id: UUID, undo
     await UNDO.execute(connection, {"org_id": org_id, "id": write_id, "undone_by": undone_by})
 
 
-async def written_keys(connection: Connection, org_id: UUID, lead_id: UUID) -> dict[str, str]:
-    """By field, the normalised value that this service wrote into NexusLeads: there it is not NexusLeads' own."""
+async def written_hashes(connection: Connection, org_id: UUID, lead_id: UUID) -> dict[str, bytes]:
+    """Returns, by field, the hash of the text that this service wrote into NexusLeads. While a column contains it, the value is not NexusLeads' own."""
     rows = await OF_LEAD.rows(connection, {"org_id": org_id, "lead_id": lead_id})
-    return {row.field: row.value_key for row in rows}
+    return {row.field: row.value_hash for row in rows}
 
 
 async def erase_writes(connection: AsyncConnection, org_id: UUID, lead_ids: Sequence[UUID]) -> None:
-    """The columns of NexusLeads are NexusLeads' own to erase."""
+    """Deletes the records of writes. NexusLeads erases its own columns."""
     await ERASE.execute(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})

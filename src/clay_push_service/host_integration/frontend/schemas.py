@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from clay_push_service.destination_settings.finding import Finding
+from clay_push_service.destination_settings.connection_test.result import Finding
 from clay_push_service.destination_settings.schemas import Config, PendingChange
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
 from clay_push_service.errors import InvalidError

@@ -17,7 +17,7 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.statement import Statement, select_one_or_none
-from clay_push_service.enrichment.rules.runs import note_scan
+from clay_push_service.enrichment.rules.runs import queue_scan_run
 from clay_push_service.errors import ClayPushError
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.attach.attachment import Level, read_attachment
@@ -105,7 +105,7 @@ async def _run(
     if org_id is None:  # the project is deleted or has no organization
         log.info("scan.without_organization", source_job_id=str(source_job_id), project_id=str(project_id))
         return
-    await note_scan(connection, org_id, project_id, source_job_id)
+    await queue_scan_run(connection, org_id, project_id, source_job_id)
     before = await connection.begin_nested()
     try:
         await auto_export.run_rule(

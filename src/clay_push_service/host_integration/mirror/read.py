@@ -11,7 +11,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clay_push_service.clay.cause import Cause
 from clay_push_service.database.statement import Statement
+from clay_push_service.deliveries.cause_counts import CauseCount, StoredCounts, read_causes
 from clay_push_service.host_integration.attach.host_schema import JOBS, PROGRESS, HostSchema
 from clay_push_service.host_integration.mirror.rows import HostRow, PushJob, StepRow, canonical
 from clay_push_service.push_jobs.summary import STEPS
@@ -38,15 +40,7 @@ WITH due AS MATERIALIZED ({due})
 SELECT job.id, job.org_id, job.project_id, job.push_mode, job.status, job.cancel_requested_at, job.lead_count,
        job.success_count, job.failed_count, job.skipped_count, job.unknown_count, job.created_by_user_id,
        job.created_at, job.started_at, job.finished_at,
-       CASE WHEN job.cancel_requested_at IS NULL THEN 0 ELSE
-           (SELECT count(*) FROM clay.clay_push_log WHERE job_id = job.id AND cause = 'cancelled') END AS cancelled_count,
-       CASE WHEN job.finished_at IS NOT NULL AND (job.success_count = 0 OR job.failed_count > 0) THEN
-           (SELECT cause FROM clay.clay_push_log WHERE job_id = job.id AND status IN ('failed', 'skipped')
-            GROUP BY cause ORDER BY bool_or(status = 'failed') DESC, count(*) DESC, cause LIMIT 1) END AS main_cause,
-       CASE WHEN job.finished_at IS NOT NULL THEN
-           (SELECT count(*) FROM clay.clay_push_log
-            WHERE job_id = job.id AND status IN ('failed', 'skipped') AND (uncertain_attempts > 0 OR cause = 'unknown'))
-            END AS unsure_count,
+       CAST(job.cause_counts AS text) AS cause_counts,
        mirror.host_job_id, mirror.settled_at, mirror.marked_count, host.id AS host_id, {host_columns},
        (SELECT json_agg(json_build_object('step_number', step.step_number, 'step_name', step.step_name,
                                           'status', step.status, 'message', step.message) ORDER BY step.step_number)
@@ -80,12 +74,13 @@ async def read_due(
 ) -> Sequence[Pair]:
     """Reads jobs that may need an update; with `settled_since` also jobs settled after it whose host rows changed."""
     values = {"since": since, "settled_since": settled_since, "batch": BATCH}
-    return [_read_pair_row(row, host_schema) for row in await _due(host_schema).rows(connection, values)]
+    return await _read_pairs(connection, await _due(host_schema).rows(connection, values), host_schema)
 
 
 async def read_pair(connection: AsyncConnection, host_schema: HostSchema, job_id: UUID) -> Pair:
     row = await _of_job(host_schema).one(connection, {"job_id": job_id, "batch": 1})
-    return _read_pair_row(row, host_schema)
+    [pair] = await _read_pairs(connection, [row], host_schema)
+    return pair
 
 
 class _PairRow(NamedTuple):
@@ -104,9 +99,7 @@ class _PairRow(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    cancelled_count: int
-    main_cause: str | None
-    unsure_count: int | None
+    cause_counts: str | None
     host_job_id: UUID | None
     settled_at: datetime | None
     marked_count: int | None
@@ -141,12 +134,22 @@ def _sql(host_schema: HostSchema, due: str) -> str:
     )
 
 
-def _read_pair_row(row: _PairRow, host_schema: HostSchema) -> Pair:
+async def _read_pairs(connection: AsyncConnection, rows: Sequence[_PairRow], host_schema: HostSchema) -> list[Pair]:
+    stored = [StoredCounts(row.id, row.cause_counts, row.failed_count, row.skipped_count) for row in rows]
+    causes = await read_causes(connection, stored)
+    return [_read_pair_row(row, causes.get(row.id, ()), host_schema) for row in rows]
+
+
+def _read_pair_row(row: _PairRow, causes: Sequence[CauseCount], host_schema: HostSchema) -> Pair:
+    """The reason and the leads that may be in Clay are shown when the job has finished."""
+    is_finished = row.finished_at is not None
+    cancelled = sum(each.leads for each in causes if each.cause is Cause.CANCELLED) if row.cancel_requested_at else 0
+    has_reason = is_finished and (row.success_count == 0 or row.failed_count > 0)
     job = PushJob(
         row.id, row.org_id, row.project_id, row.push_mode, JobStatus(row.status), row.cancel_requested_at is not None,
         row.lead_count, row.success_count, row.failed_count, row.skipped_count, row.unknown_count,
-        row.cancelled_count, row.created_by_user_id, row.created_at, row.started_at, row.finished_at, row.main_cause,
-        row.unsure_count or 0,
+        cancelled, row.created_by_user_id, row.created_at, row.started_at, row.finished_at,
+        causes[0].cause if causes and has_reason else None, sum(each.unsure for each in causes) if is_finished else 0,
     )  # fmt: skip
     return Pair(
         job, row.host_job_id, row.settled_at is not None, row.marked_count or 0,

@@ -13,14 +13,11 @@ from clay_push_service.callers.request_state import Transaction
 from clay_push_service.enrichment.write_back.writes import is_enabled, switch
 from clay_push_service.errors import ConflictError
 from clay_push_service.host_integration.attach.attachment import may_write_enrichment
-from clay_push_service.host_integration.write_back.write_back import undo
+from clay_push_service.host_integration.write_back.write_back import NOT_PERMITTED, undo_writes
 from clay_push_service.problems import CALLER, responses
 
 router = APIRouter(
     prefix="/api/clay/enrichment/write-back", tags=["enrichment"], dependencies=Authorized, route_class=GuardedRoute
-)
-NOT_PERMITTED = (
-    "The NexusLeads operator has not permitted writing into NexusLeads. Ask for `clay-push attach --write-enrichment`."
 )
 
 
@@ -69,9 +66,7 @@ async def set_write_back(
 @router.post("/undo", summary="Undo what was written into NexusLeads", responses=responses(*CALLER, 409, 413))
 async def undo_write_back(body: UndoBody, caller: Configurer, connection: Transaction, host: HostCache) -> Undone:
     """Requires an owner or admin, or a key with scope `config`. Empties columns that still hold the written value; they are not filled again."""
-    if not await may_write_enrichment(connection, host.schema):
-        raise ConflictError(NOT_PERMITTED, code="write_back_not_permitted")
     tables = await host.tables(connection)
-    emptied, kept = await undo(connection, tables, caller.org_id, caller.actor, body.lead_id)
+    emptied, kept = await undo_writes(connection, tables, host.schema, caller.org_id, caller.actor, body.lead_id)
     metrics.WRITTEN_BACK.labels(change="undone").inc(emptied)
     return Undone(emptied_count=emptied, kept_count=kept)

@@ -24,14 +24,18 @@ from clay_push_service.enrichment.write_back.writes import (
     record_undo,
     record_write,
 )
+from clay_push_service.errors import ConflictError
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host.tables import HostTables
-from clay_push_service.host_integration.attach.attachment import try_lock_enrichment_columns
+from clay_push_service.host_integration.attach.attachment import may_write_enrichment, try_lock_enrichment_columns
 from clay_push_service.host_integration.write_back.columns import WRITTEN
 
 PASS_SECONDS = 5.0
 BATCH = 200
 ACTOR = "worker"
+NOT_PERMITTED = (
+    "The NexusLeads operator has not permitted writing into NexusLeads. Ask for `clay-push attach --write-enrichment`."
+)
 
 log = logs.get(__name__)
 
@@ -111,6 +115,15 @@ async def write_value(connection: AsyncConnection, tables: HostTables, org_id: U
             return False
         await audit(connection, org_id, ACTOR, "host.written", {"field": value.field, "value_id": str(value.value_id)})
     return True
+
+
+async def undo_writes(
+    connection: AsyncConnection, tables: HostTables, schema: str, org_id: UUID, actor: str, lead_id: UUID | None
+) -> tuple[int, int]:
+    """As `undo`. Raises 409 `write_back_not_permitted`."""
+    if not await may_write_enrichment(connection, schema):
+        raise ConflictError(NOT_PERMITTED, code="write_back_not_permitted")
+    return await undo(connection, tables, org_id, actor, lead_id)
 
 
 async def undo(
