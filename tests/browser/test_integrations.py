@@ -82,7 +82,7 @@ async def test_a_failed_test_names_the_stage_the_cause_and_the_remedy(server: Co
         ),
     ],
 )
-async def test_a_destination_that_does_not_send_says_why(
+async def test_a_destination_that_does_not_send_shows_the_reason(
     server: ConsoleServer, owner: Screen, name: str, state: str, text: str
 ) -> None:
     await server.api.installation.fetch(f"UPDATE clay.destination_versions SET {state}")

@@ -24,7 +24,7 @@ async def test_jobs_and_a_job_with_failures_look_right(server: ConsoleServer, ow
     await owner.review("job")
 
 
-async def test_a_running_push_moves_by_itself_and_ends_as_the_finished_page(
+async def test_a_running_push_is_updated_live_and_ends_as_the_finished_page(
     browser: Browser, database_url: str
 ) -> None:
     async with (

@@ -28,7 +28,7 @@ async def test_keys_tokens_and_audit_look_right(owner: Screen) -> None:
     await owner.review("audit")
 
 
-async def test_erasure_asks_first_and_shows_the_receipt(server: ConsoleServer, owner: Screen) -> None:
+async def test_erasure_requires_a_confirmation_and_shows_the_receipt(server: ConsoleServer, owner: Screen) -> None:
     await server.api.push_and_drain()
     await owner.open("/console/privacy")
     await owner.page.get_by_label("Lead ids").fill(str(server.api.lead_ids[0]))

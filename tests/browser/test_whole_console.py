@@ -31,7 +31,7 @@ async def test_heaviest_page_fits_its_budget_on_the_first_visit(server: ConsoleS
     scripts: list[Response] = []
     page.on("response", lambda answer: scripts.append(answer) if answer.url.endswith(".js") else None)
     await page.goto(f"{server.url}/console/jobs/{job_id}")
-    await expect(page.locator("#spoken")).to_contain_text("still to be sent")
+    await expect(page.locator("#announcement")).to_contain_text("still to be sent")
     assert 0 < sum(transferred) <= MOST_TRANSFERRED
     assert 0 < sum([len(await each.body()) for each in scripts]) <= MOST_SCRIPT
 
@@ -89,7 +89,7 @@ async def test_live_page_survives_a_restart_and_a_hidden_tab(browser: Browser, d
         job_id = await server.api.queue()
         await owner.open(f"/console/jobs/{job_id}")
         live = owner.page.locator("#live")
-        await expect(owner.page.locator("#spoken")).to_contain_text("5 are still to be sent")
+        await expect(owner.page.locator("#announcement")).to_contain_text("5 are still to be sent")
         await owner.page.evaluate(HIDE, True)
         await server.restart()
         await server.api.drain()
@@ -99,7 +99,7 @@ async def test_live_page_survives_a_restart_and_a_hidden_tab(browser: Browser, d
         await expect(live).to_contain_text("Finished")
 
 
-async def test_eight_windows_on_one_job_all_arrive(browser: Browser, database_url: str) -> None:
+async def test_eight_windows_show_the_same_job_live(browser: Browser, database_url: str) -> None:
     async with serve_console(database_url) as server, screen(browser, server.url) as owner:
         await owner.sign_in()
         job_id = await server.api.queue()
@@ -107,7 +107,7 @@ async def test_eight_windows_on_one_job_all_arrive(browser: Browser, database_ur
         for window in windows:
             observe(owner, window)
             await window.goto(f"{server.url}/console/jobs/{job_id}")
-            await expect(window.locator("#spoken")).to_contain_text("5 are still to be sent")
+            await expect(window.locator("#announcement")).to_contain_text("5 are still to be sent")
         polling = [await window.locator("#stream[hx-get]").count() for window in windows]
         assert 0 < sum(polling) < len(windows)
         draining = asyncio.create_task(server.api.drain())

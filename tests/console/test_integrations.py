@@ -28,7 +28,7 @@ async def test_wrong_values_are_named_by_their_label_and_nothing_is_saved(api: A
     assert (await api.call("GET", "/api/clay/config"))["table_name"] == "Leads"
 
 
-async def test_removing_says_how_many_leads_will_not_be_sent(api: Api, owner: Visitor) -> None:
+async def test_removal_reports_how_many_leads_will_not_be_sent(api: Api, owner: Visitor) -> None:
     await api.queue()
     await owner.open(CLAY)
     page = await owner.submit_and_follow(f"{CLAY}/remove")

@@ -16,3 +16,10 @@ async def test_job_page_shows_every_lead(api: Api, owner: Visitor) -> None:
     job = await api.push_and_drain()
     page = await owner.open(f"/console/jobs/{job['id']}")
     assert page.text.count("<tr>") == 6
+
+
+async def test_the_choice_of_all_states_is_an_empty_value(api: Api, owner: Visitor) -> None:
+    await api.push_and_drain()
+    assert "Of 5 leads, 5 are in Clay." in (await owner.open("/console/jobs?status=")).text
+    assert (await owner.open("/console/enrichment?status=")).status_code == 200
+    assert (await owner.open("/console/jobs?status=other")).status_code == 422

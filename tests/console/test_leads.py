@@ -37,7 +37,44 @@ async def test_filters_come_from_the_url_and_an_empty_field_is_no_filter(api: Ap
     assert (wrong.status_code, "no lead can match" in wrong.text) == (422, True)
 
 
-async def test_one_lead_is_queued_at_once_with_the_documents_words(api: Api, owner: Visitor) -> None:
+async def test_leads_without_email_and_never_or_long_ago_enriched_are_filtered(api: Api, owner: Visitor) -> None:
+    path = f"/console/leads?project={api.project_id}"
+    known = await api.host.lead(api.project_id, email="zoe@example.com", score=70)
+    fresh, old = api.lead_ids[:2]
+    for lead, days in ((fresh, 1), (old, 200)):
+        await api.installation.fetch(
+            """INSERT INTO clay.enriched_values (org_id, lead_id, field, source, confidence_basis, observed_at, received_at)
+               VALUES (:org_id, :lead_id, 'email', 'routine', 'none', now(), now() - :days * interval '1 day')""",
+            org_id=api.org_id, lead_id=lead, days=days,
+        )  # fmt: skip
+    page = (await owner.open(f"{path}&without_email=true")).text
+    assert (page.count('name="lead_id"'), f'value="{known}"' in page) == (5, False)
+    assert "without_email" in re.findall(r'name="filters" value="([^"]+)"', page)[0]
+    never = (await owner.open(f"{path}&enrichment=never")).text
+    assert (never.count('name="lead_id"'), str(fresh) in never, str(old) in never) == (4, False, False)
+    stale = (await owner.open(f"{path}&enrichment=stale")).text
+    assert (stale.count('name="lead_id"'), f'value="{old}"' in stale) == (1, True)
+
+
+async def test_the_order_stays_on_the_next_page_of_leads(api: Api, owner: Visitor) -> None:
+    for number in range(50):
+        await api.host.lead(api.project_id, score=number)
+    page = (await owner.open(f"/console/leads?project={api.project_id}&sort=lowest_score")).text
+    assert re.search(r'<option value="lowest_score" selected>', page)
+    assert "Lowest score first." in page
+    [following] = re.findall(r'href="([^"]+)">Next leads', page)
+    scores = re.compile(r'data-label="Score"><div>([\d.]+)')
+    assert [float(each) for each in scores.findall(page)] == [float(each) for each in range(50)]
+    following_page = (await owner.open(following.replace("&amp;", "&"))).text
+    assert [float(each) for each in scores.findall(following_page)] == sorted(
+        float(each) for each in scores.findall(following_page)
+    )
+    assert float(scores.findall(following_page)[0]) > 49
+    enriched = (await owner.open(f"/console/leads?project={api.project_id}&sort=highest_enrichment_score")).text
+    assert enriched.count("Not enriched") == 50
+
+
+async def test_one_lead_is_queued_at_once_with_the_message_of_the_feature_document(api: Api, owner: Visitor) -> None:
     await owner.open("/console/leads")
     lead = str(api.lead_ids[0])
     page = await owner.submit_and_follow("/console/leads/push-one", fields(api, one=lead, key=str(uuid4())))

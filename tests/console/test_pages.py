@@ -54,6 +54,14 @@ async def test_the_page_reports_an_unavailable_database(api: Api, owner: Visitor
     assert page.headers["retry-after"] == "5"
 
 
+async def test_a_form_that_the_database_refuses_links_to_a_page_that_exists(api: Api, owner: Visitor) -> None:
+    await owner.open("/console/leads")
+    await api.installation.fetch("ALTER TABLE clay.console_sessions RENAME TO console_sessions_away")
+    answer = await owner.submit("/console/leads/push-one", {"one": str(api.lead_ids[0])})
+    assert (answer.status_code, "Go back in the browser" in answer.text) == (503, True)
+    assert '<a class="button primary" href="/console/">Open the console</a>' in answer.text
+
+
 async def test_a_gated_organization_sees_the_upgrade_text_above_its_pages(database_url: str) -> None:
     async with (
         run_api(database_url, billing_enabled=True, upgrade_url="https://nexusleads.example/upgrade") as api,

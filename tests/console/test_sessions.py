@@ -85,7 +85,7 @@ async def test_session_ends_with_its_token(api: Api) -> None:
         assert (await visitor.open("/console/jobs")).status_code == 401
 
 
-async def test_session_of_a_removed_member_ends_for_good_at_the_next_request(api: Api, owner: Visitor) -> None:
+async def test_session_of_a_removed_member_ends_permanently_at_the_next_request(api: Api, owner: Visitor) -> None:
     assert (await owner.open("/console/jobs")).status_code == 200
     connection = api.host.connection
     membership = "WHERE user_id = (SELECT id FROM users WHERE username = 'owner')"
@@ -97,7 +97,9 @@ async def test_session_of_a_removed_member_ends_for_good_at_the_next_request(api
     assert SESSION not in owner.http.cookies
     await connection.execute(f"UPDATE org_members SET org_id = $1 {membership}", api.org_id)
     owner.http.cookies.set(SESSION, secret, path="/console/")
-    assert (await owner.open("/console/jobs")).status_code == 401, "the session does not revive with the membership"
+    assert (await owner.open("/console/jobs")).status_code == 401, (
+        "a new membership must not make the session valid again"
+    )
 
 
 async def test_session_belongs_to_a_user_not_to_a_user_name(api: Api, owner: Visitor) -> None:
@@ -141,7 +143,7 @@ async def test_a_member_of_two_organizations_changes_between_them(api: Api) -> N
         assert sum(row.ended_at is None for row in rows) == 1
 
 
-async def test_an_organization_of_others_cannot_be_entered(api: Api, owner: Visitor) -> None:
+async def test_an_organization_without_membership_cannot_be_opened(api: Api, owner: Visitor) -> None:
     for org_id in (api.other_org_id, uuid4()):
         await owner.open("/console/jobs")
         assert (await owner.submit("/console/organization", {"org_id": str(org_id)})).status_code == 403

@@ -64,7 +64,7 @@ async def test_the_audit_log_shows_who_changed_what(api: Api, owner: Visitor) ->
     assert ">admin<" in page.text
 
 
-async def test_pages_of_owners_and_admins_are_closed_to_others(api: Api) -> None:
+async def test_pages_of_owners_and_admins_are_refused_to_others(api: Api) -> None:
     async with visiting(api, "admin") as admin:
         for path, code in (("keys", 403), ("privacy", 403), ("tokens", 200), ("audit", 200)):
             assert (await admin.open(f"/console/{path}")).status_code == code, path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clay_push_service.console.pages.static_files import BY_NAME, BY_URL, FOREVER
+from clay_push_service.console.pages.static_files import BY_NAME, BY_URL, CACHE_FOREVER, CACHE_ONE_HOUR
 from tests.harness.api import Api
 
 VENDORED = {
@@ -19,6 +19,7 @@ VENDORED = {
 }
 """SHA-256 of the files in npm's htmx.org 4.0.1 and lucide-static 1.62.0."""
 MOST_SCRIPT_BYTES = 50_000
+MOST_BUTTON_BYTES = 4_096
 CONSOLE = Path(str(files("clay_push_service.console")))
 TEMPLATES = sorted((CONSOLE / "templates").rglob("*.html"))
 ICON = re.compile(r"""(?:icon|empty)\(['"]([a-z0-9-]+)['"]|icon_name=['"]([a-z0-9-]+)['"]""")
@@ -30,7 +31,8 @@ def test_vendored_file_is_the_published_one(name: str) -> None:
 
 
 def test_scripts_of_the_heaviest_page_fit_the_budget() -> None:
-    scripts = [found for name, found in BY_NAME.items() if name.endswith(".js") and name != "sign_in.js"]
+    others = {"sign_in.js", "push-button.js"}
+    scripts = [found for name, found in BY_NAME.items() if name.endswith(".js") and name not in others]
     assert sum(len(each.content) for each in scripts) <= MOST_SCRIPT_BYTES
 
 
@@ -55,11 +57,19 @@ def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
     assert {name for name in named if f'<symbol id="{name}"' not in sprite} == set()
 
 
+async def test_the_push_button_is_small_and_has_a_name_that_does_not_change(app_client: Api) -> None:
+    answer = await app_client.http.get("/console/push-button.js")
+    assert (answer.status_code, answer.content) == (200, BY_NAME["push-button.js"].content)
+    assert answer.headers["cache-control"] == CACHE_ONE_HOUR
+    assert len(answer.content) < MOST_BUTTON_BYTES
+    assert not re.search(r"innerHTML|\.style\b|eval|https?://", answer.text), "it needs no exception from a policy"
+
+
 async def test_a_file_is_kept_forever_under_the_name_of_its_content(app_client: Api) -> None:
     for url, found in BY_URL.items():
         answer = await app_client.http.get(url, headers={"Accept-Encoding": "identity"})
         assert (answer.status_code, answer.content) == (200, found.content)
-        assert answer.headers["cache-control"] == FOREVER
+        assert answer.headers["cache-control"] == CACHE_FOREVER
         assert answer.headers["content-type"] == found.media_type
         packed = await app_client.http.get(url, headers={"Accept-Encoding": "gzip"})
         assert packed.headers["content-encoding"] == "gzip"

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from clay_push_service.console.pages.page import html_response
 from clay_push_service.console.session.authorize import end_of
 from clay_push_service.console.session.cookies import PATH, SESSION, delete_cookie
+from clay_push_service.console.session.origin import SAFE_METHODS
 from clay_push_service.console.session.sign_in import sign_in_page
 from clay_push_service.errors import ClayPushError
 
@@ -23,10 +24,13 @@ class NextStep:
     text: str
     label: str
     href: str
-    """Empty: the page itself, to try again."""
+    """Empty: the page itself, to try again. A form has no page of its own: see `after_form`."""
 
 
 AGAIN: Final = NextStep("Nothing was changed. Try again in a few seconds.", "Try again", "")
+REPEAT: Final = NextStep(
+    "Nothing was changed. Go back in the browser, and repeat the action in a few seconds.", "Open the console", PATH
+)
 START: Final = NextStep("Check the address, or start from the list of jobs.", "Open the jobs", "/console/jobs")
 BY_CODE: Final[Mapping[str, NextStep]] = MappingProxyType(
     {
@@ -60,6 +64,11 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
 )
 
 
+def after_form(step: NextStep) -> NextStep:
+    """The step after a form: its address shows nothing, so a link to it would be a second error."""
+    return REPEAT if step is AGAIN else NextStep(step.text, REPEAT.label, REPEAT.href)
+
+
 def is_console(scope: Scope) -> bool:
     path: str = scope["path"]
     return path.startswith(PATH)
@@ -76,6 +85,8 @@ def error_page(request: Request, problem: ClayPushError, headers: Mapping[str, s
         response.background = end_of(request)
         return response
     step = BY_CODE.get(problem.code) or BY_STATUS.get(problem.status, OTHER)
+    if not step.href and request.method not in SAFE_METHODS:
+        step = after_form(step)
     response = html_response(
         request,
         "error_fragment.html" if is_htmx else "error.html",

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from clay_push_service.callers.actor import Actor, actor_of
 from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.callers.dependencies import HostCache
+from clay_push_service.callers.dependencies import DetectedTables
 from clay_push_service.callers.request_state import Clock, RequestId, Settings, Transaction
 from clay_push_service.callers.sessions import Session
 from clay_push_service.console.pages.environment import ENVIRONMENT
@@ -30,7 +30,7 @@ POLICY: Final = (
 )
 """No inline script or style, and no other origin."""
 LEAST_COMPRESSED: Final = 1000
-"""Bytes. Smaller pages fit into one packet uncompressed."""
+"""Fewest bytes of a page that is compressed. A smaller page fits into one packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Page:
 
     @property
     def service(self) -> PushService:
-        """The same use cases as the API's endpoints."""
+        """The service that the API's endpoints use."""
         return PushService(self.connection, self.tables, self.actor, self.settings)
 
     async def render(self, template: str, *, code: int = 200, **values: object) -> Response:
@@ -98,12 +98,11 @@ def _page_with(scope: Scope) -> object:
         connection: Transaction,
         caller: Annotated[Caller, Depends(authorize)],
         session: CurrentSession,
-        host: HostCache,
+        tables: DetectedTables,
         settings: Settings,
         clock: Clock,
         request_id: RequestId,
     ) -> Page:
-        tables = await host.tables(connection)
         return Page(request, connection, caller, session, tables, settings, clock.now(), actor_of(caller, request_id))
 
     return Depends(page)

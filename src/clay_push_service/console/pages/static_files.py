@@ -17,7 +17,8 @@ HASH_CHARACTERS: Final = 12
 TYPES: Final = MappingProxyType(
     {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml", "txt": "text/plain; charset=utf-8"}
 )  # fmt: skip
-FOREVER: Final = "public, max-age=31536000, immutable"
+CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
+CACHE_ONE_HOUR: Final = "public, max-age=3600"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def _read(entry: Traversable) -> StaticFile:
     content = entry.read_bytes()
     stem, _, suffix = entry.name.rpartition(".")
     digest = hashlib.sha256(content).hexdigest()[:HASH_CHARACTERS]
-    # mtime 0: the same file has the same bytes in every process.
+    # mtime 0 makes the compressed bytes equal in every process.
     return StaticFile(f"{PREFIX}{stem}.{digest}.{suffix}", TYPES[suffix], content, gzip.compress(content, 9, mtime=0))
 
 
@@ -63,7 +64,17 @@ async def read_static_file(name: str, request: Request) -> Response:
     found = BY_URL.get(PREFIX + name)
     if found is None:
         raise NotFoundError("No resource exists at this path.", code="route_not_found")
-    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    return _respond(found, request, CACHE_FOREVER)
+
+
+@router.get("/console/push-button.js")
+async def read_push_button(request: Request) -> Response:
+    """The push button for pages of NexusLeads, under a name that does not change. Public, as every static file."""
+    return _respond(BY_NAME["push-button.js"], request, CACHE_ONE_HOUR)
+
+
+def _respond(found: StaticFile, request: Request, cache_control: str) -> Response:
+    headers = {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
     if accepts_gzip(request):
         return Response(found.compressed, media_type=found.media_type, headers=headers | {"Content-Encoding": "gzip"})
     return Response(found.content, media_type=found.media_type, headers=headers)

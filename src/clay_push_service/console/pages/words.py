@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+import orjson
+
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86_400
@@ -33,10 +35,10 @@ def day(value: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`; never negative."""
-    left = max(round(seconds), 0)
+    seconds_left = max(round(seconds), 0)
     parts: list[str] = []
     for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE), ("s", 1)):
-        count, left = divmod(left, length)
+        count, seconds_left = divmod(seconds_left, length)
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {unit}")
         elif parts:
@@ -57,6 +59,11 @@ def _largest(seconds: float) -> str:
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
     return f"{round(seconds)} s"
+
+
+def json_text(value: object) -> str:
+    """A value of a payload as JSON; whole numbers keep all their digits."""
+    return orjson.dumps(value).decode()
 
 
 def actor(name: str | None) -> str:

@@ -14,7 +14,7 @@ from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.settings import Settings
 
 ENDING = frozenset({"not_a_member", "organization_forbidden", "inactive_user", "invalid_key"})
-"""Codes after which a session cannot be used again: the membership, the user or the key is gone."""
+"""Codes after which a session cannot be used again: the membership, the user or the key no longer exists."""
 
 
 class AuthorizeSession(Authorize):
@@ -49,15 +49,15 @@ class AuthorizeSession(Authorize):
 
 
 class SessionInTransaction(AuthorizeSession, AuthorizeInTransaction):
-    """In the request's transaction."""
+    """Authenticates in the request's transaction."""
 
 
 class SessionDetached(AuthorizeSession, AuthorizeDetached):
-    """In a transaction that ends before the endpoint begins: for streams and for calls that wait for the network."""
+    """Authenticates in a transaction that ends before the endpoint begins: for streams and for calls that wait for the network."""
 
 
 def end_of(request: Request) -> BackgroundTasks | None:
-    """The task, for after the response, that ends a session whose rights are gone."""
+    """Returns the background task that ends a session without rights after the response."""
     session: Session | None = getattr(request.state, "ended_session", None)
     if session is None:
         return None

@@ -11,12 +11,12 @@ from starlette.responses import Response
 PATH: Final = "/console/"
 SESSION: Final = "clay_console"
 SIGN_IN: Final = "clay_console_sign_in"
-"""The secret that form tokens are made of before there is a session."""
+"""Name of the cookie with the secret from which form tokens are derived before there is a session."""
 MESSAGE: Final = "clay_console_message"
 MESSAGE_SECONDS: Final = 60
 SIGN_IN_SECONDS: Final = 3600
 MAX_MESSAGE_CHARACTERS: Final = 1000
-"""A browser keeps cookies of up to 4 KB; a character takes up to 4 bytes, and base64 adds a third."""
+"""Most characters of a message. A browser stores cookies of up to 4 KB; a character takes up to 4 bytes, and base64 adds a third."""
 
 
 def read_cookie(request: Request, name: str) -> str:

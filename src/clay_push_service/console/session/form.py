@@ -19,7 +19,7 @@ from clay_push_service.settings import Settings
 
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_BYTES: Final = 2_200_000
-"""50,000 selected leads: each is `lead_id=`, a UUID and `&`."""
+"""Most bytes of a form: 50,000 selected leads, each with `lead_id=`, a UUID and `&`."""
 MAX_FIELDS: Final = 50_100
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -42,8 +42,8 @@ class Form:
 
     def uuid(self, name: str) -> UUID | None:
         """None for an empty field. Raises 422 for a value that is no UUID."""
-        given = self.text(name)
-        return _uuid(name, given) if given else None
+        text = self.text(name)
+        return _uuid(name, text) if text else None
 
     def choice(self, name: str, kind: type[Choice]) -> Choice:
         """Raises 422 for a value that is none of the choices."""
@@ -87,9 +87,9 @@ async def read_form(request: Request) -> Form:
     return form
 
 
-def _uuid(name: str, given: str) -> UUID:
+def _uuid(name: str, text: str) -> UUID:
     try:
-        return UUID(given)
+        return UUID(text)
     except ValueError:
         raise InvalidError(f"{name}: is not an id.", errors=[{"field": name, "message": "is not an id"}]) from None
 

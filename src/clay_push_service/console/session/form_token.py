@@ -1,4 +1,4 @@
-"""Form tokens: prove that a form comes from a page of this session. Derived from the cookie's secret, so none is stored.
+"""Form tokens show that a form comes from a page of this session. Each is derived from the cookie's secret, so none is stored.
 
 Each page masks the token with random bytes: pages are compressed, and the length of a compressed page must not reveal it.
 """
@@ -19,10 +19,10 @@ def make_form_token(secret: str) -> str:
     return base64.urlsafe_b64encode(mask + _xor(mask, _token(secret))).decode()
 
 
-def is_form_token(secret: str, given: str) -> bool:
+def is_form_token(secret: str, token: str) -> bool:
     """False also without a secret: a request without a cookie has no valid form."""
     try:
-        packed = base64.urlsafe_b64decode(given)
+        packed = base64.urlsafe_b64decode(token)
     except (binascii.Error, ValueError):
         return False
     if not secret or len(packed) != 2 * TOKEN_BYTES:

@@ -14,7 +14,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class SignInRoute(APIRoute):
-    """For the routes that need no session."""
+    """Route class of the pages that need no session."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -28,7 +28,7 @@ class SignInRoute(APIRoute):
 
 
 class ConsoleRoute(GuardedRoute):
-    """For signed-in users: authenticates, waits for a concurrency slot, and then reads the form."""
+    """Route class for signed-in users: authenticates, waits for a concurrency slot, and then reads the form."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

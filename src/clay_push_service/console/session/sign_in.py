@@ -21,7 +21,7 @@ def sign_in_page(request: Request, reason: str | None, *, status: int = 200) -> 
 
 
 def requested_path(request: Request) -> str:
-    """Where the browser goes after signing in: the requested page, if it is one that a GET shows."""
+    """Returns the path to open after signing in: the requested page, if a GET shows it."""
     path = request.url.path
     is_page = request.method in {"GET", "HEAD"} and not path.startswith("/console/sign-in")
     if not is_page:
@@ -29,7 +29,7 @@ def requested_path(request: Request) -> str:
     return f"{path}?{request.url.query}" if request.url.query else path
 
 
-def local_path(given: str) -> str:
-    """The page of this console to open after a form; `/console/` for any other address, such as `//elsewhere.example`."""
-    is_ours = given.startswith("/console/") and "\\" not in given and given.isprintable() and "//" not in given
-    return given if is_ours else "/console/"
+def local_path(address: str) -> str:
+    """Returns the path of this console to open after a form. Any other address, such as `//elsewhere.example`, becomes `/console/`."""
+    is_ours = address.startswith("/console/") and "\\" not in address and address.isprintable() and "//" not in address
+    return address if is_ours else "/console/"

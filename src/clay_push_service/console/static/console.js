@@ -1,4 +1,4 @@
-// What the pages do beyond links and forms: theme, keyboard shortcuts, copy buttons, selection of rows. All of it is optional.
+// Optional behaviour of the pages: theme, keyboard shortcuts, copy buttons, selection of rows. Links and forms work without it.
 (() => {
   const stored = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
   const store = (key, value) => { try { localStorage.setItem(key, value); } catch { /* storage may be blocked */ } };

@@ -13,11 +13,11 @@ from clay_push_service.console.pages.jobs.sentence import Pill, job_pill, job_se
 from clay_push_service.console.pages.overview import charts
 from clay_push_service.console.pages.overview.figures import read_figures
 from clay_push_service.console.pages.page import Page
+from clay_push_service.destination_settings.connection_test.send_row import read_last_test
+from clay_push_service.destination_settings.connection_test.stages import ConnectionResult, ConnectionStage
 from clay_push_service.destination_settings.host_sync import read_host_problem
 from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import Config
-from clay_push_service.destination_settings.stages import ConnectionResult, ConnectionStage
-from clay_push_service.destination_settings.test_row import read_last_test
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.enrichment.inbound.tokens import list_tokens

@@ -139,4 +139,4 @@ async def confirm_pending(
 async def reject_pending(page: ConfigDetached, pending_id: UUID, form: Posted) -> Response:
     del form
     await page.destination_settings.reject(pending_id)
-    return page.redirect(CLAY, "The present webhook stays in use.")
+    return page.redirect(CLAY, "The current webhook stays in use.")

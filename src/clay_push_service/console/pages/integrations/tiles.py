@@ -6,6 +6,7 @@ from typing import Final
 
 from clay_push_service.console.pages.jobs.sentence import Pill
 from clay_push_service.push_jobs.queries.status import StatusView
+from clay_push_service.push_jobs.queries.table_status import TableStatus
 
 CONNECTED: Final = Pill("Connected", "good", "circle-check")
 NOT_TESTED: Final = Pill("Configured, not tested", "wait", "circle-dashed")
@@ -13,7 +14,9 @@ NOT_CONFIGURED: Final = Pill("Not configured", "none", "circle-dashed")
 ENTERPRISE: Final = Pill("Enterprise", "unsure", "lock")
 COMING_SOON: Final = Pill("Coming soon", "none", "clock")
 WAITING: Final = Pill("Waiting", "wait", "clock")
+OPEN: Final = Pill("Open", "good", "circle-check")
 CLOSED: Final = Pill("Closed", "bad", "circle-alert")
+SUSPECT: Final = Pill("Results missing", "bad", "triangle-alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Tile:
     text: str
     state: Pill
     label: str
-    """Of the link; empty: there is nothing to open."""
+    """Text of the link; empty: the tile has no link."""
     href: str
 
 
@@ -37,7 +40,20 @@ def clay_state(status: StatusView) -> Pill:
         return CLOSED
     if status.destination.state == "waiting":
         return WAITING
+    if status.destination.results_missing_since is not None:
+        return SUSPECT
     return CONNECTED if status.connected else NOT_TESTED
+
+
+def table_state(table: TableStatus) -> Pill:
+    """State of one of several destinations."""
+    if not table.configured:
+        return NOT_CONFIGURED
+    if table.state == "closed":
+        return CLOSED
+    if table.state == "waiting":
+        return WAITING
+    return SUSPECT if table.results_missing_since is not None else OPEN
 
 
 def tiles_of(status: StatusView, *, has_api_key: bool, has_results_token: bool, may_configure: bool) -> Sequence[Tile]:
@@ -50,7 +66,7 @@ def tiles_of(status: StatusView, *, has_api_key: bool, has_results_token: bool, 
             "/console/integrations/clay",
         ),
         Tile(
-            "Clay enrichment", "sparkles", "Ask Clay for e-mail addresses, companies and more.",
+            "Clay enrichment", "sparkles", "Request e-mail addresses, companies and more from Clay.",
             gated or (CONNECTED if has_api_key else NOT_CONFIGURED), "", "",
         ),
         Tile(

@@ -1,4 +1,4 @@
-"""The cause cards of a job: how many leads, why, who has to act, and the one action for exactly this group. Pure."""
+"""The cause cards of a job: number of leads, cause, who has to act, and one action for exactly these leads. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,11 +16,11 @@ class Action(StrEnum):
     RETRY = "retry"
     """Sends these leads again as a new push job."""
     SEND_AGAIN = "send_again"
-    """The same, after a warning: Clay may have these leads already."""
+    """Sends these leads again as a new push job, after a warning: Clay may have them already."""
     NONE = "none"
 
 
-_WHO: Final = MappingProxyType(
+WHO: Final = MappingProxyType(
     {
         Who.YOU: "You can fix it.",
         Who.CLAY_ADMIN: "Your Clay admin can fix it.",
@@ -40,7 +40,7 @@ class Card:
     who: str
     action: Action
     label: str
-    """Of the button; it repeats the number."""
+    """Text of the button. It contains the number of leads."""
 
 
 def cards_of(job: JobView) -> list[Card]:
@@ -56,7 +56,7 @@ def _card(job: JobView, found: CauseView) -> Card:
         href=rows_link(job.id, "all", cause=found.cause),
         message=found.message,
         remedy=found.remedy,
-        who=_WHO[found.who],
+        who=WHO[found.who],
         action=action if job.status in ENDED else Action.NONE,
         label={Action.RETRY: f"Retry {leads}", Action.SEND_AGAIN: f"Send {leads} again", Action.NONE: ""}[action],
     )

@@ -1,6 +1,6 @@
 """Routes of the job pages. Each reads or changes through the same functions as the API."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -35,12 +35,17 @@ Search = Annotated[str, Query(max_length=200)]
 @router.get("/jobs")
 async def list_jobs(
     page: ReadPage,
-    status: JobStatus | None = None,
+    status: JobStatus | Literal[""] = "",
     project_id: UUID | None = None,
     after: Cursor = None,
 ) -> Response:
     found = await read_jobs(
-        page.connection, page.caller.org_id, project_id=project_id, status=status, after=after, limit=JOBS_IN_A_PAGE
+        page.connection,
+        page.caller.org_id,
+        project_id=project_id,
+        status=status or None,
+        after=after,
+        limit=JOBS_IN_A_PAGE,
     )
     return await page.render(
         "jobs/list.html", section="jobs", title="Jobs", found=found, status=status, project_id=project_id, after=after,
@@ -89,9 +94,9 @@ async def download_leads(
     async with database.transaction() as connection:
         await require_job(connection, caller.org_id, job_id)
     kind = BY_KEY[tab]
-    wanted = DeliveryFilter(kind.status, cause or kind.cause, q)
+    lead_filter = DeliveryFilter(kind.status, cause or kind.cause, q)
     return StreamingResponse(
-        csv_lines(database, caller.org_id, job_id, wanted),
+        csv_lines(database, caller.org_id, job_id, lead_filter),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="clay-push-{job_id}.csv"'},
     )

@@ -75,8 +75,8 @@ def pace_sentence(job: JobView) -> str:
     if job.rate is None:
         return "Starts in a moment." if job.status is JobStatus.PENDING and not job.warnings else ""
     rate = f"{job.rate:,.1f}".removesuffix(".0")
-    left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
-    return f"{rate} {'lead' if rate == '1' else 'leads'} per second{left}"
+    time_left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
+    return f"{rate} {'lead' if rate == '1' else 'leads'} per second{time_left}"
 
 
 def _waiting_sentence(waiting: Waiting) -> str:

@@ -41,11 +41,11 @@ class Tab:
     count: int
     is_current: bool
     digits: int
-    """Of the largest count, so that no tab moves while counts grow."""
+    """Digits of the largest count. Every tab has this width, so that no tab moves while counts grow."""
 
 
 def default_tab(job: JobView) -> TabKey:
-    """Failures first: an ended job with failed leads opens on them."""
+    """Returns the tab of the failed leads for an ended job that has some, else the tab of all leads."""
     return "failed" if job.failed_count and job.status in ENDED else "all"
 
 
@@ -63,7 +63,7 @@ def tabs_of(job: JobView, current: TabKey) -> list[Tab]:
 
 
 def rows_link(job_id: UUID, tab: TabKey, *, cause: Cause | None = None, search: str = "", after: str = "") -> str:
-    """The rows of a job as a URL; the URL is the only state of the list."""
-    given = {"tab": tab, "cause": cause.value if cause else "", "q": search, "after": after}
-    query = urlencode({name: value for name, value in given.items() if value})
+    """Returns the URL of these rows. The list has no other state."""
+    parameters = {"tab": tab, "cause": cause.value if cause else "", "q": search, "after": after}
+    query = urlencode({name: value for name, value in parameters.items() if value})
     return f"/console/jobs/{job_id}?{query}#leads"

@@ -1,14 +1,14 @@
-"""Requests to enrich a lead, or up to 50 selected leads, over the same use cases as the API."""
+"""Estimates and requests the enrichment of a lead, or of up to 50 selected leads, with the same functions as the API."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
-from uuid import UUID
+from collections.abc import Sequence
+from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from clay_push_service.console.pages.enrichment import sentence
 from clay_push_service.console.pages.page import Page
+from clay_push_service.console.pages.words import counted
 from clay_push_service.console.session.form import Form
 from clay_push_service.console.session.sign_in import local_path
 from clay_push_service.destinations.secret_box import SecretBox
@@ -16,11 +16,37 @@ from clay_push_service.enrichment.jobs.schemas import EnrichBody, EnrichLeadBody
 from clay_push_service.enrichment.jobs.service import EnrichmentService
 from clay_push_service.enrichment.ledger.states import LegalBasis
 from clay_push_service.enrichment.settings.kinds import Kind
+from clay_push_service.enrichment.settings.trial_schemas import MAX_LEADS, EstimateBody
+from clay_push_service.enrichment.settings.try_settings import estimate_leads
 from clay_push_service.errors import InvalidError
 
-BASES: Final[Mapping[LegalBasis, str]] = MappingProxyType(
-    {LegalBasis.LEGITIMATE_INTEREST: "Legitimate interest", LegalBasis.CONSENT: "Consent"}
-)
+
+async def show_estimate(page: Page, lead_ids: Sequence[UUID], *, kind: Kind, action: str, back: str) -> Response:
+    """The range of costs of each kind, and the form that enriches these leads. Raises 422 without a lead, or for more than 50."""
+    ids = list(dict.fromkeys(lead_ids))
+    if not 0 < len(ids) <= MAX_LEADS:
+        raise nothing_selected()
+    org_id = page.caller.org_id
+    estimates = [
+        await estimate_leads(page.connection, page.tables, org_id, page.settings, EstimateBody(kind=each, lead_ids=ids))
+        for each in Kind
+    ]
+    return await page.render(
+        "leads/estimate.html", section="leads", title=f"Enrich {counted(len(ids), 'lead')} with Clay?", lead_ids=ids,
+        kind=kind, action=action, back=back, estimates=estimates, words=sentence, key=uuid4(),
+        notes=list(dict.fromkeys(note for each in estimates for note in each.estimate.notes)),
+    )  # fmt: skip
+
+
+async def show_estimate_of_selected(page: Page, form: Form) -> Response:
+    return await show_estimate(
+        page, form.uuids("lead_id"), kind=Kind.FULL, action="/console/leads/enrich", back=local_path(form.text("back"))
+    )
+
+
+async def show_estimate_of_lead(page: Page, lead_id: UUID, kind: Kind) -> Response:
+    url = f"/console/leads/{lead_id}"
+    return await show_estimate(page, [lead_id], kind=kind, action=f"{url}/enrich", back=f"{url}#enrichment")
 
 
 async def enrich_one(page: Page, lead_id: UUID, form: Form) -> Response:
@@ -34,12 +60,20 @@ async def enrich_selected(page: Page, form: Form) -> Response:
     """Raises 422 without a lead, or for more than 50."""
     try:
         body = EnrichBody(
-            lead_ids=form.uuids("lead_id"), kind=form.choice("kind", Kind), basis=form.choice("basis", LegalBasis)
+            lead_ids=form.uuids("lead_id"),
+            kind=form.choice("kind", Kind),
+            basis=form.choice("basis", LegalBasis),
+            again=form.is_checked("again"),
         )
     except ValidationError:
-        raise InvalidError("Select 1 to 50 leads for an enrichment.", code="nothing_selected") from None
-    answer = await _service(page).enrich_once(None, body)
-    return page.redirect(local_path(form.text("back")), EnrichmentAccepted.model_validate(answer.body).message)
+        raise nothing_selected() from None
+    answer = await _service(page).enrich_once(form.text("key") or None, body)
+    accepted = EnrichmentAccepted.model_validate(answer.body)
+    return page.redirect(f"/console/enrichment/{accepted.job_id}", accepted.message)
+
+
+def nothing_selected() -> InvalidError:
+    return InvalidError(f"Select 1 to {MAX_LEADS} leads for an enrichment.", code="nothing_selected")
 
 
 def _service(page: Page) -> EnrichmentService:

@@ -16,18 +16,18 @@ LISTS: Final = (
 )  # fmt: skip
 TYPED_LISTS: Final = frozenset(LISTS[4:])
 """Fields into which a user types several words, with commas between them."""
-SINGLE: Final = ("min_score", "max_score", "search", "qualified_only")
+SINGLE: Final = ("min_score", "max_score", "search", "qualified_only", "without_email", "enrichment")
 MOST_NAMED: Final = 5
 
 
 def read_filters(query: QueryParams) -> LeadFilters:
     """Raises 422 that names the field. Empty fields are no conditions."""
-    given: dict[str, object] = {name: query[name].strip() for name in SINGLE if query.get(name, "").strip()}
+    conditions: dict[str, object] = {name: query[name].strip() for name in SINGLE if query.get(name, "").strip()}
     for name in LISTS:
         words = [word.strip() for each in query.getlist(name) for word in _split(name, each) if word.strip()]
         if words:
-            given[name] = list(dict.fromkeys(words))
-    return _validated(given)
+            conditions[name] = list(dict.fromkeys(words))
+    return _validated(conditions)
 
 
 def parse_filters(json: str) -> LeadFilters:
@@ -41,10 +41,10 @@ def parse_filters(json: str) -> LeadFilters:
 
 
 def query_of(filters: LeadFilters, **more: str) -> str:
-    """The same filters as the query of a URL."""
-    given: Mapping[str, object] = filters.model_dump(exclude_defaults=True, mode="json")
+    """Returns the filters as the query of a URL."""
+    conditions: Mapping[str, object] = filters.model_dump(exclude_defaults=True, mode="json")
     pairs: list[tuple[str, str]] = []
-    for name, value in given.items():
+    for name, value in conditions.items():
         if isinstance(value, list):
             pairs += [(name, word) for word in ([",".join(value)] if name in TYPED_LISTS else value)]
         else:
@@ -56,9 +56,9 @@ def _split(name: str, value: str) -> Sequence[str]:
     return value.split(",") if name in TYPED_LISTS else [value]
 
 
-def _validated(given: Mapping[str, object]) -> LeadFilters:
+def _validated(conditions: Mapping[str, object]) -> LeadFilters:
     try:
-        return LeadFilters.model_validate(given)
+        return LeadFilters.model_validate(conditions)
     except ValidationError as error:
         raise _refusal(error) from None
 

@@ -1,4 +1,4 @@
-"""Renders a lead (whereabouts, deliveries, enrichment) and one of its deliveries, and edits a field of its enrichment."""
+"""Renders a lead (state in Clay, deliveries, enrichment) and one of its deliveries, and edits a field of its enrichment."""
 
 from types import MappingProxyType
 from typing import Final
@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
+from clay_push_service.console.pages.exclusions import KINDS
 from clay_push_service.console.pages.jobs.job_page import delivery_pill
-from clay_push_service.console.pages.leads.enriching import BASES
 from clay_push_service.console.pages.leads.labels import SOURCES, confidence_words, field_label
+from clay_push_service.console.pages.leads.lead_state import AGAIN, lead_pill
 from clay_push_service.console.pages.leads.timeline import PAYLOAD_WORDS, timeline
-from clay_push_service.console.pages.leads.whereabouts import AGAIN, lead_pill
 from clay_push_service.console.pages.page import Page
 from clay_push_service.console.session.form import Form
 from clay_push_service.destinations.read import destination_view
@@ -25,6 +25,8 @@ from clay_push_service.errors import InvalidError
 from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.push_jobs.queries.delivery_detail import read_deliveries_of_lead, read_delivery
 from clay_push_service.push_jobs.queries.leads import read_lead_clay
+from clay_push_service.routing.exclusions import read_exclusion_of_lead
+from clay_push_service.routing.schemas import MAX_REASON
 
 EDITED: Final = MappingProxyType(
     {
@@ -58,7 +60,10 @@ async def show_lead(page: Page, lead_id: UUID) -> Response:
         field_label=field_label,
         confidence_words=confidence_words,
         sources=SOURCES,
-        bases=BASES,
+        exclusion=await read_exclusion_of_lead(page.connection, org_id, lead_id),
+        exclusion_kinds=KINDS,
+        max_reason=MAX_REASON,
+        may_remove_exclusion=Scope.CONFIG in page.caller.scopes,
         may_push=Scope.PUSH in page.caller.scopes,
         may_enrich=Scope.ENRICH in page.caller.scopes,
         self_href=f"/console/leads/{lead_id}",
@@ -69,20 +74,20 @@ async def show_lead(page: Page, lead_id: UUID) -> Response:
 async def edit_field_of_form(page: Page, lead_id: UUID, field: str, form: Form) -> Response:
     """Pin a value, remove the pin, enter a value, or withdraw the entered one."""
     action = form.text("action")
-    given: dict[str, object]
+    change: dict[str, object]
     match action:
         case "pin":
-            given = {"value_id": form.uuid("value_id")}
+            change = {"value_id": form.uuid("value_id")}
         case "unpin":
-            given = {"pinned": False}
+            change = {"pinned": False}
         case "enter":
-            given = {"value": form.text("value"), "pinned": form.is_checked("pinned")}
+            change = {"value": form.text("value"), "pinned": form.is_checked("pinned")}
         case "withdraw":
-            given = {"value": None}
+            change = {"value": None}
         case _:
             raise InvalidError("action: is not one of the choices.")
     try:
-        edit = FieldEdit.model_validate(given).edit()
+        edit = FieldEdit.model_validate(change).edit()
     except ValidationError:
         raise InvalidError("The value is too long.") from None
     await edit_field(

@@ -1,4 +1,4 @@
-"""The push preview and the pushes of the leads pages, over the same use cases as the API."""
+"""The push preview and the pushes of the leads pages, with the same functions as the API."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,7 @@ FILTERED: Final = "filtered"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PushForm:
     """What the form selects: selected leads, or all that match the filters."""
 
     project_id: UUID
@@ -46,7 +46,7 @@ class Wanted:
         )
 
 
-def read_wanted(form: Form) -> Wanted:
+def read_push_form(form: Form) -> PushForm:
     """Raises 422 without a project, or without a selected lead where leads are selected."""
     project_id = form.uuid("project_id")
     if project_id is None:
@@ -58,20 +58,20 @@ def read_wanted(form: Form) -> Wanted:
     if not is_filtered and not 0 < len(lead_ids) <= MAX_LEADS:
         raise InvalidError("Select at least one lead.", code="nothing_selected")
     filters = parse_filters(form.text("filters")) if is_filtered else LeadFilters()
-    return Wanted(project_id, lead_ids, filters, again is not None or form.is_checked("push_again"))
+    return PushForm(project_id, lead_ids, filters, again is not None or form.is_checked("push_again"))
 
 
 async def show_preview(page: Page, form: Form) -> Response:
     """Nothing is queued. The page repeats the request as a form whose button has the number of leads."""
-    wanted = read_wanted(form)
-    found = await page.service.preview(wanted.preview_body)
+    push_form = read_push_form(form)
+    found = await page.service.preview(push_form.preview_body)
     view = await destination_view(page.connection, page.caller.org_id)
     return await page.render(
         "leads/preview.html",
         section="leads",
         title="Push preview",
-        wanted=wanted,
-        filters_json=wanted.filters.model_dump_json(exclude_defaults=True),
+        push_form=push_form,
+        filters_json=push_form.filters.model_dump_json(exclude_defaults=True),
         preview=found,
         skipped_count=sum(reason.count for reason in found.skipped),
         sample=orjson.dumps(found.sample, option=orjson.OPT_INDENT_2).decode() if found.sample is not None else None,
@@ -81,19 +81,19 @@ async def show_preview(page: Page, form: Form) -> Response:
     )
 
 
-async def push_wanted(page: Page, form: Form) -> Response:
+async def push_selected(page: Page, form: Form) -> Response:
     """Queue what the preview showed, and open its job."""
-    wanted = read_wanted(form)
-    answer = await page.service.push_once(form.text("key") or None, wanted.body)
+    push_form = read_push_form(form)
+    answer = await page.service.push_once(form.text("key") or None, push_form.body)
     queued = PushAnswer.model_validate(answer.body)
     return page.redirect(f"/console/jobs/{queued.job_id}", _message(queued))
 
 
 async def push_one(page: Page, form: Form) -> Response:
     """Queue one lead at once, and stay on the page."""
-    wanted = read_wanted(form)
+    push_form = read_push_form(form)
     key = form.text("key")
-    answer = await page.service.push_once(f"{key}-{wanted.lead_ids[0]}" if key else None, wanted.body)
+    answer = await page.service.push_once(f"{key}-{push_form.lead_ids[0]}" if key else None, push_form.body)
     return page.redirect(local_path(form.text("back")), _message(PushAnswer.model_validate(answer.body)))
 
 

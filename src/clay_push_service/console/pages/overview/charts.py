@@ -6,7 +6,8 @@ from datetime import date
 from typing import Final
 
 from clay_push_service.console.pages.words import counted
-from clay_push_service.push_jobs.queries.daily import DayView, QuotaForecast
+from clay_push_service.destination_settings.named.forecast import QuotaForecast
+from clay_push_service.push_jobs.queries.daily import DayView
 
 HEIGHT: Final = 64
 STEP: Final = 20

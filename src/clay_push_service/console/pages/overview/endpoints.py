@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.console.pages.integrations.tiles import clay_state
+from clay_push_service.console.pages.integrations.tiles import clay_state, table_state
 from clay_push_service.console.pages.jobs.sentence import job_pill, job_sentence, pace_sentence
 from clay_push_service.console.pages.overview import charts
 from clay_push_service.console.pages.overview.figures import read_figures
@@ -26,6 +26,7 @@ async def read_overview(page: ReadPage) -> Response:
         title="Overview",
         figures=figures,
         state=clay_state(figures.status),
+        table_state=table_state,
         results_at=max((each.last_used_at for each in tokens if each.last_used_at is not None), default=None),
         has_results_token=bool(tokens),
         may_configure=Scope.CONFIG in page.caller.scopes,

@@ -31,7 +31,7 @@ SCOPE_TEXTS: Final = {
     Scope.READ: "Read leads, jobs and settings",
     Scope.CONFIG: "Change and test the Clay settings",
     Scope.ERASE: "Erase leads",
-    Scope.ENRICH: "Ask Clay for values, and choose or correct them",
+    Scope.ENRICH: "Request values from Clay, and choose or correct them",
     Scope.RESULTS: "Read and apply results that Clay sent back",
 }
 ENTRIES_IN_A_PAGE: Final = 50
@@ -57,10 +57,10 @@ async def create_key_page(page: ErasePage, form: Posted) -> Response:
     """The secret is on this response only, so there is no redirect."""
     scopes = [scope for scope in GRANTABLE if scope in form.texts("scope")]
     try:
-        made = await create_organization_key(page.connection, page.caller, form.text("name"), scopes)
+        new_key = await create_organization_key(page.connection, page.caller, form.text("name"), scopes)
     except InvalidError as error:
         return await _show_keys(page, problem=error.detail, code=error.status)
-    return await _show_keys(page, new_key=made.plain)
+    return await _show_keys(page, new_key=new_key.plain)
 
 
 @router.post("/keys/{key_id}/revoke")
@@ -90,10 +90,10 @@ async def create_token_page(page: ConfigPage, form: Posted) -> Response:
     """The secret is on this response only, so there is no redirect."""
     del form
     try:
-        made = await create_token(page.connection, page.caller.org_id, page.actor.name)
+        new_token = await create_token(page.connection, page.caller.org_id, page.actor.name)
     except ConflictError as error:
         return page.redirect("/console/tokens", error.detail, kind="problem")
-    return await _show_tokens(page, made.plain)
+    return await _show_tokens(page, new_token.plain)
 
 
 @router.post("/tokens/{token_id}/revoke")

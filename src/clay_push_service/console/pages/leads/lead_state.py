@@ -1,4 +1,4 @@
-"""Words for where a lead is: a pill, and what a push of it would do. Pure."""
+"""Describes the state of a lead in Clay: a pill, and what a push of the lead would do. Pure."""
 
 from types import MappingProxyType
 from typing import Final

@@ -1,0 +1,1 @@
+"""Pages of destinations and of the workspaces that they belong to."""

@@ -1,0 +1,1 @@
+"""Pages of segments, routes and the simulation of routes."""
