@@ -8,23 +8,27 @@ import typer
 
 from clay_push_service import __version__
 from clay_push_service.commands.attach_commands import attach, detach
+from clay_push_service.commands.enrich.options import enrich, enrichment
 from clay_push_service.commands.exclusions.options import exclusions
 from clay_push_service.commands.key_commands import api_keys, secrets
+from clay_push_service.commands.mappings.options import mappings
+from clay_push_service.commands.routes.options import routes, segments
+from clay_push_service.commands.schedules.options import schedules
+from clay_push_service.commands.tables.options import destinations, workspaces
 
 if TYPE_CHECKING:
     from clay_push_service.settings import Settings
 
 # Everything else is imported inside the commands: `--help` stays fast, and `sandbox` never loads the service.
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(api_keys, name="api-keys")
-app.add_typer(secrets, name="secrets")
-app.add_typer(exclusions, name="exclusions")
-app.command()(attach)
-app.command()(detach)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+for name, group in (
+    ("api-keys", api_keys), ("secrets", secrets), ("exclusions", exclusions), ("segments", segments), ("routes", routes),
+    ("mappings", mappings), ("enrichment", enrichment), ("schedules", schedules), ("destinations", destinations),
+    ("workspaces", workspaces),
+):  # fmt: skip
+    app.add_typer(group, name=name)
+for each in (enrich, attach, detach):
+    app.command()(each)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 """Stop gracefully when standard input closes, which means that the parent process died."""
@@ -131,7 +135,9 @@ def verify() -> None:
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Exit after the push: 0 only if every lead arrived.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Exit after push and enrichment: 0 only if both succeeded.")
+    ] = False,
     vintage: Annotated[
         str | None,
         typer.Option(
@@ -147,7 +153,7 @@ def demo(
     ] = 8090,
     directory: Annotated[Path, typer.Option(help="Directory for all data of the demo.")] = Path(".data"),
 ) -> None:
-    """Run everything on this machine: database, sandbox, API, worker, and a push with a progress bar."""
+    """Run everything on this machine: database, sandbox, API, worker, a push with a progress bar, and one lead enriched."""
     from clay_push_service.demo.run import DemoOptions, run
 
     sys.exit(run(DemoOptions(directory, once=once, vintage=vintage, port=port, sandbox_port=sandbox_port)))
@@ -157,21 +163,24 @@ def demo(
 def push(
     org: Annotated[str, typer.Option(help="The organization: its id, slug or name.")],
     project: Annotated[str, typer.Option(help="A project of the organization: its id or name.")],
-    min_score: Annotated[
-        float | None, typer.Option(min=0, max=100, help="Only leads with at least this score.")
-    ] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=100, help="Only leads with this score or more.")] = None,
     push_again: Annotated[
-        bool, typer.Option("--push-again", help="Also send leads that are, or may be, in Clay already.")
+        bool, typer.Option("--push-again", help="Also send leads that are or may be in Clay.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the push job finishes.")] = False,
+    destination: Annotated[str | None, typer.Option(help="A Clay table, by id or name; else the default one.")] = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="Skip leads that are in any Clay table.")] = False,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Also send leads that changed after they were sent.")
+    ] = False,
 ) -> None:
     """Push a project's leads from the shell, with the same rules as the API."""
     settings = _load_settings()
     from clay_push_service.commands import push
 
-    options = push.PushOptions(org, project, min_score=min_score, again=push_again, dry_run=dry_run, watch=watch)
-    sys.exit(push.run(settings, options))
+    how = {"again": push_again, "dry_run": dry_run, "watch": watch, "anywhere": anywhere, "changed": changed}
+    sys.exit(push.run(settings, push.PushOptions(org, project, min_score, destination, **how)))
 
 
 @app.command()

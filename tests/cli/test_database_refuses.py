@@ -1,4 +1,4 @@
-"""The error output of commands when the database refuses a statement: one sentence and an exit code for each error and driver, no traceback."""
+"""Error output when the database refuses a statement: one sentence and an exit code for each error and driver, and no traceback."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -130,7 +130,7 @@ async def test_each_command_reports_a_database_without_nexusleads_in_one_sentenc
     empty_database_url: str, tmp_path: Path, command: str
 ) -> None:
     if command == "migrate":
-        pytest.skip("It makes the schema.")
+        pytest.skip("The command creates the schema.")
     env = environment(database_url=empty_database_url, encryption_keys=KEY)
     result = await shell(tmp_path, *COMMANDS[command], env=env)
     assert result.exit_code != 0

@@ -1,4 +1,4 @@
-"""Every command with a database URL that has special characters and parameters: none crashes, none shows the password."""
+"""Runs every command with database URLs that contain special characters and parameters. No command crashes or shows the password."""
 
 import asyncio
 import signal
@@ -41,7 +41,7 @@ COMMANDS = (
     ("worker", "--check"),
 )
 REFUSALS = {"revoke", "push", "erase", "--check"}
-"""They reach the database, and find nothing to act on."""
+"""Commands that may exit with 1 after they connect, because they find no rows."""
 UNREACHED = ("Traceback", "cannot be reached", "not usable", "Error:")
 
 
@@ -97,7 +97,7 @@ async def test_serve_and_worker_run_and_write_no_password_to_their_logs(special:
             url = f"http://127.0.0.1:{env['CLAY_PUSH_PORT']}/readyz"
             while not (await _is_ready(http, url)):  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.1)
-            # Lost connections are what the queue's pool writes about.
+            # the pool of the queue logs lost connections
             await admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", special.role
             )

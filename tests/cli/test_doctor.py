@@ -1,4 +1,4 @@
-"""`clay-push doctor` on databases that work, that have problems, and that do not work."""
+"""`clay-push doctor` on databases that work, have problems, or cannot be used."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ URL = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1234"
 
 
 @pytest.fixture
-async def sound(database_url: str) -> AsyncIterator[Installation]:
+async def working(database_url: str) -> AsyncIterator[Installation]:
     """An installation without problems: configured, with a live worker."""
     async with install(database_url, leads=2, allowed_webhook_networks=(), allow_plain_http=False) as made:
         await made.configure(URL)
@@ -26,8 +26,8 @@ async def sound(database_url: str) -> AsyncIterator[Installation]:
         yield made
 
 
-async def test_doctor_finds_no_problem_in_a_working_installation(sound: Installation, tmp_path: Path) -> None:
-    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
+async def test_doctor_finds_no_problem_in_a_working_installation(working: Installation, tmp_path: Path) -> None:
+    result = await shell(tmp_path, "doctor", env=command_environment(working.settings))
     assert result.exit_code == 0, result.out
     for check in ("database", "migrations", "grants", "NexusLeads", "secrets", "workers"):
         assert any(line.split()[:2] == [check, "ok"] for line in result.out.splitlines()), check
@@ -60,42 +60,46 @@ async def test_doctor_reports_missing_migrations_and_missing_nexusleads_tables(
     assert "has no NexusLeads" in result.out
 
 
-async def test_doctor_names_a_missing_encryption_key(sound: Installation, tmp_path: Path) -> None:
+async def test_doctor_names_a_missing_encryption_key(working: Installation, tmp_path: Path) -> None:
     other = generate_key()
     result = await shell(
-        tmp_path, "doctor", env=command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other}
+        tmp_path, "doctor", env=command_environment(working.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": other}
     )
     assert result.exit_code == 1
     key_id = KEY.partition(":")[0]
     assert f"'{key_id}' is not in the ring" in result.out
 
 
-async def test_doctor_warns_of_an_encryption_key_that_is_due_for_rotation(sound: Installation, tmp_path: Path) -> None:
-    env = command_environment(sound.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
+async def test_doctor_warns_of_an_encryption_key_that_is_due_for_rotation(
+    working: Installation, tmp_path: Path
+) -> None:
+    env = command_environment(working.settings) | {"CLAY_PUSH_ENCRYPTION_KEYS": f"{generate_key()},{KEY}"}
     result = await shell(tmp_path, "doctor", env=env)
     assert result.exit_code == 0
     assert "clay-push secrets rotate" in result.out
 
 
-async def test_doctor_reports_due_work_without_a_worker(sound: Installation, tmp_path: Path) -> None:
-    await sound.push()
-    await sound.fetch("DELETE FROM clay.workers")
-    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings))
+async def test_doctor_reports_due_work_without_a_worker(working: Installation, tmp_path: Path) -> None:
+    await working.push()
+    await working.fetch("DELETE FROM clay.workers")
+    result = await shell(tmp_path, "doctor", env=command_environment(working.settings))
     assert result.exit_code == 1
     assert "no worker is running" in result.out
     assert "clay-push worker" in result.out
 
 
 async def test_doctor_names_unreadable_host_columns_and_unwritable_own_tables(
-    sound: Installation, tmp_path: Path
+    working: Installation, tmp_path: Path
 ) -> None:
-    """With the exact columns and the command that grants them: a grant on a whole table would also open its other columns."""
-    await sound.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
-    await sound.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
-    result = await shell(tmp_path, "doctor", env=command_environment(sound.settings) | {"COLUMNS": "400"})
+    """The output has the exact columns and the command that grants them. A grant on the whole table would include other columns."""
+    await working.fetch(f'REVOKE ALL (is_active) ON public.users FROM "{runtime_role()}"')
+    await working.fetch(f'REVOKE UPDATE ON clay.clay_push_log FROM "{runtime_role()}"')
+    result = await shell(tmp_path, "doctor", env=command_environment(working.settings) | {"COLUMNS": "400"})
     assert result.exit_code == 1
     assert "may not SELECT is_active of public.users" in result.out
-    assert "read grants on NexusLeads" not in result.out, "a problem of readiness is reported once, with its details"
+    assert "read grants on NexusLeads" not in result.out, (
+        "a problem of readiness must be reported once, with its details"
+    )
     assert "`clay-push attach --level read --dry-run`" in result.out
     assert "GRANT SELECT" not in result.out
     assert "clay.clay_push_log" in result.out
@@ -103,10 +107,10 @@ async def test_doctor_names_unreadable_host_columns_and_unwritable_own_tables(
 
 @pytest.mark.parametrize("billing", ["true", "false"])
 async def test_doctor_checks_the_billing_table_if_billing_is_on(
-    sound: Installation, tmp_path: Path, billing: str
+    working: Installation, tmp_path: Path, billing: str
 ) -> None:
-    await sound.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')
-    env = command_environment(sound.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
+    await working.fetch(f'REVOKE ALL ON public.org_billing FROM "{runtime_role()}"')
+    env = command_environment(working.settings) | {"COLUMNS": "400", "BILLING_ENABLED": billing}
     result = await shell(tmp_path, "doctor", env=env)
     assert ("may not SELECT org_id, is_enterprise of public.org_billing" in result.out) is (billing == "true")
     assert result.exit_code == (1 if billing == "true" else 0)
@@ -120,7 +124,7 @@ async def test_insecure_settings_are_reported(database_url: str, tmp_path: Path)
     assert "CLAY_PUSH_ALLOWED_WEBHOOK_NETWORKS" in result.out
 
 
-async def test_doctor_changes_nothing(sound: Installation, tmp_path: Path, database_url: str) -> None:
+async def test_doctor_changes_nothing(working: Installation, tmp_path: Path, database_url: str) -> None:
     async def counts() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(database_url)
         try:
@@ -135,5 +139,5 @@ async def test_doctor_changes_nothing(sound: Installation, tmp_path: Path, datab
             await connection.close()
 
     before = await counts()
-    await shell(tmp_path, "doctor", env=command_environment(sound.settings))
+    await shell(tmp_path, "doctor", env=command_environment(working.settings))
     assert await counts() == before

@@ -33,15 +33,15 @@ WEBHOOK = "https://api.clay.com/v3/sources/webhook/pull-in-data-from-a-webhook-1
 class Cell:
     exit_code: int
     message: str = ""
-    """Start of the one line on standard error; "" is an empty standard error. For `serve` and `worker`: a part of the log."""
+    """How the one line on standard error starts; "" means that standard error is empty. For `serve` and `worker`: a part of the log."""
     shows: str = ""
-    """A part of standard output; for `serve`, of the answer of /readyz with its status before it."""
+    """A part of standard output. For `serve`: a part of the status and body of /readyz."""
     many: bool = False
-    """Several lines, each of which starts with `message`."""
+    """Standard error has several lines that start with `message`."""
 
 
 def lost(sentence: str) -> dict[str, Cell]:
-    """The expected results in a condition in which no command can read."""
+    """Returns the expected results in a condition in which commands cannot read the database."""
     return {
         "*": Cell(3, sentence),
         "doctor": Cell(1, shows=sentence),
@@ -57,14 +57,14 @@ LACKS = "The database lacks a required object: "
 NO_HOST = "This database has no NexusLeads in schema public"
 CELLS: Mapping[str, Mapping[str, Cell]] = {
     "lock": lost("Nothing was changed: a lock was not available in time")
-    | {"worker": Cell(0, "worker.started")},  # it waits for the lock, and ends in order all the same
+    | {"worker": Cell(0, "worker.started")},  # waits for the lock, and still ends properly
     "refused": lost("The database cannot be reached: "),
     "cut": lost(LOST),
-    "commit": lost(LOST) | {"migrate": Cell(3, "The database cannot be reached: ")},  # cut in its first transaction
+    "commit": lost(LOST) | {"migrate": Cell(3, "The database cannot be reached: ")},  # loses the connection in its first transaction
     "no database": lost("The database cannot be reached: "),
     "standby": lost(READ_ONLY)
     | {
-        # These only read.
+        # these commands only read
         "attach --dry-run": Cell(0, shows="Would do:"),
         "detach --dry-run": Cell(0, shows="Nothing was changed"),
         "push --dry-run": Cell(0, shows="Nothing was queued."),
@@ -106,7 +106,7 @@ class Scene:
 
 
 Place = AbstractAsyncContextManager[str]
-"""Gives the URL, as the owner, that the commands get."""
+"""Creates the condition. Yields the owner's URL for the commands."""
 
 
 def moved(url: str, *, port: int | None = None, database: str | None = None) -> str:
@@ -132,9 +132,9 @@ async def lock(scene: Scene) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def refused(scene: Scene) -> AsyncIterator[str]:
-    with socket.socket() as deaf:  # bound, and nothing listens
-        deaf.bind(("127.0.0.1", 0))
-        yield moved(scene.url, port=deaf.getsockname()[1])
+    with socket.socket() as silent:  # the port is bound, but no process listens
+        silent.bind(("127.0.0.1", 0))
+        yield moved(scene.url, port=silent.getsockname()[1])
 
 
 def cutting(cut: Cut) -> Callable[[Scene], Place]:
@@ -153,7 +153,7 @@ async def replica(scene: Scene) -> AsyncIterator[str]:
         pytest.skip("needs a PostgreSQL that it may copy")
     with standby(scene.server) as server:
         copy = await asyncpg.connect(moved(scene.url, port=server.port))
-        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):  # 25006, also with our session settings
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):  # SQLSTATE 25006, even after this SET
             await copy.execute("SET default_transaction_read_only = off; DELETE FROM clay.workers")
         await copy.close()
         yield moved(scene.url, port=server.port)
@@ -198,15 +198,15 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmShell]:
         yield made
 
 
-async def commands(w: Installation) -> Mapping[str, tuple[str, ...]]:
-    """Each has something to do in this installation."""
-    await w.configure(WEBHOOK)
-    await w.push(w.lead_ids[:1])
-    async with w.database.transaction() as connection:
-        await create_key(connection, "first", [w.org_id], {Scope.READ}, "test")
-    [key] = await w.fetch("SELECT prefix FROM clay.api_keys")
-    org, lead = str(w.org_id), str(w.lead_ids[0])
-    push = ("push", "--org", org, "--project", str(w.project_id))
+async def commands(installation: Installation) -> Mapping[str, tuple[str, ...]]:
+    """Returns commands that have work to do in this installation."""
+    await installation.configure(WEBHOOK)
+    await installation.push(installation.lead_ids[:1])
+    async with installation.database.transaction() as connection:
+        await create_key(connection, "first", [installation.org_id], {Scope.READ}, "test")
+    [key] = await installation.fetch("SELECT prefix FROM clay.api_keys")
+    org, lead = str(installation.org_id), str(installation.lead_ids[0])
+    push = ("push", "--org", org, "--project", str(installation.project_id))
     attach = ("attach", "--level", "inbox")
     return {
         "attach": attach,
@@ -240,7 +240,7 @@ async def end_served(running: Running, port: int) -> CommandResult:
 
 
 async def end_worker(running: Running, sign: str) -> CommandResult:
-    """Send SIGTERM when the log has the sign: the worker keeps trying before and after it."""
+    """Send SIGTERM when the log contains `sign`. Without SIGTERM, the worker would retry for ever."""
     async with asyncio.timeout(SECONDS):
         while sign not in running.err.read_text() and not running.ended.done():  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
@@ -256,7 +256,7 @@ def is_wrong(cell: Cell, result: CommandResult, *, logs: bool) -> bool:
         is_expected = len(lines) > 1 and all(line.startswith(cell.message) for line in lines)
     else:
         is_expected = result.err.startswith(cell.message) and len(lines) == bool(cell.message)
-    # A worker's JSON line about a failed slice may hold one, in its field `exception`.
+    # a worker's JSON line about a failed slice may contain a traceback in its field `exception`
     broke = any(line.startswith("Traceback") for line in lines) or "Traceback" in result.out
     return broke or not is_expected or result.exit_code != cell.exit_code or cell.shows not in result.out
 
@@ -267,13 +267,13 @@ async def test_every_command_ends_with_one_sentence_and_an_exit_code(
     database_url: str, postgres: TestServer, warm: WarmShell, tmp_path: Path, condition: str
 ) -> None:
     cells = CELLS[condition]
-    async with install(database_url, leads=3) as w:
-        given = await commands(w)
-        async with CONDITIONS[condition](Scene(w, database_url, postgres)) as url:
+    async with install(database_url, leads=3) as installation:
+        given = await commands(installation)
+        async with CONDITIONS[condition](Scene(installation, database_url, postgres)) as url:
             port = free_port()
             admin = {"admin_database_url": runtime_url(url)} if condition == "right" else {}
             env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
-            env |= {"COLUMNS": "1000"}  # tables do not break their lines
+            env |= {"COLUMNS": "1000"}  # wide enough that tables do not wrap
 
             async def run(name: str) -> CommandResult:
                 running = warm.start(*given[name], env=env)
@@ -285,7 +285,7 @@ async def test_every_command_ends_with_one_sentence_and_an_exit_code(
                     case _:
                         return await running.result(SECONDS)
 
-            last = ["migrate"] if condition == "empty" else []  # there it makes the schema that the others lack
+            last = ["migrate"] if condition == "empty" else []  # the others need a missing schema
             first = [name for name in given if name not in last]
             own, *result = await asyncio.gather(
                 shell(tmp_path, *given["push"], env=env, seconds=SECONDS), *(run(name) for name in first)

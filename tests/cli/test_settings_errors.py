@@ -1,4 +1,4 @@
-"""The error output of commands when the settings or the database cannot be used: one line each, no traceback, an exit code per kind."""
+"""Error output when settings or database cannot be used: one line, no traceback, and an exit code for each kind."""
 
 import json
 from pathlib import Path
@@ -102,7 +102,7 @@ async def test_an_invalid_port_in_the_database_url_is_an_invalid_setting(tmp_pat
 
 
 async def test_the_api_description_is_also_printed_without_pyyaml(tmp_path: Path) -> None:
-    """As in the image: JSON, which is YAML."""
+    """The image has no PyYAML, so the command prints JSON, which is valid YAML."""
     (tmp_path / "yaml.py").write_text("raise ImportError\n")
     result = await shell(tmp_path, "openapi", env=environment() | {"PYTHONPATH": str(tmp_path)})
     assert result.exit_code == 0, result.err

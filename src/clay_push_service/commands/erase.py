@@ -25,11 +25,11 @@ def run(settings: Settings, org: str, leads: Sequence[str], former_values: Seque
         typer.echo("Delete these rows in Clay by hand. Find them by `_meta.delivery_id`.", err=True)
 
 
-def _lead_id(given: str) -> UUID:
+def _lead_id(text: str) -> UUID:
     try:
-        return UUID(given)
+        return UUID(text)
     except ValueError:
-        raise InvalidError(f"{given!r} is not a lead id (a UUID).") from None
+        raise InvalidError(f"{text!r} is not a lead id (a UUID).") from None
 
 
 async def _erase(

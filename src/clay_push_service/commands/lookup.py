@@ -18,39 +18,39 @@ class Match:
     name: str
 
 
-async def find_organization(connection: AsyncConnection, tables: HostTables, given: str) -> Match:
+async def find_organization(connection: AsyncConnection, tables: HostTables, id_or_name: str) -> Match:
     """Raises 404 if there is none, and 409 with the ids if several have this name."""
     orgs = tables.organizations
     name_columns = [orgs.c.name, *([orgs.c.slug] if tables.has("organizations", "slug") else [])]
-    return _single("organization", given, await _find_matches(connection, orgs, given, name_columns))
+    return _single("organization", id_or_name, await _find_matches(connection, orgs, id_or_name, name_columns))
 
 
-async def find_project(connection: AsyncConnection, tables: HostTables, org: Match, given: str) -> Match:
+async def find_project(connection: AsyncConnection, tables: HostTables, org: Match, id_or_name: str) -> Match:
     """Searches this organization only. Raises as `find_organization`."""
     projects = tables.projects
-    found = await _find_matches(connection, projects, given, [projects.c.name], projects.c.org_id == org.id)
-    return _single(f"project of {org.name}", given, found)
+    found = await _find_matches(connection, projects, id_or_name, [projects.c.name], projects.c.org_id == org.id)
+    return _single(f"project of {org.name}", id_or_name, found)
 
 
 async def _find_matches(
     connection: AsyncConnection,
     table: Table,
-    given: str,
+    id_or_name: str,
     name_columns: Sequence[ColumnElement[str]],
     *conditions: ColumnElement[bool],
 ) -> Sequence[Match]:
     try:
-        wanted: ColumnElement[bool] = table.c.id == UUID(given)
+        wanted: ColumnElement[bool] = table.c.id == UUID(id_or_name)
     except ValueError:
-        wanted = or_(*(func.lower(column) == given.lower() for column in name_columns))
+        wanted = or_(*(func.lower(column) == id_or_name.lower() for column in name_columns))
     query = select(table.c.id, table.c.name).where(wanted, *conditions).order_by(table.c.id)
     return await select_rows(connection, query, Match)
 
 
-def _single(what: str, given: str, found: Sequence[Match]) -> Match:
+def _single(what: str, id_or_name: str, found: Sequence[Match]) -> Match:
     if not found:
-        raise NotFoundError(f"There is no {what} with the id or name {given!r}.")
+        raise NotFoundError(f"There is no {what} with the id or name {id_or_name!r}.")
     if len(found) > 1:
         ids = ", ".join(str(each.id) for each in found[:10])
-        raise ConflictError(f"{given!r} matches {len(found)}. Use one of these ids: {ids}.")
+        raise ConflictError(f"{id_or_name!r} matches {len(found)}. Use one of these ids: {ids}.")
     return found[0]

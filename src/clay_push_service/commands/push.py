@@ -1,6 +1,7 @@
 """`clay-push push`: queues a push with the functions of the API, and can show its progress."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.commands.actor import shell_actor
 from clay_push_service.commands.lookup import find_organization, find_project
 from clay_push_service.commands.progress import job_bar, print_result
+from clay_push_service.commands.tables.session import find_destination
 from clay_push_service.database.database import Database
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads.filters import LeadFilters
@@ -22,7 +24,7 @@ from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.schemas import Preview, PushFilteredBody
 from clay_push_service.push_jobs.summary import ENDED
 from clay_push_service.settings import Settings
-from clay_push_service.states import JobStatus
+from clay_push_service.states import JobStatus, SyncedLeads
 
 POLL_SECONDS = 0.25
 
@@ -32,9 +34,13 @@ class PushOptions:
     org: str
     project: str
     min_score: float | None = None
+    destination: str | None = None
+    """The destination's id or name; None: the default destination."""
     again: bool = False
     dry_run: bool = False
     watch: bool = False
+    anywhere: bool = False
+    changed: bool = False
 
 
 def run(settings: Settings, options: PushOptions) -> int:
@@ -58,8 +64,9 @@ class _Push:
         try:
             if self._options.dry_run:
                 return await self._preview()
-            org_id, job_id = await self._push()
-            return await self._watch(org_id, job_id) if self._options.watch else 0
+            org_id, jobs = await self._push()
+            codes = [await self._watch(org_id, job) for job in jobs] if self._options.watch else [0]
+            return max(codes)
         finally:
             await self._database.close()
 
@@ -73,18 +80,21 @@ class _Push:
             service, body = await self._push_service(connection)
             return await service.preview(body)
 
-    async def _push(self) -> tuple[UUID, UUID]:
-        org_id, job = await self._host.on_fresh_tables(self._accept)
-        queued = job.lead_count - job.skipped_count
-        message = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else push_message([job])
-        self._console.print(Text(f"Push job {job.job_id}: {message}"), soft_wrap=True)
-        return org_id, job.job_id
+    async def _push(self) -> tuple[UUID, Sequence[UUID]]:
+        """One push job for each table that the routes choose; without routes one."""
+        org_id, jobs = await self._host.on_fresh_tables(self._accept)
+        for job in jobs:
+            queued = job.lead_count - job.skipped_count
+            message = f"{queued:,} leads queued, {job.skipped_count:,} skipped." if queued else push_message([job])
+            table = f" to “{job.destination.name}”" if len(jobs) > 1 else ""
+            self._console.print(Text(f"Push job {job.job_id}{table}: {message}"), soft_wrap=True)
+        return org_id, [job.job_id for job in jobs]
 
-    async def _accept(self) -> tuple[UUID, AcceptedJob]:
+    async def _accept(self) -> tuple[UUID, Sequence[AcceptedJob]]:
         async with self._database.transaction() as connection:
             service, body = await self._push_service(connection)
-            [job] = await service.push(body)
-        return service.actor.org_id, job
+            jobs = await service.push(body)
+        return service.actor.org_id, jobs
 
     async def _push_service(self, connection: AsyncConnection) -> tuple[PushService, PushFilteredBody]:
         """The service and the request body that the API would use."""
@@ -97,6 +107,11 @@ class _Push:
             filters=LeadFilters(min_score=options.min_score),
             push_mode="all" if options.min_score is None else "filtered",
             push_again=options.again,
+            destination_id=None
+            if options.destination is None
+            else await find_destination(connection, org.id, options.destination),
+            anywhere=options.anywhere,
+            sync_mode=SyncedLeads.NEW_AND_CHANGED if options.changed else SyncedLeads.NEW,
         )
         return PushService(connection, tables, Actor(org.id, shell_actor()), self._settings), body
 
@@ -124,6 +139,7 @@ class _Push:
             f"Nothing was queued. {would}",
             *(f"  {each.count:,} skipped, {each.cause}: {each.message}" for each in preview.skipped),
             f"  {about}{preview.without_email:,} without an e-mail address, {about}{preview.too_large:,} too large for Clay",
+            *([f"  {preview.sync_note}"] if preview.sync_note else []),
             *([f"  {preview.quota_warning}"] if preview.quota_warning else []),
         ]
         self._console.print(Text("\n".join(lines)), soft_wrap=True)

@@ -13,7 +13,7 @@ from clay_push_service.settings import Settings
 
 PASSES = 5
 PAUSE_SECONDS = 0.5
-"""Between passes, until other sessions release the rows they have locked."""
+"""Seconds between two passes, in which other sessions can release the rows that they have locked."""
 
 
 def run(settings: Settings) -> int:

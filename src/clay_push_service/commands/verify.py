@@ -13,7 +13,7 @@ from clay_push_service.deliveries.invariants import CHECKS, STATEMENT_SECONDS, V
 from clay_push_service.settings import Settings
 
 SWEEPS = 5
-"""The next sweep repairs expired leases and leads without a worker. If five sweeps did not, no worker sweeps."""
+"""Sweeps after which an expired lease or a lead without a worker is a violation. The next sweep repairs it; if five did not, no worker sweeps."""
 
 
 def run(settings: Settings) -> int:

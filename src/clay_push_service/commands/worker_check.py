@@ -13,16 +13,16 @@ from clay_push_service.ops.health import LIVE_SECONDS
 from clay_push_service.settings import Settings
 
 
-class _Freshest(NamedTuple):
+class _Heartbeat(NamedTuple):
     seconds: Decimal | None
-    """Since the newest heartbeat; None: there is none."""
+    """Seconds since the newest heartbeat; None: there is no heartbeat."""
 
 
 FRESHEST = Statement(
     """
 SELECT extract(epoch FROM clock_timestamp() - max(seen_at)) AS seconds FROM clay.workers WHERE hostname = :hostname
 """,
-    _Freshest,
+    _Heartbeat,
 )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # Everything else is imported inside the commands, as in `cli`.
 exclusions = typer.Typer(
     no_args_is_help=True,
-    help="Manage an organization's exclusions: leads and e-mail domains that are never sent to Clay.",
+    help="Manage an organization's exclusions: leads, e-mail domains, addresses and segments that are never sent to Clay.",
 )
 Org = Annotated[str, typer.Option(help="The organization: its id, slug or name.")]
 
@@ -27,13 +27,17 @@ def add_exclusion(
     reason: Annotated[str, typer.Option(help="Why. Do not name a person.")],
     lead: Annotated[str | None, typer.Option(help="A lead's id.")] = None,
     domain: Annotated[str | None, typer.Option(help="An e-mail domain, such as acme.com.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="An exact e-mail address, also of an unknown person. Only a hash of it is kept.")
+    ] = None,
+    segment: Annotated[str | None, typer.Option(help="A segment's id: all its leads, now and later.")] = None,
     opt_out: Annotated[bool, typer.Option("--opt-out", help="The person objects.")] = False,
 ) -> None:
-    """Exclude a lead or an e-mail domain, and skip its queued deliveries."""
+    """Exclude a lead, an e-mail domain, an address or a segment, and skip what is queued for it."""
     settings = _load_settings()
     from clay_push_service.commands.exclusions import command
 
-    command.add(settings, org, command.parse_target(lead, domain), reason, opt_out=opt_out)
+    command.add(settings, org, command.parse_target(lead, domain, email, segment), reason, opt_out=opt_out)
 
 
 @exclusions.command("list")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -62,6 +63,9 @@ def run(settings: Settings, *, with_worker: bool) -> int:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     listener = _bind(settings.host, settings.port)
+    # The application's routes and models are never garbage. Without this, each full collection stops all requests while it visits them.
+    gc.collect()
+    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, listener:
         return runner.run(_serve(_Server(config), listener, with_worker))
 

@@ -1,0 +1,1 @@
+"""`clay-push mappings`."""

@@ -1,0 +1,1 @@
+"""`clay-push segments` and `clay-push routes`."""

@@ -1,0 +1,1 @@
+"""The commands `clay-push schedules …`."""
