@@ -14,12 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clay_push_service import metrics
 from clay_push_service.deliveries.invariants import CHECKS
+from clay_push_service.ops.enrichment_load import EnrichmentLoad, EnrichmentTotals, enrichment_advice
 from clay_push_service.ops.health import CauseCount, StateCount, Vitals, WorkerSeen
 from clay_push_service.ops.quota import Quota, QuotaLevels, Quotas, quota_advice
-from clay_push_service.ops.readiness import BEHIND, NO_GRANTS, READ_ONLY, UNREACHABLE, Readiness
+from clay_push_service.ops.readiness import NO_GRANTS, NOT_MIGRATED, READ_ONLY, UNREACHABLE, Readiness
 from clay_push_service.ops.ring import RingCheck, SealedWith, ring_advice
 from clay_push_service.ops.scrape import render
-from clay_push_service.ops.verdict import judge
+from clay_push_service.ops.verdict import assess
 
 REPOSITORY = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
@@ -57,7 +58,7 @@ def seen(
 
 @pytest.fixture(scope="module")
 def exported() -> set[str]:
-    """The names and labels of all samples that a web process or a worker exports."""
+    """Returns the names and labels of all samples that a web process or a worker exports."""
     metrics.attempted({("success", None): 1}, [])
     metrics.results_written(0.1)
     metrics.SWEPT.labels(kind="poison").inc(0)
@@ -82,7 +83,7 @@ def test_an_alert_is_complete_and_uses_only_existing_metrics(rule: dict[str, Any
 
 
 def firing(case: dict[str, Any]) -> set[str]:
-    """The alerts that a case of alerts.test.yml expects, without their labels."""
+    """Returns the alerts that a case of alerts.test.yml expects, without labels."""
     samples = [sample["labels"] for expected in case["promql_expr_test"] for sample in expected["exp_samples"]]
     return {name for report in samples for name in re.findall(r'alertname="(\w+)"', report)}
 
@@ -101,7 +102,7 @@ def test_the_promtool_cases_cover_each_alert_firing_and_not_firing(exported: set
         metrics_used = {re.match(r"\w+", each["series"])[0] for each in case["input_series"]}  # type: ignore[index]  # it matches
         assert metrics_used - {"up"} <= exported
         assert all(each["expr"] == 'ALERTS{alertstate="firing"}' for each in case["promql_expr_test"]), (
-            "all, not only its own"
+            "each case must list all firing alerts"
         )
 
 
@@ -133,6 +134,7 @@ def test_no_label_identifies_an_organization() -> None:
         "kind",
         "result",
         "end",
+        "field",
         "state",
         "reason",
         "over",
@@ -160,28 +162,30 @@ def test_every_message_of_status_has_its_section() -> None:
     fine = Readiness(reachable=True, reason=None, is_migrated=True, database="18", revision="1", host="today")
     unfit = [
         UNREACHABLE,
-        Readiness(reachable=True, reason=BEHIND),
+        Readiness(reachable=True, reason=NOT_MIGRATED),
         Readiness(reachable=True, reason=READ_ONLY, is_migrated=True, writable=False),
         Readiness(reachable=True, reason=NO_GRANTS, may_read=False),
     ]
-    sentences = {each.what for ready in unfit for each in judge(ready, None, (), has_keys=False).advice}
+    sentences = {each.what for ready in unfit for each in assess(ready, None, (), has_keys=False).advice}
     sentences |= {
         each.what
         for off in (-60.0, 7200.0)
-        for each in judge(fine, seen(), (), has_keys=True, web_offset_seconds=off).advice
+        for each in assess(fine, seen(), (), has_keys=True, web_offset_seconds=off).advice
     }
-    sentences |= {each.what for each in judge(fine, None, ("plain HTTP",), has_keys=True).advice}
+    sentences |= {each.what for each in assess(fine, None, ("plain HTTP",), has_keys=True).advice}
     for workers, due, jobs, idle, unhealthy, failed in product(
         (0, 1), (0, 3), (0, 1, 2), (None, 500.0), (0, 1, 2), (0, 30)
     ):
         vitals = seen(workers=workers, due=due, live_jobs=jobs, idle=idle, unhealthy=unhealthy, failed=failed)
-        sentences |= {each.what for each in judge(fine, vitals, (), has_keys=True).advice}
+        sentences |= {each.what for each in assess(fine, vitals, (), has_keys=True).advice}
     for number in (1, 2):
-        quotas = Quotas([Quota(UUID(int=1), None, 48_000, 50_000)], urgent=number, warning=number)
+        quotas = Quotas([Quota(UUID(int=1), "Leads", 48_000, 50_000)], urgent=number, warning=number)
         sealed = [SealedWith("k1", 2 * number, number), SealedWith("k2", number, 0), SealedWith(None, number, number)]
         check = RingCheck(["k3"], sealed)
         sentences |= {each.what for each in (*quota_advice(quotas, {}), *ring_advice(check))}
-    assert len(sentences) >= 36
+        load = EnrichmentLoad(EnrichmentTotals(held_runs=number, oldest_result_seconds=121.0))
+        sentences |= {each.what for each in enrichment_advice(load, number)}
+    assert len(sentences) >= 41
     patterns = [re.sub(r"\bN\b", r"[\\d,]+", re.escape(heading)) for heading in HEADINGS]
     for sentence in sentences:
         assert any(re.search(each, sentence) for each in patterns), f"docs/runbooks.md has no section for {sentence!r}"

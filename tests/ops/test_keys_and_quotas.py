@@ -1,4 +1,4 @@
-"""/status warns early: of a missing encryption key that stored webhooks need, and of webhooks that are almost full."""
+"""/status warns of a missing encryption key that stored webhooks need, and of webhooks with little quota left."""
 
 import html
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from tests.harness.api import Api, run_api
 from tests.harness.runtime import runtime_role
-from tests.support.destination_rows import add_destination
+from tests.support.destination_rows import add_destination, add_second_destination, add_version
 
 OLD, NEW = generate_key(), generate_key()
 OLD_ID, NEW_ID = (entry.partition(":")[0] for entry in (OLD, NEW))
@@ -32,7 +32,7 @@ async def run(app: Api, statement: str, **values: object) -> None:
 
 
 async def destination(app: Api, org_id: UUID, *entries: str, used: int = 0, limit: int | None = 50_000) -> UUID:
-    """One version for each key number; the last one is in use, and all share one quota meter."""
+    """Add a destination with one version for each key number. The last version is in use, and all share one quota meter."""
     meter_id, version_id = uuid4(), uuid4()
     async with app.database.transaction() as connection:
         destination_id = await add_destination(connection, org_id, table_name="Inbound")
@@ -167,6 +167,30 @@ async def test_a_replaced_webhook_gives_no_quota_advice(app: Api) -> None:
     assert (await status(app))["quota_warnings"] == []
 
 
+async def test_two_full_webhooks_of_an_organization_are_named_by_their_tables(app: Api) -> None:
+    await destination(app, app.org_id, NEW, used=48_000)
+    async with app.database.transaction() as connection:
+        second = await add_second_destination(connection, app.org_id, table_name="Enterprise")
+        await add_version(connection, app.org_id, second, used=49_000, quota_limit=50_000)
+    report = await status(app)
+    assert [(each["table_name"], each["percent"]) for each in report["quota_warnings"]] == [
+        ("Enterprise", 98.0), ("Inbound", 96.0),
+    ]  # fmt: skip
+    [what] = [each["what"] for each in report["advice"] if "lifetime submissions" in each["what"]]
+    assert what.startswith("2 webhooks have used 95 % or more")
+    assert "Acme, Enterprise (98 %), Acme, Inbound (96 %)" in what
+    assert 'clay_push_quota_destinations{over="0.95"} 2.0' in (await app.get("/metrics")).text
+
+
+async def test_a_table_without_a_name_of_clay_is_shown_by_the_name_of_its_destination(app: Api) -> None:
+    await destination(app, app.org_id, NEW, used=48_000)
+    await run(app, "UPDATE clay.destinations SET table_name = NULL, suspect_since = now()")
+    await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
+    report = await status(app)
+    for shown in (report["quota_warnings"], report["unhealthy_destinations"], report["enrichment"]["suspect"]):
+        assert [each["table_name"] for each in shown] == ["Default"]
+
+
 async def closed(app: Api) -> str | None:
     report = await status(app)
     found: str | None = report["unhealthy_destinations"][0]["organization"]
@@ -178,7 +202,7 @@ async def test_organizations_are_shown_by_name_or_by_id_if_the_name_is_unreadabl
     await run(app, "UPDATE clay.destination_versions SET state = 'closed', state_reason = 'unauthorized'")
     assert await closed(app) == "Acme"
     shown = await page(app)
-    assert "Acme<div" in shown
+    assert ">Acme</bdi>" in shown
     await run(
         app,
         "UPDATE public.organizations SET name = :name WHERE id = :id",

@@ -32,7 +32,7 @@ async def test_no_right_on_the_billing_table_is_needed_if_billing_is_off(databas
 
 
 async def test_a_missing_write_right_gives_advice(database_url: str) -> None:
-    """Requests succeed without it, so the instance stays ready."""
+    """Requests succeed without this right, so the instance stays ready."""
     async with run_api(database_url, ops_open=True) as app:
         await app.host.attach(Level.MIRROR)
         await app.host.connection.execute(f'REVOKE UPDATE (status) ON sourcing_jobs FROM "{runtime_role()}"')

@@ -1,4 +1,4 @@
-"""Liveness, readiness, metrics and /status, which fails only if pushes cannot be sent."""
+"""Liveness, readiness, metrics and /status. /status fails only if pushes cannot be sent."""
 
 import html
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from asyncpg import PostgresError
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,19 +23,15 @@ from clay_push_service.errors import UnauthorizedError, UnavailableError
 from clay_push_service.host.tables import HostTables
 from clay_push_service.ops.health import Vitals, read_vitals
 from clay_push_service.ops.models import Status, status_of
-from clay_push_service.ops.page import REFRESH_SECONDS
-from clay_push_service.ops.page import render as render_page
+from clay_push_service.ops.page import REFRESH_SECONDS, RenderStatus
 from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.ops.ring import RingCheck, check_ring
 from clay_push_service.ops.scrape import Scrape, render
-from clay_push_service.ops.verdict import judge, readiness_advice
+from clay_push_service.ops.verdict import assess, readiness_advice
 from clay_push_service.problems import responses
 
 router = APIRouter(tags=["operation"])
 
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 Refresh = Annotated[
     int, Query(ge=0, le=3600, description="Seconds between two reloads of the page; 0 turns reloading off.")
 ]
@@ -106,7 +102,7 @@ def _accepts_html(request: Request) -> bool:
 
 @router.get("/healthz", summary="Liveness", responses=responses())
 async def healthz() -> Alive:
-    """Checks nothing but this process: restarting it does not repair a database that is down."""
+    """Checks only this process. Restarting it does not repair a database that is down."""
     return Alive(status="alive")
 
 
@@ -129,7 +125,7 @@ async def readyz(settings: Settings, database: Database, host: HostCache) -> Rea
 async def read_metrics(
     unauthenticated: OpsCaller, scrape: ScrapeOfProcess, database: Database, host: HostCache
 ) -> Response:
-    """Metrics of this process, and of the queue from the database; only the former while the database does not respond."""
+    """Returns metrics of this process, and of the queue from the database. While the database does not respond, only the former."""
     queue = render(None) if unauthenticated else await scrape.text(lambda: _read_vitals(database, host))
     return Response(await run_in_threadpool(generate_latest) + queue, media_type=CONTENT_TYPE_LATEST)
 
@@ -171,14 +167,15 @@ async def read_status(
     offset = clock.wall_offset_seconds if checked else None
     insecure = () if unauthenticated else settings.insecure
     has_keys = bool(unauthenticated or settings.encryption_keys)
-    verdict = judge(ready, found, insecure, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
+    verdict = assess(ready, found, insecure, has_keys=has_keys, ring=ring, web_offset_seconds=offset)
     status = status_of(ready, found, verdict, insecure, ring, offset)
     code = 200 if verdict.works else 503
     retry = {} if verdict.works else {"Retry-After": "5"}
     if _accepts_html(request):
-        return HTMLResponse(
-            render_page(status, clock.now(), refresh), code, headers={"Content-Security-Policy": PAGE_POLICY} | retry
-        )
+        render_page: RenderStatus = request.app.state.render_status
+        page = render_page(request, status, clock.now(), refresh_seconds=refresh, code=code)
+        page.headers.update(retry)
+        return page
     return JSONResponse(status.model_dump(mode="json"), code, headers=retry)
 
 

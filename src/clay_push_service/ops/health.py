@@ -13,9 +13,11 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.suspicion import count_suspect
 from clay_push_service.host.organization_names import organization_names
 from clay_push_service.host.tables import HostTables
+from clay_push_service.ops.enrichment_load import EnrichmentLoad, read_enrichment_load
 from clay_push_service.ops.pace import PaceLoad, read_pace_load
 from clay_push_service.ops.quota import QUOTA, QuotaLevels, Quotas, read_quotas
 from clay_push_service.ops.readiness import STATEMENT_TIMEOUT
+from clay_push_service.ops.routing_load import RoutingLoad, read_routing_load
 
 LIVE_SECONDS = 30
 """A worker with an older heartbeat counts as dead; a heartbeat comes every 5 s."""
@@ -43,7 +45,7 @@ class _Due(NamedTuple):
     idle_seconds: float | None
 
 
-# A running push job whose workspace a worker serves waits for its turn; it is not idle.
+# A running push job whose workspace is served by a worker is not idle: it waits for its turn.
 # Due: the delivery's own time has come and its workspace's pace has a slot. Deliveries of a waiting destination are not late.
 DUE = Statement(
     """
@@ -74,7 +76,7 @@ class WorkerSeen:
     started_at: datetime
     age_seconds: float
     clock_offset_seconds: float | None = None
-    """Its own clock minus the database's; None: unknown."""
+    """The worker's clock minus the database's, in seconds; None: unknown."""
 
     @property
     def is_live(self) -> bool:
@@ -96,7 +98,7 @@ class UnhealthyDestination:
     """A destination that waits or is closed."""
 
     org_id: UUID
-    table_name: str | None
+    table_name: str
     state: str
     reason: str | None
     since: datetime
@@ -105,7 +107,7 @@ class UnhealthyDestination:
 
 UNHEALTHY = Statement(
     """
-SELECT version.org_id, destination.table_name, version.state, version.state_reason AS reason, version.state_since AS since,
+SELECT version.org_id, coalesce(destination.table_name, destination.name) AS table_name, version.state, version.state_reason AS reason, version.state_since AS since,
        version.probe_at AS until
 FROM clay.destinations AS destination
 JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.id = destination.version_id
@@ -125,7 +127,7 @@ class StateCount:
     count: int
 
 
-# Counted separately: the list above is limited, and destinations beyond the limit must not count as 0.
+# Counted separately, because the list above is limited: destinations beyond the limit must also count.
 STATES = Statement(
     """
 SELECT version.state, version.state_reason AS reason, count(*) AS count
@@ -179,9 +181,11 @@ class Vitals:
     quota: QuotaLevels
     quotas: Quotas = field(default_factory=Quotas)
     names: Mapping[UUID, str] = field(default_factory=dict)
-    """Of the organizations listed here, by id; ids without a name are absent."""
+    """Names of the organizations listed here, by id; ids without a name are absent."""
     suspect: int = 0  # destinations whose results have stopped
     pace: PaceLoad = field(default_factory=PaceLoad)
+    enrichment: EnrichmentLoad = field(default_factory=EnrichmentLoad)
+    routing: RoutingLoad = field(default_factory=RoutingLoad)
 
     @property
     def live_workers(self) -> int:
@@ -224,9 +228,12 @@ async def read_vitals(connection: AsyncConnection, tables: HostTables | None = N
     pace = await read_pace_load(connection)
     if pace.slowest is not None:
         listed.append(pace.slowest.org_id)
+    enrichment = await read_enrichment_load(connection)
+    routing = await read_routing_load(connection)
+    listed += [*enrichment.listed, *routing.listed]
     names = await organization_names(connection, tables, listed) if tables else {}
     return Vitals(
         latency_ms, jobs.live_jobs, jobs.pending, due.due, due.oldest_seconds,
         None if due.idle_seconds is None else max(due.idle_seconds, 0.0),
-        workers, states, unhealthy, causes, quota, quotas, names, await count_suspect(connection), pace,
+        workers, states, unhealthy, causes, quota, quotas, names, await count_suspect(connection), pace, enrichment, routing,
     )  # fmt: skip

@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from clay_push_service import __version__, migrations
 from clay_push_service.ops.advice import Level
+from clay_push_service.ops.encryption_model import EncryptionModel, encryption_of
+from clay_push_service.ops.enrichment_model import EnrichmentModel, enrichment_of
 from clay_push_service.ops.health import UnhealthyDestination, Vitals
 from clay_push_service.ops.pace_model import PaceModel, pace_of
 from clay_push_service.ops.quota import QuotaLevel
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck
+from clay_push_service.ops.routing_model import RoutingModel, routing_of
 from clay_push_service.ops.verdict import Verdict, explain_state
 
 EXAMPLE_STATUS: dict[str, JsonValue] = {
@@ -25,6 +28,18 @@ EXAMPLE_STATUS: dict[str, JsonValue] = {
     "pace": {"served_workspaces": 1, "waiting": [{"reason": "pace", "leads": 310}],
              "slowest": {"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "waited_seconds": 1.2,
                          "workspace_id": "6fa459ea-ee8a-3ca4-894e-db77e160355e", "rate_limit_ms": 200, "running_jobs": 2}},
+    "enrichment": {"keys": 3, "refused_keys": 0, "rules_paused": 1, "queued_leads": 12, "requested_leads": 40, "held_runs": 0,
+                   "oldest_held_seconds": None, "results_waiting": 0, "oldest_result_seconds": None, "results_unmatched": 2,
+                   "organizations": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme", "key_state": "accepted",
+                                      "rules_paused_cause": "insufficient_credits", "held_runs": 0, "credits_used": 170.0,
+                                      "credits_per_day": 200.0, "actions_used": 90.0, "actions_per_day": None,
+                                      "budget_percent": 85.0}],
+                   "suspect_destinations": 0, "suspect": []},
+    "routing": {"schedules": 3, "late_schedules": 0, "oldest_late_seconds": None, "paused_schedules": 1, "paused_after_failures": 1,
+                "paused": [{"org_id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "organization": "Acme",
+                            "schedule_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "name": "Every morning", "because": "failures",
+                            "since": "2026-11-22T05:58:00Z"}],
+                "blocked_routes": 0, "blocked_schedules": 0, "blocked": []},
     "workers": [{"id": "0f8fad5b-d9cb-469f-a165-70867728950e", "hostname": "worker-1", "pid": 17, "version": "0.1.0",
                  "started_at": "2026-11-22T05:00:00Z", "age_seconds": 4.1, "is_live": True,
                  "clock_offset_seconds": 0.002}],
@@ -96,22 +111,6 @@ class QuotaModel(BaseModel):
     level: QuotaLevel = Field(description="`warning` from 80 %, `urgent` from 95 %.")
 
 
-class SealedModel(BaseModel):
-    key_id: str | None = Field(description="The encryption key; null: the format of the values is unknown.")
-    destinations: int = Field(
-        description="Destinations with values sealed by this key, including earlier versions and pending changes."
-    )
-    in_use: int = Field(description="Destinations whose current webhook or token is sealed by this key.")
-    in_ring: bool | None = Field(description="Whether this process has the key; null: unknown.")
-
-
-class EncryptionModel(BaseModel):
-    checked: bool = Field(description="False: this process has no encryption keys and cannot check.")
-    ring: list[str] = Field(description="Ids of this process's keys; the first one seals new values.")
-    missing: list[str] = Field(description="Ids of keys that stored values need and this process lacks.")
-    sealed_with: list[SealedModel] = Field(description="Keys that stored values are sealed with, with counts.")
-
-
 class CauseModel(FromAttributes):
     cause: str = Field(description="The cause of the outcome.")
     status: str = Field(description="`success` or `failed`.")
@@ -141,6 +140,8 @@ class Status(BaseModel):
     database: DatabaseModel = Field(description="The database, which NexusLeads shares.")
     queue: QueueModel | None = Field(description="null: the database does not respond.")
     pace: PaceModel | None = Field(description="Workspaces with a pace; null: the database does not respond.")
+    enrichment: EnrichmentModel | None = Field(description="Enrichment; null: the database does not respond.")
+    routing: RoutingModel | None = Field(description="Schedules and routes; null: the database does not respond.")
     workers: list[WorkerModel] = Field(description="Workers, the latest heartbeat first.")
     waiting_destinations: int | None = Field(description="Destinations that wait until an outage of Clay ends.")
     closed_destinations: int | None = Field(description="Destinations that accept no leads.")
@@ -179,18 +180,6 @@ def _quotas(vitals: Vitals) -> list[QuotaModel]:
     ]  # fmt: skip
 
 
-def _encryption(check: RingCheck) -> EncryptionModel:
-    return EncryptionModel(
-        checked=check.is_checked,
-        ring=list(check.ring or ()),
-        missing=[each.key_id for each in check.missing if each.key_id],
-        sealed_with=[
-            SealedModel(key_id=each.key_id, destinations=each.destinations, in_use=each.in_use, in_ring=check.has(each))
-            for each in check.sealed
-        ],
-    )
-
-
 def status_of(
     ready: Readiness,
     vitals: Vitals | None,
@@ -220,12 +209,14 @@ def status_of(
             oldest_due_seconds=vitals.oldest_due_seconds,
         ),
         pace=pace_of(vitals.pace, vitals.names) if vitals else None,
+        enrichment=enrichment_of(vitals.enrichment, vitals.suspect, vitals.names) if vitals else None,
+        routing=routing_of(vitals.routing, vitals.names) if vitals else None,
         workers=[WorkerModel.model_validate(each) for each in vitals.workers] if vitals else [],
         waiting_destinations=vitals.waiting if vitals else None,
         closed_destinations=vitals.closed if vitals else None,
         unhealthy_destinations=[_unhealthy(each, vitals.names) for each in vitals.unhealthy] if vitals else [],
         quota_warnings=_quotas(vitals) if vitals else [],
-        encryption=_encryption(ring) if ring else None,
+        encryption=encryption_of(ring) if ring else None,
         last_hour=vitals
         and LastHourModel(
             finished=vitals.finished_last_hour,

@@ -56,7 +56,7 @@ GROUP BY 1
 """,
     ReasonCount,
 )
-# A push job whose leads are all claimed has its turn; it does not wait for one.
+# A push job whose leads are all claimed has its turn, so it is left out.
 SLOWEST = Statement(
     """
 SELECT workspace.org_id, workspace.id AS workspace_id, workspace.rate_limit_ms,
@@ -76,7 +76,7 @@ SERVED = Statement("SELECT count(*) FROM clay.workspaces WHERE served_by IS NOT 
 
 
 async def read_pace_load(connection: AsyncConnection) -> PaceLoad:
-    """Reads all of it, in the caller's transaction."""
+    """Reads the load in the caller's transaction."""
     found = {each.reason: each.leads for each in await WAITING.rows(connection)}
     waiting = [ReasonCount(reason, found.get(reason, 0)) for reason in REASONS]
     return PaceLoad(await SERVED.one(connection), waiting, await SLOWEST.one_or_none(connection))

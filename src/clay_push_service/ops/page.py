@@ -1,22 +1,35 @@
-"""Renders the `/status` page: self-contained, no scripts, every value escaped."""
+"""Titles, ages and clock offsets of the `/status` page. Pure. The console renders the page, in the frame of its own pages."""
 
-import re
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Protocol
 
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup, escape
+from fastapi import Request, Response
 
 from clay_push_service.ops.models import Status
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 REFRESH_SECONDS = 10
-_BACKTICKS = re.compile("`([^`]+)`")
 
-TITLES = {
-    "ok": "The service works",
-    "degraded": "The service works and needs attention",
-    "failing": "The service does not work",
-}
+TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ok": "The service works",
+        "degraded": "The service works and needs attention",
+        "failing": "The service does not work",
+    }
+)
+
+
+class RenderStatus(Protocol):
+    """Renders the page; the application sets it as `state.render_status`, because the console is above this package.
+
+    `refresh_seconds` 0 turns reloading off, which slow readers and screen readers need.
+    """
+
+    def __call__(
+        self, request: Request, status: Status, now: datetime, *, refresh_seconds: int, code: int
+    ) -> Response: ...
 
 
 def age(seconds: float | None) -> str:
@@ -47,26 +60,5 @@ def clock_offset(seconds: float | None) -> str:
     return f"{rounded:+.1f} s" if rounded else "0.0 s"
 
 
-def _since(moment: datetime, now: datetime) -> str:
+def since(moment: datetime, now: datetime) -> str:
     return age((now - moment).total_seconds())
-
-
-def _mark_code(value: str) -> Markup:
-    """Escapes the text and turns backticks into <code>."""
-    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(value))))  # noqa: S704 - the argument is escaped
-
-
-_environment = Environment(loader=PackageLoader("clay_push_service.ops", "."), autoescape=True, trim_blocks=True)
-_environment.filters["age"] = age
-_environment.filters["clock_offset"] = clock_offset
-_environment.filters["code"] = _mark_code
-_environment.filters["since"] = _since
-_environment.filters["number"] = lambda value: f"{value:,}"
-
-
-def render(status: Status, now: datetime, refresh_seconds: int = REFRESH_SECONDS) -> str:
-    """`refresh_seconds` 0 turns reloading off, which slow readers and screen readers need."""
-    return _environment.get_template("status.html").render(
-        status=status, title=TITLES[status.status], now=now, refresh_seconds=refresh_seconds,
-        usual_seconds=REFRESH_SECONDS,
-    )  # fmt: skip

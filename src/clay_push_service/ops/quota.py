@@ -1,5 +1,6 @@
-"""Reports organizations whose webhook has few lifetime submissions left."""
+"""Reports destinations whose webhook has few lifetime submissions left."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,25 +15,25 @@ from clay_push_service.ops.advice import Advice, Level, counted
 WARNING_PERCENT = 80
 URGENT_PERCENT = 95
 SHOWN = 20
-"""Organizations listed at most."""
+"""Webhooks listed at most."""
 NAMED = 3
-"""Organizations named in one sentence; the list has the others."""
+"""Webhooks named in one sentence; the list has the others."""
 
 
 class _WarnedQuota(NamedTuple):
     org_id: UUID
-    table_name: str | None
+    table_name: str
     used: int
     quota_limit: int
     urgent: int
-    """Of all organizations, as `warned`."""
+    """Number of urgent webhooks in use; `warned` is the number with at least a warning."""
     warned: int
 
 
 # A meter without a limit (a table that deletes its rows) is never full.
 QUOTAS = Statement(
     f"""
-SELECT destination.org_id, destination.table_name, meter.used, meter.quota_limit,
+SELECT destination.org_id, coalesce(destination.table_name, destination.name) AS table_name, meter.used, meter.quota_limit,
        count(*) FILTER (WHERE meter.used * 100.0 >= meter.quota_limit * {URGENT_PERCENT}.0) OVER () AS urgent,
        count(*) OVER () AS warned
 FROM clay.destinations AS destination
@@ -76,17 +77,17 @@ NEW_SOURCE = (
 
 class QuotaLevel(StrEnum):
     WARNING = "warning"
-    """From 80 %."""
+    """From 80 % used."""
     URGENT = "urgent"
-    """From 95 %."""
+    """From 95 % used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The quota of the webhook that an organization uses now."""
+    """The quota of the webhook that a destination uses now."""
 
     org_id: UUID
-    table_name: str | None
+    table_name: str
     used: int
     limit: int
 
@@ -101,7 +102,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """`shown`: the fullest webhooks. `urgent` and `warning` count every organization."""
+    """`shown`: the fullest webhooks. `urgent` and `warning` count every webhook in use."""
 
     shown: Sequence[Quota] = ()
     urgent: int = 0
@@ -117,15 +118,15 @@ async def read_quotas(connection: AsyncConnection) -> Quotas:
 
 
 def quota_advice(quotas: Quotas, names: Mapping[UUID, str]) -> Sequence[Advice]:
-    """The urgent ones first."""
+    """Returns the urgent advice first."""
     found = []
     if quotas.urgent:
-        organizations = _name_organizations(quotas, QuotaLevel.URGENT, quotas.urgent, names)
-        what = f"{_count_webhooks(quotas.urgent, URGENT_PERCENT)}: {organizations}."
+        webhooks = _name_webhooks(quotas, QuotaLevel.URGENT, quotas.urgent, names)
+        what = f"{_count_webhooks(quotas.urgent, URGENT_PERCENT)}: {webhooks}."
         found.append(Advice(Level.DEGRADED, what, f"Act today: at 100 % Clay refuses every lead. {NEW_SOURCE}"))
     if quotas.warning:
-        organizations = _name_organizations(quotas, QuotaLevel.WARNING, quotas.warning, names)
-        what = f"{_count_webhooks(quotas.warning, WARNING_PERCENT)}: {organizations}."
+        webhooks = _name_webhooks(quotas, QuotaLevel.WARNING, quotas.warning, names)
+        what = f"{_count_webhooks(quotas.warning, WARNING_PERCENT)}: {webhooks}."
         found.append(Advice(Level.DEGRADED, what, f"{NEW_SOURCE} Pushes continue meanwhile."))
     return found
 
@@ -135,7 +136,14 @@ def _count_webhooks(number: int, percent: int) -> str:
     return f"{counted(number, 'webhook has', 'webhooks have')} used {percent} % or more of {their} lifetime submissions"
 
 
-def _name_organizations(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
+def _name_webhooks(quotas: Quotas, level: QuotaLevel, number: int, names: Mapping[UUID, str]) -> str:
+    """By organization, and by table if several of an organization are shown."""
+    of_organization = Counter(each.org_id for each in quotas.shown)
     named = [each for each in quotas.shown if each.level is level][:NAMED]
-    listed = ", ".join(f"{names.get(each.org_id, each.org_id)} ({each.percent:g} %)" for each in named)
+    labels = [
+        f"{names.get(each.org_id, each.org_id)}{f', {each.table_name}' if of_organization[each.org_id] > 1 else ''}"
+        f" ({each.percent:g} %)"
+        for each in named
+    ]
+    listed = ", ".join(labels)
     return f"{listed} and {number - len(named):,} more" if number > len(named) else listed

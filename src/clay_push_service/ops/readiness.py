@@ -60,7 +60,7 @@ _checks: set[asyncio.Task["Readiness"]] = set()
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`reason`: why the instance is not ready; None: it is ready."""
+    """Whether the instance can work. `reason`: why it is not ready; None: it is ready."""
 
     reachable: bool
     reason: str | None
@@ -84,7 +84,7 @@ class Readiness:
 
     @property
     def without_details(self) -> "Readiness":
-        """What may be shown without a key."""
+        """Returns only what may be shown without a key."""
         return Readiness(
             self.reachable,
             self.reason,
@@ -96,13 +96,13 @@ class Readiness:
 
 UNREACHABLE = Readiness(reachable=False, reason="The database cannot be reached.")
 NO_GRANTS = "The database role has no grants on schema clay."
-HOST_CLOSED = "The database role lacks read grants on NexusLeads' tables."
+HOST_UNREADABLE = "The database role lacks read grants on NexusLeads' tables."
 READ_ONLY = "The database is read-only: it is a standby, or default_transaction_read_only is on."
-BEHIND = "The database is not migrated to this release."
+NOT_MIGRATED = "The database is not migrated to this release."
 
 
 async def check_readiness(database: Database, host: HostTableCache, *, billing_enabled: bool = False) -> Readiness:
-    """Returns the reason for a database that is down or unfit, and never raises for it. Takes TIMEOUT_SECONDS at most.
+    """Returns the reason if the database is down or unusable, and never raises for it. Takes TIMEOUT_SECONDS at most.
 
     Checks the rights on exactly the columns that are read; `billing_enabled` adds the billing table.
     """
@@ -130,7 +130,7 @@ async def _read(database: Database, host: HostTableCache, *, billing_enabled: bo
                 return Readiness(reachable=True, reason=NO_GRANTS, database=server.version, may_read=False)
             revision = await REVISION.one_or_none(connection) if schema.is_there else None
             if migrations.is_behind(revision):
-                return Readiness(reachable=True, reason=BEHIND, database=server.version, revision=revision)
+                return Readiness(reachable=True, reason=NOT_MIGRATED, database=server.version, revision=revision)
             if server.read_only:  # every request writes: a push, a setting, the time of a key's last use
                 return Readiness(
                     reachable=True,
@@ -158,7 +158,7 @@ async def _check_host(
         return Readiness(reachable=True, reason=error.detail, database=version, revision=revision, is_migrated=True)
     closed = [each for each in await find_missing(connection, tables, billing_enabled=billing_enabled) if each.is_right]
     return Readiness(
-        reachable=True, reason=HOST_CLOSED if closed else None, database=version, revision=revision, is_migrated=True,
+        reachable=True, reason=HOST_UNREADABLE if closed else None, database=version, revision=revision, is_migrated=True,
         host=tables.vintage, may_read_host=not closed,
         lacking=[each.sentence for each in closed] or await find_missing_rights(connection, tables),
     )  # fmt: skip

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from clay_push_service.clay.cause import EXPLANATIONS, Cause, Who
 from clay_push_service.ops.advice import Advice, Level, counted
 from clay_push_service.ops.clocks import clock_advice
+from clay_push_service.ops.enrichment_load import enrichment_advice
 from clay_push_service.ops.health import StateCount, Vitals
 from clay_push_service.ops.quota import quota_advice
 from clay_push_service.ops.readiness import Readiness
 from clay_push_service.ops.ring import RingCheck, ring_advice
+from clay_push_service.ops.routing_load import routing_advice
 from clay_push_service.states import DestinationState
 
 LATE_SECONDS = 120
 """How long sendable leads may be due without a slice; the sweep wakes them after 10 to 20 s."""
 MANY_FAILED_PERCENT = 20
-ENOUGH_TO_JUDGE = 20
-"""Finished deliveries in the hour below which the failure rate is not judged."""
+LEAST_FINISHED = 20
+"""Least number of finished deliveries in the hour for advice about the failure rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Verdict:
         return self.level is not Level.FAILING
 
 
-def judge(
+def assess(
     ready: Readiness,
     vitals: Vitals | None,
     insecure: Sequence[str],
@@ -63,7 +65,7 @@ def judge(
 
 
 def work_advice(ready: Readiness, vitals: Vitals | None) -> list[Advice]:
-    """What `readiness_advice` does not cover: rights, workers, destinations, quota and clocks. `vitals` None: not read."""
+    """Returns advice that `readiness_advice` does not cover: rights, workers, destinations, quota and clocks. `vitals` None: not read."""
     return [*_rights_advice(ready), *([] if vitals is None else _vitals_advice(vitals))]
 
 
@@ -84,7 +86,7 @@ _CHECK_DATABASE = (
 
 
 def readiness_advice(ready: Readiness) -> Sequence[Advice]:
-    """Cause and remedy when the instance is not ready; else empty."""
+    """Returns cause and remedy when the instance is not ready; else an empty list."""
     if ready.reason is None:
         return []
     if not ready.reachable:
@@ -174,8 +176,9 @@ def _vitals_advice(vitals: Vitals) -> Sequence[Advice]:
             )
         )
     found += quota_advice(vitals.quotas, vitals.names)
+    found += [*enrichment_advice(vitals.enrichment, vitals.suspect), *routing_advice(vitals.routing)]
     failed, finished = vitals.failed_last_hour, vitals.finished_last_hour
-    if finished >= ENOUGH_TO_JUDGE and failed * 100 >= finished * MANY_FAILED_PERCENT:
+    if finished >= LEAST_FINISHED and failed * 100 >= finished * MANY_FAILED_PERCENT:
         found.append(
             Advice(
                 Level.DEGRADED,
@@ -191,7 +194,7 @@ def _vitals_advice(vitals: Vitals) -> Sequence[Advice]:
 
 
 def _closed_advice(closed: StateCount) -> Advice:
-    """The remedy depends on the reason: Clay refuses, our guard refuses, or a key is missing."""
+    """Returns advice by reason: Clay refuses, our guard refuses, or a key is missing."""
     destinations = f"{counted(closed.count, 'destination is', 'destinations are')} closed"
     if closed.reason == Cause.SECRET_UNREADABLE:
         return Advice(
