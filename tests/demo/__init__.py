@@ -1,1 +1,1 @@
-"""The miniature NexusLeads of the demo."""
+"""Tests of the demo and of its small NexusLeads."""

@@ -1,7 +1,8 @@
-"""The demo as a stranger runs it: a real process, twice in the same directory. 200 leads at 10 a second are 20 s."""
+"""Runs the demo as a new user does, twice in the same directory. 200 leads at 10 a second take 20 s."""
 
 import asyncio
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from clay_push_service.local_database import postgres
 from tests.harness.shell import shell
 
 
-async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(tmp_path: Path) -> None:
+async def test_the_first_run_sends_and_enriches_and_the_second_sends_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "data"
-    await asyncio.to_thread(tmp_path.chmod, 0o755)  # as root, PostgreSQL runs as another account
+    await asyncio.to_thread(tmp_path.chmod, 0o755)  # started by root, PostgreSQL runs as another account
     demo = ("demo", "--once", "--directory", str(directory), "--port", "0", "--sandbox-port", "0")
     try:
         running = asyncio.create_task(shell(tmp_path, *demo, seconds=90))
@@ -26,11 +27,24 @@ async def test_the_first_run_sends_every_lead_once_and_the_second_sends_nothing(
         assert first.exit_code == 0, first.out + first.err
         assert "200 leads queued" in first.out
         assert "All 200 leads of Acme Platform Leads are in the sandbox's table, once each." in first.out
+        assert first.out.count("/enrich for ") == 2
+        assert re.search(r": enriched \d{4}-\d\d-\d\d \d\d:\d\d UTC, score 92 \(very high\)$", first.out, re.MULTILINE)
+        assert re.search(r"^  phone .*from routine, confidence 92 \(very high\)$", first.out, re.MULTILINE)
+        assert "  technologies     Python, PostgreSQL    from table, confidence not given" in first.out
+
+        assert "\n  Route 1, segment “High score”: 10 leads to “Priority leads”\n" in first.out
+        assert "by routes: 10 leads queued" in first.out
+        assert "\nAll 10 leads of its segment are in the second table “Priority leads”, once each.\n" in first.out
+        assert "Schedule “Every morning”: Every day at 09:00 Europe/Berlin; next run " in first.out
 
         second = await shell(tmp_path, *demo, seconds=90)
         assert second.exit_code == 0, second.out + second.err
         assert "0 leads queued, 200 are in Clay already" in second.out
-        assert "Nothing was sent." in second.out
+        assert "1 of them repeatedly, as requested earlier. Nothing was sent." in second.out
+        assert "/enrich for " not in second.out
+        assert "score 92 (very high)" in second.out
+        assert "by routes: 0 leads queued" in second.out
+        assert "in the second table “Priority leads”, once each." in second.out
 
         secrets = directory / "demo.secrets"
         assert stat.S_IMODE(secrets.stat().st_mode) == 0o600

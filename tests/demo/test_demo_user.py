@@ -1,4 +1,4 @@
-"""The demo's user prints the message of a refused request; the network is replaced."""
+"""The demo's user prints the message of a refused request. The tests replace the network."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""NexusLeads' tables and the sample leads of the demo: made by an ordinary role, in either vintage, always the same leads."""
+"""NexusLeads' tables and sample leads of the demo: an ordinary role creates them, in both vintages, with the same leads every time."""
 
 import json
 from collections import Counter
@@ -49,14 +49,14 @@ async def loaded(url: str, vintage: Vintage, seed: int = 7) -> tuple[SampleData,
     return data, rows
 
 
-async def test_samples_look_like_contributors(empty_database_url: str, vintage: Vintage) -> None:
+async def test_sample_leads_resemble_real_contributors(empty_database_url: str, vintage: Vintage) -> None:
     data, rows = await loaded(empty_database_url, vintage)
     assert [len(project.lead_ids) for project in data.projects] == [200, 50]
     assert len(rows) == 250
     assert all(row.email is None or row.email.endswith("@example.com") for row in rows)
     assert 60 < sum(row.email is None for row in rows) < 190
     commits = sorted((int(row.total_commits or 0) for row in rows if row.activity_rows), reverse=True)
-    assert sum(commits[:25]) > sum(commits[25:])  # a tenth of them wrote more than all the others
+    assert sum(commits[:25]) > sum(commits[25:])  # a tenth of the leads has more commits than all others together
     assert sum(not row.activity_rows for row in rows) > 20
     assert sum(row.linkedin_url is None for row in rows) > 80
     assert sum(row.skills is None for row in rows) > 20
@@ -69,7 +69,7 @@ async def test_samples_look_like_contributors(empty_database_url: str, vintage: 
         json.loads(build(row, uuid4(), datetime.now(UTC)).body)
 
 
-async def test_lead_commits_in_up_to_five_sources(empty_database_url: str, vintage: Vintage) -> None:
+async def test_a_sample_lead_has_commits_in_up_to_five_sources(empty_database_url: str, vintage: Vintage) -> None:
     raw = await asyncpg.connect(empty_database_url)
     await create_schema(raw, vintage)
     await load_samples(raw, vintage)
@@ -82,7 +82,7 @@ async def test_lead_commits_in_up_to_five_sources(empty_database_url: str, vinta
     assert sources[1] > sources[5] > 0
 
 
-async def test_same_seed_same_leads(empty_database_url: str) -> None:
+async def test_the_same_seed_creates_the_same_leads(empty_database_url: str) -> None:
     raw = await asyncpg.connect(empty_database_url)
     made = []
     for schema, seed in (("a", 7), ("b", 7), ("c", 8)):

@@ -1,1 +1,1 @@
-"""Tests of the sandbox over real sockets: limits, faults, stored rows and page."""
+"""Tests of the sandbox over sockets: limits, faults, stored rows and page."""

@@ -1,4 +1,4 @@
-"""Every configurable fault as a client sees it; the same seed gives the same faults."""
+"""Every configurable fault as a client sees it. The same seed gives the same faults."""
 
 import asyncio
 import time
@@ -76,7 +76,7 @@ async def test_an_idle_connection_is_closed_early_and_a_busy_one_is_not(webhook:
         "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
     ).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", webhook.sandbox.port)
-    for _ in range(4):  # 400 ms altogether, never idle for 200
+    for _ in range(4):  # 400 ms in total, but never idle for 200 ms
         writer.write(request)
         assert b"200 OK" in await reader.readuntil(b'{"status":"success"}')
         await asyncio.sleep(0.1)

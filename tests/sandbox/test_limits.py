@@ -1,4 +1,4 @@
-"""The published limits of Clay, over real sockets."""
+"""The sandbox enforces the published limits of Clay."""
 
 import asyncio
 

@@ -10,7 +10,7 @@ from tests.support.sandbox import SandboxProcess
 
 
 async def sources(directory: Path, *arguments: str) -> dict[str, tuple[bool, int | None]]:
-    """The sources of a sandbox with these options: whether each requires a token, and its cap."""
+    """Start a sandbox with these options. Returns for each source whether it requires a token, and its cap."""
     async with SandboxProcess(directory, *arguments) as sandbox:
         found = (await sandbox.admin.get("/sandbox/sources")).json()["sources"]
     return {each["id"]: (each["has_token"], each["cap"]) for each in found}

@@ -1,4 +1,4 @@
-"""The page in a browser: its content, and that hostile lead data is shown as text."""
+"""The sandbox's page in a browser: its content. Hostile lead data is shown as text."""
 
 import re
 from collections.abc import AsyncIterator

@@ -59,19 +59,19 @@ async def test_invalid_items_get_400(sandbox: SandboxProcess, items: list[Json])
 
 async def test_outcomes_are_the_same_with_the_same_seed(sandbox: SandboxProcess) -> None:
     items: list[Json] = [{"id": f"i-{number}", "inputs": {}} for number in range(50)]
-    oddities: dict[str, Json] = {"seed": 7, "missing_items": 0.2, "failed": 0.2, "empty": 0.2, "unknown_status": 0.1}
-    await plan(sandbox, oddities=oddities)
+    deviations: dict[str, Json] = {"seed": 7, "missing_items": 0.2, "failed": 0.2, "empty": 0.2, "unknown_status": 0.1}
+    await plan(sandbox, deviations=deviations)
     run_id = (await start(sandbox, *items)).json()["routine_run_id"]
     first = await results(sandbox, run_id)
     assert await results(sandbox, run_id) == first
     assert {each["status"] for each in first} == {"complete", "failed", "queued_by_provider"}
     assert len(first) < 50
-    await plan(sandbox, oddities={**oddities, "seed": 8})
+    await plan(sandbox, deviations={**deviations, "seed": 8})
     assert await results(sandbox, run_id) != first
 
 
 async def test_a_stopped_run_stays_in_progress(sandbox: SandboxProcess) -> None:
-    await plan(sandbox, oddities={"never_complete": True})
+    await plan(sandbox, deviations={"never_complete": True})
     run_id = (await start(sandbox, ITEM)).json()["routine_run_id"]
     await sandbox.admin.post("/sandbox/api/clock", json={"advance_seconds": 3600})
     response = await sandbox.admin.get(f"/public/v0/routines/run/{run_id}/results", headers=HEADERS)

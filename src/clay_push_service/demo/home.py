@@ -56,10 +56,10 @@ class DemoHome:
             kept = json.loads(path.read_text())
             return DemoSecrets(kept["jwt_secret"], kept["encryption_key"])
         key = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
-        made = DemoSecrets(secrets.token_urlsafe(32), f"demo:{key}")
+        demo_secrets = DemoSecrets(secrets.token_urlsafe(32), f"demo:{key}")
         with os.fdopen(descriptor, "w") as file:
-            json.dump({"jwt_secret": made.jwt_secret, "encryption_key": made.encryption_key}, file)
-        return made
+            json.dump({"jwt_secret": demo_secrets.jwt_secret, "encryption_key": demo_secrets.encryption_key}, file)
+        return demo_secrets
 
 
 def port_for(wanted: int) -> int:

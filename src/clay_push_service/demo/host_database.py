@@ -25,7 +25,7 @@ class DemoProject:
     lead_ids: Sequence[UUID]
     vintage: Vintage
     all_leads: int
-    """In both projects."""
+    """Number of leads in both projects."""
     is_new: bool
 
 

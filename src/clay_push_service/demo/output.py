@@ -9,6 +9,12 @@ from rich.text import Text
 from clay_push_service.demo.home import DemoHome
 from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.demo.sandbox_check import ArrivalCounts
+from clay_push_service.enrichment.ledger.states import RequestWay
+from clay_push_service.enrichment.settings.trial_schemas import CostEstimate
+from clay_push_service.enrichment.values.confidence import ConfidenceBand
+from clay_push_service.enrichment.values.schemas import FieldText, LeadEnrichment
+from clay_push_service.push_jobs.targets.simulate import RouteCount
+from clay_push_service.schedules.schemas import ScheduleView
 
 
 class DemoOutput:
@@ -59,6 +65,49 @@ class DemoOutput:
             )
         self.line(f"  To start over: rm -rf {home.directory}")
 
+    def enriching(self, name: str, way: RequestWay, estimate: CostEstimate) -> None:
+        by = (
+            "a routine of Clay's public API"
+            if way is RequestWay.ROUTINE
+            else "the table: its row is sent again, and the table sends the result back"
+        )
+        low, high = estimate.credits.low, estimate.credits.high
+        cost = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+        self.step(f"POST /api/clay/leads/…/enrich for {name}, by {by}; estimated {cost} credits")
+
+    def enriched(self, name: str, lead: LeadEnrichment) -> None:
+        """The badge, the score or "not given", and the fields that have a value."""
+        badge = f"enriched {lead.badge.enriched_at:%Y-%m-%d %H:%M} UTC" if lead.badge.enriched_at else "not enriched"
+        self.line(f"{name}: {badge}, score {_confidence(lead.score.confidence, lead.score.band)}", "bold")
+        for field in lead.fields:
+            current = field.current
+            if current is not None and (value := current.value) is not None:
+                given = _confidence(current.confidence, current.band)
+                self.line(f"  {field.field:<16} {_text(value)}    from {current.source}, confidence {given}")
+
+    def routed(self, decision: RouteCount) -> None:
+        """One line of the simulation, before the push that does the same."""
+        which = f"segment “{decision.segment_name}”" if decision.segment_name else "all others"
+        where = f"to “{decision.destination.name}”" if decision.destination else "to no table"
+        why = f", skipped: {decision.skipped_because}" if decision.skipped_because else ""
+        self.line(f"  Route {decision.position}, {which}: {decision.lead_count} leads {where}{why}")
+
+    def second_table(self, name: str, found: ArrivalCounts, *, is_good: bool) -> None:
+        if is_good:
+            self.line(
+                f"All {found.once} leads of its segment are in the second table “{name}”, once each.", "bold green"
+            )
+        else:
+            self.line(
+                f"In the second table “{name}” {found.once} leads are there once, {len(found.missing)} are missing, "
+                f"{found.repeated} are there more than once.",
+                "bold red",
+            )
+
+    def scheduled(self, schedule: ScheduleView) -> None:
+        first = schedule.next_runs[0].isoformat(sep=" ", timespec="minutes") if schedule.next_runs else "paused"
+        self.line(f"Schedule “{schedule.name}”: {schedule.words}; next run {first}")
+
     def where(self, api_url: str, sandbox_url: str, token: str, project: DemoProject, directory: Path) -> None:
         push = '{"project_id": "' + str(project.project_id) + '", "filters": {"min_score": 70}, "push_again": true}'
         headers = f'-H "Authorization: Bearer $TOKEN" -H "X-Org-Id: {project.org_id}"'
@@ -79,3 +128,11 @@ class DemoOutput:
             "",
         ):
             self.line(message)
+
+
+def _confidence(percent: int | None, band: ConfidenceBand) -> str:
+    return "not given" if percent is None else f"{percent} ({band.replace('_', ' ')})"
+
+
+def _text(value: FieldText) -> str:
+    return value if isinstance(value, str) else ", ".join(value)

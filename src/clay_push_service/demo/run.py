@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -17,11 +18,13 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.commands.progress import job_bar, print_result
 from clay_push_service.demo import host_database, service
 from clay_push_service.demo.demo_user import DemoUser, access_token
+from clay_push_service.demo.enrichment import EnrichmentDemo
 from clay_push_service.demo.home import DemoError, DemoHome, port_for
 from clay_push_service.demo.host_database import DemoProject
 from clay_push_service.demo.output import DemoOutput
 from clay_push_service.demo.sandbox_check import count_arrivals
 from clay_push_service.demo.service import Service
+from clay_push_service.demo.tables import SOURCE, TablesDemo
 from clay_push_service.local_database import postgres
 from clay_push_service.local_database.postgres import PostgresError
 from clay_push_service.push_jobs.summary import ENDED
@@ -30,7 +33,7 @@ from clay_push_service.sandbox.server import running as sandbox_running
 from clay_push_service.sandbox.store import DirectoryInUseError
 
 PUSH_SECONDS = 180.0
-"""200 leads at 100 ms take 20 s."""
+"""Seconds to wait for a push. 200 leads at 100 ms take 20 s."""
 NOTICE_SECONDS = 2.0
 INTERRUPTED = 130
 
@@ -47,7 +50,10 @@ class DemoOptions:
 
 
 def run(options: DemoOptions) -> int:
-    """Without `once`, runs until Ctrl-C. With `once`, returns 0 only if every lead is in the sandbox's table without new duplicates."""
+    """Without `once`, runs until Ctrl-C. With `once`, returns 0 only if the pushes and the enrichment are complete.
+
+    A push is complete if every lead is in the sandbox's table without new duplicates.
+    """
     output = DemoOutput(Console())
     try:
         home = DemoHome(options.directory).create()
@@ -110,6 +116,11 @@ class _Demo:
             token = access_token(secrets)
             member = DemoUser(api, token, project)
             is_good = await _run_while_serving(running, self._push(member, project, sandbox.webhook_url(), sandbox.url))
+            enriching = EnrichmentDemo(member, output, running.url, sandbox.url)
+            is_good = await _run_while_serving(running, enriching.run()) and is_good
+            tables = TablesDemo(member, output, sandbox.url)
+            filling = tables.run(sandbox.webhook_url(SOURCE), partial(self._watch, member))
+            is_good = await _run_while_serving(running, filling) and is_good
             if options.once:
                 return 0 if is_good else 1
             output.where(running.url, sandbox.url, token, project, self.home.directory)
@@ -129,10 +140,13 @@ class _Demo:
         queued = answer.lead_count - answer.skipped_count
         already = f", {answer.skipped_count} are in Clay already" if answer.skipped_count else ""
         self.output.step(f"POST /api/clay/push-filtered for {project.organization}: {queued} leads queued{already}")
-        ended = await self._watch(member, answer.job_id)
-        self.output.step(f"Push job {ended.id}: {ended.status}")
+        causes: set[Cause] = set()
+        for queued_job in answer.jobs:
+            ended = await self._watch(member, queued_job.job_id)
+            causes |= {cause.cause for cause in ended.causes}
+            self.output.step(f"Push job {ended.id}: {ended.status}")
         found = await count_arrivals(sandbox_url, project.lead_ids)
-        if found.missing and any(cause.cause == Cause.MAYBE_IN_CLAY for cause in ended.causes):
+        if found.missing and Cause.MAYBE_IN_CLAY in causes:
             # An earlier run was killed before the response arrived. The sandbox shows which of these leads are missing.
             self.output.step(f"{len(found.missing)} leads of uncertain outcome are not in the sandbox: push them again")
             queued = (again := await member.push_again(found.missing)).lead_count

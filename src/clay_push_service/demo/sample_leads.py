@@ -208,7 +208,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
         "engagement_score", "is_qualified_lead", "priority",
     ),
 }  # fmt: skip
-"""In the order that the foreign keys require."""
+"""Columns by table, in the order that the foreign keys require."""
 
 
 async def _copy(

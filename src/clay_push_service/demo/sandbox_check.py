@@ -35,12 +35,12 @@ class ArrivalCounts:
         return not self.missing and self.repeated <= before.repeated
 
 
-async def count_arrivals(sandbox_url: str, lead_ids: Sequence[UUID]) -> ArrivalCounts:
+async def count_arrivals(sandbox_url: str, lead_ids: Sequence[UUID], source: str = DEFAULT_SOURCE) -> ArrivalCounts:
     seen: Counter[str | None] = Counter()
     async with httpx.AsyncClient(base_url=sandbox_url, trust_env=False) as client:
         cursor: int | None = NEWEST
         while cursor is not None:
-            path = f"/sandbox/sources/{DEFAULT_SOURCE}/rows"
+            path = f"/sandbox/sources/{source}/rows"
             answer = await client.get(path, params={"limit": PAGE, "cursor": cursor})
             page: _Page = answer.raise_for_status().json()
             seen.update(row["lead_id"] for row in page["rows"])

@@ -16,7 +16,7 @@ from clay_push_service.settings import PREFIX, UNPREFIXED
 
 START_SECONDS = 60.0
 STOP_SECONDS = 27.0
-"""`serve` stops within 25 s."""
+"""Seconds to wait until `serve` has stopped, which takes at most 25 s."""
 TAIL_LINES = 20
 
 
@@ -94,7 +94,7 @@ def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_por
         for name, value in os.environ.items()
         if not name.upper().startswith(PREFIX) and name.lower() not in UNPREFIXED
     }
-    ours = {
+    own_settings = {
         "DATABASE_URL": database_url,
         "HOST": "127.0.0.1",
         "PORT": str(port),
@@ -110,4 +110,4 @@ def _environment(secrets: DemoSecrets, database_url: str, port: int, sandbox_por
         "LOG_FORMAT": "json",
     }
     # The gate is on: Acme is on Enterprise and may push. Globex is not and is refused.
-    return others | {PREFIX + name: value for name, value in ours.items()} | {"BILLING_ENABLED": "true"}
+    return others | {PREFIX + name: value for name, value in own_settings.items()} | {"BILLING_ENABLED": "true"}

@@ -18,7 +18,7 @@ class LimitsBody(BaseModel):
 
 
 class SourceBody(BaseModel):
-    """With `rate` or `burst` and no `workspace`, the source gets its own workspace with its own name."""
+    """A new source. With `rate` or `burst` and no `workspace`, it gets its own workspace with its own name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The HTTP API column of a sandbox table: sends each stored row back, with the oddities of Clay's column."""
+"""The HTTP API column of a sandbox table: sends each stored row back, with the deviations of Clay's column."""
 
 import random
 import uuid
@@ -47,7 +47,7 @@ class _Words(dict[str, object]):
 
 
 class Callbacks:
-    """By source. In memory: a restart loses the columns."""
+    """The columns by source. They are in memory: a restart loses them."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         self.plans: dict[str, CallbackPlan] = {}

@@ -69,7 +69,7 @@ class FaultPlan(BaseModel):
 
 
 class FaultDice:
-    """Draws the fault of each request. Each rule has its own random stream, so that rules do not influence each other."""
+    """Chooses the fault of each request. Each rule has its own random stream, so that rules do not influence each other."""
 
     def __init__(self, plan: FaultPlan, source_id: str) -> None:
         self.plan = plan

@@ -1,4 +1,4 @@
-"""Requests that the sandbox sends by itself, as Clay does: calls of HTTP API columns and webhooks of finished runs."""
+"""Requests that the sandbox sends, as Clay does: calls of HTTP API columns and webhooks of finished runs."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ class Outgoing:
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
-        """By purpose and response status; `lost` where there was no response."""
+        """Requests by purpose and response status; `lost` if there was no response."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, purpose: str, url: str, body: bytes, headers: Mapping[str, str], delay_seconds: float = 0.0) -> None:

@@ -63,7 +63,7 @@ function line(row, isNew) {
   head.scope = "row";
   head.className = "number";
   button.type = "button";
-  button.tabIndex = -1;  // one stop for Tab; arrow keys move between them
+  button.tabIndex = -1;  // Tab stops once; arrow keys move between rows
   button.textContent = row.id;
   button.setAttribute("aria-label", `Row ${row.id}: show all fields`);
   head.append(button);
@@ -86,7 +86,7 @@ function learnColumns(rows) {
   const known = new Set(columns), before = columns.length;
   for (const row of [...rows].reverse()) for (const key of Object.keys(fields(row))) known.add(key);
   if (known.size === before) return false;
-  // What identifies a person comes first, as it was sent; the envelope last.
+  // Shows the keys that identify a person first, in the order in which they were sent, and the envelope last.
   columns = [...known].filter(key => key !== "_meta").slice(0, 200);
   if (known.has("_meta")) columns.push("_meta");
   const titles = ["#", "Arrived", ...columns].map((key, n) => {
@@ -141,9 +141,9 @@ async function follow() {
   const mine = generation, newest = shown[0]?.id ?? 0;
   const answer = await api(`rows?limit=${PAGE}&after=${newest}`);
   if (mine !== generation || !answer.rows.length) return;
-  const overtaken = answer.next_cursor !== null;  // more new rows than one page: the shown rows no longer follow directly
-  const rows = overtaken ? answer.rows : [...answer.rows, ...shown];
-  if (overtaken) next = answer.next_cursor;
+  const hasGap = answer.next_cursor !== null;  // more new rows than one page, so rows between them and the shown ones are missing
+  const rows = hasGap ? answer.rows : [...answer.rows, ...shown];
+  if (hasGap) next = answer.next_cursor;
   else if (rows.length > PAGE) next = rows[PAGE - 1].id;
   render(rows.slice(0, PAGE), answer.rows.length);
 }

@@ -1,4 +1,4 @@
-"""The runs of the sandbox's routines: their items, results with oddities, credits and the adjustable clock."""
+"""The runs of the sandbox's routines: their items, results with deviations, credits and the adjustable clock."""
 
 import hmac
 import random
@@ -33,6 +33,8 @@ class Run:
     routine_id: str
     items: Sequence[Item]
     started_at: float
+    first_number: int
+    """How many items were started before this run."""
 
 
 class _Words(dict[str, str]):
@@ -42,17 +44,18 @@ class _Words(dict[str, str]):
 
 @dataclass
 class RoutineRuns:
-    """In memory: a restart loses all runs, as Clay does after a day."""
+    """The runs in memory. A restart loses all of them, as Clay does after a day."""
 
     outgoing: Outgoing = field(default_factory=Outgoing)
     plan: ApiPlan = field(default_factory=ApiPlan)
     runs: dict[str, Run] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
-    """By endpoint, and by endpoint and status, such as `run` and `run 202`."""
+    """Requests by endpoint, and by endpoint and status, such as `run` and `run 202`."""
     charged: float = 0.0
     repeated_items: int = 0
-    """Items that were started more than once, by their id: each was charged again."""
+    """Items that were started more than once, by id: each start was charged."""
     _clock_offset: float = 0.0
+    _started_items: int = 0
     _seen_items: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -92,26 +95,31 @@ class RoutineRuns:
         for item in items:
             self.repeated_items += item.id in self._seen_items
             self._seen_items.add(item.id)
-        run = Run(f"rr_{uuid.uuid4().hex}", routine_id, tuple(items), self.now())
+        run = Run(f"rr_{uuid.uuid4().hex}", routine_id, tuple(items), self.now(), self._started_items)
+        self._started_items += len(items)
         if len(self.runs) >= MAX_RUNS:
             del self.runs[next(iter(self.runs))]
         self.runs[run.id] = run
-        self._report(run.id, webhook_id)
+        self._report(run, webhook_id)
         return run
 
-    def _report(self, run_id: str, webhook_id: str | None) -> None:
+    def _chance(self, number: int) -> random.Random:
+        """Returns the random numbers of the n-th item that was started: the same seed gives the same ones for any id."""
+        return random.Random(f"{self.plan.deviations.seed}:{number}")  # noqa: S311 - repeatable on purpose
+
+    def _report(self, run: Run, webhook_id: str | None) -> None:
         """Send the event of a finished run: signed, without a timestamp in the signature, and without results."""
         webhook = self.plan.webhook
         if webhook is None or webhook_id != webhook.id:
             return
-        chance = random.Random(f"{self.plan.oddities.seed}:{run_id}")  # noqa: S311 - repeatable on purpose
+        chance = self._chance(run.first_number)
         lost, doubled = chance.random(), chance.random()
         if lost < webhook.lost:
             return
         event = {
             "webhookId": webhook.id,
             "createdAt": datetime.fromtimestamp(self.now(), UTC).isoformat(),
-            "data": {"routine_run_id": run_id},
+            "data": {"routine_run_id": run.id},
         }
         body = orjson.dumps(event)
         headers = {"X-Clay-Signature": "sha256=" + hmac.new(webhook.secret.encode(), body, "sha256").hexdigest()}
@@ -123,36 +131,38 @@ class RoutineRuns:
         return run if run is not None and self.now() < run.started_at + self.plan.keep_seconds else None
 
     def is_complete(self, run: Run) -> bool:
-        return not self.plan.oddities.never_complete and self.now() >= run.started_at + self.plan.run_seconds
+        return not self.plan.deviations.never_complete and self.now() >= run.started_at + self.plan.run_seconds
 
     def results(self, run: Run) -> list[dict[str, object]]:
-        """The items of `data`, as far as they appear there at all."""
-        oddities = self.plan.oddities
+        """Returns the items of `data`. Some may be missing or have another form: see `deviations`."""
+        deviations = self.plan.deviations
         routine = self.plan.routines.get(run.routine_id, Routine())
         found: list[dict[str, object]] = []
-        for item in run.items:
-            chance = random.Random(f"{oddities.seed}:{item.id}")  # noqa: S311 - repeatable on purpose
+        for number, item in enumerate(run.items, start=run.first_number):
+            chance = self._chance(number)
             missing, unknown, failed, empty = (chance.random() for _ in range(4))
-            if missing < oddities.missing_items:
+            if missing < deviations.missing_items:
                 continue
-            if unknown < oddities.unknown_status:
+            if unknown < deviations.unknown_status:
                 found.append({"id": item.id, "status": "queued_by_provider"})
-            elif failed < oddities.failed:
+            elif failed < deviations.failed:
                 found.append({"id": item.id, "status": "failed", "error": "The provider failed"})
             else:
-                values = _values(routine, item.inputs, empty=empty < oddities.empty)
+                values = _values(routine, item.inputs, empty=empty < deviations.empty)
                 found.append({"id": item.id, "status": "complete", "result": values})
         return found
 
     def written(self, value: object) -> object:
-        """The value with the oddities of keys and numbers."""
-        oddities = self.plan.oddities
+        """Returns the value with keys and numbers in the form that `deviations` requires."""
+        deviations = self.plan.deviations
         if isinstance(value, dict):
-            return {_other_case(key) if oddities.other_case else key: self.written(each) for key, each in value.items()}
+            return {
+                _other_case(key) if deviations.other_case else key: self.written(each) for key, each in value.items()
+            }
         if isinstance(value, list):
             return [self.written(each) for each in value]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return str(value) if oddities.numbers_as_strings and is_number else value
+        return str(value) if deviations.numbers_as_strings and is_number else value
 
 
 def _values(routine: Routine, inputs: Inputs, *, empty: bool) -> dict[str, Scalar]:

@@ -75,7 +75,7 @@ class RoutinesApi:
     async def _start(self, request: web.Request) -> tuple[int, Mapping[str, object]]:
         routine_id = request.match_info["routine"]
         routine = self._runs.plan.routines.get(routine_id)
-        if routine is None and not self._runs.plan.oddities.checks_items_first:
+        if routine is None and not self._runs.plan.deviations.checks_items_first:
             raise _Refused(404, "Routine not found")
         body = await request.clone(client_max_size=MAX_BODY_BYTES).read()
         items = _items(body)

@@ -1,4 +1,4 @@
-"""The behaviour of the sandbox's public API: accepted keys, credits, pace, routines, oddities and faults."""
+"""The behaviour of the sandbox's public API: accepted keys, credits, pace, routines, deviations and faults."""
 
 from typing import Literal
 
@@ -27,8 +27,8 @@ class Routine(BaseModel):
     cost: float = Field(default=1.0, ge=0)
 
 
-class Oddities(BaseModel):
-    """What Clay does besides its documentation. Shares are probabilities per item, repeatable by `seed`."""
+class Deviations(BaseModel):
+    """Behaviour of Clay that differs from its documentation. Shares are probabilities per item, repeatable by `seed`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,7 +82,7 @@ class ApiPlan(BaseModel):
         max_length=50,
     )
     webhook: RunWebhook | None = None
-    oddities: Oddities = Oddities()
+    deviations: Deviations = Deviations()
     faults: ApiFaults = ApiFaults()
 
 

@@ -26,11 +26,11 @@ from clay_push_service.sandbox.webhook import Webhook
 
 DEFAULT_SOURCE = "pull-in-data-from-a-webhook-00000000-0000-4000-8000-000000000001"
 SHUTDOWN_SECONDS = 1.0
-"""Stalled and slow requests are aborted immediately; this is for the others."""
+"""Time limit for requests at shutdown. Stalled and slow ones are aborted immediately."""
 
 
 class NotGiven(Enum):
-    """An omitted option: an existing source keeps its value."""
+    """Marks an omitted option: an existing source keeps its value."""
 
     NOT_GIVEN = "not given"
 
@@ -102,7 +102,7 @@ async def running(host: str, port: int, directory: Path, options: Options | None
             app,
             access_log=None,
             handle_signals=False,
-            handler_cancellation=True,  # a client that leaves ends its stalled request
+            handler_cancellation=True,  # a disconnect ends the client's stalled request
             keepalive_timeout=options.keep_alive_seconds,
             lingering_time=1.0,
             shutdown_timeout=SHUTDOWN_SECONDS,

@@ -1,7 +1,7 @@
 """Stores the sandbox's rows, arrivals and sources in one SQLite file.
 
 Handlers await the commit of their row before they respond, and writes that arrive during a commit go into the next one:
-an acknowledged row survives a crash of the process (WAL, synchronous NORMAL), and a busy sandbox commits in batches.
+an acknowledged row is kept after a crash of the process (WAL, synchronous NORMAL), and a busy sandbox commits in batches.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ class DirectoryInUseError(RuntimeError):
 
 
 class Store:
-    """One process a directory; one thread that writes, one that reads."""
+    """The store of one directory, for one process. One thread writes, another one reads."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,8 @@ class Store:
         # Autocommit: transactions below are explicit. Each connection is used by one thread, though made by another.
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last commits
+        # keeps commits after kill -9; a power cut may lose the last ones
+        connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
     def start(self) -> None:

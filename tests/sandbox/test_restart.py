@@ -1,4 +1,4 @@
-"""What the sandbox keeps after a kill and a restart, and its shutdown."""
+"""The sandbox keeps its rows after a kill and a restart, and shuts down properly."""
 
 import asyncio
 from collections.abc import AsyncIterator
