@@ -24,7 +24,7 @@ class ClayPushError(Exception):
         *,
         code: str | None = None,
         extra: Mapping[str, object] | None = None,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, str | int]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)

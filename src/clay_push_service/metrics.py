@@ -7,6 +7,11 @@ from prometheus_client import Counter, Gauge, Histogram
 ATTEMPTS = Counter(
     "clay_push_attempts_total", "Deliveries that changed status, by status and cause", ["status", "cause"]
 )
+SKIPPED = Counter(
+    "clay_push_skipped_total", "Leads that were skipped when their push was accepted, by cause", ["cause"]
+)
+for _cause in ("no_route", "excluded", "erased", "already_in_clay", "already_queued", "maybe_in_clay"):
+    SKIPPED.labels(cause=_cause)
 POST_SECONDS = Histogram(
     "clay_push_post_seconds",
     "Time from the first byte of a POST to Clay until its response",
@@ -19,7 +24,12 @@ RECORD_SECONDS = Histogram(
 )
 SLOTS_LATE = Counter("clay_push_slots_late_total", "Slots of the pace that were missed and reserved again")
 SLOTS_USED = Counter("clay_push_slots_used_total", "Slots of the pace in which a POST was sent")
-SLOTS_MISSED = Counter("clay_push_slots_missed_total", "Reserved slots of the pace in which nothing was sent")
+SLOTS_MISSED = Counter("clay_push_slots_missed_total", "Slots of the pace in which nothing was sent")
+PACE_SHARE = Gauge(
+    "clay_push_pace_share",
+    "Share of the last minute's slots in which a POST was planned, of those that passed while leads waited; 1: no slot passed",
+)
+PACE_SHARE.set(1)
 LATE_SECONDS = Histogram(
     "clay_push_late_seconds",
     "Time from a slot of the pace until the first byte of its POST",
@@ -65,15 +75,26 @@ for _result in ("started", "held", "insufficient_credits", "invalid_credentials"
 ENRICHMENT_POLLS = Counter("clay_push_enrichment_polls_total", "Reads of routine runs, by result", ["result"])
 ENRICHMENT_POLLS.labels(result="read")
 ENRICHMENT_ITEMS = Counter(
-    "clay_push_enrichment_items_total", "Leads that were requested from Clay, by outcome", ["end", "cause"]
+    "clay_push_enrichment_items_total", "Leads of enrichment jobs that ended, by outcome and cause", ["end", "cause"]
 )
+ENRICHMENT_FIELDS = Counter(
+    "clay_push_enrichment_fields_total", "Fields of results from Clay, found or not found", ["field", "result"]
+)
+CUSTOM_FIELDS = "custom"
+"""The label of all `custom.*` fields together: their names are a customer's words."""
 for _outcome, _cause in (("found", "none"), ("partial", "none"), ("nothing", "no_data"), ("failed", "item_failed"),
                          ("expired", "held"), ("expired", "results_expired"), ("expired", "missing_result"),
                          ("expired", "still_running"), ("expired", "no_answer")):  # fmt: skip
     ENRICHMENT_ITEMS.labels(end=_outcome, cause=_cause)
+for _result in ("found", "not_found"):
+    ENRICHMENT_FIELDS.labels(field="email", result=_result)
 AUTO_ENRICH = Counter("clay_push_auto_enrich_runs_total", "Runs of auto-enrich rules, by outcome", ["end"])
 for _outcome in ("queued", "nothing_new"):
     AUTO_ENRICH.labels(end=_outcome)
+SCHEDULE_RUNS = Counter("clay_push_schedule_runs_total", "Runs of schedules, by outcome", ["end"])
+for _outcome in ("queued", "nothing_new", "overlap", "missed", "failed"):
+    SCHEDULE_RUNS.labels(end=_outcome)
+SCHEDULES_PAUSED = Counter("clay_push_schedules_paused_total", "Schedules that were paused because their runs failed")
 IN_FLIGHT = Gauge("clay_push_posts_in_flight", "POSTs to Clay in flight")
 REQUESTS = Histogram(
     "clay_push_request_seconds",
@@ -91,11 +112,26 @@ def attempted(counts: Mapping[tuple[str, str | None], int], durations_ms: Iterab
         POST_SECONDS.observe(milliseconds / 1000)
 
 
+def skipped(causes: Mapping[str, int]) -> None:
+    """Count the leads of one push job that were not queued, by cause."""
+    for cause, number in causes.items():
+        SKIPPED.labels(cause=cause).inc(number)
+
+
 def sent_in_slots(late_seconds: Sequence[float]) -> None:
     """Count one batch of POSTs that were sent in slots of the pace. `late_seconds`: from the slot to the first byte."""
     SLOTS_USED.inc(len(late_seconds))
     for seconds in late_seconds:
         LATE_SECONDS.observe(max(seconds, 0.0))
+
+
+def enrichment_ended(outcome: str, cause: str | None, found: Iterable[str], not_found: Iterable[str]) -> None:
+    """Count one lead of an enrichment job that ended, and the fields of its result."""
+    ENRICHMENT_ITEMS.labels(end=outcome, cause=cause or "none").inc()
+    for result, fields in (("found", found), ("not_found", not_found)):
+        for field in fields:
+            label = CUSTOM_FIELDS if field.startswith(f"{CUSTOM_FIELDS}.") else field
+            ENRICHMENT_FIELDS.labels(field=label, result=result).inc()
 
 
 def results_written(seconds: float) -> None:

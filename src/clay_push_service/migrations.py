@@ -29,6 +29,8 @@ REVOKED: Mapping[str, Sequence[str]] = MappingProxyType(
         "alembic_version": ("INSERT", "UPDATE", "DELETE"),
         # Enriched values are appended, and deleted by an erasure or by age, never changed.
         "enriched_values": ("UPDATE",),
+        # A push job names a version of a mapping: what it sends must not change.
+        "mapping_versions": ("UPDATE",),
     }
 )
 """Table → the privileges that the role of the service does not have. It has all others; `clay-push doctor` checks that."""

@@ -77,6 +77,8 @@ _OF_STATE: Final = {
     "enrichment_job_not_found": ProblemCode(
         404, "The organization has no enrichment job with this id.", "Check the id."
     ),
+    "destination_not_found": ProblemCode(404, "The organization has no destination with this id.", "Check the id."),
+    "workspace_not_found": ProblemCode(404, "The organization has no workspace with this id.", "Check the id."),
     "delivery_not_found": ProblemCode(404, "The push job has no delivery with this id.", "Check both ids."),
     "pending_change_not_found": ProblemCode(
         404,
@@ -93,9 +95,16 @@ _OF_STATE: Final = {
     "value_not_found": ProblemCode(
         404, "This field of the lead has no value with this id.", "Use an `id` of the field's history."
     ),
-    "exclusion_not_found": ProblemCode(
-        404, "The organization has no exclusion with this id.", "List the exclusions again."
+    "exclusion_not_found": ProblemCode(404, "The organization has no exclusion with this id.", "List the exclusions."),
+    "segment_not_found": ProblemCode(404, "The organization has no segment with this id.", "List the segments again."),
+    "segment_name_taken": ProblemCode(409, "Another segment has this name.", "Choose another name."),
+    "segment_in_use": ProblemCode(
+        409, "Routes or exclusions use the segment; `uses` lists them.", "Remove these first, or change the segment."
     ),
+    "routes_changed": ProblemCode(409, "Another user has changed the routes.", "Read the routes, and save again."),
+    "schedule_not_found": ProblemCode(404, "The organization has no schedule with this id.", "List the schedules."),
+    "mapping_not_found": ProblemCode(404, "The organization has no mapping with this id.", "List the mappings again."),
+    "template_not_found": ProblemCode(404, "No table template has this key or id.", "List the templates again."),
     "erasure_not_found": ProblemCode(404, "The organization has no erasure with this id.", "Check the id."),
     "method_not_allowed": ProblemCode(
         405, "The path does not support this method.", "Use a method from the `Allow` header."
@@ -108,6 +117,30 @@ _OF_STATE: Final = {
         409,
         "The Clay table does not accept leads now; `reason` is the cause.",
         "`remedy` describes what to do, and `who` is responsible.",
+    ),
+    "sync_mode_refused": ProblemCode(
+        409, "The Clay table would drop the rows of changed leads.", "`detail` gives the reason, and what to change."
+    ),
+    "destination_archived": ProblemCode(409, "The destination is archived.", "Use another destination."),
+    "destination_in_use": ProblemCode(
+        409,
+        "Something uses the destination; `used_by` lists it.",
+        "Let it use another destination, then archive this one.",
+    ),
+    "webhook_in_use": ProblemCode(
+        409, "Another destination of the organization has this webhook.", "Use that destination, or another webhook."
+    ),
+    "name_in_use": ProblemCode(409, "The name belongs to another one of the organization.", "Choose another name."),
+    "too_many_destinations": ProblemCode(
+        409, "The organization has 50 destinations, which is the limit.", "Archive one that is no longer used."
+    ),
+    "too_many_workspaces": ProblemCode(
+        409, "The organization has 20 workspaces, which is the limit.", "Change one that exists."
+    ),
+    "pending_change_exists": ProblemCode(
+        409,
+        "A change of the webhook that was found in NexusLeads' settings is not decided.",
+        "Confirm or reject it, then repeat the request.",
     ),
     "config_changed": ProblemCode(
         409, "Another user has changed the settings in the meantime.", "Read the settings, and save again."
@@ -125,12 +158,19 @@ _OF_STATE: Final = {
     "too_many_tokens": ProblemCode(
         409, "Two results tokens are active, which is the limit.", "Revoke the one that is no longer used."
     ),
+    "too_many_schedules": ProblemCode(409, "The organization has 100 schedules, the limit.", "Delete one first."),
     "result_applied": ProblemCode(409, "The result was applied already.", "Nothing to do."),
     "result_not_applicable": ProblemCode(
         409, "The body of the result is no longer kept, or was refused.", "Run the row again in Clay."
     ),
     "nothing_to_pin": ProblemCode(409, "The field has no value to pin.", "Send `value`, or the `value_id` of a value."),
     "job_running": ProblemCode(409, "The push job is still running.", "Wait until it has finished, or cancel it."),
+    "mapping_in_use": ProblemCode(
+        409, "Destinations use the mapping; `destination_ids` lists them.", "Choose another mapping for them first."
+    ),
+    "workers_outdated": ProblemCode(409, "A worker of an earlier release ignores mappings.", "Try again in minutes."),
+    "too_many_mappings": ProblemCode(409, "The organization has 100 mappings, the limit.", "Archive one."),
+    "too_many_templates": ProblemCode(409, "The organization has 100 table templates, the limit.", "Remove one."),
     "nothing_missing": ProblemCode(409, "No lead waits for a missing result.", "Nothing to do."),
     "job_ended": ProblemCode(409, "The job has already finished.", "Nothing to do."),
     "credentials_not_configured": ProblemCode(
@@ -177,6 +217,8 @@ _OF_BODY: Final = {
         422, "No lead has the values that the enrichment needs; `errors` names them. Nothing was sent.",
         "Add the values in NexusLeads, or choose other leads.",
     ),
+    "too_many_segments": ProblemCode(422, "The organization has 200 segments, the limit.", "Delete one first."),
+    "too_many_routes": ProblemCode(422, "The organization would have over 100 routes.", "Remove some routes."),
     "nothing_selected": ProblemCode(422, "No lead is selected.", "Select at least one."),
     "webhook_blocked": ProblemCode(
         422, "The webhook URL is not allowed; `reason` is the code of the rule.",

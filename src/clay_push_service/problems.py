@@ -20,6 +20,9 @@ class FieldProblem(BaseModel):
         description="Path of the bad field, dotted; `body` for the whole body.", examples=["rate_limit_ms"]
     )
     message: str = Field(description="What is wrong with the field.", examples=["must be at most 60,000"])
+    offset: int | None = Field(
+        None, description="Of a text that is parsed: the number of characters before the error.", examples=[4]
+    )
 
 
 class Problem(BaseModel):

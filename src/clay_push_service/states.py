@@ -1,4 +1,4 @@
-"""The states of push jobs, deliveries and destinations, as the database's checks define them."""
+"""The states of push jobs, deliveries and destinations, and the kinds of tables and pushes, as the database's checks define them."""
 
 from enum import StrEnum
 
@@ -45,3 +45,24 @@ class DestinationState(StrEnum):
     OPEN = "open"
     WAITING = "waiting"
     CLOSED = "closed"
+
+
+class DuplicateHandling(StrEnum):
+    """What a Clay table does with a second row that has the same value in its dedupe column."""
+
+    NONE = "none"
+    """It keeps both rows."""
+    KEEPS_OLDEST = "keeps_oldest"
+    """It drops the second row."""
+    KEEPS_NEWEST = "keeps_newest"
+    """The second row takes the place of the first."""
+    UNKNOWN = "unknown"
+
+
+class SyncedLeads(StrEnum):
+    """Which leads a push sends, of those that it selects."""
+
+    NEW = "new"
+    """Leads that the table does not have."""
+    NEW_AND_CHANGED = "new_and_changed"
+    """Also leads in the table that have changed since."""

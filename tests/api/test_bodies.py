@@ -19,7 +19,7 @@ PUSH = "/api/clay/push"
 
 @dataclass
 class Sent:
-    """One request whose body arrives in pieces of 10,000 bytes. It never ends, or it stops after `pieces`."""
+    """A request whose body arrives in pieces of 10,000 bytes, without end or with `pieces` of them."""
 
     app: FastAPI
     pieces: int = 10_000
@@ -36,7 +36,7 @@ class Sent:
         self.answered.append(message)
 
     async def request(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
-        """Status and headers."""
+        """Send the request. Returns status and headers of the response."""
         given = {"content-type": "application/json", "transfer-encoding": "chunked"} | headers
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
@@ -62,7 +62,9 @@ async def test_the_body_of_an_unauthenticated_request_is_not_read(app_client: Ap
         status, headers = await sent.request(method, path)
         assert status == {PUSH: 401, CONFIG: 401, "/healthz": 200}.get(path, 404)
         assert sent.read == 0
-        assert headers["connection"] == "close", "what follows is no next request"
+        assert headers["connection"] == "close", (
+            "the connection must close, because the rest of the body is not a request"
+        )
 
 
 async def test_the_body_of_an_unauthorized_caller_is_not_read(app_client: Api) -> None:
@@ -96,8 +98,8 @@ async def test_a_body_that_never_ends_times_out(database_url: str) -> None:
         assert (status, headers["connection"]) == (408, "close")
 
 
-async def test_rights_are_checked_again_after_the_body_has_arrived(app_client: Api) -> None:
-    """A body may take half a minute, and the caller's rights may end meanwhile."""
+async def test_permissions_are_checked_again_after_the_body_has_arrived(app_client: Api) -> None:
+    """A body may take half a minute to arrive. The caller's permissions may end meanwhile."""
     sent = Sent(app_client.app)
     ended = asyncio.Event()
     reading = asyncio.Event()

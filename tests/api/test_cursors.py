@@ -48,7 +48,7 @@ async def test_an_invalid_cursor_is_400_on_every_list(database_url: str, path: s
 
 
 def _is_valid_cursor(path: str, cursor_text: str) -> bool:
-    """Whether this list or another one issues cursors of exactly this form."""
+    """Returns whether this list or another one issues cursors of this form."""
     return (path, cursor_text) == ("leads", encoded(None, ID))
 
 

@@ -28,13 +28,13 @@ CHANGES = (
 
 
 REPEATED = {"request.repeated", "database.plan_stale", "host.detected_again"}
-"""The log events of a request, or of one transaction, that runs again with fresh plans."""
+"""Log events of a request or transaction that is repeated with new plans."""
 Lines = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Lines]:
-    """The log lines of this test, independent of the logging set-up of earlier tests."""
+    """Captures log lines, independent of the logging that earlier tests configured."""
     caplog.set_level(logging.INFO)
     with structlog.testing.capture_logs() as captured:
         yield captured
@@ -51,7 +51,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
 
 
 async def migrate(running: Api, *, callers: bool = True, width: int = 300) -> int:
-    """Change the columns above that exist. `callers`: also those that authentication reads. Returns the number of changes."""
+    """Change the types of the columns above. With `callers`, also of columns that authentication reads. Returns the number of changes."""
     changed = 0
     for statement in CHANGES:
         if not callers and " users " in statement:
@@ -90,13 +90,13 @@ async def test_responses_are_unchanged_after_a_migration(running: Api, lines: Li
     assert await migrate(running, callers=False) >= 6
     after = await all_of_them()
     assert json.dumps(after, default=str) == json.dumps(before, default=str)
-    assert events(lines) & REPEATED, "no plan was stale, so this test proves nothing"
+    assert events(lines) & REPEATED, "no plan was stale, so nothing was tested"
 
 
 async def test_a_push_in_a_repeated_request_is_queued_once(running: Api, lines: Lines) -> None:
-    """Repeated until a plan was stale: the request may meet a connection that has no plan yet."""
+    """The test repeats the request until a plan was stale, because a connection may have no plan yet."""
     for width in range(300, 305):
-        for _ in range(6):  # so that each connection of the pool has its plans
+        for _ in range(6):  # makes each connection of the pool create its plans
             await running.call("POST", "/api/clay/preview", {"project_id": str(running.project_id)})
             await running.push_and_drain(running.lead_ids[:1], push_again=True)
         await migrate(running, callers=False, width=width)
@@ -110,7 +110,7 @@ async def test_a_push_in_a_repeated_request_is_queued_once(running: Api, lines: 
         assert (await running.job(job_id))["success_count"] == len(running.lead_ids) - 1
         if is_repeated:
             return
-    pytest.fail("no plan was stale, so this test proves nothing")
+    pytest.fail("no plan was stale, so nothing was tested")
 
 
 async def test_a_test_row_is_sent_once(running: Api) -> None:

@@ -15,7 +15,7 @@ from tests.harness.served import served
 PUSHES = 24
 IDS = 50_000
 LEADS = 2_000
-"""Each is named 25 times: what matters is that the ids are read, parsed and looked up."""
+"""Each lead occurs 25 times. The ids must be read, parsed and looked up."""
 MEGABYTE = 1_000_000
 
 
@@ -52,5 +52,5 @@ async def test_24_concurrent_pushes_give_no_503_and_reads_of_others_succeed(data
                     assert answer.json()["code"] == "too_many_requests"
                     assert int(answer.headers["retry-after"]) > 0
             assert set(reads) == {200}
-            assert reads[200] >= 5, "others waited for the pushes"
+            assert reads[200] >= 5, "requests of other organizations waited for the pushes"
             assert most - before < 150 * MEGABYTE

@@ -38,7 +38,10 @@ async def sent(
         ("POST", PUSH, {"lead_ids": [ID], "push_again": "perhaps"}, "push_again: must be true or false."),
         (
             "POST", PUSH, {"lead_ids": [ID], "zebra": 1},
-            "zebra: is not a field of this request; known are `lead_ids`, `contributor_ids`, `project_id`, `push_again`.",
+            (
+                "zebra: is not a field of this request; known are `lead_ids`, `contributor_ids`, `project_id`, `push_again`,"
+                " `destination_id`, `anywhere`, `sync_mode`."
+            ),
         ),
         (
             "POST", FILTERED, {"project_id": ID, "filters": {"minScore": 1}},
@@ -145,7 +148,7 @@ async def test_head_returns_the_headers_of_get_without_a_body(app_client: Api, p
     got = await app_client.get(path, "owner")
     head = await app_client.send("HEAD", path, "owner")
     assert (head.status_code, head.content) == (got.status_code, b"")
-    changing = {"x-request-id", "content-length"}  # the id of the request is in a problem's body
+    changing = {"x-request-id", "content-length"}  # a problem document contains the id of the request
     assert {name for name in head.headers if name not in changing} == {
         name for name in got.headers if name not in changing
     }

@@ -1,4 +1,4 @@
-"""A route refuses a query parameter that it does not declare: if it ignored a misspelled `dry_run`, it would really push."""
+"""A route refuses query parameters that it does not declare. If it ignored a misspelled `dry_run`, it would push leads."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ DESCRIBED = described()
 IGNORING = re.compile(
     r"/(healthz|readyz|metrics|api/integrations/.*|api/clay/results/\{endpoint_id\}|.*/run-finished/\{endpoint_id\})"
 )
-"""For load balancers, Prometheus, the host's frontend and Clay, which ignore or refuse the request for another reason."""
+"""Routes for load balancers, Prometheus, the host's frontend and Clay. They ignore unknown parameters or refuse the request for another reason."""
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Every invalid request gets a problem document with a remedy, never a traceback and never a 500."""
+"""Every invalid request gets a problem document with a remedy, never a traceback or a 500."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.harness.settings import access_token, make_settings
 CONFIG = "/api/clay/config"
 RESULTS = "/api/clay/results/{endpoint_id}"
 RUN_FINISHED = "/api/clay/enrichment/run-finished/{endpoint_id}"
-"""Clay sends results with a token of its own."""
+"""Clay authenticates results with another kind of token."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -41,6 +41,8 @@ async def test_unknown_routes_and_wrong_methods_get_problem_documents(app_client
     answer = await app_client.send("PATCH", CONFIG)
     assert problem_of(answer)["code"] == "method_not_allowed"
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PUT"
+    for path, allowed in (("mappings/preview", "POST"), ("mappings/fields", "GET, HEAD")):
+        assert (await app_client.send("PATCH", f"/api/clay/{path}")).headers["allow"] == allowed
     assert problem_of(await app_client.get(CONFIG + "/"))["status"] == 404
 
 
@@ -163,7 +165,7 @@ async def test_connections_closed_by_the_server_cause_at_most_one_503(app_client
         " AND datname = current_database()"
     )
     await same_role.close()
-    answer = await app_client.get(CONFIG, "owner")  # 200 where the pool has noticed the cut already
+    answer = await app_client.get(CONFIG, "owner")  # 200 if the pool has already noticed the closed connection
     assert answer.status_code == 200 or problem_of(answer)["code"] == "database_unavailable"
     assert (await app_client.get(CONFIG, "owner")).status_code == 200
 
@@ -178,7 +180,7 @@ async def test_renamed_host_tables_give_503_until_they_are_back(app_client: Api)
 
 
 async def test_a_failing_commit_is_not_reported_as_success(app_client: Api) -> None:
-    """The transaction ends before the response begins: a deferred constraint that fails at commit must not give 200."""
+    """The transaction ends before the response starts, so a deferred constraint that fails at commit cannot give 200."""
     await app_client.put(CONFIG, "owner", {"webhook_url": "https://api.clay.com/v3/x"})
     await app_client.host.connection.execute(
         """
@@ -205,7 +207,9 @@ async def test_the_metric_of_requests_is_labelled_by_route_and_not_by_path(app_c
 
 
 async def test_openapi_documents_every_problem(app_client: Api) -> None:
-    assert (await app_client.get("/openapi.json")).status_code == 404, "open to all are liveness and readiness alone"
+    assert (await app_client.get("/openapi.json")).status_code == 404, (
+        "only liveness and readiness need no authentication"
+    )
     document = app_client.app.openapi()
     assert "Problem" in document["components"]["schemas"]
     assert "HTTPValidationError" not in document["components"]["schemas"]

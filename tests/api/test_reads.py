@@ -18,7 +18,7 @@ UNSEEN: Mapping[str, Mapping[str, str | None]] = {
     "a webhook that the guard refuses": {"CLAY_WEBHOOK_URL": "https://evil.example/x"},
     "another table name and pace": {"CLAY_TABLE_NAME": "Renamed", "CLAY_RATE_LIMIT_MS": "350"},
 }
-"""Changes on the host's settings page that no sweep has seen."""
+"""Changes on the host's settings page that no sweep has stored yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Reader:
     app: Api
     ids: Ids
     new_org_id: UUID
-    """An organization without a destination, of the user `newcomer`; the host's settings page has a webhook for it."""
+    """An organization of the user `newcomer` without a destination. The host's settings page has a webhook for it."""
     reads: Mapping[str, Route]
 
     async def state(self) -> list[str]:
-        """All rows of schema `clay`, with the system columns that a lock or an update changes."""
+        """Returns all rows of schema `clay` with the system columns that a lock or an update changes."""
         lines: list[str] = []
         async with self.app.owner.transaction() as connection:
             tables = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'clay'"))
@@ -44,7 +44,7 @@ class Reader:
 
 @pytest.fixture
 async def reader(database_url: str) -> AsyncIterator[Reader]:
-    """An API with a pending webhook change and finished jobs, so that event streams end and `/status` gives 200 without a worker."""
+    """An API with a pending webhook change. All jobs are finished, so that event streams end and `/status` gives 200 without a worker."""
     async with run_api(database_url, ops_open=True) as app:
         own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "stranger")
         for ids, owner in ((own, "owner"), (other, "stranger")):
@@ -71,7 +71,7 @@ async def test_reads_change_no_row_and_lock_none(reader: Reader, unseen: str) ->
         answer = await app.send(route.method, route.own.path, "owner", app.org_id, route.own.body)
         assert answer.status_code == 200, (name, answer.text)
         assert await reader.state() == before, name
-    assert await app.sweep_host_settings() == 2, "there was a change to store, and the new organization's webhook"
+    assert await app.sweep_host_settings() == 2, "the sweep must store the change and the new organization's webhook"
 
 
 async def test_reads_of_an_organization_without_a_destination_create_none(reader: Reader) -> None:

@@ -47,12 +47,12 @@ async def is_healthy(service: Served) -> bool:
 
 
 async def answer_to(client: Client) -> bytes:
-    """All bytes until the service closes the connection."""
+    """Send a request. Returns all bytes until the service closes the connection."""
     return await asyncio.wait_for(client[0].read(), 60)
 
 
 async def until_closed(client: Client) -> bytes:
-    """The bytes that arrived before the service closed or reset the connection."""
+    """Returns the bytes that arrive before the service closes or resets the connection."""
     came = b""
     with contextlib.suppress(ConnectionError):
         while part := await asyncio.wait_for(client[0].read(10_000), 60):
@@ -65,7 +65,7 @@ async def test_an_unauthenticated_request_is_refused_by_its_headers_and_its_body
 ) -> None:
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [client]:
         client[1].write(f"{PUSH}Content-Length: {BODY_BYTES}\r\nExpect: 100-continue\r\n\r\n".encode())
-        answer = await answer_to(client)  # complete, although no byte of the body was sent
+        answer = await answer_to(client)  # the response is complete, although no byte of the body was sent
         assert answer.startswith(b"HTTP/1.1 401 ")
         assert b"connection: close" in answer.lower()
         assert b"100 Continue" not in answer
@@ -97,7 +97,7 @@ async def test_unfinished_bodies_of_an_authenticated_caller_time_out(w: Installa
 
 
 async def test_a_silent_connection_is_closed_for_a_new_one(w: Installation, tmp_path: Path) -> None:
-    """With a thousand silent connections, each new one replaces one of them."""
+    """When a thousand connections are silent, each new one replaces one of them."""
     async with served(w.settings, tmp_path, header_timeout_seconds="300") as service:
         assert await is_healthy(service)
         before = service.resident_bytes
@@ -144,7 +144,7 @@ async def test_a_thousand_slow_clients_use_little_memory_and_health_checks_succe
 async def test_a_header_that_is_too_long_gets_a_response_before_the_connection_closes(
     w: Installation, tmp_path: Path
 ) -> None:
-    """A client that is still sending must be able to read the reason."""
+    """A client that is still sending must be able to read the response."""
     async with served(w.settings, tmp_path) as service, clients(service, 1) as [(reader, writer)]:
         writer.write(b"GET /healthz?" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await answer_to((reader, writer))

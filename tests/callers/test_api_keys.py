@@ -15,7 +15,7 @@ ORG = UUID(int=1)
 
 
 async def made(database: Database, name: str = "nightly", org_ids: Sequence[UUID] = (ORG,)) -> tuple[UUID, str, str]:
-    """Returns the id, the prefix and the key itself."""
+    """Create a key. Returns its id, its prefix and the key."""
     async with database.transaction() as connection:
         new = await create_key(connection, name, org_ids, [Scope.READ], "operator")
     return new.key.id, new.key.prefix, new.plain

@@ -1,4 +1,4 @@
-"""Which callers are authenticated, for which organization and with which scopes; all others get a problem document."""
+"""Authentication determines the caller's organization and scopes. Other callers get a problem document."""
 
 import base64
 import json
@@ -175,7 +175,7 @@ async def test_a_key_is_stored_as_a_hash_and_its_use_is_recorded_once_a_minute(a
         first = (await list_keys(connection))[0].last_used_at
         audited = (await connection.execute(text("SELECT details::text FROM clay.audit_log"))).scalars().all()
     assert plain not in str(stored)
-    secret = plain.removeprefix(f"cps_{key}_")  # which may hold "_" itself
+    secret = plain.removeprefix(f"cps_{key}_")  # the key may contain "_"
     assert all(plain not in each and secret not in each for each in audited)
     assert first is not None
     await app_client.get(CONFIG, key)

@@ -1,4 +1,4 @@
-"""What each role and each scope allows, and the message of a refusal."""
+"""The scopes of each role and key, and the message of a refusal."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ ALLOWED = {
 
 
 def refusal_of(caller: Caller, scope: Scope) -> tuple[str, str] | None:
-    """Returns the code and the detail of the refusal; None: the scope is granted."""
+    """Returns code and detail of the refusal, or None if the scope is granted."""
     try:
         caller.require(scope)
     except ForbiddenError as error:

@@ -1,4 +1,4 @@
-"""`/api/clay/service-keys`: only owners, only their organization, never the scope `ops`; a revoked key is refused at once."""
+"""`/api/clay/service-keys`: owners manage the keys of their organization, without scope `ops`. A revoked key is refused at once."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ async def test_a_new_key_does_what_its_scopes_allow_until_it_is_revoked(api: Api
     assert actions[:2] == ["api_key.revoked", "api_key.created"]
 
 
-async def test_only_owners_manage_keys_and_no_key_does(api: Api) -> None:
+async def test_only_owners_manage_keys_and_keys_cannot(api: Api) -> None:
     key = await api.key(*Scope)
     for who in ("member", "admin", key):
         assert (await api.get(KEYS, who)).json()["code"] == "role_required", who
@@ -46,7 +46,7 @@ async def test_no_key_gets_the_scope_of_operations(api: Api) -> None:
     assert (await api.call("GET", KEYS))["keys"] == []
 
 
-async def test_a_key_of_several_organizations_is_the_operators(api: Api) -> None:
+async def test_an_owner_cannot_revoke_a_key_of_several_organizations(api: Api) -> None:
     await api.key(Scope.READ, orgs=[api.org_id, api.other_org_id])
     await api.key(Scope.READ, orgs=[api.other_org_id], name="theirs")
     [shared] = (await api.call("GET", KEYS))["keys"]

@@ -1,4 +1,4 @@
-"""Each organization has a limited number of concurrent requests; a request that waits too long or behind too many gets 429."""
+"""The number of concurrent requests per organization is limited. A request that waits too long or behind too many others gets 429."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ from clay_push_service.errors import TooManyRequestsError, UnavailableError
 ORG, OTHER, THIRD = uuid4(), uuid4(), uuid4()
 BOUND = 2
 LONG = 60.0
-"""Never waited for: every test that has this ends by a state."""
+"""A timeout that no test reaches: these tests end with a state."""
 
 
 def turns(wait_seconds: float = LONG, costly: int = 2 * BOUND) -> Turns:
@@ -50,7 +50,7 @@ async def test_a_request_that_waits_too_long_gets_429(lane: Lane) -> None:
             await stack.enter_async_context(made.turn(lane, ORG))
         assert int(refused.value.headers["Retry-After"]) > 0
     async with made.turn(lane, ORG):
-        pass  # what was refused holds no turn
+        pass  # a refused request holds no turn
 
 
 async def test_a_request_behind_too_many_others_gets_429_immediately() -> None:

@@ -1,4 +1,4 @@
-"""A caller's day through the generated Python client: push, watch, list the failures, retry. Fails where anything differs."""
+"""Uses the generated Python client as a caller does: push, watch, list failures, retry. Exits with an error if a response differs."""
 
 import json
 import os
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.2
 
 
 def ended(client: AuthenticatedClient, job_id: UUID) -> JobView:
-    """Polls; the process that started this one bounds the time."""
+    """Poll until the job has ended. The parent process limits the time."""
     while True:
         job = get_job.sync(job_id, client=client)
         assert isinstance(job, JobView), job

@@ -1,4 +1,4 @@
-"""Clients generated from openapi.yaml push, watch, list failures and retry against the running service; see `make test-contract`."""
+"""Clients that are generated from openapi.yaml push, watch, list failures and retry on the running service (`make test-contract`)."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
 
 
 async def run(command: Sequence[str | Path], env: Mapping[str, str]) -> None:
-    """Shows the client's output where it fails."""
+    """Run a command, and show its output if it fails."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command), cwd=HERE, env={**os.environ, **env}, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

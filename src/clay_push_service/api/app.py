@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,11 +23,13 @@ from clay_push_service.automation import endpoints as auto_export_endpoints
 from clay_push_service.callers import key_endpoints
 from clay_push_service.callers.turns import Turns
 from clay_push_service.clay.webhook_client import ClayClient
+from clay_push_service.console.pages.status_page import render_status_page
 from clay_push_service.console.routes import ROUTERS as CONSOLE_ROUTERS
 from clay_push_service.database.clock import DatabaseClock, read_clock
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE
 from clay_push_service.destination_settings import endpoints as destination_endpoints
+from clay_push_service.destination_settings.named import endpoints as named_endpoints
 from clay_push_service.destinations.resolve import default_resolver
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.inbound import endpoints as results_endpoints
@@ -40,14 +43,19 @@ from clay_push_service.enrichment.values import endpoints as values_endpoints
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.host_integration.frontend import endpoints as frontend
 from clay_push_service.host_integration.write_back import endpoints as write_back_endpoints
+from clay_push_service.mapping_settings import endpoints as mapping_endpoints
+from clay_push_service.mapping_settings import template_endpoints
 from clay_push_service.ops import endpoints as ops_endpoints
 from clay_push_service.ops.readiness import check_readiness
 from clay_push_service.privacy import endpoints as privacy_endpoints
+from clay_push_service.privacy import exclusion_endpoints
 from clay_push_service.push_jobs import job_endpoints, missing_results_endpoints, push_endpoints
 from clay_push_service.push_jobs.live.event_streams import EventStreams
 from clay_push_service.push_jobs.live.feeds import Feeds
 from clay_push_service.push_jobs.live.watch import Watch
-from clay_push_service.routing import endpoints as exclusion_endpoints
+from clay_push_service.push_jobs.targets import simulation_endpoint
+from clay_push_service.routing import route_endpoints, segment_endpoints
+from clay_push_service.schedules import endpoints as schedule_endpoints
 from clay_push_service.settings import Settings
 
 ROUTERS = (
@@ -55,11 +63,18 @@ ROUTERS = (
     job_endpoints.router,
     missing_results_endpoints.router,
     destination_endpoints.router,
+    named_endpoints.router,
     key_endpoints.router,
     privacy_endpoints.router,
     ops_endpoints.router,
     auto_export_endpoints.router,
+    schedule_endpoints.router,
     exclusion_endpoints.router,
+    segment_endpoints.router,
+    mapping_endpoints.router,
+    template_endpoints.router,
+    route_endpoints.router,
+    simulation_endpoint.router,
     enrichment_endpoints.router,
     enrichment_job_endpoints.router,
     report_endpoint.router,
@@ -112,8 +127,10 @@ def create_app(
     app.state.client = client
     app.state.resolver = resolver
     app.state.clock = clock or DatabaseClock()
+    app.state.render_status = render_status_page
     for router in ROUTERS:
         app.include_router(router)
+    app.state.methods_of_fixed_paths = _methods_of_fixed_paths()
     errors.install(app)
     app.add_middleware(FreshPlanMiddleware, host=host)
     app.add_middleware(AddressMiddleware)
@@ -167,6 +184,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if own_database is not None:
             await own_database.close()
         log.info("web.stopped")
+
+
+def _methods_of_fixed_paths() -> Mapping[str, frozenset[str]]:
+    """The methods of each path without parameters."""
+    found: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and "{" not in route.path:
+                methods = route.methods or set()
+                found[route.path] |= methods | ({"HEAD"} if "GET" in methods else set())
+    return found
 
 
 def _operation_id(route: APIRoute) -> str:

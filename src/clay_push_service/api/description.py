@@ -54,9 +54,13 @@ EXAMPLES: Final[Mapping[str, Mapping[str, JsonValue]]] = {
 TAGS: Final = [
     {"name": "push", "description": "Push leads, preview a push, and list which leads are in Clay."},
     {"name": "jobs", "description": "Push jobs: progress, the outcome of each lead, retry and cancel."},
-    {"name": "settings", "description": "The destination of an organization's leads, and a test of it."},
+    {"name": "settings", "description": "The default destination of an organization's leads, and a test of it."},
+    {"name": "destinations", "description": "The Clay tables of an organization, and the workspaces whose pace they share."},
     {"name": "auto-export", "description": "Auto-export rules of projects, and their runs after a scan."},
-    {"name": "exclusions", "description": "Leads and e-mail domains that are never sent to Clay."},
+    {"name": "schedules", "description": "Pushes at set times: schedules, their previews and their runs."},
+    {"name": "mappings", "description": "Which columns Clay tables receive, in versions, and templates of Clay tables."},
+    {"name": "exclusions", "description": "Leads, e-mail domains, addresses and segments that are never sent to Clay."},
+    {"name": "routes", "description": "Segments, which are saved filters, and routes, which choose the destination of a lead."},
     {
         "name": "enrichment",
         "description": "Settings of enrichment, their test, and estimates; values that Clay found for leads; results that come back.",

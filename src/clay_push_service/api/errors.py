@@ -67,7 +67,7 @@ def problem_of(error: Exception, body: Any = None) -> ClayPushError:
             return _refused(error)
         case (
             exc.TimeoutError() | exc.OperationalError() | OSError() | asyncpg.PostgresError()
-        ):  # the last while connecting
+        ):  # OSError: while connecting
             return _database_unavailable()
         case exc.DBAPIError():
             return _of_statement(error)
@@ -154,8 +154,15 @@ def _body_of(request: Request) -> Any:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return the methods of a path over all routers. It matches each method, because an included router does not list its own."""
-    probe = {"type": "http", "path": request.scope["path"], "root_path": request.scope.get("root_path", "")}
+    """Return the methods of a path over all routers. It matches each method, because an included router does not list its own.
+
+    A path without parameters, such as `mappings/preview`, has its own methods, and not those of `mappings/{mapping_id}`.
+    """
+    path = request.scope["path"]
+    own: frozenset[str] = request.app.state.methods_of_fixed_paths.get(path, frozenset())
+    if own:
+        return [method for method in METHODS if method in own]
+    probe = {"type": "http", "path": path, "root_path": request.scope.get("root_path", "")}
     return [
         method
         for method in METHODS

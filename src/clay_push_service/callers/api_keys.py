@@ -29,7 +29,7 @@ MAX_NAME_CHARACTERS = 100
 
 
 class _KeyRow(NamedTuple):
-    """Of `COLUMNS`."""
+    """A row of `COLUMNS`."""
 
     id: UUID
     name: str

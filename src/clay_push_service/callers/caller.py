@@ -19,7 +19,7 @@ class Scope(StrEnum):
     ERASE = "erase"
     OPS = "ops"
     ENRICH = "enrich"
-    """Ask Clay for values, and choose, pin or correct values of a lead."""
+    """Request values from Clay, and choose, pin or correct values of a lead."""
     RESULTS = "results"
     """Read the results that Clay sent back, and apply those in quarantine."""
 

@@ -13,6 +13,7 @@ from clay_push_service.callers.request_state import Database, Settings, Transact
 from clay_push_service.database import database as connected_database
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.host import table_cache
+from clay_push_service.host.tables import HostTables
 from clay_push_service.settings import Settings as ServiceSettings
 
 BEARER = HTTPBearer(
@@ -34,6 +35,14 @@ def _host(request: Request) -> table_cache.HostTableCache:
 
 
 HostCache = Annotated[table_cache.HostTableCache, Depends(_host)]
+
+
+async def _detect_tables(connection: Transaction, host: HostCache) -> HostTables:
+    return await host.tables(connection)
+
+
+DetectedTables = Annotated[HostTables, Depends(_detect_tables)]
+"""NexusLeads' tables, as they are named now. Raises HostMissingError. List it after the caller, who is authenticated first."""
 
 
 class Authorize:
@@ -76,7 +85,7 @@ class Authorize:
         settings: ServiceSettings,
         x_org_id: str | None,
     ) -> Caller:
-        """By the request's headers. The console's subclass reads a session cookie instead."""
+        """Authenticate by the request's headers. The console's subclass reads a session cookie instead."""
         authorization = request.headers.get("authorization")
         clock: DatabaseClock = request.app.state.clock
         caller = await authenticate(

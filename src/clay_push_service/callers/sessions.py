@@ -120,7 +120,7 @@ async def find_session(connection: AsyncConnection, secret: str) -> Session | No
 async def session_caller(
     connection: AsyncConnection, host: HostTableCache, session: Session, org_id: UUID | None = None
 ) -> Caller:
-    """The caller with its present role. `org_id`: another organization of the same user or key.
+    """The caller with its current role. `org_id`: another organization of the same user or key.
 
     Raises 401 or 403 if the user, the membership or the key is gone.
     """
