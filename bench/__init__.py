@@ -1,1 +1,1 @@
-"""Benchmarks on loopback. `python -m bench [names]` prints tables and writes JSON."""
+"""Benchmarks on loopback: `python -m bench [names]` prints tables and writes JSON."""

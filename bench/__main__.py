@@ -14,13 +14,16 @@ import uvloop
 from bench import (
     accept,
     console,
+    destinations,
     expansion,
     fairness,
     host_reads,
     idle_connections,
     inbound,
+    mappings,
     pace,
     rate_comparison,
+    replaced_workers,
     retention,
     scaling,
     speed,
@@ -63,6 +66,11 @@ async def _fairness(server: Server) -> tuple[object, str]:
     return made, fairness.table(made)
 
 
+async def _destinations(server: Server) -> tuple[object, str]:
+    made = await destinations.run(server)
+    return made, destinations.table(made)
+
+
 async def _transport(_: Server) -> tuple[object, str]:
     made = await transport.run()
     return made, transport.table(made)
@@ -76,7 +84,7 @@ async def _idle_connections(_: Server) -> tuple[object, str]:
 async def _host_reads(server: Server) -> tuple[object, str]:
     url = postgres.create_database(server.url, "bench_host_reads")
     try:
-        return await host_reads.run(url), ""  # it prints as it goes
+        return await host_reads.run(url), ""  # prints its rows during the run
     finally:
         postgres.drop_database(server.url, "bench_host_reads")
 
@@ -85,7 +93,7 @@ async def _retention(server: Server) -> tuple[object, str]:
     url = postgres.create_database(server.url, "bench_retention")
     try:
         migrations.upgrade(url)
-        return await retention.run(url), ""  # it prints as it goes
+        return await retention.run(url), ""  # prints its rows during the run
     finally:
         postgres.drop_database(server.url, "bench_retention")
 
@@ -93,7 +101,7 @@ async def _retention(server: Server) -> tuple[object, str]:
 async def _expansion(server: Server) -> tuple[object, str]:
     url = postgres.create_database(server.url, "bench_expansion")
     try:
-        return await expansion.run(url, rows=1_000_000), ""  # it prints as it goes
+        return await expansion.run(url, rows=1_000_000), ""  # prints its rows during the run
     finally:
         postgres.drop_database(server.url, "bench_expansion")
 
@@ -113,9 +121,19 @@ async def _scaling(server: Server) -> tuple[object, str]:
     return made, scaling.table(made)
 
 
+async def _replaced_workers(server: Server) -> tuple[object, str]:
+    made = await replaced_workers.run(server)
+    return made, replaced_workers.table(made)
+
+
 async def _inbound(server: Server) -> tuple[object, str]:
     made = await inbound.run(server)
     return made, inbound.table(made)
+
+
+async def _mappings(_: Server) -> tuple[object, str]:
+    made = mappings.run()
+    return made, mappings.table(made)
 
 
 async def _console(server: Server) -> tuple[object, str]:
@@ -134,7 +152,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "rate_comparison": _rate_comparison,
     "throttled": _throttled,
     "fairness": _fairness,
+    "destinations": _destinations,
+    "replaced_workers": _replaced_workers,
     "inbound": _inbound,
+    "mappings": _mappings,
     "console": _console,
     "retention": _retention,
     "expansion": _expansion,

@@ -1,4 +1,4 @@
-"""Measures the time and memory to accept 10,000 ids and 50,000 filtered leads, by function call and by HTTP."""
+"""Measures the time and memory to accept 10,000 ids and 50,000 leads, also by 100 routes, by function call and by HTTP."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ import httpx
 import uvloop
 from tests.harness.settings import KEY
 
+from bench.routed_tables import ROUTES, add_routes, remove_routes
 from bench.stage import Organization, Stage, checkpoint, memory_mb, stage, vacuum
 from clay_push_service.callers.actor import Actor
 from clay_push_service.callers.api_keys import create_key
@@ -27,15 +28,18 @@ from clay_push_service.database.database import Database
 from clay_push_service.deliveries.eligibility import Resend
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
+from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.local_database.postgres import Server
-from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.accept import accept
+from clay_push_service.push_jobs.schemas import PushFilteredBody
 from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
+from clay_push_service.push_jobs.targets.choose import choose_targets, require_destination
 from clay_push_service.states import PushMode
 
 SELECTED = 10_000
 FILTERED = 50_000
-SELECTED_MS, FILTERED_MS, KEPT_MB = 800, 4000, 50
-"""The targets."""
+SELECTED_MS, FILTERED_MS, ROUTED_MS, KEPT_MB = 800, 4000, 6000, 50
+"""Targets: the median times, and the memory growth."""
 ROUNDS = 7
 EMPTY = "TRUNCATE clay.push_jobs, clay.clay_push_log, clay.procrastinate_jobs, clay.idempotency_keys CASCADE"
 
@@ -49,7 +53,7 @@ class Accepted:
     slowest_ms: float
     target_ms: int
     kept_mb: float
-    """Memory growth of the process over all rounds, after a garbage collection; the first round also opens connections."""
+    """Memory growth of the process over all rounds, after a garbage collection. The first round also opens connections."""
     peak_mb: float
     """Peak memory above the memory before the first round."""
 
@@ -70,7 +74,7 @@ async def _rounds(
     gc.collect()
     before = memory_mb(pid)
     forget_peak(pid)
-    await push()  # connections, statements, imports: not timed, but its memory counts
+    await push()  # opens connections, prepares statements, imports modules: not timed, but its memory counts
     await empty()
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -106,15 +110,29 @@ async def _functions(url: str, organization: Organization) -> list[Accepted]:
             actor = Actor(organization.org_id, "bench")
             return sum(job.lead_count for job in await accept(connection, tables, actor, destination, choice))
 
+    async def routed() -> int:
+        async with database.transaction() as connection:
+            tables, actor = await host.tables(connection), Actor(organization.org_id, "bench")
+            body = PushFilteredBody(project_id=organization.project_id, filters=LeadFilters(), push_mode="all")
+            targets = await choose_targets(connection, tables, organization.org_id, body)
+            jobs = [await accept(connection, tables, actor, *target) for target in targets]
+            return sum(job.lead_count for each in jobs for job in each)
+
     async def empty() -> None:
         async with database.transaction() as connection:
             await connection.exec_driver_sql(EMPTY)
 
     try:
-        return [
+        measured = [
             await _rounds(f"{SELECTED:,} ids", "functions", SELECTED_MS, selected, empty, "self"),
             await _rounds(f"{FILTERED:,} filtered", "functions", FILTERED_MS, filtered, empty, "self"),
         ]
+        async with database.transaction() as connection:
+            await add_routes(connection, organization)
+        measured.append(await _rounds(f"{FILTERED:,}, {ROUTES} routes", "functions", ROUTED_MS, routed, empty, "self"))
+        async with database.transaction() as connection:
+            await remove_routes(connection, organization)
+        return measured
     finally:
         await database.close()
 
@@ -202,10 +220,10 @@ async def run(server: Server) -> list[Accepted]:
 
 def table(rows: list[Accepted]) -> str:
     lines = [
-        f"{'':<18}{'through':<12}{'leads':>8}{'median ms':>11}{'slowest':>9}{'target':>8}{'kept MB':>9}{'peak MB':>9}"
+        f"{'':<22}{'through':<12}{'leads':>8}{'median ms':>11}{'slowest':>9}{'target':>8}{'kept MB':>9}{'peak MB':>9}"
     ]
     lines += [
-        f"{row.what:<18}{row.through:<12}{row.leads:>8,}{row.median_ms:>11,.0f}{row.slowest_ms:>9,.0f}{row.target_ms:>8,}"
+        f"{row.what:<22}{row.through:<12}{row.leads:>8,}{row.median_ms:>11,.0f}{row.slowest_ms:>9,.0f}{row.target_ms:>8,}"
         f"{row.kept_mb:>9.1f}{row.peak_mb:>9.1f}{'' if row.holds else '   MISSED'}"
         for row in rows
     ]

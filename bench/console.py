@@ -2,13 +2,13 @@
 
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID, uuid4
 
 import httpx
-from tests.harness.installation import Installation
 from tests.harness.visitor import SAME_ORIGIN, Visitor
 
+from bench.console_data import Filled, Saved, fill, save_settings
 from bench.stage import Organization, Stage, stage, vacuum
 from clay_push_service.api.app import create_app
 from clay_push_service.callers.api_keys import create_key
@@ -16,29 +16,8 @@ from clay_push_service.callers.caller import Scope
 from clay_push_service.local_database.postgres import Server
 
 LEADS = 20_000
-DELIVERIES = 50_000
 ROUNDS = 21
 TARGET_MS = 200
-JOB = """
-INSERT INTO clay.push_jobs (id, org_id, project_id, destination_id, destination_version_id, table_epoch, push_mode, status, lead_count,
-    success_count, failed_count, skipped_count, unknown_count, started_at, finished_at)
-SELECT :job_id, :org_id, :project_id, destination.id, version.id, destination.table_epoch, 'selected', 'completed', :leads,
-       :leads - 3 * (:leads / 20), 2 * (:leads / 20), :leads / 20, :leads / 20, now() - interval '1 hour', now()
-FROM clay.destinations AS destination
-JOIN clay.destination_versions AS version ON version.org_id = destination.org_id AND version.destination_id = destination.id
-WHERE destination.org_id = :org_id
-"""
-FILL = """
-INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, destination_id, table_epoch, username, full_name, status,
-    state, cause, error_message, clay_response_status, attempts, payload_hash, pushed_at, finished_at)
-SELECT job.org_id, job.id, md5(job.id::text || n)::uuid, job.project_id, job.destination_id, job.table_epoch, 'lead-' || n,
-       'Lead Number ' || n, kind.status, 'done', kind.cause, kind.cause, 200, 1, sha256(n::text::bytea),
-       CASE WHEN kind.status = 'success' THEN now() END, now()
-FROM clay.push_jobs AS job, generate_series(1, CAST(:leads AS integer)) AS n,
-     LATERAL (SELECT CASE n % 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'failed' WHEN 2 THEN 'skipped' ELSE 'success' END AS status,
-                     CASE n % 20 WHEN 0 THEN 'rejected' WHEN 1 THEN 'unknown' WHEN 2 THEN 'already_in_clay' END AS cause) AS kind
-WHERE job.id = :job_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +31,13 @@ class Measured:
 async def run(server: Server) -> list[Measured]:
     async with stage(server) as at:
         [organization] = await at.organizations(1, LEADS)
-        await at.configure(organization, 9, 200)
-        job_id = await _add_job(at.installation, organization)
+        await at.configure(organization, 9, 0)
+        filled = await fill(at.installation, organization)
         await vacuum(at.url)
-        return await _measure(at, organization, job_id)
+        return await _measure(at, organization, filled)
 
 
-async def _add_job(installation: Installation, organization: Organization) -> UUID:
-    job_id = uuid4()
-    values = {"job_id": job_id, "org_id": organization.org_id, "project_id": organization.project_id}
-    await installation.fetch(JOB, **values, leads=DELIVERIES)
-    await installation.fetch(FILL, job_id=job_id, leads=DELIVERIES)
-    return job_id
-
-
-async def _measure(at: Stage, organization: Organization, job_id: UUID) -> list[Measured]:
+async def _measure(at: Stage, organization: Organization, filled: Filled) -> list[Measured]:
     database = at.installation.database
     async with database.transaction() as connection:
         scopes = [scope for scope in Scope if scope is not Scope.OPS]
@@ -77,30 +48,73 @@ async def _measure(at: Stage, organization: Organization, job_id: UUID) -> list[
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://bench.test", timeout=60) as http,
     ):
+        saved = await save_settings(http, key.plain, organization)
         visitor = Visitor(http)
         answer = await visitor.sign_in(key.plain)
         if answer.status_code != httpx.codes.SEE_OTHER:
             raise RuntimeError(f"signing in was refused: {answer.text}")
-        job, leads = f"/console/jobs/{job_id}", f"/console/leads?project={organization.project_id}"
-        [delivery] = await at.installation.fetch(
-            "SELECT id FROM clay.clay_push_log WHERE job_id = :job_id ORDER BY seq LIMIT 1", job_id=job_id
-        )
-        paths = {
-            "overview": "/console/",
-            "jobs": "/console/jobs",
-            "job, failed leads": job,
-            "job, all leads": f"{job}?tab=all",
-            "job, leads to send (none)": f"{job}?tab=waiting",
-            "job, one cause": f"{job}?tab=all&cause=unknown",
-            "job, search without a match": f"{job}?tab=all&q=nothing-like-this",
-            "job, progress": f"{job}/progress",
-            "delivery": f"{job}/leads/{delivery.id}",
-            "leads": leads,
-            "leads, filtered": f"{leads}&min_score=50&search=a",
-            "leads, search without a match": f"{leads}&search=nothing-like-this",
-            "a lead": f"/console/leads/{organization.lead_ids[0]}",
-        }
-        return [await _time(http, name, path) for name, path in paths.items()]
+        pages = _pages(organization, filled, saved)
+        return [await _time(http, name, path) for name, path in pages.items()]
+
+
+def _pages(organization: Organization, filled: Filled, saved: Saved) -> Mapping[str, str]:
+    """Every page that reads an organization's data, by name."""
+    lead, project = organization.lead_ids[0], f"/console/projects/{organization.project_id}"
+    job, leads = f"/console/jobs/{filled.job_id}", f"/console/leads?project={organization.project_id}"
+    enrichment = f"/console/enrichment/{filled.enrichment_job_id}"
+    return {
+        "overview": "/console/",
+        "jobs": "/console/jobs",
+        "job, failed leads": job,
+        "job, all leads": f"{job}?tab=all",
+        "job, leads to send (none)": f"{job}?tab=waiting",
+        "job, one cause": f"{job}?tab=all&cause=unknown",
+        "job, search without a match": f"{job}?tab=all&q=nothing-like-this",
+        "job, progress": f"{job}/progress",
+        "running job": f"/console/jobs/{filled.running_job_id}",
+        "running job, progress": f"/console/jobs/{filled.running_job_id}/progress",
+        "delivery": f"{job}/leads/{filled.delivery_id}",
+        "missing results": "/console/missing-results",
+        "leads": leads,
+        "leads, filtered": f"{leads}&min_score=50&search=a",
+        "leads, search without a match": f"{leads}&search=nothing-like-this",
+        "a lead": f"/console/leads/{lead}",
+        "estimate of a lead": f"/console/leads/{lead}/enrich",
+        "enrichment jobs": "/console/enrichment",
+        "enrichment job": enrichment,
+        "enrichment job, one outcome": f"{enrichment}?outcome=nothing",
+        "enrichment job, progress": f"{enrichment}/progress",
+        "enrichment quality": "/console/enrichment/quality",
+        "enrichment quality of a project": f"/console/enrichment/quality?project={organization.project_id}&days=365",
+        "enrichment settings": "/console/enrichment/settings",
+        "project rules": "/console/projects",
+        "auto-export rule": project,
+        "auto-enrich rule": f"{project}/auto-enrich",
+        "exclusions": "/console/exclusions",
+        "integrations": "/console/integrations",
+        "Clay's panel": "/console/integrations/clay",
+        "set-up of a table": "/console/integrations/clay/set-up",
+        "destinations": "/console/destinations",
+        "a destination": f"/console/destinations/{saved.destination_id}",
+        "mapping of a destination": f"/console/destinations/{saved.destination_id}/mapping",
+        "workspaces": "/console/workspaces",
+        "mappings": "/console/mappings",
+        "a mapping": f"/console/mappings/{saved.mapping_id}",
+        "editor of a mapping": f"/console/mappings/{saved.mapping_id}/edit",
+        "table templates": "/console/templates",
+        "a table template": "/console/templates/lean_outbound",
+        "routes": "/console/routes",
+        "simulation of a project": f"/console/routes/simulate?what={organization.project_id}",
+        "simulation of 30 days": "/console/routes/simulate?what=30",
+        "segments": "/console/segments",
+        "a segment": f"/console/segments/{saved.segment_id}",
+        "schedules": "/console/schedules",
+        "a schedule": f"/console/schedules/{saved.schedule_id}",
+        "a schedule with a preview": f"/console/schedules/{saved.schedule_id}?preview=true",
+        "results tokens": "/console/tokens",
+        "audit log": "/console/audit",
+        "erase leads": "/console/privacy",
+    }
 
 
 async def _time(http: httpx.AsyncClient, name: str, path: str) -> Measured:

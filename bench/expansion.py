@@ -1,4 +1,4 @@
-"""Measures migrations 0016 and 0017 on a full delivery log: how long other statements wait meanwhile."""
+"""Measures migrations 0016 and 0017 on a full delivery log, and how long they delay other statements."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ WAITING = """
 INSERT INTO clay.clay_push_log (org_id, job_id, contributor_id, project_id, table_epoch)
 SELECT $1, $2, gen_random_uuid(), $1, 1 FROM generate_series(1, $3::int)
 """
-# What a worker of the release before does all the time, in one transaction: claim, finish and count one delivery.
+# A transaction that workers of the previous release run all the time: claim, finish and count one delivery.
 WORK = (
     "SELECT 1 FROM clay.push_jobs WHERE id = $1 FOR NO KEY UPDATE",
     (
@@ -57,12 +57,12 @@ class Migrated:
     revision: str
     seconds: float
     worker_longest_ms: float
-    """The longest transaction of a worker of the release before; 0 for the contraction, for which workers are stopped."""
+    """The longest transaction of a worker of the previous release; 0 for the contraction, during which workers are stopped."""
     worker_transactions: int
 
 
 async def run(url: str, rows: int) -> list[Migrated]:
-    """Fills the EMPTY database at `url` at the revision before, then migrates it."""
+    """Fill the EMPTY database at `url` at the previous revision, then migrate it."""
     config = migrations.alembic_config(url)
     await asyncio.to_thread(command.upgrade, config, "0015")
     job_id = await _fill(url, rows)
@@ -105,7 +105,7 @@ async def _fill(url: str, rows: int) -> UUID:
 
 
 async def _work(url: str, job_id: UUID, done: asyncio.Event) -> list[float]:
-    """Returns the duration of each transaction, in seconds."""
+    """Run worker transactions. Returns the duration of each in seconds."""
     durations = []
     connection = await asyncpg.connect(url)
     try:

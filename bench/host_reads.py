@@ -27,7 +27,7 @@ from clay_push_service.local_database.nexusleads_tables import create_schema
 
 LEADS = 200_000
 ROUNDS = 11
-"""More than five: PostgreSQL may switch to a generic plan at the sixth execution of a prepared statement."""
+"""At least six, because PostgreSQL may switch to a generic plan at the sixth execution of a prepared statement."""
 
 Read = Callable[[], Awaitable[int]]
 
@@ -45,11 +45,11 @@ class Reading:
     median_ms: float
     slowest_ms: float
     limit_ms: float | None
-    """The limit for the median; None: no limit."""
+    """The limit of the median, or None."""
 
 
 async def run(database_url: str, vintage: Vintage = Vintage.TODAY, leads: int = LEADS) -> list[Reading]:
-    """Fills the EMPTY database at `database_url` with a project of `leads` leads and five small ones, and reads them."""
+    """Fill the EMPTY database at `database_url` with a project of `leads` leads and five small ones, and read them."""
     project = await _fill(database_url, vintage, leads)
     database = Database(database_url, pool_size=1)
     try:
@@ -124,7 +124,7 @@ async def _reads(connection: AsyncConnection, project: Project) -> list[tuple[st
 def _selected_inside(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, ids: list[UUID], project_id: UUID | None
 ) -> Read:
-    """As a push uses it: the rows go into an INSERT and never leave the server."""
+    """Select leads as a push does: the rows go into an INSERT and do not leave the server."""
 
     async def read() -> int:
         rows = select_by_id(tables, org_id, ids, project_id).subquery()

@@ -14,16 +14,16 @@ from clay_push_service.clay.webhook_client import ClayClient, Target
 from clay_push_service.destinations.guard import check_url
 
 SENDS = 10_000
-PATIENCES = ((0.05, 32), (0.2, 128), (1.0, 500))
-"""The receiver's idle timeout in seconds, and the number of concurrent senders, each with its own pauses."""
+IDLE_TIMEOUTS = ((0.05, 32), (0.2, 128), (1.0, 500))
+"""The receiver's idle timeout in seconds, and the number of concurrent senders. Each sender has its own pauses."""
 
 
-class Impatient(Receiver):
+class ClosesIdle(Receiver):
     """Closes a connection after this idle time, without a response."""
 
-    def __init__(self, patience_seconds: float) -> None:
+    def __init__(self, idle_timeout_seconds: float) -> None:
         super().__init__()
-        self.patience_seconds = patience_seconds
+        self.idle_timeout_seconds = idle_timeout_seconds
         self.timer: asyncio.TimerHandle | None = None
 
     def answer(self) -> None:
@@ -31,7 +31,7 @@ class Impatient(Receiver):
         if self.timer is not None:
             self.timer.cancel()
         assert self.transport is not None
-        self.timer = asyncio.get_running_loop().call_later(self.patience_seconds, self.transport.close)
+        self.timer = asyncio.get_running_loop().call_later(self.idle_timeout_seconds, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
         if self.timer is not None:
@@ -41,14 +41,14 @@ class Impatient(Receiver):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    patience_seconds: float
+    idle_timeout_seconds: float
     sends: int
     answers: dict[str, int]
-    """By the answer's class; anything but `Responded` is a failure here."""
+    """Counts by class of the response. All but `Responded` are failures."""
 
 
-async def _run(patience_seconds: float, senders: int) -> Row:
-    with receiver(partial(Impatient, patience_seconds)) as port:
+async def _run(idle_timeout_seconds: float, senders: int) -> Row:
+    with receiver(partial(ClosesIdle, idle_timeout_seconds)) as port:
         policy = loopback_policy(port)
         client = ClayClient(policy, request_timeout_seconds=30, connect_timeout_seconds=10)
         target = Target(check_url(f"http://localhost:{port}/v3/hook", policy))
@@ -57,18 +57,18 @@ async def _run(patience_seconds: float, senders: int) -> Row:
 
         async def send() -> None:
             for _ in range(SENDS // senders):
-                # Half of the pauses within 5 % of the patience, half anywhere up to twice of it.
+                # half of the pauses are within 5 % of the idle timeout, half between 0 and twice the timeout
                 spread = generator.choice(((0.95, 1.05), (0.0, 2.0)))
-                await asyncio.sleep(patience_seconds * generator.uniform(*spread))
+                await asyncio.sleep(idle_timeout_seconds * generator.uniform(*spread))
                 answers[type(await client.post(target, BODY)).__name__] += 1
 
         await asyncio.gather(*(send() for _ in range(senders)))
         await client.close()
-    return Row(patience_seconds, sum(answers.values()), dict(answers))
+    return Row(idle_timeout_seconds, sum(answers.values()), dict(answers))
 
 
 async def run() -> list[Row]:
-    return [await _run(patience, senders) for patience, senders in PATIENCES]
+    return [await _run(idle_timeout, senders) for idle_timeout, senders in IDLE_TIMEOUTS]
 
 
 if __name__ == "__main__":

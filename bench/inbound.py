@@ -1,4 +1,4 @@
-"""Measures 100 results a second for 30 s from Clay's tables: the time to the response, and whether all are stored and applied."""
+"""Measures 100 results a second from Clay's tables for 30 s: the response times, and whether all results are stored and applied."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from clay_push_service.enrichment.inbound.tokens import NewToken, create_token
 from clay_push_service.local_database.postgres import Server
 
 PER_SECOND, SECONDS, P99_MS = 100, 30, 100.0
-"""The target."""
+"""The load, and the target for response times."""
 LEADS = 1_000
 APPLIED_SECONDS = 60.0
 
@@ -29,11 +29,11 @@ class Inbound:
     stored: int
     applied: int
     applied_after_seconds: float
-    """From the last response until every result was applied."""
+    """Seconds from the last response until every result is applied."""
     web_cpu_ms: float
     worker_cpu_ms: float
     client_cpu_ms: float
-    """Processor time for one result: independent of what else runs on the machine."""
+    """Processor time per result, which does not depend on other processes of the machine."""
 
     @property
     def holds(self) -> bool:
@@ -60,7 +60,7 @@ async def _measure(
 ) -> Inbound:
     before = _cpu(web), worker.cpu_seconds(), _cpu(psutil.Process())
     times: list[float] = []
-    # aiohttp, because httpx takes more of the processor than the service that is measured.
+    # aiohttp, because httpx needs more processor time than the service
     connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=5)
     async with aiohttp.ClientSession(url, connector=connector) as client, asyncio.TaskGroup() as group:
         began = time.monotonic()

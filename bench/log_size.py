@@ -18,11 +18,11 @@ from clay_push_service.local_database.postgres import Server
 ROUNDS = 20
 LEADS_A_JOB = 10_000
 LIVE_LEADS = 20_000
-"""Of one more push job, of which the rounds claim: 100 and 500 at once, as slices do with a pace and without."""
+"""Leads of the push job from which the rounds claim: 100 at once, as with a pace, and 500, as without."""
 LEASE = timedelta(seconds=600)
-"""Longer than the rounds take: the sweep has to look, and nothing to put right, as nearly always."""
+"""Longer than all rounds. The sweep searches and finds nothing to repair, which is its usual case."""
 
-# Loaded without its indexes and its foreign key, which are made anew after it: a tenth of the time for 10 million rows.
+# The table is loaded without indexes and foreign key, which are created afterwards. For 10 million rows this takes a tenth of the time.
 INDEXES = """
 SELECT indexname AS name, indexdef AS definition FROM pg_indexes
 WHERE schemaname = 'clay' AND tablename = 'clay_push_log' AND indexname <> 'clay_push_log_pk'
@@ -58,18 +58,18 @@ class LogSize:
     rows: int
     load_seconds: float
     table_mb: float
-    """With its indexes."""
+    """Size of the table with its indexes."""
     claim_100_ms: float
-    """This and the next: the median, with the commit."""
+    """This figure and the next three are medians that include the commit."""
     claim_500_ms: float
     mark_100_ms: float
     sweep_ms: float
     slowest_ms: float
-    """Of all of them."""
+    """The slowest of all operations."""
 
 
 async def run(server: Server, url: str, sizes: tuple[int, ...]) -> list[LogSize]:
-    """Fills the migrated database at `url`, and measures at each size; `sizes` in ascending order."""
+    """Fill the migrated database at `url`, and measure at each of `sizes`, which must ascend."""
     connection = await asyncpg.connect(url)
     org_id = uuid4()
     made, rows = [], 0
@@ -150,7 +150,7 @@ async def _measure(url: str, job_id: UUID) -> tuple[float, ...]:
 
 
 async def _rounds(once: Callable[[], Awaitable[None]]) -> list[float]:
-    await once()  # connections, plans
+    await once()  # opens connections and creates plans
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()

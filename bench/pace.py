@@ -22,15 +22,15 @@ class Paced:
     workers: int
     leads: int
     seconds: float
-    """Between the first POST and the last."""
+    """From the first POST to the last."""
     over_arithmetic_percent: float
-    """Of (n-1) intervals; at most 3."""
+    """Deviation from the time of (n-1) intervals. Target: at most 3."""
     gaps_of_95_percent: float
-    """Share of the gaps that are at least 95 % of the interval, in percent; at least 99."""
+    """Share of the gaps that are at least 95 % of the interval, in percent. Target: at least 99."""
     smallest_gap_percent: float
-    """Of the interval; at least 80."""
+    """The smallest gap, in percent of the interval. Target: at least 80."""
     most_over_in_a_second: int
-    """POSTs above the limit in any second; at most 1."""
+    """POSTs above the limit in any second. Target: at most 1."""
 
     @property
     def holds(self) -> bool:
@@ -47,11 +47,11 @@ class Many:
     organizations: int
     interval_ms: int
     slowest_percent: float
-    """Of its pace, that the slowest organization got; at least 95."""
+    """The slowest organization's rate, in percent of its pace. Target: at least 95."""
     median_percent: float
     smallest_gap_percent: float
     worker_cores: float
-    """CPU time over time, like the next."""
+    """CPU seconds per second, as in the next figure."""
     postgres_cores: float
 
 

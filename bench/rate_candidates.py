@@ -1,4 +1,4 @@
-"""The rate controllers that the simulation compares. Each keeps to the set pace and to the floor; times in seconds."""
+"""The rate controllers that the simulation compares. Each stays between the floor and the set pace. Times are in seconds."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ FLOOR_SECONDS = 1.0
 
 
 def _bounded(rate: float, set_interval: float) -> float:
-    """The interval of a rate, between the set pace and the floor."""
+    """Returns the interval of a rate, limited by the set pace and the floor."""
     slowest = max(FLOOR_SECONDS, set_interval)
     return min(max(1.0 / rate, set_interval), slowest) if rate > 0 else slowest
 
 
 @dataclass(frozen=True, slots=True)
 class Doubling:
-    """The controller before: each 429 doubles the interval, up to a minute; it returns linearly over five minutes."""
+    """The earlier controller: each 429 doubles the interval, up to a minute. The interval recovers linearly over five minutes."""
 
     set_interval: float
     throttled: float | None = None
@@ -41,7 +41,7 @@ class Doubling:
 
 @dataclass(frozen=True, slots=True)
 class Additive:
-    """AIMD: a 429 multiplies the rate by `beta`; each second without one adds `per_second`."""
+    """AIMD: a 429 multiplies the rate by `beta`. Each second without a 429 adds `per_second`."""
 
     set_interval: float
     beta: float = 0.5
@@ -68,7 +68,7 @@ class Additive:
 
 @dataclass(frozen=True, slots=True)
 class Multiplicative:
-    """MIMD by POST: a 429 multiplies the rate by `beta`, `posts` accepted POSTs restore it: the interval falls linearly in time."""
+    """MIMD per POST: a 429 multiplies the rate by `beta`, and `posts` accepted POSTs restore it, so the interval falls linearly in time."""
 
     set_interval: float
     beta: float = 0.8
@@ -93,7 +93,7 @@ class Multiplicative:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """A 429 sets the rate to `share` of what was accepted per second since the 429 before; it grows by `growth` per second."""
+    """A 429 sets the rate to `share` of the accepted rate since the previous 429. The rate grows by `growth` per second."""
 
     set_interval: float
     share: float = 1.2
@@ -165,7 +165,7 @@ class Adaptive:
 
 @dataclass(frozen=True, slots=True)
 class Cubic:
-    """CUBIC with time counted in POSTs, with its parameters. `Shipped` is the point that the service uses."""
+    """CUBIC with parameters, and with time counted in POSTs. `Shipped` has the parameters that the service uses."""
 
     set_interval: float
     kept: float = 0.8
@@ -173,7 +173,7 @@ class Cubic:
     probing: float = 2.0
     longest: float = 6.0
     pause_share: float = 1.0
-    """Of the Retry-After: the least recovery after it, at most a minute."""
+    """Minimum recovery time, as a share of Retry-After; at most a minute."""
     refused: float | None = None
     resumes_at: float = -math.inf
     recovery: float = 1.0
@@ -202,7 +202,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """The controller of the service itself, `destinations/rate_controller.py`."""
+    """The controller of the service, `destinations/rate_controller.py`."""
 
     controller: RateController
 

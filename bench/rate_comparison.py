@@ -17,7 +17,7 @@ NEARLY = 9.0
 """The rate that counts as recovered."""
 LEADS = 311
 LONGEST_SECONDS = 3600.0
-"""A push that takes this long has not ended."""
+"""A push that takes this long counts as not ended."""
 LATENCIES = ((0.02, 0.05), (0.02, 0.3))
 WORKERS = (1, 3)
 SEEDS = (1, 2, 3)
@@ -37,30 +37,30 @@ CANDIDATES: dict[str, Make] = {
 
 @dataclass(frozen=True, slots=True)
 class Targets(RateFigures):
-    """The worst of all runs (1 and 3 workers, short and long latency, three seeds)."""
+    """The worst figures of all runs (1 and 3 workers, short and long latency, three seeds)."""
 
     controller: str
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Medians over the seeds, two workers, latency 20 to 300 ms, pace set to 10/s."""
+    """Other receivers: medians over the seeds, with two workers, a latency of 20 to 300 ms, and a set pace of 10/s."""
 
     controller: str
     limits: list[float]
-    """Accepted per second at the limits of LIMITS."""
+    """Accepted POSTs per second at each of LIMITS."""
     shared: float
-    """Accepted per second of a workspace of 10/s of which another tool takes 7/s for 20 of every 40 s; 6.5 are left."""
+    """Accepted POSTs per second in a workspace of 10/s, from which another tool takes 7/s for 20 of every 40 s. At most 6.5 are left."""
     after_outage: list[float]
-    """Seconds from the end of an outage of five minutes until 9/s, with `Retry-After` 60 and 1."""
+    """Seconds from the end of an outage of five minutes until 9/s, with `Retry-After: 60` and `Retry-After: 1`."""
     burst_cost: list[float]
-    """Seconds of sending that one 429 costs, that five in a row cost, and one with `Retry-After: 30`."""
+    """Lost sending time in seconds: after one 429, after five in a row, and after one with `Retry-After: 30`."""
     random_times: float
-    """Total time with 5 % of POSTs refused at random, as a multiple of the least."""
+    """Total time when 5 % of POSTs are refused at random, as a multiple of the minimum."""
 
 
 LIMITS = ((3.0, 1.0, 1.0), (1.5, 5.0, 1.0), (8.0, 10.0, 1.0), (3.0, 3.0, 30.0))
-"""Rate, burst, Retry-After."""
+"""Rate per second, burst, Retry-After in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def elsewhere(name: str, make: Make) -> Elsewhere:
         )
 
     def burst_cost(posts: int, retry_after: float) -> float:
-        """Ten minutes with nine bursts: what was not sent, in seconds of the set pace, for each."""
+        """Simulate ten minutes with nine bursts. Returns the unsent POSTs per burst, in seconds of the set pace."""
         return median(
             lambda _: Bursts(60.0, posts, retry_after),
             605.0,

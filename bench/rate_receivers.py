@@ -1,4 +1,4 @@
-"""Receivers that answer 429, as models: for the simulation, and for the receiver process of `bench/throttled.py`.
+"""Models of receivers that respond with 429, for the simulation and for the receiver process of `bench/throttled.py`.
 
 Times are seconds since the first POST. A 429 without `Retry-After` counts as one with 1 s (`clay/outcome.py`).
 """
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Receiver(Protocol):
-    """Decides for each POST that arrives. `retry_after`: of its 429 responses, after the default of 1 s for a missing header."""
+    """Accepts or refuses each POST. `retry_after` is the delay of its 429 responses; without a header it counts as 1 s."""
 
     @property
     def retry_after(self) -> float: ...
@@ -48,7 +48,7 @@ class RandomShare:
 
 @dataclass
 class TokenBucket:
-    """Accepts `rate` per second with a burst of `burst`, until `lifted_at`; then everything."""
+    """Accepts `rate` POSTs per second with a burst of `burst` until `lifted_at`, and then all POSTs."""
 
     rate: float
     burst: float
@@ -97,7 +97,7 @@ class SharedBucket:
 
 @dataclass
 class Outage:
-    """Refuses everything between two moments."""
+    """Refuses all POSTs between two moments."""
 
     begins: float
     ends: float
@@ -134,13 +134,13 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a receiver has seen."""
+    """The POSTs that a receiver got."""
 
     posts: list[Post]
 
     @property
     def seconds(self) -> float:
-        """Until the last accepted POST."""
+        """Seconds until the last accepted POST."""
         return max(post.arrived_at for post in self.posts if post.accepted)
 
     def accepted_per_second(self, begin: float, end: float) -> float:
@@ -151,7 +151,7 @@ class Run:
         return 100.0 * among.count(False) / len(among) if among else 0.0
 
     def reached(self, rate: float, begin: float, window: float = 5.0) -> float:
-        """Seconds from `begin` until the end of the first window with this accepted rate; infinite if there is none."""
+        """Returns the seconds from `begin` until the end of the first window with this accepted rate, or infinity."""
         times = [post.arrived_at for post in self.posts if post.accepted and post.arrived_at >= begin]
         needed = round(rate * window)
         for first, last in zip(times, times[needed - 1 :], strict=False):

@@ -1,7 +1,7 @@
-"""Simulates workers that share the pace of one workspace, and receivers that answer 429: events on a heap, no sleep, no clock.
+"""Simulates workers that share the pace of one workspace, and receivers that respond with 429. Events are on a heap; there is no real time.
 
-The workers reserve slots ahead of time as `destinations/pace.py` does. A response arrives after further slots were reserved. A
-worker that receives a 429 gives up its own reserved slots; the other workers use theirs. A seed makes each run repeatable.
+Workers reserve slots ahead of time as `destinations/pace.py` does. A response arrives after further slots are reserved. A
+worker that receives a 429 drops its reserved slots; the other workers use theirs. A seed makes each run repeatable.
 """
 
 import heapq
@@ -19,10 +19,10 @@ HORIZON_SECONDS = HORIZON.total_seconds()
 
 
 class Controller(Protocol):
-    """State of the pace after a 429. Immutable; times in seconds."""
+    """The state of the pace after a 429. Immutable. Times are in seconds."""
 
     def interval(self, now: float) -> float:
-        """The delay between two slots at this moment."""
+        """Returns the interval between two slots at this moment."""
         ...
 
     def after_429(self, now: float, retry_after: float, sent_at: float) -> Self: ...
@@ -33,11 +33,11 @@ class Controller(Protocol):
 @dataclass
 class _Worker:
     generation: int = 0
-    """Increases at a 429: slots that were reserved before are not used."""
+    """Increases at each 429, so that slots of before are not used."""
 
 
 class Simulation:
-    """One workspace, several workers, one receiver. `leads`: to deliver; None: never at an end."""
+    """One workspace, several workers, one receiver. `leads` is the number of leads to deliver, or None for an endless push."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Simulation:
         self._posts: list[Post] = []
 
     def run(self, seconds: float) -> Run:
-        """Run until all leads are delivered, at most this long."""
+        """Run until all leads are delivered, for at most this time."""
         for worker in self._workers:
             self._at(self._random.uniform(0.0, 0.1), partial(self._reserve, worker))
         while self._events and self._undelivered > 0:
@@ -81,7 +81,7 @@ class Simulation:
             return
         generation = worker.generation
         if self._left <= 0:
-            self._at(self._now + 0.1, partial(self._reserve, worker, generation))  # a refused lead may come back
+            self._at(self._now + 0.1, partial(self._reserve, worker, generation))  # a refused lead may wait again
             return
         first, end = max(self._next_slot, self._now), self._now + HORIZON_SECONDS
         if first > end:
@@ -93,7 +93,7 @@ class Simulation:
             self._at(first + index * interval, partial(self._send, worker, generation))
         self._left -= wanted
         self._next_slot = first + wanted * interval
-        # The next window is reserved while the last one is sent.
+        # the next window is reserved while the previous one is sent
         self._at(
             max(first + (wanted - 1) * interval - 0.05, self._now + 0.002), partial(self._reserve, worker, generation)
         )

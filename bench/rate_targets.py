@@ -1,20 +1,20 @@
-"""The targets of the rate after 429 responses, for the simulation and for the measurement with workers."""
+"""The targets for the rate after 429 responses, for the simulation and for the measurement with workers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RateFigures:
-    """One result: simulated or measured."""
+    """One simulated or measured result."""
 
     every_11th_seconds: float
-    """311 leads at 100 ms, every 11th POST 429 with `Retry-After: 1`; at most 124, and 62 is the least."""
+    """Seconds for 311 leads at 100 ms, with a 429 and `Retry-After: 1` for every 11th POST. Target: at most 124; the minimum is 62."""
     arrived_per_second: float
-    """At a limit of 3/s with a burst of 3 over 5 minutes; at least 2.4."""
+    """Accepted POSTs per second over 5 minutes, at a limit of 3/s with a burst of 3. Target: at least 2.4."""
     refused_percent: float
-    """There, after the first 30 s; at most 10."""
+    """Share of refused POSTs at that limit, after the first 30 s. Target: at most 10."""
     reached_seconds: float
-    """From the end of that limit until 9/s; at most 60."""
+    """Seconds from the end of that limit until 9/s. Target: at most 60."""
 
     @property
     def meets_targets(self) -> bool:

@@ -1,4 +1,4 @@
-"""A fast webhook receiver in its own process: answers every POST with 200 and records its arrival time."""
+"""A fast webhook receiver in its own process. It responds to every POST with 200 and records the arrival time."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 
 
 class Receiver(asyncio.Protocol):
-    """Minimal HTTP for POSTs with a content-length. Responds after `latency_seconds`."""
+    """A minimal HTTP server for POSTs with a content-length. It responds after `latency_seconds`."""
 
     def __init__(self, latency_seconds: float = 0.0) -> None:
         self.latency_seconds = latency_seconds
@@ -29,7 +29,7 @@ class Receiver(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's is no subclass
+        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's transport is not a subclass
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -49,7 +49,7 @@ class Receiver(asyncio.Protocol):
                 self.answer()
 
     def took(self, head: bytes, body: bytes) -> None:
-        """A whole POST is here."""
+        """Called when a complete POST has arrived."""
 
     def answer(self) -> None:
         assert self.transport is not None
@@ -57,13 +57,13 @@ class Receiver(asyncio.Protocol):
 
 
 ARRIVALS: deque[tuple[str, float, str, str, bool]] = deque()
-"""Of the receiver's own process: see Arrival."""
+"""The arrivals in the receiver's process, with the fields of Arrival."""
 DELIVERY = b'"delivery_id":"'
 LEAD = b'"nexusleads_contributor_id":"'
 
 
 class Noting(Receiver):
-    """Records the path and time of every POST; one process serves the webhooks of many organizations."""
+    """Records path and time of every POST. One process serves the webhooks of many organizations."""
 
     def __init__(self, latency_seconds: float, *, deliveries: bool) -> None:
         super().__init__(latency_seconds)
@@ -79,7 +79,7 @@ class Noting(Receiver):
 
 
 class Throttling(Noting):
-    """Answers 429 to the POSTs that `model` refuses, for all connections together."""
+    """Responds with 429 to POSTs that `model` refuses. All connections share the model."""
 
     def __init__(self, latency_seconds: float, model: Model) -> None:
         super().__init__(latency_seconds, deliveries=False)
@@ -108,13 +108,13 @@ class Arrival:
     webhook: str
     """The last part of the POST's path."""
     at: float
-    """`time.monotonic()`, which all processes of a machine share."""
+    """`time.monotonic()`, which is the same in all processes of a machine."""
     delivery: str
-    """The body's `_meta.delivery_id`, if the receiver is configured to read it."""
+    """`_meta.delivery_id` of the body, if the receiver reads it."""
     lead: str
-    """The body's `nexusleads_contributor_id`, likewise."""
+    """`nexusleads_contributor_id` of the body, if the receiver reads it."""
     accepted: bool = True
-    """False: answered with 429."""
+    """False if the response was 429."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ class Notes:
     _pipe: Connection
 
     def take(self) -> list[Arrival]:
-        """Arrivals since the last call."""
+        """Returns the arrivals since the last call."""
         self._pipe.send("take")
         if not self._pipe.poll(20):
-            raise RuntimeError("the receiver does not answer")
+            raise RuntimeError("the receiver does not respond")
         return [Arrival(*each) for each in self._pipe.recv()]
 
 
@@ -137,7 +137,7 @@ def _serve(behaviour: Callable[[], asyncio.Protocol], pipe: Connection) -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(behaviour, "127.0.0.1", 0, backlog=1024)
         pipe.send(server.sockets[0].getsockname()[1])
-        # A thread, because uvloop would make the pipe non-blocking, and what is sent does not fit into it at once.
+        # A thread writes to the pipe: uvloop would make it non-blocking, and the data do not fit into it at once.
         threading.Thread(target=_tell, args=(pipe,), daemon=True).start()
         await server.serve_forever()
 
@@ -170,20 +170,20 @@ def _running(behaviour: Callable[[], asyncio.Protocol]) -> Iterator[tuple[int, C
 
 @contextlib.contextmanager
 def receiver(behaviour: Callable[[], asyncio.Protocol] = Receiver) -> Iterator[int]:
-    """Start one on a free loopback port, and yield the port. `behaviour` must be picklable."""
+    """Start a receiver on a free loopback port. Yields the port. `behaviour` must be picklable."""
     with _running(behaviour) as (port, _):
         yield port
 
 
 @contextlib.contextmanager
 def noting_receiver(latency_seconds: float = 0.0, *, deliveries: bool = False) -> Iterator[Notes]:
-    """Start one that notes what arrives; `deliveries`: with the delivery's and the lead's id, which costs it some speed."""
+    """Start a receiver that records arrivals. With `deliveries`, it also records the ids of delivery and lead, which is slower."""
     with _running(partial(Noting, latency_seconds, deliveries=deliveries)) as (port, pipe):
         yield Notes(port, pipe)
 
 
 @contextlib.contextmanager
 def throttling_receiver(latency_seconds: float, model: Model) -> Iterator[Notes]:
-    """Start one that records what arrives and answers 429 as `model` decides. Take the records once, at the end."""
+    """Start a receiver that records arrivals and responds with 429 as `model` decides. Read the records only once, at the end."""
     with _running(partial(Throttling, latency_seconds, model)) as (port, pipe):
         yield Notes(port, pipe)

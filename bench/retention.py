@@ -1,4 +1,4 @@
-"""Measures retention and erasure in a large log: passes until all personal data is removed, and erasing 1 and 1,000 leads."""
+"""Measures retention and erasure in a large log: the passes until all personal data is removed, and the erasure of 1 and 1,000 leads."""
 
 import statistics
 import time
@@ -40,7 +40,7 @@ class Measured:
 
 
 async def run(database_url: str, jobs: int = JOBS, leads_a_job: int = LEADS_A_JOB) -> list[Measured]:
-    """Fills the migrated, EMPTY database at `database_url` with old push jobs of one organization."""
+    """Fill the migrated, EMPTY database at `database_url` with old push jobs of one organization."""
     org_id = await _fill(database_url, jobs, leads_a_job)
     database = Database(database_url, pool_size=2)
     try:
@@ -80,7 +80,7 @@ async def _fill(database_url: str, jobs: int, leads_a_job: int) -> UUID:
 
 
 async def _idle(database: Database) -> Measured:
-    """The cost of a retention check when nothing is old enough."""
+    """Measure a retention pass that finds no old rows."""
     times = []
     for _ in range(20):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measures scaling: leads per second by workers, paced organizations per worker, statements by the size of the log."""
+"""Measures scaling: leads per second by number of workers, paced organizations per worker, statements by size of the log."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from clay_push_service.local_database.postgres import Server
 
 WORKERS = (1, 2, 4)
 RECEIVERS = ((0.0, 20_000, 0), (0.1, 0, 3_000))
-"""Its latency in seconds, and the leads of a push: so many, and so many a worker more."""
+"""The receiver's latency in seconds, the leads of a push, and the additional leads per worker."""
 ORGANIZATIONS = ((50, 100), (100, 100), (200, 100), (200, 200))
-"""So many, on a worker with so many slices at once (WORKER_CONCURRENCY; 100 is the default)."""
+"""The number of organizations, and the number of concurrent slices of the worker (WORKER_CONCURRENCY, by default 100)."""
 LEADS_EACH = 100
 LOG_ROWS = (100_000, 1_000_000, 10_000_000)
 SAMPLE_SECONDS = 0.2
-# The names that a worker gives its connections; the measurement's own are called otherwise.
+# Workers give their connections these names; the measurement's own connections have another name.
 CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'clay-push-%'"
 )
@@ -40,10 +40,10 @@ class Pushed:
     leads: int
     leads_per_second: float
     workers_cores: float
-    """CPU that all workers together took, in cores."""
+    """CPU seconds per second of all workers together."""
     postgres_cores: float
     connections: int
-    """Of the workers, at most; in `pg_stat_activity`."""
+    """The largest number of connections of the workers in `pg_stat_activity`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Most:
 
 @contextlib.asynccontextmanager
 async def counting(url: str) -> AsyncIterator[Most]:
-    """Keeps the most connections that workers have at once."""
+    """Record the largest number of connections that the workers have at the same time."""
     connection, most = await asyncpg.connect(url), Most()
 
     async def sample() -> None:

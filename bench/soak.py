@@ -1,6 +1,6 @@
-"""`python -m bench.soak [minutes]`: 20 organizations at their pace while both workers are restarted, every third time by kill -9.
+"""`python -m bench.soak [minutes]`: runs 20 organizations at their pace and restarts both workers again and again, every third time with kill -9.
 
-Not part of `make bench`, because it takes its time. Ends with 1 when something was lost, doubled, or grows.
+It is not part of `make bench`, because it takes long. It exits with 1 if leads are lost or sent twice, or if memory grows.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import uvloop
 from sqlalchemy import text
 
 from bench.receiver import Arrival, Notes, noting_receiver
-from bench.soak_verdict import PACE_MS, Incarnation, Logged, Soak, account, table
+from bench.soak_verdict import PACE_MS, Logged, Soak, WorkerRun, compute_verdict, table
 from bench.stage import Stage, WorkerProcess, checkpoint, embedded, memory_mb, stage
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.local_database.postgres import Server
@@ -27,27 +27,27 @@ MINUTES = 30.0
 ORGANIZATIONS = 20
 RESTART_SECONDS = 60.0
 MEMORY_AT = 50 / 60
-"""Of the time between two restarts."""
+"""The share of the time between two restarts after which memory is read."""
 KILL_EVERY = 3
 LEASE_SECONDS = 75
 END_SECONDS = 27.0
-"""A worker has 25 s between SIGTERM and its end."""
+"""A worker has 25 s to end after SIGTERM."""
 RESULT = Path(__file__).parent / "results" / "soak.json"
 LIVE = text("SELECT 1 FROM clay.push_jobs WHERE id = ANY(:ids) AND status IN ('pending', 'running') LIMIT 1")
-# Asked two seconds after the kill: what another worker has on its way was marked later than that.
+# Runs two seconds after the kill, so leads that another worker has in flight were marked later than that.
 LEFT_SENDING = (
     "SELECT id FROM clay.clay_push_log WHERE state = 'sending' AND lease_until < now() + :lease - interval '1.5 s'"
 )
 
 
 class Workers:
-    """Two, of which the older one is replaced again and again."""
+    """Two workers, of which the older one is replaced again and again."""
 
     def __init__(self, at: Stage, port: int) -> None:
         self._at, self._port = at, port
         self._began = time.monotonic()
-        self._running: list[tuple[WorkerProcess, float, list[float]]] = []  # with its start, and its memory once read
-        self.ended: list[Incarnation] = []
+        self._running: list[tuple[WorkerProcess, float, list[float]]] = []  # worker, start time, memory reading
+        self.ended: list[WorkerRun] = []
         self.kills: list[float] = []
         self.at_kills: set[str] = set()
         self._over = asyncio.Event()
@@ -57,7 +57,7 @@ class Workers:
         self._running.append((worker, time.monotonic(), []))
 
     async def replace_in_turn(self, restart_seconds: float) -> None:
-        """Until `end` is called: never in the middle of a replacement."""
+        """Replace workers until `end` is called. A replacement is always completed."""
         while not await self._over_within(restart_seconds * MEMORY_AT):
             for worker, _, memory in self._running:
                 if not memory and worker.process.poll() is None:
@@ -92,7 +92,7 @@ class Workers:
                 process.kill()
         process.wait()
         now = time.monotonic() - self._began
-        self.ended.append(Incarnation(started - self._began, now, by, memory[0] if memory else None))
+        self.ended.append(WorkerRun(started - self._began, now, by, memory[0] if memory else None))
 
     async def _over_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -125,14 +125,14 @@ async def run(server: Server, minutes: float = MINUTES, restart_seconds: float =
             finally:
                 await workers.end(replacing)
             arrivals += notes.take()
-            return account(
+            return compute_verdict(
                 drained_minutes, arrivals, await _logged(at), workers.at_kills, workers.kills, workers.ended,
                 await _violations(at),
             )  # fmt: skip
 
 
 async def _drained(at: Stage, notes: Notes, jobs: list[UUID], arrivals: list[Arrival], seconds: float) -> None:
-    """Or the time is over: what is live then counts as lost."""
+    """Wait until all push jobs have ended or the time is over. Unfinished leads count as lost."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         await asyncio.sleep(2)
@@ -157,8 +157,8 @@ async def main(minutes: float, restart_seconds: float) -> None:
         made = await run(server, minutes, restart_seconds)
     print(table(made))
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(asdict(made) | {"complaints": made.complaints}, indent=2) + "\n")
-    sys.exit(1 if made.complaints else 0)
+    RESULT.write_text(json.dumps(asdict(made) | {"failures": made.failures}, indent=2) + "\n")
+    sys.exit(1 if made.failures else 0)
 
 
 if __name__ == "__main__":

@@ -11,25 +11,25 @@ from bench.receiver import Arrival
 
 PACE_MS = 200
 KILL_WINDOW_SECONDS = 75.0
-"""After a kill -9 the dead worker's push jobs stand still until a sweep (every 30 s) finds them idle for 30 s; near their end,
-where only what it had claimed is left, until its leases end (75 s)."""
+"""After a kill -9, the killed worker's push jobs stop until a sweep (every 30 s) finds them idle for 30 s. Near their end, if only
+leads are left that the worker had claimed, they stop until its leases end (75 s)."""
 FLAT = 1.05
-"""The last third of the workers takes at most this many times the memory of the first third."""
+"""Limit for the memory of the last third of the workers, as a multiple of the first third."""
 LEAST_READINGS = 6
-"""Minimum number of memory samples to judge its growth."""
+"""Minimum number of memory readings to judge growth."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incarnation:
+class WorkerRun:
     """One worker process, from its start to its end."""
 
     started_seconds: float
-    """After the beginning of the soak, like the next."""
+    """Seconds since the start of the soak, as in the next figure."""
     ended_seconds: float
     ended_by: str
-    """`SIGTERM`, `SIGKILL` or `the end`; anything else was unexpected."""
+    """`SIGTERM`, `SIGKILL` or `the end`. Every other value is an unexpected exit."""
     memory_mb: float | None
-    """Read 50 s after its start; None: it did not live so long."""
+    """Memory 50 s after the start; None if the worker ended earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """One organization, as the receiver saw it."""
+    """The POSTs of one organization at the receiver."""
 
     organization: str
     posts: int
     smallest_gap_ms: float
     most_over_in_a_second: int
     share_of_pace: float
-    """The arithmetic's time over the time from the first POST to the last, kills and all."""
+    """The ideal time, divided by the time from the first POST to the last, including kills."""
     share_outside_kills: float
-    """The same without the gaps that begin in a kill -9 window."""
+    """The same share, without gaps that start in the window after a kill -9."""
     longest_pause_seconds: float
 
 
@@ -65,51 +65,51 @@ class Soak:
     received: int
     kills: int
     lost: int
-    """Leads that never arrived, or arrived without being recorded as sent; unknown ones excluded."""
+    """Leads that did not arrive, or that arrived and are not recorded as sent, except unknown ones."""
     doubled_deliveries: int
     doubled_leads: int
     unknown: int
     unknown_that_came: int
     unexplained: int
-    """Unknown, and not on its way when a worker was killed."""
+    """Unknown leads that were not in flight when a worker was killed."""
     violations: list[str]
-    """What `clay-push verify` finds."""
+    """Violations that `clay-push verify` finds."""
     organizations: list[Got]
-    incarnations: list[Incarnation]
+    worker_runs: list[WorkerRun]
 
     @property
     def restarts(self) -> int:
-        return sum(each.ended_by in {"SIGTERM", "SIGKILL"} for each in self.incarnations)
+        return sum(each.ended_by in {"SIGTERM", "SIGKILL"} for each in self.worker_runs)
 
     @property
     def memory_thirds(self) -> tuple[float, float] | None:
-        """The median of the first third of the workers, and of the last."""
-        read = [each.memory_mb for each in self.incarnations if each.memory_mb is not None]
+        """Returns the median memory of the first third of the workers, and of the last third."""
+        read = [each.memory_mb for each in self.worker_runs if each.memory_mb is not None]
         if len(read) < LEAST_READINGS:
             return None
         third = len(read) // 3
         return statistics.median(read[:third]), statistics.median(read[-third:])
 
     @property
-    def complaints(self) -> list[str]:
-        """The failures; an empty list is a good verdict."""
-        said = [f"{self.lost} lost"] if self.lost else []
+    def failures(self) -> list[str]:
+        """Returns the failures. An empty list means success."""
+        failures = [f"{self.lost} lost"] if self.lost else []
         if max(self.doubled_deliveries, self.doubled_leads) > self.unknown:
-            said.append(f"{max(self.doubled_deliveries, self.doubled_leads)} doubled with {self.unknown} uncertain")
+            failures.append(f"{max(self.doubled_deliveries, self.doubled_leads)} doubled with {self.unknown} uncertain")
         if self.unexplained:
-            said.append(f"{self.unexplained} unknown that no kill explains")
+            failures.append(f"{self.unexplained} unknown that no kill explains")
         if (thirds := self.memory_thirds) and thirds[1] > FLAT * thirds[0]:
-            said.append(f"memory is not flat: {thirds[0]:.0f} MB, then {thirds[1]:.0f} MB")
-        asked = {"SIGTERM", "SIGKILL", "the end"}
-        said += [f"a worker ended by {each.ended_by}" for each in self.incarnations if each.ended_by not in asked]
-        return said + [f"verify: {name}" for name in self.violations]
+            failures.append(f"memory is not flat: {thirds[0]:.0f} MB, then {thirds[1]:.0f} MB")
+        expected = {"SIGTERM", "SIGKILL", "the end"}
+        failures += [f"a worker ended by {each.ended_by}" for each in self.worker_runs if each.ended_by not in expected]
+        return failures + [f"verify: {name}" for name in self.violations]
 
 
-def account(
+def compute_verdict(
     minutes: float, arrivals: Sequence[Arrival], log: Iterable[Logged], at_kills: set[str], kills: Sequence[float],
-    incarnations: list[Incarnation], violations: list[str],
+    worker_runs: list[WorkerRun], violations: list[str],
 ) -> Soak:  # fmt: skip
-    """`at_kills`: deliveries that were on their way at a kill -9; `kills`: when, on the clock of the arrivals."""
+    """`at_kills` are deliveries that were in flight at a kill -9. `kills` are the times of the kills, on the clock of the arrivals."""
     rows = list(log)
     times: defaultdict[str, list[float]] = defaultdict(list)
     for arrival in arrivals:
@@ -123,7 +123,7 @@ def account(
         sum(deliveries.values()) - len(deliveries), sum(leads.values()) - len(leads),
         len(unknown), sum(leads[row.organization, row.lead] > 0 for row in unknown),
         sum(row.delivery not in at_kills for row in unknown), violations,
-        [_got(organization, each, kills) for organization, each in sorted(times.items())], incarnations,
+        [_got(organization, each, kills) for organization, each in sorted(times.items())], worker_runs,
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def _got(organization: str, times: list[float], kills: Sequence[float]) -> Got:
 def table(soak: Soak) -> str:
     got, thirds = soak.organizations, soak.memory_thirds
     memory = f"{thirds[0]:.0f} MB, then {thirds[1]:.0f} MB" if thirds else "too few readings to judge"
-    verdict = "; ".join(soak.complaints)
+    verdict = "; ".join(soak.failures)
     lines = [
         (
             f"{soak.minutes:.1f} minutes, {len(got)} organizations at {PACE_MS} ms, {soak.leads:,} leads; two workers, "
@@ -162,7 +162,7 @@ def table(soak: Soak) -> str:
             f"{max(each.most_over_in_a_second for each in got)}, longest pause "
             f"{max(each.longest_pause_seconds for each in got):.1f} s"
         ),
-        f"memory of a worker after 50 s, first and last third of {len(soak.incarnations)}: {memory}",
+        f"memory of a worker after 50 s, first and last third of {len(soak.worker_runs)}: {memory}",
         f"VERDICT: {verdict}" if verdict else "VERDICT: nothing lost, nothing doubled beyond what is uncertain",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Measures 10,000 leads from the tables to the recorded outcome without a pace, compared with a bare loop of the same client."""
+"""Measures a push of 10,000 leads without a pace, from the tables to the recorded outcomes, compared with a plain loop of the same client."""
 
 import asyncio
 import statistics
@@ -25,20 +25,20 @@ LEADS = 10_000
 STOCK_POSTS = 2_000
 ROUNDS = 5
 WARM_UP_LEADS = 1_000
-"""Leads that each worker sends before the measurement: workers run for weeks, and the bare loop's process is warm too."""
+"""Leads that each worker sends before the measurement. Workers run for weeks, and the plain loop's process is also warm."""
 LATENCY_SECONDS = 0.1
 SLOW_LEADS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One push of all leads, from its commit to its recorded end."""
+    """One push of all leads, from its commit until its end is recorded."""
 
     leads_per_second: float
     posts_per_second: float
-    """Between the first and the last POST."""
+    """From the first POST to the last."""
     cpu_ms_per_lead: float
-    """Of the workers; seconds per 1,000 leads."""
+    """CPU time of the workers; also seconds per 1,000 leads."""
     postgres_cpu_ms_per_lead: float
     peak_mb: float
 
@@ -46,11 +46,11 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Speed:
     drain: Run
-    """Each figure the median of its own rounds."""
+    """Each figure is the median of its rounds."""
     rounds: list[Run]
     bare_posts_per_second: float
     bare_cpu_ms_per_post: float
-    """Of the process that runs the bare loop. Beside other work on the machine, trust this against the worker's."""
+    """CPU time of the process that runs the plain loop. On a busy machine, compare this with the worker's figure."""
     stock_posts_per_second: float
     share_of_bare: float
     times_stock: float
@@ -62,7 +62,7 @@ class Speed:
 
 
 async def push_all(at: Stage, organization: Organization, port: int, workers: int, **settings: object) -> Run:
-    """One push of everything the organization has, after one of WARM_UP_LEADS."""
+    """Push all leads of the organization, after a push of WARM_UP_LEADS."""
     async with at.running(workers, port, **settings) as running:
         await one_push(at, organization, running, organization.lead_ids[:WARM_UP_LEADS])
         await checkpoint(at.server)
@@ -72,7 +72,7 @@ async def push_all(at: Stage, organization: Organization, port: int, workers: in
 async def one_push(
     at: Stage, organization: Organization, running: list[WorkerProcess], lead_ids: list[UUID] | None = None
 ) -> Run:
-    """`running`: the workers. One push of these leads, or of all, from its commit to its recorded end."""
+    """Measure one push of these leads, or of all, from its commit until its end is recorded. `running` are the workers."""
     cpu = sum(each.cpu_seconds() for each in running)
     job_id = await at.push(organization, lead_ids)
     postgres_cpu, committed = at.postgres_cpu_seconds(), time.monotonic()
@@ -90,7 +90,7 @@ async def one_push(
 
 
 async def _loop(bodies: list[bytes], post: Callable[[bytes], Awaitable[None]]) -> tuple[float, float]:
-    """POSTs per second, IN_FLIGHT at once, and milliseconds of CPU for each."""
+    """Send with IN_FLIGHT concurrent POSTs. Returns POSTs per second and CPU milliseconds per POST."""
     rest = iter(bodies)
     started, cpu = time.perf_counter(), time.process_time()
 

@@ -1,4 +1,4 @@
-"""The environment of the benchmarks: an embedded PostgreSQL with durable settings, NexusLeads' tables, real worker processes."""
+"""The environment of the benchmarks: an embedded PostgreSQL with durable settings, NexusLeads' tables, and worker processes."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.local_database import postgres
 from clay_push_service.local_database.nexusleads_tables import create_schema
 
-LOOK_SECONDS = 1.0
-"""Maximum time between two checks without a notification."""
+CHECK_SECONDS = 1.0
+"""Maximum time between two checks if no notification arrives."""
 LIVE = "SELECT EXISTS (SELECT FROM clay.push_jobs WHERE id = ANY($1) AND status IN ('pending', 'running'))"
 
 
@@ -40,13 +40,13 @@ class Organization:
 
     @property
     def webhook(self) -> str:
-        """The last part of its webhook's path, which identifies the organization at the receiver."""
+        """Returns the last part of the webhook's path, which identifies the organization at the receiver."""
         return str(self.org_id)
 
 
 @dataclass
 class WorkerProcess:
-    """A real `clay-push worker`."""
+    """A `clay-push worker` process."""
 
     process: subprocess.Popen[bytes]
 
@@ -63,13 +63,13 @@ NO_ORGANIZATION = UUID(int=0)
 
 @dataclass
 class Stage:
-    """A database of its own with migrated schemas; organizations are added by `organizations`."""
+    """A new migrated database. `organizations` adds organizations."""
 
     server: postgres.Server
     url: str
     installation: Installation
     log: Path
-    """The log of the workers."""
+    """The log file of the workers."""
     listener: asyncpg.Connection
 
     async def organizations(self, number: int, leads: int) -> list[Organization]:
@@ -90,29 +90,29 @@ class Stage:
         await self.installation.configure(url, org_id=organization.org_id, rate_limit_ms=rate_limit_ms)
 
     async def push(self, organization: Organization, lead_ids: list[UUID] | None = None) -> UUID:
-        """Accept a push of these leads, or of all. Returns the push job's id; it is committed then."""
+        """Accept and commit a push of these leads, or of all. Returns the push job's id."""
         accepted = await self.installation.push(
             lead_ids, again=True, org_id=organization.org_id, project_id=organization.project_id
         )
         return accepted.job_id
 
     async def ended(self, job_ids: list[UUID], seconds: float) -> float:
-        """Wait for the end of these push jobs. Returns when it was seen (`time.monotonic()`).
+        """Wait for the end of these push jobs. Returns the time when it was detected (`time.monotonic()`).
 
-        Told by NOTIFY: a look every 20 ms would take its part of the two cores that are being measured.
+        Uses NOTIFY, because polling every 20 ms would use a part of the two measured cores.
         """
-        told = asyncio.Event()
+        notified = asyncio.Event()
 
         def hear(*_: object) -> None:
-            told.set()
+            notified.set()
 
         await self.listener.add_listener(CHANNEL, hear)
         try:
             async with asyncio.timeout(seconds):
                 while await self.listener.fetchval(LIVE, job_ids):
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(told.wait(), LOOK_SECONDS)
-                    told.clear()
+                        await asyncio.wait_for(notified.wait(), CHECK_SECONDS)
+                    notified.clear()
         finally:
             await self.listener.remove_listener(CHANNEL, hear)
         seen = time.monotonic()
@@ -125,7 +125,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def running(self, workers: int, port: int, **settings: object) -> AsyncIterator[list[WorkerProcess]]:
-        """Real worker processes that may reach the receiver on `port`, ready to drain; ended with SIGTERM."""
+        """Run worker processes that may send to the receiver on `port`. Yields when they are ready, and ends them with SIGTERM."""
         started = [self.start_worker(port, **settings) for _ in range(workers)]
         processes = [worker.process for worker in started]
         try:
@@ -140,7 +140,7 @@ class Stage:
                 process.kill()
 
     def start_worker(self, port: int, **settings: object) -> WorkerProcess:
-        """A worker that may reach the receiver on `port`; the caller stops it."""
+        """Start a worker that may send to the receiver on `port`. The caller stops it."""
         environment = os.environ | {
             "CLAY_PUSH_DATABASE_URL": self.url,
             "CLAY_PUSH_ENCRYPTION_KEYS": KEY,
@@ -155,7 +155,7 @@ class Stage:
             return WorkerProcess(subprocess.Popen(command, env=environment, stderr=log))
 
     async def _listening(self, processes: list["subprocess.Popen[bytes]"]) -> None:
-        """True if both workers have a heartbeat in the database and their queues LISTEN."""
+        """Returns whether both workers have a heartbeat and their queues listen."""
         async with asyncio.timeout(30):
             while True:
                 if ended := [process.returncode for process in processes if process.poll() is not None]:
@@ -169,7 +169,7 @@ class Stage:
         await asyncio.sleep(1.0)
 
     def postgres_cpu_seconds(self) -> float:
-        """Of the whole server, with its ended backends."""
+        """Returns the CPU time of the whole server, including ended backends."""
         postmaster = psutil.Process(self.server.pid)
         own = postmaster.cpu_times()
         total = own.user + own.system + own.children_user + own.children_system
@@ -181,16 +181,18 @@ class Stage:
 
 
 def memory_mb(pid: int | str = "self", line: str = "VmRSS") -> float:
-    """Current memory of the process; `VmHWM`: its peak."""
+    """Returns the current memory of the process, or with `VmHWM` its peak."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{line}:")[2].split()[0]) / 1024
 
 
 @contextlib.contextmanager
 def embedded() -> Iterator[postgres.Server]:
-    """A cluster for one run of the benchmarks, with fsync as in production."""
+    """Run a PostgreSQL cluster for one run of the benchmarks, with fsync as in production."""
     directory = Path(tempfile.mkdtemp(prefix="clay-push-bench-"))
-    directory.chmod(0o755)  # as root, PostgreSQL runs as another account; its data directory is private all the same
+    directory.chmod(
+        0o755
+    )  # started by root, PostgreSQL runs as another account; its data directory still has mode 0700
     try:
         with postgres.start(directory, durable=True, may_create_databases=True) as server:
             yield server
@@ -200,7 +202,7 @@ def embedded() -> Iterator[postgres.Server]:
 
 @contextlib.asynccontextmanager
 async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
-    """A new database in the cluster, with NexusLeads' tables (of today) and ours."""
+    """Create a database in the cluster, with the tables of NexusLeads (vintage `today`) and of this service."""
     name = f"bench_{uuid4().hex}"
     url = postgres.create_database(server.url, name)
     try:
@@ -232,7 +234,7 @@ async def stage(server: postgres.Server) -> AsyncIterator[Stage]:
 
 
 async def checkpoint(server: postgres.Server) -> None:
-    """What loading the data has left to be written must not fall into a measurement."""
+    """Write all loaded data to disk, so that this does not happen during a measurement."""
     connection = await asyncpg.connect(server.admin_url)
     try:
         await connection.execute("CHECKPOINT")
@@ -241,7 +243,7 @@ async def checkpoint(server: postgres.Server) -> None:
 
 
 async def vacuum(url: str) -> None:
-    """As autovacuum would some seconds after a load; so that it does not come in the middle of a measurement."""
+    """Vacuum now, because autovacuum would start some seconds after a load, during a measurement."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("VACUUM ANALYZE")

@@ -1,4 +1,4 @@
-"""Measures sending to receivers that answer 429, with a real worker: every 11th POST refused, and a limit of 3/s that is lifted."""
+"""Measures how a worker sends to receivers that respond with 429: one refuses every 11th POST, one has a limit of 3/s that ends."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LATENCY_SECONDS = 0.05
 class Throttled(RateFigures):
     workers: int
     most_in_a_second: int
-    """POSTs, refused ones too; the pace is 10/s, so at most 11."""
+    """POSTs in one second, including refused ones. The pace is 10/s. Target: at most 11."""
 
     @property
     def holds(self) -> bool:
@@ -53,7 +53,7 @@ async def _every_11th(at: Stage, workers: int) -> Run:
 
 
 async def _limited(at: Stage, workers: int) -> Run:
-    """The push does not end: it has more leads than are sent in this time."""
+    """Push more leads than can be sent in this time, so that the push does not end."""
     [organization] = await at.organizations(1, 2000)
     with throttling_receiver(LATENCY_SECONDS, TokenBucket(3.0, 3.0, lifted_at=LIMITED_SECONDS)) as notes:
         await at.configure(organization, notes.port, INTERVAL_MS)

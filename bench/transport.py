@@ -1,4 +1,4 @@
-"""Measures POSTs per second by client and concurrency: plain httpx, our client with all its guards, plain aiohttp."""
+"""Measures POSTs per second by client and concurrency: plain httpx, this service's client with all guards, plain aiohttp."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from clay_push_service.destinations.guard import HostRule, Policy, check_url
 from clay_push_service.settings import Network, Settings
 
 BODY = b'{"bio":"' + b"x" * 2680 + b'"}'
-"""2.7 KB: a payload with an average biography."""
+"""2.7 KB, the size of a payload with an average biography."""
 IN_FLIGHT = (1, 16, 50)
 ROUNDS = 5
 SECONDS = 1.0
@@ -31,9 +31,9 @@ class Row:
     client: str
     in_flight: int
     posts_per_second: float
-    """The median of ROUNDS interleaved rounds."""
+    """Median of ROUNDS interleaved rounds."""
     cpu_microseconds: float
-    """Of this process, per POST."""
+    """CPU time of this process per POST."""
 
 
 async def _measure(post: Post, in_flight: int) -> tuple[float, float]:

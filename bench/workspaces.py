@@ -1,4 +1,4 @@
-"""Measures many paced workspaces on one worker: share of the pace, POSTs over it, lateness, and CPU per lead against an unpaced push."""
+"""Measures many paced workspaces on one worker: their share of the pace, POSTs above it, lateness, and CPU per lead compared with an unpaced push."""
 
 import asyncio
 import statistics
@@ -16,7 +16,7 @@ SECONDS = 60.0
 WARM_UP_SECONDS = 10.0
 UNPACED_LEADS = 10_000
 SHARE_OF_UNPACED = 0.55
-"""Of the unpaced rate, that all workspaces together are paced at."""
+"""The sum of all paces, as a share of the unpaced rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,19 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Workspaces:
-    """One worker that serves paced workspaces for SECONDS after a warm-up; on the receiver's clock."""
+    """One worker serves paced workspaces for SECONDS after a warm-up. Times are of the receiver's clock."""
 
     groups: tuple[Group, ...]
     leads_per_second: float
     slowest_percent: float
-    """Of its pace, that the slowest workspace got; at least 97."""
+    """The slowest workspace's rate, in percent of its pace. Target: at least 97."""
     fastest_percent: float
-    """At most 103."""
+    """The fastest workspace's rate, in percent of its pace. Target: at most 103."""
     median_percent: float
     most_over_in_a_second: int
-    """POSTs of a workspace above its limit in any second; at most 1."""
+    """POSTs of a workspace above its limit in any second. Target: at most 1."""
     late_ms_p99: float
-    """Behind the even grid of a workspace's pace that starts with its earliest POST; under 150."""
+    """Delay of POSTs behind an even grid at the workspace's pace, which starts with its earliest POST. Target: under 150."""
     worker_cores: float
     postgres_cores: float
     worker_cpu_ms_per_lead: float
@@ -57,7 +57,7 @@ class Result:
 
 
 def lateness_ms(times: Sequence[float], interval: float) -> list[float]:
-    """How late each POST is, in ms: behind the grid of even intervals that no POST precedes."""
+    """Returns the delay of each POST in ms, behind the latest even grid that no POST precedes."""
     behind = [moment - number * interval for number, moment in enumerate(times)]
     first = min(behind)
     return [(each - first) * 1000 for each in behind]
@@ -112,7 +112,7 @@ async def serve(at: Stage, notes: Notes, groups: Sequence[Group], seconds: float
 
 
 async def run(server: Server, seconds: float = SECONDS, numbers: Sequence[int] = ()) -> Result:
-    """`numbers`: of workspaces at 5/s, instead of as many as the unpaced rate suggests."""
+    """`numbers` are numbers of workspaces at 5/s. By default the unpaced rate determines them."""
     async with stage(server) as at:
         [organization] = await at.organizations(1, UNPACED_LEADS)
         with noting_receiver() as notes:

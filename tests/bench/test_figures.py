@@ -7,7 +7,7 @@ from bench.__main__ import MEASUREMENTS
 
 PAGE = Path(__file__).parents[2] / "docs/performance.md"
 ELSEWHERE = {"transport"}
-"""Measured once, to choose a dependency; the figure is in docs/decisions/009-own-http-client.md."""
+"""A measurement that was made once to choose a dependency. Its figure is in docs/decisions/009-own-http-client.md."""
 
 
 def test_each_figure_can_be_measured_again() -> None:

@@ -1,4 +1,4 @@
-"""The shipped rate controller meets its targets in the simulation, which has a clock of its own and is deterministic."""
+"""The shipped rate controller meets its targets in the simulation, which has its own clock and is deterministic."""
 
 import itertools
 from collections.abc import Callable
@@ -23,14 +23,14 @@ def test_the_shipped_controller_meets_every_target() -> None:
     assert measured.meets_targets, measured
 
 
-def test_the_controller_before_missed_them() -> None:
+def test_the_earlier_controller_missed_the_targets() -> None:
     measured = targets("before", Doubling)
     assert measured.every_11th_seconds > 400
     assert measured.arrived_per_second < 2.4
     assert not measured.meets_targets
 
 
-def test_the_shipped_controller_is_the_point_of_the_frontier_that_is_documented() -> None:
+def test_the_shipped_controller_behaves_like_the_documented_cubic_candidate() -> None:
     receivers: list[Callable[[], Receiver]] = [
         lambda: TokenBucket(3.0, 3.0, lifted_at=60.0),
         lambda: Outage(20.0, 60.0, 30.0),
@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     ids=lambda receiver: type(receiver).__name__,
 )
 def test_the_set_pace_is_never_exceeded(receiver: Receiver) -> None:
-    """Measured where the POSTs leave: without latency."""
+    """Without latency, arrival times equal send times."""
     run = Simulation(shipped(), receiver, workers=3, latency=(0.0, 0.0)).run(120.0)
     times = sorted(post.arrived_at for post in run.posts)
     assert len(times) > 100
@@ -66,7 +66,7 @@ def test_after_an_outage_of_minutes_9_per_second_are_reached_within_seconds_of_s
     assert run.reached(9.0, first) <= 20.0
 
 
-def test_figures_of_a_run() -> None:
+def test_the_figures_of_a_run_are_computed() -> None:
     run = Run([Post(0.0, accepted=True), Post(1.0, accepted=False), Post(2.0, accepted=True), Post(2.5, accepted=True)])
     assert run.seconds == 2.5
     assert run.accepted_per_second(0.0, 2.5) == 0.8

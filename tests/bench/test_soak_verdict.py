@@ -1,10 +1,10 @@
-"""The verdict of a soak: each kind of failure is detected in arrivals and log rows made for it."""
+"""The verdict of a soak detects each kind of failure in prepared arrivals and log rows."""
 
 from dataclasses import replace
 
 import pytest
 from bench.receiver import Arrival
-from bench.soak_verdict import Incarnation, Logged, Soak, account, table
+from bench.soak_verdict import Logged, Soak, WorkerRun, compute_verdict, table
 
 LEADS = 100
 ARRIVALS = [Arrival("org", number * 0.2, f"delivery-{number}", f"lead-{number}") for number in range(LEADS)]
@@ -16,44 +16,44 @@ def soaked(
     arrivals: list[Arrival] = ARRIVALS, log: list[Logged] = LOG, at_kills: set[str] | None = None,
     kills: tuple[float, ...] = (), memory: tuple[float, ...] = (100.0,) * 6, ended_by: str = "SIGTERM",
 ) -> Soak:  # fmt: skip
-    workers = [Incarnation(number * 60.0, number * 60.0 + 120.0, ended_by, mb) for number, mb in enumerate(memory)]
-    return account(1.0, arrivals, log, at_kills or set(), kills, workers, [])
+    workers = [WorkerRun(number * 60.0, number * 60.0 + 120.0, ended_by, mb) for number, mb in enumerate(memory)]
+    return compute_verdict(1.0, arrivals, log, at_kills or set(), kills, workers, [])
 
 
 def test_a_soak_without_failures_passes() -> None:
     soak = soaked()
-    assert soak.complaints == []
+    assert soak.failures == []
     assert soak.organizations[0].share_of_pace == pytest.approx(1.0)
     assert "VERDICT: nothing lost" in table(soak)
 
 
 def test_a_success_that_did_not_arrive_is_lost() -> None:
-    assert soaked(arrivals=ARRIVALS[1:]).complaints == ["1 lost"]
+    assert soaked(arrivals=ARRIVALS[1:]).failures == ["1 lost"]
 
 
 def test_a_pending_delivery_is_lost() -> None:
-    assert soaked(log=[replace(LOG[0], status="pending"), *LOG[1:]]).complaints == ["1 lost"]
+    assert soaked(log=[replace(LOG[0], status="pending"), *LOG[1:]]).failures == ["1 lost"]
 
 
 def test_a_lead_that_arrived_in_two_deliveries_is_doubled() -> None:
     soak = soaked(arrivals=[*ARRIVALS, replace(ARRIVALS[7], at=30.0, delivery="another")])
     assert (soak.doubled_deliveries, soak.doubled_leads) == (0, 1)
-    assert soak.complaints == ["1 doubled with 0 uncertain"]
+    assert soak.failures == ["1 doubled with 0 uncertain"]
 
 
-def test_an_unknown_delivery_is_no_loss_if_a_kill_explains_it() -> None:
-    assert soaked(log=UNKNOWN, at_kills={"delivery-0"}).complaints == []
-    assert soaked(log=UNKNOWN, at_kills={"delivery-1"}).complaints == ["1 unknown that no kill explains"]
+def test_an_unknown_delivery_is_not_a_loss_if_a_kill_explains_it() -> None:
+    assert soaked(log=UNKNOWN, at_kills={"delivery-0"}).failures == []
+    assert soaked(log=UNKNOWN, at_kills={"delivery-1"}).failures == ["1 unknown that no kill explains"]
 
 
 def test_memory_that_grows_from_worker_to_worker_is_not_flat() -> None:
-    assert soaked(memory=(100, 101, 102, 103, 104, 104)).complaints == []
-    assert soaked(memory=(100, 100, 103, 106, 109, 112)).complaints == ["memory is not flat: 100 MB, then 110 MB"]
+    assert soaked(memory=(100, 101, 102, 103, 104, 104)).failures == []
+    assert soaked(memory=(100, 100, 103, 106, 109, 112)).failures == ["memory is not flat: 100 MB, then 110 MB"]
     assert soaked(memory=(100, 200)).memory_thirds is None
 
 
 def test_a_worker_that_exited_unexpectedly_is_named() -> None:
-    assert soaked(memory=(100,), ended_by="itself with 70").complaints == ["a worker ended by itself with 70"]
+    assert soaked(memory=(100,), ended_by="itself with 70").failures == ["a worker ended by itself with 70"]
 
 
 def test_the_pause_after_a_kill_counts_only_in_the_whole() -> None:
