@@ -1,4 +1,4 @@
-"""The rungs of the tests, and fixtures of databases: each test has its own database on a real PostgreSQL."""
+"""Marks tests with their rung, and provides database fixtures: each test has its own database on a real PostgreSQL."""
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ from tests.harness.databases import TestServer, name_of, run_server
 from tests.harness.roles import Roles, least_rights
 from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
 
-# No property test fails because the machine is busy: its examples have no deadline, and their generation may be slow.
+# Property tests have no deadline, so that a busy machine does not fail them.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
@@ -26,7 +26,7 @@ PROCESS_MODULES = frozenset(
         "tests.support.sandbox",
     }
 )
-"""Modules that start processes of the service. A test module that imports one of them, or from one, is an acceptance test."""
+"""Modules that start processes of the service. A test module that imports from one of them is an acceptance test."""
 SERVER_MODULES = frozenset(
     {"clay_push_service.local_database.postgres", "tests.clay.receivers", "tests.clay.sender", "tests.support.receiver"}
 )
@@ -58,7 +58,7 @@ def _rung_of(item: pytest.Function) -> Rung:
 
 @cache
 def _imported_by(module: ModuleType) -> frozenset[str]:
-    """The modules that it imports, or from which it imports a name."""
+    """Returns the modules that a module imports or imports names from."""
     names = (
         getattr(value, "__name__" if inspect.ismodule(value) else "__module__", None) for value in vars(module).values()
     )
@@ -73,7 +73,7 @@ def postgres() -> Iterator[TestServer]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: TestServer) -> Iterator[str]:
-    """The name of a database with our schema and the grants on it, made once and copied for each test: 16 ms, not 140."""
+    """The name of a migrated database with its grants. Copying it for each test takes 16 ms; migrating takes 140 ms."""
     from clay_push_service import migrations
 
     url = postgres.create()
@@ -84,7 +84,7 @@ def migrated_template(postgres: TestServer) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database_url(postgres: TestServer) -> Iterator[str]:
-    """A database without anything of ours in it."""
+    """The URL of an empty database."""
     url = postgres.create()
     yield url
     postgres.drop(url)
@@ -92,7 +92,7 @@ def empty_database_url(postgres: TestServer) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres: TestServer, migrated_template: str) -> Iterator[str]:
-    """A database with our schema at its newest revision, and no rows; as its owner, who prepares and inspects."""
+    """The owner's URL of a migrated database without rows. Tests use it to prepare and to inspect."""
     url = postgres.create(migrated_template)
     yield url
     postgres.drop(url)
@@ -100,7 +100,7 @@ def database_url(postgres: TestServer, migrated_template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """As the service opens it: by the role of least rights."""
+    """The database as the service opens it, as the role of least rights."""
     opened = Database(runtime_url(database_url), pool_size=5)
     yield opened
     await opened.close()
@@ -108,13 +108,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def roles(postgres: TestServer, database_url: str) -> AsyncIterator[Roles]:
-    """Skips where the server lets us make none."""
+    """Database roles. Skips the test if the server does not allow it to create roles."""
     async with least_rights(postgres, database_url) as made:
         yield made
 
 
 @pytest.fixture
 async def app_client(database_url: str) -> AsyncIterator[Api]:
-    """The HTTP application over its own installation, with production settings."""
+    """The HTTP application with production settings, on its own installation."""
     async with run_api(database_url) as client:
         yield client

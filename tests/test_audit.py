@@ -18,7 +18,7 @@ from tests.harness.service import Service, run_service
 
 @pytest.fixture
 async def idle(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """Without a worker: queued leads stay queued."""
+    """An API without a worker, so that queued leads stay queued."""
     async with run_service(database_url, tmp_path, workers=0) as made:
         yield made
 
@@ -36,7 +36,7 @@ async def test_every_action_adds_its_row(idle: Service, database: Database) -> N
     leads = list(idle.lead_ids)
 
     async def left(*actions: str, actor: str = "user:owner") -> None:
-        """The entries since the previous call."""
+        """Returns the entries since the previous call."""
         rows = await new_rows(idle, seen[-1]["id"] if seen else 0)
         assert [row["action"] for row in rows] == list(actions)
         assert {(row["actor"], row["org_id"]) for row in rows} == {(actor, org_id)}

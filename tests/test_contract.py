@@ -1,4 +1,4 @@
-"""openapi.yaml is a contract that linters accept and generators turn into clients; `make test-contract` runs both."""
+"""openapi.yaml has the form that linters and client generators require. `make test-contract` runs them."""
 
 from collections.abc import Iterator
 from typing import Any

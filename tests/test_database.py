@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Integer, Uuid, bindparam, false, literal, select
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
+from clay_push_service.database import pool_guard
 from clay_push_service.database.database import Database
 from clay_push_service.database.failures import UNAVAILABLE, is_about_the_data
 from clay_push_service.database.statement import Statement, select_one, select_one_or_none, select_rows
@@ -38,7 +39,7 @@ NUMBERED = (
 
 @pytest.fixture
 async def one(database_url: str) -> AsyncIterator[Database]:
-    """A pool with a single connection, which the next user also gets."""
+    """A pool with a single connection, so that each use gets the same one."""
     database = Database(database_url, pool_size=1)
     yield database
     await database.close()
@@ -162,12 +163,12 @@ async def test_a_connection_that_raised_is_not_reused(one: Database) -> None:
 
 
 def test_the_error_of_a_connection_in_shutdown_counts_as_unavailable() -> None:
-    """Between the announcement and the close the driver raises "cannot switch to state 15", which once ended a worker."""
+    """Between the announcement and the close, the driver raises "cannot switch to state 15". This error ended a worker in an earlier release."""
     assert issubclass(asyncpg.InternalClientError, UNAVAILABLE)
 
 
 def test_a_refused_certificate_of_the_database_is_not_an_error_of_the_data() -> None:
-    """It is also a ValueError: as an error of the data, results would be dropped one by one instead of kept until the database is back."""
+    """The error is also a ValueError. If it counted as an error of the data, results would be dropped instead of kept until the database is back."""
     refused = ssl.SSLCertVerificationError("certificate has expired")
     lost = asyncpg.ConnectionDoesNotExistError("connection was closed")
     lost.__cause__ = refused
@@ -201,3 +202,21 @@ async def test_errors_of_the_data_are_recognized_on_both_connections(
         async with connected() as connection:
             await Statement(sql).execute(connection, {"value": value})
     assert is_about_the_data(caught.value) is data
+
+
+async def test_a_plan_made_for_a_small_table_is_not_kept_when_the_table_has_grown(
+    one: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL itself keeps it until the table is analyzed: each statement would read the whole table."""
+    find = Statement("SELECT number FROM grown WHERE number = ANY(CAST(:numbers AS integer[]))", int)
+    rows_read = Statement("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'grown'", int)
+    async with one.driver() as driver:
+        await driver.execute("CREATE TABLE grown (number integer PRIMARY KEY)")
+        await driver.execute("INSERT INTO grown VALUES (0); ANALYZE grown")
+        for _ in range(7):  # after the fifth PostgreSQL plans without values and keeps the plan
+            await find.rows(driver, {"numbers": [0]})
+        await driver.execute("INSERT INTO grown SELECT generate_series(1, 20000)")
+    monkeypatch.setattr(pool_guard, "PLAN_SECONDS", 0.0)
+    async with one.driver() as driver, driver.transaction():
+        assert await find.rows(driver, {"numbers": [20_000]}) == [20_000]
+        assert await rows_read.one(driver) < 20_000

@@ -1,4 +1,4 @@
-"""The database URL is parsed in one place as libpq does; parameters that not both drivers support are refused by name."""
+"""One function parses the database URL as libpq does. It refuses parameters that only one driver supports, and names them."""
 
 import contextlib
 from pathlib import Path

@@ -17,7 +17,7 @@ def test_the_committed_description_matches_the_code() -> None:
 
 
 def test_no_two_schemas_have_the_same_name() -> None:
-    """Of two models with one name FastAPI takes the module's path into the names, and generators take both for one."""
+    """If two models have the same name, FastAPI adds module paths to the names, and generators treat both models as one."""
     assert [name for name in DESCRIBED["components"]["schemas"] if "__" in name] == []
 
 

@@ -1,4 +1,4 @@
-"""The documents name only files, settings and endpoints that exist, and every citation in the code can be followed."""
+"""The documents name only files, settings and endpoints that exist, and every section that the code cites exists."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,13 @@ NAME = re.compile(r"`([\w./{}-]+)`")
 SUFFIXES = {".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".sql", ".html", ".lock"}
 ROUTE = re.compile(r"`?(?:(?:GET|POST|PUT|DELETE)[ ,`]+)*(/api/[\w/{}.-]*[\w}])`?")
 ROUTES_OF_HOST = {"/api/integrations"}
-"""Prefixes of routes that documents name as a whole."""
+"""Prefixes that documents use for groups of routes."""
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 
 
 def heading_anchors(page: str) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """Returns the anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -44,7 +44,7 @@ def test_links_point_to_existing_files_and_headings(path: Path) -> None:
 
 
 @documents
-def test_named_files_exist(path: Path) -> None:
+def test_files_that_documents_name_exist(path: Path) -> None:
     """A path is relative to the repository or to the package; a bare name must be a file somewhere in the repository."""
     for name in NAME.findall(path.read_text()):
         is_directory = name.endswith("/") and "/" in name[:-1] and not name.startswith("/")
@@ -61,7 +61,7 @@ def test_named_files_exist(path: Path) -> None:
 
 
 @documents
-def test_named_routes_exist(path: Path) -> None:
+def test_routes_that_documents_name_exist(path: Path) -> None:
     routes = set(described()["paths"])
     shapes = {re.sub(r"{\w+}", "{}", route) for route in routes}
     for route in ROUTE.findall(path.read_text()):
@@ -88,10 +88,10 @@ def test_citations_of_the_feature_document_have_a_section() -> None:
     assert missing == set()
 
 
-def test_readme_is_short() -> None:
+def test_the_readme_has_at_most_120_lines() -> None:
     assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 120
 
 
-def test_version_is_written_once() -> None:
+def test_the_version_is_written_in_one_file() -> None:
     assert __version__ not in (REPOSITORY / "pyproject.toml").read_text().partition("dependencies")[0]
     assert described()["info"]["version"] == __version__

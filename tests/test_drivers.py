@@ -1,4 +1,4 @@
-"""Both drivers on a real PostgreSQL: the same server, password, timeouts and session settings from one URL."""
+"""From one URL, both drivers get the same server, password, timeouts and session settings on a real PostgreSQL."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ SHOW = "SELECT current_user::text, current_database()::text, current_setting('ap
 
 
 async def several(url: str) -> list[tuple[str, Any]]:
-    """The value of each pinned setting in `pg_settings`, on a connection of each kind."""
+    """Returns the value of each pinned setting in `pg_settings`, on a connection of each kind."""
     ask = "SELECT name, setting FROM pg_catalog.pg_settings WHERE lower(name) = ANY(CAST(%s AS text[]))"
     names = sorted(PINNED)
     database = Database(url, pool_size=1)
@@ -53,7 +53,7 @@ async def several(url: str) -> list[tuple[str, Any]]:
 
 
 async def test_defaults_of_database_and_role_do_not_change_a_connection(database_url: str) -> None:
-    """One half of the defaults is set for the database, the other for the role, which takes precedence."""
+    """Half of the defaults is set for the database and half for the role, which takes precedence."""
     before = await several(database_url)
     admin = await asyncpg.connect(database_url)
     name = name_of(database_url)
@@ -64,7 +64,9 @@ async def test_defaults_of_database_and_role_do_not_change_a_connection(database
             await admin.execute(f"ALTER {of} SET {setting} = '{value}'")
     await admin.close()
     raw = await asyncpg.connect(database_url)
-    assert await raw.fetchval("SELECT current_setting('bytea_output')") == "escape", "the defaults count for others"
+    assert await raw.fetchval("SELECT current_setting('bytea_output')") == "escape", (
+        "other connections must have the defaults"
+    )
     await raw.close()
     for (kind, first), (_, second) in zip(before, await several(database_url), strict=True):
         assert second == first, kind
@@ -76,7 +78,7 @@ def test_every_pinned_setting_is_tested() -> None:
         "lc_monetary",
         "lc_numeric",
         "lc_time",
-    }  # no other locale is sure to exist
+    }  # only these locales always exist
 
 
 @pytest.mark.parametrize("number", [1, 4, 5, 12, 14, 18, 19])
@@ -117,7 +119,7 @@ def options_of(descriptor: int) -> tuple[int, ...]:
 
 
 def descriptors(port: int) -> Iterator[int]:
-    """The file descriptors of this process's connections to that port."""
+    """Returns the file descriptors of this process's connections to the port."""
     for name in Path("/proc/self/fd").iterdir():
         try:
             with socket.socket(fileno=os.dup(int(name.name))) as found:
@@ -155,7 +157,7 @@ async def test_every_socket_has_keepalive_and_a_user_timeout(
 
 
 async def test_the_next_host_is_tried_if_the_first_does_not_respond(database_url: str) -> None:
-    async with proxying(1) as silent:  # it takes connections, and passes nothing on
+    async with proxying(1) as silent:  # the proxy accepts connections and forwards no data
         silent.partition()
         start, _, rest = database_url.partition("@")
         place, _, name = rest.partition("/")
@@ -187,7 +189,7 @@ async def test_a_read_only_server_is_refused_if_a_writable_one_is_required(datab
 async def test_no_driver_shows_a_password_when_it_fails(
     password: str, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server refuses the role, or cannot be reached. The pool of the queue logs each failure."""
+    """The server refuses the role or cannot be reached. The pool of the queue logs each failure."""
     secret = password + "-hunter2"
     caplog.set_level("DEBUG")
     report, log = [], ""

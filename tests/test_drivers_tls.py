@@ -25,7 +25,7 @@ ENCRYPTED = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """`url` ends with `?`; parameters follow."""
+    """`url` ends with `?`, so that a test can append parameters."""
 
     url: str
     root: Path
@@ -76,7 +76,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
 
 
 async def shown(url: str) -> list[tuple[bool, str | None]]:
-    """The server's view of a connection of each kind."""
+    """Returns how the server sees a connection of each kind."""
     database = Database(url, pool_size=1)
     async with database.driver() as pooled:
         one = await pooled.fetchrow(ENCRYPTED)
@@ -112,7 +112,7 @@ async def test_a_client_certificate_is_sent(tls: Tls) -> None:
     url = tls.url_with(sslmode="verify-full", sslrootcert=tls.root, sslcert=tls.certificate, sslkey=tls.key)
     assert [name and name.rpartition("CN=")[2] for _, name in await shown(url)] == [
         "clay"
-    ] * 4  # PostgreSQL cuts a long name short
+    ] * 4  # PostgreSQL truncates a long name
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])

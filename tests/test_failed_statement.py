@@ -61,7 +61,7 @@ async def test_an_error_of_the_driver_is_described_in_the_same_way(database: Dat
 
 
 async def test_a_statement_of_a_host_read_is_named(database_url: str, database: Database) -> None:
-    """The statement runs on the driver's own connection, below two layers."""
+    """The statement runs on the driver's own connection, two layers below the caller."""
     async with open_nexusleads(database_url, Vintage.TODAY):
         found = await _caught(
             lambda: HostTableCache().read(database, lambda driver, _: driver.fetch("SELECT 1 FROM public.none"))

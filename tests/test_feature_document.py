@@ -1,4 +1,4 @@
-"""The testing checklist of the feature document (section 10), line by line, against the whole service."""
+"""Tests each line of the feature document's checklist (section 10) against the whole service."""
 
 import asyncio
 from collections import Counter
@@ -34,7 +34,7 @@ async def test_clay_webhook_url_can_be_saved_in_org_settings(service: Service) -
     assert "••••" in config["webhook_url"]
     stored = await service.host.connection.fetch("SELECT sealed_url FROM clay.destination_versions")
     assert len(stored) == 1
-    assert service.sandbox.webhook_url().encode() not in stored[0][0], "sealed, not in clear"
+    assert service.sandbox.webhook_url().encode() not in stored[0][0], "the stored URL must be encrypted"
     await service.api.call("PUT", "/api/clay/config", {"webhook_url": config["webhook_url"]})
     assert await service.host.connection.fetchval("SELECT count(*) FROM clay.destination_versions") == 1
 
@@ -86,7 +86,7 @@ async def test_job_progress_updates_correctly(service: Service) -> None:
             break
         await asyncio.sleep(0.1)
     assert seen == sorted(seen)
-    assert len(set(seen)) > 3, "it is shown while it goes on"
+    assert len(set(seen)) > 3, "progress must be visible while the job runs"
     assert [step["status"] for step in job["steps"]] == ["completed"] * 3
 
 
@@ -116,7 +116,7 @@ async def test_retries_work_for_5xx_errors(service: Service) -> None:
 
 
 async def test_rate_limiting_is_respected(database_url: str, tmp_path: Path) -> None:
-    """Against Clay's limit of 10 per second with a burst of 20: at a pace of 100 ms no lead is refused."""
+    """At a pace of 100 ms, Clay's limit of 10 per second with a burst of 20 refuses no lead."""
     async with run_service(database_url, tmp_path, sandbox_rate="10") as service:
         await service.configure(rate_limit_ms=100)
         job = await service.api.finished((await service.api.push(list(service.lead_ids[:40])))["job_id"])
@@ -128,7 +128,7 @@ async def test_rate_limiting_is_respected(database_url: str, tmp_path: Path) -> 
 
 
 async def test_rate_limited_by_clay_backs_off_and_loses_nothing(database_url: str, tmp_path: Path) -> None:
-    """Section 8: back off, increase delay, retry. Without a pace against 10 per second, all leads arrive."""
+    """Section 8: back off, increase delay, retry. A push without a pace against a limit of 10 per second delivers all leads."""
     async with run_service(database_url, tmp_path, sandbox_rate="10") as service:
         await service.configure(rate_limit_ms=0)
         job = await service.api.finished((await service.api.push(list(service.lead_ids[:60])))["job_id"])
@@ -237,8 +237,8 @@ async def test_all_leads_failing_fails_the_job_with_a_summary(service: Service) 
     assert job["summary"].startswith("0 pushed, 3 failed, 0 skipped.")
 
 
-async def test_the_payload_is_the_documents_field_for_field(service: Service) -> None:
-    """Section 3.2, in its order, with every key; `_meta` adds `delivery_id`."""
+async def test_the_payload_has_exactly_the_fields_of_the_document(service: Service) -> None:
+    """The payload has every key of section 3.2 in the same order. `_meta` also has `delivery_id`."""
     await service.configure()
     await service.api.finished((await service.api.push(list(service.lead_ids[:20])))["job_id"])
     keys = [

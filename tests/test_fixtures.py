@@ -1,4 +1,4 @@
-"""The fixtures of databases: one database per test, with our schema, by an ordinary role."""
+"""The database fixtures give each test its own migrated database, owned by an ordinary role."""
 
 import psycopg
 from sqlalchemy import text

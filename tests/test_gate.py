@@ -1,4 +1,4 @@
-"""The gate: the feature document's section 7.1, row by row."""
+"""Tests each row of the feature document's section 7.1 on the gate."""
 
 import pytest
 

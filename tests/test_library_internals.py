@@ -1,4 +1,4 @@
-"""Library internals that the code depends on because no public hook exists; a test here fails when a library changes one.
+"""Library internals that the code uses because no public hook exists. A test fails if a library changes one.
 
 Each library has an upper bound in pyproject.toml. Before raising a bound, run these tests with the new version.
 """
@@ -34,7 +34,7 @@ OTHERS = {
 }
 """Private attributes of the module's own classes, and public functions of the standard library."""
 PRIVATE = re.compile(r"\b(?!self\b|cls\b)(\w+)\._(?!make\b|replace\b|asdict\b|fields\b)([a-z]\w*)")
-"""Without the documented methods of named tuples."""
+"""Returns private attributes, except the documented methods of named tuples."""
 
 
 def test_no_other_private_attribute_of_a_library_is_used() -> None:
@@ -56,7 +56,7 @@ def test_libraries_with_used_internals_have_an_upper_bound(library: str) -> None
 
 
 async def test_asyncpg_has_the_transport_of_a_connection(database: Database) -> None:
-    """`drivers` sets TCP keepalive options on its socket."""
+    """`drivers` sets TCP keepalive options on the socket of the connection."""
     async with database.driver() as connection:
         assert isinstance(connection, asyncpg.Connection)
         transport = connection._transport  # type: ignore[attr-defined]
@@ -72,7 +72,7 @@ async def test_uvicorns_protocol_has_what_api_connections_reads() -> None:
 
 
 async def test_fastapi_leaves_its_inner_exit_stack_after_the_response_and_lists_dependants() -> None:
-    """`guarded_route` frees a place when the response was sent, and searches the dependencies of a route."""
+    """`guarded_route` frees a place after the response is sent, and searches the dependencies of a route."""
     app, steps = FastAPI(), list[str]()
 
     @app.get("/", dependencies=[Depends(lambda: None)])

@@ -1,4 +1,4 @@
-"""A logged traceback of a database error shows the place and the kind, never the row or the value in the message."""
+"""A logged traceback of a database error shows the place and the kind of the error, but no row and no value."""
 
 import asyncpg
 import psycopg

@@ -1,4 +1,4 @@
-"""The tables of mutants fit the code; `make test-mutants` runs them."""
+"""The tables of mutants match the code. `make test-mutants` runs the mutants."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,13 +7,17 @@ import pytest
 
 from tests.mutants.table import Mutant, TableError, check, read_tables
 
-SOME = Mutant("example", 1, "A promise.", "gate.py", "not billing_enabled", "billing_enabled", ("tests/test_gate.py",))
+SOME = Mutant(
+    "example", 1, "A guarantee.", "gate.py", "not billing_enabled", "billing_enabled", ("tests/test_gate.py",)
+)
 
 
 def test_every_mutant_matches_the_code_and_names_existing_tests() -> None:
     mutants = read_tables()
     check(mutants)
-    assert len({(each.file, each.find, each.replace) for each in mutants}) == len(mutants), "a mutant is listed twice"
+    assert len({(each.file, each.find, each.replace) for each in mutants}) == len(mutants), (
+        "a mutant is in the tables twice"
+    )
 
 
 @pytest.mark.parametrize(

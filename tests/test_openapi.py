@@ -36,7 +36,7 @@ from tests.support.receiver import receiving
 
 OPEN = {"/healthz", "/readyz"}
 EXAMPLES = 12
-"""A route; with those of the document and of each parameter's edges some 2,000 requests."""
+"""Generated examples per route. With the document's examples and edge cases of parameters, this makes about 2,000 requests."""
 
 load_all_checks()
 CHECKED = [
@@ -59,7 +59,7 @@ CHECKED_503 = [check for check in CHECKED if check.__name__ != "not_a_server_err
 # Every request carries our credential; that it is needed is what `ignored_auth` and the last tests are about.
 CONFIG: dict[str, object] = {"generation": {"with-security-parameters": False}}
 LONGEST_QUERY = 12_000
-"""Characters. A longer header (16 KB) is refused by the server before the application sees it: tests/api/test_slow_clients.py."""
+"""Characters of a header. The server refuses longer headers (16 KB) before the application gets them: tests/api/test_slow_clients.py."""
 DESCRIBED = described()
 JOB_VIEW = {"$ref": "#/components/schemas/JobView", "components": DESCRIBED["components"]}
 """What the data of an event is, as generators of clients read the document; Schemathesis expects the whole event there."""
@@ -68,7 +68,7 @@ schema = schemathesis.openapi.from_dict(DESCRIBED, config=SchemathesisConfig.fro
 
 @dataclass
 class Service:
-    """The service over HTTP, in a thread with its own event loop, with one finished push job and a key of an owner."""
+    """Runs the service over HTTP in a thread with its own event loop. It has one finished push job and a key of an owner."""
 
     url: str
     headers: dict[str, str]
@@ -78,7 +78,7 @@ class Service:
     turn: Iterator[int] = field(default_factory=count)
 
     def fill_in(self, case: Any) -> None:
-        """Replace random ids by real ones in every second request: otherwise most responses would be 404."""
+        """Replace random ids by existing ones in every second request, because otherwise most responses would be 404."""
         if next(self.turn) % 2:
             return
         for parameters in (case.path_parameters, case.query):

@@ -21,13 +21,13 @@ CLASSES = {
     if issubclass(found, errors.ClayPushError)
 }
 SHELL_ONLY = {"workers_running", "not_migrated", "not_attachable", "api_key_not_found"}
-"""Only commands raise them."""
+"""Codes that only commands raise."""
 OF_FRAMEWORK = {"http_error"}
-"""Other refusals of the framework, with their own status."""
+"""Codes of the framework's own refusals."""
 
 
 def raised() -> Iterator[tuple[str, int | None]]:
-    """The code and status of each refusal in the source; None if the subclass defines the status."""
+    """Returns code and status of each refusal in the source. The status is None if a subclass defines it."""
     for found in CLASSES.values():
         yield found.code, found.status
     yield gate.ENTERPRISE_REQUIRED, errors.ForbiddenError.status
@@ -42,7 +42,7 @@ def raised() -> Iterator[tuple[str, int | None]]:
 
 
 def own_code(statement: ast.stmt) -> str | None:
-    """The code of a class that defines its own."""
+    """Returns the code of a class that defines one."""
     match statement:
         case ast.Assign([ast.Name("code")], ast.Constant(str(code))):
             return code

@@ -1,4 +1,4 @@
-"""Repeated failures are counted and logged once per period; the length of a line with an exception is limited."""
+"""Repeated failures are counted and logged once per period. A log line with an exception has a maximum length."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ Line = dict[str, object]
 
 
 class Log:
-    """A log whose clock the test sets; `lines` has the written lines in their order."""
+    """A log whose clock the test sets. `lines` has the written lines in order."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -42,7 +42,7 @@ def test_repeated_failures_are_one_line_with_their_count() -> None:
     log.fail("slice.failed", ValueError())
     log.fail("delivery.unexpected_error", OSError())
     log.write("info", {"event": "slice.failed"})
-    assert len(log.lines) == 4, "another error and another event are other kinds; what has no error is logged"
+    assert len(log.lines) == 4, "other errors, other events and lines without an error must be logged"
     log.now = PERIOD_SECONDS
     log.fail("slice.failed", OSError())
     assert log.counted == [("slice.failed", 3)]
@@ -70,7 +70,7 @@ def test_count_is_logged_with_the_next_line_of_any_kind_after_the_period(next_li
     assert (line["failure"], line["error"]) == ("slice.failed", "OSError")
     log.write("info", {"event": "worker.beat"})
     log.processor.flush()
-    assert ("failures.repeated", 3) not in log.counted[1:], "a count is logged once"
+    assert ("failures.repeated", 3) not in log.counted[1:], "a count must be logged once"
 
 
 def test_no_count_is_lost_with_many_kinds_of_failures() -> None:
@@ -104,7 +104,7 @@ os._exit(0)
 
 @pytest.mark.parametrize("end", ["", FOREIGN], ids=["end of the process", "line of a library"])
 def test_the_last_count_is_logged_at_the_end_of_the_process(end: str) -> None:
-    """No further failure of the kind follows."""
+    """No further failure of this kind happens."""
     ended = subprocess.run([sys.executable, "-c", PROCESS + end], capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
     counts = [

@@ -16,7 +16,7 @@ URL = "postgresql://nobody@127.0.0.1/nowhere"
 
 @pytest.fixture
 def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """No settings but DATABASE_URL, and no .env."""
+    """An environment with only DATABASE_URL, and no .env."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(PREFIX + "DATABASE_URL", URL)
     return monkeypatch

@@ -1,6 +1,6 @@
-"""A state machine of deliveries over the real SQL: the invariants hold for every order of actions of workers and callers, crashes and time.
+"""Tests the states of deliveries with random orders of actions of workers and callers, crashes and expired leases, on the real SQL.
 
-Each rule is an event of production; after each one the invariants of `clay-push verify` are checked.
+Each rule is an event that happens in production. After each event, the test checks the invariants of `clay-push verify`.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Deliveries(DeliveryRules):
 
     @rule(lead=st.integers(0, LEADS - 1), really=st.sampled_from([False, False, True]))
     def erase(self, lead: int, really: bool) -> None:
-        """Deliveries in flight are still recorded; queued and later ones are not sent (see `send_of`)."""
+        """Deliveries in flight are still recorded. Queued and later ones are not sent (see `send_of`)."""
         if not really:
             return
 
@@ -105,7 +105,7 @@ class Deliveries(DeliveryRules):
         )
     )
     def save_settings(self, change: ConfigChange) -> None:
-        """During a push: another token creates another version of the same webhook, and an earlier URL may be saved again."""
+        """Save settings during a push. Another token creates another version of the same webhook, and an earlier URL may be saved again."""
 
         async def act() -> None:
             w = self.installation
@@ -124,7 +124,7 @@ class Deliveries(DeliveryRules):
 
     @rule(really=st.sampled_from([False, False, True]))
     def remove_webhook(self, really: bool) -> None:
-        """Remove it and save it again immediately: without a webhook no further step is possible."""
+        """Remove the webhook and save it again at once, because without a webhook no further step is possible."""
         if not really:
             return
 
@@ -153,12 +153,12 @@ class Deliveries(DeliveryRules):
             assert times <= 1 + self.requested_again[lead_id] + self.uncertain[lead_id]
 
     def teardown(self) -> None:
-        """All workers end, the queue is emptied and time passes; then an ordinary worker finishes all deliveries."""
+        """End all workers, empty the queue and expire all leases. Then an ordinary worker must finish all deliveries."""
         self.do(self.installation.fetch("DELETE FROM clay.procrastinate_jobs"))
         self.sweep(expired=True)
 
         async def act() -> None:
-            for _ in range(6):  # suspects are claimed alone, and poison after three more losses
+            for _ in range(6):  # suspects are claimed alone, and become poison after three more lost claims
                 await self.installation.fetch(EXPIRE)
                 async with self.installation.database.transaction() as connection:
                     await sweep(connection)
@@ -229,7 +229,7 @@ def test_the_invariants_hold_after_every_event(machine: type[Deliveries]) -> Non
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 def test_the_invariants_hold_after_random_events(machine: type[Deliveries], capsys: pytest.CaptureFixture[str]) -> None:
-    """Different steps in every run; STATE_MACHINE_SEED repeats a run."""
+    """Each run has different steps. STATE_MACHINE_SEED repeats a run."""
     number = int(os.environ.get("STATE_MACHINE_SEED") or random.SystemRandom().randrange(10**9))
     with capsys.disabled():
         print(f"\nSTATE_MACHINE_SEED={number}")  # noqa: T201 - the seed repeats the run

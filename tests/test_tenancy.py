@@ -1,6 +1,6 @@
-"""Every route of the API document with ids of another organization, and as users of other organizations, members, keys and tokens.
+"""Calls every route of the API document with ids of another organization, and as foreign users, members, keys and tokens.
 
-Only 401, 403 and 404 (400 for a missing or malformed organization), no data of the other organization in a response, no change.
+Each must give 401, 403 or 404 (400 without a valid organization), show no data of the other organization and change no row.
 """
 
 import base64
@@ -18,23 +18,23 @@ import pytest
 from clay_push_service.callers.caller import Scope
 from clay_push_service.host.columns import Vintage
 from tests.harness.api import Api, run_api
-from tests.harness.routes import CHANGES_OF_RESULTS, ENRICHMENT, EVENT_STREAMS, Ids, Route, furnish, routes
+from tests.harness.enrichment_routes import ENRICHMENT
+from tests.harness.routes import CHANGES_OF_RESULTS, EVENT_STREAMS, Ids, Route, furnish, routes
 from tests.harness.settings import JWT_SECRET, access_token
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TABLES = (
-    "destinations", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
-    "auto_export_runs", "exclusions", "host_writes", "write_back", "idempotency_keys", "pending_webhooks",
-    "enrichment_settings", "enrichment_routines", "pending_api_keys",
-    "results_endpoints", "results_tokens", "inbound_results",
-    "enriched_values", "enriched_current", "custom_fields", "enrichment_jobs", "enrichment_items", "enrichment_runs",
-    "enrichment_run_reports", "auto_enrich_rules", "auto_enrich_runs",
+    "destinations", "workspaces", "destination_versions", "push_jobs", "clay_push_log", "audit_log", "erasures", "auto_export_rules",
+    "auto_export_runs", "exclusions", "segments", "routes", "host_writes", "write_back", "idempotency_keys", "pending_webhooks",
+    "enrichment_settings", "enrichment_routines", "pending_api_keys", "results_endpoints", "results_tokens", "inbound_results",
+    "enriched_values", "enriched_current", "custom_fields", "enrichment_jobs", "enrichment_items", "enrichment_runs", "mappings",
+    "enrichment_run_reports", "auto_enrich_rules", "auto_enrich_runs", "schedules", "schedule_runs", "mapping_versions", "table_templates",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TwoOrganizations:
-    """Acme, whose users call, and Other, whose data they must not reach."""
+    """Acme, whose users make the calls, and Other, whose data they must not read or change."""
 
     app: Api
     own: Ids
@@ -43,18 +43,18 @@ class TwoOrganizations:
 
     @property
     def closed(self) -> dict[str, Route]:
-        """The routes that require credentials."""
+        """Returns the routes that require credentials."""
         return {name: route for name, route in self.routes.items() if route.scope is not None}
 
     @property
     def of_organizations(self) -> dict[str, Route]:
-        """The routes that belong to an organization."""
+        """Returns the routes that belong to an organization."""
         return {name: route for name, route in self.closed.items() if route.scope is not Scope.OPS}
 
     async def answers(
         self, chosen: Mapping[str, Route], who: str | None, org: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, tuple[int, str]]:
-        """Calls each route with our own ids. Returns the status and the problem code by name."""
+        """Call each route with ids of the caller's own organization. Returns status and problem code by operation id."""
         report = {}
         for name, route in chosen.items():
             answer = await self.app.send(
@@ -141,7 +141,7 @@ async def test_requests_of_one_organization_show_and_change_nothing_of_another(b
     await both.app.put(f"{ENRICHMENT}/config", "owner", {"api_key": "another_key", "routines": {"full": routine}})
     await both.app.send("DELETE", f"{ENRICHMENT}/config", "owner")
     after = await both.others_rows()
-    assert after == before  # the host's projects, too: at level `read` our rule is kept in a table of ours
+    assert after == before  # also the host's projects: at level `read`, rules are in schema `clay`
 
 
 async def test_a_member_of_another_organization_is_refused(both: TwoOrganizations) -> None:
@@ -163,7 +163,7 @@ async def test_a_plain_member_cannot_use_routes_of_owners(both: TwoOrganizations
         name: route for name, route in both.of_organizations.items() if route.scope in {Scope.CONFIG, Scope.ERASE}
     }
     assert len(guarded) >= 9
-    button = guarded.pop("frontend_test")  # the host's page shows a refusal only as a 200 with `status` and `message`
+    button = guarded.pop("frontend_test")  # the host's page can show a refusal only as 200 with `status` and `message`
     report = (await both.app.send(button.method, button.own.path, "member", both.own.org_id)).json()
     assert (report["status"], "owner" in report["message"]) == ("error", True)
     assert set((await both.answers(guarded, "member")).values()) == {(403, "role_required")}
@@ -227,7 +227,7 @@ async def test_a_malformed_organization_gives_400(both: TwoOrganizations) -> Non
 
 
 def signed(claims: str, header: str = '{"alg":"HS256","typ":"JWT"}', secret: str = JWT_SECRET) -> str:
-    """Signed by hand: a library would refuse to make most of these."""
+    """Sign the token without a library, because a library refuses to create most of these tokens."""
     parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, claims)]
     signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()

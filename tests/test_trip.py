@@ -1,4 +1,4 @@
-"""The trip of a push and of a drain: docs/architecture.md lists the files that they enter."""
+"""docs/architecture.md lists the files that a push and a drain enter."""
 
 import re
 

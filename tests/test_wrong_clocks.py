@@ -17,7 +17,7 @@ import clay_push_service
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock, read_clock
 from clay_push_service.database.database import Database
-from clay_push_service.destination_settings.test_row import try_webhook
+from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.unsealed import read_destination
 from clay_push_service.worker.heartbeat import Heartbeat
@@ -43,7 +43,7 @@ async def learned(database: Database, seconds: float) -> DatabaseClock:
 
 
 def is_now(moment: datetime) -> bool:
-    """Within a minute, on any machine under any load: the wrong clocks here are wrong by an hour."""
+    """Returns whether the moment is within a minute of now. The wrong clocks differ by an hour, so load does not matter."""
     return abs(moment - datetime.now(UTC)) < MINUTE
 
 
@@ -73,7 +73,7 @@ def test_a_clock_change_during_the_process_is_detected_immediately() -> None:
 
 
 def test_a_slow_response_does_not_make_a_clock_wrong() -> None:
-    """The time may have been read at any moment of the twenty seconds."""
+    """The database may have read its clock at any moment of the twenty seconds."""
     clock = DatabaseClock(lambda: 2_000_000_009.0)
     read_at = time.monotonic() - 10
     clock.learn(datetime.fromtimestamp(2_000_000_000, UTC), read_at, read_at + 20)
@@ -122,7 +122,7 @@ async def app(database_url: str, seconds: float) -> AsyncIterator[Api]:
 
 
 async def test_the_expiry_of_tokens_is_checked_by_the_clock_of_the_database(app: Api) -> None:
-    """By a clock that is an hour ahead, the valid token is expired. By a clock that is an hour behind, the expired token is valid, and `nbf` is in the future."""
+    """For a clock that is an hour ahead, the valid token is expired. For a clock that is an hour behind, the expired token is valid, and `nbf` is in the future."""
     now = int(time.time())
     for claims, code in (
         ({"exp": now + 600}, 200), ({"exp": now - 600}, 401),
@@ -162,7 +162,7 @@ async def test_the_heartbeat_of_a_worker_has_its_clock_offset_and_status_names_t
         connection = await asyncpg.connect(database_url)
         await connection.execute(
             "UPDATE clay.workers SET clock_offset_seconds = NULL"
-        )  # a worker of the release before
+        )  # a worker of the previous release
         await connection.close()
         report = (await app.get("/status")).json()
         assert (report["workers"][0]["clock_offset_seconds"], "clock" in str(report["advice"])) == (None, False)
@@ -201,7 +201,7 @@ async def next_slot_seconds(w: Installation) -> float:
 
 
 async def test_a_retry_after_date_is_read_by_the_databases_clock(database_url: str, seconds: float) -> None:
-    """An hour ahead it would be over (1 s), an hour behind it would be cut to the longest pause (900 s)."""
+    """With the wrong clock, the delay would be over (1 s) or limited to the longest pause (900 s)."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=450), usegmt=True)
     clay = Receiver(answer=lambda _number, _body: status(429, headers=f"Retry-After: {date}\r\n"))
     async with install_with_drainer(database_url, clay, leads=1) as (w, drainer, _):
@@ -221,7 +221,7 @@ async def test_a_test_of_the_webhook_uses_the_clock_of_the_database(database_url
         assert stored is not None
         assert stored.webhook is not None
         client = ClayClient.create(w.settings)
-        clock = DatabaseClock(off_by(seconds))  # it learns when it reserves its slot
+        clock = DatabaseClock(off_by(seconds))  # the connection test reads the clock when it reserves its slot
         finding = await try_webhook(
             w.database, client, Policy.of(w.settings), w.org_id, "user:test", stored.webhook, clock
         )

@@ -1,4 +1,4 @@
-"""docker-compose.yml: its commands and environment are accepted by the command line and the settings."""
+"""docker-compose.yml: the command line accepts its commands, and the settings accept its environment."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ SECRETS = {
 
 
 def interpolated(text: str) -> str:
-    """As compose replaces variables: ${NAME:-default} and ${NAME:?message}."""
+    """Replace variables as compose does: ${NAME:-default} and ${NAME:?message}."""
     return re.sub(r"\$\{(\w+):(-|\?)(.*?)\}", lambda found: SECRETS.get(found[1], found[3]), text)
 
 
@@ -33,14 +33,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {"migrate", "web", "worker", "sandbox"}
 
 
-def test_it_runs_the_database_and_all_our_processes() -> None:
+def test_compose_runs_the_database_and_all_processes_of_the_service() -> None:
     assert SERVICES.keys() == OURS | {"postgres"}
     for name, service in SERVICES.items():
         assert set(service.get("depends_on", {})) <= SERVICES.keys(), name
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_command_exists(name: str) -> None:
+def test_each_command_of_compose_exists(name: str) -> None:
     program, command, *arguments = SERVICES[name]["command"]
     assert program == "clay-push"
     found = getattr(get_command(app), "commands")[command]  # noqa: B009  # a group; click types it as a command
@@ -53,7 +53,9 @@ def test_command_exists(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(OURS - {"sandbox"}))
 def test_environment_is_accepted_by_the_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in SERVICES[name]["environment"].items():
-        assert isinstance(value, str | bool), "compose refuses or changes other YAML types"
+        assert isinstance(value, str | bool), (
+            "values must be texts or booleans, because compose refuses or changes other YAML types"
+        )
         monkeypatch.setenv(variable, str(value))
     loaded = settings.load(env_file=None)
     assert "@postgres:5432/nexusleads" in loaded.database_url

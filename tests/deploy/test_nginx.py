@@ -1,4 +1,4 @@
-"""The nginx file: two web processes share the requests, and events arrive while their stream is open."""
+"""The nginx file: two web processes share the requests, and events arrive while a stream is open."""
 
 import asyncio
 import os
@@ -37,9 +37,9 @@ http {{
 
 @contextmanager
 def proxied(directory: Path, web_ports: tuple[int, int]) -> Iterator[str]:
-    """nginx with the file; only the ports are the test's. Yields its URL."""
+    """Run nginx with the file, in which only the ports are changed. Yields its URL."""
     binary, port, text = program("nginx"), free_port(), FILE.read_text()
-    assert "proxy_buffering off;" in text, "nginx would store what a slow reader has not read, on its disk"
+    assert "proxy_buffering off;" in text, "nginx would buffer a slow stream on its disk"
     for found, ours in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("127.0.0.1:8080", f"127.0.0.1:{web_ports[0]}"),
@@ -90,15 +90,15 @@ async def test_two_web_processes_share_requests_and_events_arrive_while_their_st
                     answers = await asyncio.gather(*(client.get(job) for _ in range(8)))
                     assert [answer.status_code for answer in answers] == [200] * 8
                     assert (await client.get("/api/integrations/status")).status_code == 200
-                    # Over nginx's own limit of 1 MB: the service answers, and names the problem.
+                    # The body exceeds nginx's default limit of 1 MB. The service must respond with a problem document.
                     refused = await client.post("/api/clay/push", json={"lead_ids": "x" * 3_000_000})
                     assert refused.headers["content-type"].startswith("application/problem+json")
                     async with client.stream("GET", f"{job}/events") as events, asyncio.timeout(30):
-                        # The job stays pending without a worker, so the stream does not end and nothing flushes a buffer.
+                        # Without a worker the job stays pending, so the stream does not end, and a buffer would not be flushed.
                         async for line in events.aiter_lines():
                             if line == "event: job":
                                 break
-                    # Both processes go on when one is stopped.
+                    # when one process stops, the other one serves all requests
                     first.process.terminate()
                     await first.process.wait()
                     assert [(await client.get(job)).status_code for _ in range(4)] == [200] * 4

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.deploy
 
 @pytest.fixture
 def pooled_url(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """The test's database through the recipe: only addresses and the file of passwords are the test's."""
+    """Run pgbouncer with the recipe, in which only addresses and the password file are changed. Yields the URL of the test's database through it."""
     binary = program("pgbouncer")
     url = urlsplit(database_url)
     name, port = url.path.removeprefix("/"), free_port()

@@ -1,4 +1,4 @@
-"""roles.sql makes a role that can run the service after `migrate`, and that can do nothing else."""
+"""roles.sql creates a role that can run the service after `migrate` and has no further rights."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ PSQL = pg_dump().with_name("psql")
 
 
 def run(admin_url: str, role: str, password: str) -> None:
-    """With another name of the role: the tests' server has a role clay_push of its own."""
+    """Run roles.sql with another role name, because the tests' server already has a role clay_push."""
     text = FILE.read_text().replace("clay_push", role)
     command = [str(PSQL), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", admin_url]
     ran = subprocess.run(
@@ -33,15 +33,13 @@ def run(admin_url: str, role: str, password: str) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_role_has_the_rights_that_the_service_needs_and_no_others(
-    postgres: TestServer, empty_database_url: str
-) -> None:
+def test_the_role_has_only_the_rights_that_the_service_needs(postgres: TestServer, empty_database_url: str) -> None:
     role, password = f"test_roles_{secrets.token_hex(4)}", "a password with ' and \\"
     admin_url = empty_database_url
     if postgres.embedded is not None:
         admin_url = urlsplit(postgres.embedded.admin_url)._replace(path=urlsplit(empty_database_url).path).geturl()
     run(admin_url, role, "the first password")
-    run(admin_url, role, password)  # running it again sets the password
+    run(admin_url, role, password)  # a second run sets the password
     migrations.upgrade(empty_database_url, role)
     try:
         with psycopg.connect(empty_database_url, user=role, password=password, autocommit=True) as connection:

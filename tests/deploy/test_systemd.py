@@ -1,4 +1,4 @@
-"""The systemd units: accepted by systemd, and their commands, user and folders agree with each other and with the CLI."""
+"""systemd accepts the units, and their commands, user and folders agree with each other and with the CLI."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def test_systemd_verifies_the_unit(unit: Path, tmp_path: Path) -> None:
         [program("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", str(copy)],
         capture_output=True, text=True, check=False, env=os.environ | {"SYSTEMD_LOG_LEVEL": "warning"},
     )  # fmt: skip
-    # Other units of this machine may be broken; only what concerns ours counts.
+    # other units of this machine may be broken, so only lines about this service count
     ours = [line for line in verified.stderr.splitlines() if "clay-push" in line]
     assert (verified.returncode, ours) == (0, [])
 
@@ -52,8 +52,8 @@ def test_unit_agrees_with_the_command_line_and_the_user_and_folder_files(unit: P
     assert all(path.startswith(f"{folder}/") for path in values(unit, "EnvironmentFile"))
 
 
-def test_systemd_makes_the_user_and_the_folder(tmp_path: Path) -> None:
-    """Below a root of the test's own, where only root may give a folder to another account."""
+def test_systemd_creates_the_user_and_the_folder(tmp_path: Path) -> None:
+    """The test uses its own root folder. Only root may change the owner of a folder."""
     root = f"--root={tmp_path}"
     (tmp_path / "etc").mkdir()
     subprocess.run([program("systemd-sysusers"), root, str(FOLDER / "sysusers.conf")], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Draws random actions of customers and random faults: killed and frozen processes, crashes of PostgreSQL, cut and silent connections."""
+"""Runs random actions of customers and random faults: killed and frozen processes, crashes of PostgreSQL, cut and silent connections."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from tests.support.proxy import Cut
 
 @asynccontextmanager
 async def web_processes(run: FaultRun, number: int) -> AsyncIterator[tuple[list[Supervisor], list[str]]]:
-    """`clay-push serve`, each on a port of its own and kept running. Yields their supervisors and addresses."""
+    """Run several `clay-push serve`, each on its own port, and restart them after an exit. Yields their supervisors and addresses."""
     ports = [free_port() for _ in range(number)]
     async with contextlib.AsyncExitStack() as stack:
         supervisors = []
@@ -42,7 +42,7 @@ async def web_processes(run: FaultRun, number: int) -> AsyncIterator[tuple[list[
 
 
 async def answering(url: str, seconds: float = 120.0) -> None:
-    """Return when the process there is ready."""
+    """Wait until the process at this address is ready."""
     async with asyncio.timeout(seconds), httpx.AsyncClient(base_url=url) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -53,7 +53,7 @@ async def answering(url: str, seconds: float = 120.0) -> None:
 
 @dataclass
 class Chaos:
-    """Draws one act after another. `done` counts them by name."""
+    """Chooses random actions and faults. `done` counts them by name."""
 
     fault_run: FaultRun
     webs: Sequence[Supervisor]
@@ -63,7 +63,7 @@ class Chaos:
     done: Counter[str] = field(default_factory=Counter)
 
     async def run(self, seconds: float) -> None:
-        """Customers act on their own; faults come every second or so. Ends with everything healed."""
+        """Run the customers concurrently with a fault about every second. Repairs all faults at the end."""
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             for each in self.customers:
@@ -116,7 +116,7 @@ class Chaos:
             supervisor.send(number, self.chance.randrange(len(supervisor.processes)))
 
     async def _freeze(self, supervisor: Supervisor) -> None:
-        """SIGSTOP for a moment, or for longer than a lease."""
+        """Stop a process with SIGSTOP, either briefly or for longer than a lease."""
         if not supervisor.processes:
             return
         process = self.chance.choice(supervisor.processes)
@@ -144,7 +144,7 @@ class Chaos:
 
 
 async def rows(run: FaultRun, statement: str, *values: Any) -> list[asyncpg.Record]:
-    """On a connection of the test's own, past the proxy; waits while PostgreSQL is away."""
+    """Read rows on a direct connection of the test. Waits while PostgreSQL is unavailable."""
     while True:
         try:
             connection = await asyncpg.connect(run.installation.settings.database_url, timeout=10)
@@ -157,7 +157,7 @@ async def rows(run: FaultRun, statement: str, *values: Any) -> list[asyncpg.Reco
 
 
 async def pending(run: FaultRun, org_id: UUID) -> int:
-    """Deliveries of the organization that are not done."""
+    """Returns the number of the organization's deliveries that have not ended."""
     [row] = await rows(
         run, "SELECT count(*) AS left FROM clay.clay_push_log WHERE org_id = $1 AND state <> 'done'", org_id
     )
@@ -166,7 +166,7 @@ async def pending(run: FaultRun, org_id: UUID) -> int:
 
 
 async def settled(run: FaultRun, seconds: float) -> None:
-    """Return when no push job is live."""
+    """Wait until every push job has finished."""
     async with asyncio.timeout(seconds):
         while await rows(run, "SELECT 1 FROM clay.push_jobs WHERE status IN ('pending', 'running') LIMIT 1"):  # noqa: ASYNC110 - another process has no event
             await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Prints the table of faults at the end of the run, whichever processes ran the tests."""
+"""Prints the table of faults at the end of the run, for tests of all xdist processes."""
 
 from collections.abc import Generator
 from dataclasses import asdict
@@ -14,7 +14,7 @@ FAULT = "fault"
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test has accounted goes with its report, which also comes from another process."""
+    """Attach the fault reports of a test to its pytest report, which xdist transfers between processes."""
     if call.when == "call":
         item.user_properties += [(FAULT, asdict(line)) for line in REPORTS]
         REPORTS.clear()

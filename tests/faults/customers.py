@@ -1,4 +1,4 @@
-"""Organizations that use the API over HTTP while everything around them fails: they push, cancel, retry, save and erase."""
+"""Organizations that use the API over HTTP during faults: they push, cancel, retry, save settings and erase leads."""
 
 import random
 from collections import Counter
@@ -15,12 +15,12 @@ from tests.faults.random_receiver import RandomReceiver
 from tests.harness.fault_run import FaultRun
 
 ANSWERED = frozenset({200, 201, 202, 404, 409, 422, 429, 503})
-"""What the API may answer while everything around it fails. Never 500."""
+"""Status codes that the API may return during faults. 500 is not one of them."""
 
 
 @dataclass
 class Customer:
-    """An organization that pushes over HTTP, with a service key, to any of the web processes that is up."""
+    """An organization that calls the API with a service key, at any web process that is running."""
 
     org_id: UUID
     project_id: UUID
@@ -35,7 +35,7 @@ class Customer:
     answers: Counter[int] = field(default_factory=Counter)
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response | None:
-        """None: the process is down, or its answer was lost."""
+        """Send a request. Returns None if the process is down or its response was lost."""
         sent = {"Authorization": f"Bearer {self.key}", "X-Org-Id": str(self.org_id)} | headers
         try:
             async with httpx.AsyncClient(base_url=self.chance.choice(self.urls), timeout=5.0) as client:
@@ -47,7 +47,7 @@ class Customer:
         return answer
 
     async def push(self, *, size: int = 40, again: bool = False) -> None:
-        """The same request with the same key until it is answered, as a careful client does; three times at most."""
+        """Push, and repeat the same request with the same idempotency key until it gets a response, at most three times."""
         leads = self.chance.sample(self.lead_ids, min(size, len(self.lead_ids)))
         body = {"lead_ids": [str(each) for each in leads], "project_id": str(self.project_id), "push_again": again}
         key = {"Idempotency-Key": str(uuid4())}
@@ -85,7 +85,7 @@ async def customer(
     run: FaultRun, project: tuple[UUID, UUID, list[UUID]], clay: RandomReceiver, rates_ms: Sequence[int], *,
     most_pending: int, urls: Sequence[str], chance: random.Random,
 ) -> Customer:  # fmt: skip
-    """An organization with a destination and a key."""
+    """Create an organization with a destination and a service key."""
     org_id, project_id, lead_ids = project
     await run.installation.configure(clay.url, org_id=org_id, rate_limit_ms=rates_ms[0])
     scopes = [Scope.PUSH, Scope.READ, Scope.CONFIG, Scope.ERASE]

@@ -1,4 +1,4 @@
-"""A receiver that answers at random, in unusual forms too, on a thread of its own; remembers what it answered to each delivery."""
+"""A receiver on its own thread that gives random responses, including unusual ones, and records its response to each delivery."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ UNUSUAL = (
 
 
 class RandomReceiver(Receiver):
-    """Answers at random, and remembers what each POST of each delivery was answered."""
+    """Gives random responses, and records the response to each POST of each delivery."""
 
     def __init__(self, seed: int, *, throttles: Sequence[int], delay_seconds: float) -> None:
         super().__init__(answer=self._answer, delay_seconds=delay_seconds)
@@ -49,14 +49,14 @@ class RandomReceiver(Receiver):
         return Stall() if kind < 0.945 else self._chance.choice(UNUSUAL)
 
     def by_delivery(self) -> dict[str, list[str]]:
-        """What became of each POST, in order: `taken` (2xx), `refused`, `throttled`, `failed` (5xx), `none`."""
+        """Returns the responses to each delivery in order: `taken` (2xx), `refused`, `throttled`, `failed` (5xx), `none`."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for post, answer in zip(self.posts, self.answers, strict=True):
             found[post.delivery_id].append(meaning(answer))
         return found
 
     def most_in_a_second(self) -> int:
-        """By this receiver's clock, over every window of one second."""
+        """Returns the largest number of POSTs in any window of one second, by this receiver's clock."""
         times = sorted(post.at for post in self.posts)
         most, first = 0, 0
         for last, moment in enumerate(times):
@@ -77,7 +77,7 @@ def meaning(answer: Behaviour) -> str:
 
 @contextmanager
 def own_thread(receiver: RandomReceiver) -> Iterator[RandomReceiver]:
-    """Run the receiver on an event loop of its own, so that its clock does not wait for the test's."""
+    """Run the receiver on its own event loop, so that work of the test does not delay its clock."""
     loop = asyncio.new_event_loop()
     started, stop = threading.Event(), asyncio.Event()
 

@@ -16,12 +16,12 @@ CUT_LISTENERS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE application_name = 'clay-push-listen' AND datname = current_database()
 """
-"""By a connection of the same role: another one may not end its connections."""
+"""Run with a connection of the same role, because another role may not end the connections."""
 LEADS_EACH = 10
 
 
 async def _ask_until_accepted(service: Service, number: int) -> tuple[str, Counter[int]]:
-    """Repeats the request with the same key after a 503 or a lost response, as a client does. Returns the job."""
+    """Repeat the request with the same idempotency key after a 503 or a lost response, as a client does. Returns the job."""
     lead_ids = service.lead_ids[number * LEADS_EACH :][:LEADS_EACH]
     body = {"lead_ids": [str(each) for each in lead_ids], "project_id": str(service.project_id)}
     answers: Counter[int] = Counter()
@@ -48,23 +48,27 @@ async def test_pushes_requested_during_a_restart_of_postgresql_are_accepted_once
     async with run_service(database_url, tmp_path) as service:
         await service.configure()
         await asyncio.to_thread(server.stop, "immediate")
-        asking = [asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2)]
+        requests = [asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2)]
         await asyncio.sleep(0.3)
         await asyncio.to_thread(server.start_again)
-        asking += [
+        requests += [
             asyncio.create_task(_ask_until_accepted(service, number)) for number in range(REQUESTS // 2, REQUESTS)
         ]
         await asyncio.sleep(0.02)
         await asyncio.to_thread(server.stop, "immediate")
         await asyncio.to_thread(server.start_again)
-        accepted = await asyncio.gather(*asking)
-        assert sum((answers for _, answers in accepted), Counter())[503] >= REQUESTS // 2, "no request met the restart"
+        accepted = await asyncio.gather(*requests)
+        assert sum((answers for _, answers in accepted), Counter())[503] >= REQUESTS // 2, (
+            "too few requests were sent during the restart"
+        )
         assert len({job_id for job_id, _ in accepted}) == REQUESTS
         for number, (job_id, _) in enumerate(accepted):
-            assert (await _ask_until_accepted(service, number))[0] == job_id, "the same request is the same push job"
+            assert (await _ask_until_accepted(service, number))[0] == job_id, (
+                "a repeated request must return the same push job"
+            )
             job = await service.api.finished(job_id, 60.0)
             assert job["lead_count"] == LEADS_EACH == job["success_count"] + job["failed_count"]
-            assert job["failed_count"] == job["unknown_count"], "a crash makes uncertain, and nothing else fails"
+            assert job["failed_count"] == job["unknown_count"], "leads may fail only as unknown"
         jobs = await service.api.call("GET", "/api/clay/jobs?limit=100")
         assert len(jobs["jobs"]) == REQUESTS
         assert (await service.sandbox.counts())["repeated_leads"] == 0
@@ -80,7 +84,7 @@ async def test_an_event_stream_shows_the_end_of_its_job_although_the_listen_conn
             service.api.http.get(f"/api/clay/jobs/{answer['job_id']}/events", headers=service.api.headers())
         )
         same_role = await asyncpg.connect(service.settings.database_url)
-        for _ in range(2):  # it listens again after it was cut off
+        for _ in range(2):  # the service listens again on a new connection
             async with asyncio.timeout(60):
                 while not await same_role.fetchval(CUT_LISTENERS):  # noqa: ASYNC110 - the server has no event
                     await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Invalid values in leads: an invalid lead never stops another, and each lead ends."""
+"""Leads with invalid values: each lead ends, and an invalid one does not stop the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ KINDS: dict[str, Sequence[str]] = {
     "integer": ("2147483647", "-2147483648", "NULL"),
     "boolean": ("true", "NULL"),
 }
-"""By PostgreSQL's names of types; what a column has no room for is refused by PostgreSQL, and so no danger."""
+"""Extreme values by PostgreSQL type. PostgreSQL itself refuses values that do not fit into a column."""
 READ = {
     "leads": LEAD_COLUMNS,
     "social_context": SOCIAL_COLUMNS,
@@ -51,7 +51,7 @@ READ = {
     "sources": ("full_name",),
     "projects": ("name",),
 }
-"""What a payload is made of, by our words."""
+"""The tables and columns that a payload reads, by this service's words."""
 OF_A_LEAD = ("leads", "social_context", "lead_scores", "stats")
 
 
@@ -63,7 +63,7 @@ class Case:
 
 
 async def cases(host: asyncpg.Connection, vintage: Vintage, tables: Sequence[str]) -> list[Case]:
-    """Every value for every column that PostgreSQL takes there. A column without a value of its type would be a KeyError."""
+    """Returns every extreme value that PostgreSQL accepts, for every column. A type without values raises KeyError."""
     found = []
     for table in tables:
         for column in READ[table]:
@@ -75,7 +75,7 @@ async def cases(host: asyncpg.Connection, vintage: Vintage, tables: Sequence[str
             values = [
                 Case(table, column, value) for value in KINDS[kind] if await _taken(host, vintage, table, column, value)
             ]
-            assert values, f"nothing was tried on {table}.{column}"
+            assert values, f"no value fits into {table}.{column}"
             found += values
     return found
 
@@ -96,7 +96,7 @@ async def _taken(host: asyncpg.Connection, vintage: Vintage, table: str, column:
 
 async def spoil(host: asyncpg.Connection, vintage: Vintage, case: Case, lead_id: UUID) -> None:
     key = "id" if case.table == "leads" else name_in("lead_id", vintage)
-    if case.table == "stats":  # one of its two rows
+    if case.table == "stats":  # change one of the lead's two rows
         key = f"ctid = (SELECT min(ctid) FROM {name_in('stats', vintage)} WHERE {key} = $1) AND {key}"
     report = await host.execute(
         f"UPDATE {name_in(case.table, vintage)} SET {case.column} = {case.value} WHERE {key} = $1", lead_id
@@ -105,8 +105,8 @@ async def spoil(host: asyncpg.Connection, vintage: Vintage, case: Case, lead_id:
 
 
 @pytest.mark.parametrize("vintage", Vintage)
-async def test_one_bad_lead_never_stops_another(database_url: str, vintage: Vintage) -> None:
-    """Every column that a payload reads of a lead is given its worst values, one lead each; ten others are fine."""
+async def test_an_invalid_lead_fails_alone_and_the_others_are_sent(database_url: str, vintage: Vintage) -> None:
+    """Each extreme value of each column is written to another lead. At least ten leads stay valid."""
     async with install_with_drainer(database_url, leads=600, vintage=vintage) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:
@@ -139,10 +139,10 @@ async def test_one_bad_lead_never_stops_another(database_url: str, vintage: Vint
 
 @pytest.mark.parametrize("vintage", Vintage)
 @pytest.mark.parametrize("table", ["projects", "sources"])
-async def test_with_an_invalid_name_of_project_or_repository_all_its_leads_end(
+async def test_all_leads_of_a_project_or_repository_with_an_invalid_name_end(
     database_url: str, vintage: Vintage, table: str
 ) -> None:
-    """The name is in the payload of each lead of the project; every lead must end."""
+    """The name is in the payload of each lead, so all leads may fail, but each must end."""
     async with install_with_drainer(database_url, leads=5, vintage=vintage) as (w, drainer, clay):
         host = await asyncpg.connect(database_url)
         try:

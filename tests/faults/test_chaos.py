@@ -1,4 +1,4 @@
-"""Minutes of everything at once: nothing lost, no delivery sent again but after an uncertain attempt, and the accounts are right."""
+"""Random actions and faults for minutes: no lead is lost, and a lead is sent again only after an uncertain attempt or a 429."""
 
 import random
 import time
@@ -18,12 +18,12 @@ from tests.harness.installation import address_of
 from tests.harness.nexusleads import NexusLeads
 
 SEED = 20_261_130
-PATIENCE = timedelta(seconds=30)
+MAX_OVERDUE = timedelta(seconds=30)
 FAST_IN_FLIGHT = 8
 
 
 async def second_project(host: NexusLeads, leads: int) -> tuple[UUID, UUID, list[UUID]]:
-    """Another organization with its own project. Returns organization, project, leads."""
+    """Create another organization with a project. Returns organization, project and leads."""
     org_id = await host.organization("Second")
     project_id = await host.project(org_id)
     return org_id, project_id, list(await host.bulk_leads(project_id, leads))
@@ -66,16 +66,16 @@ async def test_chaos(database_url: str, tmp_path: Path, postgres: TestServer, se
             await chaos.run(seconds)
             ended = time.monotonic()
             await settled(run, 300.0)
-            await w.database.engine.dispose()  # its connections may be from before a crash
+            await w.database.engine.dispose()  # a crash may have broken its connections
             async with w.database.transaction() as connection:
-                assert await verify(connection, PATIENCE) == []
+                assert await verify(connection, MAX_OVERDUE) == []
             for actor in (paced, unpaced):
-                await account(run, actor, f"chaos for {seconds:.0f} s", time.monotonic() - ended)
-            assert slow_clay.most_in_a_second() <= 11, "10 a second, and one for the network's jitter"
+                await check_deliveries(run, actor, f"chaos for {seconds:.0f} s", time.monotonic() - ended)
+            assert slow_clay.most_in_a_second() <= 11, "more than 10 POSTs a second; 1 is allowed for network jitter"
 
 
-async def account(run: FaultRun, actor: Customer, fault: str, recovery_seconds: float) -> None:
-    """Hold every delivery of an organization against every POST that its receiver has seen."""
+async def check_deliveries(run: FaultRun, actor: Customer, fault: str, recovery_seconds: float) -> None:
+    """Compare every delivery of an organization with the POSTs that its receiver got."""
     found = await rows(
         run,
         "SELECT id::text AS id, status, state, cause FROM clay.clay_push_log WHERE org_id = $1",
@@ -83,14 +83,14 @@ async def account(run: FaultRun, actor: Customer, fault: str, recovery_seconds: 
     )
     posts = actor.clay.by_delivery()
     deliveries = {row["id"]: row for row in found}
-    assert set(posts) <= set(deliveries), "a POST of a delivery without a row"
+    assert set(posts) <= set(deliveries), "a POST belongs to no delivery"
     lost = [row["id"] for row in found if row["state"] != "done"]
     lost += [row["id"] for row in found if row["status"] == "success" and "taken" not in posts.get(row["id"], ())]
     lost += [
         each for each, answers in posts.items()
         if "taken" in answers and not (deliveries[each]["status"] == "success" or deliveries[each]["cause"] == "unknown")
     ]  # fmt: skip
-    # Sent again: only after a 5xx, which is tried again, and a 429, which Clay has dropped.
+    # A lead may be sent again only after a 5xx, which is retried, and a 429, which means that Clay stored nothing.
     doubled = {each: answers for each, answers in posts.items() if not set(answers[:-1]) <= {"failed", "throttled"}}
     used = sum(row["status"] == "success" or (row["status"], row["cause"]) == ("failed", "unknown") for row in found)
     [meter] = await rows(run, QUOTA_USED, actor.org_id)
@@ -101,7 +101,7 @@ async def account(run: FaultRun, actor: Customer, fault: str, recovery_seconds: 
     REPORTS.append(FaultReport(fault, len(found), len(lost), repeated, uncertain, recovery_seconds))
     assert lost == []
     assert doubled == {}
-    assert meter["used"] == used, "the quota meter counts what Clay took, or may have taken"
+    assert meter["used"] == used, "the quota meter must count the leads that Clay stored or may have stored"
 
 
 QUOTA_USED = "SELECT max(used) AS used FROM clay.quota_meters WHERE org_id = $1"

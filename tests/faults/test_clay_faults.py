@@ -1,4 +1,4 @@
-"""Clay's own faults through a whole worker: outages, throttling in every spelling, resets, stalls, bad certificates."""
+"""Faults of Clay, seen by a complete worker: outages, all forms of throttling, resets, stalls, invalid certificates."""
 
 import asyncio
 import random
@@ -22,10 +22,10 @@ RETRY_AFTERS = (
 )  # fmt: skip
 
 
-async def test_every_spelling_of_retry_after_is_waited_out_and_nothing_is_lost(
+async def test_every_form_of_retry_after_delays_the_next_post_and_no_lead_is_lost(
     database_url: str, tmp_path: Path
 ) -> None:
-    """All at once: each of them halves the pace otherwise, and the test would take as long as they ask."""
+    """All responses arrive at once. One after another, each would lower the pace and the test would wait for all of them."""
 
     def answer(number: int, _body: bytes) -> Behaviour:
         return status(429, headers=RETRY_AFTERS[number]) if number < len(RETRY_AFTERS) else OK
@@ -47,10 +47,10 @@ def in_seconds(seconds: float) -> str:
 
 
 @pytest.mark.parametrize("after", [lambda: "2.5", lambda: in_seconds(4)], ids=["decimals", "a date"])
-async def test_nothing_is_sent_before_the_moment_that_clay_named(
+async def test_no_lead_is_sent_before_the_time_in_retry_after(
     database_url: str, tmp_path: Path, after: Callable[[], str]
 ) -> None:
-    """By two workers of which one got the 429; what had its slot by then (500 ms ahead) may still go."""
+    """Only one of two workers gets the 429. Leads that already have a slot (reserved 500 ms ahead) may still be sent."""
     moments: list[float] = []
 
     def answer(number: int, _body: bytes) -> Behaviour:
@@ -67,11 +67,13 @@ async def test_nothing_is_sent_before_the_moment_that_clay_named(
         accepted = await run.installation.push()
         await run.wait_until_finished(accepted.job_id, 60.0)
         line = await run.assert_nothing_lost("429 with a moment to come", accepted.job_id)
-        asked, moment = moments
-        assert moment - asked > 2
-        too_early = [post.at - asked for post in run.receiver.posts if asked + 0.7 < post.at < moment - 0.02]
+        throttled_at, moment = moments
+        assert moment - throttled_at > 2
+        too_early = [
+            post.at - throttled_at for post in run.receiver.posts if throttled_at + 0.7 < post.at < moment - 0.02
+        ]
         assert too_early == []
-        assert sum(post.at > moment - 0.02 for post in run.receiver.posts) > 10, "and then it goes on"
+        assert sum(post.at > moment - 0.02 for post in run.receiver.posts) > 10, "sending must continue after that time"
         assert line.uncertain == 0
         assert {row.attempts for row in await run.installation.deliveries(accepted.job_id)} == {1}
 
@@ -98,11 +100,11 @@ async def test_no_pause_is_longer_than_15_minutes(database_url: str, tmp_path: P
         [row] = await run.installation.fetch(
             "SELECT extract(epoch FROM next_slot_at - now()) AS pause FROM clay.workspaces"
         )
-        assert 600 < row.pause < 900  # the test itself may be slow
-        assert set(await run.statuses()) <= {"waiting", "claimed"}, "a 429 is no failure"
+        assert 600 < row.pause < 900  # tolerance for a slow machine
+        assert set(await run.statuses()) <= {"waiting", "claimed"}, "a 429 must not count as a failure"
 
 
-async def test_a_fifth_of_all_posts_fails_in_every_way(database_url: str, tmp_path: Path) -> None:
+async def test_no_lead_is_lost_when_a_fifth_of_all_posts_fail(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(
         database_url, tmp_path, leads=300, workers=2, answer=faulty(0.2), delay_seconds=0.0
     ) as run:
@@ -127,8 +129,10 @@ def certificate(authority: trustme.CA, kind: str) -> trustme.LeafCert:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("kind", ["good", "another name", "expired", "unknown authority", "self-signed"])
-async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, tmp_path: Path, kind: str) -> None:
-    """By a worker that trusts the authority. No byte of a lead is sent, and the leads fail as what could not be connected."""
+async def test_leads_are_sent_only_to_a_server_with_a_valid_certificate(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
+    """The worker trusts the test's authority. Without a valid certificate no byte of a lead is sent, and the leads fail as not connected."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     if kind == "self-signed":
@@ -167,7 +171,7 @@ async def test_only_a_certificate_that_is_clays_gets_a_lead(database_url: str, t
 
 @pytest.mark.faults
 @pytest.mark.timeout(400)
-async def test_clay_answers_5xx_for_two_minutes(database_url: str, tmp_path: Path) -> None:
+async def test_a_push_completes_after_two_minutes_of_5xx_responses(database_url: str, tmp_path: Path) -> None:
     over = time.monotonic() + 120.0
     chance = random.Random(5)
 
@@ -189,4 +193,4 @@ async def test_clay_answers_5xx_for_two_minutes(database_url: str, tmp_path: Pat
         await run.wait_until_finished(accepted.job_id, 60.0)
         await run.assert_nothing_lost("Clay answers 5xx for 2 minutes", accepted.job_id)
         assert (await run.installation.job(accepted.job_id)).success_count == 300
-        assert len(run.receiver.posts) < 300 + 200, "an outage is probed with one lead, not pushed to with all"
+        assert len(run.receiver.posts) < 300 + 200, "during an outage only probes may be sent"

@@ -1,4 +1,4 @@
-"""A process killed at each point of a push: what was only claimed waits again, what was `sending` is unknown, nothing doubles."""
+"""Kills a process at each point of a push. Claimed leads wait again, `sending` ones become unknown, and no lead is sent twice."""
 
 import asyncio
 import os
@@ -16,31 +16,31 @@ from tests.harness.supervisor import WORKER
 from tests.support.receiver import Behaviour, Stall
 
 LEADS = 60
-DYING = "tests.faults.dying"
+CRASH_AT = "tests.faults.crash_at"
 
 
 @asynccontextmanager
-async def doomed(database_url: str, directory: Path, *arguments: str) -> AsyncIterator[FaultRun]:
-    """No worker runs but those that a test starts; a claim outlives its test."""
+async def run_without_workers(database_url: str, directory: Path, *arguments: str) -> AsyncIterator[FaultRun]:
+    """Run without workers; a test starts them. Leases are longer than a test."""
     async with run_with_faults(
         database_url,
         directory,
         leads=LEADS,
         workers=0,
-        command=(DYING, *arguments),
+        command=(CRASH_AT, *arguments),
         lease_seconds=60.0,
         delay_seconds=0.01,
     ) as run:
         yield run
 
 
-async def dies(run: FaultRun) -> None:
+async def run_until_killed(run: FaultRun) -> None:
     process = await run.workers.start_one()
     assert await run.workers.wait_for_exit(process, 20) == -signal.SIGKILL
 
 
-async def inherit(run: FaultRun) -> None:
-    """Time passes and another worker comes by; here in this process."""
+async def recover(run: FaultRun) -> None:
+    """Expire all leases, and let another worker in this process continue."""
     run.start_recovery_timer()
     await run.installation.fetch(
         "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE lease_until > now()"
@@ -56,39 +56,39 @@ async def states(run: FaultRun) -> Counter[str]:
     return Counter(row.state for row in rows)
 
 
-async def test_a_push_killed_before_its_commit_leaves_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_a_push_killed_before_its_commit_leaves_no_rows(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0) as run:
         w = run.installation
-        run.workers.command = (DYING, "not_committed", str(w.org_id), str(w.project_id))
-        await dies(run)
+        run.workers.command = (CRASH_AT, "not_committed", str(w.org_id), str(w.project_id))
+        await run_until_killed(run)
         for table in ("push_jobs", "clay_push_log", "procrastinate_jobs"):
             assert await w.fetch(f"SELECT 1 FROM clay.{table}") == [], table
         accepted = await w.push()
-        await inherit(run)
+        await recover(run)
         await run.assert_nothing_lost("killed before the commit of a push", accepted.job_id)
 
 
 async def test_a_push_killed_after_its_commit_is_sent_without_its_notification(
     database_url: str, tmp_path: Path
 ) -> None:
-    """No worker listens at the time of the NOTIFY; the wake-up is a row that is committed with the deliveries."""
+    """No worker listens when NOTIFY is sent. The wake-up is a row that is committed with the deliveries."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0) as run:
         w = run.installation
-        run.workers.command = (DYING, "committed", str(w.org_id), str(w.project_id))
-        await dies(run)
+        run.workers.command = (CRASH_AT, "committed", str(w.org_id), str(w.project_id))
+        await run_until_killed(run)
         [job] = await w.fetch("SELECT id, lead_count FROM clay.push_jobs")
         assert job.lead_count == LEADS
-        await inherit(run)
+        await recover(run)
         await run.assert_nothing_lost("killed after the commit of a push", job.id)
         assert len(run.receiver.posts) == LEADS
 
 
 async def test_leads_claimed_by_a_killed_worker_wait_again(database_url: str, tmp_path: Path) -> None:
-    async with doomed(database_url, tmp_path, "after_claim", "0") as run:
+    async with run_without_workers(database_url, tmp_path, "after_claim", "0") as run:
         accepted = await run.installation.push()
-        await dies(run)
+        await run_until_killed(run)
         assert await states(run) == {"claimed": LEADS}
-        await inherit(run)
+        await recover(run)
         line = await run.assert_nothing_lost("killed after a claim", accepted.job_id)
         assert (line.uncertain, len(run.receiver.posts)) == (0, LEADS)
 
@@ -96,14 +96,14 @@ async def test_leads_claimed_by_a_killed_worker_wait_again(database_url: str, tm
 async def test_after_a_kill_before_the_first_byte_marked_leads_are_unknown_and_others_wait_again(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with doomed(database_url, tmp_path, "marked_sending", "0") as run:
+    async with run_without_workers(database_url, tmp_path, "marked_sending", "0") as run:
         accepted = await run.installation.push()
-        await dies(run)
+        await run_until_killed(run)
         found = await states(run)
-        assert found["claimed"] >= LEADS // 2, "a window or two are marked, never a whole batch"
+        assert found["claimed"] >= LEADS // 2, "at most two windows may be marked, not a whole batch"
         assert found["sending"] > 0
         assert run.receiver.posts == []
-        await inherit(run)
+        await recover(run)
         line = await run.assert_nothing_lost(
             "killed with `sending` marked, before the bytes", accepted.job_id, "unknown"
         )
@@ -112,7 +112,7 @@ async def test_after_a_kill_before_the_first_byte_marked_leads_are_unknown_and_o
 
 
 async def test_leads_in_flight_at_a_kill_are_unknown_and_not_sent_again(database_url: str, tmp_path: Path) -> None:
-    async with doomed(database_url, tmp_path) as run:
+    async with run_without_workers(database_url, tmp_path) as run:
         run.workers.command = ("clay_push_service.cli", "worker")
 
         def kill_at_the_fifth(number: int, _body: bytes) -> Behaviour:
@@ -122,12 +122,12 @@ async def test_leads_in_flight_at_a_kill_are_unknown_and_not_sent_again(database
 
         run.receiver.behaviour = kill_at_the_fifth
         accepted = await run.installation.push()
-        await dies(run)
+        await run_until_killed(run)
         run.receiver.behaviour = lambda _number, _body: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
         await asyncio.sleep(0.05)
         in_flight = {post.lead_id for post in run.receiver.posts}
         assert len(in_flight) >= 5
-        await inherit(run)
+        await recover(run)
         line = await run.assert_nothing_lost("killed in flight", accepted.job_id, "unknown")
         assert line.doubled == 0
         rows = await run.installation.deliveries(accepted.job_id)
@@ -138,12 +138,12 @@ async def test_leads_in_flight_at_a_kill_are_unknown_and_not_sent_again(database
 async def test_a_lead_is_unknown_after_a_kill_between_its_response_and_its_recording(
     database_url: str, tmp_path: Path, number: int
 ) -> None:
-    async with doomed(database_url, tmp_path, "answered", str(number)) as run:
+    async with run_without_workers(database_url, tmp_path, "answered", str(number)) as run:
         accepted = await run.installation.push()
-        await dies(run)
+        await run_until_killed(run)
         posted = len(run.receiver.posts)
         assert posted > number
-        await inherit(run)
+        await recover(run)
         line = await run.assert_nothing_lost(
             f"killed after {number + 1} answers, unrecorded", accepted.job_id, "unknown"
         )
@@ -151,12 +151,12 @@ async def test_a_lead_is_unknown_after_a_kill_between_its_response_and_its_recor
 
 
 async def test_recorded_results_remain_after_a_kill(database_url: str, tmp_path: Path) -> None:
-    async with doomed(database_url, tmp_path, "recorded", "0") as run:
+    async with run_without_workers(database_url, tmp_path, "recorded", "0") as run:
         accepted = await run.installation.push()
-        await dies(run)
+        await run_until_killed(run)
         before = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE status = 'success'")
         assert before
-        await inherit(run)
+        await recover(run)
         line = await run.assert_nothing_lost("killed after recording", accepted.job_id, "unknown")
         assert line.doubled == 0
         after = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE status = 'success'")
@@ -172,21 +172,21 @@ async def test_recorded_results_remain_after_a_kill(database_url: str, tmp_path:
 async def test_an_ordinary_worker_finishes_the_work_of_a_killed_process(
     database_url: str, tmp_path: Path, point: str
 ) -> None:
-    """Without manual help: the lease expires, the sweep returns the leads, and they are sent."""
+    """Nothing is done by hand: the lease expires, the sweep returns the leads, and they are sent."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=0, delay_seconds=0.01) as run:
         w = run.installation
         if point == "committed":
-            run.workers.command = (DYING, point, str(w.org_id), str(w.project_id))
+            run.workers.command = (CRASH_AT, point, str(w.org_id), str(w.project_id))
         else:
-            run.workers.command = (DYING, *point.split())
+            run.workers.command = (CRASH_AT, *point.split())
             await w.push()
-        await dies(run)
+        await run_until_killed(run)
         run.workers.command = WORKER
         run.start_recovery_timer()
         await run.workers.keep_running(1)
         [job] = await w.fetch("SELECT id, lead_count FROM clay.push_jobs")
         await run.wait_until_finished(job.id, 30.0)
         may_fail = () if point in {"committed", "after_claim 0"} else ("unknown",)
-        line = await run.assert_nothing_lost(f"{point}, an heir with a lease of 3 s", job.id, *may_fail)
+        line = await run.assert_nothing_lost(f"{point}, another worker with a lease of 3 s", job.id, *may_fail)
         assert (job.lead_count, line.doubled) == (LEADS, 0)
-        assert run.workers.ended == [-signal.SIGKILL], "the heir lives"
+        assert run.workers.ended == [-signal.SIGKILL], "the second worker must not exit"

@@ -1,4 +1,4 @@
-"""PostgreSQL crashes, goes away, falls silent, or loses a commit's answer: workers come back by themselves."""
+"""PostgreSQL crashes, is unavailable, does not respond, or loses the response to a COMMIT. Workers recover without help."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,9 @@ from tests.support.proxy import Cut
 LEADS = 400
 
 
-async def test_postgresql_crashes_twice_in_mid_push(database_url: str, tmp_path: Path, postgres: TestServer) -> None:
+async def test_a_push_completes_although_postgresql_crashes_twice(
+    database_url: str, tmp_path: Path, postgres: TestServer
+) -> None:
     server = postgres.embedded
     if server is None:
         pytest.skip("needs a PostgreSQL that it may stop")
@@ -26,7 +28,7 @@ async def test_postgresql_crashes_twice_in_mid_push(database_url: str, tmp_path:
         await run.wait_until_finished(accepted.job_id, 60.0)
         line = await run.assert_nothing_lost("PostgreSQL crashes twice", accepted.job_id, "unknown")
         assert line.doubled == 0
-        assert run.workers.ended == [], "a restart of the database ends no worker"
+        assert run.workers.ended == [], "a restart of the database must not end a worker"
 
 
 async def _away(run: FaultRun, postgres: TestServer, seconds: float, report: str) -> None:
@@ -41,10 +43,12 @@ async def _away(run: FaultRun, postgres: TestServer, seconds: float, report: str
     await run.wait_until_finished(accepted.job_id, 90.0)
     line = await run.assert_nothing_lost(report, accepted.job_id, "unknown")
     assert line.doubled == 0
-    assert 0 not in run.workers.ended, "a worker never exits with 0 without a stop signal"
+    assert 0 not in run.workers.ended, "a worker must not exit with 0 without a stop signal"
 
 
-async def test_postgresql_is_gone_for_a_while(database_url: str, tmp_path: Path, postgres: TestServer) -> None:
+async def test_a_push_completes_after_a_short_database_outage(
+    database_url: str, tmp_path: Path, postgres: TestServer
+) -> None:
     if postgres.embedded is None:
         pytest.skip("needs a PostgreSQL that it may stop")
     async with run_with_faults(database_url, tmp_path, leads=LEADS, delay_seconds=0.05) as run:
@@ -54,15 +58,17 @@ async def test_postgresql_is_gone_for_a_while(database_url: str, tmp_path: Path,
 
 @pytest.mark.faults
 @pytest.mark.timeout(400)
-async def test_postgresql_is_gone_for_two_minutes(database_url: str, tmp_path: Path, postgres: TestServer) -> None:
+async def test_a_push_completes_after_a_database_outage_of_two_minutes(
+    database_url: str, tmp_path: Path, postgres: TestServer
+) -> None:
     if postgres.embedded is None:
         pytest.skip("needs a PostgreSQL that it may stop")
     async with run_with_faults(database_url, tmp_path, leads=LEADS, workers=2, delay_seconds=0.05) as run:
         await _away(run, postgres, 120.0, "PostgreSQL gone for 2 minutes")
-        assert set(run.workers.ended) == {70}, "the watchdog ended them, and they were started again"
+        assert set(run.workers.ended) == {70}, "the watchdog must end the workers"
 
 
-async def test_all_connections_are_reset(database_url: str, tmp_path: Path) -> None:
+async def test_a_push_completes_after_all_connections_are_reset(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=LEADS, delay_seconds=0.05) as run:
         accepted = await run.installation.push()
         for part in (50, 100, 150):
@@ -71,12 +77,16 @@ async def test_all_connections_are_reset(database_url: str, tmp_path: Path) -> N
         run.start_recovery_timer()
         await run.wait_until_finished(accepted.job_id, 60.0)
         line = await run.assert_nothing_lost("all connections reset, three times", accepted.job_id)
-        assert (line.uncertain, line.doubled) == (0, 0), "the process is alive, so it has the responses of Clay"
+        assert (line.uncertain, line.doubled) == (0, 0), (
+            "the process is alive and has Clay's responses, so no lead may be unknown"
+        )
         assert run.workers.ended == []
 
 
-async def test_listen_is_lost(database_url: str, tmp_path: Path) -> None:
-    """No notification of new push jobs arrives; the next job is found by polling."""
+async def test_push_jobs_are_found_by_polling_when_listen_connections_are_lost(
+    database_url: str, tmp_path: Path
+) -> None:
+    """No notification of a new push job arrives, so polling finds the next job."""
     async with run_with_faults(database_url, tmp_path, leads=LEADS, delay_seconds=0.005) as run:
         first = await run.installation.push(run.installation.lead_ids[:50])
         await run.wait_until_finished(first.job_id, 30.0)
@@ -90,7 +100,9 @@ async def test_listen_is_lost(database_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delivered", [False, True], ids=["not delivered", "answer lost"])
-async def test_a_write_of_results_fails_once(database_url: str, tmp_path: Path, delivered: bool) -> None:
+async def test_results_are_recorded_once_when_their_first_write_fails(
+    database_url: str, tmp_path: Path, delivered: bool
+) -> None:
     async with run_with_faults(database_url, tmp_path, leads=200) as run:
         cut = Cut(b"COMMIT", after=b"AS result (id, kind", delivered=delivered)
         run.proxy.cuts.append(cut)
@@ -103,8 +115,8 @@ async def test_a_write_of_results_fails_once(database_url: str, tmp_path: Path, 
         assert len(run.receiver.posts) == 200
 
 
-async def test_the_queue_cannot_finish_a_job(database_url: str, tmp_path: Path) -> None:
-    """procrastinate leaves it `doing` for ever then; that must change no delivery."""
+async def test_a_queue_job_that_cannot_be_finished_changes_no_delivery(database_url: str, tmp_path: Path) -> None:
+    """procrastinate then leaves the queue job in state `doing` for ever."""
     async with run_with_faults(database_url, tmp_path, leads=200, workers=1) as run:
         cut = Cut(b"procrastinate_finish_job", times=2)
         run.proxy.cuts.append(cut)
@@ -118,7 +130,9 @@ async def test_the_queue_cannot_finish_a_job(database_url: str, tmp_path: Path) 
         assert set(run.receiver.leads.values()) == {1}
 
 
-async def test_a_silent_partition_ends_the_worker_and_the_next_one_goes_on(database_url: str, tmp_path: Path) -> None:
+async def test_a_silent_partition_ends_the_worker_and_the_next_worker_continues(
+    database_url: str, tmp_path: Path
+) -> None:
     async with run_with_faults(database_url, tmp_path, leads=LEADS, delay_seconds=0.05, watchdog_seconds=3.0) as run:
         accepted = await run.installation.push()
         await run.receiver.until(60, 30.0)

@@ -1,4 +1,4 @@
-"""A worker that is killed at each step of a run: no lead is started twice, none is lost, and another worker goes on."""
+"""Kills a worker at each step of a run. No lead is started twice, none is lost, and another worker continues."""
 
 import asyncio
 import signal
@@ -10,13 +10,13 @@ from tests.enrichment.jobs.enriching import Enriching, enriching
 from tests.harness.supervisor import WORKER, Supervisor, supervise
 
 pytestmark = pytest.mark.faults
-DYING = "tests.faults.dying"
+CRASH_AT = "tests.faults.crash_at"
 LEADS = 5
 STATES = {
     "run_marked": "starting", "run_taken": "starting", "run_recorded": "running", "page_read": "running",
     "page_not_committed": "running",
 }  # fmt: skip
-"""The state of the run that the killed worker leaves behind."""
+"""The state in which the killed worker leaves the run."""
 
 
 async def finished(made: Enriching, job_id: str, seconds: float = 90.0) -> None:
@@ -29,15 +29,15 @@ async def finished(made: Enriching, job_id: str, seconds: float = 90.0) -> None:
 
 
 async def until_held(made: Enriching) -> None:
-    """The lease of the killed worker ends, and the sweep of another one finds it."""
-    await made.later(minutes=5)
+    """Expire the killed worker's lease, and wait until the sweep of another worker marks the run as held."""
+    await made.expire_deadlines(minutes=5)
     async with asyncio.timeout(60):
         while {run.state for run in await made.runs()} != {"held"}:  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.1)
 
 
 async def kill_at(point: str, worker: Supervisor) -> None:
-    worker.command = (DYING, point, "0")
+    worker.command = (CRASH_AT, point, "0")
     process = await worker.start_one()
     assert await worker.wait_for_exit(process, 60) == -signal.SIGKILL
     worker.command = WORKER
@@ -66,7 +66,7 @@ async def test_a_worker_killed_at_a_step_of_a_run(database_url: str, tmp_path: P
                 [started] = await made.clay_runs()
                 await made.report(started["id"])
             else:
-                await made.later(hours=25)
+                await made.expire_deadlines(hours=25)
                 expected = ("expired", "held")
         await finished(made, job_id)
         assert await made.outcomes(job_id) == {expected: LEADS}
@@ -75,4 +75,4 @@ async def test_a_worker_killed_at_a_step_of_a_run(database_url: str, tmp_path: P
         assert clay["items"] == (0 if point == "run_marked" else LEADS)
         values = await made.api.installation.fetch("SELECT count(*) AS number FROM clay.enriched_values")
         assert values[0].number == (0 if point == "run_marked" else LEADS)
-        await made.account()
+        await made.check_totals()

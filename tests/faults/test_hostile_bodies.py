@@ -1,4 +1,4 @@
-"""Hostile request bodies: the API reports the problem to authenticated callers, quickly and with constant memory."""
+"""Hostile request bodies: authenticated callers get a problem report soon, and memory use stays constant."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,11 @@ CALLS = (
     ("POST", "/api/clay/preview"), ("POST", "/api/clay/erasures"), ("POST", "/api/integrations/clay/push"),
 )  # fmt: skip
 LEAST_LIMIT_BYTES = 16_384
-"""What a route takes that has no lists."""
+"""The body limit of routes without lists."""
 PEAK_BYTES = 25_000_000
-"""Above what it had."""
+"""Allowed growth of memory during a request."""
 WIDE_BYTES = 100_000_000
-"""The most things that 4 MB can hold, in a list: a million words of a letter take 75 MB while they are parsed."""
+"""Allowed growth for the most items that 4 MB can hold: a list of a million one-letter words takes 75 MB while it is parsed."""
 PROJECT = b'"project_id":"7c9e6679-7425-40de-944b-e07fc1f90ae7"'
 HUGE = b'{"lead_ids": ["' + b"x" * 60_000_000 + b'"]}'
 
@@ -72,7 +72,7 @@ class Api:
 
     @asynccontextmanager
     async def at_most(self, peak_bytes: int, report: str) -> AsyncIterator[None]:
-        """The most that the process had meanwhile, not what it has afterwards."""
+        """Check the peak memory of the process during the block."""
         before = self._memory("VmRSS")
         self._forget_peak()
         yield
@@ -95,7 +95,7 @@ def port() -> int:
 
 @asynccontextmanager
 async def serving(database_url: str, port: int) -> AsyncIterator[Api]:
-    """The API as a separate process, and a token of an owner, who may use all routes."""
+    """Run the API as a process, with the token of an owner, who may call all routes."""
     async with open_nexusleads(database_url, Vintage.TODAY) as host:
         await host.member(await host.organization(), "owner", "owner")
     process = await asyncio.create_subprocess_exec(
@@ -126,7 +126,7 @@ async def _up(http: httpx.AsyncClient) -> None:
 
 async def test_hostile_body_is_refused_within_a_second_at_constant_memory(database_url: str, port: int) -> None:
     async with serving(database_url, port) as api:
-        for method, path in CALLS:  # what only the first call takes: connections, imports, validators
+        for method, path in CALLS:  # the first calls need extra memory for connections, imports and validators
             assert (await api.http.request(method, path, content=b"[]", headers=api.headers)).status_code == 422
         for method, path in CALLS:
             for name, body in BODIES.items():
@@ -137,7 +137,7 @@ async def test_hostile_body_is_refused_within_a_second_at_constant_memory(databa
                     took = time.monotonic() - started
                 assert answer.headers["content-type"] == "application/problem+json", report
                 refusals = {(422, "invalid_request")}
-                if path != "/api/clay/push" and len(body) > LEAST_LIMIT_BYTES:  # a push alone takes the largest bodies
+                if path != "/api/clay/push" and len(body) > LEAST_LIMIT_BYTES:  # only a push accepts the largest bodies
                     refusals.add((413, "body_too_large"))
                 assert (answer.status_code, answer.json()["code"]) in refusals, f"{report}: {answer.text}"
                 assert len(answer.content) < 10_000, report
@@ -146,7 +146,7 @@ async def test_hostile_body_is_refused_within_a_second_at_constant_memory(databa
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
 async def test_body_of_60_mb_is_refused_before_it_is_read(database_url: str, port: int, chunked: bool) -> None:
-    """Without a length as soon as it is over the limit. A caller who does not listen finds the connection closed."""
+    """Without Content-Length, the body is refused as soon as it exceeds the limit. Then the connection is closed."""
     framing = b"transfer-encoding: chunked" if chunked else b"content-length: %d" % len(HUGE)
     async with serving(database_url, port) as api:
         for method, path in CALLS:
@@ -162,7 +162,7 @@ async def test_body_of_60_mb_is_refused_before_it_is_read(database_url: str, por
                         part = HUGE[sent : sent + 65536]
                         writer.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
                         await writer.drain()
-                        await asyncio.sleep(0)  # drain alone does not let the answer be read
+                        await asyncio.sleep(0)  # drain alone does not let the reader run
                         sent += len(part)
                 try:
                     assert await answering == b"HTTP/1.1 413 Request Entity Too Large\r\n", path

@@ -1,4 +1,4 @@
-"""`kill -9` in mid-push, at random, again and again: nothing lost, nothing doubled that was not uncertain, no hand needed."""
+"""Kills workers at random during pushes. No lead is lost, only leads of uncertain outcome are sent twice, and no manual repair is needed."""
 
 import asyncio
 import random
@@ -8,13 +8,13 @@ import pytest
 
 from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON
 from clay_push_service.sending.slice import FIRST_BATCH
-from clay_push_service.sending.windows import WINDOW_LEADS
+from clay_push_service.sending.slice_sends import WINDOW_LEADS
 from tests.harness.databases import TestServer
 from tests.harness.fault_run import FaultRun, faulty, run_with_faults
 
 
 async def kill_at_random(run: FaultRun, kills: int, chance: random.Random, *, apart: int) -> None:
-    """Each after some more POSTs, so that all of them hit workers at work; whichever runs longest."""
+    """Kill the worker that has run longest, each time after some more POSTs, so that each kill interrupts work."""
     for _ in range(kills):
         wanted = len(run.receiver.posts) + chance.randint(1, apart)
         await run.receiver.until(wanted, 60.0)
@@ -23,7 +23,9 @@ async def kill_at_random(run: FaultRun, kills: int, chance: random.Random, *, ap
             await asyncio.sleep(0.05)
 
 
-async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_no_lead_is_lost_or_sent_twice_when_a_worker_is_killed_ten_times(
+    database_url: str, tmp_path: Path
+) -> None:
     async with run_with_faults(database_url, tmp_path, leads=300, workers=2) as run:
         accepted = await run.installation.push()
         await kill_at_random(run, 10, random.Random(11), apart=10)
@@ -33,12 +35,12 @@ async def test_a_worker_killed_ten_times_loses_and_doubles_nothing(database_url:
         assert line.doubled == 0
         assert run.workers.ended.count(-9) == 10
         statuses = await run.statuses()
-        assert statuses["poison"] == 0, "none of these leads is to blame"
+        assert statuses["poison"] == 0, "no lead may become poison, because none caused a kill"
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)
-async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing(
+async def test_no_lead_is_lost_with_25_kills_2_database_crashes_and_a_fifth_of_all_posts_failing(
     database_url: str, tmp_path: Path, postgres: TestServer
 ) -> None:
     server = postgres.embedded
@@ -63,17 +65,17 @@ async def test_25_kills_2_crashes_of_postgresql_and_a_fifth_of_all_posts_failing
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("leads", "place"), [(60, 30), (700, 650)])
-async def test_a_lead_that_kills_its_worker_is_poison_and_other_leads_continue(
+async def test_a_lead_that_crashes_its_worker_becomes_poison_and_other_leads_are_sent(
     database_url: str, tmp_path: Path, leads: int, place: int
 ) -> None:
-    """It kills one worker in a batch and three more when it is tried alone, and then no further worker.
+    """The lead crashes one worker as part of a batch and three more when it is tried alone, then no further worker.
 
-    A neighbour of the first time that was being sent just then is unknown: its response was not recorded. When it
-    is tried alone, no other lead is in flight.
+    Leads that are in flight at the first crash become unknown, because their responses were not recorded. When the lead is
+    tried alone, no other lead is in flight.
     """
     async with run_with_faults(database_url, tmp_path, leads=leads, workers=0) as run:
         victim = run.installation.lead_ids[place]
-        run.workers.command = ("tests.faults.dying", "poison", str(victim))
+        run.workers.command = ("tests.faults.crash_at", "poison", str(victim))
         accepted = await run.installation.push()
         await run.workers.keep_running(1)
         await run.wait_until_finished(accepted.job_id, 60.0)
@@ -86,12 +88,12 @@ async def test_a_lead_that_kills_its_worker_is_poison_and_other_leads_continue(
         assert set(run.receiver.leads.values()) == {1}
         assert str(victim) not in run.receiver.leads
         assert {row.lost_claims for row in rows.values() if row.status == "success"} == {0}, (
-            "suspicion ends with success"
+            "a success must reset lost_claims"
         )
 
 
 @pytest.mark.parametrize("pushes", [20])
-async def test_identical_pushes_at_once_send_each_lead_once(database_url: str, tmp_path: Path, pushes: int) -> None:
+async def test_identical_concurrent_pushes_send_each_lead_once(database_url: str, tmp_path: Path, pushes: int) -> None:
     async with run_with_faults(database_url, tmp_path, leads=100, workers=2, delay_seconds=0.005) as run:
         accepted = await asyncio.gather(*(run.installation.push() for _ in range(pushes)))
         for each in accepted:

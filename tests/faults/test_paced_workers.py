@@ -1,4 +1,4 @@
-"""Workers that serve paced workspaces and are killed, frozen or replaced: few leads are uncertain, and the pace holds."""
+"""Kills, freezes or replaces workers of paced workspaces. Few leads become uncertain, and the pace is kept."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ async def test_a_killed_worker_leaves_few_uncertain_leads_and_another_one_sends_
         assert most_in_a_second([post.at for post in run.receiver.posts]) <= PER_SECOND + 1
 
 
-async def test_a_frozen_worker_loses_its_workspace_and_sends_nothing_too_much_when_it_wakes(
+async def test_a_frozen_worker_loses_its_workspace_and_does_not_exceed_the_pace_when_it_resumes(
     database_url: str, tmp_path: Path
 ) -> None:
     async with run_with_faults(
@@ -62,7 +62,7 @@ async def test_a_frozen_worker_loses_its_workspace_and_sends_nothing_too_much_wh
         await run.receiver.until(15, 30.0)
         frozen = run.workers.processes[0].pid
         os.kill(frozen, signal.SIGSTOP)
-        await run.workers.keep_running(1)  # another one adopts the workspace
+        await run.workers.keep_running(1)  # another worker adopts the workspace
         sent = len(run.receiver.posts)
         await run.receiver.until(sent + 10, 30.0)
         os.kill(frozen, signal.SIGCONT)
@@ -76,23 +76,23 @@ async def test_a_frozen_worker_loses_its_workspace_and_sends_nothing_too_much_wh
 
 
 @pytest.mark.parametrize("point", ["after_claim", "marked_sending", "answered", "recorded"])
-async def test_a_worker_that_is_killed_at_any_point_loses_and_doubles_nothing(
+async def test_no_lead_is_lost_or_sent_twice_when_a_paced_worker_is_killed_at_any_point(
     database_url: str, tmp_path: Path, point: str
 ) -> None:
-    """Another worker adopts the workspace when the lease ends, and the dead worker's claims with it."""
+    """When the lease ends, another worker adopts the workspace and the killed worker's claims."""
     async with run_with_faults(
         database_url,
         tmp_path,
         leads=30,
         workers=0,
         rate_limit_ms=50,
-        command=("tests.faults.dying", point, "0"),
+        command=("tests.faults.crash_at", point, "0"),
         lease_seconds=60.0,
     ) as run:
         accepted = await run.installation.push()
         process = await run.workers.start_one()
         assert await run.workers.wait_for_exit(process, 60) == -signal.SIGKILL
-        dying = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE state = 'sending'")
+        marked = await run.installation.fetch("SELECT id FROM clay.clay_push_log WHERE state = 'sending'")
         run.start_recovery_timer()
         async with run.installation.drainer():
             async with asyncio.timeout(60):
@@ -100,24 +100,22 @@ async def test_a_worker_that_is_killed_at_any_point_loses_and_doubles_nothing(
                     await asyncio.sleep(0.1)
             await run.installation.fetch(
                 "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = ANY(:ids) AND state = 'sending'",
-                ids=[row.id for row in dying],
+                ids=[row.id for row in marked],
             )
             async with run.installation.database.transaction() as connection:
                 await sweep(connection)
             await run.wait_until_finished(accepted.job_id, 30.0)
         line = await run.assert_nothing_lost(f"a paced worker killed at {point}", accepted.job_id, "unknown")
         assert line.doubled == 0
-        assert line.uncertain == len(dying), "what was marked, and nothing that was only claimed"
+        assert line.uncertain == len(marked), "only marked leads may be uncertain, not claimed ones"
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-async def test_a_lead_that_kills_every_worker_that_builds_it_is_poison_and_no_other_lead_is(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_only_the_lead_that_crashes_each_worker_becomes_poison(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=40, workers=0, rate_limit_ms=50) as run:
         victim = run.installation.lead_ids[20]
-        run.workers.command = ("tests.faults.dying", "poison", str(victim))
+        run.workers.command = ("tests.faults.crash_at", "poison", str(victim))
         accepted = await run.installation.push()
         await run.workers.keep_running(1)
         await run.wait_until_finished(accepted.job_id, 120.0)

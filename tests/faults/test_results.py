@@ -1,4 +1,4 @@
-"""Web and worker killed while results arrive: what Clay got 200 for is applied, once, and no hand is needed."""
+"""Kills web and worker processes while results arrive. Every result that got 200 is applied once, without manual repair."""
 
 import asyncio
 import random
@@ -20,13 +20,13 @@ from tests.harness.installation import Installation, install
 from tests.harness.supervisor import WORKER, Supervisor, supervise
 
 WEB = ("clay_push_service.cli", "serve")
-DYING = "tests.faults.dying"
+CRASH_AT = "tests.faults.crash_at"
 LEADS = 20
 
 
 @dataclass
 class Callbacks:
-    """Sends results as Clay does, without a retry, and remembers which were acknowledged."""
+    """Sends results as Clay does, without retries, and records which ones were acknowledged."""
 
     installation: Installation
     web: Supervisor
@@ -56,16 +56,16 @@ class Callbacks:
             self.acknowledged.append(f"number {number}")
 
     async def applied(self, seconds: float) -> None:
-        """Return when nothing waits to be applied."""
+        """Wait until all stored results are applied."""
         async with asyncio.timeout(seconds):
             while await self.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored' LIMIT 1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
-    async def account(self) -> None:
+    async def check_applied_once(self) -> None:
         rows = await self.installation.fetch("SELECT value #>> '{}' AS value FROM clay.enriched_values")
         values = [row.value for row in rows]
-        assert set(self.acknowledged) <= set(values), "acknowledged and lost"
-        assert len(values) == len(set(values)), "applied twice"
+        assert set(self.acknowledged) <= set(values), "an acknowledged result was lost"
+        assert len(values) == len(set(values)), "a result was applied twice"
         states = await self.installation.fetch("SELECT DISTINCT state FROM clay.inbound_results")
         assert [row.state for row in states] == ["applied"]
         async with self.installation.database.transaction() as connection:
@@ -90,7 +90,7 @@ async def callbacks(database_url: str, directory: Path, **changes: Any) -> Async
 
 
 @pytest.mark.parametrize("point", ["results_not_committed", "results_committed"])
-async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
+async def test_results_of_a_worker_that_is_killed_in_a_batch_are_applied_by_the_next(
     database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with callbacks(database_url, tmp_path) as c:
@@ -99,7 +99,7 @@ async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
                 await c.send(client, number)
         assert len(c.acknowledged) == 10
         assert c.web.kill()
-        c.worker.command = (DYING, point, "0")
+        c.worker.command = (CRASH_AT, point, "0")
         process = await c.worker.start_one()
         assert await c.worker.wait_for_exit(process, 60) == -signal.SIGKILL
         stored = await c.installation.fetch("SELECT 1 FROM clay.inbound_results WHERE state = 'stored'")
@@ -107,11 +107,13 @@ async def test_a_worker_that_dies_at_a_batch_leaves_it_to_the_next(
         c.worker.command = WORKER
         await c.worker.keep_running(1)
         await c.applied(60)
-        await c.account()
+        await c.check_applied_once()
 
 
 @pytest.mark.timeout(240)
-async def test_web_and_worker_killed_at_random_lose_no_acknowledged_result(database_url: str, tmp_path: Path) -> None:
+async def test_no_acknowledged_result_is_lost_when_web_and_worker_are_killed_at_random(
+    database_url: str, tmp_path: Path
+) -> None:
     async with callbacks(database_url, tmp_path) as c:
         await c.worker.keep_running(1)
         chance = random.Random(5)
@@ -130,5 +132,5 @@ async def test_web_and_worker_killed_at_random_lose_no_acknowledged_result(datab
                 c.worker.kill()
                 await burst
         await c.applied(90)
-        await c.account()
+        await c.check_applied_once()
         assert c.web.ended.count(-signal.SIGKILL) >= 3

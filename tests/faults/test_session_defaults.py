@@ -1,4 +1,4 @@
-"""A push works from request to record with all defaults that an administrator may set for the database or the role."""
+"""A push works with all session defaults that an administrator may set for the database or the role."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ FAILURES = ("sweep.failed", "queue.worker_failed", "slice.failed", "mirror.pass_
 
 
 async def make_defaults(service: Service, own: asyncpg.Connection, of: str) -> None:
-    """Set the defaults and close all connections of the service, so that it opens new ones. `own`: a connection by the service's role."""
+    """Set the defaults and close all connections of the service, so that it opens new ones. `own` is a connection of the service's role."""
     by = service.host.connection if of.startswith("DATABASE") else own
     major = service.host.connection.get_server_version().major
     for name, value in UNUSUAL_DEFAULTS.items():
@@ -39,7 +39,7 @@ async def test_a_push_works_with_unusual_defaults(database_url: str, tmp_path: P
         log = tmp_path / "worker.log"
         service.workers.append(WorkerProcess(service.settings, log))
         await service.workers[-1].start()
-        async with asyncio.timeout(60):  # the connections that were cut may cost one 503
+        async with asyncio.timeout(60):  # a closed connection may cause one 503
             while (await service.api.http.get("/api/clay/config", headers=service.api.headers())).status_code == 503:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await service.configure()

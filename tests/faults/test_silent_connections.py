@@ -1,6 +1,6 @@
-"""Connections to PostgreSQL that fail silently: dropped by a NAT, or cut off with the server. No operation waits for a minute.
+"""Connections to PostgreSQL fail silently: a NAT drops them, or the server is unreachable. No operation hangs.
 
-Times are bounds against hanging, wide for a loaded machine: each of these took 67 s or for ever.
+The time limits are wide for a loaded machine. Before the fix, each of these operations took 67 s or never ended.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from tests.support.proxy import Proxy, proxying
 
 @pytest.fixture(scope="module", autouse=True)
 def abandoned_connections() -> Iterator[None]:
-    """A connection that has died silently is abandoned, so its socket is closed when it is collected: here, not in a later test."""
+    """Collect abandoned connections here, so that their sockets are not closed during a later test."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -45,7 +45,7 @@ LISTENING = (
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The application reaches PostgreSQL through the proxy, the test does not."""
+    """The application reaches PostgreSQL through the proxy; the test connects directly."""
 
     installation: Installation
     proxy: Proxy
@@ -89,7 +89,7 @@ async def behind(database_url: str) -> AsyncIterator[Behind]:
             proxy.heal()
 
 
-async def test_requests_are_answered_though_all_idle_connections_have_died(
+async def test_requests_succeed_although_all_idle_connections_were_dropped(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_guard, "IDLE_SECONDS", 0.0)
@@ -99,8 +99,8 @@ async def test_requests_are_answered_though_all_idle_connections_have_died(
         assert await behind.ask("/readyz") == 200
 
 
-async def test_one_timeout_empties_the_pool(behind: Behind, capsys: pytest.CaptureFixture[str]) -> None:
-    """They were in use a moment ago, so nothing checks them; the first statement waits, the others need not."""
+async def test_one_timeout_closes_all_pooled_connections(behind: Behind, capsys: pytest.CaptureFixture[str]) -> None:
+    """The pool does not check connections that were used a moment ago. The first statement times out; the next ones must not."""
     behind.proxy.drop_all()
     async with asyncio.timeout(30):
         assert await behind.ask() in {200, 503}
@@ -108,7 +108,7 @@ async def test_one_timeout_empties_the_pool(behind: Behind, capsys: pytest.Captu
     assert capsys.readouterr().out.count("database.pool_emptied") == 1
 
 
-async def test_a_database_that_is_cut_off_is_503_soon_and_200_when_it_is_back(behind: Behind) -> None:
+async def test_requests_get_503_soon_after_a_partition_and_200_after_it_ends(behind: Behind) -> None:
     behind.proxy.partition()
     async with asyncio.timeout(60):
         assert await behind.ask("/readyz") == 503
@@ -140,7 +140,7 @@ async def queue_behind(database_url: str) -> AsyncIterator[tuple[queue.Connector
             await connector.close_async()
 
 
-async def test_the_queue_uses_no_connection_that_died(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_does_not_use_a_dropped_connection(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)
     async with queue_behind(database_url) as (connector, proxy), asyncio.timeout(30):
         assert await connector.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
@@ -153,15 +153,15 @@ async def test_the_listen_connection_of_the_queue_is_replaced_when_it_is_silent(
 ) -> None:
     monkeypatch.setattr(queue, "STATEMENT_SECONDS", 0.5)
     monkeypatch.setattr(queue, "LISTEN_CHECK_SECONDS", 0.2)
-    heard = asyncio.Event()
+    notified = asyncio.Event()
 
     async def on_notification(*, channel: str, payload: str) -> None:
         del channel, payload
-        heard.set()
+        notified.set()
 
     async def until_heard(connector: queue.Connector) -> None:
-        heard.clear()
-        while not heard.is_set():
+        notified.clear()
+        while not notified.is_set():
             await connector.execute_query_async("SELECT pg_notify('test', 'word')")
             await asyncio.sleep(0.1)
 
@@ -174,7 +174,9 @@ async def test_the_listen_connection_of_the_queue_is_replaced_when_it_is_silent(
         await asyncio.wait([listening])
 
 
-async def test_serve_and_its_worker_end_though_the_database_is_cut_off(database_url: str, tmp_path: Path) -> None:
+async def test_serve_and_its_worker_stop_although_the_database_is_unreachable(
+    database_url: str, tmp_path: Path
+) -> None:
     async with proxying(make_url(database_url).port or 5432) as proxy, install(database_url, leads=1) as w:
         port = free_port()
         theirs = w.settings.model_copy(update={"database_url": through(database_url, proxy)})
@@ -186,14 +188,14 @@ async def test_serve_and_its_worker_end_though_the_database_is_cut_off(database_
                 while not await w.fetch("SELECT 1 FROM clay.workers"):  # noqa: ASYNC110 - another process has no event
                     await asyncio.sleep(0.05)
                 proxy.partition()
-                asking = asyncio.create_task(http.get(f"http://127.0.0.1:{port}/readyz", timeout=60))
+                request = asyncio.create_task(http.get(f"http://127.0.0.1:{port}/readyz", timeout=60))
                 await asyncio.sleep(0)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(40):
                 await process.wait()
-            asking.cancel()
+            request.cancel()
             with contextlib.suppress(asyncio.CancelledError, httpx.HTTPError):
-                await asking
+                await request
         finally:
             if process.returncode is None:
                 process.kill()

@@ -1,4 +1,4 @@
-"""Workers that are frozen, blocked, stopped, or without a destination: how they end, and what happens to their leads."""
+"""Workers that are frozen, blocked, stopped or without a destination: how they end, and how their leads end."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from tests.harness.installation import address_of
 from tests.support.receiver import OK, Receiver, Stall, receiving
 
 
-async def test_a_frozen_worker_wakes_after_its_lease_and_changes_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_a_frozen_worker_that_resumes_after_its_lease_changes_nothing(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=300, delay_seconds=0.05) as run:
         accepted = await run.installation.push()
         await run.receiver.until(40, 30.0)
         frozen = run.workers.processes[0].pid
         os.kill(frozen, signal.SIGSTOP)
-        await run.workers.keep_running(1)  # another one goes on
+        await run.workers.keep_running(1)  # another worker continues
         await asyncio.sleep(3.5)
         sent = len(run.receiver.posts)
         await run.receiver.until(sent + 10, 30.0)
@@ -44,10 +44,10 @@ LONG = pytest.mark.faults
 
 @pytest.mark.parametrize("limit", [2.0, pytest.param(30.0, marks=LONG)])
 @pytest.mark.parametrize(("how", "code"), [("blocked", 70), ("holding_the_lock", 1)])
-async def test_a_blocked_event_loop_ends_the_process(
+async def test_the_watchdog_ends_a_process_whose_event_loop_is_blocked(
     database_url: str, tmp_path: Path, how: str, code: int, limit: float
 ) -> None:
-    command = ("tests.faults.dying", how, "0")
+    command = ("tests.faults.crash_at", how, "0")
     async with run_with_faults(
         database_url, tmp_path, leads=50, workers=0, command=command, watchdog_seconds=limit, lease_seconds=60.0
     ) as run:
@@ -58,14 +58,14 @@ async def test_a_blocked_event_loop_ends_the_process(
         assert await run.workers.wait_for_exit(process, 2 * limit + 15) == code
         assert limit - 1.5 < time.monotonic() - started < 1.5 * limit + 5
         report = run.workers.log.read_text()
-        assert "build_payloads" in report.partition("most recent call first")[2], "it says where"
+        assert "build_payloads" in report.partition("most recent call first")[2], "the log must contain the stack"
 
 
 @pytest.mark.parametrize("grace", [3.0, pytest.param(20.0, marks=LONG)])
-async def test_sigterm_ends_in_its_time_while_the_receiver_stalls(
+async def test_sigterm_ends_a_worker_within_its_grace_period_while_the_receiver_stalls(
     database_url: str, tmp_path: Path, grace: float
 ) -> None:
-    """Unsent leads wait again; what has no answer when the grace is over is unknown. Within 25 s with the grace of 20 s."""
+    """Unsent leads wait again, and leads without a response at the end of the grace period become unknown. A grace of 20 s ends within 25 s."""
     async with run_with_faults(
         database_url, tmp_path, leads=100, answer=lambda _number, _body: Stall(), workers=0,
         request_timeout_seconds=30.0, lease_seconds=75.0, shutdown_grace_seconds=grace,
@@ -88,7 +88,9 @@ async def test_sigterm_ends_in_its_time_while_the_receiver_stalls(
 
 
 @pytest.mark.faults
-async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: str, tmp_path: Path) -> None:
+async def test_sigterm_ends_a_worker_in_time_while_the_database_does_not_respond(
+    database_url: str, tmp_path: Path
+) -> None:
     async with run_with_faults(
         database_url, tmp_path, leads=200, workers=0, shutdown_grace_seconds=2.0, delay_seconds=0.05
     ) as run:
@@ -101,7 +103,7 @@ async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: s
         await run.workers.wait_for_exit(process, 20)
         assert time.monotonic() - started < 2.0 + 4.5 + 1.5
         found = await run.statuses()
-        assert found["sending"] < 100, "little is marked ahead of a slow receiver"
+        assert found["sending"] < 100, "few leads may be marked ahead for a slow receiver"
         run.proxy.heal()
         await run.workers.keep_running(1)
         run.start_recovery_timer()
@@ -111,7 +113,7 @@ async def test_sigterm_ends_in_time_while_the_database_is_silent(database_url: s
 
 
 async def change(run: FaultRun, **changes: Any) -> None:
-    """As the config endpoint does."""
+    """Change the settings as the config endpoint does."""
     w, resolver = run.installation, default_resolver()
     policy = Policy.of(w.settings)
     await configure(
@@ -125,8 +127,8 @@ def with_token(clay: Receiver, token: str) -> int:
 
 
 @pytest.mark.faults
-async def test_the_webhook_is_changed_while_a_thousand_leads_are_queued(database_url: str, tmp_path: Path) -> None:
-    """A push job keeps the webhook and the token it began with; the next one takes the new."""
+async def test_a_push_job_keeps_its_webhook_when_the_webhook_changes(database_url: str, tmp_path: Path) -> None:
+    """A push job keeps the webhook and the token that it was accepted with. The next job uses the new ones."""
     async with receiving(Receiver()) as new, run_with_faults(
         database_url, tmp_path, leads=1100, workers=2, other_hosts=(address_of(new),)
     ) as run:  # fmt: skip
@@ -135,7 +137,7 @@ async def test_the_webhook_is_changed_while_a_thousand_leads_are_queued(database
         accepted = await run.installation.push(leads[:1000])
         await old.until(50, 30.0)
         await change(run, webhook_url=new.url, webhook_token="new-token")
-        assert len(old.posts) < 900, "or nothing was queued any more"
+        assert len(old.posts) < 900, "the push ended before the change"
         later = await run.installation.push(leads)
         for job in (accepted, later):
             await run.wait_until_finished(job.job_id, 60.0)
@@ -145,7 +147,7 @@ async def test_the_webhook_is_changed_while_a_thousand_leads_are_queued(database
         again = await run.installation.push(leads[:600], again=True)
         await new.until(150, 30.0)
         await change(run, webhook_token="third-token")
-        assert len(new.posts) < 650, "or nothing was queued any more"
+        assert len(new.posts) < 650, "the push ended before the change"
         await run.wait_until_finished(again.job_id, 60.0)
         last = await run.installation.push(leads[:1], again=True)
         await run.wait_until_finished(last.job_id, 30.0)
@@ -153,7 +155,7 @@ async def test_the_webhook_is_changed_while_a_thousand_leads_are_queued(database
         await run.assert_nothing_lost("the webhook changes under 1,000 queued leads", accepted.job_id)
 
 
-async def test_the_webhook_is_removed_while_a_thousand_leads_are_queued(database_url: str, tmp_path: Path) -> None:
+async def test_queued_leads_fail_when_the_webhook_is_removed(database_url: str, tmp_path: Path) -> None:
     async with run_with_faults(database_url, tmp_path, leads=1000) as run:
         accepted = await run.installation.push()
         await run.receiver.until(50, 30.0)
@@ -168,6 +170,6 @@ async def test_the_webhook_is_removed_while_a_thousand_leads_are_queued(database
         assert ended is not None
         assert ended > 500
         assert (line.uncertain, line.doubled) == (0, 0)
-        assert len(run.receiver.posts) <= sent + 150, "only what was marked already is still sent"
+        assert len(run.receiver.posts) <= sent + 150, "only leads that were already marked may still be sent"
         found = await run.statuses()
         assert found["destination_removed"] == ended

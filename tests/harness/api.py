@@ -1,4 +1,4 @@
-"""The HTTP application over an installation, called in this process; host names resolve to addresses that a test chooses."""
+"""Runs the HTTP application of an installation in this process. Tests choose the addresses that host names resolve to."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,7 +34,7 @@ FINISHED = frozenset({"completed", "failed", "cancelled"})
 
 
 class FixedResolver(AbstractResolver):
-    """Resolves names from a table, and records them."""
+    """Resolves host names from a table and records each lookup."""
 
     def __init__(self, addresses: Mapping[str, Sequence[str]] | None = None) -> None:
         self.addresses = dict(addresses or {})
@@ -59,13 +59,13 @@ class FixedResolver(AbstractResolver):
 
 @dataclass
 class Api(Part):
-    """Requests as a user or with a key: `await api.get("/api/clay/config", who="member")`."""
+    """Sends requests as a user or with an API key: `await api.get("/api/clay/config", who="member")`."""
 
     app: FastAPI
     http: httpx.AsyncClient
     resolver: FixedResolver
     receiver: Receiver
-    """In this process; only the settings of `run_local_api` allow the application to send to it."""
+    """Runs in this process. Only the settings of `run_local_api` allow the application to send to it."""
     credentials: dict[str, str] = field(default_factory=dict)
     """Plain API keys, by the name that `key` returns."""
 
@@ -77,7 +77,7 @@ class Api(Part):
         return database
 
     def headers(self, who: str = "owner") -> dict[str, str]:
-        """The credentials of a user or a key."""
+        """Returns the authorization header of a user, or of a key that `key` created."""
         return {"Authorization": f"Bearer {self.credentials.get(who) or access_token(who)}"}
 
     async def send(
@@ -105,12 +105,12 @@ class Api(Part):
         return await self.send("PUT", path, who, json=json, **more)  # type: ignore[arg-type]  # likewise
 
     async def sweep_host_settings(self) -> int:
-        """Store changes of the host's settings page, as a worker does. Returns the number of organizations."""
+        """Store changes that were made on the host's settings page, as a worker does. Returns the number of organizations."""
         settings: Settings = self.app.state.settings
         return await HostSettingsSweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
 
     async def sweep_api_keys(self) -> int:
-        """The same for API keys."""
+        """Store API keys from the host's settings page, as a worker does. Returns the number of organizations."""
         settings: Settings = self.app.state.settings
         return await ApiKeySweep(self.database, HostTableCache(settings.host_schema), settings).run_pass()
 
@@ -124,44 +124,44 @@ class Api(Part):
         who: str = "owner",
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Expect success, or `status`. Returns the response's JSON."""
+        """Send a request and check its status: `status`, or any success. Returns the response's JSON."""
         response = await self.send(method, path, who, json=body, headers=headers)
         expected = response.is_success if status is None else response.status_code == status
         assert expected, f"{response.status_code} {response.text}"
         return response.json()
 
     async def key(self, *scopes: Scope, orgs: Sequence[UUID] | None = None, name: str = "nightly") -> str:
-        """Make an API key. Returns the name under which `who` takes it."""
+        """Create an API key. Returns its name, which `who` accepts."""
         async with self.database.transaction() as connection:
             made = await create_key(connection, name, [self.org_id] if orgs is None else orgs, scopes, "operator")
         self.credentials[made.key.prefix] = made.plain
         return made.key.prefix
 
     async def push(self, lead_ids: Sequence[UUID] | None = None, **body: Any) -> Any:
-        """Queue these leads, or all of the project. Returns the API's response."""
+        """Push these leads, or all leads of the project. Returns the API's response."""
         selection = {"lead_ids": [str(each) for each in lead_ids or self.lead_ids], "project_id": str(self.project_id)}
         return await self.call("POST", "/api/clay/push", selection | body)
 
     async def queue(self, lead_ids: Sequence[UUID] | None = None, **body: Any) -> str:
-        """As `push`; returns the job's id."""
+        """Push these leads, or all leads of the project. Returns the job's id."""
         return str((await self.push(lead_ids, **body))["job_id"])
 
     async def job(self, job_id: str) -> Any:
         return await self.call("GET", f"/api/clay/jobs/{job_id}")
 
     async def finished(self, job_id: UUID | str, seconds: float = 30.0) -> Any:
-        """Wait until a worker has finished the job. Returns the job."""
+        """Wait until a worker finishes the job. Returns the job."""
         async with asyncio.timeout(seconds):
             while (job := await self.job(str(job_id)))["status"] not in FINISHED:  # noqa: ASYNC110 - a worker is another process
                 await asyncio.sleep(0.05)
         return job
 
     async def drain(self) -> None:
-        """Drain every live push job in this process, as a worker does."""
+        """Drain every unfinished push job in this process, as a worker does."""
         await self.installation.drain()
 
     async def push_and_drain(self, lead_ids: Sequence[UUID] | None = None, **body: Any) -> Any:
-        """Returns the finished job."""
+        """Push these leads and drain the job. Returns the finished job."""
         job_id = await self.queue(lead_ids, **body)
         await self.drain()
         return await self.job(job_id)
@@ -174,7 +174,7 @@ async def serve_in_process(
     resolver: FixedResolver | None = None,
     clock: DatabaseClock | None = None,
 ) -> AsyncIterator[Api]:
-    """Without `resolver`, names are resolved by the machine."""
+    """Without `resolver`, the operating system resolves host names."""
     app = create_app(installation.settings, resolver=resolver, clock=clock)
     transport = httpx.ASGITransport(app)
     async with (
@@ -188,11 +188,11 @@ async def serve_in_process(
 async def run_api(
     database_url: str, *, vintage: Vintage | None = None, clock: DatabaseClock | None = None, **changes: object
 ) -> AsyncIterator[Api]:
-    """The application with production settings, and `changes` of them. No project, no webhook.
+    """The application with production settings, changed by `changes`. It has no project and no webhook.
 
-    Without `vintage` or `billing_enabled`, the test's id chooses.
+    `vintage` and `billing_enabled` default to the combination that `matrix` chooses for the test.
     """
-    enterprise = None if "billing_enabled" not in changes else False  # a test of the gate makes its own billing rows
+    enterprise = None if "billing_enabled" not in changes else False  # tests of the gate insert their own billing rows
     settings = make_settings(database_url, **changes)
     async with (
         receiving() as receiver,
@@ -206,7 +206,7 @@ async def run_api(
 async def run_local_api(
     database_url: str, vintage: Vintage | None = None, receiver: Receiver | None = None, **changes: object
 ) -> AsyncIterator[Api]:
-    """As `run_api`; the application may send to the receiver in this process, and waits are short. No project, no webhook."""
+    """Like `run_api`, but the application may send to the receiver in this process, and its wait times are short."""
     enterprise = None if "billing_enabled" not in changes else False
     async with receiving(receiver) as clay:
         hosts = f"{address_of(clay)},clay.com,*.clay.com"
@@ -228,7 +228,7 @@ async def run_api_with_leads(
     vintage: Vintage | None = None,
     **changes: object,
 ) -> AsyncIterator[Api]:
-    """As `run_local_api`, with a project and a webhook. The leads have no activity and each its own score."""
+    """Like `run_local_api`, with a project, leads and a saved webhook. Each lead has a different score and no activity."""
     async with run_local_api(database_url, vintage, receiver, **changes) as api:
         made = api.installation
         made.project_id = await made.host.project(made.org_id)

@@ -1,4 +1,4 @@
-"""An installation that is attached to NexusLeads, with manual passes of mirror and inbox, and NexusLeads' own job processor."""
+"""An installation that is attached to NexusLeads. Tests run mirror and inbox pass by pass, and NexusLeads' own job processor."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ class Attached(Part):
     inbox: Inbox
 
     async def attach(self, level: Level, *, dry_run: bool = False, role: str | None = None, **wishes: bool) -> Plan:
-        """Attach by the database's owner, for the role that the tests run as."""
+        """Attach as the database's owner, and grant to the role of the code under test."""
         async with self.owner.transaction() as connection:
             tables = await detect(connection)
             request = AttachRequest(level, role or runtime_role(), **wishes)
@@ -47,8 +47,10 @@ class Attached(Part):
         return passed
 
     async def check_now(self) -> PassResult:
-        """A pass that also checks rows whose end is written."""
-        self.mirror = Mirror(self.installation.database, HostTableCache())  # the first pass of a mirror checks them
+        """Run a mirror pass that also checks the rows of finished jobs."""
+        self.mirror = Mirror(
+            self.installation.database, HostTableCache()
+        )  # only the first pass of a mirror checks them
         return await self.mirror_now()
 
     async def push_all(self, lead_ids: Sequence[UUID] | None = None) -> UUID:
@@ -86,7 +88,7 @@ class Attached(Part):
     async def host_queues(
         self, lead_ids: Sequence[UUID], *, mode: str = "auto", in_project: UUID | None = None
     ) -> UUID:
-        """Queue a push as NexusLeads' own backend does."""
+        """Insert a push into the job queue of NexusLeads, as its backend does."""
         host_job_id, project_id = uuid4(), in_project or self.installation.project_id
         metadata = {
             "lead_ids": [str(each) for each in lead_ids],
@@ -108,7 +110,7 @@ class Attached(Part):
 async def install_attached(
     database_url: str, level: Level | None = Level.INBOX, *, vintage: Vintage | None = None, **changes: Any
 ) -> AsyncIterator[Attached]:
-    """Attached at this level by the database's owner; without a level, not yet."""
+    """Attach at this level as the database's owner. Without a level, the test attaches later."""
     async with install_with_drainer(database_url, vintage=vintage, **changes) as (made, drainer, receiver):
         mirror, inbox = (
             Mirror(made.database, HostTableCache()),
@@ -122,15 +124,15 @@ async def install_attached(
 
 @dataclass
 class HostProcessor:
-    """NexusLeads' own job processor: it polls, claims every pending row, and has no handler for `clay_push`."""
+    """NexusLeads' own job processor. It polls, claims every pending row, and has no handler for `clay_push`."""
 
     connection: asyncpg.Connection
     would_push: list[str] = field(default_factory=list)
-    """Leads of `clay_push` rows that it claimed."""
+    """Leads of the `clay_push` rows that the processor claimed."""
     in_hand: list[asyncpg.Record] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Turn every running row back to pending and delete its progress, as it does when it starts."""
+        """Set every running row back to pending and delete its progress, as the processor does when it starts."""
         rows = await self.connection.fetch("SELECT id FROM sourcing_jobs WHERE status = 'running'")
         ids = [row["id"] for row in rows]
         await self.connection.execute("DELETE FROM job_progress WHERE job_id = ANY($1)", ids)

@@ -9,7 +9,7 @@ from clay_push_service.host.columns import Vintage, name_in
 
 SOURCES = 10
 ANALYZE_FROM = 100
-"""With fewer leads PostgreSQL's plans are the same without statistics, and the statement would cost each test 20 ms."""
+"""With fewer leads, PostgreSQL plans the same without statistics, and ANALYZE would cost each test 20 ms."""
 
 # setseed makes random() repeatable. The serial number n distributes values that must be even.
 _LEADS = Template("""
@@ -56,7 +56,7 @@ SELECT $$1::uuid, id, (luck * 100)::decimal(5,2), n % 101, n % 97, n % 89, n % 8
 
 
 async def add_bulk_leads(connection: asyncpg.Connection, vintage: Vintage, project_id: UUID, count: int) -> None:
-    """Each lead is active in two of the project's new sources. Further calls continue the numbers of user names."""
+    """Each lead is active in two of the project's new sources. A later call continues the numbering of user names."""
     words = ("leads", "source_leads", "stats", "lead_id", "source_id")
     statement = _LEADS.substitute({word: name_in(word, vintage) for word in words})
     async with connection.transaction():

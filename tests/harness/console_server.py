@@ -1,4 +1,4 @@
-"""The HTTP application on a port of this machine, in this process, for a browser."""
+"""Serves the HTTP application to a browser, from this process."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import uvicorn
 
 from clay_push_service.api.app import end_streams
+from clay_push_service.database.database import Database
 from clay_push_service.push_jobs.live.watch import Watch
 from tests.harness.api import Api, run_api_with_leads
 from tests.support.programs import free_port
 from tests.support.receiver import Receiver
 
+UNREACHABLE = "postgresql://nobody:nothing@127.0.0.1:1/none"
+
 
 class _Server(uvicorn.Server):
-    """Leaves signals to pytest, and ends open streams as `serve` does."""
+    """A uvicorn server that does not handle signals (pytest does), and closes open event streams as `serve` does."""
 
     async def shutdown(self, sockets: object = None) -> None:
         del sockets
@@ -41,7 +44,7 @@ class ConsoleServer:
 
     @asynccontextmanager
     async def gated(self) -> AsyncIterator[None]:
-        """With billing, and the organization not on the Enterprise plan."""
+        """Billing is on and the organization is not on the Enterprise plan."""
         state = self.api.app.state
         before = state.settings
         state.settings = before.model_copy(
@@ -54,6 +57,17 @@ class ConsoleServer:
             yield
         finally:
             state.settings = before
+
+    @asynccontextmanager
+    async def without_database(self) -> AsyncIterator[None]:
+        """The application cannot connect to its database."""
+        state = self.api.app.state
+        before, state.database = state.database, Database(UNREACHABLE, pool_size=1)
+        try:
+            yield
+        finally:
+            await state.database.close()
+            state.database = before
 
     async def start(self) -> None:
         config = uvicorn.Config(
@@ -73,7 +87,7 @@ class ConsoleServer:
         await self._running
 
     async def restart(self) -> None:
-        """Open streams end, connections are refused for a moment, and the server answers again on the same port."""
+        """Stop and start the server on the same port. Open streams end, and connections are refused in between."""
         await self.stop()
         watch: Watch = self.api.app.state.watch
         watch.stopping.clear()
@@ -84,7 +98,7 @@ class ConsoleServer:
 async def serve_console(
     database_url: str, *, leads: int = 5, receiver: Receiver | None = None, rate_limit_ms: int = 0
 ) -> AsyncIterator[ConsoleServer]:
-    """With a project of leads, a webhook and no push yet."""
+    """Serve an installation with a project, leads and a webhook, and no push."""
     async with run_api_with_leads(database_url, leads=leads, receiver=receiver, rate_limit_ms=rate_limit_ms) as api:
         made = ConsoleServer(api, free_port())
         await made.start()

@@ -1,4 +1,4 @@
-"""Workers under a supervisor that reach PostgreSQL through a proxy, a recording receiver, and the check that no lead is lost."""
+"""Runs supervised workers that reach PostgreSQL through a proxy and send to a recording receiver, and checks that no lead is lost."""
 
 import asyncio
 import random
@@ -31,12 +31,12 @@ WATCH_UNKNOWN = (
     """CREATE TRIGGER note_unknown AFTER UPDATE ON clay.clay_push_log FOR EACH ROW
        WHEN (new.cause = 'unknown' AND old.cause IS DISTINCT FROM 'unknown') EXECUTE FUNCTION public.note_unknown()""",
 )
-"""Records the state of each delivery just before it became `unknown`."""
+"""Records the state that each delivery had before it became `unknown`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultReport:
-    """One row of the table at the end of the run."""
+    """One row of the table that the run prints at its end."""
 
     fault: str
     leads: int
@@ -50,14 +50,14 @@ REPORTS: list[FaultReport] = []
 
 
 class RecordingReceiver(Receiver):
-    """Records which POSTs Clay may have stored: all but those that it answered with 429."""
+    """Records the POSTs that Clay may have stored: all except those answered with 429."""
 
     def __init__(self, answer: Answer = lambda _number, _body: OK, delay_seconds: float = 0.0) -> None:
         super().__init__(answer=self._answer, delay_seconds=delay_seconds)
         self.behaviour = answer
         self.possibly_stored: list[bool] = []
         self.failed = 0
-        """Number of 5xx: such a POST is sent again, although it may be stored."""
+        """Number of 5xx responses. The worker sends such a lead again, although Clay may have stored it."""
 
     def _answer(self, number: int, body: bytes) -> Behaviour:
         behaviour = self.behaviour(number, body)
@@ -71,7 +71,7 @@ class RecordingReceiver(Receiver):
 
 
 def faulty(share: float, seed: int = 7) -> Answer:
-    """This share of all POSTs fails: 5xx, reset, and sometimes no response. No 429, because each halves the pace."""
+    """Fails this share of all POSTs with 5xx, a reset, or no response. Never with 429, because each 429 halves the pace."""
     chance = random.Random(seed)
 
     def answer(_number: int, _body: bytes) -> Behaviour:
@@ -110,7 +110,7 @@ class FaultRun(Part):
                 await asyncio.sleep(0.1)
 
     async def restart(self, **environment: str) -> None:
-        """Restart one worker after another with these settings; each works again before the next one stops."""
+        """Restart the workers one by one with these settings. Each runs again before the next one stops."""
         self.workers.change(**environment)
         number = len(self.workers.processes)
         for process in list(self.workers.processes):
@@ -124,13 +124,13 @@ class FaultRun(Part):
         return len(await self._fetch("SELECT 1 FROM clay.workers WHERE pid = ANY($1)", pids))
 
     async def wait_until_claimed(self, seconds: float) -> None:
-        """Return when a worker has claimed a lead."""
+        """Wait until a worker has claimed a lead."""
         async with asyncio.timeout(seconds):
             while not (await self.statuses())["claimed"]:  # noqa: ASYNC110 - another process has no event
                 await asyncio.sleep(0.05)
 
     async def _fetch(self, statement: str, *values: Any) -> list[Any]:
-        """Repeats until the database can be reached."""
+        """Read rows; retry until the database can be reached."""
         while True:
             try:
                 connection = await asyncpg.connect(self.installation.settings.database_url, timeout=5)
@@ -142,8 +142,8 @@ class FaultRun(Part):
                 await asyncio.sleep(0.1)
 
     async def assert_nothing_lost(self, fault: str, job_id: UUID, *causes: str) -> FaultReport:
-        """Check every lead: none is lost, none is sent twice but those of uncertain outcome, and none failed but of `causes`."""
-        await self.installation.database.engine.dispose()  # its connections may be from before the fault
+        """Check that no lead is lost, only leads of uncertain outcome are sent twice, and leads fail only for one of `causes`."""
+        await self.installation.database.engine.dispose()  # the fault may have broken its connections
         rows = await self.installation.deliveries(job_id)
         successes = {str(row.contributor_id) for row in rows if row.status == "success"}
         lost = sum(row.state != "done" for row in rows) + len(successes - set(self.receiver.stored))
@@ -178,7 +178,7 @@ async def run_with_faults(
     other_hosts: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[FaultRun]:
-    """Workers reach PostgreSQL through the proxy; the test does not."""
+    """Only the workers reach PostgreSQL through the proxy; the test connects directly."""
     settings: dict[str, Any] = {
         "request_timeout_seconds": 1.0,
         "connect_timeout_seconds": 0.5,

@@ -1,4 +1,4 @@
-"""An installation of the service: NexusLeads' tables with leads, settings, and functions to configure, push, drain and read."""
+"""Sets up an installation of the service: NexusLeads' tables with leads, settings, and functions to configure, push, drain and read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,8 +20,9 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.host.columns import Vintage
 from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.table_cache import HostTableCache
-from clay_push_service.push_jobs.accept import AcceptedJob, accept, require_destination
+from clay_push_service.push_jobs.accept import AcceptedJob, accept
 from clay_push_service.push_jobs.selection import select_by_filters, select_by_ids
+from clay_push_service.push_jobs.targets.choose import require_destination
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.drainer import Drainer
 from clay_push_service.settings import Settings
@@ -37,18 +38,18 @@ NO_PROJECT = UUID(int=0)
 
 @dataclass
 class Installation:
-    """Two organizations: users `owner`, `admin` and `member` in the first, `stranger` owns the second, `both` is in both.
+    """An installation with two organizations. `owner`, `admin` and `member` are users of the first, `stranger` owns the second, `both` is in both.
 
-    The project and its leads belong to the first.
+    The project and its leads belong to the first organization.
     """
 
     settings: Settings
     host: NexusLeads
-    """NexusLeads' tables, to fill and to change them as NexusLeads does."""
+    """Changes NexusLeads' tables as NexusLeads does."""
     database: Database
-    """By the role of least rights, for what is tested."""
+    """Connects as the role of least rights. The code under test uses it."""
     owner: Database
-    """By the owner of the database, to prepare and to inspect; never for what is tested."""
+    """Connects as the owner of the database. Only the test uses it, to prepare and to inspect."""
     host_tables: HostTableCache
     org_id: UUID
     other_org_id: UUID
@@ -64,11 +65,11 @@ class Installation:
         return SecretBox(self.settings.encryption_keys)
 
     def name(self, word: str) -> str:
-        """NexusLeads' name of a table or column, from this service's word for it."""
+        """Returns NexusLeads' name of the table or column that this service calls `word`."""
         return self.host.name(word)
 
     async def fetch(self, statement: str, **values: Any) -> list[Any]:
-        """Run it as the database's owner."""
+        """Run the statement as the database's owner. Returns its rows."""
         async with self.owner.transaction() as connection:
             result = await connection.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
@@ -76,7 +77,7 @@ class Installation:
     async def configure(
         self, url: str, *, org_id: UUID | None = None, rate_limit_ms: int = 0, token: str | None = None
     ) -> UUID:
-        """Store a destination as the config endpoint does. Returns the version's id."""
+        """Save a webhook as the config endpoint does. Returns the id of the destination version."""
         org_id = org_id or self.org_id
         version_id = uuid4()
         async with self.database.transaction() as connection:
@@ -97,7 +98,7 @@ class Installation:
         project_id: UUID | None = None,
         destination_id: UUID | None = None,
     ) -> AcceptedJob:
-        """Accept a push of these leads, or of all of the project."""
+        """Accept a push of these leads, or of all leads of the project."""
         org_id, project_id = org_id or self.org_id, project_id or self.project_id
         resend = Resend.all() if again else Resend()
         async with self.database.transaction() as connection:
@@ -114,7 +115,7 @@ class Installation:
 
     @asynccontextmanager
     async def drainer(self, **changes: Any) -> AsyncIterator[Drainer]:
-        """A drainer in this process without the queue; `drain_all` runs its wake-ups. `changes`: of the settings."""
+        """A drainer in this process, with settings changed by `changes`. It has no queue: `drain_all` runs its wake-ups."""
         settings = self.settings.model_copy(update=changes)
         client = ClayClient.create(settings)
         drainer = Drainer(SendingContext.create(self.database, self.host_tables, client, self.secret_box, settings))
@@ -128,7 +129,7 @@ class Installation:
             await client.close()
 
     async def drain_all(self, drainer: Drainer, seconds: float = 200.0) -> None:
-        """Run due wake-ups until no push job is live."""
+        """Run wake-ups that are due until every push job has finished."""
         running: set[asyncio.Task[None]] = set()
         async with asyncio.timeout(seconds):
             while await self.fetch("SELECT 1 FROM clay.push_jobs WHERE status IN ('pending', 'running') LIMIT 1"):
@@ -143,7 +144,7 @@ class Installation:
                 await asyncio.wait(running)
 
     async def drain(self) -> None:
-        """Drain every live push job, as a worker does."""
+        """Drain every unfinished push job, as a worker does."""
         async with self.drainer() as drainer:
             await self.drain_all(drainer)
 
@@ -157,7 +158,7 @@ class Installation:
 
 @dataclass
 class Part:
-    """What is added to an installation: an API, workers, mirror and inbox."""
+    """Base of the parts that are added to an installation: an API, workers, mirror and inbox."""
 
     installation: Installation
 
@@ -194,7 +195,7 @@ class Part:
 async def install_with_settings(
     settings: Settings, database_url: str, vintage: Vintage | None = None, *, enterprise: bool | None = None
 ) -> AsyncIterator[Installation]:
-    """Organizations and users, and no project. `database_url`: its owner's. `enterprise`: None if the test does not choose."""
+    """An installation without a project. `database_url` is the owner's. `enterprise` is None if the test does not choose a plan."""
     async with open_nexusleads(database_url, vintage or chosen_vintage(), enterprise=enterprise) as host:
         org_id, other_org_id = await host.organization("Acme"), await host.organization("Other")
         for role in ("owner", "admin", "member"):
@@ -222,9 +223,10 @@ async def install_with_settings(
 async def install(
     database_url: str, *, leads: int = 20, vintage: Vintage | None = None, **changes: Any
 ) -> AsyncIterator[Installation]:
-    """An installation with a project of so many leads, and no destination yet. `changes`: of the settings.
+    """An installation with a project of this many leads and no destination. `changes` are changed settings.
 
-    Without `vintage` or `billing_enabled`, the test's id chooses; with billing on, every organization is on Enterprise.
+    `vintage` and `billing_enabled` default to the combination that `matrix` chooses for the test. With billing on, every
+    organization is on the Enterprise plan.
     """
     settings = make_local_settings(database_url, **changes)
     enterprise = None if "billing_enabled" not in changes else False
@@ -244,7 +246,7 @@ async def install_with_drainer(
     token: str | None = None,
     **changes: Any,
 ) -> AsyncIterator[tuple[Installation, Drainer, Receiver]]:
-    """An installation whose destination is a receiver in this process, and a drainer for it."""
+    """An installation whose destination is a receiver in this process, and a drainer."""
     async with receiving(receiver) as clay:
         hosts = (address_of(clay),)
         async with install(database_url, leads=leads, **({"allowed_webhook_hosts": hosts} | changes)) as made:
@@ -254,5 +256,5 @@ async def install_with_drainer(
 
 
 def address_of(receiver: Receiver) -> str:
-    """Host and port, as in the setting of allowed hosts."""
+    """Returns host and port of a URL in the format of the setting of allowed hosts."""
     return f"127.0.0.1:{httpx.URL(receiver.url).port}"

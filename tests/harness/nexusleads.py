@@ -1,4 +1,4 @@
-"""NexusLeads' tables in a test's database, with either vintage's names, filled row by row or in bulk in this service's words."""
+"""Fills NexusLeads' tables in a test's database, row by row or in bulk. Tests name tables and columns by this service's words."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +16,7 @@ from clay_push_service.host.tables import HostTables, host_tables
 from clay_push_service.host_integration.attach import attach as attaching
 from clay_push_service.host_integration.attach.attachment import Level
 from clay_push_service.host_integration.attach.plan import AttachRequest
+from clay_push_service.host_integration.attach.triggers import SCANS
 from clay_push_service.local_database.nexusleads_tables import create_schema
 from tests.harness.bulk_leads import add_bulk_leads
 from tests.harness.matrix import chosen_billing
@@ -26,7 +27,7 @@ Cell = str | int | float | bool | Decimal | UUID | date | list[str] | None
 
 @dataclass(frozen=True, slots=True)
 class NexusLeads:
-    """`connection` is by the tables' owner, commits each statement, and has NexusLeads' own privileges."""
+    """NexusLeads' tables. `connection` belongs to the tables' owner, commits each statement, and has NexusLeads' own privileges."""
 
     url: str
     vintage: Vintage
@@ -39,11 +40,11 @@ class NexusLeads:
         return host_tables(self.vintage)
 
     def name(self, word: str) -> str:
-        """NexusLeads' name of a table or column, from this service's word for it."""
+        """Returns NexusLeads' name of the table or column that this service calls `word`."""
         return name_in(word, self.vintage)
 
     async def add(self, word: str, **values: Cell) -> UUID:
-        """Add one row, by this service's words for table and columns; returns its id, a fresh one unless it is given."""
+        """Insert one row; table and columns are named by this service's words. Returns its id, which is new unless given."""
         row: dict[str, Cell] = {"id": uuid4(), **values}
         columns = ", ".join(self.name(key) for key in row)
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
@@ -85,7 +86,7 @@ class NexusLeads:
         priority: str | None = "medium",
         **values: Cell,
     ) -> UUID:
-        """A person; with a project, a lead of it. Only the given columns have values."""
+        """Insert a person and, with a project, make that person a lead of it. Only the given columns have values."""
         made = lead_id or uuid4()
         known: dict[str, Cell] = {"username": f"user-{made.hex[:12]}", **values}
         if self.vintage is Vintage.DOCUMENT:
@@ -114,7 +115,7 @@ class NexusLeads:
         )
 
     async def bulk_leads(self, project_id: UUID, count: int) -> Sequence[UUID]:
-        """Add so many leads with varied values in one statement. Returns the ids of all leads of the project, sorted."""
+        """Add this many leads with varied values in one statement. Returns the ids of all leads of the project, sorted."""
         await add_bulk_leads(self.connection, self.vintage, project_id, count)
         rows = await self.connection.fetch(
             f"SELECT {self.name('lead_id')} AS lead_id FROM lead_scores WHERE project_id = $1 ORDER BY 1", project_id
@@ -126,12 +127,27 @@ class NexusLeads:
         await self.add("org_members", org_id=org_id, user_id=user_id, role=role)
         return user_id
 
+    async def begin_scan(self, project_id: UUID | None, job_type: str = SCANS[0], **values: object) -> UUID:
+        """Insert a scan as NexusLeads' scheduler does: `created_by` is null unless given. Returns its id."""
+        row = {"id": uuid4(), "project_id": project_id, "job_type": job_type, "status": "running", **values}
+        places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await self.connection.execute(f"INSERT INTO sourcing_jobs ({', '.join(row)}) VALUES ({places})", *row.values())
+        scan_id = row["id"]
+        assert isinstance(scan_id, UUID)
+        return scan_id
+
+    async def end_scan(self, scan_id: UUID, status: str = "completed") -> None:
+        await self.connection.execute(
+            "UPDATE sourcing_jobs SET status = $2, completed_at = now() WHERE id = $1", scan_id, status
+        )
+
 
 @asynccontextmanager
 async def open_nexusleads(url: str, vintage: Vintage, *, enterprise: bool | None = None) -> AsyncIterator[NexusLeads]:
-    """Make NexusLeads' tables in the database at `url` (its owner's), and hold a connection as NexusLeads does.
+    """Create NexusLeads' tables in the database at `url` (the owner's URL), and keep a connection to it.
 
-    The role of least rights gets what `attach --level read` grants. `enterprise`: None if the test does not choose.
+    The role of least rights gets the privileges that `attach --level read` grants. `enterprise` is None if the test does not
+    choose a plan.
     """
     connection = await asyncpg.connect(url)
     try:

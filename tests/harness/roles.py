@@ -1,4 +1,4 @@
-"""Database roles as at a customer: the host's own role, and a least-privilege role for the service."""
+"""Creates the database roles that a customer has: the host's own role, and a role of least rights for the service."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from tests.harness.databases import TestServer
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """`host_url`: may do everything with the host's tables and nothing with ours. `runtime_url`: nothing but what is granted."""
+    """`host_url`: all rights on the host's tables, none on this service's. `runtime_url`: only the rights that are granted."""
 
     runtime: str
     runtime_url: str

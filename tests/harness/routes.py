@@ -1,16 +1,19 @@
-"""Every route of the API with valid arguments, for tests that call each without permission. A new route without an entry fails."""
+"""Lists every route of the API with valid arguments, for tests that call each without permission. A test fails for a route that is missing here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, fields
 from uuid import UUID, uuid4
 
 from clay_push_service.callers.caller import Scope
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
+from tests.harness.destination_routes import add_destinations
+from tests.harness.enrichment_routes import ENRICHMENT, add_enrichment
+from tests.harness.mapping_routes import add_mappings
+from tests.harness.routing_routes import add_routing
+from tests.harness.schedule_routes import SCHEDULES, add_schedules, schedule_body
 
-ENRICHMENT = "/api/clay/enrichment"
 EVENT_STREAMS = ("watch_job", "watch_enrichment_job")
-"""Routes that respond as long as their job lasts."""
+"""Routes that stream until the job ends."""
 CHANGES_OF_RESULTS = (
     "edit_lead_field", "set_custom_fields", "apply_result", "create_results_token", "revoke_results_token",
     "enrich_leads", "cancel_enrichment_job",
@@ -20,7 +23,7 @@ CHANGES_OF_RESULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """One organization's things."""
+    """Ids of the records of one organization."""
 
     org_id: UUID
     project_id: UUID
@@ -35,30 +38,18 @@ class Ids:
     endpoint_id: UUID
     result_id: UUID
     exclusion_id: UUID
+    segment_id: UUID
     enrichment_job_id: UUID
     key_id: UUID
+    destination_id: UUID
+    workspace_id: UUID
+    schedule_id: UUID
+    mapping_id: UUID
+    template_id: UUID
 
     @property
     def all(self) -> Sequence[str]:
-        return [
-            str(each)
-            for each in (
-                self.org_id,
-                self.project_id,
-                self.lead_id,
-                self.job_id,
-                self.delivery_id,
-                self.erasure_id,
-                self.pending_id,
-                self.pending_key_id,
-                self.token_id,
-                self.endpoint_id,
-                self.result_id,
-                self.exclusion_id,
-                self.enrichment_job_id,
-                self.key_id,
-            )
-        ]
+        return [str(getattr(self, each.name)) for each in fields(self) if each.name != "scan_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope`: what a caller needs, None if no scope is needed. `foreign`: the ways to name another organization's things."""
+    """`scope`: the scope that a caller needs, or None. `foreign`: calls that refer to records of another organization."""
 
     method: str
     template: str
@@ -78,52 +69,8 @@ class Route:
     foreign: Sequence[Call] = field(default=())
 
 
-class _Add(Protocol):
-    def __call__(
-        self,
-        name: str,
-        method: str,
-        template: str,
-        scope: Scope | None,
-        *,
-        body: Mapping[str, object] | None = None,
-        foreign: Sequence[Mapping[str, object]] = (),
-        documented: str | None = None,
-    ) -> None: ...
-
-
-def _add_enrichment(add: _Add, lead: str, others_lead: str) -> None:
-    waiting_key = ENRICHMENT + "/config/pending/{pending_key_id}"
-    add("read_enrichment_config", "GET", f"{ENRICHMENT}/config", Scope.READ)
-    add("write_enrichment_config", "PUT", f"{ENRICHMENT}/config", Scope.CONFIG, body={"requests_per_minute": 300})
-    add("remove_enrichment_key", "DELETE", f"{ENRICHMENT}/config", Scope.CONFIG)
-    add("confirm_pending_key", "POST", f"{waiting_key}/confirm", Scope.CONFIG)
-    add("reject_pending_key", "POST", f"{waiting_key}/reject", Scope.CONFIG)
-    add("check_enrichment", "POST", f"{ENRICHMENT}/test", Scope.CONFIG, body={},
-        foreign=[{"run_item": True, "lead_id": others_lead}])  # fmt: skip
-    add("estimate_enrichment", "POST", f"{ENRICHMENT}/estimate", Scope.READ, body={"kind": "full", "lead_ids": [lead]},
-        foreign=[{"kind": "full", "lead_ids": [lead, others_lead]}])  # fmt: skip
-    rule = "/api/clay/projects/{project_id}/auto-enrich"
-    add("get_auto_enrich", "GET", rule, Scope.READ)
-    add("set_auto_enrich", "PUT", rule, Scope.CONFIG, body={"enabled": False, "basis": "consent"})
-    add("resume_auto_enrich", "POST", f"{ENRICHMENT}/resume-rules", Scope.CONFIG)
-    request = {"kind": "email", "basis": "consent"}
-    add("enrich_lead", "POST", "/api/clay/leads/{lead_id}/enrich", Scope.ENRICH, body=request)
-    add("enrich_leads", "POST", "/api/clay/enrich", Scope.ENRICH, body=request | {"lead_ids": [lead]},
-        foreign=[request | {"lead_ids": [others_lead]}, request | {"lead_ids": [lead, others_lead]}])  # fmt: skip
-    add("list_enrichment_jobs", "GET", f"{ENRICHMENT}/jobs", Scope.READ)
-    # The body is signed: tests/enrichment/jobs/test_adopt.py.
-    add("receive_run_report", "POST", f"{ENRICHMENT}/run-finished/{{endpoint_id}}", None, body={})
-    job = ENRICHMENT + "/jobs/{enrichment_job_id}"
-    for name, method, ending, scope in (
-        ("get_enrichment_job", "GET", "", Scope.READ), ("list_enrichment_items", "GET", "/items", Scope.READ),
-        ("watch_enrichment_job", "GET", "/events", Scope.READ), ("cancel_enrichment_job", "POST", "/cancel", Scope.ENRICH),
-    ):  # fmt: skip
-        add(name, method, job + ending, scope, documented=f"{ENRICHMENT}/jobs/{{job_id}}{ending}")
-
-
 def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one line for each route
-    """By operation id, as in openapi.yaml."""
+    """Returns the routes by operation id, as in openapi.yaml."""
     found: dict[str, Route] = {}
 
     def add(
@@ -143,7 +90,10 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
                                    pending_id=ids.pending_id, pending_key_id=ids.pending_key_id, lead_id=ids.lead_id,
                                    token_id=ids.token_id, endpoint_id=ids.endpoint_id,
                                    result_id=ids.result_id, exclusion_id=ids.exclusion_id,
-                                   enrichment_job_id=ids.enrichment_job_id, key_id=ids.key_id)  # fmt: skip
+                                   segment_id=ids.segment_id,
+                                   enrichment_job_id=ids.enrichment_job_id, key_id=ids.key_id, schedule_id=ids.schedule_id,
+                                   destination_id=ids.destination_id, workspace_id=ids.workspace_id,
+                                   mapping_id=ids.mapping_id, template_id=ids.template_id)  # fmt: skip
 
         ways = [Call(path(own), each) for each in foreign]
         if path(own) != path(other):
@@ -153,17 +103,20 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
         found[name] = Route(method, documented or template, scope, Call(path(own) + query, body), ways)
 
     lead, others_lead = str(own.lead_id), str(other.lead_id)
-    project, others_project = str(own.project_id), str(other.project_id)
+    project, others_project, others_table = str(own.project_id), str(other.project_id), str(other.destination_id)
     add("push", "POST", "/api/clay/push", Scope.PUSH, body={"lead_ids": [lead]},
         foreign=[{"lead_ids": [others_lead]}, {"lead_ids": [lead, others_lead]},
                  {"lead_ids": [others_lead], "project_id": others_project},
-                 {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
+                 {"contributor_ids": [lead], "project_id": others_project},
+                 {"lead_ids": [lead], "destination_id": others_table}])  # fmt: skip
     add("push_filtered", "POST", "/api/clay/push-filtered", Scope.PUSH, body={"project_id": project},
-        foreign=[{"project_id": others_project}])  # fmt: skip
+        foreign=[{"project_id": others_project}, {"project_id": project, "destination_id": others_table}])  # fmt: skip
     add("preview", "POST", "/api/clay/preview", Scope.READ, body={"project_id": project},
-        foreign=[{"project_id": others_project}, {"lead_ids": [others_lead]}])  # fmt: skip
+        foreign=[{"project_id": others_project}, {"lead_ids": [others_lead]},
+                 {"project_id": project, "destination_id": others_table}])  # fmt: skip
     add("read_integration_status", "GET", "/api/clay/status", Scope.READ)
-    add("read_daily_activity", "GET", "/api/clay/activity/daily", Scope.READ)
+    add("read_daily_activity", "GET", "/api/clay/activity/daily", Scope.READ,
+        foreign_query=f"?destination_id={others_table}")  # fmt: skip
     add("list_leads", "GET", "/api/clay/leads", Scope.READ, query=f"?project_id={project}",
         foreign_query=f"?project_id={others_project}")  # fmt: skip
     add("list_jobs", "GET", "/api/clay/jobs", Scope.READ)
@@ -188,12 +141,17 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("revoke_service_key", "DELETE", keys + "/{key_id}", Scope.ERASE)
     add("erase_leads", "POST", "/api/clay/erasures", Scope.ERASE, body={"lead_ids": [lead]})
     add("get_erasure", "GET", "/api/clay/erasures/{erasure_id}", Scope.ERASE)
-    add("list_missing_results", "GET", "/api/clay/missing-results", Scope.READ)
-    add("push_missing_results_again", "POST", "/api/clay/missing-results/push-again", Scope.PUSH)
+    add("list_missing_results", "GET", "/api/clay/missing-results", Scope.READ,
+        foreign_query=f"?destination_id={others_table}")  # fmt: skip
+    add("push_missing_results_again", "POST", "/api/clay/missing-results/push-again", Scope.PUSH,
+        foreign_query=f"?destination_id={others_table}")  # fmt: skip
+    add_destinations(add, str(other.workspace_id), str(other.mapping_id))
     add("list_exclusions", "GET", "/api/clay/exclusions", Scope.READ)
     add("exclude", "POST", "/api/clay/exclusions", Scope.PUSH, body={"domain": "example.org", "reason": "Partner"},
-        foreign=[{"lead_id": others_lead, "reason": "Not ours"}])  # fmt: skip
+        foreign=[{"lead_id": others_lead, "reason": "Not ours"},
+                 {"segment_id": str(other.segment_id), "reason": "Not ours"}])  # fmt: skip
     add("remove_exclusion", "DELETE", "/api/clay/exclusions/{exclusion_id}", Scope.CONFIG)
+    add_routing(add, project, others_project, other.segment_id)
     add(
         "export_lead",
         "POST",
@@ -222,7 +180,7 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("revoke_results_token", "DELETE", "/api/clay/results-tokens/{token_id}", Scope.CONFIG)
     add("list_inbound_results", "GET", "/api/clay/results", Scope.RESULTS)
     add("apply_result", "POST", "/api/clay/results/{result_id}/apply", Scope.RESULTS)
-    # The secret is a header of its own: tests/enrichment/inbound/test_receive.py.
+    # a header of its own carries the secret: tests/enrichment/inbound/test_receive.py
     add("receive_result", "POST", "/api/clay/results/{endpoint_id}", None, body={})
     add("frontend_status", "GET", "/api/integrations/status", Scope.READ)
     add("frontend_config", "GET", "/api/integrations/clay/config", Scope.READ)
@@ -232,19 +190,21 @@ def routes(own: Ids, other: Ids) -> dict[str, Route]:  # noqa: PLR0915 - one lin
     add("frontend_activity", "GET", "/api/integrations/clay/activity", Scope.READ)
     add("frontend_push", "POST", "/api/integrations/clay/push", Scope.PUSH, body={"contributor_ids": [lead]},
         foreign=[{"contributor_ids": [others_lead]}, {"contributor_ids": [lead], "project_id": others_project}])  # fmt: skip
-    _add_enrichment(add, lead, others_lead)
+    add_enrichment(add, lead, others_lead)
+    add_schedules(add, project, others_project)
+    add_mappings(add, other.mapping_id, other.template_id, [str(own.lead_id), str(other.lead_id)], own.mapping_id)
     for name, ending in (("get_enrichment_quality", ""), ("download_enrichment_quality", ".csv")):
         add(name, "GET", f"{ENRICHMENT}/quality{ending}", Scope.READ, query=f"?project_id={project}",
             foreign_query=f"?project_id={others_project}")  # fmt: skip
-    add("healthz", "GET", "/healthz", None)
-    add("readyz", "GET", "/readyz", None)
+    for name in ("healthz", "readyz"):
+        add(name, "GET", f"/{name}", None)
     add("read_metrics", "GET", "/metrics", Scope.OPS)
     add("read_status", "GET", "/status", Scope.OPS)
     return found
 
 
 async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
-    """A project with leads, a webhook, a rule, a scan, a push job that has not begun, and an erasure."""
+    """Create a project with leads, a webhook, a rule, a scan, a push job that has not started, and an erasure."""
     host = app.host
     project_id = await host.project(org_id)
     lead_id = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
@@ -277,18 +237,27 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     deliveries = await call("GET", f"/api/clay/jobs/{run['job_id']}/leads", None)
     assert isinstance(deliveries["leads"], list)
     token = await call("POST", "/api/clay/results-tokens", None)
-    path, view = str(token["path"]), token["view"]
+    path, view, sent = str(token["path"]), token["view"], {"X-Clay-Push-Token": str(token["token"])}
     assert isinstance(view, dict)
-    sent = {"X-Clay-Push-Token": str(token["token"])}
     result = await app.send("POST", path, json={"email": f"{owner}@example.com"}, headers=sent)
     assert result.is_success, result.text
     routine = {"routine_id": "r", "inputs": {"Name": "full_name", "Company": "company"}, "outputs": {"email": "Email"}}
     await call("PUT", f"{ENRICHMENT}/config", {"routines": {"email": routine}})
     named = await host.lead(project_id, full_name=f"Lead of {owner}", company="Acme")
     enrichment = await call("POST", f"/api/clay/leads/{named}/enrich", {"kind": "email", "basis": "consent"})
+    segment = await call("POST", "/api/clay/segments", {"name": f"Segment of {owner}", "filters": {"min_score": 80}})
     key = await call("POST", "/api/clay/service-keys", {"name": "nightly", "scopes": ["read"]})
     assert isinstance(key["view"], dict)
+    second = {"name": f"Second table of {owner}", "webhook_url": OTHER_WEBHOOK.replace("7c9e", "9e1a")}
+    destination = await call("POST", "/api/clay/destinations", second)
+    assert isinstance(destination["workspace"], dict)
+    schedule = await call("POST", SCHEDULES, schedule_body(str(project_id)))
+    mapping = await call("POST", "/api/clay/mappings", {"name": f"Of {owner}", "template": "lean_outbound"})
+    template = await call("POST", "/api/clay/templates", {"name": f"Of {owner}", "mapping_id": mapping["id"]})
     return Ids(org_id, project_id, lead_id, UUID(str(run["job_id"])), UUID(deliveries["leads"][0]["delivery_id"]), UUID(str(erasure["id"])), scan_id,
                UUID(str(pending["id"])), UUID(str(pending_key["id"])), UUID(str(view["id"])),
                UUID(str(token["endpoint_id"])), UUID(str(result.json()["result_id"])), UUID(str(exclusion["id"])),
-               UUID(str(enrichment["job_id"])), UUID(str(key["view"]["id"])))  # fmt: skip
+               UUID(str(segment["id"])), UUID(str(enrichment["job_id"])), UUID(str(key["view"]["id"])),
+               UUID(str(destination["id"])), UUID(str(destination["workspace"]["id"])),
+               UUID(str(schedule["id"])),
+               UUID(str(mapping["id"])), UUID(str(template["key"])))  # fmt: skip

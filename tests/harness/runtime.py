@@ -1,6 +1,6 @@
-"""The role that the code under test runs as: it has only the privileges that `migrate` and `attach` grant.
+"""Creates the role that the code under test runs as. It has only the privileges that `migrate` and `attach` grant.
 
-One role for each pytest process. The owner's URL of a database is for tests, which prepare and inspect with it.
+There is one role per pytest process. Tests use the owner's URL of a database to prepare and to inspect.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from tests.harness.databases import TestServer
 
 MAY_NOT = "The role of TEST_DATABASE_URL may not create roles, and the tests run the service as a role of least rights."
 
-# Columns that the real NexusLeads has and this service must never need: a statement that names them fails.
+# Columns that NexusLeads has and this service must not read. The role has no right to them, so a statement that reads them fails.
 SECRETS = """
 DO $$
 DECLARE
@@ -44,7 +44,7 @@ class Login:
     name: str
     password: str
     owner: str
-    """The role whose URL is replaced by ours."""
+    """The role whose URL `runtime_url` replaces."""
 
 
 _login: Login | None = None
@@ -52,14 +52,14 @@ _grants: dict[Vintage, Sequence[str]] = {}
 
 
 def runtime_role() -> str:
-    """The role's name. Skips the test where there is none."""
+    """Returns the role's name. Skips the test if the role could not be created."""
     if _login is None:
         pytest.skip(MAY_NOT)
     return _login.name
 
 
 def runtime_url(owner_url: str) -> str:
-    """The same database as the role of least rights; any other address than one of the tests' databases is unchanged."""
+    """Returns the URL of the same database for the role of least rights. A URL of no test database is returned unchanged."""
     parts = urlsplit(owner_url)
     if not parts.path.startswith("/test_") or (_login is not None and parts.username != _login.owner):
         return owner_url
@@ -73,7 +73,7 @@ FIRST_WITH_SCRAM_ITERATIONS = 160_000
 
 @contextmanager
 def make_runtime_role(server: TestServer) -> Iterator[None]:
-    """Make the role for this process. Where that is not allowed there is none, and what needs it is skipped."""
+    """Create the role for this process. If that is not allowed, tests that need the role are skipped."""
     global _login  # noqa: PLW0603  # one server and one role for each process
     login = Login(f"clay_runtime_{secrets.token_hex(4)}", secrets.token_hex(12), urlsplit(server.url).username or "")
     admin_url = server.url if server.embedded is None else server.embedded.admin_url
@@ -84,9 +84,11 @@ def make_runtime_role(server: TestServer) -> Iterator[None]:
             return
         name = sql.Identifier(login.name)
         if admin.info.server_version >= FIRST_WITH_SCRAM_ITERATIONS:
-            admin.execute("SET scram_iterations = 1")  # each test opens about ten connections
+            admin.execute(
+                "SET scram_iterations = 1"
+            )  # makes password checks cheap: each test opens about ten connections
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, login.password))
-        # So that a test, which is the owner, sees what the service waits for and may cut its connections.
+        # Tests connect as the owner. This lets them see which locks the service waits for, and end its connections.
         admin.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(login.owner)))
     _login = login
     try:
@@ -94,15 +96,15 @@ def make_runtime_role(server: TestServer) -> Iterator[None]:
     finally:
         _login = None
         _grants.clear()
-        if server.embedded is None:  # an embedded server goes with its roles
+        if server.embedded is None:  # the roles of an embedded server are deleted with it
             with psycopg.connect(admin_url, autocommit=True) as admin:
                 admin.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 async def open_host(connection: asyncpg.Connection, url: str, vintage: Vintage) -> None:
-    """Give the host's tables their secret columns, and the role what `attach --level read` grants. As the tables' owner.
+    """Add the secret columns to the host's tables and grant to the role what `attach --level read` grants.
 
-    Without our schema in the database the secret columns are all.
+    `connection` belongs to the tables' owner. Without schema `clay`, this only adds the columns.
     """
     if _login is None or not await connection.fetchval("SELECT to_regnamespace('clay') IS NOT NULL"):
         await connection.execute(SECRETS)
@@ -123,5 +125,5 @@ async def _read_level(url: str) -> Sequence[str]:
     finally:
         await owner.close()
     assert not plan.problems
-    # Explicitly: a test may have taken the schema's USAGE from PUBLIC.
+    # Granted explicitly: a test may have revoked USAGE on the schema from PUBLIC.
     return [f'GRANT USAGE ON SCHEMA public TO "{role}"', *(step.statement for step in plan.steps)]

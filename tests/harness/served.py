@@ -29,7 +29,7 @@ class Served:
 
     @property
     def resident_bytes(self) -> int:
-        """Memory that the process holds now."""
+        """Resident memory of the process."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * PAGE_BYTES
 
@@ -42,7 +42,7 @@ class Served:
 async def served(
     settings: Settings, directory: Path, *arguments: str, seconds: float = 120.0, **variables: str
 ) -> AsyncIterator[Served]:
-    """Ready to take requests. `variables`: further settings, by their names without the prefix."""
+    """Yields when the server accepts requests. `variables` are further settings, named without the prefix."""
     port = free_port()
     env = command_environment(settings) | {f"{PREFIX}PORT": str(port)}
     env |= {PREFIX + name.upper(): value for name, value in variables.items()}
@@ -71,7 +71,7 @@ async def _is_ready(client: httpx.AsyncClient, made: Served) -> bool:
 
 
 async def first_answer(port: int, seconds: float) -> httpx.Response:
-    """The response of /readyz, of any status, as soon as a server listens there."""
+    """Wait until a server listens, and return its response to /readyz, with any status."""
     async with httpx.AsyncClient(trust_env=False, timeout=seconds) as client:
         while True:
             try:
@@ -81,7 +81,7 @@ async def first_answer(port: int, seconds: float) -> httpx.Response:
 
 
 async def _write(process: asyncio.subprocess.Process, log: Path) -> None:
-    """What the process logs, so that a full pipe never stops it."""
+    """Write the process's output to a file, so that a full pipe never blocks it."""
     assert process.stderr is not None
     with log.open("wb") as file:
         async for line in process.stderr:

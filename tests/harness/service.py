@@ -1,4 +1,4 @@
-"""The complete service for end-to-end tests: API in this process, workers and the sandbox as processes."""
+"""Runs the complete service for end-to-end tests: the API in this process, workers and the sandbox as processes."""
 
 import asyncio
 import signal
@@ -47,7 +47,7 @@ class WorkerProcess:
         await self.process.wait()
 
     async def terminate(self) -> tuple[int, float]:
-        """SIGTERM. Returns the exit code and the seconds it took."""
+        """Send SIGTERM and wait. Returns the exit code and the seconds until the exit."""
         assert self.process is not None
         started = time.monotonic()
         self.process.terminate()
@@ -61,7 +61,7 @@ class Service(Part):
     workers: list[WorkerProcess] = field(default_factory=list)
 
     async def configure(self, *, rate_limit_ms: int = 0) -> None:
-        """Save the sandbox's webhook."""
+        """Save a webhook of the sandbox."""
         body = {
             "webhook_url": self.sandbox.webhook_url(),
             "table_name": "Platform leads",
@@ -92,9 +92,10 @@ async def run_service(
     other_hosts: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[Service]:
-    """Everything started, as the role of least rights; `sandbox_rate` none: the sandbox takes any number of leads a second.
+    """Run the service as the role of least rights. Without `sandbox_rate`, the sandbox has no rate limit.
 
-    Without `vintage` or `billing_enabled`, the test's id chooses. The first organization is on the Enterprise plan.
+    `vintage` and `billing_enabled` default to the combination that `matrix` chooses for the test. The first organization is
+    on the Enterprise plan.
     """
     async with SandboxProcess(directory, "--rate", sandbox_rate) as sandbox:
         hosts = (f"127.0.0.1:{sandbox.port}", *other_hosts)

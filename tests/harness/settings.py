@@ -1,4 +1,4 @@
-"""Settings of tests: secrets, production defaults, fast values for a receiver on this machine, and the environment of a process."""
+"""Settings for tests: secrets, production defaults, short intervals for a receiver on this machine, and the environment of a process."""
 
 import os
 import time
@@ -27,11 +27,11 @@ LOCAL: Mapping[str, object] = {
     "metrics_port": None,
     "log_format": "console",
 }
-"""Allows a webhook on loopback, and shortens every wait."""
+"""Allow webhooks on loopback, and shorten all wait times."""
 
 
 def make_settings(database_url: str, **changes: object) -> Settings:
-    """Production defaults, as the role of least rights. The test's id chooses billing unless `billing_enabled` is given."""
+    """Production defaults for the role of least rights. `matrix` chooses billing unless `billing_enabled` is given."""
     unknown = changes.keys() - Settings.model_fields.keys()
     assert not unknown, f"no settings: {sorted(unknown)}"
     values: dict[str, object] = {
@@ -44,12 +44,12 @@ def make_settings(database_url: str, **changes: object) -> Settings:
 
 
 def make_local_settings(database_url: str, **changes: object) -> Settings:
-    """As `make_settings`, with the values of LOCAL."""
+    """Like `make_settings`, with the values of LOCAL."""
     return make_settings(database_url, **{**LOCAL, **changes})
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment of a process that has these settings."""
+    """Returns the environment variables that give a process these settings."""
     secret = settings.jwt_secret
     values = {
         "DATABASE_URL": settings.database_url,
@@ -82,6 +82,6 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def access_token(username: str, **claims: object) -> str:
-    """As NexusLeads signs it; a claim that is None is left out."""
+    """Returns an access token as NexusLeads signs it. Claims that are None are omitted."""
     values = {"sub": username, "exp": int(time.time()) + 600, "type": "access"} | claims
     return jwt.encode({key: value for key, value in values.items() if value is not None}, JWT_SECRET, algorithm="HS256")

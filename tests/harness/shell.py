@@ -1,4 +1,4 @@
-"""Runs `clay-push` as a real process, with only the environment variables that a test gives it."""
+"""Runs `clay-push` as a process, with only the environment variables that a test chooses."""
 
 import asyncio
 import os
@@ -21,9 +21,9 @@ class CommandResult:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """PATH and HOME, and `CLAY_PUSH_` before each name that is given.
+    """Returns PATH, HOME, and the given settings with the prefix `CLAY_PUSH_`.
 
-    The owner's URL of one of the tests' databases becomes the admin's, and the role of least rights runs the service.
+    The owner's URL of a test database becomes the admin URL, and the URL of the role of least rights becomes the service's URL.
     """
     if (owner := variables.get("database_url")) and (runtime := runtime_url(owner)) != owner:
         variables = {"admin_database_url": owner} | variables | {"database_url": runtime}
@@ -32,12 +32,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def command_environment(settings: Settings) -> dict[str, str]:
-    """The environment of a command with these settings: it prints its log as text, in wide lines."""
+    """Returns the environment of a command with these settings. Its log is text, in wide lines."""
     return environment_of(settings) | {f"{PREFIX}LOG_FORMAT": "console", "COLUMNS": "200"}
 
 
 async def start(directory: Path, *arguments: str, env: dict[str, str]) -> asyncio.subprocess.Process:
-    """A process that the test ends itself."""
+    """Start a process, which the test must end."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "clay_push_service.cli", *arguments),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -46,11 +46,16 @@ async def start(directory: Path, *arguments: str, env: dict[str, str]) -> asynci
 
 
 async def shell(
-    directory: Path, *arguments: str, env: dict[str, str] | None = None, seconds: float = SECONDS
+    directory: Path,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    seconds: float = SECONDS,
+    typed: bytes | None = None,
 ) -> CommandResult:
+    """`typed`: the whole standard input; None: it stays open."""
     process = await start(directory, *arguments, env=environment() if env is None else env)
     try:
-        out, err = await asyncio.wait_for(process.communicate(), seconds)
+        out, err = await asyncio.wait_for(process.communicate(typed), seconds)
     finally:
         if process.returncode is None:
             process.kill()

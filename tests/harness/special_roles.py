@@ -1,4 +1,4 @@
-"""Roles and databases with special characters in names and passwords on a real server, and their URLs."""
+"""Creates roles and databases whose names and passwords have special characters, and returns their URLs."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ def quoted(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpecialRole:
-    """`admin_url`: the superuser's, in the same database."""
+    """`admin_url`: the superuser's URL of the same database."""
 
     role: str
     password: str
@@ -35,10 +35,10 @@ def url_of(role: str, password: str, place: str, database: str) -> str:
 async def special_role(
     postgres: TestServer, database_url: str, role: str, password: str, database: str
 ) -> AsyncIterator[SpecialRole]:
-    """A role that owns everything in a database of its own, which is the test's, renamed. Skips without a superuser."""
+    """Create a role that owns the test's database, and rename that database. Skips the test without a superuser."""
     if postgres.embedded is None:
         pytest.skip("needs a superuser")
-    suffix = secrets.token_hex(4)  # roles are the server's
+    suffix = secrets.token_hex(4)  # roles belong to the server, so dropping the database leaves them
     role, database = f"{role}{suffix}", f"{database}{suffix}"
     place = f"127.0.0.1:{postgres.embedded.port}"
     admin = await asyncpg.connect(postgres.embedded.admin_url)

@@ -1,4 +1,4 @@
-"""Supervises worker processes like systemd or Kubernetes: starts them, restarts them after an exit, records exit codes."""
+"""Supervises worker processes as systemd or Kubernetes does: starts them, restarts them after an exit, records exit codes."""
 
 import asyncio
 import contextlib
@@ -22,21 +22,21 @@ class Supervisor:
         self.settings = settings
         self._environment = environment_of(settings)
         self.command = command
-        """Of processes that are started from now on."""
+        """Environment of processes that start from now on."""
         self.log = log
         self.processes: list[asyncio.subprocess.Process] = []
         """Running processes."""
         self.ended: list[int] = []
-        """Exit codes, in order; negative: the signal."""
+        """Exit codes in order. A negative code is the number of the signal."""
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
 
     def change(self, **environment: str) -> None:
-        """Of processes that are started from now on; names without the prefix."""
+        """Change settings of processes that start from now on. Names have no prefix."""
         self._environment |= {PREFIX + name: value for name, value in environment.items()}
 
     async def keep_running(self, workers: int) -> None:
-        """Keep so many processes running."""
+        """Keep this many processes running."""
         self._keepers += [asyncio.create_task(self._keep()) for _ in range(workers)]
 
     async def _keep(self) -> None:
@@ -46,7 +46,7 @@ class Supervisor:
             await asyncio.sleep(RESTART_SECONDS)
 
     async def start_one(self) -> asyncio.subprocess.Process:
-        """Start one process, which is not started again after its end."""
+        """Start one process. The supervisor does not restart it."""
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *self.command, env=self._environment, stdout=log, stderr=log, cwd=REPOSITORY,
@@ -66,7 +66,7 @@ class Supervisor:
             return await self._wait_for(process)
 
     def kill(self, index: int = 0) -> bool:
-        """SIGKILL. Returns False if the process does not run."""
+        """Send SIGKILL. Returns False if the process is not running."""
         return self.send(signal.SIGKILL, index)
 
     def send(self, number: signal.Signals, index: int = 0) -> bool:

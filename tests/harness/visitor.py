@@ -1,4 +1,4 @@
-"""A browser without JavaScript, over HTTP in this process: keeps cookies, sends the headers of its own origin, and submits forms."""
+"""A browser without JavaScript, over HTTP in this process. It keeps cookies, sends same-origin headers, and submits forms."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 class Visitor:
     http: httpx.AsyncClient
     page: httpx.Response | None = None
-    """The page shown last."""
+    """The page that is open."""
 
     @property
     def form_token(self) -> str:
@@ -31,14 +31,14 @@ class Visitor:
         return unescape(found[1])
 
     async def open(self, path: str, **headers: str) -> httpx.Response:
-        """GET a page, and follow redirects."""
+        """GET a page and follow redirects."""
         self.page = await self.http.get(path, headers=headers, follow_redirects=True)
         return self.page
 
     async def submit(
         self, path: str, fields: Mapping[str, str] | None = None, *, headers: Mapping[str, str] = SAME_ORIGIN
     ) -> httpx.Response:
-        """POST a form with the token of the page shown last. Does not follow the redirect."""
+        """POST a form with the CSRF token of the open page. Does not follow the redirect."""
         body = urlencode({"form_token": self.form_token} | dict(fields or {}))
         return await self.http.post(path, content=body, headers={"Content-Type": FORM, **headers})
 
@@ -48,14 +48,14 @@ class Visitor:
         return await self.open(answer.headers["location"])
 
     async def sign_in(self, credential: str, org_id: object = "") -> httpx.Response:
-        """Returns the response to the form, of any status."""
+        """Submit the sign-in form. Returns the response, with any status."""
         await self.open("/console/sign-in")
         return await self.submit("/console/session", {"credential": credential, "org_id": str(org_id)})
 
 
 @asynccontextmanager
 async def visiting(api: Api, who: str | None = "owner", org_id: object = "") -> AsyncIterator[Visitor]:
-    """A visitor who is signed in as a user (`who`), or not at all (None)."""
+    """A visitor who is signed in as the user `who`, or is not signed in (None)."""
     transport = httpx.ASGITransport(api.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://clay-push.test") as http:
         visitor = Visitor(http)

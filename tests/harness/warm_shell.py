@@ -1,4 +1,4 @@
-"""`clay-push` as processes that share one import: a warm interpreter forks for each command, so that many cost little.
+"""Runs `clay-push` commands as forks of one interpreter that has imported everything, because the import is slow.
 
 Each command has its own process, environment, working directory, standard output and standard error, as from a shell.
 """
@@ -26,12 +26,12 @@ from uuid import uuid4
 from tests.harness.shell import CommandResult
 
 LOOK_SECONDS = 0.02
-"""Between two looks for children that have ended."""
+"""Interval between two checks for children that have exited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A command that was started. `out` and `err` are files that it writes to."""
+    """A running command. It writes to the files `out` and `err`."""
 
     pid: int
     out: Path
@@ -39,7 +39,7 @@ class Running:
     ended: Future[int]
 
     async def result(self, seconds: float) -> CommandResult:
-        """Wait for its end; a command that takes longer is killed and raises TimeoutError."""
+        """Wait for the exit. After the timeout, kill the command and raise TimeoutError."""
         try:
             async with asyncio.timeout(seconds):
                 exit_code = await asyncio.shield(asyncio.wrap_future(self.ended))
@@ -54,7 +54,7 @@ class Running:
 
 
 class WarmShell:
-    """The client's side; `start` may be called from one thread."""
+    """The client. Only one thread may call `start`."""
 
     def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
         assert process.stdin is not None
@@ -66,11 +66,11 @@ class WarmShell:
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
 
     def start(self, *arguments: str, env: dict[str, str]) -> Running:
-        """Returns when the process is there."""
+        """Start a command. Returns when its process exists."""
         name = uuid4().hex
         out, err = (self._directory / f"{name}.{kind}" for kind in ("out", "err"))
         for path in (out, err):
-            path.touch()  # both can be read from now on
+            path.touch()  # the caller can read both files from now on
         pid: Future[int] = Future()
         ended: Future[int] = Future()
         self._pids[name], self._codes[name] = pid, ended
@@ -93,11 +93,11 @@ def warm_shell(directory: Path) -> Iterator[WarmShell]:
     ) as process:
         yield WarmShell(process, directory)
         assert process.stdin is not None
-        process.stdin.close()  # it ends, and ends its children
+        process.stdin.close()  # the interpreter ends itself and its children
 
 
 def _load() -> None:
-    """Everything that a command imports."""
+    """Import every module that a command needs."""
     import clay_push_service
 
     for module in pkgutil.walk_packages(clay_push_service.__path__, "clay_push_service."):
@@ -137,7 +137,7 @@ def _report(**values: Any) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """The child: everything that follows is what the console script does."""
+    """Continue as the child process, which does what the console script does."""
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, order["out"], os.O_WRONLY | os.O_CREAT),
@@ -154,7 +154,7 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def _exit_code() -> int:
-    """Of the console script. Without Python's own end, which takes a second for everything that was loaded."""
+    """Returns the exit code of the console script. Skips Python's own shutdown, which takes a second for all loaded modules."""
     from clay_push_service.cli import main
 
     try:
@@ -173,5 +173,5 @@ def _exit_code() -> int:
 
 if __name__ == "__main__":
     _load()
-    gc.freeze()  # the children share what is loaded
+    gc.freeze()  # the children share the memory of loaded modules
     _serve()

@@ -1,1 +1,1 @@
-"""Mutation testing: small deliberate faults in the code that carries the promises, each of which a test must notice."""
+"""Mutation testing: puts small faults into the most important code. A test must fail for each of them."""

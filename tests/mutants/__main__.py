@@ -22,13 +22,13 @@ from tests.mutants.table import PACKAGE, ROOT, Mutant, TableError, check, read_t
 
 LEAST_SHARE = 0.95
 TEST_SECONDS = 120
-"""For one test: a mutant may make it hang, which notices the mutant, too."""
+"""Time limit of one test. A test that hangs has also noticed the mutant."""
 MUTANT_SECONDS = 600
-"""For all tests of one mutant."""
+"""Time limit of all tests of one mutant."""
 UNCHANGED_SECONDS = 3600
-"""For the tests of all chosen mutants on the unchanged code."""
+"""Time limit of the tests of all chosen mutants on the unchanged code."""
 PASSED, FAILED = 0, 1
-"""pytest's exit codes; any other means that the tests did not run."""
+"""Exit codes of pytest. Every other code means that the tests did not run."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -41,11 +41,11 @@ class Verdict:
 
 
 class RunError(Exception):
-    """The tests of a mutant did not run, so nothing is known of it."""
+    """The tests of a mutant did not run, so there is no verdict."""
 
 
 async def run_tests(source: Path, tests: Sequence[str], *options: str, seconds: float) -> tuple[int, str]:
-    """Run tests against the package below `source`, for `seconds` at most. Returns pytest's exit code and its output."""
+    """Run tests against the package below `source`, for at most `seconds`. Returns pytest's exit code and output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--durations=0",
@@ -64,7 +64,7 @@ async def run_tests(source: Path, tests: Sequence[str], *options: str, seconds: 
 
 
 async def run_mutant(mutant: Mutant, source: Path) -> Verdict:
-    """Apply the mutant to the copy of `src` at `source`, run its tests, and put the file back."""
+    """Apply the mutant to the copy of `src` at `source`, run its tests, and restore the file."""
     path = source / Path(*PACKAGE.parts[1:]) / mutant.file
     original = path.read_text()
     started = time.monotonic()
@@ -73,21 +73,21 @@ async def run_mutant(mutant: Mutant, source: Path) -> Verdict:
         code, output = await run_tests(source, mutant.tests, "-n", "0", seconds=MUTANT_SECONDS)
     finally:
         write(path, original)
-    # An import that fails while the tests are collected notices the mutant, too.
+    # a failed import during collection also notices the mutant
     if code not in {PASSED, FAILED} and "ImportError while" not in output and "ERROR collecting" not in output:
         raise RunError(f"{mutant.name}: pytest ended with {code}:\n{output[-2000:]}")
     return Verdict(mutant, code != PASSED, time.monotonic() - started)
 
 
 def write(path: Path, text: str) -> None:
-    """Write a module and drop its cached bytecode, which is keyed by size and second only."""
+    """Write a module and delete its cached bytecode, whose key is only size and second."""
     path.write_text(text)
     for cached in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
         cached.unlink()
 
 
 async def run_all(mutants: Sequence[Mutant], jobs: int) -> list[Verdict]:
-    """Run the mutants, `jobs` at a time, each job on a copy of its own, and print one line for each."""
+    """Run the mutants, `jobs` at a time, each job on its own copy, and print one line for each mutant."""
     left = list(reversed(mutants))
     verdicts: list[Verdict] = []
 
@@ -99,7 +99,7 @@ async def run_all(mutants: Sequence[Mutant], jobs: int) -> list[Verdict]:
             mutant = verdict.mutant
             word = "noticed " if verdict.noticed else "SURVIVED"
             console.print(
-                f"{word} {verdict.seconds:5.1f} s  {mutant.name}  {mutant.file}: {mutant.promise}", markup=False
+                f"{word} {verdict.seconds:5.1f} s  {mutant.name}  {mutant.file}: {mutant.guarantee}", markup=False
             )
 
     with tempfile.TemporaryDirectory(prefix="clay-push-mutants-") as base:
@@ -110,7 +110,7 @@ async def run_all(mutants: Sequence[Mutant], jobs: int) -> list[Verdict]:
 
 
 async def main() -> int:
-    """Returns the exit code: 0 enough were noticed, 1 too few, 2 the tables or the unchanged tests are at fault."""
+    """Returns the exit code: 0 if enough were noticed, 1 if too few, 2 if the tables or the tests on unchanged code fail."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--sample", type=int, help="run this many, chosen at random; all must be noticed")
     parser.add_argument("--seed", type=int, default=None, help="of the random choice; printed when not given")

@@ -1,4 +1,4 @@
-"""Mutates the pure modules with mutmut, which makes every small change that it knows: python -m tests.mutants.pure.
+"""Mutates the pure modules with mutmut: python -m tests.mutants.pure.
 
 These modules need no database, so their tests run against some hundred mutants in minutes. mutmut works in a copy of the
 repository. The exit code is 0 if at least 95 % of the mutants that are not equivalent were noticed.
@@ -22,7 +22,7 @@ from tests.mutants.table import HERE, PACKAGE, ROOT
 
 LEAST_SHARE = 0.95
 LISTS = HERE / "pure.toml"
-"""Modules, their tests, and the equivalent mutants: `function`, the changed line (`becomes`), and why nothing can notice it."""
+"""Modules, their tests, and the equivalent mutants: `function`, the changed line (`becomes`), and why no test can notice it."""
 COPIED = ("src", "tests", "alembic", "bench", "pyproject.toml", "README.md")
 NOTICED = frozenset({"killed", "timeout", "segfault", "suspicious", "caught by type check"})
 
@@ -31,7 +31,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """A mutant that no test can notice: the function's name, the line it becomes (without indentation), and the reason."""
+    """A mutant that no test can notice: the function's name, the changed line (without indentation), and the reason."""
 
     function: str
     becomes: str
@@ -39,7 +39,7 @@ class Equivalent:
 
 
 def configuration(modules: list[str], tests: list[str]) -> str:
-    """The `setup.cfg` that mutmut reads."""
+    """Returns the `setup.cfg` for mutmut."""
     lines = ["[mutmut]", f"source_paths={PACKAGE}", "only_mutate="]
     lines += [f"    {PACKAGE / module}" for module in modules]
     lines += ["also_copy=", *(f"    {name}" for name in COPIED)]
@@ -48,7 +48,7 @@ def configuration(modules: list[str], tests: list[str]) -> str:
 
 
 def results(directory: Path) -> Iterator[tuple[str, str]]:
-    """Name and verdict of every mutant."""
+    """Returns name and verdict of every mutant."""
     listed = mutmut(directory, "results", "--all", "true")
     for line in listed.stdout.splitlines():
         name, _, verdict = line.strip().partition(": ")
@@ -57,26 +57,26 @@ def results(directory: Path) -> Iterator[tuple[str, str]]:
 
 
 def change_of(directory: Path, name: str) -> tuple[str, str]:
-    """The function and the line that the mutant puts in place of another."""
+    """Returns the function and the new line of a mutant."""
     shown = mutmut(directory, "show", name).stdout.splitlines()
     added = [line[1:].strip() for line in shown if line.startswith("+") and not line.startswith("+++")]
     return function_of(name), " ".join(added)
 
 
 def coroutines(modules: list[str]) -> set[str]:
-    """The functions of these modules that read the database: their tests are not pure, so they are not judged here."""
+    """Returns the functions that read the database. Their tests are not pure, so this program does not judge them."""
     trees = [ast.parse((ROOT / PACKAGE / module).read_text()) for module in modules]
     return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
 
 
 def function_of(name: str) -> str:
-    """The function that a mutant changes."""
+    """Returns the function that a mutant changes."""
     function = re.sub(r"__mutmut_\d+$", "", name.rpartition(".")[2]).removeprefix("x_").replace("ǁ", ".")
     return function.removeprefix("x.").strip(".")
 
 
 def mutmut(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run mutmut there and return what it prints."""
+    """Run mutmut in this folder and return its output."""
     return subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments], cwd=directory, check=False, capture_output=True, text=True
     )

@@ -1,16 +1,16 @@
-"""The tables of mutants: one TOML file for each package, in the folder `tables`.
+"""Reads and checks the tables of mutants: one TOML file for each package, in the folder `tables`.
 
 A table has a default list of tests and any number of entries:
 
     tests = ["tests/deliveries/test_claim.py"]
 
     [[mutant]]
-    promise = "A lead that is not due yet is not claimed."
+    guarantee = "A lead that is not due yet is not claimed."
     file = "deliveries/claim.py"
     find = " AND due_at <= now()"
     replace = ""
-    tests = ["tests/deliveries/test_claim.py::test_a_name"]  # optional: instead of the table's tests
-    equivalent = "why no test can notice it"                # optional: then it is listed and not run
+    tests = ["tests/deliveries/test_claim.py::test_a_name"]  # optional: replaces the table's tests
+    equivalent = "why no test can notice it"                # optional: the mutant is listed and not run
 """
 
 import ast
@@ -26,31 +26,31 @@ PACKAGE = Path("src/clay_push_service")
 
 
 class TableError(Exception):
-    """A table does not fit the code; the message names the table and the entry."""
+    """A table does not match the code. The message names the table and the entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One fault: in `file` (a path below the package), `find`, which occurs once, becomes `replace`."""
+    """One fault: replaces the text `find`, which must occur once in `file` (a path below the package), by `replace`."""
 
     table: str
     number: int
-    promise: str
-    """What the code promises and the mutant breaks: one sentence."""
+    guarantee: str
+    """One sentence with the behaviour that the mutant breaks."""
     file: str
     find: str
     replace: str
     tests: tuple[str, ...]
-    """Node ids for pytest, relative to the repository."""
+    """pytest node ids, relative to the repository."""
     equivalent: str | None = None
-    """Why the mutated code behaves the same, for a mutant that no test can notice."""
+    """For a mutant that no test can notice: the reason why the mutated code behaves the same."""
 
     @property
     def name(self) -> str:
         return f"{self.table}-{self.number}"
 
     def mutated(self, source: str) -> str:
-        """The file's text with the fault. Raises TableError where `find` is not there exactly once or nothing changes."""
+        """Returns the file's text with the fault. Raises TableError if `find` does not occur exactly once or nothing changes."""
         if (times := source.count(self.find)) != 1:
             raise TableError(f"{self.name}: {self.find!r} occurs {times} times in {self.file}; it must occur once")
         changed = source.replace(self.find, self.replace)
@@ -60,7 +60,7 @@ class Mutant:
 
 
 def read_tables(directory: Path = TABLES) -> list[Mutant]:
-    """All mutants of all tables, in the order of table and entry."""
+    """Returns all mutants of all tables, in the order of tables and entries."""
     found: list[Mutant] = []
     for path in sorted(directory.glob("*.toml")):
         content = tomllib.loads(path.read_text())
@@ -78,7 +78,7 @@ def read_tables(directory: Path = TABLES) -> list[Mutant]:
 
 
 def check(mutants: Sequence[Mutant], root: Path = ROOT) -> None:
-    """Raises TableError where an entry does not fit the code: a missing file or test, a text that is not there once, bad syntax."""
+    """Raises TableError if an entry does not match the code: a missing file or test, a text that does not occur exactly once, invalid syntax."""
     for mutant in mutants:
         path = root / PACKAGE / mutant.file
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Migrations 0016 (expands, beside running processes) and 0017 (contracts, with workers stopped)."""
+"""Migration 0016 expands the schema while processes run. Migration 0017 contracts it while workers are stopped."""
 
 from uuid import UUID, uuid4
 
@@ -41,7 +41,7 @@ async def add_organization(connection: asyncpg.Connection) -> UUID:
 
 
 async def add_job(connection: asyncpg.Connection, org_id: UUID) -> None:
-    """A push job with one waiting delivery, as the previous release stores it."""
+    """Add a push job with one waiting delivery, as the previous release stores it."""
     job_id = uuid4()
     await connection.execute(JOB, org_id, job_id)
     await connection.execute(DELIVERY, org_id, job_id, uuid4())
@@ -77,7 +77,7 @@ async def test_contraction_is_refused_while_a_worker_has_a_heartbeat(empty_datab
         with pytest.raises(ConflictError, match=r"box-1 \(process 4711, \d+ s ago\)") as refused:
             migrations.upgrade(empty_database_url)
         assert refused.value.code == "workers_running"
-        assert migrations.current(empty_database_url) == "0016", "the expansion is applied"
+        assert migrations.current(empty_database_url) == "0016", "the expansion must be applied"
         await connection.execute("UPDATE clay.workers SET seen_at = now() - interval '31 seconds'")
         migrations.upgrade(empty_database_url)
         assert migrations.current(empty_database_url) == migrations.head()

@@ -1,4 +1,4 @@
-"""The Dockerfile without Docker: the copied files exist, their wheel runs as an ordinary user, and the health check works."""
+"""Checks the Dockerfile without Docker: copied files exist, the wheel runs as an ordinary user, and the health check works."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def lines(instruction: str) -> list[str]:
 
 
 def copied() -> list[tuple[str, str]]:
-    """The source and target of each COPY from the checkout."""
+    """Returns source and target of each COPY from the checkout."""
     made = []
     for line in lines("COPY"):
         if not line.startswith(FROM_BUILD):
@@ -46,7 +46,7 @@ def copied() -> list[tuple[str, str]]:
 @dataclass(frozen=True)
 class Image:
     root: Path
-    """Where the wheel's content is, and nothing else of ours."""
+    """Contains the files of the wheel and no others of this project."""
     user: int | None
 
     def variables(self, database_url: str, port: int) -> dict[str, str]:
@@ -73,7 +73,7 @@ class Image:
 
 
 def ordinary_user(directory: Path) -> int | None:
-    """The account `nobody` when the tests run as root, unless the checkout is private: then that account cannot run Python."""
+    """The account `nobody` if the tests run as root. Skipped if the checkout is private, because that account cannot run Python there."""
     if os.geteuid() != 0:
         return None
     command = [sys.executable, "-c", "import fastapi"]
@@ -94,7 +94,7 @@ def ordinary_user(directory: Path) -> int | None:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    directory = Path(tempfile.mkdtemp(prefix="clay-image-"))  # pytest's own is closed to other users
+    directory = Path(tempfile.mkdtemp(prefix="clay-image-"))  # other accounts cannot read pytest's folder
     try:
         for source, target in copied():
             place = directory / "context" / target
@@ -132,7 +132,9 @@ async def test_installed_release_migrates_serves_and_passes_its_health_check(
     env = image.variables(empty_database_url, port)
     clay_push = (sys.executable, "-m", "clay_push_service.cli")
     where = "import clay_push_service as c; print(c.__file__)"
-    assert (await image.run(sys.executable, "-c", where, env=env))[1].startswith(str(image.root)), "not the checkout's"
+    assert (await image.run(sys.executable, "-c", where, env=env))[1].startswith(str(image.root)), (
+        "the package must not be imported from the checkout"
+    )
     async with open_nexusleads(empty_database_url, Vintage.TODAY):
         code, report = await image.run(*clay_push, "migrate", env=env)
         assert code == 0, report
@@ -140,7 +142,7 @@ async def test_installed_release_migrates_serves_and_passes_its_health_check(
         assert code == 0, report
         command = json.loads(lines("HEALTHCHECK")[0].partition("CMD")[2])
         code, report = await image.run(*command, env=env)
-        assert code != 0, "nothing serves yet"
+        assert code != 0, "the health check must fail before the server runs"
         assert json.loads(lines("CMD")[-1]) == ["clay-push", "serve"]
         serving = await image.start(*clay_push, "serve", env=env)
         try:

@@ -1,4 +1,4 @@
-"""Builds and installations use hashed requirements only, the build backend included."""
+"""Builds and installations use only hashed requirements, including the build backend."""
 
 import re
 import tomllib
@@ -30,7 +30,7 @@ def test_build_lock_pins_the_build_backend_of_pyproject() -> None:
 
 @pytest.mark.parametrize("other", ["demo", "dev", "run"])
 def test_build_lock_agrees_with_the_locks_it_is_installed_with(other: str) -> None:
-    """pip refuses two versions of one package in one command."""
+    """One pip command installs both locks, and pip refuses two versions of one package."""
     build, beside = pinned(REPOSITORY / "requirements/build.lock"), pinned(REPOSITORY / f"requirements/{other}.lock")
     assert {name: beside[name] for name in build.keys() & beside.keys()} == {
         name: build[name] for name in build.keys() & beside.keys()

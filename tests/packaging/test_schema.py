@@ -1,4 +1,4 @@
-"""Migrations always build the same schema: fresh, upgraded from any revision, and as docs/schema.sql describes it."""
+"""Migrations build the same schema on an empty database and from every revision: the schema of docs/schema.sql."""
 
 from importlib.metadata import version
 
@@ -15,7 +15,7 @@ REVISIONS = [
     for script in ScriptDirectory.from_config(migrations.alembic_config()).walk_revisions()  # newest first
 ][::-1]
 FIRST_REVERSIBLE = "0005"
-"""The migrations before it refuse a downgrade: they hold the only record of what Clay accepted, and whom to exclude."""
+"""Earlier migrations refuse a downgrade, because it would delete the only record of leads in Clay and of exclusions."""
 REVERSIBLE = [revision for revision in REVISIONS if revision >= FIRST_REVERSIBLE and revision < "0017"]
 """A contracting migration (0017) has no downgrade either. Revisions after the last contracting one are reversible again."""
 
@@ -56,7 +56,7 @@ def test_document_describes_the_schema(database_url: str) -> None:
 
 
 def test_frozen_queue_schema_is_that_of_the_installed_procrastinate() -> None:
-    """A release of procrastinate with another schema needs a migration of ours: 0001 never changes."""
+    """A release of procrastinate with another schema needs a new migration, because migration 0001 never changes."""
     frozen = (migrations.SCRIPTS / "sql/procrastinate-3.10.0.sql").read_text(encoding="utf-8")
     assert SchemaManager.get_schema() == frozen, (
         f"procrastinate {version('procrastinate')} has another schema than 3.10.0, which migration 0001 creates. Write a new"

@@ -1,4 +1,4 @@
-"""Part of `make lint`: prints each violation of the style rules in src/, docs/ and tests/ (sizes and private names), and exits with 1 if there are any."""
+"""Checks the style rules as part of `make lint`: all rules in src/ and docs/, sizes and private names in tests/. Exits with 1 on a violation."""
 
 import sys
 from collections import Counter
@@ -21,7 +21,7 @@ SUFFIXES = frozenset({".py", ".md", ".html", ".js", ".css", ".sql", ".txt", ".js
 
 
 def read_tree(root: Path, *folders: str) -> dict[str, str]:
-    """The texts below these folders, by path."""
+    """Returns the texts below these folders, by path."""
     return {
         path.relative_to(root).as_posix(): path.read_text("utf-8")
         for folder in folders

@@ -9,7 +9,7 @@ MESSAGE = "{} is private to another module: test its public face, or make it pub
 PUBLIC = frozenset({"_replace", "_asdict", "_fields", "_make", "_exit"})
 """Documented names of NamedTuple and `os` that begin with an underscore."""
 ALLOWED: Mapping[str, frozenset[str]] = {
-    "tests/test_library_internals.py": frozenset({"_transport"}),  # fails when a library changes what src/ uses of it
+    "tests/test_library_internals.py": frozenset({"_transport"}),  # checks library internals that src/ uses
 }
 PATCHERS = frozenset({"setattr", "getattr", "delattr", "hasattr", "patch", "object"})
 """Functions that take an attribute's name as a string."""
@@ -34,7 +34,7 @@ def _found(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _names(node: ast.AST) -> list[str]:
-    """The names that a node takes from another object or module."""
+    """Returns the names that a node takes from another object or module."""
     match node:
         case ast.Attribute(value=ast.Name(id="self" | "cls")):
             return []
@@ -52,7 +52,7 @@ def _names(node: ast.AST) -> list[str]:
 
 
 def _defined(tree: ast.Module) -> set[str]:
-    """The names that the file itself defines: functions, classes, fields, and attributes of `self`."""
+    """Returns the names that the file defines: functions, classes, fields, and attributes of `self`."""
     found = set[str]()
     for node in ast.walk(tree):
         match node:

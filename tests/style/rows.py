@@ -1,4 +1,4 @@
-"""The style rule "rows have names": results of statements are records, never rows of a driver, never read by position. Pure."""
+"""The style rule "rows have names": results of statements are records, not rows of a driver, and are not read by position. Pure."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -12,18 +12,18 @@ OTHER_DRIVERS = (
     "src/clay_push_service/local_database/",
     "src/clay_push_service/sandbox/",
 )
-"""Not service code: these use psycopg, asyncpg and SQLite directly."""
+"""Tools that are not part of the service. They use psycopg, asyncpg and SQLite directly."""
 RESULT_METHODS = frozenset(
     {
         "all", "first", "one", "one_or_none", "scalar", "scalar_one", "scalar_one_or_none", "scalars", "mappings", "tuples",
         "fetchone", "fetchall",
     }
 )  # fmt: skip
-"""Methods of SQLAlchemy's results; they take no argument, unlike the methods of `Statement`."""
+"""Methods of SQLAlchemy's results. They take no argument, unlike the methods of `Statement`."""
 DRIVER_METHODS = frozenset({"fetch", "fetchval", "fetchrow"})
 ROW_CLASSES = frozenset({"Row", "RowMapping", "Result", "CursorResult"})
 MANY, ONE = frozenset({"rows", "select_rows"}), frozenset({"one", "one_or_none", "select_one", "select_one_or_none"})
-"""What reads several records, and what reads one."""
+"""Methods that return several records, and methods that return one."""
 
 
 def unnamed_rows(files: Mapping[str, str]) -> list[Violation]:
@@ -55,7 +55,7 @@ def _foreign_results(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _is_connection_execute(value: ast.expr) -> bool:
-    """`Statement.execute` returns a number and may be used."""
+    """Returns whether this is `execute` of a connection. `Statement.execute` is allowed, because it returns a number."""
     return (
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Attribute)
@@ -79,7 +79,7 @@ class _Names:
         self._many: set[str] = set()
         self._one: set[str] = set()
         before = -1
-        while before != len(self._many) + len(self._one):  # a name may be assigned from another
+        while before != len(self._many) + len(self._one):  # a name may be assigned from another name
             before = len(self._many) + len(self._one)
             for target, value in self._bindings():
                 if isinstance(target, ast.Name) and self._is_many(value):
@@ -138,7 +138,7 @@ class _Names:
 
 
 def _called(value: ast.expr) -> str | None:
-    """The name of the function that is called and awaited."""
+    """Returns the name of the function that is called and awaited."""
     if not isinstance(value, ast.Await) or not isinstance(value.value, ast.Call):
         return None
     function = value.value.func

@@ -1,4 +1,4 @@
-"""The rule "a test uses public names" finds reads and patches of private names, and nothing else."""
+"""The rule "a test uses public names" finds only reads and patches of private names."""
 
 import pytest
 

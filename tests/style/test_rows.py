@@ -1,4 +1,4 @@
-"""The rule "rows have names" finds rows of a driver and rows that are read by position, and nothing else."""
+"""The rule "rows have names" finds only rows of a driver and rows that are read by position."""
 
 import pytest
 

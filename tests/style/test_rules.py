@@ -1,4 +1,4 @@
-"""The style rules find what they forbid, and nothing else."""
+"""The style rules find only violations."""
 
 import pytest
 
@@ -23,22 +23,22 @@ def test_a_forbidden_word_is_found_in_any_case_and_in_names(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["aforesaid", "untold", "saids", "retold"])
-def test_a_part_of_a_longer_word_is_no_forbidden_word(text: str) -> None:
+def test_a_part_of_a_longer_word_is_not_a_forbidden_word(text: str) -> None:
     assert not forbidden_words({"src/a.py": text})
 
 
-def test_a_word_that_is_data_is_allowed_in_its_file_only() -> None:
+def test_a_word_that_is_data_is_allowed_only_in_its_file() -> None:
     files = {"src/a.py": 'ACCOUNT = "nobody"', "src/b.py": 'ACCOUNT = "nobody"'}
     [violation] = forbidden_words(files, {"src/a.py": frozenset({"nobody"})})
     assert violation.path == "src/b.py"
 
 
-def test_a_file_may_have_as_many_lines_as_allowed_and_no_more() -> None:
+def test_a_file_with_more_lines_than_allowed_is_found() -> None:
     files = {"src/fits.py": "\n" * MAX_LINES, "src/long.py": "\n" * (MAX_LINES + 1), "src/long.html": "\n" * 900}
     assert [violation.path for violation in oversized_files(files)] == ["src/long.py"]
 
 
-def test_a_folder_may_have_as_many_files_as_allowed_and_no_more() -> None:
+def test_a_folder_with_more_files_than_allowed_is_found() -> None:
     files = {f"src/full/{number}.py": "" for number in range(MAX_FILES)}
     files |= {f"src/over/{number}.py": "" for number in range(MAX_FILES + 1)}
     assert [violation.path for violation in oversized_folders(files)] == ["src/over"]

@@ -1,4 +1,4 @@
-"""Tools of tests that are no part of an installation (those are in `tests.harness`). They contain no assertions about the service.
+"""Tools for tests that do not belong to an installation (`tests.harness` has those). They assert nothing about the service.
 
 - `receiver`: a webhook receiver in this process; `sandbox`: the sandbox as a process
 - `proxy`, `standby`, `name_server`, `connections`: network faults, a hot standby, a DNS server, recorded connections

@@ -1,4 +1,4 @@
-"""Unique marker words for secrets and lead data, and searches for them: whole, in part, and encoded."""
+"""Canaries, which are unique texts for secrets and lead data, and a search for them: whole, truncated or encoded."""
 
 import base64
 import io
@@ -36,27 +36,27 @@ WORDS = (
 """The beginning of each canary: a truncated log line still contains it."""
 
 
-def disguises(word: str) -> set[str]:
-    """As it stands, in a URL, as hexadecimals, and in base64 at any offset (without the letters that depend on neighbours)."""
+def encodings(word: str) -> set[str]:
+    """Returns the word as plain text, URL-encoded, in hexadecimal, and in base64 at each offset (without letters that depend on the neighbours)."""
     based = {base64.b64encode(b"\0" * offset + word.encode()).decode()[4:-4] for offset in range(3)}
     return {word, quote(word, safe=""), quote(word.replace("-", "%2D")), word.encode().hex()} | based
 
 
-def sung(report: str, words: tuple[str, ...] = WORDS) -> set[str]:
-    """Which of the words can be found in it, by their names."""
+def found_words(report: str, words: tuple[str, ...] = WORDS) -> set[str]:
+    """Returns the words that the report contains in any encoding."""
     lowered = report.lower()
     return {
-        word for word in words if any(each in report or each.lower() in lowered for each in disguises(word))
+        word for word in words if any(each in report or each.lower() in lowered for each in encodings(word))
     }  # fmt: skip
 
 
 @dataclass
-class Heard:
-    """Every response of the API, with its request."""
+class ResponseLog:
+    """Records every response of the API with its request."""
 
     answers: list[tuple[str, str]] = field(default_factory=list)
 
-    async def hear(self, response: httpx.Response) -> None:
+    async def record(self, response: httpx.Response) -> None:
         await response.aread()
         request = f"{response.request.method} {response.request.url.raw_path.decode()}"
         self.answers.append((request, f"{response.headers}\n{response.text}"))
@@ -64,11 +64,11 @@ class Heard:
 
 @contextmanager
 def logging_everything() -> Iterator[io.StringIO]:
-    """What this process, which is the API's, logs at DEBUG."""
+    """Captures what this process, which runs the API, logs at level DEBUG."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     logs.configure("json", "DEBUG")
-    structlog.configure(cache_logger_on_first_use=False)  # or other tests would log like this one
+    structlog.configure(cache_logger_on_first_use=False)  # keeps the change out of other tests
     buffer = io.StringIO()
     assert isinstance(root.handlers[0], logging.StreamHandler)
     root.handlers[0].stream = buffer
@@ -80,7 +80,7 @@ def logging_everything() -> Iterator[io.StringIO]:
 
 @asynccontextmanager
 async def copying_arguments(host: asyncpg.Connection) -> AsyncIterator[list[str]]:
-    """Every argument of every queue job, also of jobs that were deleted. Complete when the block ends."""
+    """Records the arguments of every queue job, including deleted ones. The list is filled when the block ends."""
     await host.execute("""
         CREATE TABLE public.seen_arguments (args jsonb);
         CREATE FUNCTION public.see_arguments() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS

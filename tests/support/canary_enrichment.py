@@ -1,4 +1,4 @@
-"""The enrichment of the canary's lead by a worker: a job, its leads and events, and the signed report of a finished run."""
+"""Enriches the canary's lead with a worker: a job, its leads and events, and the signed report of a finished run."""
 
 import asyncio
 import hmac
@@ -12,7 +12,7 @@ JOBS = "/api/clay/enrichment/jobs"
 
 
 async def enrich_canary(api: Api, lead_id: UUID) -> None:
-    """A refused lead, a job that finds values, and events with right and wrong signatures."""
+    """Run a job with a refused lead, a job that finds values, and events with valid and invalid signatures."""
     saved = await api.call("PUT", "/api/clay/enrichment/config", {"run_webhook": {"id": "wh_1", "secret": RUN_SECRET}})
     body = {"lead_ids": [str(lead_id)], "kind": "full", "basis": "consent"}
     await api.call("POST", "/api/clay/enrich", body | {"basis": RUN_SECRET}, status=422)

@@ -1,4 +1,4 @@
-"""Runs every kind of event of a webhook and a lead against a service, one after another; each step checks that it happened."""
+"""Runs every kind of operation on a webhook and a lead, one after another. Each step checks that its operation happened."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ FAILING_ROW = "ALTER TABLE clay.clay_push_log ADD CONSTRAINT no_row_is_good CHEC
 FAILING_VALUE = "ALTER TABLE clay.enriched_values ADD CONSTRAINT no_row_is_good CHECK (field <> 'phone') NOT VALID"
 GOOD_ROWS = "ALTER TABLE clay.clay_push_log DROP CONSTRAINT no_row_is_good"
 SWEEP_SECONDS = 30.0
-"""Limit for a worker to find a change of the host's settings."""
+"""Time limit for a worker to detect a change of the host's settings."""
 
 
 class Echo(Receiver):
-    """A Clay that sends back what it was sent, head and body, in every place where an answer has room."""
+    """A stand-in for Clay that copies request head and body into every part of its response."""
 
     def __init__(self) -> None:
         super().__init__(answer=self._echo)
@@ -47,7 +47,7 @@ class Echo(Receiver):
 
 
 class Story:
-    """`chapters`, in their order; what the database held is remembered before it goes."""
+    """Runs `steps` in order. A step that deletes data first keeps a dump of the database in `stored`."""
 
     def __init__(self, service: Service, echo: Echo, database: Database) -> None:
         self.service, self.echo, self._database = service, echo, database
@@ -59,23 +59,23 @@ class Story:
         self.good = {"webhook_url": self.url, "webhook_token": TOKEN, "rate_limit_ms": 0, "table_name": "Leads"}
 
     @property
-    def chapters(self) -> Sequence[Callable[[], Awaitable[None]]]:
+    def steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
         return (
-            self.configuring, self.sending, self.answering, self.refusing, self.waiting, self.breaking,
-            self.misconfigured, self.asking, self.results, self.through_nexusleads, self.enriching,
-            self.forgetting,
+            self.configuring, self.sending, self.answering, self.refusing, self.waiting, self.database_errors,
+            self.misconfigured, self.invalid_requests, self.results, self.through_nexusleads, self.enriching,
+            self.erasing,
         )  # fmt: skip
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         if method == "DELETE":
-            await self.remember()
+            await self.keep_dump()
         return await self.service.api.call(method, path, body, **more)
 
-    async def remember(self) -> None:
+    async def keep_dump(self) -> None:
         self.stored.append(await dump(self._database))
 
     async def push(self, number: int, **fault: Any) -> Any:
-        """The next `number` leads, always with the canary's own lead, under a fault."""
+        """Push the canary's lead and the next `number` leads, while the sandbox has this fault."""
         await self.service.sandbox.faults(*([fault] if fault else []), source=SOURCE)
         return await self.pushed([self.lead, *(self.leads.pop() for _ in range(number))])
 
@@ -120,7 +120,7 @@ class Story:
             assert len((await self.call("GET", f"{path}&search={search}"))["leads"]) == 1
 
     async def answering(self) -> None:
-        """Clay answers with what it was sent: a push and a test for each way to say it."""
+        """Clay copies the request into its response: one push and one connection test for each form of response."""
         await self.set(webhook_url=f"{self.echo.url}-{SOURCE}")
         seen = []
         for way in range(self.echo.ways):
@@ -128,7 +128,7 @@ class Story:
             await self.tested()
             seen += [each["cause"] for each in (await self.pushed([self.lead]))["causes"]]
         assert seen == [*["rejected"] * 3, "server_error", "unknown", "webhook_gone"], (
-            "an unusual header hides no status"
+            "an unusual header does not change the cause"
         )
         assert (
             sum(TOKEN.encode() in head and SOURCE.encode() in head for head in self.echo.headers) >= 2 * self.echo.ways
@@ -149,7 +149,7 @@ class Story:
         await sandbox.start()
 
     async def waiting(self) -> None:
-        """No worker runs, so queued jobs stay readable."""
+        """Stop the worker, so that the arguments of queued jobs can be read."""
         worker = self.service.workers[0]
         assert (await worker.terminate())[0] == 0
         queued = await self.service.api.push([self.lead, self.leads.pop()], push_again=True)
@@ -157,7 +157,7 @@ class Story:
             "SELECT count(*) FROM clay.procrastinate_jobs WHERE status = 'todo'"
         )
         assert jobs["count"] > 0
-        await self.remember()
+        await self.keep_dump()
         await worker.start()
         await self.service.api.finished(queued["job_id"])
         await self.set(rate_limit_ms=5000)
@@ -165,8 +165,8 @@ class Story:
         await self.call("POST", f"/api/clay/jobs/{slow['job_id']}/cancel")
         await self.set()
 
-    async def breaking(self) -> None:
-        """PostgreSQL refuses the lead's row and quotes it: to the API, and to the worker that writes a result."""
+    async def database_errors(self) -> None:
+        """PostgreSQL refuses the lead's row and quotes it in its error: once to the API, once to the worker that writes a result."""
         host = self.service.host.connection
         await host.execute(FAILING_ROW.format("status <> 'pending'"))
         body = {"lead_ids": [str(self.lead)], "push_again": True}
@@ -178,7 +178,7 @@ class Story:
         await self.service.sandbox.faults(source=SOURCE)
 
     async def misconfigured(self) -> None:
-        """As if it had been saved under another policy, or with another key."""
+        """The stored webhook violates the address policy, then cannot be decrypted."""
         [row] = await self.service.host.connection.fetch("SELECT org_id, version_id FROM clay.destinations")
         sealed = SecretBox(self.service.settings.encryption_keys).seal(BAD_URL, row["org_id"], row["version_id"])
         change = "UPDATE clay.destination_versions SET sealed_url = $1 WHERE id = $2"
@@ -193,7 +193,7 @@ class Story:
         assert await self.tested() == "secret_unreadable"
         await self.set()
 
-    async def asking(self) -> None:
+    async def invalid_requests(self) -> None:
         await self.call("POST", "/api/clay/push", {"lead_ids": [EMAIL]}, status=422)
         await self.call("POST", "/api/clay/push", {"lead_ids": [str(UUID(int=1))]}, status=404)
         await self.service.api.http.request(
@@ -209,7 +209,7 @@ class Story:
             await self.service.api.http.get(path, headers=self.service.api.headers())
 
     async def results(self) -> None:
-        """Results with the lead's e-mail: stored, repeated, in quarantine, refused; with right, wrong and revoked tokens."""
+        """Receive results with the lead's e-mail: stored, repeated, quarantined and refused ones, with valid, invalid and revoked tokens."""
         made = await self.call("POST", "/api/clay/results-tokens", status=201)
         self.results_token = made["token"]
         spare = await self.call("POST", "/api/clay/results-tokens", status=201)
@@ -226,8 +226,8 @@ class Story:
                     )
         by_path = f"/api/clay/results/{made['token']}"
         await self.service.api.http.post(by_path, json=body, headers={"X-Clay-Push-Token": made["token"]})
-        await self.remember()
-        while (await self.call("GET", "/api/clay/results?state=stored"))["results"]:  # noqa: ASYNC110 - a test looks
+        await self.keep_dump()
+        while (await self.call("GET", "/api/clay/results?state=stored"))["results"]:  # noqa: ASYNC110 - another process has no event
             await asyncio.sleep(0.05)
         unmatched = (await self.call("GET", "/api/clay/results?state=unmatched"))["results"]
         await self.call("POST", f"/api/clay/results/{unmatched[0]['id']}/apply")
@@ -241,13 +241,13 @@ class Story:
         await self.service.host.connection.execute(FAILING_VALUE)
         await self.call("PUT", f"{path}/phone", {"value": NAME}, status=500)
         await self.service.host.connection.execute("ALTER TABLE clay.enriched_values DROP CONSTRAINT no_row_is_good")
-        await self.remember()
+        await self.keep_dump()
         await self.service.api.http.delete(
             f"/api/clay/results-tokens/{spare['view']['id']}", headers=self.service.api.headers()
         )
 
     async def through_nexusleads(self) -> None:
-        """Its own frontend's calls, and the setting that it keeps in clear, which we take over."""
+        """Call the endpoints of NexusLeads' own frontend, and take over the webhook that NexusLeads stores in clear."""
         await self.call("DELETE", "/api/clay/config")
         config = "/api/integrations/clay/config"
         await self.call("PUT", config, {"webhook_url": BAD_URL}, status=422)
@@ -264,14 +264,14 @@ class Story:
             org["org_id"], self.url,
         )  # fmt: skip
         async with asyncio.timeout(SWEEP_SECONDS):
-            while (waiting := (await self.call("GET", "/api/clay/config"))["pending"]) is None:  # noqa: ASYNC110 - see above
+            while (waiting := (await self.call("GET", "/api/clay/config"))["pending"]) is None:  # noqa: ASYNC110 - another process has no event
                 await asyncio.sleep(0.1)
         await self.call("POST", f"/api/clay/config/pending/{waiting['id']}/confirm", {})
         assert (await self.call("GET", "/api/clay/config"))["configured"]
         await self.pushed([self.leads.pop()])
 
     async def enriching(self) -> None:
-        """The API key in requests, in the host's settings, and at a Clay that refuses it, loses a start, and answers with data."""
+        """Send the API key in requests and store it in the host's settings; Clay refuses it, loses a start, then returns data."""
         config, test = "/api/clay/enrichment/config", "/api/clay/enrichment/test"
         routine = {"routine_id": "full", "inputs": {"Full Name": "full_name"}, "outputs": {"email": "Work Email"}}
         for bad in (f"'{API_KEY}'", f"Bearer {API_KEY}", f"{API_KEY}\n"):
@@ -289,12 +289,12 @@ class Story:
         async with asyncio.timeout(SWEEP_SECONDS):
             while not (waiting := (await self.call("GET", config))["pending"]):  # noqa: ASYNC110 - another process has no event
                 await asyncio.sleep(0.1)
-        await self.remember()
+        await self.keep_dump()
         await self.call("POST", f"{config}/pending/{waiting['id']}/confirm")
         await self.call("DELETE", config)
 
-    async def forgetting(self) -> None:
-        await self.remember()
+    async def erasing(self) -> None:
+        await self.keep_dump()
         await self.call("POST", "/api/clay/erasures", {"lead_ids": [str(self.lead)]})
         await self.call("DELETE", "/api/clay/config")
-        await self.remember()
+        await self.keep_dump()

@@ -20,7 +20,7 @@ sys.addaudithook(_record)  # permanent: an audit hook cannot be removed
 
 @contextmanager
 def recorded_connections(*, but: Collection[int] = ()) -> Iterator[list[tuple[str, int]]]:
-    """Yields host and port of each connection, without those to the ports `but` (the database's, a name server's)."""
+    """Yields host and port of each connection, except those to the ports `but` (of the database or a name server)."""
     addresses: list[tuple[str, int]] = []
     _recording.append(addresses)
     try:

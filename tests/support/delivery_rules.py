@@ -1,4 +1,4 @@
-"""Rules of a state machine over deliveries: pushes, slices of workers with their claims and responses, crashes and sweeps."""
+"""Hypothesis rules over the states of deliveries: pushes, slices of workers with claims and responses, crashes and sweeps."""
 
 import asyncio
 from collections import Counter
@@ -37,7 +37,7 @@ LEASE = timedelta(hours=1)
 URL = "https://api.clay.com/v3/sources/webhook/x"
 EXPIRE = "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 s' WHERE lease_until > now()"
 MAX_WAIT = timedelta(days=1)
-"""Between two sweeps what is overdue may wait; after one nothing may."""
+"""How long a delivery may be overdue between two sweeps. After a sweep, none may be overdue."""
 TABLES = (
     "clay_push_log", "push_jobs", "destination_versions", "destinations", "quota_meters", "procrastinate_jobs", "erased_leads",
     "erasures",
@@ -58,7 +58,7 @@ SURELY_NOT_TAKEN = {"rejected", "unauthorized", "throttled", "refused"}
 
 @dataclass
 class Holder:
-    """A worker's slice: what it believes it holds. It may be wrong, its leases may long have run out."""
+    """The state in a worker's memory during a slice. It can be outdated: the leases may have expired."""
 
     job_id: UUID
     version_id: UUID
@@ -69,7 +69,7 @@ class Holder:
 
 @dataclass
 class Written:
-    """Statements of a claim that is over. A worker repeats them when the answer to a COMMIT was lost."""
+    """Statements that a worker has run for a claim. It repeats them when it gets no response to COMMIT."""
 
     token: UUID
     delivery_ids: list[UUID]
@@ -98,7 +98,7 @@ class DeliveryRules(RuleBasedStateMachine):
     async def _fresh(self) -> None:
         await self.installation.fetch("UPDATE clay.destinations SET version_id = NULL")
         for emptied in TABLES:
-            await self.installation.fetch(f"DELETE FROM clay.{emptied}")  # TRUNCATE would cost more than all the steps
+            await self.installation.fetch(f"DELETE FROM clay.{emptied}")  # TRUNCATE is slower than all steps together
         await self.installation.configure(URL)
 
     async def _jobs(self, where: str = "true") -> list[Any]:
@@ -112,7 +112,7 @@ class DeliveryRules(RuleBasedStateMachine):
         try:
             self.do(self.installation.push(wanted, again=again))
         except ConflictError:
-            return  # no webhook, or a closed one
+            return  # the destination has no webhook or is closed
         if again:
             self.requested_again.update(wanted)
 
@@ -147,7 +147,7 @@ class DeliveryRules(RuleBasedStateMachine):
     @precondition(lambda self: any(holder.claimed for holder in self.holders))
     @rule(which=st.integers(0, 9), number=st.integers(1, LEADS))
     def send(self, which: int, number: int) -> None:
-        """Mark and POST: from here on Clay may have it."""
+        """Mark deliveries as `sending` and POST them. From now on Clay may have stored them."""
         holders = [each for each in self.holders if each.claimed]
         self.send_of(holders[which % len(holders)], number)
 
@@ -174,7 +174,7 @@ class DeliveryRules(RuleBasedStateMachine):
         late=st.booleans(),
     )
     def answer(self, which: int, number: int, answer: str, late: bool) -> None:
-        """Clay responds. `late`: the lease has expired, and a sweep has run."""
+        """Clay responds. `late`: the lease has expired and a sweep has run before."""
         if late:
             self.sweep(expired=True)
         holders = [each for each in self.holders if each.sending]
@@ -201,7 +201,7 @@ class DeliveryRules(RuleBasedStateMachine):
     @precondition(lambda self: self.written)
     @rule(which=st.integers(0, 9))
     def repeat(self, which: int) -> None:
-        """The answer to a COMMIT was lost, so the worker writes again; meanwhile anything may have happened to its leads."""
+        """The worker got no response to COMMIT and repeats its statements. Meanwhile the states of its leads may have changed."""
         written = self.written[-1 - which % len(self.written)]
 
         async def act() -> None:
@@ -230,7 +230,7 @@ class DeliveryRules(RuleBasedStateMachine):
     @precondition(lambda self: self.holders)
     @rule(which=st.integers(0, 9))
     def crash(self, which: int) -> None:
-        """Its claims and results are lost."""
+        """A worker crashes and loses its claims and unwritten results."""
         del self.holders[which % len(self.holders)]
 
     @rule(expired=st.booleans())
@@ -250,7 +250,7 @@ class DeliveryRules(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 9))
     def lose_the_wake_up(self, which: int) -> None:
-        """A worker took the queue job and died, or the queue lost it."""
+        """The queue job is gone: the worker that took it crashed, or the queue lost it."""
 
         async def act() -> None:
             jobs = await self._jobs("status IN ('pending', 'running')")

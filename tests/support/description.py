@@ -1,4 +1,4 @@
-"""The OpenAPI description of the code, made once per process: making it takes a second, and most test processes need it."""
+"""Caches the OpenAPI description of the code once per process, because generating it takes a second."""
 
 from functools import cache
 from typing import Any
@@ -8,5 +8,5 @@ from clay_push_service.commands.openapi import describe
 
 @cache
 def described() -> dict[str, Any]:
-    """Tests read it and never change it."""
+    """Returns the cached description. Tests must not change it."""
     return describe()

@@ -1,4 +1,4 @@
-"""Inserts destinations and versions of webhooks straight into the tables, for tests and benchmarks that need no API."""
+"""Inserts destinations and destination versions into the tables, for tests and benchmarks without an API."""
 
 from uuid import UUID, uuid4
 
@@ -21,8 +21,8 @@ METER = Statement(
 )
 SECOND = Statement(
     """
-INSERT INTO clay.destinations (id, org_id, workspace_id, table_name, is_default)
-SELECT :id, org_id, id, :table_name, false FROM clay.workspaces WHERE org_id = :org_id AND is_default RETURNING id
+INSERT INTO clay.destinations (id, org_id, workspace_id, table_name, name, is_default)
+SELECT :id, org_id, id, :table_name, :table_name, false FROM clay.workspaces WHERE org_id = :org_id AND is_default RETURNING id
 """,
     UUID,
 )
@@ -42,7 +42,7 @@ WHERE destinations.org_id = :org_id AND destinations.id = :destination_id
 async def add_destination(
     connection: Connection, org_id: UUID, *, table_name: str | None = "Leads", rate_limit_ms: int = 200
 ) -> UUID:
-    """Add the organization's default destination and workspace, or change them. Returns the destination's id."""
+    """Insert or change the organization's default workspace and destination. Returns the destination's id."""
     await WORKSPACE.execute(connection, {"org_id": org_id, "rate_limit_ms": rate_limit_ms})
     values = {"id": uuid4(), "org_id": org_id, "table_name": table_name}
     return await DESTINATION.one(connection, values)
@@ -67,7 +67,7 @@ async def add_version(
     state: str = "open",
     state_reason: str | None = None,
 ) -> UUID:
-    """Add a version, in use from now on. It counts on the meter `meter_id`, or on a new one. Returns the version's id."""
+    """Insert a version and make it current. It counts on the quota meter `meter_id`, or on a new one. Returns the version's id."""
     version_id = version_id or uuid4()
     if meter_id is None:
         meter_id = uuid4()

@@ -6,7 +6,7 @@ from clay_push_service.database.database import Database
 
 
 async def dump(database: Database) -> str:
-    """One line a row: the table's name and the row as PostgreSQL writes it; bytes as hexadecimals."""
+    """Returns one line per row: the table's name and the row in PostgreSQL's text format, with bytes in hexadecimal."""
     lines: list[str] = []
     async with database.transaction() as connection:
         tables = (

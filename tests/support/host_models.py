@@ -1,7 +1,7 @@
-"""Facts about NexusLeads' own models: the types and lengths of the columns we write, and what its API requires of their values.
+"""Models of NexusLeads: types and lengths of the columns that this service writes, and the rules of NexusLeads' API for their values.
 
-From its public schema and API (newest commit, and that of early 2026). A value that breaks one of them makes its pages
-answer 500, or show nothing. Where two versions differ, the stricter rule is here.
+They follow its public schema and API (the newest commit, and one of early 2026). A value that breaks a rule makes NexusLeads'
+pages fail with 500 or stay empty. Where the two versions differ, the stricter rule applies.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 JOB_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES = ("pending", "running", "completed", "failed")
-"""Those that its Jobs page has an icon for."""
+"""Values for which NexusLeads' Jobs page has an icon."""
 MARK_STATUSES = ("success", "failed", "skipped")
 
 Text50 = Annotated[str, Field(max_length=50)]
@@ -23,13 +23,13 @@ Integer = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class HostModel(BaseModel):
-    """Columns that its API does not return are ignored."""
+    """Base of the models. Columns that NexusLeads' API does not return are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class HostProject(HostModel):
-    """`GET /api/projects`. The minimum is decimal in the table and an integer here."""
+    """A project of `GET /api/projects`. The minimum score is a decimal in the table and an integer in the response."""
 
     id: UUID
     name: Annotated[str, Field(min_length=1, max_length=255)]
@@ -39,11 +39,11 @@ class HostProject(HostModel):
 
 
 class HostJob(HostModel):
-    """`GET /api/jobs`: a row of `sourcing_jobs`. `metadata` is a JSON object or null, never another JSON value."""
+    """A job of `GET /api/jobs`, which is a row of `sourcing_jobs`. `metadata` is a JSON object or null."""
 
     id: UUID
     project_id: UUID
-    """Nullable in the table; a job without one is on no page."""
+    """Nullable in the table, but a job without a project appears on no page."""
     job_type: Text50
     status: Annotated[Literal["pending", "running", "completed", "failed", "cancelled"], Text50]
     total_steps: Integer
@@ -57,7 +57,7 @@ class HostJob(HostModel):
 
 
 class HostStep(HostModel):
-    """`GET /api/jobs/{id}`: a row of `job_progress`. Its `created_at` is required where the table has the column."""
+    """A step of `GET /api/jobs/{id}`, which is a row of `job_progress`. `created_at` is required if the table has the column."""
 
     id: UUID
     job_id: UUID
@@ -71,7 +71,7 @@ class HostStep(HostModel):
 
 
 class HostMark(HostModel):
-    """A row of `clay_push_log`: all references are NOT NULL in its newest model."""
+    """A row of NexusLeads' `clay_push_log`. All references are NOT NULL in its newest model."""
 
     id: UUID
     org_id: UUID

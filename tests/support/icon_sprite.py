@@ -1,6 +1,6 @@
 """Writes the console's icon sprite from the package lucide-static: `python -m tests.support.icon_sprite DIRECTORY NAME...`.
 
-DIRECTORY is `package/icons` of the unpacked npm archive. Names that the sprite has already are kept.
+DIRECTORY is `package/icons` of the unpacked npm archive. Icons that are already in the sprite stay.
 """
 
 import re
@@ -13,7 +13,7 @@ SYMBOL = re.compile(r'<symbol id="([a-z0-9-]+)".*?</symbol>', re.DOTALL)
 
 
 def symbol(name: str, icon: str) -> str:
-    """The drawing of one icon; its attributes are those of every Lucide icon."""
+    """Returns one icon as a `<symbol>` with the attributes that all Lucide icons share."""
     drawing = re.sub(r"\s*\n\s*", "", icon.partition("<svg")[2].partition(">")[2].partition("</svg>")[0]).strip()
     return f'<symbol id="{name}" viewBox="0 0 24 24" {STROKE}>{drawing.replace(" />", "/>")}</symbol>'
 

@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Every question for an A record gets the next answer, with no time to live; every other question gets none."""
+    """Answers each query for an A record with the next address and TTL 0, and other queries with no record."""
 
     def __init__(self, answers: Iterable[Sequence[str]]) -> None:
         self._answers: Iterator[Sequence[str]] = iter(answers)
@@ -36,7 +36,7 @@ class NameServer(asyncio.DatagramProtocol):
 
 
 class AskingResolver(AbstractResolver):
-    """Queries the name server on this port of 127.0.0.1."""
+    """A resolver that queries the name server on this port of 127.0.0.1."""
 
     def __init__(self, port: int, server: NameServer) -> None:
         self.port = port
@@ -60,7 +60,7 @@ class AskingResolver(AbstractResolver):
 
 @asynccontextmanager
 async def name_server(answers: Iterable[Sequence[str]]) -> AsyncIterator[AskingResolver]:
-    """Runs one on 127.0.0.1."""
+    """Run a name server on 127.0.0.1."""
     transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: NameServer(answers), ("127.0.0.1", 0)
     )

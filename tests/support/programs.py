@@ -1,4 +1,4 @@
-"""Programs of the operating system that tests of deploy/ run: where they are, and ports and folders for them."""
+"""Finds the programs that tests of deploy/ run, and prepares ports and folders for them."""
 
 import shutil
 import socket
@@ -9,7 +9,7 @@ import pytest
 
 
 def program(name: str) -> str:
-    """The path of a program. Fails the test when it is missing, because a skipped test would look like a passed one."""
+    """Returns the path of a program. Fails the test if the program is missing: a skip would hide that nothing was tested."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if found is None:
         pytest.fail(f"{name} is not installed. Run `make test-deploy` as root on Debian, or install {name}.")
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def open_to_all(directory: Path) -> None:
-    """Let other accounts read a folder of pytest. The folder for temporary files itself keeps its mode: apt needs it."""
+    """Let other accounts read a folder of pytest. The system's temporary folder keeps its mode, because apt needs it."""
     root = Path(tempfile.gettempdir()).resolve()
     for each in (directory, *directory.parents):
         if each == root or root not in each.parents:

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 HARD = struct.pack("ii", 1, 0)
 """SO_LINGER with 0 seconds: closing sends a reset."""
 TAIL = 200
-"""Bytes remembered of a stream, so that a pattern is found across two reads."""
+"""Bytes kept of a stream, to find a pattern that two reads split."""
 
 
 @dataclass
 class Cut:
-    """Reset the connection that sends `pattern`, `times` times; `delivered`: the server gets it, its answer is lost."""
+    """Reset a connection that sends `pattern`, at most `times` times. With `delivered`, the server gets the statement and its response is lost."""
 
     pattern: bytes
     times: int = 1
     delivered: bool = False
     after: bytes | None = None
-    """Only on a connection that has sent this before (in this transaction: the memory is wiped by COMMIT)."""
+    """Cut only a connection that has sent this earlier in the same transaction."""
     until: asyncio.Event | None = None
-    """With `delivered`: the connection stays silent until this is set, and is reset then."""
+    """With `delivered`: the connection stays silent until this event is set; then it is reset."""
     done: int = 0
 
 
@@ -33,10 +33,10 @@ class _Pair:
     server: asyncio.StreamWriter
     sent: bytes = b""
     seen: set[bytes] = field(default_factory=set)
-    forgotten: bool = False
-    """Discard what either side sends without closing the connection, as a NAT does that has dropped it."""
+    dropped: bool = False
+    """Discard all data of both sides without closing the connection, as a NAT does after it drops its entry."""
     mute: Cut | None = None
-    """The server's answers are thrown away: this cut is under way."""
+    """The cut in progress. The server's responses are discarded."""
 
     def reset(self) -> None:
         for writer in (self.client, self.server):
@@ -47,7 +47,7 @@ class _Pair:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 and passes everything on to `target_port`, while it is well."""
+    """Listens on a port of 127.0.0.1 and forwards all data to `target_port` until a fault is injected."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
@@ -59,31 +59,31 @@ class Proxy:
         self.port = 0
 
     def reset_all(self) -> int:
-        """Every connection ends with a reset. Returns how many."""
+        """Reset every connection. Returns their number."""
         pairs = list(self._pairs)
         for pair in pairs:
             pair.reset()
         return len(pairs)
 
     def reset_listeners(self) -> int:
-        """Only those that have sent LISTEN."""
+        """Reset only the connections that have sent LISTEN."""
         listeners = [pair for pair in self._pairs if b"LISTEN" in pair.seen]
         for pair in listeners:
             pair.reset()
         return len(listeners)
 
     def drop_all(self) -> int:
-        """The connections that there are die silently; new ones are passed on. Returns how many."""
+        """Stop forwarding on all current connections without closing them. New ones work. Returns their number."""
         for pair in self._pairs:
-            pair.forgotten = True
+            pair.dropped = True
         return len(self._pairs)
 
     def partition(self) -> None:
-        """From now on forward nothing, refuse nothing and close nothing."""
+        """From now on forward no data. Accept connections and keep them open."""
         self._open.clear()
 
     def heal(self) -> None:
-        """What was held back by a partition is lost: its connections are reset."""
+        """End a partition: reset its connections, which loses the data that it held back."""
         self.reset_all()
         self._open.set()
 
@@ -98,7 +98,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        except asyncio.CancelledError:  # in mid-connect
+        except asyncio.CancelledError:  # during the connect
             writer.transport.abort()
             raise
         pair = _Pair(writer, to_server)
@@ -123,7 +123,7 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await self._open.wait()
-                if pair.forgotten:
+                if pair.dropped:
                     continue
                 pair.sent = pair.sent[-TAIL:] + data
                 if b"LISTEN " in pair.sent:
@@ -155,9 +155,9 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await self._open.wait()
-                if pair.forgotten:
+                if pair.dropped:
                     continue
-                if pair.mute is not None:  # the server has answered, so it has executed the statement
+                if pair.mute is not None:  # a response means that the server has run the statement
                     if pair.mute.until is not None:
                         await pair.mute.until.wait()
                     pair.reset()

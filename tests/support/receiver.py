@@ -1,4 +1,4 @@
-"""A webhook receiver in this process on a loopback socket, in place of Clay: configurable responses, and a record of every POST."""
+"""A webhook receiver in this process that stands in for Clay. Its responses are configurable, and it records every POST."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ def status(code: int, *, headers: str = "", body: str = "") -> bytes:
 
 
 class Stall:
-    """Never answer."""
+    """Never respond."""
 
 
 class Reset:
-    """Cut the connection after the request was read: Clay may have taken it."""
+    """Reset the connection after reading the request, so that Clay may have stored it."""
 
 
 Behaviour = bytes | Stall | Reset
@@ -38,7 +38,7 @@ class Post:
 
 @dataclass
 class Receiver:
-    """`answer` gets the POST's number (from 0) and its body; `delay_seconds` is waited before each answer."""
+    """`answer` gets the number of the POST (from 0) and its body. Each response is delayed by `delay_seconds`."""
 
     answer: Callable[[int, bytes], Behaviour] = lambda _number, _body: OK
     delay_seconds: float = 0.0

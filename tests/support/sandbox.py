@@ -1,4 +1,4 @@
-"""The sandbox as a real process on a real port, for tests that POST to it, kill it, or start it again."""
+"""Runs the sandbox as a process on a TCP port, for tests that send to it, kill it or restart it."""
 
 import asyncio
 import json
@@ -72,13 +72,13 @@ class Described(TypedDict):
 
 
 class SandboxProcess:
-    """`async with SandboxProcess(tmp_path) as sandbox:`. Further arguments are those of the command line."""
+    """Use: `async with SandboxProcess(tmp_path) as sandbox:`. Further arguments go to the command line."""
 
     def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
         self.directory = directory
         self.arguments = arguments
         self.port = port
-        """0 before the first start; a restart takes the same port again, so that URLs stay good."""
+        """0 before the first start. A restart uses the same port, so that URLs stay valid."""
         self._process: asyncio.subprocess.Process | None = None
         self._admin: httpx.AsyncClient | None = None
 
@@ -125,11 +125,11 @@ class SandboxProcess:
         self._admin = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False)
 
     async def kill(self) -> None:
-        """SIGKILL: nothing is flushed."""
+        """Send SIGKILL, so that buffered data is not flushed."""
         await self._end(signal.SIGKILL)
 
     async def terminate(self) -> float:
-        """SIGTERM; the seconds it took to end, which must be by itself."""
+        """Send SIGTERM and wait for the exit. Returns the seconds it took."""
         process = self._process
         seconds = await self._end(signal.SIGTERM)
         assert process is not None
@@ -137,7 +137,7 @@ class SandboxProcess:
         return seconds
 
     async def restart(self) -> None:
-        """Kill it and start it again on the same port and directory."""
+        """Kill the sandbox and start it with the same port and directory."""
         await self.kill()
         await self.start()
 
@@ -155,12 +155,12 @@ class SandboxProcess:
         return seconds
 
     async def create_source(self, source: str, **settings: Json) -> Described:
-        """`token`, `cap`, `workspace`, `rate`, `burst`; a rate without a workspace gives it one of its own."""
+        """Options: `token`, `cap`, `workspace`, `rate`, `burst`. A rate without a workspace creates a workspace for this source."""
         created: Described = (await self._sent("POST", "/sandbox/sources", {"id": source, **settings})).json()
         return created
 
     async def change_source(self, source: str = DEFAULT_SOURCE, **settings: Json) -> Described:
-        """`token`, `cap`, `submissions`."""
+        """Options: `token`, `cap`, `submissions`."""
         changed: Described = (await self._sent("PATCH", f"/sandbox/sources/{source}", settings)).json()
         return changed
 
@@ -176,7 +176,7 @@ class SandboxProcess:
     async def faults(
         self, *rules: dict[str, Json], source: str = DEFAULT_SOURCE, seed: int = 0, idle_close_ms: int | None = None
     ) -> None:
-        """Replace all faults; no rules: healthy again. E.g. `{"kind": "status", "status": 503, "next": 2}`."""
+        """Replace all faults; without rules there are none. Example: `{"kind": "status", "status": 503, "next": 2}`."""
         plan: dict[str, Json] = {"seed": seed, "rules": rules, "idle_close_ms": idle_close_ms}
         await self._sent("PUT", f"/sandbox/sources/{source}/faults", plan)
 
@@ -185,13 +185,13 @@ class SandboxProcess:
         return counts
 
     async def until_rows(self, number: int, source: str = DEFAULT_SOURCE, seconds: float = 30) -> None:
-        """Return when the source holds so many rows; TimeoutError if it never does."""
+        """Wait until the source holds this many rows. Raises TimeoutError if it does not."""
         async with asyncio.timeout(seconds):
             while (await self.counts(source))["rows"] < number:  # noqa: ASYNC110 - another process has no event
                 await asyncio.sleep(0.01)
 
     async def rows(self, source: str = DEFAULT_SOURCE) -> list[StoredRow]:
-        """All of them, oldest first."""
+        """Returns all rows of the source, oldest first."""
         found: list[StoredRow] = []
         cursor: int | None = 10**17
         while cursor is not None:
@@ -201,7 +201,7 @@ class SandboxProcess:
         return found[::-1]
 
     async def arrivals(self, source: str = DEFAULT_SOURCE) -> list[Arrival]:
-        """Every request, oldest first, refused ones too."""
+        """Returns every request, oldest first, including refused ones."""
         found: list[Arrival] = []
         after: int | None = 0
         while after is not None:

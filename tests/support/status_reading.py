@@ -1,4 +1,4 @@
-"""An event for the moment at which a client of webhooks has read the status of a response."""
+"""Provides an event that is set when the HTTP client has read the status line of a response."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from clay_push_service.clay.response_reader import ResponseReader
 
 
 def watch_status_reading(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """The event is set when any client of this process has read a status."""
+    """Yields an event that is set when any client in this process has read a status line."""
     event, feed = asyncio.Event(), ResponseReader.feed
 
     def feed_and_set(self: ResponseReader, data: bytes) -> None:

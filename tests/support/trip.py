@@ -3,7 +3,8 @@
 `--places` also prints the file and line of each entry.
 
 A file is entered when a function in it starts. An entry is a distinct place in another file that calls into it, so a loop over
-leads counts once. Awaiting again is not a start. `sys.setprofile` sees every call of the thread, and the event loop has one.
+leads counts once. A coroutine that continues after `await` does not start, not even if an exception is raised there.
+`sys.setprofile` sees every call of the thread, and the event loop has one.
 """
 
 import asyncio
@@ -30,9 +31,9 @@ TRANSPARENT = (
     "database", "logs.py", "errors.py", "problems.py", "audit.py", "settings.py", "session_settings.py",
     "database_url.py", "metrics.py", "repeated_failures.py", "api/", "callers/guarded_route.py",
 )  # fmt: skip
-"""Files that do not count. What they call counts as called by their caller."""
+"""Files that are not counted. Calls that they make count as calls of their caller."""
 LEFT_OUT = ("callers/", "destination_settings/", "__init__.py")
-"""Files that do not count, and neither does what they call: authentication and settings read the host's tables, too."""
+"""Files that are not counted, nor what they call: authentication and settings also read the host's tables."""
 MOST_FILES = {"push": 14, "drain": 10}
 MOST_ENTRIES = 2
 RESUME = opmap["RESUME"]
@@ -41,13 +42,13 @@ PAGE = Path(__file__).parents[2] / "docs/architecture.md"
 
 @dataclass
 class Trip:
-    """The files of one trip, in the order in which they were first entered, with the places that call into them."""
+    """The files of one trip, in the order of their first entry, with the places that call into them."""
 
     entries: dict[str, set[tuple[str, int]]] = field(default_factory=lambda: defaultdict(set))
     _code: dict[CodeType, bytes] = field(default_factory=dict)
 
     def see(self, frame: FrameType, event: str, _argument: Any) -> None:
-        """The profile function."""
+        """Record one call. This is the profile function of `sys.setprofile`."""
         if event != "call":
             return
         file = name_of(frame)
@@ -62,21 +63,24 @@ class Trip:
                 self.entries[file].add((calling, caller.f_lineno))
                 return
             caller = caller.f_back
-        if file not in self.entries:  # by the event loop, or by the framework
+        if file not in self.entries:  # called by the event loop or the framework
             self.entries[file].add(("", 0))
 
     def _starts(self, frame: FrameType) -> bool:
-        """Whether the function begins. A coroutine that goes on after an `await` is called, too."""
+        """Returns whether the function starts. Python also reports a call when a coroutine continues after `await` or `yield`.
+
+        Then the frame is at RESUME with an argument, or, if an exception is raised there, at the instruction that waited.
+        """
         code = self._code.setdefault(frame.f_code, frame.f_code.co_code)
         at = frame.f_lasti
-        return code[at] != RESUME or code[at + 1] & 3 == 0
+        return code[at] == RESUME and code[at + 1] & 3 == 0
 
     def lines(self) -> list[str]:
         return [f"| `{file}` | {len(places)} |" for file, places in self.entries.items()]
 
 
 def name_of(frame: FrameType) -> str | None:
-    """The file's path in the package, with slashes; None for other files, and for what runs while a module is imported."""
+    """Returns the file's path in the package; None for other files and for code that runs during an import."""
     path = frame.f_code.co_filename
     if not path.startswith(PACKAGE) or frame.f_code.co_name in {"<module>", "<lambda>"}:
         return None
@@ -95,7 +99,7 @@ def traced() -> Iterator[Trip]:
 
 
 async def take_trips(database_url: str) -> dict[str, Trip]:
-    """Push three leads through the HTTP application and drain the job, twice, and trace the second time: caches are warm then."""
+    """Push three leads through the HTTP application and drain the job twice. Trace the second run, which finds warm caches."""
     trips: dict[str, Trip] = {}
     async with (
         run_api_with_leads(database_url, leads=6, vintage=Vintage.TODAY, billing_enabled=False) as pushed,
@@ -108,7 +112,7 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
         with traced() as trips["drain"]:
             await pushed.installation.drain_all(drainer)
         assert (await pushed.job(job_id))["success_count"] == 3
-    # Background tasks of the other process, which share the thread here.
+    # background tasks of the other process, which share this thread
     for trip in trips.values():
         trip.entries.pop("push_jobs/live/watch.py", None)
     for file in ("sending/result_writer.py", "clay/connection_pool.py", "clay/connection.py"):
@@ -116,9 +120,9 @@ async def take_trips(database_url: str) -> dict[str, Trip]:
     pacer = ("paced_sends", "sleep", "leases", "look_ahead", "served")
     for file in (*(f"sending/{name}.py" for name in pacer), "destinations/serving.py"):
         for trip in trips.values():
-            trip.entries.pop(file, None)  # the pacer's loop, which serves no workspace here
+            trip.entries.pop(file, None)  # the loop of the pacer, which has no workspace in this test
     for file in ("clay/resolver.py", "clay/keep_alive.py"):
-        trips["drain"].entries.pop(file, None)  # one of them, depending on how long the connection was idle
+        trips["drain"].entries.pop(file, None)  # whether this runs depends on how long the connection was idle
     return trips
 
 
@@ -126,8 +130,10 @@ def listing(trips: dict[str, Trip]) -> str:
     lines = []
     for name, trip in trips.items():
         most = max(len(places) for places in trip.entries.values())
+        packages = len({file.partition("/")[0] for file in trip.entries})
+        files = f"{len(trip.entries)} files (target {MOST_FILES[name]}) of {packages} packages"
         lines += [
-            f"A {name} enters {len(trip.entries)} files (target {MOST_FILES[name]}), one of them {most} times (target {MOST_ENTRIES}):",
+            f"A {name} enters {files}, one of them {most} times (target {MOST_ENTRIES}):",
             "",
             f"| {name} | entries |",
             "|---|---|",

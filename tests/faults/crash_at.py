@@ -1,6 +1,6 @@
-"""A process that dies by SIGKILL at a chosen point of its work: `python -m tests.faults.dying POINT [NUMBER or ID …]`, never imported.
+"""Runs a process that crashes or blocks at a chosen point of its work: `python -m tests.faults.crash_at POINT [NUMBER or ID …]`.
 
-The points are made from outside, by replacing a function of the product in this process alone.
+Each point replaces a function of the product in this process. Do not import this module.
 """
 
 import asyncio
@@ -31,8 +31,9 @@ from clay_push_service.host.lead_filters import LeadCriteria
 from clay_push_service.host.lead_row import LeadRow
 from clay_push_service.host.table_cache import HostTableCache
 from clay_push_service.leads import payload
-from clay_push_service.push_jobs.accept import accept, require_destination
+from clay_push_service.push_jobs.accept import accept
 from clay_push_service.push_jobs.selection import select_by_filters
+from clay_push_service.push_jobs.targets.choose import require_destination
 from clay_push_service.sending import build_payloads as payloads_module
 from clay_push_service.sending import build_turns as turns_module
 from clay_push_service.sending import slice as slice_module
@@ -41,20 +42,20 @@ from clay_push_service.states import PushMode
 from clay_push_service.worker import worker
 
 
-def die() -> NoReturn:
+def kill_self() -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
 class After:
-    """Dies at the call number `number` (0 is the first)."""
+    """Kills the process at call number `number` (0 is the first call)."""
 
     def __init__(self, number: int) -> None:
         self._left = number
 
     def __call__(self) -> None:
         if self._left == 0:
-            die()
+            kill_self()
         self._left -= 1
 
 
@@ -70,44 +71,44 @@ def after_claim(count: After) -> None:
 def marked_sending(count: After) -> None:
     post = ClayClient.post
 
-    async def dying(*values: Any) -> Any:
+    async def crashing(*values: Any) -> Any:
         count()
         return await post(*values)
 
-    setattr(ClayClient, "post", dying)  # noqa: B010 - mypy refuses the assignment to a method
+    setattr(ClayClient, "post", crashing)  # noqa: B010 - mypy refuses the assignment to a method
 
 
 def answered(count: After) -> None:
     add = ResultWriter.add
 
-    def dying(self: ResultWriter, result: Result) -> None:
+    def crashing(self: ResultWriter, result: Result) -> None:
         count()
         add(self, result)
 
-    setattr(ResultWriter, "add", dying)  # noqa: B010
+    setattr(ResultWriter, "add", crashing)  # noqa: B010
 
 
 def recorded(count: After) -> None:
-    """Called right after the commit of a batch."""
+    """Crash after a batch of results is committed."""
 
-    def dying(_seconds: float) -> None:
+    def crashing(_seconds: float) -> None:
         count()
 
-    setattr(metrics, "results_written", dying)  # noqa: B010 - mypy refuses the assignment to a function
+    setattr(metrics, "results_written", crashing)  # noqa: B010 - mypy refuses the assignment to a function
 
 
 def blocked(_count: After) -> None:
-    """Not killed: it blocks its event loop for good."""
+    """Block the event loop for ever, without a crash."""
 
     async def build_payloads(*_: Any) -> NoReturn:
-        time.sleep(1000)  # noqa: ASYNC251 - that is the point
+        time.sleep(1000)  # noqa: ASYNC251 - blocks on purpose
         raise AssertionError
 
     setattr(slice_module, "build_payloads", build_payloads)  # noqa: B010 - it is not exported
 
 
 def holding_the_lock(_count: After) -> None:
-    """Not killed either: it blocks in C, and holds Python's global lock, so that no thread of its own can see it."""
+    """Block in C code that holds Python's global lock, so that no other thread of the process can run."""
 
     async def build_payloads(*_: Any) -> NoReturn:
         ctypes.PyDLL(None).sleep(1000)
@@ -117,75 +118,75 @@ def holding_the_lock(_count: After) -> None:
 
 
 def results_not_committed(count: After) -> None:
-    """Everything of a batch of results is written, and not committed."""
+    """Crash after a batch of results is written and before its commit."""
     apply = apply_module.apply_results
 
-    async def dying(*values: Any) -> Any:
+    async def crashing(*values: Any) -> Any:
         finished = await apply(*values)
         count()
         return finished
 
-    setattr(applier_module, "apply_results", dying)  # noqa: B010 - it is not exported
+    setattr(applier_module, "apply_results", crashing)  # noqa: B010 - it is not exported
 
 
 def results_committed(count: After) -> None:
-    def dying(_finished: Any) -> None:
+    def crashing(_finished: Any) -> None:
         count()
 
-    setattr(applier_module, "count_finished", dying)  # noqa: B010
+    setattr(applier_module, "count_finished", crashing)  # noqa: B010
 
 
 def run_marked(count: After) -> None:
-    """The run is marked as starting and committed; no byte has left."""
+    """Crash after the run is committed as starting and before any byte is sent."""
 
-    async def dying(*_: Any) -> NoReturn:
+    async def crashing(*_: Any) -> NoReturn:
         count()
         raise AssertionError
 
-    setattr(RoutinesClient, "start_run", dying)  # noqa: B010
+    setattr(RoutinesClient, "start_run", crashing)  # noqa: B010
 
 
 def run_taken(count: After) -> None:
-    """Clay has started the run, and its response is not recorded."""
+    """Crash after Clay has started the run and before its response is recorded."""
     start_run = RoutinesClient.start_run
 
-    async def dying(*values: Any) -> Any:
+    async def crashing(*values: Any) -> Any:
         started = await start_run(*values)
         count()
         return started
 
-    setattr(RoutinesClient, "start_run", dying)  # noqa: B010
+    setattr(RoutinesClient, "start_run", crashing)  # noqa: B010
 
 
 def run_recorded(count: After) -> None:
-    async def dying(*values: Any) -> None:
+    async def crashing(*values: Any) -> None:
         await record_start(*values)
         count()
 
-    setattr(start_module, "record_start", dying)  # noqa: B010 - it is not exported
+    setattr(start_module, "record_start", crashing)  # noqa: B010 - it is not exported
 
 
 def page_read(count: After) -> None:
-    """A page of results has arrived, and nothing of it is written."""
+    """Crash after a page of results is read and before it is written."""
     read_results = RoutinesClient.read_results
 
-    async def dying(*values: Any) -> Any:
+    async def crashing(*values: Any) -> Any:
         page = await read_results(*values)
         count()
         return page
 
-    setattr(RoutinesClient, "read_results", dying)  # noqa: B010
+    setattr(RoutinesClient, "read_results", crashing)  # noqa: B010
 
 
 def page_not_committed(count: After) -> None:
-    """Everything of a page is written, and not committed."""
+    """Crash after a page of results is written and before its commit."""
 
-    async def dying(*values: Any) -> Any:
+    async def crashing(*values: Any) -> Any:
         written = await write_results(*values)
         count()
         return written
 
-    setattr(poll_module, "write_results", dying)  # noqa: B010 - it is not exported
+    setattr(poll_module, "write_results", crashing)  # noqa: B010 - it is not exported
 
 
 POINTS: dict[str, Callable[[After], None]] = {
@@ -206,19 +207,19 @@ POINTS: dict[str, Callable[[After], None]] = {
 
 
 def poison(lead_id: UUID) -> None:
-    """One lead kills the process that builds its payload."""
+    """Crash when the payload of this lead is built."""
     build = payload.build
 
-    def dying(row: LeadRow, *values: Any) -> payload.Payload:
+    def crashing(row: LeadRow, *values: Any) -> payload.Payload:
         if row.lead_id == lead_id:
-            die()
+            kill_self()
         return build(row, *values)
 
-    setattr(payloads_module, "build", dying)  # noqa: B010 - it is not exported
+    setattr(payloads_module, "build", crashing)  # noqa: B010 - it is not exported
 
 
 async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
-    """Accept a push of the whole project, and die before or after its commit."""
+    """Accept a push of the whole project, and crash before or after its commit."""
     found = settings_module.load()
     database, host = Database.of(found), HostTableCache(found.host_schema)
     async with database.transaction() as connection:
@@ -227,8 +228,8 @@ async def accepting(org_id: UUID, project_id: UUID, *, commits: bool) -> None:
         choice = await select_by_filters(connection, tables, org_id, project_id, LeadCriteria(), PushMode.ALL, Resend())
         await accept(connection, tables, Actor(org_id, "user:test"), destination, choice)
         if not commits:
-            die()
-    die()
+            kill_self()
+    kill_self()
 
 
 def main(arguments: Sequence[str]) -> None:
