@@ -4,7 +4,7 @@ WORKDIR /app
 RUN python -m venv /app/.venv
 COPY requirements/run.lock requirements/build.lock requirements/
 RUN /app/.venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/run.lock
-# The build backend has an environment of its own, from hashes: pip's build isolation would fetch it unpinned.
+# The build backend has a separate environment, installed from hashes, because pip's build isolation would fetch it unpinned.
 RUN python -m venv /build && /build/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements/build.lock
 COPY pyproject.toml README.md ./
 COPY alembic alembic
@@ -23,7 +23,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     CLAY_PUSH_PORT=8080
 USER clay
 EXPOSE 8080
-# For `serve`. A worker answers no HTTP: run it with --health-cmd "clay-push worker --check" --health-interval 30s.
+# For `serve`. A worker has no HTTP server: run it with --health-cmd "clay-push worker --check" --health-interval 30s.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['CLAY_PUSH_PORT']}/healthz\", timeout=4)"]
 STOPSIGNAL SIGTERM

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# pytest processes, each with a PostgreSQL of its own; one more than cores, because many tests wait for a clock.
+# pytest processes, each with its own PostgreSQL; one more than cores, because many tests wait.
 PROCESSES ?= 3
 # Container images often forbid Python to keep compiled files. Without them each test process, and there are hundreds, compiles all modules again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -13,7 +13,7 @@ export TEST_POSTGRES_BIN := $(POSTGRES_BIN)
 endif
 CONTRACT := tests/contract
 BROWSER := tests/browser
-# An environment of its own: what the generator pins must not move what the service runs on.
+# A separate environment: the versions that the generator pins must not change those of the service.
 CONTRACT_VENV := .venv-contract
 # What `make test-deploy` runs.
 DEBIAN := nginx pgbouncer systemd
@@ -21,7 +21,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .PHONY: help demo test test-unit test-integration test-acceptance test-contract test-browser test-deploy need-node test-matrix test-faults test-mutants bench soak lint format openapi schema lock clean
 
-help:            ## what can be made here
+help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/bin/python:
@@ -46,7 +46,7 @@ test: $(VENV)/.dev    ## lint, types, import rules and all tests on a real Postg
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 LONG := faults or contract or browser or deploy
-# They have commands of their own.
+# These tests have separate commands.
 # These have no unit tests, and importing them takes seconds.
 NOT_UNIT := tests/test_openapi.py tests/faults tests/browser
 test-unit: $(VENV)/.dev ## rung 1, 30 s: the tests that need no PostgreSQL, no socket and no process
@@ -64,10 +64,10 @@ test-matrix: $(VENV)/.dev ## all tests on each combination of NexusLeads' vintag
 	  TEST_VINTAGE=$$vintage TEST_BILLING=$$billing $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(PYTEST_ARGS) || exit 1; \
 	done; done
 
-test-faults: $(VENV)/.dev ## the whole fault suite, long form too: kills, crashes, cuts, outages; a table at its end
+test-faults: $(VENV)/.dev ## the whole fault suite, including its long tests: kills, crashes, cuts, outages; prints a table
 	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)
 
-test-mutants: $(VENV)/.dev ## faults put into the code one at a time: the tests must notice at least 95 % (MUTANT_ARGS: --sample 20, --only claim)
+test-mutants: $(VENV)/.dev ## put faults into the code one at a time; the tests must notice at least 95 % (MUTANT_ARGS: --sample 20, --only claim)
 	$(BIN)/python -m tests.mutants $(MUTANT_ARGS)
 	$(if $(MUTANT_ARGS),,$(BIN)/python -m tests.mutants.pure)
 
@@ -131,7 +131,7 @@ openapi: $(VENV)/.dev ## write openapi.yaml from the code
 schema: $(VENV)/.dev  ## write docs/schema.sql from the migrations
 	$(BIN)/python -m tests.support.schema
 
-lock:                 ## resolve the lock files anew (needs uv)
+lock:                 ## write the lock files (needs uv)
 	for w in run demo dev; do uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" $$( [ $$w = run ] || echo --extra $$w ) -o requirements/$$w.lock -q || exit 1; done
 	uv pip compile requirements/build.in -c requirements/dev.lock --universal --generate-hashes --python-version 3.11 --upgrade \
