@@ -212,7 +212,7 @@ async def test_a_missing_response_counts_as_a_submission_and_holds_no_connection
 
 
 async def test_a_429_response_to_a_test_slows_the_destination_down(app: Api, sandbox: SandboxProcess) -> None:
-    await sandbox.limit(rate=1, burst=1)
+    await sandbox.limit(rate=0.01, burst=1)
     await sandbox.admin.post(sandbox.webhook_url(), json={})
     shown = await run_test(app)
     assert (shown["success"], shown["cause"], shown["clay_response_status"]) == (False, "throttled", 429)
