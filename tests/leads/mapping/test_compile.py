@@ -152,6 +152,16 @@ def test_an_invalid_value_fails_its_lead_and_is_not_shown(field: str, value: obj
     assert "secret" not in refused.value.detail
 
 
+def test_an_invalid_value_that_only_the_hash_reads_fails_its_lead() -> None:
+    """The payload has Clay's value; the hash, which leaves values of Clay out, has the lead's own."""
+    column = Column("x", first_of=["enriched.technologies", "followers"])
+    lead = dataclasses.replace(JOHN, followers="secret")  # type: ignore[arg-type]
+    with pytest.raises(PayloadError) as refused:
+        value_of(column, lead, {"enriched.technologies": "Python"})
+    assert refused.value.cause == "invalid_lead"
+    assert "secret" not in refused.value.detail
+
+
 def test_a_payload_over_100_000_bytes_is_too_large() -> None:
     row = dataclasses.replace(JOHN, bio="x" * 60_000)
     for columns in ([Column("a", template="{bio}{bio}")], [Column("a", field="bio"), Column("b", field="bio")]):

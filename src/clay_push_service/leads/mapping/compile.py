@@ -67,10 +67,17 @@ class CompiledMapping:
         self, row: LeadRow, delivery_id: UUID, pushed_at: datetime, clay_values: ClayValues = NO_CLAY_VALUES
     ) -> Payload:
         """Builds a payload as `payload.build` does, with the columns of the mapping."""
-        lead = self._lead(row, clay_values)
-        hashed = lead
-        if self._counted:
-            hashed = {**lead, **{key: compute(row, NO_CLAY_VALUES) for key, compute in self._counted}}
+        try:
+            lead = self._lead(row, clay_values)
+            hashed = lead
+            if self._counted:
+                hashed = {**lead, **{key: compute(row, NO_CLAY_VALUES) for key, compute in self._counted}}
+        except PayloadError:
+            raise
+        except Exception:  # noqa: BLE001  # a bad value in a host's row fails this lead only
+            raise PayloadError(
+                PayloadProblem.INVALID_LEAD, "The lead has an invalid value in a mapped field."
+            ) from None
         return write_payload(row, lead, hashed, delivery_id, pushed_at, MAPPED_HASH_VERSION)
 
     def content_hash(self, row: LeadRow) -> bytes:
@@ -78,19 +85,12 @@ class CompiledMapping:
         return self.build(row, NIL, EPOCH).hash
 
     def _lead(self, row: LeadRow, clay_values: ClayValues) -> dict[str, Json]:
-        try:
-            lead: dict[str, Json] = {
-                key: None if value is None else rule(value)
-                for key, rule, value in zip(self.keys, self._rules, self._read(row), strict=False)
-            }
-            for key, compute in self._computed:
-                lead[key] = compute(row, clay_values)
-        except PayloadError:
-            raise
-        except Exception:  # noqa: BLE001  # a bad value in a host's row fails this lead only
-            raise PayloadError(
-                PayloadProblem.INVALID_LEAD, "The lead has an invalid value in a mapped field."
-            ) from None
+        lead: dict[str, Json] = {
+            key: None if value is None else rule(value)
+            for key, rule, value in zip(self.keys, self._rules, self._read(row), strict=False)
+        }
+        for key, compute in self._computed:
+            lead[key] = compute(row, clay_values)
         return lead
 
 
