@@ -19,6 +19,7 @@ HASH_VERSION = b"\x02"
 """The version of the hashed content. Hashes of different versions are not compared, so that no lead looks changed after an update."""
 MAPPED_HASH_VERSION = b"\x03"
 """The version for payloads of a mapping. Such hashes are compared under the version of the mapping that was sent."""
+NO_JSON = "The lead cannot be serialized as JSON."
 NIL = UUID(int=0)
 JsonValue = Value | Mapping[str, Value]
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -56,17 +57,30 @@ def write_payload(
         # Serialized once, used twice: with the two keys of this delivery for the body, and without for the hash.
         meta_json, lead_json = orjson.dumps(meta)[:-1], orjson.dumps(lead)[1:]
         hashed_json = lead_json if hashed is lead else orjson.dumps(hashed)[1:]
-        digest = hash_version + hashlib.sha256(hashed_json).digest()
+        digest = _digest(hashed_json, hash_version)
         sent = f',"pushed_at":"{sent_at}","delivery_id":"{delivery_id}"}},'.encode()
         body = b'{"_meta":' + meta_json + sent + lead_json
     except Exception:  # noqa: BLE001  # the library's message may quote the value
-        raise PayloadError(PayloadProblem.INVALID_LEAD, "The lead cannot be serialized as JSON.") from None
+        raise PayloadError(PayloadProblem.INVALID_LEAD, NO_JSON) from None
     if len(body) > MAX_PAYLOAD_BYTES:
         raise PayloadError(
             PayloadProblem.TOO_LARGE,
             f"The lead takes {len(body):,} bytes; Clay takes at most {MAX_PAYLOAD_BYTES:,} a row.",
         )
     return Payload(body, digest)
+
+
+def hash_columns(columns: Mapping[str, JsonValue], hash_version: bytes) -> bytes:
+    """Returns `Payload.hash` of these columns, however large they are. Raises PayloadError if JSON cannot hold a value."""
+    try:
+        return _digest(orjson.dumps(columns)[1:], hash_version)
+    except Exception:  # noqa: BLE001  # the library's message may quote the value
+        raise PayloadError(PayloadProblem.INVALID_LEAD, NO_JSON) from None
+
+
+def _digest(columns_json: bytes, hash_version: bytes) -> bytes:
+    """`columns_json`: without the opening brace, as it follows `_meta` in the payload."""
+    return hash_version + hashlib.sha256(columns_json).digest()
 
 
 def content_hash(row: LeadRow) -> bytes:

@@ -162,6 +162,14 @@ def test_an_invalid_value_that_only_the_hash_reads_fails_its_lead() -> None:
     assert "secret" not in refused.value.detail
 
 
+def test_a_lead_that_is_too_large_without_values_of_clay_is_compared_all_the_same() -> None:
+    mapping = compile_columns([Column("x", first_of=["enriched.technologies", "bio"])])
+    lead = dataclasses.replace(JOHN, bio="é" * 60_000)
+    payload = mapping.build(lead, DELIVERY, THEN, {"enriched.technologies": "Python"})
+    assert mapping.content_hash(lead) == payload.hash
+    assert mapping.content_hash(dataclasses.replace(lead, bio="new")) != payload.hash
+
+
 def test_a_payload_over_100_000_bytes_is_too_large() -> None:
     row = dataclasses.replace(JOHN, bio="x" * 60_000)
     for columns in ([Column("a", template="{bio}{bio}")], [Column("a", field="bio"), Column("b", field="bio")]):

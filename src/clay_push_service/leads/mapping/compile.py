@@ -20,7 +20,7 @@ from clay_push_service.leads.mapping.values import (
     is_empty,
     to_text,
 )
-from clay_push_service.leads.payload import EPOCH, MAPPED_HASH_VERSION, NIL, Payload, stats_of, write_payload
+from clay_push_service.leads.payload import MAPPED_HASH_VERSION, Payload, hash_columns, stats_of, write_payload
 from clay_push_service.leads.payload_fields import PayloadError, PayloadProblem
 from clay_push_service.leads.payload_values import Rule, text, text_or_null, words, words_or_null
 
@@ -67,22 +67,26 @@ class CompiledMapping:
         self, row: LeadRow, delivery_id: UUID, pushed_at: datetime, clay_values: ClayValues = NO_CLAY_VALUES
     ) -> Payload:
         """Builds a payload as `payload.build` does, with the columns of the mapping."""
+        lead, hashed = self._columns(row, clay_values)
+        return write_payload(row, lead, hashed, delivery_id, pushed_at, MAPPED_HASH_VERSION)
+
+    def content_hash(self, row: LeadRow) -> bytes:
+        """Returns `Payload.hash` of the lead as it is now. Values of Clay do not count, nor does the size without them."""
+        return hash_columns(self._columns(row, NO_CLAY_VALUES)[1], MAPPED_HASH_VERSION)
+
+    def _columns(self, row: LeadRow, clay_values: ClayValues) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+        """Returns the columns to send, and those to hash: without values of Clay. Raises PayloadError."""
         try:
             lead = self._lead(row, clay_values)
-            hashed = lead
-            if self._counted:
-                hashed = {**lead, **{key: compute(row, NO_CLAY_VALUES) for key, compute in self._counted}}
+            if not self._counted:
+                return lead, lead
+            return lead, {**lead, **{key: compute(row, NO_CLAY_VALUES) for key, compute in self._counted}}
         except PayloadError:
             raise
         except Exception:  # noqa: BLE001  # a bad value in a host's row fails this lead only
             raise PayloadError(
                 PayloadProblem.INVALID_LEAD, "The lead has an invalid value in a mapped field."
             ) from None
-        return write_payload(row, lead, hashed, delivery_id, pushed_at, MAPPED_HASH_VERSION)
-
-    def content_hash(self, row: LeadRow) -> bytes:
-        """Returns `Payload.hash` of the lead as it is now, without values of Clay."""
-        return self.build(row, NIL, EPOCH).hash
 
     def _lead(self, row: LeadRow, clay_values: ClayValues) -> dict[str, Json]:
         lead: dict[str, Json] = {
