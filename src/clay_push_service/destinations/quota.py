@@ -13,12 +13,14 @@ from clay_push_service.database.statement import Connection, Statement
 from clay_push_service.destinations.secret_box import mask
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
 
+# Meters are locked in the order of their ids: LATERAL with a lock looks up one meter after the other.
 ADD = """
-WITH spent AS ({spent}),
+WITH spent AS MATERIALIZED ({spent} ORDER BY 1),
 locked AS MATERIALIZED (
-    SELECT id FROM clay.quota_meters WHERE id IN (SELECT id FROM spent) ORDER BY id FOR NO KEY UPDATE)
-UPDATE clay.quota_meters AS meter SET used = used + spent.posts
-FROM spent JOIN locked ON locked.id = spent.id WHERE meter.id = spent.id
+    SELECT spent.id, spent.posts FROM spent CROSS JOIN LATERAL (
+        SELECT id FROM clay.quota_meters WHERE id = spent.id FOR NO KEY UPDATE) AS held)
+UPDATE clay.quota_meters AS meter SET used = used + locked.posts
+FROM locked WHERE meter.id = locked.id
 """
 ADD_BY_VERSION = Statement(
     ADD.format(

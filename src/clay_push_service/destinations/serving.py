@@ -73,19 +73,23 @@ RETURNING served_by = CAST(:worker_id AS uuid) AS is_served, woken_at
 """,
     Taken,
 )
+# LATERAL: one index lookup for each workspace; see `slots.LOCK_SERVED`.
 RENEW = Statement(
     """
 WITH own AS MATERIALIZED (
-    SELECT workspace.org_id, workspace.id FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[])) AS named (org_id, id)
-    JOIN clay.workspaces AS workspace ON workspace.org_id = named.org_id AND workspace.id = named.id
-    WHERE workspace.served_by = CAST(:worker_id AS uuid)
-    FOR NO KEY UPDATE OF workspace SKIP LOCKED),
+    SELECT held.org_id, held.id FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[])) AS named (org_id, id)
+    CROSS JOIN LATERAL (
+        SELECT org_id, id, served_by FROM clay.workspaces WHERE org_id = named.org_id AND id = named.id
+        FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) AS held
+    WHERE held.served_by = CAST(:worker_id AS uuid)),
 renewed AS (
     UPDATE clay.workspaces AS workspace SET served_until = clock_timestamp() + CAST(:lease AS interval)
     FROM own WHERE workspace.org_id = own.org_id AND workspace.id = own.id)
 SELECT workspace.org_id, workspace.id, workspace.woken_at
 FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[])) AS named (org_id, id)
-JOIN clay.workspaces AS workspace ON workspace.org_id = named.org_id AND workspace.id = named.id
+CROSS JOIN LATERAL (
+    SELECT org_id, id, woken_at, served_by FROM clay.workspaces
+    WHERE org_id = named.org_id AND id = named.id OFFSET 0) AS workspace
 WHERE workspace.served_by = CAST(:worker_id AS uuid)
 """,
     Served,
@@ -107,11 +111,12 @@ RETURNING workspace.org_id, workspace.id, workspace.woken_at
 LET_GO = Statement(
     """
 WITH seen AS MATERIALIZED (
-    SELECT workspace.org_id, workspace.id
+    SELECT held.org_id, held.id
     FROM unnest(CAST(:orgs AS uuid[]), CAST(:ids AS uuid[]), CAST(:woken AS timestamptz[])) AS seen (org_id, id, woken_at)
-    JOIN clay.workspaces AS workspace ON workspace.org_id = seen.org_id AND workspace.id = seen.id
-    WHERE workspace.served_by = CAST(:worker_id AS uuid) AND workspace.woken_at IS NOT DISTINCT FROM seen.woken_at
-    FOR NO KEY UPDATE OF workspace SKIP LOCKED)
+    CROSS JOIN LATERAL (
+        SELECT org_id, id, woken_at, served_by FROM clay.workspaces WHERE org_id = seen.org_id AND id = seen.id
+        FOR NO KEY UPDATE SKIP LOCKED OFFSET 0) AS held
+    WHERE held.served_by = CAST(:worker_id AS uuid) AND held.woken_at IS NOT DISTINCT FROM seen.woken_at)
 UPDATE clay.workspaces AS workspace SET served_by = NULL, served_until = NULL
 FROM seen WHERE workspace.org_id = seen.org_id AND workspace.id = seen.id
 RETURNING workspace.id
