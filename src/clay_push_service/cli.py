@@ -48,7 +48,7 @@ def options(
 ) -> None:
     """Send NexusLeads' leads into Clay.
 
-    Settings are read from environment variables CLAY_PUSH_… and from a file .env in the working directory. README.md lists them.
+    Settings are read from environment variables CLAY_PUSH_… and from a file .env in the working directory. docs/configuration.md lists them.
     First steps: `clay-push secrets new`, `clay-push migrate`, `clay-push doctor`, `clay-push serve --with-worker`.
     """
     del version
