@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from clay_push_service.database.database import Database
 from tests.harness.api import Api, run_api
@@ -15,8 +15,12 @@ from tests.harness.databases import TestServer, name_of, run_server
 from tests.harness.roles import Roles, least_rights
 from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
 
-# Property tests have no deadline, so that a busy machine does not fail them.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Property tests have no deadline, so that a busy machine does not fail them. Without the phase `explain`, which traces every line
+# of a failing example: it took longer than a test may, and the report named the timeout instead of the example.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
+)  # fmt: skip
 settings.load_profile("tests")
 
 PROCESS_MODULES = frozenset(
