@@ -65,7 +65,7 @@ test-matrix: $(VENV)/.dev ## all tests on each combination of NexusLeads' vintag
 	done; done
 
 test-faults: $(VENV)/.dev ## the whole fault suite, including its long tests: kills, crashes, cuts, outages; prints a table
-	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/faults tests/test_state_machine.py -m "" --hypothesis-profile random -n $(PROCESSES) --dist worksteal --timeout 600 $(PYTEST_ARGS)
 
 test-mutants: $(VENV)/.dev ## put faults into the code one at a time; the tests must notice at least 95 % (MUTANT_ARGS: --sample 20, --only claim)
 	$(BIN)/python -m tests.mutants $(MUTANT_ARGS)

@@ -17,10 +17,13 @@ from tests.harness.runtime import make_runtime_role, runtime_role, runtime_url
 
 # Property tests have no deadline, so that a busy machine does not fail them. Without the phase `explain`, which traces every line
 # of a failing example: it took longer than a test may, and the report named the timeout instead of the example.
+# `tests` tries the same examples in every run: a run must not fail because of a defect that its change did not make.
+# `make test-faults` uses `random`, which searches for such defects.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink]
 settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
-)  # fmt: skip
+    "random", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, phases=PHASES
+)
+settings.register_profile("tests", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile("tests")
 
 PROCESS_MODULES = frozenset(
