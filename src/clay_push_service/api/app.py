@@ -141,7 +141,7 @@ def create_app(
 
 
 def end_streams(app: FastAPI) -> None:
-    """End open event streams in order: they have no end of their own, and a shutdown must not wait for them."""
+    """End open event streams regularly: they do not end by themselves, and a shutdown must not wait for them."""
     watch: Watch | None = getattr(app.state, "watch", None)
     if watch is not None:
         watch.stop()

@@ -94,7 +94,7 @@ class _Http(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for a request, or for the rest of a header."""
+        """Whether the connection waits for a request, or for the rest of a header."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return cycle is None or cycle.response_complete
 

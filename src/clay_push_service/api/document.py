@@ -53,7 +53,7 @@ def complete(document: Json) -> Json:
             for status, response in operation["responses"].items():
                 _add_headers(status, response)
                 for content in response.get("content", {}).values():
-                    content.pop("itemSchema", None)  # FastAPI's for event streams, of OpenAPI 3.2; ours is 3.1
+                    content.pop("itemSchema", None)  # FastAPI adds it to event streams; OpenAPI 3.1 has no such key
     renamed: Json = _renamed(document)
     _sort_schemas(renamed)
     return {"openapi": renamed.pop("openapi"), "info": renamed.pop("info"), "servers": SERVERS, **renamed}

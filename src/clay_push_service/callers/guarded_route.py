@@ -66,7 +66,7 @@ class GuardedRoute(APIRoute):
                 turns: Turns = request.app.state.turns
                 answered: AsyncExitStack = request.scope[
                     "fastapi_inner_astack"
-                ]  # FastAPI leaves it after the response was sent
+                ]  # FastAPI closes it after the response was sent
                 if await answered.enter_async_context(turns.turn(lane, caller.org_id)):
                     authorize.discard_admission(request)
             if has_body:

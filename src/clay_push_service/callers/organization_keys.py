@@ -1,4 +1,4 @@
-"""Service keys of one organization, for its owners: list, create and revoke. Keys of several organizations stay the operator's."""
+"""Service keys of one organization, for its owners: list, create and revoke. Only the operator manages keys of several organizations."""
 
 from collections.abc import Collection, Sequence
 from typing import Final

@@ -33,7 +33,7 @@ from clay_push_service.settings import Settings
 SECRET_BYTES = 32
 MAX_SECRET_CHARACTERS = 64
 KEY_SESSION = timedelta(hours=12)
-"""Length of a session of a service key, which has no end of its own: one working day."""
+"""Length of a session of a service key, because a key does not expire: one working day."""
 KEEP_DAYS = 7
 """Ended sessions are kept for this time, so that an operator can see who used the console."""
 

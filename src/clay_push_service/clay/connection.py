@@ -66,8 +66,8 @@ class Connection(asyncio.BufferedProtocol):
     async def exchange(self, request: bytes, reader: ResponseReader, rest_seconds: float = REST_SECONDS) -> None:
         """Send a request and read its response until `deadline`; the part after the status has `rest_seconds`.
 
-        Raises no network errors: if no status arrived, the reader has none. After a cancellation the reader holds what
-        arrived before it.
+        Raises no network errors: if no status arrived, the status of `reader` is None. After a cancellation `reader` contains
+        the bytes that arrived before it.
         """
         assert self._transport is not None  # noqa: S101 - the pool returns connected ones only
         self._reader = reader
@@ -121,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
             self._waiter.set_result(None)
 
     def add_wait(self, seconds: float) -> None:
-        """Extend the deadline by a wait between acquiring the connection and sending; the server did not cause it."""
+        """Extend the deadline by the time between acquiring the connection and sending, which the server did not cause."""
         self.deadline += seconds
         if self.was_idle_seconds is not None:
             self.was_idle_seconds += seconds

@@ -88,7 +88,7 @@ class ConnectionPool:
         return connection
 
     def release(self, connection: Connection, *, reusable: bool) -> None:
-        """Return it to the pool; closes it unless it is `reusable`."""
+        """Return a connection to the pool, or close it unless it is `reusable`."""
         self._permits.release()
         if not reusable or connection.is_lost:
             connection.abort()

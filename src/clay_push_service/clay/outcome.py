@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     """Send again after `backoff_seconds`; `cause` is the failure if no attempt is left."""
     WAIT = "wait"
     """Pause the whole destination for `retry_after_seconds`; counts neither as a failure nor as an attempt.
-    With status 429 Clay requests the pause and the pace is halved; without a status a local limit causes it."""
+    With status 429 Clay requests the pause and the rate is lowered; without a status a local limit causes the pause."""
 
 
 class Streak(StrEnum):
@@ -168,6 +168,6 @@ def retry_after(value: str | None, now: datetime) -> float:
 def backoff_seconds(attempt: int, delays: Sequence[float], random: float) -> float:
     """Return the wait after attempt number `attempt` (1 is the first), with jitter: 50 to 150 % by `random` in [0, 1).
 
-    The jitter prevents that leads which failed together are retried together.
+    The jitter prevents leads that failed together from being retried together.
     """
     return delays[min(attempt, len(delays)) - 1] * (0.5 + random)

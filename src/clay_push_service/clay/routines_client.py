@@ -90,7 +90,7 @@ class RoutinesClient:
         return unreadable(response.status, Call.START) if run_id is None else RunStarted(run_id)
 
     async def probe_routine(self, key: ApiKey, routine_id: str) -> ApiFailure | None:
-        """Request a run without items, which Clay must refuse: the refusal shows whether the routine exists. It costs nothing.
+        """Request a run without items, which Clay must refuse: the refusal shows whether the routine exists. This costs nothing.
 
         None: Clay accepted the request. There is no item, so nothing runs.
         """

@@ -21,7 +21,7 @@ log = logs.get(__name__)
 
 
 class SentJob(Protocol):
-    """What an attempt needs of its push job. `probe`: the lead shows whether an outage is over."""
+    """The values of a push job that an attempt needs. `probe`: the response shows whether an outage is over."""
 
     @property
     def id(self) -> UUID: ...
@@ -38,7 +38,7 @@ class SentJob(Protocol):
 async def attempt(
     context: SendingContext, job: SentJob, ready: Ready, react: Callable[[Outcome], None], gate: SlotGate | None = None
 ) -> None:
-    """Send it once. `react` is called with the outcome, also when this is cancelled. A 429 throttles the workspace."""
+    """Send the delivery once. `react` is called with the outcome, also when this is cancelled. A 429 throttles the workspace."""
     context.posts_in_flight += 1
     made = Attempt()
     try:

@@ -28,7 +28,7 @@ YIELD_EVERY = 50
 
 
 LeadResult = LeadRow | PayloadError | Cause
-"""A lead as NexusLeads has it, or why it cannot be sent."""
+"""A lead as NexusLeads stores it, or the reason why it cannot be sent."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Builds the payloads of claimed turns with one query, and finds where each lead goes."""
+"""Builds the payloads of claimed turns with one query, and finds the webhook for each lead."""
 
 import time
 from collections import defaultdict
@@ -137,7 +137,7 @@ class TurnBuilder:
         if isinstance(target, Target):
             self.keep(version_id, target)
         elif target is not None:
-            # Another transaction: it locks the push jobs, which nothing may do that has locked the version.
+            # A transaction of its own, to keep the lock order: push jobs are never locked after a version.
             async with self._context.database.transaction() as connection:
                 await end_queued_of_version(connection, version_id, target)
         return isinstance(target, Target)

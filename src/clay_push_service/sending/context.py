@@ -41,7 +41,7 @@ class SendingConfig:
     rules: Rules
     billing_enabled: bool
     slices: int
-    """The most that run at the same time in this process."""
+    """The largest number of slices that run at the same time in this process."""
     in_flight_per_destination: int
     lease: timedelta
     send_within_seconds: float

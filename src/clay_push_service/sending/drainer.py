@@ -91,7 +91,7 @@ class Drainer:
             return await take_workspace(connection, job.workspace, self.context.worker_id, by_force=job.probe)
 
     async def _open(self, job_id: UUID) -> tuple[OpenJob | Postponed | None, Taken | None]:
-        """Returns a second value if the push job may be sent and its workspace has a pace."""
+        """Returns the job, and the result of taking its workspace, or None if the job is not sent now or has no pace."""
         async with self.context.database.transaction() as connection:
             job = await lock_job(connection, job_id)
             if job is None:
@@ -129,7 +129,7 @@ class Drainer:
         await asyncio.gather(self.pacer.run(), self.context.result_writer.run())
 
     async def stop(self, grace_seconds: float) -> None:
-        """Send nothing more, wait for responses, then record the rest: a status, not sent, or `unknown`."""
+        """Stop sending, wait for responses, then record every delivery in flight: by its status, as not sent, or as `unknown`."""
         tasks = self.context.tasks
         self.context.stopping.set()
         with contextlib.suppress(TimeoutError, *UNAVAILABLE):

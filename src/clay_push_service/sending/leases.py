@@ -1,4 +1,4 @@
-"""Keeps the leases of the workspaces that this process serves, adopts those of dead workers, and proves their suspects."""
+"""Keeps the leases of the workspaces that this process serves, adopts those of dead workers, and builds their suspects one by one."""
 
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -55,7 +55,7 @@ class Leases:
             share = await serving.count_share(connection, context.worker_id)
             most = min(share.missing, ADOPTED_AT_ONCE)
             adopted = [*await serving.adopt(connection, context.worker_id, held, most)] if most else []
-            # A workspace that no worker with a smaller share has taken.
+            # Also workspaces that no worker with a smaller share has taken for a while.
             adopted += await serving.adopt(connection, context.worker_id, held, ADOPTED_AT_ONCE, LEFT_OVER)
             expired = await expire_claims(connection, [each.id for each in adopted]) if adopted else 0
         if expired:

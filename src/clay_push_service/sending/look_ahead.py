@@ -1,18 +1,18 @@
-"""How far ahead the pacer marks and reserves: further while its statements are slow, so that a busy database costs no slot. Pure."""
+"""Computes how far ahead the pacer marks and reserves: further while its statements are slow, so that no slot is missed. Pure."""
 
 MARK_AHEAD_SECONDS = 0.1
-"""A lead is marked at most this long before its slot while statements are fast: a crash makes no more than that uncertain."""
+"""A lead is marked at most this long before its slot while statements are fast: a crash makes only such leads uncertain."""
 MOST_MARK_AHEAD_SECONDS = 0.5
 RESERVE_AHEAD_SECONDS = 0.5
 """The least time between a reservation and the first of its slots."""
 MOST_RESERVE_AHEAD_SECONDS = 0.8
 SPARE_SECONDS = 0.03
 DECAY = 0.95
-"""Of the longest run, with each later one: after a second of fast statements a slow one counts a third."""
+"""Factor on the longest duration for each later run: after 20 fast runs (a second of marking) a slow one counts a third."""
 
 
 class StepTime:
-    """How long a step takes: its longest run, of which the older ones count less."""
+    """Duration of a step: its longest run, whose weight decreases with each later run."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -30,11 +30,11 @@ class LookAhead:
 
     @property
     def mark_seconds(self) -> float:
-        """A slot is planned at the latest one run before the run that marks its lead, and both take this long."""
+        """Two runs and a spare: the run in which a slot is planned, and the next run, which marks its lead."""
         return min(max(MARK_AHEAD_SECONDS, 2 * self.marking.seconds + SPARE_SECONDS), MOST_MARK_AHEAD_SECONDS)
 
     @property
     def reserve_seconds(self) -> float:
-        """A slot is reserved before it is planned, also if the reservation that should have done it just began."""
+        """Time for planning, and for two runs of the reservation: one may have begun just before the slot was needed."""
         ahead = self.mark_seconds + 2 * self.reserving.seconds + SPARE_SECONDS
         return min(max(RESERVE_AHEAD_SECONDS, ahead), MOST_RESERVE_AHEAD_SECONDS)

@@ -7,7 +7,7 @@ WINDOW_SECONDS: Final = 60.0
 
 
 class PaceShare:
-    """Of the last minute, for all workspaces of a process. Times are seconds on one clock."""
+    """The share of the last minute, for all workspaces of a process. Times are seconds on one clock."""
 
     def __init__(self) -> None:
         self._counts: deque[tuple[float, int, int]] = deque()

@@ -34,25 +34,25 @@ class PacedSends:
         self._context = context
         self._given_back: list[Claimed] = []
         self._to_wake: dict[UUID, float] = {}
-        """Push jobs, and the moment before which they need no wake-up."""
+        """Push jobs to wake, each with the earliest moment of its wake-up."""
         self._is_releasing = False
         self.share = PaceShare()
         metrics.PACE_SHARE.set_function(lambda: self.share.share(time.monotonic()))
         self.unsent = 0
         """Leads that are marked, or being marked, and whose POST has not begun."""
         self.releases = 0
-        """How many times claims were released: a claim that was read before a release does not see those leads."""
+        """Number of releases of claims: leads released after a claim began are not found by that claim."""
 
     @property
     def has_given_back(self) -> bool:
-        """Whether claims wait for their release: a claim that finds no due lead proves nothing then."""
+        """Whether claims wait for their release. Until then, a claim without due leads does not show that none are left."""
         return bool(self._given_back) or self._is_releasing
 
     def give_back(self, claims: Iterable[Claimed]) -> None:
         self._given_back += claims
 
     def wake_when_released(self, job_id: UUID, not_before: float = 0.0) -> None:
-        """For leads of a workspace that this process does not serve any more: no claim finds them without a wake-up."""
+        """Wake a push job whose workspace this process no longer serves: without a wake-up no worker claims its leads."""
         self._to_wake[job_id] = not_before
 
     async def release_given_back(self) -> None:
@@ -140,7 +140,7 @@ class PacedSends:
         self.unsent -= 1
 
     async def _another_slot(self, served: ServedWorkspace, send_until: float) -> Slot | None:
-        """For a marked lead whose slot has passed. None: the next slot is too late, and the lead waits in its row.
+        """Return another slot for a marked lead whose slot has passed, or None if the next slot is too late.
 
         The pacer reserves it with the slots of all other leads: one statement for each would delay those, too.
         """

@@ -80,7 +80,7 @@ class Pacer:
             await self._context.wake_next_slice(job, 0.0)
 
     async def _add_probe(self, served: ServedWorkspace, job: OpenJob) -> bool:
-        """Give the next slot to one lead of a push job whose destination waits during an outage. False: it has none."""
+        """Give the next slot to one lead of a push job whose destination waits during an outage. Returns False without a lead."""
         claims = await self._builder.claim_probe(job)
         served.probes.extend(each.lead for each in await self._build(claims, probe=True))
         return bool(claims)
@@ -104,7 +104,7 @@ class Pacer:
                     await step()
             except UNAVAILABLE as error:
                 log.warning("pacer.step_failed", step=name, **failure(error))
-            except Exception as error:  # the pacer serves every workspace, so it goes on
+            except Exception as error:  # the pacer serves all workspaces, so it continues
                 log.exception("pacer.step_failed", step=name, **failure(error))
             finally:
                 self._running.discard(name)
@@ -133,7 +133,7 @@ class Pacer:
         for key in wanted:
             served, found = self._served.get(key.id), reserved.get(key.id)
             if served is None or found is None:
-                continue  # its row is locked now, or another worker serves it, which `_keep` finds out
+                continue  # its row is locked now, or another worker serves it, which `_keep` detects
             if found.woken_at != served.woken_at:
                 served.wake(found.woken_at)
             wait_seconds = found.reservation.wait.total_seconds()
@@ -152,7 +152,7 @@ class Pacer:
                 served.reserve_at = received + wait_seconds
 
     async def _park(self, served: ServedWorkspace, seconds: float) -> None:
-        """Serve the workspace no more; one of its push jobs is woken in `seconds`."""
+        """Stop serving the workspace; one of its push jobs is woken in `seconds`."""
         leads = self._drop(served)
         await self._leases.park(served, leads[0].job.id if leads else None, seconds)
 
@@ -163,7 +163,7 @@ class Pacer:
         return leads
 
     async def _claim(self) -> None:
-        """Claim and build leads for all workspaces that need more; let go of workspaces that have none."""
+        """Claim and build leads for all workspaces that need more; stop serving workspaces that have none."""
         chosen = most_urgent(self._served.values(), time.monotonic(), self._claim_ahead_seconds)
         if not chosen:
             return
@@ -206,7 +206,7 @@ class Pacer:
                 served.renewed_at = 0.0
 
     async def _keep(self) -> None:
-        """Renew leases, adopt those of dead workers, and prove suspects."""
+        """Renew leases, adopt those of dead workers, and build suspects one by one."""
         for lost in await self._leases.renew(self._served.values()):
             log.info("workspace.lost", workspace_id=str(lost.key.id))
             for lead in self._drop(lost)[:1]:  # one wake-up: its worker claims for all push jobs of the workspace

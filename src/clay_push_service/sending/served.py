@@ -66,16 +66,16 @@ class ServedWorkspace:
     woken_at: datetime | None
     leads: Turns[PacedLead] = field(default_factory=Turns)
     probes: deque[PacedLead] = field(default_factory=deque)
-    """Sent before other leads: one decides for all leads of its destination."""
+    """Probes, sent before other leads: the response decides for all leads of the destination."""
     slots: deque[Slot] = field(default_factory=deque)
     late: deque["asyncio.Future[Slot | None]"] = field(default_factory=deque)
-    """Of leads that are marked and missed their slot: they get the next slots, and are not marked again."""
+    """Futures of marked leads that missed their slot: they get the next slots, and are not marked again."""
     is_dropped: bool = False
-    """This process does not serve the workspace any more: nothing gives its late leads a slot."""
+    """This process no longer serves the workspace, so its late leads get no slot."""
     interval_seconds: float = UNKNOWN_INTERVAL_SECONDS
     is_woken: bool = True
     is_exhausted: bool = False
-    """The last claim found fewer leads than it wanted."""
+    """The last claim found fewer leads than its limit."""
     is_claiming: bool = False
     reserve_at: float = 0.0
     paused_until: float = 0.0
@@ -93,12 +93,12 @@ class ServedWorkspace:
 
     @property
     def ready(self) -> int:
-        """How many leads have a payload and no slot's turn yet."""
+        """Number of leads that have a payload and no slot yet."""
         return len(self.leads) + len(self.probes)
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is ready and the last claim found nothing more. False once dropped: its leads are released only now."""
+        """No lead is ready and the last claim found all due leads. False after the service ended, while its leads are released."""
         return self.is_exhausted and not (
             self.is_dropped
             or self.ready

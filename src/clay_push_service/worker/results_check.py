@@ -1,4 +1,4 @@
-"""Checks every minute whether results of any destination have stopped. Every worker does it; the flag is marked once."""
+"""Checks every minute whether results of any destination have stopped. Every worker checks; the first one that finds it marks the destination."""
 
 import asyncio
 
