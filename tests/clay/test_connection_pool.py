@@ -133,7 +133,7 @@ async def test_a_final_message_on_an_idle_connection_is_not_read_as_the_next_res
     assert len(receiver.requests) == 3
 
 
-@pytest.mark.parametrize("idle_timeout", [0.0, 0.3])
+@pytest.mark.parametrize("idle_timeout", [0.0, 0.8])
 async def test_a_server_that_closes_idle_connections_causes_no_unknown_outcome(
     receiver_of: ReceiverOf, sender: Sender, idle_timeout: float
 ) -> None:

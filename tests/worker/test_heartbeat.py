@@ -63,13 +63,13 @@ async def test_a_worker_whose_queue_fails_has_no_heartbeat_until_the_queue_works
         return not await beats()
 
     async with install(database_url, leads=0) as installation, beating(installation):
-        await until(5, beats)
+        await until(30, beats)
         await asyncio.sleep(2.5)
-        assert await beats(), "the queue responds when it is polled every second"
+        await until(30, beats)  # the queue responds when it is polled every second
         await run(f"ALTER FUNCTION {FETCH} RENAME TO gone")
-        await until(10, is_still)
+        await until(30, is_still)
         await run(
             f"ALTER FUNCTION {FETCH.replace('procrastinate_fetch_job_v2', 'gone')} RENAME TO procrastinate_fetch_job_v2"
         )
-        await until(10, beats)
+        await until(30, beats)
     await owner.close()
