@@ -1,4 +1,4 @@
-"""What Clay has of a lead, and which leads a push skips; the only module that defines it.
+"""Decides what Clay has of a lead, and which leads a push skips; the only module that defines this.
 
 Accepting a push, its second check after the insert, the preview, the lead list and auto-export all use these expressions.
 `changed_leads` decides which leads in Clay have changed: that compares payloads, which SQL cannot.
