@@ -169,9 +169,7 @@ def push(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the push job finishes.")] = False,
-    destination: Annotated[
-        str | None, typer.Option(help="A Clay table, by id or name. Without it the routes or the default table apply.")
-    ] = None,
+    destination: Annotated[str | None, typer.Option(help="A Clay table, by id or name; default: by routes.")] = None,
     anywhere: Annotated[bool, typer.Option("--anywhere", help="Skip leads that are in any Clay table.")] = False,
     changed: Annotated[
         bool, typer.Option("--changed", help="Also send leads that changed after they were sent.")

@@ -1,6 +1,6 @@
 """Calculates slots of the pace: a token bucket of capacity one (GCRA), kept as the next free slot. Pure; times are the database's.
 
-Capacity one: no burst follows a pause. Clay drops requests above 10 per second (its documentation, webhook limits).
+Because the capacity is one, no burst follows a pause. Clay drops requests above 10 per second (its documentation, webhook limits).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The lease of a workspace: which worker serves it. It saves work and is no fence: slots and claims hold without it.
+"""The lease of a workspace: which worker serves it. It saves work and is not needed for correctness: slots and claims are safe without it.
 
 `slots` renews it with each reservation. Two workers that serve one workspace for a moment send at its pace and no lead twice.
 """

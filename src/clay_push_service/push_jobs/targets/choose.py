@@ -153,7 +153,7 @@ async def require_destination(
 async def choose_targets(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, body: PushBody | PushFilteredBody
 ) -> list[Target]:
-    """Lock the destinations, and choose where each selected lead goes. Raises what `require_destination` and `select_leads` raise."""
+    """Lock the destinations, and choose the destination of each selected lead. Raises what `require_destination` and `select_leads` raise."""
     targets = await _choose(connection, tables, org_id, body)
     if body.sync_mode is SyncedLeads.NEW:
         return targets

@@ -1,4 +1,4 @@
-"""Simulates a push of many leads: where each would go, which route decides, and why others are skipped. Queues and sends nothing."""
+"""Simulates a push of many leads: the destination of each, the route that decides, and why others are skipped. Queues and sends nothing."""
 
 from collections import Counter
 from typing import Annotated, NamedTuple, Self

@@ -1,6 +1,6 @@
 """Decides what a sync mode sends to a Clay table, from how the table handles duplicates, and finds the changed leads of a push.
 
-Clay's webhook only inserts rows: it changes and deletes none. So mirroring a project and deleting leads are no modes.
+Clay's webhook only inserts rows: it changes and deletes none. So no mode mirrors a project or deletes leads.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from clay_push_service.states import DuplicateHandling, SyncedLeads
 
 
 class ChangedLead(StrEnum):
-    """What becomes of a lead that the table has and that has changed since."""
+    """What a push does with a lead that the table has and that has changed since."""
 
     SKIPPED = "skipped"
     NEW_ROW = "new_row"
