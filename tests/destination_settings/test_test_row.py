@@ -37,7 +37,7 @@ async def app(database_url: str, sandbox: SandboxProcess) -> AsyncIterator[Api]:
         allowed_webhook_hosts=f"127.0.0.1:{sandbox.port}",
         allowed_webhook_networks="127.0.0.0/8",
         allow_plain_http=True,
-        request_timeout_seconds=1,
+        request_timeout_seconds=5,
     ) as client:
         answer = await client.put(CONFIG, "owner", {"webhook_url": sandbox.webhook_url(), "quota_used": 10})
         assert answer.status_code == 200, answer.text
@@ -132,7 +132,7 @@ async def test_the_text_of_clays_response_is_never_repeated(
     receiver = await receiver_of(ANSWERS[name])
     async with run_api(
         database_url, allowed_webhook_hosts=f"127.0.0.1:{receiver.port}", allowed_webhook_networks="127.0.0.0/8",
-        allow_plain_http=True, request_timeout_seconds=1,
+        allow_plain_http=True, request_timeout_seconds=5,
     ) as app:  # fmt: skip
         saved = await app.put(CONFIG, "owner", {"webhook_url": f"http://127.0.0.1:{receiver.port}/x"})
         assert saved.status_code == 200
@@ -201,7 +201,7 @@ async def test_a_refused_connection_is_a_network_error(app: Api, sandbox: Sandbo
 async def test_a_missing_response_counts_as_a_submission_and_holds_no_connection(
     app: Api, sandbox: SandboxProcess
 ) -> None:
-    await sandbox.faults({"kind": "slow", "ms": 3000, "next": 1})
+    await sandbox.faults({"kind": "slow", "ms": 60_000, "next": 1})
     trying = asyncio.create_task(app.send("POST", TEST, "admin"))
     while not (await sandbox.counts())["faults"]:  # noqa: ASYNC110 - another process has no event
         await asyncio.sleep(0.01)

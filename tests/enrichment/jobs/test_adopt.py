@@ -37,7 +37,7 @@ async def lose_a_start(app: Enriching) -> str:
 async def test_starts_that_time_out_after_clay_accepted_them_are_never_repeated(
     database_url: str, tmp_path: Path, *, reports: bool, starts: int
 ) -> None:
-    async with enriching(database_url, tmp_path, leads=starts, request_timeout_seconds=0.3) as app:
+    async with enriching(database_url, tmp_path, leads=starts, request_timeout_seconds=1.0) as app:
         await app.watch_runs()
         await app.plan(faults={"run": {"rules": list(LOST)}})
         jobs = []
