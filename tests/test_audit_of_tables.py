@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.destination_settings.named_calls import DESTINATIONS, WORKSPACES, webhook
+from tests.destination_settings.destination_calls import DESTINATIONS, WORKSPACES, webhook
 from tests.harness.api import Api, run_api_with_leads
 
 MAPPINGS = "/api/clay/mappings"

@@ -162,7 +162,7 @@ async def test_re_push_option_works_for_previously_pushed_leads(service: Service
 
 
 async def test_billing_disabled_makes_clay_available_to_all(service: Service) -> None:
-    for user in ("member", "stranger"):
+    for user in ("member", "other_owner"):
         assert (await service.api.call("GET", "/api/clay/status", who=user))["available"] is True
 
 
@@ -170,12 +170,12 @@ async def test_billing_enabled_and_not_enterprise_is_gated_with_upgrade_prompt(
     database_url: str, tmp_path: Path
 ) -> None:
     async with run_service(database_url, tmp_path, billing_enabled=True, workers=0) as service:
-        status = await service.api.call("GET", "/api/clay/status", who="stranger")
+        status = await service.api.call("GET", "/api/clay/status", who="other_owner")
         assert status["available"] is False
         assert status["gate"]["code"] == "enterprise_required"
         lead = await service.host.lead(await service.host.project(service.other_org_id))
         body = {"lead_ids": [str(lead)]}
-        refused = await service.api.call("POST", "/api/clay/push", body, who="stranger", status=403)
+        refused = await service.api.call("POST", "/api/clay/push", body, who="other_owner", status=403)
         assert (refused["code"], refused["detail"]) == ("enterprise_required", MESSAGE)
         assert await service.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 0
 

@@ -30,7 +30,7 @@ from clay_push_service.destination_settings.config_change import ConfigChange
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.destination_settings.save_config import SaveConfig
 from clay_push_service.destinations.guard import Policy, check_url
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.privacy.erase import erase
 from clay_push_service.push_jobs.cancel import cancel

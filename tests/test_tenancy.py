@@ -67,7 +67,7 @@ class TwoOrganizations:
         return report
 
     def contains_no_data(self, name: str, text: str) -> None:
-        for each in (*self.other.all[1:], "Lead of stranger"):
+        for each in (*self.other.all[1:], "Lead of other_owner"):
             assert each not in text, name
 
     async def others_rows(self) -> dict[str, list[str]]:
@@ -87,7 +87,7 @@ class TwoOrganizations:
 async def both(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[TwoOrganizations]:
     async with run_api(database_url, vintage=Vintage(request.param)) as app:
         own = await furnish(app, app.org_id, "owner")
-        other = await furnish(app, app.other_org_id, "stranger")
+        other = await furnish(app, app.other_org_id, "other_owner")
         await app.host.add("users", username="unassigned", email="unassigned@example.com", is_active=True)
         yield TwoOrganizations(app, own, other, routes(own, other))
 
@@ -145,7 +145,7 @@ async def test_requests_of_one_organization_show_and_change_nothing_of_another(b
 
 
 async def test_a_member_of_another_organization_is_refused(both: TwoOrganizations) -> None:
-    report = await both.answers(both.of_organizations, "stranger", both.own.org_id)
+    report = await both.answers(both.of_organizations, "other_owner", both.own.org_id)
     assert set(report.values()) == {(403, "not_a_member")}
     report = await both.answers(both.of_organizations, "owner", uuid4())
     assert set(report.values()) == {(403, "not_a_member")}
@@ -184,7 +184,7 @@ async def test_a_request_without_a_token_gets_no_data(both: TwoOrganizations) ->
 
 async def test_members_cannot_use_routes_of_operations(both: TwoOrganizations) -> None:
     ops = {name: route for name, route in both.closed.items() if route.scope is Scope.OPS}
-    for who in ("owner", "stranger", "unassigned"):
+    for who in ("owner", "other_owner", "unassigned"):
         assert {status for status, _ in (await both.answers(ops, who)).values()} == {401}
 
 

@@ -19,7 +19,7 @@ from clay_push_service.database.clock import DatabaseClock, read_clock
 from clay_push_service.database.database import Database
 from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destinations.guard import Policy
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.worker.heartbeat import Heartbeat
 from clay_push_service.worker.queue_worker import QueueWorker
 from tests.harness.api import Api, run_api

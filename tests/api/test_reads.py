@@ -46,8 +46,8 @@ class Reader:
 async def reader(database_url: str) -> AsyncIterator[Reader]:
     """An API with a pending webhook change. All jobs are finished, so that event streams end and `/status` gives 200 without a worker."""
     async with run_api(database_url, ops_open=True) as app:
-        own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "stranger")
-        for ids, owner in ((own, "owner"), (other, "stranger")):
+        own, other = await furnish(app, app.org_id, "owner"), await furnish(app, app.other_org_id, "other_owner")
+        for ids, owner in ((own, "owner"), (other, "other_owner")):
             for job in (f"jobs/{ids.job_id}", f"enrichment/jobs/{ids.enrichment_job_id}"):
                 assert (await app.send("POST", f"/api/clay/{job}/cancel", owner, ids.org_id)).status_code == 200
         new_org_id = await app.host.organization("New")

@@ -2,7 +2,14 @@
 
 from uuid import UUID, uuid4
 
-from tests.destination_settings.named_calls import DESTINATIONS, WORKSPACES, create, create_workspace, listed, webhook
+from tests.destination_settings.destination_calls import (
+    DESTINATIONS,
+    WORKSPACES,
+    create,
+    create_workspace,
+    listed,
+    webhook,
+)
 from tests.harness.api import Api
 from tests.harness.visitor import Visitor, visiting
 
@@ -141,9 +148,9 @@ async def test_members_read_and_change_nothing(api: Api) -> None:
 async def test_another_organization_finds_none_of_them(api: Api) -> None:
     made = await create(api, "Second")
     workspace_id: UUID = await create_workspace(api, "Ours")
-    async with visiting(api, "stranger") as stranger:
-        assert (await stranger.open(f"{PAGE}/{made['id']}")).status_code == 404
-        page = await stranger.open(PAGE)
+    async with visiting(api, "other_owner") as other_owner:
+        assert (await other_owner.open(f"{PAGE}/{made['id']}")).status_code == 404
+        page = await other_owner.open(PAGE)
         assert "Second" not in page.text
         assert "No destinations yet" in page.text
         for path, fields in (
@@ -152,7 +159,7 @@ async def test_another_organization_finds_none_of_them(api: Api) -> None:
             (f"{PAGE}/{made['id']}/new-table", {"version": "1"}),
             (f"{WORKSPACES_PAGE}/{workspace_id}", {"name": "Theirs", "rate_limit_ms": "200"}),
         ):  # fmt: skip
-            await stranger.open(PAGE)
-            answer = await stranger.submit(path, fields)
+            await other_owner.open(PAGE)
+            answer = await other_owner.submit(path, fields)
             assert answer.status_code == 404, path
     assert (await api.call("GET", f"{DESTINATIONS}/{made['id']}"))["name"] == "Second"

@@ -98,9 +98,9 @@ async def test_leads_of_one_cause_are_estimated_again(api: Api, owner: Visitor, 
     estimate = await owner.submit(f"/console/enrichment/{job_id}/estimate", {"cause": "cancelled"})
     assert "Enrich 3 leads</button>" in estimate.text
     assert {str(each) for each in named} == set(re.findall(r'name="lead_id" value="([0-9a-f-]{36})"', estimate.text))
-    async with visiting(api, "stranger") as stranger:
-        await stranger.open("/console/enrichment")
-        refused = await stranger.submit(f"/console/enrichment/{job_id}/estimate", {"cause": "cancelled"})
+    async with visiting(api, "other_owner") as other_owner:
+        await other_owner.open("/console/enrichment")
+        refused = await other_owner.submit(f"/console/enrichment/{job_id}/estimate", {"cause": "cancelled"})
         assert refused.status_code == 404
 
 
@@ -123,12 +123,12 @@ async def test_cancel_names_what_was_requested_and_what_will_not_be(
 
 async def test_jobs_of_another_organization_are_not_found(api: Api, owner: Visitor, named: list[UUID]) -> None:
     job_id = await request_emails(api, named)
-    async with visiting(api, "stranger") as stranger:
-        assert (await stranger.open(f"/console/enrichment/{job_id}")).status_code == 404
-        assert (await stranger.open(f"/console/leads/{named[0]}/enrich")).status_code == 404
-        assert job_id not in (await stranger.open("/console/enrichment")).text
-        assert (await stranger.submit(f"/console/enrichment/{job_id}/cancel")).status_code == 404
-        estimate = await stranger.submit("/console/leads/estimate", {"lead_id": str(named[0])})
+    async with visiting(api, "other_owner") as other_owner:
+        assert (await other_owner.open(f"/console/enrichment/{job_id}")).status_code == 404
+        assert (await other_owner.open(f"/console/leads/{named[0]}/enrich")).status_code == 404
+        assert job_id not in (await other_owner.open("/console/enrichment")).text
+        assert (await other_owner.submit(f"/console/enrichment/{job_id}/cancel")).status_code == 404
+        estimate = await other_owner.submit("/console/leads/estimate", {"lead_id": str(named[0])})
         assert estimate.status_code == 404
     assert (await api.call("GET", f"{JOBS}/{job_id}"))["status"] == "pending"
     assert (await owner.open(f"/console/enrichment/{job_id}")).status_code == 200

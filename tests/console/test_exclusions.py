@@ -78,8 +78,8 @@ async def test_members_add_but_do_not_remove_and_others_see_nothing(api: Api, ow
         assert (await member.submit(remove)).status_code == 403
         added = await member.submit_and_follow(PAGE, DOMAIN | {"domain": "other.example"})
         assert "The domain is excluded." in added.text
-    async with visiting(api, "stranger") as stranger:
-        assert "acme.com" not in (await stranger.open(PAGE)).text.replace('placeholder="acme.com"', "")
-        assert (await stranger.submit(remove)).status_code == 404
+    async with visiting(api, "other_owner") as other_owner:
+        assert "acme.com" not in (await other_owner.open(PAGE)).text.replace('placeholder="acme.com"', "")
+        assert (await other_owner.submit(remove)).status_code == 404
         unknown = {"lead_id": str(api.lead_ids[0]), "kind": "exclusion", "reason": "x"}
-        assert (await stranger.submit(PAGE, unknown)).status_code == 404
+        assert (await other_owner.submit(PAGE, unknown)).status_code == 404

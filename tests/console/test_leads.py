@@ -169,19 +169,20 @@ async def test_delivery_page_and_its_api_show_the_row_and_whether_it_changed(api
 async def test_leads_and_deliveries_of_another_organization_are_not_found(api: Api) -> None:
     job = await api.push_and_drain(api.lead_ids[:1])
     [delivery] = (await api.call("GET", f"/api/clay/jobs/{job['id']}/leads"))["leads"]
-    async with visiting(api, "stranger") as stranger:
+    async with visiting(api, "other_owner") as other_owner:
         for path in (
             f"/leads?project={api.project_id}", f"/leads/{api.lead_ids[0]}", f"/jobs/{job['id']}/leads/{delivery['delivery_id']}",
         ):  # fmt: skip
-            assert (await stranger.open(f"/console{path}")).status_code == 404, path
-        await stranger.open("/console/jobs")
+            assert (await other_owner.open(f"/console{path}")).status_code == 404, path
+        await other_owner.open("/console/jobs")
         for path, more in (
             ("preview", {"what": "filtered"}), ("push", {"what": "filtered"}), ("push-one", {"one": str(api.lead_ids[0])}),
             (f"{api.lead_ids[0]}/fields/email", {"action": "enter", "value": "a@example.com"}),
         ):  # fmt: skip
-            assert (await stranger.submit(f"/console/leads/{path}", fields(api, **more))).status_code in {404, 409}, (
-                path
-            )
+            assert (await other_owner.submit(f"/console/leads/{path}", fields(api, **more))).status_code in {
+                404,
+                409,
+            }, path
     assert len((await api.call("GET", "/api/clay/jobs"))["jobs"]) == 1
 
 

@@ -152,18 +152,18 @@ async def test_members_read_mappings_and_change_nothing(api: Api) -> None:
 async def test_another_organization_finds_no_mapping(api: Api) -> None:
     made = await create(api)
     destination = (await api.call("GET", "/api/clay/destinations"))["destinations"][0]["id"]
-    async with visiting(api, "stranger") as stranger:
+    async with visiting(api, "other_owner") as other_owner:
         for path in (
             f"{PAGE}/{made['id']}",
             f"{PAGE}/{made['id']}/edit",
             f"/console/destinations/{destination}/mapping",
         ):
-            assert (await stranger.open(path)).status_code == 404, path
-        await stranger.open(PAGE)
+            assert (await other_owner.open(path)).status_code == 404, path
+        await other_owner.open(PAGE)
         for path, fields in (
             (f"{PAGE}/{made['id']}", {"name": "Theirs"}), (f"{PAGE}/{made['id']}/archive", {}),
             (f"{PAGE}/draft", {"mapping_id": str(made["id"])}), (TEMPLATES, {"name": "x", "mapping_id": str(made["id"])}),
             (f"{TEMPLATES}/{made['id']}/remove", {}),
             (f"/console/destinations/{destination}/mapping", {"mapping_id": str(made["id"])}),
         ):  # fmt: skip
-            assert (await stranger.submit(path, fields)).status_code == 404, path
+            assert (await other_owner.submit(path, fields)).status_code == 404, path

@@ -40,8 +40,8 @@ async def test_a_suspect_destination_is_named_and_its_gap_is_pushed_again_once(d
 async def test_another_organization_sees_no_lead_of_the_gap(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=LEADS) as api:
         await results_stop(api)
-        async with visiting(api, "stranger") as stranger:
-            page = await stranger.open(PAGE)
+        async with visiting(api, "other_owner") as other_owner:
+            page = await other_owner.open(PAGE)
             assert page.status_code == 200
             assert str(api.lead_ids[-1]) not in page.text
-            assert (await stranger.submit(f"{PAGE}/push-again")).status_code == 409
+            assert (await other_owner.submit(f"{PAGE}/push-again")).status_code == 409

@@ -34,14 +34,14 @@ async def test_a_page_that_is_not_there_is_a_page_with_a_next_step(owner: Visito
 
 async def test_jobs_of_another_organization_are_not_found(api: Api) -> None:
     job_id = await api.queue()
-    async with visiting(api, "stranger") as stranger:
+    async with visiting(api, "other_owner") as other_owner:
         for path in ("", "/live", "/progress", "/leads.csv"):
-            assert (await stranger.open(f"/console/jobs/{job_id}{path}")).status_code == 404, path
-        await stranger.open("/console/jobs")
+            assert (await other_owner.open(f"/console/jobs/{job_id}{path}")).status_code == 404, path
+        await other_owner.open("/console/jobs")
         for path in ("cancel", "retry"):
-            answer = await stranger.submit(f"/console/jobs/{job_id}/{path}", {"cause": "rejected"})
+            answer = await other_owner.submit(f"/console/jobs/{job_id}/{path}", {"cause": "rejected"})
             assert answer.status_code == 404, path
-        assert job_id not in (await stranger.open("/console/jobs")).text
+        assert job_id not in (await other_owner.open("/console/jobs")).text
     assert (await api.job(job_id))["status"] == "pending"
 
 

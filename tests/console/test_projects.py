@@ -25,10 +25,10 @@ async def test_a_wrong_score_changes_nothing(api: Api, owner: Visitor) -> None:
     assert not (await api.call("GET", f"/api/clay/projects/{api.project_id}/auto-export"))["enabled"]
 
 
-async def test_members_see_the_rule_and_strangers_do_not(api: Api) -> None:
+async def test_members_see_the_rule_and_other_organizations_do_not(api: Api) -> None:
     path = f"/console/projects/{api.project_id}"
     async with visiting(api, "member") as member:
         assert "An owner or admin" in (await member.open(path)).text
         assert (await member.submit(path, {"enabled": "1"})).status_code == 403
-    async with visiting(api, "stranger") as stranger:
-        assert (await stranger.open(path)).status_code == 404
+    async with visiting(api, "other_owner") as other_owner:
+        assert (await other_owner.open(path)).status_code == 404

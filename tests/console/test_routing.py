@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests.destination_settings.named_calls import create
+from tests.destination_settings.destination_calls import create
 from tests.harness.api import Api
 from tests.harness.visitor import FORM, SAME_ORIGIN, Visitor, visiting
 
@@ -85,7 +85,7 @@ async def test_errors_of_routes_are_shown_at_their_row(api: Api, owner: Visitor)
     assert (await api.call("GET", "/api/clay/routes"))["routes"] == []
 
 
-async def test_members_read_routes_and_strangers_find_none(api: Api) -> None:
+async def test_members_read_routes_and_other_organizations_find_none(api: Api) -> None:
     segment_id = await add_segment(api)
     routes = [{"segment_id": segment_id, "destination_id": None}]
     await api.call("PUT", "/api/clay/routes", {"version": await version(api), "routes": routes})
@@ -102,17 +102,17 @@ async def test_members_read_routes_and_strangers_find_none(api: Api) -> None:
             f"{ROUTES}/draft",
         ):
             assert (await member.submit(path)).status_code == 403, path
-    async with visiting(api, "stranger") as stranger:
-        assert "Best" not in (await stranger.open(ROUTES)).text
-        assert "Best" not in (await stranger.open(SEGMENTS)).text
+    async with visiting(api, "other_owner") as other_owner:
+        assert "Best" not in (await other_owner.open(ROUTES)).text
+        assert "Best" not in (await other_owner.open(SEGMENTS)).text
         for path in (
             f"{SEGMENTS}/{segment_id}",
             f"{ROUTES}?project={api.project_id}",
             f"{ROUTES}/simulate?what={api.project_id}",
         ):
-            assert (await stranger.open(path)).status_code == 404, path
-        await stranger.open(ROUTES)
+            assert (await other_owner.open(path)).status_code == 404, path
+        await other_owner.open(ROUTES)
         for path in (f"{SEGMENTS}/{segment_id}", f"{SEGMENTS}/{segment_id}/delete"):
-            assert (await stranger.submit(path, {"name": "x"})).status_code == 404, path
-        answer = await send(stranger, ROUTES, [], version="x", project=str(api.project_id))
+            assert (await other_owner.submit(path, {"name": "x"})).status_code == 404, path
+        answer = await send(other_owner, ROUTES, [], version="x", project=str(api.project_id))
         assert answer.status_code == 404

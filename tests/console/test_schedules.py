@@ -105,7 +105,7 @@ async def test_an_error_is_shown_beside_its_field(
     assert (await api.call("GET", SCHEDULES))["schedules"] == []
 
 
-async def test_members_read_schedules_and_strangers_find_none(api: Api) -> None:
+async def test_members_read_schedules_and_other_organizations_find_none(api: Api) -> None:
     made = await create(api)
     url = f"{PAGE}/{made['id']}"
     async with visiting(api, "member") as member:
@@ -116,13 +116,13 @@ async def test_members_read_schedules_and_strangers_find_none(api: Api) -> None:
         await member.open(PAGE)
         for path in (PAGE, url, f"{url}/pause", f"{url}/resume", f"{url}/delete"):
             assert (await member.submit(path, daily(api))).status_code == 403, path
-    async with visiting(api, "stranger") as stranger:
-        assert "Nightly" not in (await stranger.open(PAGE)).text
+    async with visiting(api, "other_owner") as other_owner:
+        assert "Nightly" not in (await other_owner.open(PAGE)).text
         for path in (url, f"{url}/edit"):
-            assert (await stranger.open(path)).status_code == 404, path
-        await stranger.open(PAGE)
+            assert (await other_owner.open(path)).status_code == 404, path
+        await other_owner.open(PAGE)
         for path in (url, f"{url}/run", f"{url}/pause", f"{url}/resume", f"{url}/delete"):
-            assert (await stranger.submit(path, daily(api))).status_code == 404, path
+            assert (await other_owner.submit(path, daily(api))).status_code == 404, path
     assert (await api.call("GET", f"{SCHEDULES}/{made['id']}"))["paused_because"] is None
 
 

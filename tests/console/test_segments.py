@@ -60,7 +60,7 @@ async def test_a_changed_segment_is_saved_and_deleted(api: Api, owner: Visitor) 
     assert "The segment is deleted." in (await owner.submit_and_follow(f"{SEGMENTS}/{other}/delete")).text
 
 
-async def test_members_read_segments_and_strangers_find_none(api: Api) -> None:
+async def test_members_read_segments_and_other_organizations_find_none(api: Api) -> None:
     segment_id = await add_segment(api)
     paths = (SEGMENTS, f"{SEGMENTS}/{segment_id}", f"{SEGMENTS}/{segment_id}/delete")
     async with visiting(api, "member") as member:
@@ -70,9 +70,9 @@ async def test_members_read_segments_and_strangers_find_none(api: Api) -> None:
         await member.open(SEGMENTS)
         for path in paths:
             assert (await member.submit(path, {"name": "x"})).status_code == 403, path
-    async with visiting(api, "stranger") as stranger:
-        assert "Best" not in (await stranger.open(SEGMENTS)).text
-        assert (await stranger.open(f"{SEGMENTS}/{segment_id}")).status_code == 404
-        await stranger.open(SEGMENTS)
+    async with visiting(api, "other_owner") as other_owner:
+        assert "Best" not in (await other_owner.open(SEGMENTS)).text
+        assert (await other_owner.open(f"{SEGMENTS}/{segment_id}")).status_code == 404
+        await other_owner.open(SEGMENTS)
         for path in paths[1:]:
-            assert (await stranger.submit(path, {"name": "x"})).status_code == 404, path
+            assert (await other_owner.submit(path, {"name": "x"})).status_code == 404, path

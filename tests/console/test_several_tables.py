@@ -1,6 +1,6 @@
 """What the console shows of several Clay tables: the overview of each, and the table and the mapping of a job."""
 
-from tests.destination_settings.named_calls import DESTINATIONS, create
+from tests.destination_settings.destination_calls import DESTINATIONS, create
 from tests.harness.api import Api
 from tests.harness.visitor import Visitor, visiting
 

@@ -27,7 +27,7 @@ from clay_push_service.destinations.quota import Meter
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.destinations.slots import WorkspaceKey
-from clay_push_service.destinations.unsealed import StoredWebhook
+from clay_push_service.destinations.stored_destination import StoredWebhook
 from clay_push_service.privacy.erase import erase
 from clay_push_service.privacy.retention import empty_old_jobs
 from clay_push_service.push_jobs.cancel import cancel

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.destinations.read import Quota, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.states import DestinationState
 from tests.destination_settings.config_calls import CONFIG, TOKEN, close, rows, versions
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api, run_api
@@ -133,9 +133,9 @@ async def test_every_change_is_audited_without_secrets(app: Api) -> None:
 
 
 async def test_an_organization_cannot_see_the_settings_of_another(app: Api) -> None:
-    assert (await app.get(CONFIG, "stranger")).json()["configured"] is False
-    await app.put(CONFIG, "stranger", {"webhook_url": OTHER_WEBHOOK})
-    await app.send("DELETE", CONFIG, "stranger")
+    assert (await app.get(CONFIG, "other_owner")).json()["configured"] is False
+    await app.put(CONFIG, "other_owner", {"webhook_url": OTHER_WEBHOOK})
+    await app.send("DELETE", CONFIG, "other_owner")
     assert (await app.get(CONFIG, "owner")).json()["configured"] is True
 
 
@@ -245,7 +245,7 @@ async def test_a_removed_url_keeps_its_quota_count(app: Api) -> None:
     kept = [row.url_fingerprint for row in await versions(app)]
     assert len(kept) == 3
     assert len(set(kept)) == 2, "the same webhook of an organization must have the same fingerprint"
-    await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})
+    await app.put(CONFIG, "other_owner", {"webhook_url": WEBHOOK})
     assert len({row.url_fingerprint for row in await versions(app)}) == 3, (
         "the same webhook of another organization must have another fingerprint"
     )

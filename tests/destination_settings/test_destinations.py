@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.destination_settings.config_calls import CONFIG, rows, versions
-from tests.destination_settings.named_calls import DESTINATIONS, create, create_workspace, listed, webhook
+from tests.destination_settings.destination_calls import DESTINATIONS, create, create_workspace, listed, webhook
 from tests.harness.api import OTHER_WEBHOOK, WEBHOOK, Api
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from clay_push_service.destination_settings.config_change import KEEP
+from clay_push_service.destination_settings.config_change import UNCHANGED
 from clay_push_service.destination_settings.host_change import (
     SALT_BYTES,
     Decision,
@@ -90,14 +90,14 @@ def test_without_an_encryption_key_the_first_webhook_is_not_stored() -> None:
 )  # fmt: skip
 def test_a_change_of_the_webhook(host: ClaySettings, known: Stored, step: WebhookStep, reported: str | None) -> None:
     decision = decided(host, known)
-    assert (decision.webhook, decision.table_name, decision.rate_limit_ms) == (step, KEEP, KEEP)
+    assert (decision.webhook, decision.table_name, decision.rate_limit_ms) == (step, UNCHANGED, UNCHANGED)
     assert reported in str(problem(decision)) if reported else problem(decision) is None
 
 
 def test_settings_saved_before_the_first_read_of_the_page_take_precedence() -> None:
     decision = decided(replace(PRESENT, webhook_url=OTHER_WEBHOOK, table_name="Old"), stored(None, source="api"))
     assert decision.stores, "the page's values must be stored, so that a later change is detected"
-    assert (decision.webhook, decision.table_name, decision.is_visible) == (WebhookStep.KEEP, KEEP, False)
+    assert (decision.webhook, decision.table_name, decision.is_visible) == (WebhookStep.KEEP, UNCHANGED, False)
 
 
 def test_a_refusal_is_stored_once_and_reported_until_it_ends() -> None:
@@ -111,7 +111,7 @@ def test_a_refusal_is_stored_once_and_reported_until_it_ends() -> None:
 
 @pytest.mark.parametrize(
     ("written", "used", "reported"),
-    [("400", 400, NOT_APPLIED), (None, 200, NOT_APPLIED), ("50", 100, f"{NOT_APPLIED} {SMALL_RATE}"), ("fast", KEEP, BAD_RATE)],
+    [("400", 400, NOT_APPLIED), (None, 200, NOT_APPLIED), ("50", 100, f"{NOT_APPLIED} {SMALL_RATE}"), ("fast", UNCHANGED, BAD_RATE)],
 )  # fmt: skip
 def test_a_changed_pace_is_applied_immediately(written: str | None, used: object, reported: str) -> None:
     decision = decided(replace(PRESENT, rate_limit_ms=written), stored())
@@ -123,7 +123,7 @@ def test_a_table_name_of_a_pending_webhook_is_pending_too() -> None:
     host = replace(PRESENT, webhook_url=OTHER_WEBHOOK)
     known = stored(host, has_pending=True, pending_mask="https://api.clay.com/v3/…/••••0ae7")
     decision = decided(replace(host, table_name="Of the other", rate_limit_ms="400"), known)
-    assert (decision.table_name, decision.rate_limit_ms) == (KEEP, 400)
+    assert (decision.table_name, decision.rate_limit_ms) == (UNCHANGED, 400)
     assert "••••0ae7" in str(problem(decision))
     removal = stored(replace(PRESENT, webhook_url=None), has_pending=True)
     assert decided(ClaySettings(None, "Renamed", "350"), removal).table_name == "Renamed"

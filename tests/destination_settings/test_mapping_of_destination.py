@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.destination_settings.named_calls import DESTINATIONS, create, listed, webhook
+from tests.destination_settings.destination_calls import DESTINATIONS, create, listed, webhook
 from tests.harness.api import Api
 
 MAPPINGS = "/api/clay/mappings"
@@ -63,7 +63,7 @@ async def test_it_is_the_same_as_the_route_of_the_mapping(app: Api) -> None:
 async def test_a_mapping_that_is_not_there_is_named_and_nothing_is_saved(app: Api, whose: str) -> None:
     mapping_id = str(uuid4())
     if whose == "another organization's":
-        mapping_id = (await create_mapping(app, who="stranger"))["id"]
+        mapping_id = (await create_mapping(app, who="other_owner"))["id"]
     if whose == "archived":
         mapping_id = (await create_mapping(app))["id"]
         await app.send("DELETE", f"{MAPPINGS}/{mapping_id}", "owner")

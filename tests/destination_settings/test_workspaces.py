@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.destination_settings.config_calls import CONFIG
-from tests.destination_settings.named_calls import WORKSPACES, create, create_workspace, listed
+from tests.destination_settings.destination_calls import WORKSPACES, create, create_workspace, listed
 from tests.harness.api import Api
 
 

@@ -16,7 +16,7 @@ from clay_push_service.deliveries.invariants import verify
 from clay_push_service.destination_settings.config_change import ConfigChange
 from clay_push_service.destination_settings.save_config import SaveConfig
 from clay_push_service.destinations.guard import Policy, check_url
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.destinations.url_fingerprint import fingerprint, is_salted_of
 from tests.harness.api import WEBHOOK, Api, run_api, run_api_with_leads
 from tests.harness.installation import Installation, install
@@ -85,7 +85,7 @@ async def test_a_quota_set_by_hand_applies_to_all_versions_of_the_webhook(databa
 async def test_two_organizations_with_the_same_url_have_separate_meters(database_url: str) -> None:
     async with run_api(database_url) as app:
         await app.put(CONFIG, "owner", {"webhook_url": WEBHOOK, "quota_used": 7})
-        assert (await app.put(CONFIG, "stranger", {"webhook_url": WEBHOOK})).json()["quota_used"] == 0
+        assert (await app.put(CONFIG, "other_owner", {"webhook_url": WEBHOOK})).json()["quota_used"] == 0
     assert fingerprint(app.org_id, WEBHOOK) != fingerprint(app.other_org_id, WEBHOOK)
 
 

@@ -16,7 +16,7 @@ from clay_push_service.destination_settings.connection_test.send_row import try_
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.reseal import reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.sending.drainer import Drainer
 from tests.harness.installation import Installation, install_with_drainer

@@ -170,7 +170,7 @@ async def test_members_read_and_only_owners_and_admins_change(app_client: Api) -
         response = await app_client.send(method, path, "member", json={} if method != "DELETE" else None)
         assert (response.status_code, response.json()["code"]) == (403, "role_required"), path
     assert (await app_client.put(CONFIG, "admin", {"api_key": KEY})).status_code == 200
-    other = (await app_client.get(CONFIG, "stranger")).json()
+    other = (await app_client.get(CONFIG, "other_owner")).json()
     assert (other["configured"], other["version"]) == (False, 0)
 
 

@@ -168,7 +168,7 @@ async def test_a_global_key_of_nexusleads_is_used_for_no_organization(app: Api) 
 async def test_one_organization_never_sees_the_key_of_another(app: Api) -> None:
     await page(app, KEY)
     await app.sweep_api_keys()
-    seen = (await app.get(CONFIG, "stranger")).json()
+    seen = (await app.get(CONFIG, "other_owner")).json()
     assert (seen["configured"], seen["api_key"], seen["version"]) == (False, None, 0)
 
 
@@ -190,7 +190,7 @@ async def test_one_organizations_failure_does_not_stop_the_others(app: Api) -> N
             WHEN (NEW.org_id = '{app.org_id}') EXECUTE FUNCTION clay.refuse();
     """)
     assert await app.sweep_api_keys() == 1
-    assert (await app.get(CONFIG, "stranger")).json()["configured"] is True
+    assert (await app.get(CONFIG, "other_owner")).json()["configured"] is True
     await app.host.connection.execute("DROP TRIGGER refuse ON clay.enrichment_settings")
     assert await app.sweep_api_keys() == 1
     assert (await read(app))["configured"] is True

@@ -73,7 +73,7 @@ async def run(app: Results, sequences: int, seed: int) -> None:
     chance = random.Random(seed)
     project_id = app.api.project_id
     models = {await app.api.host.lead(project_id): Model() for _ in range(sequences)}
-    theirs = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+    theirs = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="other_owner")
     foreign = {"X-Clay-Push-Token": theirs["token"]}
     sent: list[dict[str, Any]] = []
     for lead_id, model in models.items():

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from clay_push_service.commands import rotate
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from tests.harness.fault_run import run_with_faults
 
 OLD, NEW = generate_key(), generate_key()

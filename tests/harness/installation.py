@@ -38,7 +38,7 @@ NO_PROJECT = UUID(int=0)
 
 @dataclass
 class Installation:
-    """An installation with two organizations. `owner`, `admin` and `member` are users of the first, `stranger` owns the second, `both` is in both.
+    """An installation with two organizations. `owner`, `admin` and `member` are users of the first, `other_owner` owns the second, `both` is in both.
 
     The project and its leads belong to the first organization.
     """
@@ -200,7 +200,7 @@ async def install_with_settings(
         org_id, other_org_id = await host.organization("Acme"), await host.organization("Other")
         for role in ("owner", "admin", "member"):
             await host.member(org_id, role, role)
-        await host.member(other_org_id, "stranger", "owner")
+        await host.member(other_org_id, "other_owner", "owner")
         both = await host.member(org_id, "both", "owner")
         await host.add("org_members", org_id=other_org_id, user_id=both, role="member")
         database, owner = Database.of(settings), Database(database_url, pool_size=3, application="test-owner")

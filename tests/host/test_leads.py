@@ -129,11 +129,13 @@ async def test_a_project_of_another_organization_has_no_leads(
     host: NexusLeads, connection: AsyncConnection, four: tuple[UUID, UUID, dict[str, UUID]]
 ) -> None:
     _, project_id, leads = four
-    stranger = await host.organization("Stranger")
-    assert (await connection.execute(select_filtered(host.tables, stranger, project_id, LeadCriteria()))).all() == []
-    assert await count_filtered(connection, host.tables, stranger, project_id, LeadCriteria()) == 0
-    assert await read_page(connection, host.tables, stranger, project_id, LeadCriteria(), None, 9) == []
-    assert await read_lead_rows(connection, host.tables, stranger, project_id, list(leads.values())) == {}
+    other_org_id = await host.organization("Other")
+    assert (
+        await connection.execute(select_filtered(host.tables, other_org_id, project_id, LeadCriteria()))
+    ).all() == []
+    assert await count_filtered(connection, host.tables, other_org_id, project_id, LeadCriteria()) == 0
+    assert await read_page(connection, host.tables, other_org_id, project_id, LeadCriteria(), None, 9) == []
+    assert await read_lead_rows(connection, host.tables, other_org_id, project_id, list(leads.values())) == {}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -210,5 +210,5 @@ async def test_the_pending_url_is_encrypted_and_readable_after_a_rotation(app: A
 async def test_the_first_webhook_of_an_organization_needs_no_confirmation(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
     await app.sweep_host_settings()
-    seen = (await app.get(CONFIG, "stranger")).json()
+    seen = (await app.get(CONFIG, "other_owner")).json()
     assert (seen["configured"], seen["source"], seen["pending"]) == (True, "host", None)

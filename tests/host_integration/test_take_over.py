@@ -195,4 +195,4 @@ async def test_without_an_encryption_key_the_webhook_is_not_used_and_the_problem
 async def test_settings_of_another_organization_are_not_used(app: Api) -> None:
     await app.host.add("org_settings", org_id=app.other_org_id, key="CLAY_WEBHOOK_URL", value=WEBHOOK)
     assert (await config(app))["configured"] is False
-    assert (await app.get(CONFIG, "stranger")).json()["configured"] is True
+    assert (await app.get(CONFIG, "other_owner")).json()["configured"] is True

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.destination_settings.named_calls import DESTINATIONS, webhook
+from tests.destination_settings.destination_calls import DESTINATIONS, webhook
 from tests.harness.api import Api, run_api_with_leads
 
 # As a release before 0037 writes its heartbeat.

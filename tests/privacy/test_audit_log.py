@@ -30,7 +30,7 @@ async def test_owners_read_the_audit_log_in_pages_and_cannot_change_it(app_clien
     assert {entry["actor"] for entry in seen} == {"user:owner"}
     assert str(UUID(int=3)) not in str(seen)
     assert (await app_client.get("/api/clay/audit", "member")).json()["code"] == "role_required"
-    assert (await app_client.get("/api/clay/audit", "stranger")).json()["entries"] == []
+    assert (await app_client.get("/api/clay/audit", "other_owner")).json()["entries"] == []
     assert (await app_client.get("/api/clay/audit?cursor=WzFd", "owner")).status_code == 200
     assert (await app_client.get("/api/clay/audit?cursor=nonsense", "owner")).json()["code"] == "cursor_invalid"
     for change in (

@@ -15,7 +15,7 @@ from clay_push_service.deliveries.claim import claim, mark_sending
 from clay_push_service.deliveries.invariants import verify
 from clay_push_service.deliveries.results import Result, record
 from clay_push_service.privacy.erase import ErasedId, erase
-from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
+from clay_push_service.privacy.receipt import Receipt, SentState, read_receipt
 from clay_push_service.push_jobs.retry import retry
 from clay_push_service.push_jobs.schemas import RetryBody
 from tests.harness.api import Api
@@ -190,7 +190,7 @@ async def test_rows_of_another_organization_are_unchanged(database_url: str) -> 
                 connection,
                 await installation.host_tables.tables(connection),
                 uuid4(),
-                "user:stranger",
+                "user:other_owner",
                 installation.lead_ids,
             )
         assert (await installation.push()).skipped_count == 0
@@ -224,7 +224,7 @@ async def test_an_in_flight_delivery_is_recorded_and_not_retried(database_url: s
         await clay.until(1)
         receipt = await erase_leads(installation, installation.lead_ids[0])
         [[row]] = [lead.gone_to_clay for lead in receipt.leads]
-        assert (row.gone, row.at, str(row.delivery_id)) == (Gone.IN_FLIGHT, None, clay.posts[0].delivery_id)
+        assert (row.gone, row.at, str(row.delivery_id)) == (SentState.IN_FLIGHT, None, clay.posts[0].delivery_id)
         await draining_it
         assert len(clay.posts) == 1
         [ended] = await installation.deliveries(accepted.job_id)
@@ -241,7 +241,7 @@ async def test_the_receipt_lists_sent_deliveries_and_is_later_shown_without_ids(
         first = await erase_leads(installation, installation.lead_ids[0])
         [lead] = first.leads
         assert lead.lead_id == installation.lead_ids[0]
-        assert [row.gone for row in lead.gone_to_clay] == [Gone.TAKEN, Gone.MAYBE]
+        assert [row.gone for row in lead.gone_to_clay] == [SentState.TAKEN, SentState.MAYBE]
         assert [str(row.delivery_id) for row in lead.gone_to_clay] == [post.delivery_id for post in clay.posts]
         assert {row.table_name for row in lead.gone_to_clay} == {"Leads"}
         second = await erase_leads(installation, installation.lead_ids[0])
@@ -289,7 +289,7 @@ async def test_only_owners_and_keys_with_scope_erase_may_erase(app_client: Api) 
         assert answer.status_code == 201, answer.text
         again = await app_client.get(answer.headers["location"], who)
         assert again.json()["lead_count"] == 1
-        other = await app_client.get(answer.headers["location"], "stranger")
+        other = await app_client.get(answer.headers["location"], "other_owner")
         assert (other.status_code, other.json()["code"]) == (404, "erasure_not_found")
 
 

@@ -63,7 +63,7 @@ async def test_an_export_contains_no_row_of_other_leads_or_organizations(databas
         other = app.api.lead_ids[1]
         await app.api.push_and_drain([other])
         assert str(other) not in json.dumps(await export(app, lead_id))
-        assert (await export(app, lead_id, "stranger", 404))["code"] == "lead_not_found"
+        assert (await export(app, lead_id, "other_owner", 404))["code"] == "lead_not_found"
 
 
 async def test_owners_and_admins_export_and_the_audit_log_contains_no_lead_id(database_url: str) -> None:

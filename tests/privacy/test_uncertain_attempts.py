@@ -15,7 +15,7 @@ from clay_push_service.deliveries.sweep import LOST_CLAIMS_TO_POISON, sweep
 from clay_push_service.destination_settings.remove import remove_destination
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.privacy.erase import erase
-from clay_push_service.privacy.receipt import Gone, Receipt, read_receipt
+from clay_push_service.privacy.receipt import Receipt, SentState, read_receipt
 from clay_push_service.push_jobs.cancel import cancel
 from clay_push_service.push_jobs.queries.jobs import read_job
 from clay_push_service.push_jobs.queries.leads import read_leads
@@ -171,7 +171,9 @@ async def test_every_report_shows_that_the_lead_may_be_in_clay(database_url: str
         assert any("1 lead may already be in Clay" in each for each in job.warnings)
         assert lead.clay.state == ("failed" if row.status == "failed" and row.cause != "unknown" else "unknown")
         receipt = await one.erase()
-        assert [(each.gone, each.uncertain_attempts) for each in receipt.leads[0].gone_to_clay] == [(Gone.MAYBE, 1)]
+        assert [(each.gone, each.uncertain_attempts) for each in receipt.leads[0].gone_to_clay] == [
+            (SentState.MAYBE, 1)
+        ]
         assert "1 row may be in Clay" in receipt.message
 
 
@@ -186,7 +188,7 @@ async def test_a_lead_erased_in_flight_with_a_server_error_may_be_in_clay(databa
         await one.claim_only()
         await one.answer(GONE_FROM_HOST, sent=False)
         receipt = await one.receipt(erasure)
-        assert [each.gone for each in receipt.leads[0].gone_to_clay] == [Gone.MAYBE]
+        assert [each.gone for each in receipt.leads[0].gone_to_clay] == [SentState.MAYBE]
         assert "1 row may be in Clay" in receipt.message
 
 
@@ -196,7 +198,7 @@ async def test_the_message_of_a_lead_erased_after_a_server_error_mentions_the_er
         one = OneDelivery(installation, version_id, (await installation.push()).job_id)
         await one.try_once(SERVER_ERROR)
         receipt = await one.erase()
-        assert [each.gone for each in receipt.leads[0].gone_to_clay] == [Gone.MAYBE]
+        assert [each.gone for each in receipt.leads[0].gone_to_clay] == [SentState.MAYBE]
         [row] = await installation.deliveries(one.job_id)
         assert row.cause == "erased"
         assert row.error_message.endswith(MAYBE_SENT)
@@ -209,7 +211,7 @@ async def test_a_success_after_a_server_error_counts_one_uncertain_attempt(datab
         await one.try_once(SERVER_ERROR)
         await one.try_once(TAKEN)
         [row] = (await one.erase()).leads[0].gone_to_clay
-        assert (row.gone, row.uncertain_attempts) == (Gone.TAKEN, 1)
+        assert (row.gone, row.uncertain_attempts) == (SentState.TAKEN, 1)
 
 
 async def test_certainly_unsent_leads_are_not_reported(database_url: str) -> None:

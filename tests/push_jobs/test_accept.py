@@ -143,11 +143,11 @@ async def test_a_lead_of_two_projects_is_sent_to_clay_once(database_url: str) ->
 async def test_leads_of_another_organization_are_reported_and_no_lead_is_queued(database_url: str) -> None:
     async with install(database_url, leads=3) as w:
         await w.configure("https://api.clay.com/v3/sources/webhook/x")
-        strangers = [uuid4() for _ in range(12)]
+        unknown_ids = [uuid4() for _ in range(12)]
         with pytest.raises(NotFoundError) as refused:
-            await w.push([*w.lead_ids, *strangers])
+            await w.push([*w.lead_ids, *unknown_ids])
         assert refused.value.code == "lead_not_found"
-        assert refused.value.extra["lead_ids"] == [str(each) for each in strangers[:10]]
+        assert refused.value.extra["lead_ids"] == [str(each) for each in unknown_ids[:10]]
         assert await w.fetch("SELECT 1 FROM clay.push_jobs") == []
         assert await wake_ups(w) == 0
 

@@ -94,12 +94,12 @@ async def test_only_named_leads_are_retried(database_url: str) -> None:
 async def test_leads_of_another_organization_are_reported_and_no_lead_is_queued(database_url: str) -> None:
     async with run_api_with_leads(database_url) as api:
         job_id = await add_failed_job(api, dict.fromkeys(api.lead_ids[:2], "rejected"))
-        strangers = [api.lead_ids[2], *(uuid4() for _ in range(11))]
-        body = {"lead_ids": [str(each) for each in [api.lead_ids[0], *strangers]]}
+        unknown_ids = [api.lead_ids[2], *(uuid4() for _ in range(11))]
+        body = {"lead_ids": [str(each) for each in [api.lead_ids[0], *unknown_ids]]}
         refused = await api.call("POST", f"/api/clay/jobs/{job_id}/retry", body, status=404)
         assert refused["code"] == "lead_not_found"
-        assert refused["lead_ids"] == [str(each) for each in strangers[:10]]
-        assert str(strangers[9]) in refused["detail"]
+        assert refused["lead_ids"] == [str(each) for each in unknown_ids[:10]]
+        assert str(unknown_ids[9]) in refused["detail"]
         assert await api.host.connection.fetchval("SELECT count(*) FROM clay.push_jobs") == 1
 
 

@@ -17,13 +17,13 @@ async def two_organizations(database_url: str) -> AsyncIterator[tuple[Api, UUID]
         for lead_id in api.lead_ids:
             await api.host.scored(lead_id, project_id)
         body = {"webhook_url": api.receiver.url, "table_name": "Theirs", "rate_limit_ms": 0}
-        await api.call("PUT", "/api/clay/config", body, who="stranger")
+        await api.call("PUT", "/api/clay/config", body, who="other_owner")
         yield api, project_id
 
 
 async def push_theirs(api: Api, project_id: UUID) -> dict[str, object]:
     body = {"lead_ids": [str(each) for each in api.lead_ids], "project_id": str(project_id)}
-    answer: dict[str, object] = await api.call("POST", "/api/clay/push", body, who="stranger")
+    answer: dict[str, object] = await api.call("POST", "/api/clay/push", body, who="other_owner")
     return answer
 
 
@@ -49,7 +49,7 @@ async def test_changes_of_a_lead_are_relative_to_the_push_of_the_same_organizati
         await push_theirs(api, project_id)
         await api.drain()
         mine = await api.call("GET", f"/api/clay/leads?project_id={api.project_id}")
-        theirs = await api.call("GET", f"/api/clay/leads?project_id={project_id}", who="stranger")
+        theirs = await api.call("GET", f"/api/clay/leads?project_id={project_id}", who="other_owner")
         assert {lead["clay"]["state"] for lead in mine["leads"]} == {"changed"}
         assert {lead["clay"]["state"] for lead in theirs["leads"]} == {"in_clay"}
 
@@ -58,8 +58,8 @@ async def test_the_rule_of_one_organization_pushes_leads_that_the_other_pushed(d
     async with two_organizations(database_url) as (api, project_id):
         await api.push_and_drain()
         path = f"/api/clay/projects/{project_id}/auto-export"
-        await api.call("PUT", path, {"enabled": True}, who="stranger")
-        answer = await api.call("POST", f"{path}/run", {}, who="stranger")
+        await api.call("PUT", path, {"enabled": True}, who="other_owner")
+        answer = await api.call("POST", f"{path}/run", {}, who="other_owner")
         assert answer["lead_count"] == 3
 
 

@@ -66,9 +66,9 @@ async def test_another_organizations_exclusion_of_the_same_person_is_not_changed
     async with run_api_with_leads(database_url, leads=1) as api:
         [lead_id] = api.lead_ids
         await api.host.scored(lead_id, await api.host.project(api.other_org_id))
-        await api.call("POST", PATH, {"lead_id": str(lead_id), "reason": "Ours"}, who="stranger")
+        await api.call("POST", PATH, {"lead_id": str(lead_id), "reason": "Ours"}, who="other_owner")
         await erase(api, lead_id)
-        [kept] = (await api.call("GET", PATH, who="stranger"))["exclusions"]
+        [kept] = (await api.call("GET", PATH, who="other_owner"))["exclusions"]
         assert (kept["lead_id"], kept["reason"], kept["erased"]) == (str(lead_id), "Ours", False)
 
 

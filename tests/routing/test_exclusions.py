@@ -181,7 +181,7 @@ async def test_an_exclusion_belongs_to_one_organization(database_url: str) -> No
     async with run_api_with_leads(database_url, leads=1) as api:
         project = await api.host.project(api.other_org_id)
         await api.host.scored(api.lead_ids[0], project)
-        await exclude(api, "stranger", lead_id=str(api.lead_ids[0]))
+        await exclude(api, "other_owner", lead_id=str(api.lead_ids[0]))
         assert (await api.push())["skipped_count"] == 0
 
 

@@ -46,12 +46,12 @@ async def test_an_id_of_another_organization_is_named_and_nothing_is_saved(datab
         table = await add_table(api, "first")
         await set_routes(api, send_to(table))
         before = await api.call("GET", ROUTES)
-        made = await api.call("POST", "/api/clay/segments", {"name": "Theirs", "filters": {}}, who="stranger")
+        made = await api.call("POST", "/api/clay/segments", {"name": "Theirs", "filters": {}}, who="other_owner")
         webhook = {"name": "Theirs", "webhook_url": f"{api.receiver.url}-theirs"}
-        theirs = await api.call("POST", "/api/clay/destinations", webhook, who="stranger")
-        body: dict[str, Any] = {"version": (await api.call("GET", ROUTES, who="stranger"))["version"]}
+        theirs = await api.call("POST", "/api/clay/destinations", webhook, who="other_owner")
+        body: dict[str, Any] = {"version": (await api.call("GET", ROUTES, who="other_owner"))["version"]}
         route = {"destination_id": theirs["id"]}
-        listed = await api.call("PUT", ROUTES, body | {"routes": [route]}, who="stranger")
+        listed = await api.call("PUT", ROUTES, body | {"routes": [route]}, who="other_owner")
         ids = {"segment_id": made["id"], "destination_id": theirs["id"], "id": listed["routes"][0]["id"]}
         problem = await set_routes(api, send_to(table), {**send_to(table), place: ids[place]}, status=422)
         assert [each["field"] for each in problem["errors"]] == [f"routes.1.{place}"]
@@ -61,7 +61,7 @@ async def test_an_id_of_another_organization_is_named_and_nothing_is_saved(datab
 async def test_the_database_refuses_a_route_to_another_organizations_destination(database_url: str) -> None:
     async with run_api_with_leads(database_url, leads=1) as api:
         webhook = {"name": "Theirs", "webhook_url": f"{api.receiver.url}-theirs"}
-        theirs = await api.call("POST", "/api/clay/destinations", webhook, who="stranger")
+        theirs = await api.call("POST", "/api/clay/destinations", webhook, who="other_owner")
         add = Statement(
             "INSERT INTO clay.routes (id, org_id, position, destination_id, created_by) VALUES (:id, :org_id, 1, :to, 'test')"
         )

@@ -79,7 +79,7 @@ async def test_a_name_is_unique_in_the_organization(database_url: str) -> None:
         body = {"name": "Best", "filters": {}}
         assert (await api.call("PUT", f"{PATH}/{second['id']}", body, status=409))["code"] == "segment_name_taken"
         await api.call("PUT", f"{PATH}/{first['id']}", body)
-        await api.call("POST", PATH, body, who="stranger")
+        await api.call("POST", PATH, body, who="other_owner")
 
 
 async def test_an_organization_has_at_most_200_segments(database_url: str) -> None:

@@ -68,7 +68,7 @@ async def test_filters_or_a_segment_and_not_both(api: Api) -> None:
 
 
 async def test_a_segment_of_another_organization_is_refused_with_its_place(api: Api) -> None:
-    foreign = await api.call("POST", "/api/clay/segments", {"name": "Theirs", "filters": {}}, who="stranger")
+    foreign = await api.call("POST", "/api/clay/segments", {"name": "Theirs", "filters": {}}, who="other_owner")
     own = await create(api)
     for method, path in (("POST", PATH), ("POST", f"{PATH}/preview"), ("PUT", f"{PATH}/{own['id']}")):
         problem = await api.call(method, path, body(api, segment_id=foreign["id"]), status=404)

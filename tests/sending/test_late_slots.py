@@ -19,7 +19,7 @@ from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.destination_settings.connection_test.send_row import try_webhook
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from tests.harness.api import FixedResolver
 from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.receiver import OK, Receiver, receiving

@@ -19,7 +19,7 @@ SERVERS: Final = [
 CONTACT: Final = {"name": "The operator of your NexusLeads"}
 LICENSE: Final = {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"}
 RENAMED: Final[Mapping[str, str]] = {
-    "Cause": "CauseCode", "Clause": "RuleClause", "Gone": "GoneRows", "Integrations": "IntegrationsByName",
+    "Cause": "CauseCode", "Clause": "RuleClause", "Integrations": "IntegrationsByName",
     "Kind": "EnrichmentKind", "LastPush": "LastPushView", "LeftOut": "LeftOutLeads", "Level": "AdviceLevel", "PushMode": "PushModeCode",
     "Totals": "TotalsView", "Waiting": "WaitingView", "Status": "ServiceStatus", "Who": "WhoActs",
 }  # fmt: skip

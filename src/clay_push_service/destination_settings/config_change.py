@@ -8,13 +8,13 @@ BULLET = "•"
 """Occurs only in masked values: a webhook URL or a token cannot contain it."""
 
 
-class Keep(Enum):
+class Unchanged(Enum):
     """Stands for a field that the caller omitted."""
 
-    KEEP = "keep"
+    UNCHANGED = "unchanged"
 
 
-KEEP = Keep.KEEP
+UNCHANGED = Unchanged.UNCHANGED
 Value = TypeVar("Value")
 
 
@@ -22,17 +22,17 @@ Value = TypeVar("Value")
 class ConfigChange:
     """Omitted fields are unchanged; None removes a value. A masked URL or token is unchanged, too."""
 
-    webhook_url: str | Keep = KEEP
-    webhook_token: str | Keep | None = KEEP
-    table_name: str | Keep | None = KEEP
-    rate_limit_ms: int | Keep = KEEP
-    quota_used: int | Keep = KEEP
-    quota_limit: int | Keep | None = KEEP
+    webhook_url: str | Unchanged = UNCHANGED
+    webhook_token: str | Unchanged | None = UNCHANGED
+    table_name: str | Unchanged | None = UNCHANGED
+    rate_limit_ms: int | Unchanged = UNCHANGED
+    quota_used: int | Unchanged = UNCHANGED
+    quota_limit: int | Unchanged | None = UNCHANGED
     new_table: bool = False
 
     def __repr__(self) -> str:
         return "ConfigChange(…)"  # it contains secrets
 
 
-def or_stored(value: Value | Keep, stored: Value) -> Value:
-    return stored if isinstance(value, Keep) else value
+def or_stored(value: Value | Unchanged, stored: Value) -> Value:
+    return stored if isinstance(value, Unchanged) else value

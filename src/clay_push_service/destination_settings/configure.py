@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.database import Database
-from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep
+from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Unchanged
 from clay_push_service.destination_settings.named.neighbours import rate_refused
 from clay_push_service.destination_settings.save_config import SaveConfig, ensure_destination
 from clay_push_service.destination_settings.webhook_form import check_new_url
@@ -18,7 +18,7 @@ from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Polic
 from clay_push_service.destinations.pace import LEAST_RATE_LIMIT_MS
 from clay_push_service.destinations.resolve import is_internal
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.unsealed import StoredDestination, StoredWebhook, read_destination
+from clay_push_service.destinations.stored_destination import StoredDestination, StoredWebhook, read_destination
 from clay_push_service.errors import ConflictError, InvalidError
 
 
@@ -68,7 +68,7 @@ async def check_change(
     except BlockedError as error:
         raise blocked(error) from None
     rate = change.rate_limit_ms
-    if not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS and not internal:
+    if not isinstance(rate, Unchanged) and rate < LEAST_RATE_LIMIT_MS and not internal:
         raise rate_refused()
     return CheckedChange(checked, unmasked, internal)
 
@@ -108,15 +108,15 @@ def blocked(error: BlockedError) -> InvalidError:
 def _url_of(change: ConfigChange, webhook: StoredWebhook | None, policy: Policy) -> tuple[CheckedUrl, bool]:
     """Return the URL to store, and whether the caller sent it unmasked."""
     new_url = change.webhook_url
-    masked = not isinstance(new_url, Keep) and BULLET in new_url
+    masked = not isinstance(new_url, Unchanged) and BULLET in new_url
     if masked and (webhook is None or new_url != webhook.url_mask):
         raise InvalidError(
             "This masked URL does not match the stored webhook. Paste the complete webhook URL from Clay.",
             errors=[{"field": "webhook_url", "message": "does not match the stored webhook"}],
         )
-    unmasked = not isinstance(new_url, Keep) and not masked
+    unmasked = not isinstance(new_url, Unchanged) and not masked
     stored = None if webhook is None else webhook.url
-    if isinstance(new_url, Keep) or masked:
+    if isinstance(new_url, Unchanged) or masked:
         if webhook is None or webhook.url is None:
             raise InvalidError(
                 "No usable webhook URL is stored. Paste the webhook URL of your Clay table.",

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
-from clay_push_service.destination_settings.config_change import KEEP, Keep
+from clay_push_service.destination_settings.config_change import UNCHANGED, Unchanged
 from clay_push_service.destination_settings.host_values import raised_rate, rate_of, refusal_of, table_name_of
 from clay_push_service.destinations.guard import BlockedError, CheckedUrl, Policy, check_url
 from clay_push_service.destinations.pace import DEFAULT_RATE_LIMIT_MS
@@ -81,8 +81,8 @@ class Decision:
     """The URL of the page, if the guard allows it."""
     is_present: bool = False
     """The URL of the page is that of the current webhook."""
-    table_name: str | Keep | None = KEEP
-    rate_limit_ms: int | Keep = KEEP
+    table_name: str | Unchanged | None = UNCHANGED
+    rate_limit_ms: int | Unchanged = UNCHANGED
 
     @property
     def is_visible(self) -> bool:
@@ -97,7 +97,7 @@ class Decision:
 
     @property
     def changes_values(self) -> bool:
-        return self.table_name is not KEEP or self.rate_limit_ms is not KEEP
+        return self.table_name is not UNCHANGED or self.rate_limit_ms is not UNCHANGED
 
     @property
     def is_for_writes_only(self) -> bool:
@@ -154,8 +154,8 @@ def _decide_new_values(
         webhook=step,
         checked=checked,
         is_present=is_present,
-        table_name=KEEP if name == stored.table_name else name,
-        rate_limit_ms=KEEP if rate == stored.rate_limit_ms else rate,
+        table_name=UNCHANGED if name == stored.table_name else name,
+        rate_limit_ms=UNCHANGED if rate == stored.rate_limit_ms else rate,
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import logs, queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database.statement import Statement
-from clay_push_service.destination_settings.config_change import KEEP, ConfigChange, Keep
+from clay_push_service.destination_settings.config_change import UNCHANGED, ConfigChange, Unchanged
 from clay_push_service.destination_settings.host_change import (
     SALT_BYTES,
     SOURCE,
@@ -32,7 +32,7 @@ from clay_push_service.destination_settings.save_config import SaveConfig, ensur
 from clay_push_service.destinations.guard import CheckedUrl
 from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.destinations.slots import WorkspaceKey, set_rate
-from clay_push_service.destinations.unsealed import read_destination
+from clay_push_service.destinations.stored_destination import read_destination
 from clay_push_service.host.org_settings import ClaySettings, clay_settings
 from clay_push_service.host.tables import HostTables, SettingsAccess
 from clay_push_service.settings import Settings
@@ -211,7 +211,7 @@ class _Change:
         current = await read_destination(self.connection, box, self.org_id, lock=True)
         assert current is not None  # noqa: S101 - the caller ensured and locked it
         change = ConfigChange(
-            webhook_url=decision.host.webhook_url or KEEP,
+            webhook_url=decision.host.webhook_url or UNCHANGED,
             table_name=decision.table_name,
             rate_limit_ms=decision.rate_limit_ms,
         )
@@ -227,11 +227,11 @@ class _Change:
         if not decision.changes_values:
             return
         changed: dict[str, Detail] = {}
-        if not isinstance(decision.table_name, Keep):
+        if not isinstance(decision.table_name, Unchanged):
             changed["table_name"] = decision.table_name
             values = {"table_name": decision.table_name, "org_id": self.org_id}
             await UPDATE_TABLE_NAME.execute(self.connection, values)
-        if not isinstance(decision.rate_limit_ms, Keep):
+        if not isinstance(decision.rate_limit_ms, Unchanged):
             changed["rate_limit_ms"] = decision.rate_limit_ms
             assert decision.stored.workspace_id is not None  # noqa: S101 - the caller ensured and locked the destination
             workspace = WorkspaceKey(self.org_id, decision.stored.workspace_id)
@@ -242,5 +242,5 @@ class _Change:
     def _log_raised_rate(self) -> None:
         used = self.decision.rate_limit_ms
         written = None if self.decision.host.rate_limit_ms is None else rate_of(self.decision.host.rate_limit_ms)
-        if not isinstance(used, Keep) and written is not None and written < used:
+        if not isinstance(used, Unchanged) and written is not None and written < used:
             log.warning("host_settings.rate_raised", org_id=str(self.org_id), written_ms=written, used_ms=used)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.database.statement import Statement
-from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Keep, or_stored
+from clay_push_service.destination_settings.config_change import BULLET, ConfigChange, Unchanged, or_stored
 from clay_push_service.destination_settings.named.neighbours import (
     has_public_neighbour,
     lock_organization,
@@ -24,7 +24,7 @@ from clay_push_service.destinations.quota import Meter, adopt, create_meter, fin
 from clay_push_service.destinations.secret_box import SecretBox, mask
 from clay_push_service.destinations.slots import ensure_default_workspace, set_rate
 from clay_push_service.destinations.state import NewVersion, insert_version, reopen_saved
-from clay_push_service.destinations.unsealed import StoredDestination
+from clay_push_service.destinations.stored_destination import StoredDestination
 from clay_push_service.destinations.url_fingerprint import fingerprint
 from clay_push_service.errors import ConflictError
 
@@ -106,7 +106,7 @@ class SaveConfig:
             return
         if meter is not None and {"quota_used", "quota_limit"} & changed.keys():
             used, limit = or_stored(self.change.quota_used, None), or_stored(self.change.quota_limit, None)
-            sets_limit = not isinstance(self.change.quota_limit, Keep)
+            sets_limit = not isinstance(self.change.quota_limit, Unchanged)
             await set_meter(self.connection, self.org_id, meter.id, used=used, limit=limit, sets_limit=sets_limit)
         values = {
             "org_id": self.org_id,
@@ -131,7 +131,7 @@ class SaveConfig:
         is_free = self.internal and not await has_public_neighbour(
             self.connection, self.org_id, current.workspace.id, current.id
         )
-        if self.internal and not is_free and not isinstance(rate, Keep) and rate < LEAST_RATE_LIMIT_MS:
+        if self.internal and not is_free and not isinstance(rate, Unchanged) and rate < LEAST_RATE_LIMIT_MS:
             raise rate_refused()
         return is_free
 
@@ -183,7 +183,7 @@ class SaveConfig:
         if current.rate_limit_ms != new_values.rate_limit_ms:
             found["rate_limit_ms"] = new_values.rate_limit_ms
         # Only a count that the caller set: `verify` checks the meter from this entry on.
-        if not isinstance(self.change.quota_used, Keep) and (meter.used if meter else 0) != new_values.quota_used:
+        if not isinstance(self.change.quota_used, Unchanged) and (meter.used if meter else 0) != new_values.quota_used:
             found["quota_used"] = new_values.quota_used
         if (old.meter.limit if old else DEFAULT_QUOTA_LIMIT) != new_values.quota_limit:
             found["quota_limit"] = new_values.quota_limit
@@ -194,7 +194,7 @@ class SaveConfig:
     def _token(self) -> str | None:
         """Returns the token to store. An omitted or masked token is kept only while the webhook stays at the same host: another host must not receive it."""
         new_token, old = self.change.webhook_token, self.current.webhook
-        if not isinstance(new_token, Keep) and (new_token is None or BULLET not in new_token):
+        if not isinstance(new_token, Unchanged) and (new_token is None or BULLET not in new_token):
             return new_token
         if old is None or old.token is None or old.url is None:
             return None

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.webhook_client import TOKEN_HEADER
-from clay_push_service.destination_settings.config_change import BULLET, KEEP, ConfigChange
+from clay_push_service.destination_settings.config_change import BULLET, UNCHANGED, ConfigChange
 from clay_push_service.destination_settings.pending_webhook import PendingWebhook
 from clay_push_service.destination_settings.save_config import DEFAULT_QUOTA_LIMIT
 from clay_push_service.destinations.guard import MAX_URL_LENGTH
@@ -106,12 +106,12 @@ class ConfigUpdate(BaseModel):
         """The change with the fields that the caller sent."""
         named = self.model_fields_set
         return ConfigChange(
-            webhook_url=self.webhook_url if "webhook_url" in named else KEEP,
-            webhook_token=self.webhook_token if "webhook_token" in named else KEEP,
-            table_name=(self.table_name or None) if "table_name" in named else KEEP,
-            rate_limit_ms=self.rate_limit_ms if "rate_limit_ms" in named else KEEP,
-            quota_used=self.quota_used if "quota_used" in named else KEEP,
-            quota_limit=self.quota_limit if "quota_limit" in named else KEEP,
+            webhook_url=self.webhook_url if "webhook_url" in named else UNCHANGED,
+            webhook_token=self.webhook_token if "webhook_token" in named else UNCHANGED,
+            table_name=(self.table_name or None) if "table_name" in named else UNCHANGED,
+            rate_limit_ms=self.rate_limit_ms if "rate_limit_ms" in named else UNCHANGED,
+            quota_used=self.quota_used if "quota_used" in named else UNCHANGED,
+            quota_limit=self.quota_limit if "quota_limit" in named else UNCHANGED,
             new_table=self.new_table,
         )
 

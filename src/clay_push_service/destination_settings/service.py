@@ -11,7 +11,7 @@ from clay_push_service.callers.actor import Actor
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import DatabaseClock
 from clay_push_service.database.database import Database
-from clay_push_service.destination_settings.config_change import KEEP, ConfigChange
+from clay_push_service.destination_settings.config_change import UNCHANGED, ConfigChange
 from clay_push_service.destination_settings.configure import configure
 from clay_push_service.destination_settings.connection_test.result import Finding
 from clay_push_service.destination_settings.connection_test.send_row import try_webhook
@@ -24,7 +24,7 @@ from clay_push_service.destination_settings.schemas import Config
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.read import NOT_CONFIGURED, destination_view
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.unsealed import StoredDestination, read_destination
+from clay_push_service.destinations.stored_destination import StoredDestination, read_destination
 from clay_push_service.errors import ConflictError, NotFoundError
 from clay_push_service.gate import require_available
 from clay_push_service.host.org_settings import clay_settings
@@ -82,7 +82,7 @@ class DestinationSettings:
             host = await clay_settings(connection, tables, [self.actor.org_id])
         if url is not None:
             name = table_name_of(host[self.actor.org_id])
-            change = ConfigChange(webhook_url=url, table_name=KEEP if name is None else name, new_table=new_table)
+            change = ConfigChange(webhook_url=url, table_name=UNCHANGED if name is None else name, new_table=new_table)
             await configure(
                 self.database, box, Policy.of(self.settings), resolver, self.actor.org_id, self.actor.name, change,
                 source="host", settles=pending_id,

@@ -75,7 +75,7 @@ async def post_mapping(
     if body.columns is None:
         columns = list(STANDARD if template is None else template.template.columns)
     name = None if template is None else template.template.name
-    return SavedMapping.of_saved(
+    return SavedMapping.of_result(
         await create_mapping(connection, actor_of(caller, request_id), body.name, columns, name)
     )
 
@@ -131,7 +131,7 @@ async def put_mapping(
     name = body.name or (await require_mapping(connection, caller.org_id, mapping_id)).name
     columns = [each.column() for each in body.columns]
     actor = actor_of(caller, request_id)
-    return SavedMapping.of_saved(await change_mapping(connection, actor, mapping_id, name, columns, body.version))
+    return SavedMapping.of_result(await change_mapping(connection, actor, mapping_id, name, columns, body.version))
 
 
 @router.delete(

@@ -22,7 +22,7 @@ from clay_push_service.leads.mapping.changes import ColumnChange, ColumnChangeKi
 from clay_push_service.leads.mapping.columns import MAX_COLUMNS, Column
 from clay_push_service.leads.mapping.steps import STEPS
 from clay_push_service.leads.mapping.values import ColumnType, EmptyValue
-from clay_push_service.mapping_settings.service import Saved
+from clay_push_service.mapping_settings.service import MappingSaveResult
 from clay_push_service.mappings.assign import AssignResult
 from clay_push_service.mappings.store import MappedDestination, StoredMapping
 
@@ -177,10 +177,10 @@ class SavedMapping(ListedMapping):
     unchanged: list[str] = Field(description="What it does not change, in sentences.")
 
     @classmethod
-    def of_saved(cls, saved: Saved) -> Self:
+    def of_result(cls, result: MappingSaveResult) -> Self:
         return cls(
-            **dict(MappingView.of(saved.mapping)), used_by=[UsingDestination.of(each) for each in saved.used_by],
-            changes=[ClayChange.of(each) for each in saved.changes], unchanged=unchanged_notes(saved.before),
+            **dict(MappingView.of(result.mapping)), used_by=[UsingDestination.of(each) for each in result.used_by],
+            changes=[ClayChange.of(each) for each in result.changes], unchanged=unchanged_notes(result.previous_number),
         )  # fmt: skip
 
 

@@ -25,12 +25,12 @@ MOST_VERSIONS_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A saved mapping. `before`: the number of the version before; None: a new mapping, or the standard payload."""
+class MappingSaveResult:
+    """A saved mapping. `previous_number`: the number of the version before; None: a new mapping, or the standard payload."""
 
     mapping: StoredMapping
     changes: Sequence[ColumnChange]
-    before: int | None
+    previous_number: int | None
     used_by: Sequence[MappedDestination]
 
 
@@ -78,7 +78,7 @@ async def list_versions(connection: AsyncConnection, org_id: UUID, mapping_id: U
 
 async def create_mapping(
     connection: AsyncConnection, actor: Actor, name: str, columns: Sequence[Column], based_on: str | None
-) -> Saved:
+) -> MappingSaveResult:
     """Creates version 1. Raises 422 for columns, 409 `name_in_use` or `too_many_mappings`."""
     await require_valid(connection, actor.org_id, columns)
     if await store.COUNT.one(connection, {"org_id": actor.org_id}) >= MAX_MAPPINGS:
@@ -90,7 +90,7 @@ async def create_mapping(
     await store.insert_version(connection, actor.org_id, mapping_id, uuid4(), columns, actor.name)
     details: dict[str, Detail] = {"mapping_id": str(mapping_id), "name": name, "columns": len(columns)}
     await audit(connection, actor.org_id, actor.name, "mapping.created", details)
-    return Saved(
+    return MappingSaveResult(
         await require_mapping(connection, actor.org_id, mapping_id), changes_between(STANDARD, columns), None, []
     )
 
@@ -102,7 +102,7 @@ async def change_mapping(
     name: str,
     columns: Sequence[Column],
     version: int | None,
-) -> Saved:
+) -> MappingSaveResult:
     """Saves a new version, which the destinations of the mapping use from now on. Saves nothing if nothing has changed."""
     await require_valid(connection, actor.org_id, columns)
     key = {"org_id": actor.org_id, "id": mapping_id}
@@ -130,7 +130,7 @@ async def change_mapping(
         }
         await audit(connection, actor.org_id, actor.name, "mapping.changed", details)
     used_by = [each for each in await store.read_used_by(connection, actor.org_id) if each.mapping_id == mapping_id]
-    return Saved(saved, changes_between(before.parsed, columns), before.number, used_by)
+    return MappingSaveResult(saved, changes_between(before.parsed, columns), before.number, used_by)
 
 
 async def archive_mapping(connection: AsyncConnection, actor: Actor, mapping_id: UUID) -> None:

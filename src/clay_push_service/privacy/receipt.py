@@ -38,7 +38,7 @@ FROM clay.erasures WHERE org_id = :org_id AND id = :id
 )
 
 
-class _GoneDelivery(NamedTuple):
+class _SentDelivery(NamedTuple):
     reference: UUID
     id: UUID
     job_id: UUID
@@ -51,7 +51,7 @@ class _GoneDelivery(NamedTuple):
 
 # taken: Clay returned 2xx. maybe: an attempt got no response, or 5xx after the whole body, for any final status. in_flight: no
 # response yet. The causes cover rows that a worker of an earlier release wrote.
-GONE = Statement(
+SENT_DELIVERIES = Statement(
     """
 SELECT delivery.contributor_id AS reference, delivery.id, delivery.job_id, job.table_name, delivery.finished_at,
        coalesce(delivery.pushed_at, delivery.finished_at) AS at,
@@ -64,7 +64,7 @@ WHERE delivery.org_id = :org_id AND delivery.contributor_id = ANY(CAST(:lead_ref
        OR delivery.cause IN ('unknown', 'server_error'))
 ORDER BY delivery.seq
 """,
-    _GoneDelivery,
+    _SentDelivery,
 )
 
 
@@ -78,7 +78,7 @@ class _RequestedItem(NamedTuple):
 
 
 # Only what left this service: an item that was skipped or cancelled before its start was never requested from Clay.
-REQUESTED = Statement(
+REQUESTED_ITEMS = Statement(
     """
 SELECT lead_id AS reference, id, kind, way, coalesce(started_at, created_at) AS at, outcome
 FROM clay.enrichment_items
@@ -122,13 +122,13 @@ class ErasureBody(BaseModel):
         return [*(self.lead_ids or ()), *([self.lead_id] if self.lead_id else ())]
 
 
-class Gone(StrEnum):
+class SentState(StrEnum):
     TAKEN = "taken"
     MAYBE = "maybe"
     IN_FLIGHT = "in_flight"
 
 
-class GoneRow(BaseModel):
+class SentRow(BaseModel):
     delivery_id: UUID = Field(
         description="The delivery id, also in the row's `_meta`: use it to find the row in the Clay table."
     )
@@ -136,7 +136,7 @@ class GoneRow(BaseModel):
     table_name: str | None = Field(
         description="Name of the Clay table at the time of the push.", examples=["Platform leads"]
     )
-    gone: Gone = Field(
+    gone: SentState = Field(
         description="`taken`: Clay accepted it. `maybe`: Clay may have it, the response was uncertain. `in_flight`: no response yet."
     )
     at: datetime | None = Field(description="Time of Clay's response; null while in flight.")
@@ -160,7 +160,7 @@ class RequestedItem(BaseModel):
 class ErasedLead(BaseModel):
     reference: UUID = Field(description="Replaces the lead's id in the log.")
     lead_id: UUID | None = Field(description="In the response to the erasure only; not stored.")
-    gone_to_clay: list[GoneRow] = Field(description="Rows to delete in Clay by hand: Clay has no API for it.")
+    gone_to_clay: list[SentRow] = Field(description="Rows to delete in Clay by hand: Clay has no API for it.")
     requested_from_clay: list[RequestedItem] = Field(
         description="Enrichments that were requested for the lead: its name, company and other inputs went to Clay with each."
     )
@@ -187,21 +187,21 @@ async def read_receipt(
     row = await READ.one_or_none(connection, {"org_id": org_id, "id": erasure_id})
     if row is None:
         raise NotFoundError("Your organization has no erasure with this id.", code="erasure_not_found")
-    gone: defaultdict[UUID, list[GoneRow]] = defaultdict(list)
+    sent: defaultdict[UUID, list[SentRow]] = defaultdict(list)
     values = {"org_id": org_id, "lead_references": row.lead_references}
-    for each in await GONE.rows(connection, values):
-        gone[each.reference].append(
-            GoneRow(
+    for each in await SENT_DELIVERIES.rows(connection, values):
+        sent[each.reference].append(
+            SentRow(
                 delivery_id=each.id,
                 job_id=each.job_id,
                 table_name=each.table_name,
-                gone=Gone(each.gone),
+                gone=SentState(each.gone),
                 at=each.at,
                 uncertain_attempts=each.uncertain_attempts,
             )
         )
     requested: defaultdict[UUID, list[RequestedItem]] = defaultdict(list)
-    for item in await REQUESTED.rows(connection, values):
+    for item in await REQUESTED_ITEMS.rows(connection, values):
         requested[item.reference].append(
             RequestedItem(item_id=item.id, kind=item.kind, way=item.way, at=item.at, outcome=item.outcome)
         )
@@ -217,21 +217,25 @@ async def read_receipt(
             ErasedLead(
                 reference=each,
                 lead_id=known_lead_ids.get(each),
-                gone_to_clay=gone[each],
+                gone_to_clay=sent[each],
                 requested_from_clay=requested[each],
             )
             for each in row.lead_references
         ],
-        message=_message(len(row.lead_references), Counter(each.gone for rows in gone.values() for each in rows)),
+        message=_message(len(row.lead_references), Counter(each.gone for rows in sent.values() for each in rows)),
     )
 
 
-def _message(leads: int, gone: Counter[Gone]) -> str:
+def _message(leads: int, states: Counter[SentState]) -> str:
     erased = "1 lead was erased" if leads == 1 else f"{leads:,} leads were erased"
     rows = {
-        ("was sent to Clay before" if gone[Gone.TAKEN] == 1 else "were sent to Clay before"): gone[Gone.TAKEN],
-        "may be in Clay": gone[Gone.MAYBE],
-        ("is being sent now" if gone[Gone.IN_FLIGHT] == 1 else "are being sent now"): gone[Gone.IN_FLIGHT],
+        ("was sent to Clay before" if states[SentState.TAKEN] == 1 else "were sent to Clay before"): states[
+            SentState.TAKEN
+        ],
+        "may be in Clay": states[SentState.MAYBE],
+        ("is being sent now" if states[SentState.IN_FLIGHT] == 1 else "are being sent now"): states[
+            SentState.IN_FLIGHT
+        ],
     }
     parts = [f"{'1 row' if count == 1 else f'{count:,} rows'} {state}" for state, count in rows.items() if count]
     return f"{erased} and will not be pushed again; {', '.join(parts) or 'no row was sent to Clay'}."

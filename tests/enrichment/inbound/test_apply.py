@@ -100,7 +100,7 @@ async def test_ids_of_another_organization_match_nothing_and_get_the_same_answer
         theirs = await host.lead(await host.project(app.api.other_org_id))
         await app.api.push_and_drain()
         [first, _] = await app.deliveries()
-        token = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+        token = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="other_owner")
         headers = {"X-Clay-Push-Token": token["token"]}
         bodies = ({"delivery_id": str(first["id"])}, {"delivery_id": str(uuid4())})
         answers = [(await app.post(body, headers, path=token["path"])).json() for body in bodies]

@@ -48,7 +48,7 @@ async def test_both_headers_are_accepted(database_url: str) -> None:
 
 async def test_every_wrong_token_and_unknown_endpoint_gets_the_same_answer(database_url: str) -> None:
     async with results(database_url) as app:
-        other = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="stranger")
+        other = await app.api.call("POST", "/api/clay/results-tokens", status=201, who="other_owner")
         revoked = await app.api.call("POST", "/api/clay/results-tokens", status=201)
         path = f"/api/clay/results-tokens/{revoked['view']['id']}"
         await app.api.send("DELETE", path, "owner")

@@ -67,7 +67,7 @@ async def test_results_of_another_organization_do_not_count(database_url: str) -
         await app.api.host.scored(app.lead_id, project_id)
         query = urlencode({"project_id": project_id, "enrichment": "never", "without_email": True})
         path = f"/api/clay/leads?{query}&sort=highest_enrichment_score"
-        [theirs] = (await app.api.call("GET", path, who="stranger"))["leads"]
+        [theirs] = (await app.api.call("GET", path, who="other_owner"))["leads"]
         assert (theirs["id"], theirs["enrichment_score"]) == (str(app.lead_id), None)
         assert await listed(app, enrichment="never") == []
         assert (await listed(app))[0]["enrichment_score"] == 80

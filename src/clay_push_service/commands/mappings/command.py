@@ -23,7 +23,7 @@ from clay_push_service.host.detect import detect
 from clay_push_service.leads.mapping.changes import ColumnChange, unchanged_notes
 from clay_push_service.leads.mapping.columns import Column
 from clay_push_service.mapping_settings.schemas import MappingColumn
-from clay_push_service.mapping_settings.service import Saved, change_mapping, create_mapping
+from clay_push_service.mapping_settings.service import MappingSaveResult, change_mapping, create_mapping
 from clay_push_service.mapping_settings.templates import find_template
 from clay_push_service.mappings import store
 from clay_push_service.mappings.assign import AssignResult, assign_mapping, require_mapping
@@ -67,7 +67,7 @@ def save(settings: Settings, org: str, name: str, file: Path) -> None:
     """Save a new mapping, or a new version of the one with this name."""
     columns = _read(file)
 
-    async def act(connection: AsyncConnection, actor: Actor) -> Saved:
+    async def act(connection: AsyncConnection, actor: Actor) -> MappingSaveResult:
         existing = await store.LIST.rows(connection, {"org_id": actor.org_id})
         found = next((each for each in existing if each.name.lower() == name.lower()), None)
         if found is None:
@@ -76,7 +76,7 @@ def save(settings: Settings, org: str, name: str, file: Path) -> None:
 
     saved = _in_transaction(settings, org, act)
     typer.echo(f"Version {saved.mapping.number} of {saved.mapping.name} ({saved.mapping.id}).")
-    _print_changes(saved.changes, saved.before)
+    _print_changes(saved.changes, saved.previous_number)
 
 
 def use(settings: Settings, org: str, destination: str, mapping: str | None) -> None:

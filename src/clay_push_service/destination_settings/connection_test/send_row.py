@@ -32,7 +32,7 @@ from clay_push_service.destinations.quota import add_submissions
 from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.destinations.slots import WorkspaceKey, reserve_slots, throttle
 from clay_push_service.destinations.state import reopen_tested
-from clay_push_service.destinations.unsealed import StoredWebhook
+from clay_push_service.destinations.stored_destination import StoredWebhook
 from clay_push_service.errors import TooManyRequestsError
 from clay_push_service.leads.mapping.sample import build_mapped_sample
 from clay_push_service.leads.sample_payload import build_sample

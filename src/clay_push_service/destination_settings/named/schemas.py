@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from clay_push_service.clay.cause import Cause
-from clay_push_service.destination_settings.config_change import KEEP, ConfigChange, Keep
+from clay_push_service.destination_settings.config_change import UNCHANGED, ConfigChange, Unchanged
 from clay_push_service.destination_settings.named.forecast import QuotaForecast
 from clay_push_service.destination_settings.named.store import DestinationChange
 from clay_push_service.destination_settings.named.workspace_schemas import NAME_DESCRIPTION, WORKSPACE_EXAMPLE, Name
@@ -65,14 +65,14 @@ class DestinationBody(BaseModel):
 
     @property
     def webhook(self) -> ConfigChange:
-        token = self.webhook_token if "webhook_token" in self.model_fields_set else KEEP
-        used = self.quota_used if "quota_used" in self.model_fields_set else KEEP
-        limit = self.quota_limit if "quota_limit" in self.model_fields_set else KEEP
+        token = self.webhook_token if "webhook_token" in self.model_fields_set else UNCHANGED
+        used = self.quota_used if "quota_used" in self.model_fields_set else UNCHANGED
+        limit = self.quota_limit if "quota_limit" in self.model_fields_set else UNCHANGED
         return ConfigChange(webhook_url=self.webhook_url, webhook_token=token, quota_used=used, quota_limit=limit)
 
     @property
     def row(self) -> DestinationChange:
-        workspace_id = KEEP if self.workspace_id is None else self.workspace_id
+        workspace_id = UNCHANGED if self.workspace_id is None else self.workspace_id
         return DestinationChange(self.name, workspace_id, self.dedupe, self.dedupe_column)
 
 
@@ -112,10 +112,10 @@ class DestinationUpdate(BaseModel):
         """None: nothing of the webhook changes."""
         sent = self.model_fields_set
         change = ConfigChange(
-            webhook_url=KEEP if self.webhook_url is None else self.webhook_url,
-            webhook_token=self.webhook_token if "webhook_token" in sent else KEEP,
-            quota_used=KEEP if self.quota_used is None else self.quota_used,
-            quota_limit=self.quota_limit if "quota_limit" in sent else KEEP,
+            webhook_url=UNCHANGED if self.webhook_url is None else self.webhook_url,
+            webhook_token=self.webhook_token if "webhook_token" in sent else UNCHANGED,
+            quota_used=UNCHANGED if self.quota_used is None else self.quota_used,
+            quota_limit=self.quota_limit if "quota_limit" in sent else UNCHANGED,
             new_table=self.new_table,
         )
         return None if change == ConfigChange() else change
@@ -123,16 +123,16 @@ class DestinationUpdate(BaseModel):
     @property
     def row(self) -> DestinationChange:
         return DestinationChange(
-            name=KEEP if self.name is None else self.name,
-            workspace_id=KEEP if self.workspace_id is None else self.workspace_id,
-            dedupe=KEEP if self.dedupe is None else self.dedupe,
-            dedupe_column=self.dedupe_column if "dedupe_column" in self.model_fields_set else KEEP,
+            name=UNCHANGED if self.name is None else self.name,
+            workspace_id=UNCHANGED if self.workspace_id is None else self.workspace_id,
+            dedupe=UNCHANGED if self.dedupe is None else self.dedupe,
+            dedupe_column=self.dedupe_column if "dedupe_column" in self.model_fields_set else UNCHANGED,
         )
 
     @property
-    def mapping(self) -> UUID | Keep | None:
+    def mapping(self) -> UUID | Unchanged | None:
         """None: the standard payload."""
-        return self.mapping_id if "mapping_id" in self.model_fields_set else KEEP
+        return self.mapping_id if "mapping_id" in self.model_fields_set else UNCHANGED
 
 
 class WorkspaceRef(BaseModel):

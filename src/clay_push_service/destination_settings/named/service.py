@@ -11,7 +11,7 @@ from clay_push_service import queue
 from clay_push_service.audit import Detail, audit
 from clay_push_service.clay.webhook_client import ClayClient
 from clay_push_service.database.clock import NOW, DatabaseClock
-from clay_push_service.destination_settings.config_change import Keep
+from clay_push_service.destination_settings.config_change import Unchanged
 from clay_push_service.destination_settings.configure import CheckedChange, check_change, save_change
 from clay_push_service.destination_settings.connection_test.result import Finding
 from clay_push_service.destination_settings.named.forecast import read_forecasts
@@ -40,7 +40,7 @@ from clay_push_service.destination_settings.service import DestinationSettings
 from clay_push_service.destinations.guard import Policy
 from clay_push_service.destinations.read import destination_view, destination_views
 from clay_push_service.destinations.secret_box import SecretBox
-from clay_push_service.destinations.unsealed import StoredDestination, read_destination
+from clay_push_service.destinations.stored_destination import StoredDestination, read_destination
 from clay_push_service.errors import ConflictError
 from clay_push_service.mappings.assign import assign_mapping, lock_mapping
 
@@ -116,7 +116,7 @@ class NamedDestinations:
             await self._change_row(connection, destination_id, update)
             if save is not None:
                 await save(connection)
-            if not isinstance(update.mapping, Keep):
+            if not isinstance(update.mapping, Unchanged):
                 await assign_mapping(connection, self.settings.actor, destination_id, update.mapping)
             return await _read(connection, self.org_id, destination_id)
 
@@ -144,7 +144,7 @@ class NamedDestinations:
     async def _change_row(self, connection: AsyncConnection, destination_id: UUID, update: DestinationUpdate) -> None:
         stored = await lock_destination_row(connection, self.org_id, destination_id)
         row = update.row
-        if not isinstance(row.workspace_id, Keep):
+        if not isinstance(row.workspace_id, Unchanged):
             await require_workspace(connection, self.org_id, row.workspace_id)
         changed: dict[str, Detail] = dict(await update_destination(connection, self.org_id, stored, row))
         if update.is_default and not stored.is_default:
@@ -155,7 +155,7 @@ class NamedDestinations:
                 )
             await make_default(connection, self.org_id, destination_id)
             changed["is_default"] = True
-        if not isinstance(row.workspace_id, Keep) and "workspace_id" in changed:
+        if not isinstance(row.workspace_id, Unchanged) and "workspace_id" in changed:
             await apply_clay_limit(connection, self.settings.actor, row.workspace_id)
             await queue.wake_live(connection, self.org_id)
         if changed:

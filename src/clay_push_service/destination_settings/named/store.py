@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.database.statement import Statement
-from clay_push_service.destination_settings.config_change import KEEP, Keep, or_stored
+from clay_push_service.destination_settings.config_change import UNCHANGED, Unchanged, or_stored
 from clay_push_service.destinations.slots import ensure_default_workspace
 from clay_push_service.errors import ConflictError, InvalidError, NotFoundError
 from clay_push_service.states import DuplicateHandling
@@ -18,12 +18,12 @@ KEEPS_ONE = frozenset({DuplicateHandling.KEEPS_OLDEST, DuplicateHandling.KEEPS_N
 
 @dataclass(frozen=True, slots=True)
 class DestinationChange:
-    """What a destination is called and how its table handles duplicates. KEEP: unchanged."""
+    """What a destination is called and how its table handles duplicates. UNCHANGED: unchanged."""
 
-    name: str | Keep = KEEP
-    workspace_id: UUID | Keep = KEEP
-    dedupe: DuplicateHandling | Keep = KEEP
-    dedupe_column: str | Keep | None = KEEP
+    name: str | Unchanged = UNCHANGED
+    workspace_id: UUID | Unchanged = UNCHANGED
+    dedupe: DuplicateHandling | Unchanged = UNCHANGED
+    dedupe_column: str | Unchanged | None = UNCHANGED
 
 
 class _Existing(NamedTuple):
@@ -124,7 +124,7 @@ async def insert_destination(connection: AsyncConnection, org_id: UUID, name: st
         )
     await _require_free_name(connection, org_id, name, None)
     workspace_id = change.workspace_id
-    if isinstance(workspace_id, Keep):
+    if isinstance(workspace_id, Unchanged):
         workspace_id = await DEFAULT_WORKSPACE.one(connection, {"org_id": org_id})
     dedupe, column = _dedupe_of(change, DuplicateHandling.UNKNOWN, None)
     values = {

@@ -172,7 +172,7 @@ async def _save(page: Page, draft: Draft, form: Form, mapping_id: UUID | None = 
         errors = row_errors(error)
         refused = Draft(state, draft.rows, draft.mapping, draft.template, draft.project_id, None, errors)
         return await show_editor(page, refused, error.status)
-    is_same = saved.before == saved.mapping.number
+    is_same = saved.previous_number == saved.mapping.number
     text = "No column has changed" if is_same else f"Version {saved.mapping.number} is saved"
     return page.redirect(f"{PAGE_URL}/{saved.mapping.id}", f"{text}. Below is what to do in Clay.")
 
