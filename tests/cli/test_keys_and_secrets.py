@@ -101,7 +101,7 @@ async def test_rotation_skips_a_locked_row_and_repeats_it(database_url: str) -> 
         box = SecretBox((SecretStr(generate_key()), SecretStr(KEY)))
         async with installation.database.transaction() as sender:
             await sender.execute(text("UPDATE clay.destination_versions SET refusals = refusals + 1"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await reseal(installation.database, box) == Resealed(resealed=0, unreadable=0)
         assert await reseal(installation.database, box) == Resealed(resealed=1, unreadable=0)
         assert await _opened(installation, box) == {version: (URL, None)}

@@ -137,7 +137,7 @@ async def test_a_silent_partition_ends_the_worker_and_the_next_worker_continues(
         accepted = await run.installation.push()
         await run.receiver.until(60, 30.0)
         run.proxy.partition()
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while not run.workers.ended:  # noqa: ASYNC110 - a test may poll
                 await asyncio.sleep(0.05)
         assert run.workers.ended == [70]

@@ -76,7 +76,7 @@ class ConsoleServer:
         )  # fmt: skip
         self._server = _Server(config)
         self._running = asyncio.create_task(self._server.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
 

@@ -41,7 +41,7 @@ async def test_100_pushes_and_20_auto_exports_succeed_beside_a_restarting_proces
 
         async def drains() -> None:
             while not stop.is_set():
-                await a.installation.drain_all(a.drainer, seconds=40)
+                await a.installation.drain_all(a.drainer, seconds=150)
                 await asyncio.sleep(0.05)
 
         around = [asyncio.create_task(each()) for each in (of_the_host, of_ours, drains)]
@@ -69,7 +69,7 @@ async def test_100_pushes_and_20_auto_exports_succeed_beside_a_restarting_proces
 
 
 async def _all_shown(a: Attached, jobs: int) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(150):
         while True:
             ended = await a.host.connection.fetchval(
                 "SELECT count(*) FROM sourcing_jobs WHERE status IN ('completed', 'failed')"

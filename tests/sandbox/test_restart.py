@@ -78,7 +78,7 @@ async def test_the_sandbox_serves_in_another_process_until_it_is_stopped(tmp_pat
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.post(served.webhook_url(), json=payload())).status_code == 200
         stop.set()
-        await asyncio.wait_for(serving, 2)
+        await asyncio.wait_for(serving, 30)
         with pytest.raises(httpx.ConnectError):
             await client.post(served.webhook_url(), json=payload())
 

@@ -30,7 +30,7 @@ async def test_a_slice_that_cannot_mark_ends_and_the_next_one_continues(
     monkeypatch.setattr("clay_push_service.sending.drainer.FAILED_SECONDS", 0.0)
     async with install_with_drainer(database_url, leads=30) as (w, drainer, clay):
         accepted = await w.push()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await drainer.drain(accepted.job_id)
         await w.drain_all(drainer)
         assert (await w.job(accepted.job_id)).success_count == 30
