@@ -14,7 +14,7 @@ import structlog
 
 from clay_push_service.repeated_failures import RepeatedFailures
 
-QUIET = {
+QUIET_LOGGERS = {
     "httpx": logging.WARNING,  # logs full URLs at INFO, and a webhook URL is a secret
     "httpcore": logging.WARNING,  # logs request targets and headers at DEBUG
     "aiohttp": logging.WARNING,
@@ -73,7 +73,7 @@ def configure(log_format: Literal["json", "console"] = "json", level: str = "INF
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name, floor in QUIET.items():
+    for name, floor in QUIET_LOGGERS.items():
         logger = logging.getLogger(name)
         logger.setLevel(floor)
         logger.handlers.clear()

@@ -213,7 +213,7 @@ async def _check(connection: psycopg.AsyncConnection) -> None:
 @asynccontextmanager
 async def _bounded(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
     """Cut the connection after STATEMENT_SECONDS: pending operations on it raise OperationalError."""
-    timer = asyncio.get_running_loop().call_later(STATEMENT_SECONDS, drivers.cut, connection)
+    timer = asyncio.get_running_loop().call_later(STATEMENT_SECONDS, drivers.abort, connection)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.claim import MARK_SENDING, RELEASE
 from clay_push_service.deliveries.claim_turns import CLAIM_TURNS, MARK_TURNS, RELEASE_TURNS
 from clay_push_service.destinations.quota import ADD_BY_VERSION
-from clay_push_service.destinations.serving import LET_GO, RENEW
+from clay_push_service.destinations.serving import RELEASE_WORKSPACES, RENEW
 from clay_push_service.destinations.slots import LOCK_SERVED
 from tests.harness.installation import install_with_drainer
 from tests.support.plans import generic_plan
@@ -32,8 +32,8 @@ async def test_claimed_rows_are_found_by_id_and_not_by_an_index_of_all_claims(
 
 
 @pytest.mark.parametrize(
-    "statement", [CLAIM_TURNS, MARK_TURNS, RELEASE_TURNS, LOCK_SERVED, RENEW, LET_GO, ADD_BY_VERSION],
-    ids=["claim", "mark", "release", "reserve", "renew", "let go", "quota"],
+    "statement", [CLAIM_TURNS, MARK_TURNS, RELEASE_TURNS, LOCK_SERVED, RENEW, RELEASE_WORKSPACES, ADD_BY_VERSION],
+    ids=["claim", "mark", "release", "reserve", "renew", "release", "quota"],
 )  # fmt: skip
 async def test_no_statement_for_many_workspaces_compares_each_row_with_each(
     database_url: str, statement: Statement[Any]

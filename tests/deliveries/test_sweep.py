@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.deliveries.claim import claim, mark_sending
-from clay_push_service.deliveries.sweep import Swept, sweep
+from clay_push_service.deliveries.sweep import SweepCounts, sweep
 from clay_push_service.sending.drainer import Drainer
 from tests.harness.installation import Installation, install, install_with_drainer
 from tests.support.receiver import OK, Receiver, Stall
@@ -15,7 +15,7 @@ from tests.support.receiver import OK, Receiver, Stall
 SHORT = timedelta(milliseconds=1)
 
 
-async def swept(w: Installation) -> Swept:
+async def swept(w: Installation) -> SweepCounts:
     await asyncio.sleep(0.01)
     async with w.database.transaction() as connection:
         return await sweep(connection)
@@ -105,7 +105,7 @@ async def test_a_waiting_push_job_is_woken_only_if_its_next_wake_up_is_late(
         await w.push()
         await w.fetch(f"UPDATE clay.procrastinate_jobs SET scheduled_at = {scheduled_at}")
         await w.fetch("UPDATE clay.push_jobs SET created_at = created_at - interval '1 minute'")
-        assert await swept(w) == Swept(woken=woken)
+        assert await swept(w) == SweepCounts(woken=woken)
 
 
 async def test_a_stuck_queue_job_is_removed_and_changes_no_delivery(database_url: str) -> None:

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from clay_push_service.deliveries.claim import claim, mark_sending
-from clay_push_service.deliveries.sweep import Swept, sweep
+from clay_push_service.deliveries.sweep import SweepCounts, sweep
 from tests.harness.installation import Installation, install
 
 WEBHOOK = "https://api.clay.com/v3/sources/webhook/x"
 LONG = timedelta(minutes=5)
 
 
-async def swept(w: Installation) -> Swept:
+async def swept(w: Installation) -> SweepCounts:
     async with w.database.transaction() as connection:
         return await sweep(connection)
 
@@ -32,7 +32,7 @@ async def test_a_valid_lease_is_unchanged_when_another_has_expired(database_url:
             "UPDATE clay.clay_push_log SET lease_until = now() - interval '1 second' WHERE id = ANY(:ids)",
             ids=[ids[0], ids[3]],
         )
-        assert await swept(w) == Swept(unknown=1, returned=1, woken=1)
+        assert await swept(w) == SweepCounts(unknown=1, returned=1, woken=1)
         states = {row.id: (row.state, row.cause) for row in await w.deliveries(accepted.job_id)}
         assert states[ids[0]] == ("done", "unknown")
         assert states[ids[3]] == ("waiting", None)
@@ -72,7 +72,7 @@ async def test_a_job_is_woken_only_when_leads_are_due_and_no_slice_runs(
         await w.fetch("DELETE FROM clay.procrastinate_jobs")
         await w.fetch(f"UPDATE clay.clay_push_log SET due_at = {due_at}")
         await w.fetch(f"UPDATE clay.push_jobs SET created_at = now() - interval '1 hour', drained_at = {drained_at}")
-        assert await swept(w) == Swept(woken=woken)
+        assert await swept(w) == SweepCounts(woken=woken)
 
 
 async def test_a_finished_job_is_not_woken(database_url: str) -> None:
@@ -83,7 +83,7 @@ async def test_a_finished_job_is_not_woken(database_url: str) -> None:
         await w.fetch(
             "UPDATE clay.push_jobs SET created_at = now() - interval '1 hour', status = 'cancelled', finished_at = now()"
         )
-        assert await swept(w) == Swept()
+        assert await swept(w) == SweepCounts()
 
 
 @pytest.mark.parametrize(("minutes", "task", "removed"), [(1, None, 0), (4, None, 0), (6, None, 1), (60, "another", 0)])
@@ -133,5 +133,5 @@ async def test_one_worker_sweeps_at_a_time(database_url: str) -> None:
             assert (
                 await other.execute(text("SELECT pg_try_advisory_xact_lock(hashtext('clay_push_sweep'))"))
             ).scalar_one()
-            assert await swept(w) == Swept()
-        assert await swept(w) == Swept(unknown=1)
+            assert await swept(w) == SweepCounts()
+        assert await swept(w) == SweepCounts(unknown=1)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clay_push_service.destinations import serving
-from clay_push_service.destinations.serving import Share
+from clay_push_service.destinations.serving import ServingShare
 from clay_push_service.destinations.slots import WorkspaceKey, reserve_served
 from tests.harness.installation import Installation, install
 
@@ -21,7 +21,7 @@ async def key_of(w: Installation) -> WorkspaceKey:
     return WorkspaceKey(row.org_id, row.id)
 
 
-async def take(w: Installation, key: WorkspaceKey, worker_id: UUID, *, by_force: bool = False) -> serving.Taken:
+async def take(w: Installation, key: WorkspaceKey, worker_id: UUID, *, by_force: bool = False) -> serving.ServingResult:
     async with w.database.driver() as connection:
         return await serving.take_workspace(connection, key, worker_id, by_force=by_force)
 
@@ -44,12 +44,12 @@ async def test_a_workspace_that_was_woken_after_the_last_check_is_not_released(d
         seen = (await take(w, key, ME)).woken_at
         await take(w, key, OTHER)
         async with w.database.driver() as connection:
-            assert await serving.let_go(connection, {key: seen}, ME) == set()
+            assert await serving.release_workspaces(connection, {key: seen}, ME) == set()
             [renewed] = await serving.renew(connection, [key], ME)
             assert renewed.woken_at is not None
             assert renewed.woken_at > seen
-            assert await serving.let_go(connection, {key: renewed.woken_at}, OTHER) == set()
-            assert await serving.let_go(connection, {key: renewed.woken_at}, ME) == {key.id}
+            assert await serving.release_workspaces(connection, {key: renewed.woken_at}, OTHER) == set()
+            assert await serving.release_workspaces(connection, {key: renewed.woken_at}, ME) == {key.id}
         assert (await take(w, key, OTHER)).is_served
 
 
@@ -100,15 +100,17 @@ async def test_a_workspace_whose_row_is_locked_is_skipped(database_url: str) -> 
 @pytest.mark.parametrize(
     ("share", "missing", "excess"),
     [
-        (Share(own=0, served=0, workers=0), 0, 0),
-        (Share(own=0, served=300, workers=1), 300, 0),
-        (Share(own=300, served=300, workers=2), 0, 30),
-        (Share(own=150, served=300, workers=2), 0, 0),
-        (Share(own=170, served=300, workers=2), 0, 0),
-        (Share(own=200, served=300, workers=2), 0, 20),
-        (Share(own=0, served=300, workers=3), 100, 0),
-        (Share(own=1, served=1, workers=2), 0, 0),
+        (ServingShare(own=0, served=0, workers=0), 0, 0),
+        (ServingShare(own=0, served=300, workers=1), 300, 0),
+        (ServingShare(own=300, served=300, workers=2), 0, 30),
+        (ServingShare(own=150, served=300, workers=2), 0, 0),
+        (ServingShare(own=170, served=300, workers=2), 0, 0),
+        (ServingShare(own=200, served=300, workers=2), 0, 20),
+        (ServingShare(own=0, served=300, workers=3), 100, 0),
+        (ServingShare(own=1, served=1, workers=2), 0, 0),
     ],
 )
-def test_a_worker_takes_and_releases_workspaces_according_to_its_share(share: Share, missing: int, excess: int) -> None:
+def test_a_worker_takes_and_releases_workspaces_according_to_its_share(
+    share: ServingShare, missing: int, excess: int
+) -> None:
     assert (share.missing, share.excess) == (missing, excess)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from clay_push_service.commands.doctor.finding import Result
 from clay_push_service.commands.doctor.secret_checks import check_stored_secrets
-from clay_push_service.destinations.reseal import Stored, count, reseal
+from clay_push_service.destinations.reseal import SecretCounts, count, reseal
 from clay_push_service.destinations.secret_box import SecretBox, generate_key
 from clay_push_service.ops.ring import check_ring
 from tests.enrichment.conftest import CONFIG, INPUTS, KEY, OTHER_KEY, ROUTINE
@@ -200,12 +200,12 @@ async def test_a_key_rotation_encrypts_api_keys_again(app_client: Api) -> None:
     ring = app_client.app.state.settings.encryption_keys
     box = SecretBox((SecretStr(generate_key()), *ring))
     async with app_client.database.transaction() as connection:
-        assert await count(connection, box) == Stored(stored=2, due=2)
+        assert await count(connection, box) == SecretCounts(stored=2, due=2)
         check = await check_ring(connection, box)
         assert [(each.key_id, each.destinations) for each in check.sealed] == [(SecretBox(ring).first_key_id, 1)]
     assert (await reseal(app_client.database, box)).resealed == 2
     async with app_client.database.transaction() as connection:
-        assert await count(connection, box) == Stored(stored=2, due=0)
+        assert await count(connection, box) == SecretCounts(stored=2, due=0)
         assert {finding.result for finding in await check_stored_secrets(connection, box)} == {Result.OK}
         for table, key in (("enrichment_settings", KEY), ("pending_api_keys", OTHER_KEY)):
             row = (await connection.execute(text(f"SELECT id, org_id, sealed_api_key FROM clay.{table}"))).one()

@@ -228,7 +228,9 @@ async def furnish(app: Api, org_id: UUID, owner: str) -> Ids:
     pending_key = (await call("GET", f"{ENRICHMENT}/config", None))["pending"]
     assert isinstance(pending_key, dict)
     erasure = await call("POST", "/api/clay/erasures", {"lead_ids": [str(erased)]})
-    added = await call("POST", "/api/clay/exclusions", {"domain": f"{owner}.example", "reason": f"Firm of {owner}"})
+    added = await call(
+        "POST", "/api/clay/exclusions", {"domain": f"{owner.replace('_', '-')}.example", "reason": f"Firm of {owner}"}
+    )
     exclusion = added["exclusion"]
     assert isinstance(exclusion, dict)
     path = f"/api/clay/projects/{project_id}/auto-export"

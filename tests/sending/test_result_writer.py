@@ -15,7 +15,7 @@ from clay_push_service.clay.cause import Cause
 from clay_push_service.clay.outcome import Outcome, Verdict
 from clay_push_service.database.database import Database
 from clay_push_service.deliveries.claim import claim, mark_sending
-from clay_push_service.deliveries.results import Recorded, Result, record
+from clay_push_service.deliveries.results import RecordedResults, Result, record
 from clay_push_service.sending import result_writer
 from clay_push_service.sending.result_writer import ResultWriter
 from tests.harness.installation import Installation, install
@@ -76,7 +76,7 @@ async def test_results_are_written_after_the_database_was_unavailable(
     monkeypatch.setattr(result_writer, "RETRY_SECONDS", (0.0,))
     failures = [error, error]
 
-    async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> Recorded:
+    async def failing(connection: Any, results: Sequence[Result], probe_seconds: float) -> RecordedResults:
         if failures:
             raise failures.pop()
         return await record(connection, results, probe_seconds)

@@ -55,7 +55,7 @@ class Connections:
         """Create the protocol of one connection; `uvicorn.Config(http=…)` calls it."""
         return Connection(self, _Http(config, server_state, app_state, _loop))
 
-    def made(self, connection: "Connection") -> bool:
+    def add(self, connection: "Connection") -> bool:
         """Register a connection. Returns False if it is beyond the limit and no idle one could be closed."""
         if len(self._all) < self._most:
             self._is_full = False
@@ -73,16 +73,16 @@ class Connections:
             self._is_full = True
             log.warning("web.connections_full", most=self._most)
 
-    def waits(self, connection: "Connection") -> None:
+    def mark_waiting(self, connection: "Connection") -> None:
         """Mark it as idle."""
         if connection in self._all:
             self._waiting.pop(connection, None)
             self._waiting[connection] = None
 
-    def works(self, connection: "Connection") -> None:
+    def mark_working(self, connection: "Connection") -> None:
         self._waiting.pop(connection, None)
 
-    def lost(self, connection: "Connection") -> None:
+    def remove(self, connection: "Connection") -> None:
         self._all.discard(connection)
         self._waiting.pop(connection, None)
 
@@ -131,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = LingeringTransport(transport, lambda: self._http.is_client_sending)  # type: ignore[arg-type]
-        if not self._connections.made(self):
+        if not self._connections.add(self):
             self._http.app = _health_only(self._http.app)
         self._http.connection_made(self._transport)
         self.note_state()
@@ -162,7 +162,7 @@ class Connection(asyncio.BufferedProtocol):
         self._http.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.lost(self)
+        self._connections.remove(self)
         self._stop_header_timer()
         self._stop_stall_timer()
         self._http.connection_lost(exc)
@@ -171,9 +171,9 @@ class Connection(asyncio.BufferedProtocol):
         """Start the header timer when the connection becomes idle, and stop it when a request has begun."""
         if not self._http.is_waiting:
             self._stop_header_timer()
-            self._connections.works(self)
+            self._connections.mark_working(self)
         elif self._header_timer is None:
-            self._connections.waits(self)
+            self._connections.mark_waiting(self)
             seconds = self._connections.header_seconds
             self._header_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
@@ -188,7 +188,7 @@ class Connection(asyncio.BufferedProtocol):
             self._stall_timer = None
 
     def abort(self) -> None:
-        self._connections.lost(self)
+        self._connections.remove(self)
         if self._transport is not None:
             self._transport.abort()
 

@@ -11,7 +11,7 @@ from clay_push_service.automation.run import RunOutcome, run_rule
 from clay_push_service.automation.schemas import PreviewQuery, RuleBody, RulePreview, RuleView, RunAnswer, RunBody
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, responses
 from clay_push_service.push_jobs.dependencies import PushAccess, ReadAccess, push_service_with
@@ -40,7 +40,7 @@ async def get_auto_export(project_id: ProjectId, service: ReadAccess) -> RuleVie
 
 @router.put(
     "", summary="Set a project's auto-export rule", responses=responses(*CALLER, 404, 413),
-    dependencies=[Depends(Takes(BodySize.LISTS))],
+    dependencies=[Depends(RouteLimits(BodySize.LISTS))],
 )  # fmt: skip
 async def set_auto_export(project_id: ProjectId, body: RuleBody, service: RuleService) -> RuleView:
     """Requires an owner or admin, or a key with scope `config`. Replaces the whole rule; stored in NexusLeads' columns if permitted."""
@@ -54,7 +54,7 @@ async def set_auto_export(project_id: ProjectId, body: RuleBody, service: RuleSe
     "/preview",
     summary="Preview the rule",
     responses=responses(*CALLER, 404),
-    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))],
 )
 async def preview_auto_export(
     project_id: ProjectId, service: ReadAccess, query: Annotated[PreviewQuery, Query()]
@@ -66,7 +66,7 @@ async def preview_auto_export(
 @router.post(
     "/run", summary="Run the rule after a scan",
     responses={202: {"model": RunAnswer, "description": "A push job was queued."}, **responses(*CALLER, 404, 409, 413)},
-    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def run_auto_export(
     project_id: ProjectId, service: PushAccess, response: Response, body: Annotated[RunBody, Body()] = NO_SCAN

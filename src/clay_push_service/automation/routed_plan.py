@@ -228,7 +228,9 @@ def _planned(tables: HostTables, table: _Table, leads: Collection[UUID], name: s
     )
 
 
-def passed(evaluated: CTE, push_mode: PushMode, projects: Mapping[UUID, str | None], filters_json: str) -> Candidates:
+def passing_candidates(
+    evaluated: CTE, push_mode: PushMode, projects: Mapping[UUID, str | None], filters_json: str
+) -> Candidates:
     """Returns the leads of one project that no clause excludes."""
     leads = select_passed(evaluated, MOST_CANDIDATES)
     return Candidates(evaluated, Selection(push_mode, leads, projects, filters_json=filters_json))

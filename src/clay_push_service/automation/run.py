@@ -17,7 +17,7 @@ from clay_push_service.automation.push_routed import (
     lock_and_read_routes,
     push_routed,
 )
-from clay_push_service.automation.routed_plan import Candidates, passed
+from clay_push_service.automation.routed_plan import Candidates, passing_candidates
 from clay_push_service.automation.rule import Rule, read_rule
 from clay_push_service.automation.rule_selection import apply_rule, select_passed
 from clay_push_service.callers.actor import Actor
@@ -203,7 +203,7 @@ async def rule_candidates(
 ) -> Candidates:
     """Returns the leads that pass the rule, for routes. Run and preview use it."""
     evaluated = await evaluate_candidates(connection, tables, org_id, project_id, rule)
-    return passed(evaluated, PushMode.AUTO, {project_id: project_name}, rule.filters_json())
+    return passing_candidates(evaluated, PushMode.AUTO, {project_id: project_name}, rule.filters_json())
 
 
 def _routed_result(pushed: RoutedPush, project_id: UUID, source_job_id: UUID | None) -> RunResult:

@@ -35,8 +35,8 @@ class BodySize(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Takes:
-    """Limits of a route, given among its `dependencies` as `Depends(Takes(…))`: body size and concurrency lane."""
+class RouteLimits:
+    """Limits of a route, given among its `dependencies` as `Depends(RouteLimits(…))`: body size and concurrency lane."""
 
     body: BodySize = BodySize.SMALL
     lane: Lane | Callable[[Request], Lane] | None = Lane.ORDINARY
@@ -51,7 +51,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         calls = list(calls_of(self.dependant))
         authorize = next((call for call in calls if isinstance(call, Authorize)), None)
-        takes = next((call for call in calls if isinstance(call, Takes)), Takes())
+        limits = next((call for call in calls if isinstance(call, RouteLimits)), RouteLimits())
         if authorize is None:
             raise TypeError(f"{self.path} has no authenticated caller, so it must not be a guarded route")
         takes_any_parameter = ignore_unknown_parameters in calls
@@ -61,7 +61,7 @@ class GuardedRoute(APIRoute):
             caller = await authorize.admit(request)
             if not takes_any_parameter:
                 require_known_parameters(request)
-            lane = takes.lane if takes.lane is None or isinstance(takes.lane, Lane) else takes.lane(request)
+            lane = limits.lane if limits.lane is None or isinstance(limits.lane, Lane) else limits.lane(request)
             if lane is not None:
                 turns: Turns = request.app.state.turns
                 answered: AsyncExitStack = request.scope[
@@ -71,7 +71,7 @@ class GuardedRoute(APIRoute):
                     authorize.discard_admission(request)
             if has_body:
                 settings: Settings = request.app.state.settings
-                request = await with_body(request, takes.body.bytes(settings), settings.body_timeout_seconds)
+                request = await with_body(request, limits.body.bytes(settings), settings.body_timeout_seconds)
                 authorize.discard_admission(request)
             return await handle(request)
 

@@ -14,7 +14,7 @@ from clay_push_service.near_match import unknown_name
 
 MAX_NAMED: Final = 20
 MAX_NAME_CHARACTERS: Final = 100
-TWICE: Final = "is sent more than once, but accepts one value"
+REPEATED: Final = "is sent more than once, but accepts one value"
 
 
 async def ignore_unknown_parameters() -> None:
@@ -41,10 +41,10 @@ def _findings(request: Request, dependant: Dependant) -> Iterator[FieldError]:
         if name not in declared:
             yield unknown_name(name[:MAX_NAME_CHARACTERS], name, "a query parameter", declared)
         elif not declared[name] and len(request.query_params.getlist(name)) > 1:
-            yield FieldError(name, TWICE)
+            yield FieldError(name, REPEATED)
     for name in _headers(dependant):
         if len(request.headers.getlist(name)) > 1:
-            yield FieldError(name, TWICE)
+            yield FieldError(name, REPEATED)
 
 
 def _query(dependant: Dependant) -> Iterator[tuple[str, bool]]:

@@ -7,7 +7,7 @@ import typer
 from clay_push_service.audit import Detail, audit
 from clay_push_service.commands.actor import shell_actor
 from clay_push_service.database.database import Database
-from clay_push_service.destinations.reseal import Stored, count, reseal
+from clay_push_service.destinations.reseal import SecretCounts, count, reseal
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.settings import Settings
 
@@ -36,7 +36,7 @@ def run(settings: Settings) -> int:
     return 1 if after.due else 0
 
 
-async def _rotate(settings: Settings, box: SecretBox) -> tuple[int, int, Stored]:
+async def _rotate(settings: Settings, box: SecretBox) -> tuple[int, int, SecretCounts]:
     database = Database.for_shell(settings.database_url, "clay-push-rotate")
     try:
         resealed = 0

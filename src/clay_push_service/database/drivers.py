@@ -157,7 +157,7 @@ async def prepare_psycopg(client: Client, connection: psycopg.AsyncConnection) -
     await connection.commit()
 
 
-def cut(connection: psycopg.AsyncConnection) -> None:
+def abort(connection: psycopg.AsyncConnection) -> None:
     """Cut a psycopg connection whose server does not respond: pending operations on it raise OperationalError.
 
     Cancelling them would not work: psycopg then waits for the server's response to the cancellation.

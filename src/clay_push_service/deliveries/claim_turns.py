@@ -125,7 +125,7 @@ RETURNING locked.workspace_id, locked.org_id, locked.project_id, locked.destinat
     ClaimedRow,
 )
 # One index lookup for each row, as in CLAIM_TURNS: by its id, as in `claim.MARK_SENDING`, and with its own claim's token.
-OURS = """
+CLAIMED_BY_WORKER = """
 WITH ours AS MATERIALIZED (
     SELECT held.id, held.state
     FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS planned (id, token)
@@ -134,7 +134,7 @@ WITH ours AS MATERIALIZED (
         WHERE id = planned.id AND claim_token = planned.token FOR UPDATE SKIP LOCKED) AS held)
 """
 MARK_TURNS = Statement(
-    f"""{OURS}
+    f"""{CLAIMED_BY_WORKER}
 UPDATE clay.clay_push_log AS delivery SET state = 'sending', lease_until = now() + CAST(:lease AS interval)
 FROM ours WHERE delivery.id = ours.id AND ours.state = 'claimed'
 RETURNING delivery.id
@@ -142,7 +142,7 @@ RETURNING delivery.id
     UUID,
 )
 RELEASE_TURNS = Statement(
-    f"""{OURS}
+    f"""{CLAIMED_BY_WORKER}
 UPDATE clay.clay_push_log AS delivery SET state = 'waiting', claim_token = NULL, lease_until = NULL
 FROM ours WHERE delivery.id = ours.id
 RETURNING delivery.job_id

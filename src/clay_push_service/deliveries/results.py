@@ -110,7 +110,7 @@ class _Kind(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedResults:
     """`written`: the results that were written, with their status; the others had lost their claim."""
 
     written: list[tuple[Result, DeliveryStatus]]
@@ -119,10 +119,10 @@ class Recorded:
     transaction: in this one it would wait for other jobs' rows while it holds the version that others wait for."""
 
 
-async def record(connection: Connection, results: Sequence[Result], probe_seconds: float) -> Recorded:
+async def record(connection: Connection, results: Sequence[Result], probe_seconds: float) -> RecordedResults:
     """Write results, oldest first."""
     if not results:
-        return Recorded([], {})
+        return RecordedResults([], {})
     cancelled = await counters.lock_jobs(connection, {result.job_id for result in results})
     number_of_kind: dict[_Kind, int] = {}
     numbers: list[int] = []
@@ -165,7 +165,7 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
         # Every delivery that waits needs a wake-up: the slice that sent it may have ended, and the next one too.
         await queue.wake(connection, job_id, delay_seconds=seconds)
     closed = await _update_destinations(connection, [each for each, _ in written if each.sent], probe_seconds)
-    return Recorded(written, closed)
+    return RecordedResults(written, closed)
 
 
 async def _write(

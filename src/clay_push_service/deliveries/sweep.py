@@ -118,7 +118,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepCounts:
     unknown: int = 0
     returned: int = 0
     poison: int = 0
@@ -129,10 +129,10 @@ class Swept:
         return any((self.unknown, self.returned, self.poison, self.woken, self.stuck))
 
 
-async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> Swept:
+async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECONDS) -> SweepCounts:
     """Run one sweep, in one transaction; does nothing while another worker sweeps."""
     if not await ONE_AT_A_TIME.one(connection):
-        return Swept()
+        return SweepCounts()
     counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     expired = await EXPIRED.rows(connection)
     await counters.lock_jobs(connection, expired)
@@ -165,7 +165,7 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     stuck = await STUCK.rows(connection, {"stuck": STUCK_SECONDS})
     await OLD_KEYS.execute(connection)
     await OLD_WORKERS.execute(connection)
-    swept = Swept(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
+    swept = SweepCounts(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
     for kind in ("unknown", "returned", "poison", "woken", "stuck"):
         metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
     if swept:

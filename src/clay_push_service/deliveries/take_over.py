@@ -50,7 +50,7 @@ RETURNING suspect.workspace_id, delivery.org_id, delivery.project_id, suspect.de
 """,
     ClaimedRow,
 )
-PROVED = Statement("""
+RESET_LOST_CLAIMS = Statement("""
 WITH ours AS MATERIALIZED (
     SELECT id FROM clay.clay_push_log WHERE id = :id AND claim_token = :token FOR UPDATE SKIP LOCKED)
 UPDATE clay.clay_push_log AS delivery SET state = 'waiting', lost_claims = 0, claim_token = NULL, lease_until = NULL
@@ -74,4 +74,4 @@ async def claim_suspect(
 
 async def reset_lost_claims(connection: Connection, claimed: Claimed) -> None:
     """Release a suspect whose payload was built."""
-    await PROVED.execute(connection, {"id": claimed.delivery_id, "token": claimed.token})
+    await RESET_LOST_CLAIMS.execute(connection, {"id": claimed.delivery_id, "token": claimed.token})

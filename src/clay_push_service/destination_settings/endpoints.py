@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Path
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
@@ -22,7 +22,7 @@ from clay_push_service.destination_settings.schemas import (
 from clay_push_service.destinations.dependencies import Box, Resolver
 from clay_push_service.problems import CALLER, responses
 
-SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 router = APIRouter(prefix="/api/clay", tags=["settings"], dependencies=Authorized, route_class=GuardedRoute)
 
 PendingId = Annotated[UUID, Path(description="`pending.id` of the settings.")]

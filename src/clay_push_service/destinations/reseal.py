@@ -48,18 +48,18 @@ class Resealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class SecretCounts:
     due: int
     """Not yet sealed with the first key."""
     stored: int
 
 
-async def count(connection: AsyncConnection, box: SecretBox) -> Stored:
+async def count(connection: AsyncConnection, box: SecretBox) -> SecretCounts:
     stored = due = 0
     for table in TABLES:
-        found = await Statement(_sql(COUNT, table), Stored).one(connection, _header(box))
+        found = await Statement(_sql(COUNT, table), SecretCounts).one(connection, _header(box))
         stored, due = stored + found.stored, due + found.due
-    return Stored(due, stored)
+    return SecretCounts(due, stored)
 
 
 async def reseal(database: Database, box: SecretBox) -> Resealed:

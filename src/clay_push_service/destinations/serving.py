@@ -32,14 +32,14 @@ class Served(NamedTuple):
         return WorkspaceKey(self.org_id, self.id)
 
 
-class Taken(NamedTuple):
+class ServingResult(NamedTuple):
     """The result of a wake-up. `is_served`: by this worker; otherwise another one serves it and notices the wake-up."""
 
     is_served: bool
     woken_at: datetime
 
 
-class Share(NamedTuple):
+class ServingShare(NamedTuple):
     """How many workspaces this worker and all workers serve, and the number of live workers."""
 
     own: int
@@ -71,7 +71,7 @@ SET woken_at = clock_timestamp(),
 WHERE org_id = :org_id AND id = :id
 RETURNING served_by = CAST(:worker_id AS uuid) AS is_served, woken_at
 """,
-    Taken,
+    ServingResult,
 )
 # LATERAL: one index lookup for each workspace; see `slots.LOCK_SERVED`.
 RENEW = Statement(
@@ -108,7 +108,7 @@ RETURNING workspace.org_id, workspace.id, workspace.woken_at
 """,
     Served,
 )
-LET_GO = Statement(
+RELEASE_WORKSPACES = Statement(
     """
 WITH seen AS MATERIALIZED (
     SELECT held.org_id, held.id
@@ -130,7 +130,7 @@ SELECT count(*) FILTER (WHERE served_by = CAST(:worker_id AS uuid)) AS own, coun
        (SELECT count(*) FROM clay.workers WHERE serves_workspaces AND seen_at > now() - interval '15 seconds') AS workers
 FROM clay.workspaces WHERE served_by IS NOT NULL
 """,
-    Share,
+    ServingShare,
 )
 HAND_OVER = Statement("""
 UPDATE clay.workspaces SET served_until = clock_timestamp()
@@ -140,7 +140,7 @@ WHERE served_by = CAST(:worker_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 
 async def take_workspace(
     connection: Connection, workspace: WorkspaceKey, worker_id: UUID, *, by_force: bool = False
-) -> Taken:
+) -> ServingResult:
     """Note a wake-up, in the transaction that opened its push job, and take the workspace if no worker serves it.
 
     `by_force`: take it in any case, for a probe: only the worker that took the probe sends it.
@@ -165,12 +165,12 @@ async def adopt(
     return await ADOPT.rows(connection, values)
 
 
-async def count_share(connection: Connection, worker_id: UUID) -> Share:
+async def count_share(connection: Connection, worker_id: UUID) -> ServingShare:
     """Count what this worker serves, and all."""
     return await COUNT.one(connection, {"worker_id": worker_id})
 
 
-async def let_go(
+async def release_workspaces(
     connection: Connection, workspaces: Mapping[WorkspaceKey, datetime | None], worker_id: UUID
 ) -> set[UUID]:
     """End the service of workspaces without due deliveries. Returns their ids, without those that were woken since.
@@ -178,7 +178,7 @@ async def let_go(
     The values are the wake-ups that this worker had seen before it found no due delivery.
     """
     values = {**_keys(workspaces), "woken": list(workspaces.values()), "worker_id": worker_id}
-    return set(await LET_GO.rows(connection, values))
+    return set(await RELEASE_WORKSPACES.rows(connection, values))
 
 
 async def hand_over(connection: Connection, workspace_ids: Collection[UUID], worker_id: UUID) -> None:

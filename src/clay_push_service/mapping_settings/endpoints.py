@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.dependencies import Authorized, Configurer, HostCache, Reader
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.leads.mapping.standard import STANDARD
@@ -43,7 +43,7 @@ from clay_push_service.problems import CALLER, responses
 router = APIRouter(prefix="/api/clay", tags=["mappings"], dependencies=Authorized, route_class=GuardedRoute)
 
 MappingId = Annotated[UUID, Path(description="The mapping.")]
-BODY = [Depends(Takes(BodySize.LISTS))]
+BODY = [Depends(RouteLimits(BodySize.LISTS))]
 
 
 @router.get("/mappings", summary="List mappings", responses=responses(*CALLER), operation_id="list_mappings")
@@ -88,7 +88,7 @@ async def list_mapping_fields(caller: Reader, connection: Transaction) -> FieldC
 
 @router.post(
     "/mappings/preview", summary="Render leads with a mapping", responses=responses(*CALLER, 404, 413),
-    dependencies=[Depends(Takes(BodySize.LISTS, lane=Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(BodySize.LISTS, lane=Lane.COSTLY))],
 )  # fmt: skip
 async def preview_mapping(
     body: MappingPreviewBody, caller: Reader, connection: Transaction, host: HostCache, clock: Clock

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.dependencies import Authorized, Configurer, Reader
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import RequestId, Transaction
 from clay_push_service.mapping_settings.template_schemas import TableTemplateBody, TableTemplateList, TableTemplateView
 from clay_push_service.mapping_settings.templates import list_templates, remove_template, save_template
@@ -26,7 +26,7 @@ async def get_templates(caller: Reader, connection: Transaction) -> TableTemplat
 
 @router.post(
     "", status_code=201, summary="Save a table template", responses=responses(*CALLER, 404, 409, 413),
-    operation_id="save_template", dependencies=[Depends(Takes(BodySize.LISTS))],
+    operation_id="save_template", dependencies=[Depends(RouteLimits(BodySize.LISTS))],
 )  # fmt: skip
 async def post_template(
     body: TableTemplateBody, caller: Configurer, connection: Transaction, request_id: RequestId

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clay_push_service.database.clock import WRONG_SECONDS
 from clay_push_service.ops.advice import Advice, Level
 
-DO = (
+REMEDY = (
     "Set the clock of that machine (NTP). If all processes differ by the same time, set the clock of the database server. Until then"
     " the process uses the database's time for payloads, Retry-After dates and access tokens; the times in its log are wrong."
 )
@@ -16,7 +16,7 @@ def clock_advice(process: str, offset_seconds: float | None) -> Sequence[Advice]
     if offset_seconds is None or abs(offset_seconds) <= WRONG_SECONDS:
         return []
     what = f"The clock of {process} is {_describe_offset(offset_seconds)} the database's."
-    return [Advice(Level.DEGRADED, what, DO)]
+    return [Advice(Level.DEGRADED, what, REMEDY)]
 
 
 def _describe_offset(offset: float) -> str:

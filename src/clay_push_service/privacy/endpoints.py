@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Eraser
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.destinations.secret_box import SecretBox
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/clay", tags=["privacy"], dependencies=Authorized
 
 @router.post(
     "/erasures", status_code=201, summary="Erase leads", responses={201: LOCATION, **responses(*CALLER, 413)},
-    dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def erase_leads(
     body: ErasureBody, caller: Eraser, connection: Transaction, tables: DetectedTables, response: Response
@@ -46,7 +46,7 @@ async def get_erasure(
 
 @router.post(
     "/exports", summary="Export everything kept about a lead", responses=responses(*CALLER, 404, 413),
-    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def export_lead(
     body: ExportBody, caller: Configurer, connection: Transaction, tables: DetectedTables, request: Request

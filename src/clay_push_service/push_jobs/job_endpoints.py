@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.caller import Caller
 from clay_push_service.callers.dependencies import Authorized, DetectedTables, Pusher, Reader
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Database, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.cause import Cause
@@ -88,7 +88,7 @@ async def get_job(job_id: JobId, caller: Reader, connection: Transaction) -> Job
 @router.get(
     "/{job_id}/leads", summary="List the outcome of each lead", response_model=DeliveryPage,
     responses={200: {"content": CSV_FILE}, **responses(*CALLER, 404)},
-    dependencies=[Depends(Takes(lane=_lane_of_list))],
+    dependencies=[Depends(RouteLimits(lane=_lane_of_list))],
 )  # fmt: skip
 async def list_deliveries(
     request: Request,
@@ -123,7 +123,7 @@ async def list_deliveries(
     "/{job_id}/leads.csv", summary="Download the outcome of each lead as CSV", response_class=StreamingResponse,
     responses={200: {"content": CSV_FILE, "description": "One line for each lead."},
                **responses(*CALLER, 404)},
-    dependencies=[Depends(Takes(lane=Lane.EXPORT))],
+    dependencies=[Depends(RouteLimits(lane=Lane.EXPORT))],
 )  # fmt: skip
 async def download_deliveries(
     job_id: JobId,
@@ -175,7 +175,7 @@ async def get_delivery(
                      "description": "Server-Sent Events `job`, whose data is the job as in `GET /api/clay/jobs/{id}`: "
                                     "immediately, then on every change, at most 4 per second, until it has finished."},
                **responses(*CALLER, 404)},
-    dependencies=[Depends(Takes(lane=None))],
+    dependencies=[Depends(RouteLimits(lane=None))],
 )  # fmt: skip
 async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
     """Read it with fetch: EventSource cannot send headers. The stream also ends when the caller may no longer read the job."""
@@ -186,7 +186,7 @@ async def watch_job(stream: JobStream) -> AsyncIterator[ServerSentEvent]:
 @router.post(
     "/{job_id}/retry", status_code=202, response_model=PushAnswer, summary="Retry failed leads",
     responses={202: LOCATION, **responses(*CALLER, 404, 409, 413)},
-    dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def retry_job(
     job_id: JobId,

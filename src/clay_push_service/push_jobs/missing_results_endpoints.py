@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.pagination import Cursor
 from clay_push_service.problems import CALLER, LOCATION, responses
@@ -39,7 +39,7 @@ async def get_missing_results(
 
 @router.post(
     "/push-again", status_code=202, response_model=PushAnswer, summary="Push the leads without a result again",
-    responses={202: LOCATION, **responses(*CALLER, 404, 409)}, dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+    responses={202: LOCATION, **responses(*CALLER, 404, 409)}, dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))],
 )  # fmt: skip
 async def push_missing_results_again(
     service: PushAccess, destination_id: DestinationId = None, idempotency_key: IdempotencyKey = None

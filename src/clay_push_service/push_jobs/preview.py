@@ -67,13 +67,13 @@ FROM (SELECT version.meter_id, lead_count - success_count - failed_count - skipp
 
 
 @dataclass(slots=True)
-class _Built:
+class _PayloadCounts:
     too_large: int = 0
     without_email: int = 0
     sample: dict[str, object] | None = None
 
 
-class _JudgedLead(NamedTuple):
+class _CheckedLead(NamedTuple):
     lead_id: UUID
     project_id: UUID
     cause: str | None
@@ -81,7 +81,7 @@ class _JudgedLead(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Judged:
+class _CheckedLeads:
     """The leads of a request, as a push would judge them now. A lead is a pair of project and lead id."""
 
     to_send: list[tuple[UUID, UUID]] = field(default_factory=list)
@@ -99,7 +99,7 @@ async def preview(
     """`view`: the destination, which must have a webhook. A closed one is previewed too: `blocked` is its error code."""
     sync = decide_sync(selection.sync_mode, view.dedupe)
     refusal = await _refusal(connection, org_id, view.id, sync)
-    judged = await _judge(connection, tables, org_id, selection, view.clay_table)
+    judged = await _check_leads(connection, tables, org_id, selection, view.clay_table)
     lead_count = len(judged.to_send) + judged.skipped.total()
     mapping_id = await read_mapping_of(connection, org_id, view.clay_table.destination_id)
     # With no lead to send, only the sample payload is built.
@@ -140,17 +140,17 @@ async def preview(
     )
 
 
-async def _judge(
+async def _check_leads(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, selection: Selection, clay_table: ClayTable
-) -> _Judged:
+) -> _CheckedLeads:
     excluding = await read_excluding(connection, org_id)
     judged = eligibility(tables, selection.leads, org_id, clay_table, selection.resend, excluding)
     live = queued_leads(org_id, clay_table)
     query = select(
         judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")
     ).join_from(judged, live, live.c.contributor_id == judged.c.lead_id, isouter=True)
-    found = _Judged()
-    for row in await select_rows(connection, query, _JudgedLead):
+    found = _CheckedLeads()
+    for row in await select_rows(connection, query, _CheckedLead):
         cause = Cause(row.cause) if row.cause else Cause.ALREADY_QUEUED if row.live else None
         if cause is None:
             found.to_send.append((row.project_id, row.lead_id))
@@ -208,8 +208,8 @@ async def _build(
     org_id: UUID,
     leads: Sequence[tuple[UUID, UUID]],
     mapping_version_id: UUID | None,
-) -> _Built:
-    built = _Built()
+) -> _PayloadCounts:
+    built = _PayloadCounts()
     pushed_at = await NOW.one(connection)
     by_project: dict[UUID, list[UUID]] = {}
     for project_id, lead_id in leads:
@@ -226,7 +226,7 @@ async def _build(
     return built
 
 
-def _count(built: _Built, lead: MappedLead, row: LeadRow, renderers: Renderers, pushed_at: datetime) -> None:
+def _count(built: _PayloadCounts, lead: MappedLead, row: LeadRow, renderers: Renderers, pushed_at: datetime) -> None:
     built.without_email += not row.email
     try:
         payload = renderers.build(lead, row, uuid4(), pushed_at)

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.host.lead_filters import LeadSort
@@ -26,7 +26,7 @@ from clay_push_service.push_jobs.views import LeadPage
 router = APIRouter(prefix="/api/clay", tags=["push"], dependencies=Authorized, route_class=GuardedRoute)
 
 DryRun = Annotated[bool, Query(description="Return 200 with the preview, and queue nothing.")]
-LEADS = Depends(Takes(BodySize.SETTING, Lane.COSTLY))
+LEADS = Depends(RouteLimits(BodySize.SETTING, Lane.COSTLY))
 PUSHED = {
     202: LOCATION,
     200: {"model": Preview, "description": "With `dry_run`: the preview of the push."},
@@ -49,7 +49,7 @@ async def push(
 
 @router.post(
     "/push-filtered", status_code=202, response_model=PushAnswer, summary="Push a project's leads by filters",
-    responses=PUSHED, dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))],
+    responses=PUSHED, dependencies=[Depends(RouteLimits(BodySize.LISTS, Lane.COSTLY))],
 )  # fmt: skip
 async def push_filtered(
     body: PushFilteredBody, service: PushAccess, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False

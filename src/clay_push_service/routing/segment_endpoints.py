@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Reader
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, responses
@@ -30,7 +30,7 @@ from clay_push_service.routing.segments import (
 router = APIRouter(prefix="/api/clay", tags=["routes"], dependencies=Authorized, route_class=GuardedRoute)
 
 SegmentId = Annotated[UUID, Path(description="Id of the segment.")]
-FILTERS = [Depends(Takes(BodySize.LISTS))]
+FILTERS = [Depends(RouteLimits(BodySize.LISTS))]
 
 
 @router.get("/segments", summary="List segments", responses=responses(*CALLER), operation_id="list_segments")
@@ -52,7 +52,7 @@ async def post_segment(body: SegmentBody, caller: Configurer, connection: Transa
 
 @router.post(
     "/segment-preview", summary="Count the leads of a segment", responses=responses(*CALLER, 404, 413),
-    dependencies=[Depends(Takes(BodySize.LISTS, Lane.COSTLY))], operation_id="preview_segment",
+    dependencies=[Depends(RouteLimits(BodySize.LISTS, Lane.COSTLY))], operation_id="preview_segment",
 )  # fmt: skip
 async def post_segment_preview(
     body: SegmentPreviewBody, caller: Reader, connection: Transaction, tables: DetectedTables

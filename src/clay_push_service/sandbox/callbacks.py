@@ -41,7 +41,7 @@ class CallbackPlan(BaseModel):
     numbers_as_strings: bool = False
 
 
-class _Words(dict[str, object]):
+class _Placeholders(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return ""
 
@@ -69,7 +69,7 @@ class Callbacks:
 
 
 def _body(plan: CallbackPlan, lead: Mapping[str, object], delivery_id: str, is_empty: bool) -> bytes:
-    words = _Words(lead)
+    words = _Placeholders(lead)
     values: dict[str, object] = {"delivery_id": delivery_id}
     for key, value in plan.values.items():
         filled: object = value.format_map(words) if isinstance(value, str) and "{" in value else value

@@ -37,7 +37,7 @@ class Run:
     """How many items were started before this run."""
 
 
-class _Words(dict[str, str]):
+class _Placeholders(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return key
 
@@ -171,7 +171,7 @@ def _values(routine: Routine, inputs: Inputs, *, empty: bool) -> dict[str, Scala
     folded = {key.lower().replace(" ", "_"): str(value) for key, value in inputs.items() if value is not None}
     name = folded.get("full_name", folded.get("name", "Jo Doe")).lower().split() or ["jo"]
     domain = folded.get("company_domain", folded.get("domain", "example.com"))
-    words = _Words(first=name[0], last=name[-1], company=folded.get("company_name", "Example"), domain=domain)
+    words = _Placeholders(first=name[0], last=name[-1], company=folded.get("company_name", "Example"), domain=domain)
     return {
         key: value.format_map(words) if isinstance(value, str) and "{" in value else value
         for key, value in routine.outputs.items()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, LOCATION, responses
 from clay_push_service.push_jobs.dependencies import PushAccess, ReadAccess, push_service_with
@@ -33,9 +33,9 @@ router = APIRouter(prefix="/api/clay/schedules", tags=["schedules"], dependencie
 ONE = "/{schedule_id}"
 ScheduleId = Annotated[UUID, Path(description="The schedule.")]
 ConfigAccess = Annotated[PushService, Depends(push_service_with(Scope.CONFIG))]
-LISTS = [Depends(Takes(BodySize.LISTS))]
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
-COSTLY_LISTS = [Depends(Takes(BodySize.LISTS, lane=Lane.COSTLY))]
+LISTS = [Depends(RouteLimits(BodySize.LISTS))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
+COSTLY_LISTS = [Depends(RouteLimits(BodySize.LISTS, lane=Lane.COSTLY))]
 
 
 @router.get("", summary="List the schedules", responses=responses(*CALLER))

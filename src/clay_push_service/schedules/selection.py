@@ -10,7 +10,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from clay_push_service.automation.push_new import count_leads
 from clay_push_service.automation.push_routed import evaluate_candidates, routes_of
-from clay_push_service.automation.routed_plan import Candidates, passed
+from clay_push_service.automation.routed_plan import Candidates, passing_candidates
 from clay_push_service.automation.rule import Rule
 from clay_push_service.automation.rule_selection import Clause, apply_rule, select_passed
 from clay_push_service.database.statement import select_rows
@@ -58,7 +58,7 @@ async def routed_candidates(
     criteria = values.filters.criteria()
     evaluated = await evaluate_candidates(connection, tables, org_id, values.project_id, NO_CONDITIONS, criteria)
     filters = values.filters.model_dump_json(exclude_defaults=True)
-    return passed(evaluated, PushMode.AUTO, {values.project_id: project_name}, filters)
+    return passing_candidates(evaluated, PushMode.AUTO, {values.project_id: project_name}, filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class TurnBuilder:
         self._context = context
         self._targets: dict[UUID, Target] = {}
 
-    def keep(self, version_id: UUID, target: Target) -> None:
+    def add_target(self, version_id: UUID, target: Target) -> None:
         if len(self._targets) >= MOST_TARGETS:
             del self._targets[next(iter(self._targets))]
         self._targets[version_id] = target
@@ -135,7 +135,7 @@ class TurnBuilder:
         """Unseal the webhook of an adopted push job. One that cannot be used closes its destination and ends its leads."""
         target = await on_fresh_plan(partial(self._read, org_id, version_id))
         if isinstance(target, Target):
-            self.keep(version_id, target)
+            self.add_target(version_id, target)
         elif target is not None:
             # A transaction of its own, to keep the lock order: push jobs are never locked after a version.
             async with self._context.database.transaction() as connection:

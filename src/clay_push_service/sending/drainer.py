@@ -13,7 +13,7 @@ from clay_push_service import logs, metrics, queue
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE, is_stale_plan, on_fresh_plan
 from clay_push_service.deliveries.claim import release
-from clay_push_service.destinations.serving import Taken, take_workspace
+from clay_push_service.destinations.serving import ServingResult, take_workspace
 from clay_push_service.gate import gate
 from clay_push_service.host.billing import is_enterprise
 from clay_push_service.sending.context import SendingContext
@@ -86,11 +86,11 @@ class Drainer:
         finally:
             self.context.draining.discard(job_id)
 
-    async def _take(self, job: OpenJob) -> Taken:
+    async def _take(self, job: OpenJob) -> ServingResult:
         async with self.context.database.transaction() as connection:
             return await take_workspace(connection, job.workspace, self.context.worker_id, by_force=job.probe)
 
-    async def _open(self, job_id: UUID) -> tuple[OpenJob | Postponed | None, Taken | None]:
+    async def _open(self, job_id: UUID) -> tuple[OpenJob | Postponed | None, ServingResult | None]:
         """Returns the job, and the result of taking its workspace, or None if the job is not sent now or has no pace."""
         async with self.context.database.transaction() as connection:
             job = await lock_job(connection, job_id)
@@ -154,6 +154,6 @@ class Drainer:
                 while self.context.draining or self.pacer.is_busy:  # noqa: ASYNC110 - as in `stop`; both release claims
                     await asyncio.sleep(0.02)
                 await self.release_claims()
-                await self.pacer.sends.release_given_back()
+                await self.pacer.sends.release_queued()
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("results.left_unwritten", **failure(error))

@@ -79,23 +79,23 @@ class Leases:
                 await serving.hand_over(connection, [each.key.id for each in given], self._context.worker_id)
         return given
 
-    async def let_go(self, idle: Collection[ServedWorkspace]) -> set[UUID]:
+    async def release_workspaces(self, idle: Collection[ServedWorkspace]) -> set[UUID]:
         """End the service of workspaces without due leads. Returns the ids of those that are not served any more."""
         seen = {each.key: each.woken_at for each in idle}
         async with self._context.database.driver() as connection:
-            return await serving.let_go(connection, seen, self._context.worker_id)
+            return await serving.release_workspaces(connection, seen, self._context.worker_id)
 
     async def park(self, served: ServedWorkspace, job_id: UUID | None, seconds: float) -> None:
         """End the service of a workspace that pauses, and wake the push job at the end of the pause."""
         async with self._context.database.transaction() as connection:
-            await serving.let_go(connection, {served.key: served.woken_at}, self._context.worker_id)
+            await serving.release_workspaces(connection, {served.key: served.woken_at}, self._context.worker_id)
             if job_id is not None:
                 await queue.wake(connection, job_id, delay_seconds=seconds)
 
     async def leave_to_slices(self, served: ServedWorkspace) -> None:
         """End the service of a workspace without a pace, and wake its push jobs."""
         async with self._context.database.transaction() as connection:
-            await serving.let_go(connection, {served.key: served.woken_at}, self._context.worker_id)
+            await serving.release_workspaces(connection, {served.key: served.woken_at}, self._context.worker_id)
             await queue.wake_live(connection, served.key.org_id)
 
     async def prove_suspects(self, workspace_ids: Collection[UUID]) -> set[UUID]:

@@ -20,7 +20,7 @@ from clay_push_service.destinations.slot_gate import Slot, SlotGate
 from clay_push_service.sending.attempt import attempt
 from clay_push_service.sending.context import SendingContext
 from clay_push_service.sending.pace_share import PaceShare
-from clay_push_service.sending.served import PacedLead, Planned, ServedJob, ServedWorkspace
+from clay_push_service.sending.served import PacedLead, PlannedSend, ServedJob, ServedWorkspace
 
 CONNECT_AHEAD_SECONDS = 0.03
 """A lead gets its connection this long before its slot."""
@@ -32,7 +32,7 @@ class PacedSends:
 
     def __init__(self, context: SendingContext) -> None:
         self._context = context
-        self._given_back: list[Claimed] = []
+        self._to_release: list[Claimed] = []
         self._to_wake: dict[UUID, float] = {}
         """Push jobs to wake, each with the earliest moment of its wake-up."""
         self._is_releasing = False
@@ -44,19 +44,19 @@ class PacedSends:
         """Number of releases of claims: leads released after a claim began are not found by that claim."""
 
     @property
-    def has_given_back(self) -> bool:
+    def has_unreleased(self) -> bool:
         """Whether claims wait for their release. Until then, a claim without due leads does not show that none are left."""
-        return bool(self._given_back) or self._is_releasing
+        return bool(self._to_release) or self._is_releasing
 
-    def give_back(self, claims: Iterable[Claimed]) -> None:
-        self._given_back += claims
+    def queue_release(self, claims: Iterable[Claimed]) -> None:
+        self._to_release += claims
 
     def wake_when_released(self, job_id: UUID, not_before: float = 0.0) -> None:
         """Wake a push job whose workspace this process no longer serves: without a wake-up no worker claims its leads."""
         self._to_wake[job_id] = not_before
 
-    async def release_given_back(self) -> None:
-        claims, self._given_back = self._given_back, []
+    async def release_queued(self) -> None:
+        claims, self._to_release = self._to_release, []
         if not claims:
             return
         to_wake, self._to_wake = self._to_wake, {}
@@ -65,7 +65,7 @@ class PacedSends:
             async with self._context.database.driver() as connection:
                 cancelled = await release_turns(connection, claims)
         except BaseException:
-            self._given_back += claims
+            self._to_release += claims
             self._to_wake |= to_wake
             raise
         finally:
@@ -92,7 +92,7 @@ class PacedSends:
             async with self._context.database.driver() as connection:
                 marked = await mark_turns(connection, claims, self._context.config.lease)
         except BaseException:
-            self.give_back(claims)  # also those that are marked by a commit whose response was lost
+            self.queue_release(claims)  # also those that are marked by a commit whose response was lost
             raise
         finally:
             for served, (lead, _) in planned:
@@ -107,9 +107,9 @@ class PacedSends:
 
     def _plan(
         self, workspaces: Iterable[ServedWorkspace], now: float, ahead_seconds: float
-    ) -> list[tuple[ServedWorkspace, Planned]]:
+    ) -> list[tuple[ServedWorkspace, PlannedSend]]:
         """Give the slots that come soon to leads, and count the slots that passed."""
-        planned: list[tuple[ServedWorkspace, Planned]] = []
+        planned: list[tuple[ServedWorkspace, PlannedSend]] = []
         missed = 0
         for served in workspaces:
             planned += [(served, each) for each in served.plan(now, now + ahead_seconds, self._context.clock.at)]
@@ -126,7 +126,7 @@ class PacedSends:
         self._count_begun(served)
         moment, now = self._context.clock.at(slot.at), time.monotonic()
         if self._context.stopping.is_set() or moment < served.paused_until or now > send_until:
-            self.give_back([lead.ready.claimed])
+            self.queue_release([lead.ready.claimed])
             if served.is_dropped:
                 self.wake_when_released(lead.job.id, served.paused_until)
             return
@@ -157,7 +157,7 @@ class PacedSends:
 
     def _react(self, served: ServedWorkspace, job: ServedJob, outcome: Outcome) -> None:
         if served.count(job.version_id, outcome):
-            self.give_back(lead.ready.claimed for lead in served.remove_version(job.version_id))
+            self.queue_release(lead.ready.claimed for lead in served.remove_version(job.version_id))
             self._context.track(asyncio.create_task(self._resume_when_recorded(served, job)))
         pause_seconds = outcome.retry_after_seconds if outcome.verdict is Verdict.WAIT else None
         if pause_seconds is not None:

@@ -27,7 +27,7 @@ from clay_push_service.sending.sleep import sleep_until
 
 TICK_SECONDS = 0.1
 MARK_TICK_SECONDS = 0.05
-KEEP_SECONDS = 1.0
+RENEW_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 2.0
 """A workspace with a longer pause is parked: one of its push jobs is woken at the end of the pause."""
 STEP_SECONDS = 10.0
@@ -61,15 +61,15 @@ class Pacer:
             self._mark: MARK_TICK_SECONDS,
             self._reserve: TICK_SECONDS,
             self._claim: TICK_SECONDS,
-            self._keep: KEEP_SECONDS,
+            self._renew_leases: RENEW_SECONDS,
         }
         await asyncio.gather(*(self._repeat(seconds, step) for step, seconds in ticks.items()))
 
-    async def serve(self, job: OpenJob, taken: serving.Taken) -> None:
+    async def serve(self, job: OpenJob, taken: serving.ServingResult) -> None:
         """A wake-up of this push job: send leads of its workspace from the next tick on, unless another worker serves it."""
         if not taken.is_served:
             return
-        self._builder.keep(job.version_id, job.target)
+        self._builder.add_target(job.version_id, job.target)
         served = self._served.get(job.workspace.id)
         if served is None:
             served = ServedWorkspace(job.workspace, taken.woken_at, renewed_at=time.monotonic())
@@ -89,11 +89,11 @@ class Pacer:
         """Release what is claimed and let other workers adopt the workspaces. What is being sent is not affected."""
         served, self._served = self._served, {}
         for each in served.values():
-            self.sends.give_back(lead.ready.claimed for lead in each.drop())
+            self.sends.queue_release(lead.ready.claimed for lead in each.drop())
         if served:
             async with self._context.database.driver() as connection:
                 await serving.hand_over(connection, list(served), self._context.worker_id)
-        await self.sends.release_given_back()
+        await self.sends.release_queued()
 
     async def _repeat(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         name, due = step.__name__.removeprefix("_"), time.monotonic()
@@ -112,7 +112,7 @@ class Pacer:
             await sleep_until(due)
 
     async def _mark(self) -> None:
-        await self.sends.release_given_back()
+        await self.sends.release_queued()
         started = time.monotonic()
         await self.sends.mark(self._served.values(), self._ahead.mark_seconds)
         self._ahead.marking.add(time.monotonic() - started)
@@ -133,13 +133,13 @@ class Pacer:
         for key in wanted:
             served, found = self._served.get(key.id), reserved.get(key.id)
             if served is None or found is None:
-                continue  # its row is locked now, or another worker serves it, which `_keep` detects
+                continue  # its row is locked now, or another worker serves it, which `_renew_leases` detects
             if found.woken_at != served.woken_at:
                 served.wake(found.woken_at)
             wait_seconds = found.reservation.wait.total_seconds()
             if found.reservation.unpaced:
                 self._drop(served)
-                await self.sends.release_given_back()
+                await self.sends.release_queued()
                 await self._leases.leave_to_slices(served)
             elif found.reservation.slots:
                 served.add_slots(
@@ -159,7 +159,7 @@ class Pacer:
     def _drop(self, served: ServedWorkspace) -> list[PacedLead]:
         self._served.pop(served.key.id, None)
         leads = served.drop()
-        self.sends.give_back(lead.ready.claimed for lead in leads)
+        self.sends.queue_release(lead.ready.claimed for lead in leads)
         return leads
 
     async def _claim(self) -> None:
@@ -185,17 +185,17 @@ class Pacer:
         found = Counter(claimed.workspace_id for claimed in claims)
         for each, leads in chosen:
             each.is_exhausted = found[each.key.id] < leads
-        if not self.sends.has_given_back and self.sends.releases == releases:
-            await self._let_go([each for each, _ in chosen if not found[each.key.id] and each.is_idle])
+        if not self.sends.has_unreleased and self.sends.releases == releases:
+            await self._release_idle([each for each, _ in chosen if not found[each.key.id] and each.is_idle])
 
-    async def _let_go(self, idle: Sequence[ServedWorkspace]) -> None:
+    async def _release_idle(self, idle: Sequence[ServedWorkspace]) -> None:
         """End the service of workspaces without due leads, unless one was woken meanwhile or has suspects."""
         if not idle:
             return
         proved = await self._leases.prove_suspects([each.key.id for each in idle])
         for each in idle:
             each.is_woken = each.is_woken or each.key.id in proved
-        for workspace_id in await self._leases.let_go([each for each in idle if each.is_idle]):
+        for workspace_id in await self._leases.release_workspaces([each for each in idle if each.is_idle]):
             served = self._served.pop(workspace_id, None)
             if served is None:
                 continue
@@ -205,7 +205,7 @@ class Pacer:
                 self._served[workspace_id] = served
                 served.renewed_at = 0.0
 
-    async def _keep(self) -> None:
+    async def _renew_leases(self) -> None:
         """Renew leases, adopt those of dead workers, and build suspects one by one."""
         for lost in await self._leases.renew(self._served.values()):
             log.info("workspace.lost", workspace_id=str(lost.key.id))
@@ -218,7 +218,7 @@ class Pacer:
             if (pause := served.paused_until - now) > LONGEST_WAIT_SECONDS:
                 await self._park(served, pause)
             oldest = now - self._context.config.lease.total_seconds() / 2
-            self.sends.give_back(lead.ready.claimed for lead in served.remove_claimed_before(oldest))
+            self.sends.queue_release(lead.ready.claimed for lead in served.remove_claimed_before(oldest))
         for adopted in await self._leases.adopt(self._served):
             self._served.setdefault(adopted.key.id, adopted)
         for workspace_id in await self._leases.prove_suspects(self._served):
@@ -230,7 +230,7 @@ class Pacer:
         for turn, lead in built:
             served = self._served.get(turn.workspace_id)
             if served is None or turn.version_id in served.halted:
-                self.sends.give_back([turn.claimed])
+                self.sends.queue_release([turn.claimed])
                 if served is None:
                     self.sends.wake_when_released(turn.job_id)
             else:
@@ -242,7 +242,7 @@ class Pacer:
         try:
             built, released = await self._builder.build(claims, probe=probe)
         except BaseException:
-            self.sends.give_back(turn.claimed for turn in claims)
+            self.sends.queue_release(turn.claimed for turn in claims)
             raise
-        self.sends.give_back(turn.claimed for turn in released)
+        self.sends.queue_release(turn.claimed for turn in released)
         return built

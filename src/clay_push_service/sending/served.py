@@ -51,7 +51,7 @@ class PacedLead(NamedTuple):
     claimed_at: float = 0.0
 
 
-class Planned(NamedTuple):
+class PlannedSend(NamedTuple):
     """A lead and its slot."""
 
     lead: PacedLead
@@ -145,9 +145,9 @@ class ServedWorkspace:
         self.free_from = next_slot_at
         self.reserve_at = next_slot_at - ahead_seconds
 
-    def plan(self, now: float, until: float, moment_of: Callable[[datetime], float]) -> Sequence[Planned]:
+    def plan(self, now: float, until: float, moment_of: Callable[[datetime], float]) -> Sequence[PlannedSend]:
         """Take the slots before `until`, each with the lead whose turn it is. Slots that have passed are missed."""
-        planned: list[Planned] = []
+        planned: list[PlannedSend] = []
         while self.slots and (at := moment_of(self.slots[0].at)) <= until:
             slot = self.slots.popleft()
             if at < now - slot.tolerance.total_seconds():
@@ -155,9 +155,9 @@ class ServedWorkspace:
             elif self._give_to_late(slot):
                 pass
             elif self.probes:
-                planned.append(Planned(self.probes.popleft(), slot))
+                planned.append(PlannedSend(self.probes.popleft(), slot))
             elif (lead := self.leads.take(now)) is not None:
-                planned.append(Planned(lead, slot))
+                planned.append(PlannedSend(lead, slot))
             else:
                 self.missed += 1
         return planned

@@ -19,12 +19,12 @@ QUEUE_UNRESPONSIVE_SECONDS = 30.0
 heartbeat, so that /status, the alert and the health check report it. A pgbouncer that drops our search_path causes this."""
 REMOVE_SECONDS = 1.0
 
-SEEN = Statement("""
+RECORD_BEAT = Statement("""
 INSERT INTO clay.workers (id, hostname, pid, version, clock_offset_seconds, serves_workspaces, sends_mappings)
 VALUES (:id, :hostname, :pid, :version, :clock_offset_seconds, true, true)
 ON CONFLICT (id) DO UPDATE SET seen_at = now(), clock_offset_seconds = excluded.clock_offset_seconds
 """)
-GONE = Statement("DELETE FROM clay.workers WHERE id = :id")
+REMOVE_WORKER = Statement("DELETE FROM clay.workers WHERE id = :id")
 
 log = logs.get(__name__)
 
@@ -52,10 +52,10 @@ class Heartbeat:
         values = {"id": self._worker_id, "hostname": socket.gethostname(), "pid": os.getpid(), "version": __version__}
         async with self._database.transaction() as connection:
             await read_clock(connection, self._clock)
-            await SEEN.execute(connection, {**values, "clock_offset_seconds": self._clock.wall_offset_seconds})
+            await RECORD_BEAT.execute(connection, {**values, "clock_offset_seconds": self._clock.wall_offset_seconds})
 
     async def remove(self) -> None:
         """Delete the worker's row at a regular end; errors are ignored, the sweep deletes old rows."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(REMOVE_SECONDS), self._database.transaction() as connection:
-                await GONE.execute(connection, {"id": self._worker_id})
+                await REMOVE_WORKER.execute(connection, {"id": self._worker_id})

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.page import PushPage, ReadPage
 from clay_push_service.console.pages.words import counted
@@ -31,7 +31,7 @@ async def list_missing_results_page(page: ReadPage, after: Cursor = None) -> Res
     )  # fmt: skip
 
 
-@router.post("/push-again", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.post("/push-again", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def push_missing_again_page(page: PushPage, form: Posted) -> Response:
     """The form's key makes a second click return the first push. One push job per project: with several, the list opens."""
     response = await page.service.push_missing_once(form.text("key") or None)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.dependencies import Authorized, Configurer, Reader
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock, RequestId, Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
@@ -36,7 +36,7 @@ from clay_push_service.destination_settings.schemas import NewTableBody
 from clay_push_service.destinations.dependencies import Box, Resolver, require_box
 from clay_push_service.problems import CALLER, responses
 
-SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 router = APIRouter(prefix="/api/clay", tags=["destinations"], dependencies=Authorized, route_class=GuardedRoute)
 
 DestinationId = Annotated[UUID, Path(description="The destination.")]

@@ -17,7 +17,7 @@ from clay_push_service.destinations.secret_box import SecretBox, SecretError
 from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import parse_body
 from clay_push_service.enrichment.inbound.read_result import ReadResult, UnusableResult, read_result
-from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, Waiting
+from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultState, WaitingResult
 from clay_push_service.enrichment.ledger.counters import lock_jobs
 from clay_push_service.enrichment.ledger.settle import TableResult, find_items, settle_items
 from clay_push_service.enrichment.values import store
@@ -38,7 +38,7 @@ _FINAL = frozenset({UnusableResult.NOT_AN_OBJECT, UnusableResult.COLUMN_NOT_PICK
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _OpenedResult:
     """A result with its content."""
 
     id: UUID
@@ -47,20 +47,20 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class _Matched:
-    read: _Read
+class _MatchedResult:
+    read: _OpenedResult
     lead_id: UUID
     delivery: NamedDelivery | None
 
 
 async def apply_results(
-    connection: AsyncConnection, tables: HostTables, box: SecretBox, org_id: UUID, waiting: Sequence[Waiting]
+    connection: AsyncConnection, tables: HostTables, box: SecretBox, org_id: UUID, waiting: Sequence[WaitingResult]
 ) -> list[Finished]:
     """Applies results that the caller has locked, after `store.lock`. Returns the new state of each."""
     names = FieldNames(await read_custom_fields(connection, org_id))
     opened = [_open(box, org_id, each, names) for each in waiting]
     finished = [each for each in opened if isinstance(each, Finished)]
-    read = [each for each in opened if isinstance(each, _Read)]
+    read = [each for each in opened if isinstance(each, _OpenedResult)]
     matched, erased = await _match(connection, tables, org_id, read)
     kept = [each for each in matched if each.lead_id not in erased]
     items = await find_items(
@@ -90,7 +90,7 @@ async def apply_results(
     return finished
 
 
-def _open(box: SecretBox, org_id: UUID, waiting: Waiting, names: FieldNames) -> _Read | Finished:
+def _open(box: SecretBox, org_id: UUID, waiting: WaitingResult, names: FieldNames) -> _OpenedResult | Finished:
     try:
         body = box.open(waiting.sealed_body, org_id, waiting.id)
     except SecretError:
@@ -99,12 +99,12 @@ def _open(box: SecretBox, org_id: UUID, waiting: Waiting, names: FieldNames) -> 
     if content.problem is not None:
         state = ResultState.REFUSED if content.problem in _FINAL else ResultState.UNMATCHED
         return Finished(waiting.id, state, _CAUSES[content.problem])
-    return _Read(waiting.id, waiting.received_at, content)
+    return _OpenedResult(waiting.id, waiting.received_at, content)
 
 
 async def _match(
-    connection: AsyncConnection, tables: HostTables, org_id: UUID, read: Sequence[_Read]
-) -> tuple[list[_Matched], set[UUID]]:
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, read: Sequence[_OpenedResult]
+) -> tuple[list[_MatchedResult], set[UUID]]:
     """Returns the results that name a delivery or a lead of the organization, and those of their leads that are erased.
 
     A delivery has priority, then an enrichment item, then the id of a lead.
@@ -122,20 +122,20 @@ async def _match(
     erased = await read_erased(
         connection, org_id, named | set(item_leads.values()) | {each.contributor_id for each in deliveries.values()}
     )
-    matched: list[_Matched] = []
+    matched: list[_MatchedResult] = []
     for each in read:
         content = each.content
         delivery = deliveries.get(content.delivery_id) if content.delivery_id is not None else None
         if delivery is not None:
-            matched.append(_Matched(each, delivery.contributor_id, delivery))
+            matched.append(_MatchedResult(each, delivery.contributor_id, delivery))
         elif content.item_id in item_leads:
-            matched.append(_Matched(each, item_leads[content.item_id], None))
+            matched.append(_MatchedResult(each, item_leads[content.item_id], None))
         elif content.lead_id is not None and (content.lead_id in leads or content.lead_id in erased):
-            matched.append(_Matched(each, content.lead_id, None))
+            matched.append(_MatchedResult(each, content.lead_id, None))
     return matched, erased
 
 
-async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[_Matched]) -> set[UUID]:
+async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[_MatchedResult]) -> set[UUID]:
     """Confirm the deliveries at the time of their first result. Returns those that were not confirmed before."""
     named: dict[UUID, NamedDelivery] = {}
     times: dict[UUID, datetime] = {}
@@ -147,13 +147,13 @@ async def _confirm(connection: AsyncConnection, org_id: UUID, matched: Sequence[
     return await confirm.mark(connection, org_id, list(named.values()), times)
 
 
-def _answer(matched: _Matched) -> TableResult:
+def _answer(matched: _MatchedResult) -> TableResult:
     content = matched.read.content
     delivery_id = None if matched.delivery is None else matched.delivery.id
     return TableResult(delivery_id, content.item_id, matched.lead_id, content.found, content.not_found)
 
 
-def _values(matched: _Matched) -> list[NewValue]:
+def _values(matched: _MatchedResult) -> list[NewValue]:
     read = matched.read
     return [
         NewValue(

@@ -14,7 +14,7 @@ from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.apply import apply_results
 from clay_push_service.enrichment.inbound.body import parse_body
 from clay_push_service.enrichment.inbound.read_result import ReadResult, read_result
-from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultRow, ResultState, Waiting
+from clay_push_service.enrichment.inbound.results import Finished, ResultCause, ResultRow, ResultState, WaitingResult
 from clay_push_service.enrichment.inbound.schemas import ResultPage, ResultView
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields
@@ -79,7 +79,7 @@ async def apply_one(
         raise ConflictError(
             "The body of this result is no longer kept. Run the row again in Clay.", code="result_not_applicable"
         )
-    waiting = Waiting(row.id, row.received_at, row.sealed_body)
+    waiting = WaitingResult(row.id, row.received_at, row.sealed_body)
     [finished] = await apply_results(connection, tables, box, org_id, [waiting])
     details = {"result_id": str(result_id), "state": finished.state.value}
     await audit(connection, org_id, actor, "result.applied", details)

@@ -18,7 +18,7 @@ from clay_push_service.enrichment.inbound import results
 from clay_push_service.enrichment.inbound.body import MAX_BYTES, parse_body
 from clay_push_service.enrichment.inbound.quarantine import EXPLANATIONS
 from clay_push_service.enrichment.inbound.read_result import ReadResult, UnusableResult, read_result
-from clay_push_service.enrichment.inbound.results import ResultCause, Stored
+from clay_push_service.enrichment.inbound.results import ResultCause, StoreResult
 from clay_push_service.enrichment.inbound.schemas import ReceivedResult
 from clay_push_service.enrichment.inbound.tokens import Sender, find_sender, record_use
 from clay_push_service.enrichment.values.fields import FieldNames
@@ -67,7 +67,7 @@ def _tokens(request: Request) -> Sequence[str]:
     return bearer, request.headers.get(TOKEN_HEADER, "").strip()
 
 
-def _answer(read: ReadResult, stored: Stored) -> ReceivedResult:
+def _answer(read: ReadResult, stored: StoreResult) -> ReceivedResult:
     return ReceivedResult(
         received=True,
         result_id=stored.id,
@@ -81,7 +81,7 @@ def _answer(read: ReadResult, stored: Stored) -> ReceivedResult:
     )
 
 
-def _message(read: ReadResult, stored: Stored) -> str:
+def _message(read: ReadResult, stored: StoreResult) -> str:
     match read.problem:
         case UnusableResult.NOT_AN_OBJECT:
             return EXPLANATIONS[ResultCause.NOT_AN_OBJECT]

@@ -37,7 +37,7 @@ class ResultCause(StrEnum):
     ERASED = "erased"
 
 
-class Stored(NamedTuple):
+class StoreResult(NamedTuple):
     id: UUID
     state: str
     seen_count: int
@@ -63,11 +63,11 @@ SELECT stored.id, stored.state, stored.seen_count,
                WHERE org_id = :org_id AND id = CAST(:delivery_id AS uuid)) AS is_known
 FROM stored
 """,
-    Stored,
+    StoreResult,
 )
 
 
-class Waiting(NamedTuple):
+class WaitingResult(NamedTuple):
     """A stored result that is to be applied."""
 
     id: UUID
@@ -75,7 +75,7 @@ class Waiting(NamedTuple):
     sealed_body: bytes
 
 
-class Locked(NamedTuple):
+class LockedResult(NamedTuple):
     """A result in any state, locked until the transaction ends."""
 
     id: UUID
@@ -104,14 +104,14 @@ TAKE = Statement(
 SELECT id, received_at, sealed_body FROM clay.inbound_results
 WHERE org_id = :org_id AND state = 'stored' ORDER BY seq LIMIT :rows FOR UPDATE SKIP LOCKED
 """,
-    Waiting,
+    WaitingResult,
 )
 # Not SKIP LOCKED: a request waits for the worker.
 TAKE_ONE = Statement(
     """
 SELECT id, received_at, sealed_body, state FROM clay.inbound_results WHERE org_id = :org_id AND id = :id FOR UPDATE
 """,
-    Locked,
+    LockedResult,
 )
 # `refused` results keep no body: nothing can be applied from it.
 FINISH = Statement("""
@@ -186,7 +186,7 @@ async def store(
     result_id: UUID,
     sealed_body: bytes,
     delivery_id: UUID | None,
-) -> Stored:
+) -> StoreResult:
     values = {
         "id": result_id, "org_id": org_id, "endpoint_id": endpoint_id, "sealed_body": sealed_body, "delivery_id": delivery_id,
     }  # fmt: skip
@@ -199,7 +199,7 @@ async def organizations_waiting(connection: Connection) -> list[UUID]:
     return list(await ORGANIZATIONS.rows(connection))
 
 
-async def take(connection: Connection, org_id: UUID, rows: int) -> Sequence[Waiting]:
+async def take(connection: Connection, org_id: UUID, rows: int) -> Sequence[WaitingResult]:
     """Locks the oldest results that are not applied, until the transaction ends."""
     return await TAKE.rows(connection, {"org_id": org_id, "rows": rows})
 

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from clay_push_service.callers.actor import actor_of
 from clay_push_service.callers.dependencies import Authorized, Enricher, Reader
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import RequestId, Transaction
 from clay_push_service.enrichment.jobs.cancel import cancel
 from clay_push_service.enrichment.jobs.dependencies import EnrichAccess, EnrichmentStream, JobId
@@ -100,7 +100,7 @@ async def list_enrichment_items(
                      "description": "Server-Sent Events `job`, whose data is the job: immediately, then on every change, at"
                                     " most 4 per second, until it has finished."},
                **responses(*CALLER, 404)},
-    dependencies=[Depends(Takes(lane=None))],
+    dependencies=[Depends(RouteLimits(lane=None))],
 )  # fmt: skip
 async def watch_enrichment_job(stream: EnrichmentStream) -> AsyncIterator[ServerSentEvent]:
     """Read it with fetch: EventSource cannot send headers. The stream also ends when the caller may no longer read the job."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.audit import audit
 from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Reader
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Settings, Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.enrichment.rules.preview import preview_auto_enrich
@@ -40,7 +40,7 @@ async def get_auto_enrich(
     f"{RULE}/preview",
     summary="Preview the auto-enrich rule",
     responses=responses(*CALLER, 404),
-    dependencies=[Depends(Takes(lane=Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))],
 )
 async def get_auto_enrich_preview(
     project_id: ProjectId,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Path
 
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
@@ -23,7 +23,7 @@ from clay_push_service.enrichment.settings.try_settings import estimate, run_tes
 from clay_push_service.enrichment.settings.views import EnrichmentConfig, KeyRemoval
 from clay_push_service.problems import CALLER, responses
 
-WAITS_OUTSIDE = [Depends(Takes(lane=Lane.SETTINGS))]
+WAITS_OUTSIDE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 router = APIRouter(
     prefix="/api/clay/enrichment", tags=["enrichment"], dependencies=Authorized, route_class=GuardedRoute
 )

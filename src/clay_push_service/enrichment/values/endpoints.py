@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 
 from clay_push_service.callers.dependencies import Authorized, Configurer, DetectedTables, Enricher, Reader
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock, Transaction
 from clay_push_service.enrichment.values.custom_fields import read_custom_fields, write_custom_fields
 from clay_push_service.enrichment.values.edit import edit_field
@@ -30,7 +30,7 @@ async def get_lead_enrichment(
 
 @router.put(
     "/leads/{lead_id}/enrichment/{field}", summary="Choose, enter or pin a value",
-    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(Takes(BodySize.LISTS))],
+    responses=responses(*CALLER, 404, 409, 413), dependencies=[Depends(RouteLimits(BodySize.LISTS))],
 )  # fmt: skip
 async def edit_lead_field(
     lead_id: LeadId, field: FieldName, body: FieldEdit, caller: Enricher, connection: Transaction, tables: DetectedTables,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clay_push_service.enrichment.values.choice import Candidate, Choice, ValueSource, choose
 from clay_push_service.enrichment.values.fields import Field
 from clay_push_service.enrichment.values.normalise import Normalised, Value, normalise
-from clay_push_service.enrichment.values.store import Current, StoredValue, read_current, read_values
+from clay_push_service.enrichment.values.store import CurrentValue, StoredValue, read_current, read_values
 from clay_push_service.enrichment.write_back.writes import hash_of, written_hashes
 from clay_push_service.errors import NotFoundError
 from clay_push_service.host.enrichment_conditions import OWN_COLUMNS
@@ -33,7 +33,7 @@ class LeadField:
     host: Value | None
     history: Sequence[StoredValue]
     """Oldest first."""
-    current: Current | None
+    current: CurrentValue | None
     choice: Choice | None
 
     @property
@@ -91,7 +91,7 @@ async def _host_row(connection: AsyncConnection, tables: HostTables, org_id: UUI
 
 
 def _field(
-    name: str, row: LeadRow | None, history: Sequence[StoredValue], current: Current | None, written: bytes | None
+    name: str, row: LeadRow | None, history: Sequence[StoredValue], current: CurrentValue | None, written: bytes | None
 ) -> LeadField:
     """The host's value takes part in the choice each time that it is read, because the host changes it unannounced.
 

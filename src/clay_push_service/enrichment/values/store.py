@@ -27,7 +27,7 @@ class AddedValue(NamedTuple):
     result_id: UUID | None
 
 
-class Current(NamedTuple):
+class CurrentValue(NamedTuple):
     """The value chosen for a field."""
 
     lead_id: UUID
@@ -91,7 +91,7 @@ READ_CURRENT = Statement(
 SELECT lead_id, field, value_id, pinned_by, pinned_at, chosen_because FROM clay.enriched_current
 WHERE org_id = :org_id AND lead_id = ANY(CAST(:lead_ids AS uuid[]))
 """,
-    Current,
+    CurrentValue,
 )
 CHOOSE = Statement("""
 INSERT INTO clay.enriched_current AS current (org_id, lead_id, field, value_id, chosen_because)
@@ -186,7 +186,7 @@ async def read_values(connection: AsyncConnection, org_id: UUID, lead_ids: Itera
 
 async def read_current(
     connection: AsyncConnection, org_id: UUID, lead_ids: Iterable[UUID]
-) -> dict[tuple[UUID, str], Current]:
+) -> dict[tuple[UUID, str], CurrentValue]:
     """Returns the current values by lead and field."""
     rows = await READ_CURRENT.rows(connection, {"org_id": org_id, "lead_ids": list(lead_ids)})
     return {(row.lead_id, row.field): row for row in rows}

@@ -31,7 +31,7 @@ from clay_push_service.states import JobStatus
 DETACHED = (
     "NexusLeads no longer shows this push, because clay-push was detached. The Clay push service continues to send it."
 )
-NEVER_TAKEN = "Nothing was sent, because clay-push was detached before it accepted this push. Push the leads again."
+NOT_ACCEPTED = "Nothing was sent, because clay-push was detached before it accepted this push. Push the leads again."
 
 # While a lock on a host table waits, the host's writers queue behind it, so the wait is short.
 TIMEOUTS = Statement("SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '60s', true)")
@@ -179,7 +179,7 @@ async def _end_unfinished(connection: AsyncConnection, host_schema: HostSchema) 
     rows = await _live_rows(host_schema).rows(connection)
     for row in rows:
         await end_row(connection, host_schema, row.host_job_id, JobStatus.FAILED, DETACHED, row.metadata or "{}")
-    entries = await END_OPEN_ENTRIES.rows(connection, {"message": NEVER_TAKEN})
+    entries = await END_OPEN_ENTRIES.rows(connection, {"message": NOT_ACCEPTED})
     for entry in entries:
         await end_row(connection, host_schema, entry.host_job_id, JobStatus(entry.end_status), entry.end_message, "{}")
     return len(rows) + len(entries)

@@ -25,7 +25,7 @@ WHERE job.finished_at < now() - interval '{BEHIND_SECONDS} seconds' AND job.crea
 """,
     int,
 )
-UNTAKEN = Statement(
+COUNT_UNACCEPTED = Statement(
     f"""
 SELECT count(*) FROM clay.inbox WHERE done_at IS NULL AND taken_at < now() - interval '{BEHIND_SECONDS} seconds'
 """,
@@ -72,7 +72,7 @@ async def find_drift(connection: AsyncConnection, tables: HostTables) -> tuple[L
             )
     if attachment.level.mirrors and (behind := await BEHIND.one(connection)):
         drift.append(f"{behind:,} finished push jobs are not yet shown as finished on NexusLeads' Jobs page")
-    if untaken := await UNTAKEN.one(connection):
+    if untaken := await COUNT_UNACCEPTED.one(connection):
         drift.append(f"{untaken:,} pushes that NexusLeads queued have not been processed for over a minute")
     if waiting := await SCANS_WAITING.one(connection):
         drift.append(f"{waiting:,} finished scans have not run their auto-export rule for over a minute")

@@ -28,29 +28,29 @@ from clay_push_service.host_integration.attach.host_schema import (
 from clay_push_service.host_integration.write_back.columns import WRITTEN
 
 
-class _LackingColumn(NamedTuple):
+class _MissingColumn(NamedTuple):
     place: int
     column: str
 
 
-HAS = Statement(
+SELECT_MISSING = Statement(
     """
 SELECT wanted.place, wanted."column" FROM unnest(CAST(:places AS integer[]), CAST(:tables AS text[]), CAST(:columns AS text[]),
                                 CAST(:privileges AS text[])) AS wanted (place, "table", "column", privilege)
 WHERE NOT has_column_privilege(coalesce(CAST(:role AS name), current_user), wanted."table", wanted."column", wanted.privilege)
 """,
-    _LackingColumn,
+    _MissingColumn,
 )
 
 
-class _GivenColumn(NamedTuple):
+class _GrantedColumn(NamedTuple):
     table: str
     column: str
     privilege: str
 
 
 # Column grants to this role only: rights of a table's owner, or on a whole table, do not come from `attach`.
-GIVEN = Statement(
+SELECT_GRANTED = Statement(
     """
 SELECT c.relname::text AS "table", a.attname::text AS "column", granted.privilege_type::text AS privilege
 FROM pg_catalog.pg_class c
@@ -59,7 +59,7 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 CROSS JOIN LATERAL aclexplode(a.attacl) AS granted
 WHERE n.nspname = :schema AND granted.grantee = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = :role)
 """,
-    _GivenColumn,
+    _GrantedColumn,
 )
 HAS_SCHEMA_RIGHT = Statement(
     """
@@ -151,7 +151,7 @@ async def _lacking(
     connection: AsyncConnection, schema: str, role: str | None, grants: Sequence[Grant], option: str
 ) -> list[Grant]:
     flat = [(place, grant, column) for place, grant in enumerate(grants) for column in grant.columns]
-    rows = await HAS.rows(
+    rows = await SELECT_MISSING.rows(
         connection,
         {
             "role": role,
@@ -180,7 +180,7 @@ async def may_grant_schema_usage(connection: AsyncConnection, schema: str) -> bo
 
 async def granted_columns(connection: AsyncConnection, schema: str, role: str, grants: Sequence[Grant]) -> list[Grant]:
     """Returns the grants that the role has by column, as `attach` gives them."""
-    rows = await GIVEN.rows(connection, {"schema": schema, "role": role})
+    rows = await SELECT_GRANTED.rows(connection, {"schema": schema, "role": role})
     found = {(row.table, row.privilege, row.column) for row in rows}
     still = (
         replace(grant, columns=tuple(each for each in grant.columns if (grant.table, grant.privilege, each) in found))

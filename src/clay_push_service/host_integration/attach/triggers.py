@@ -12,7 +12,7 @@ from clay_push_service.host_integration.attach.host_schema import JOB_CHANGES, J
 
 WRITER_SETTING, WRITER = "clay.writer", "mirror"
 """Set for one transaction by code that may write the mirrored rows."""
-OURS = f"IF pg_catalog.current_setting('{WRITER_SETTING}', true) = '{WRITER}' THEN RETURN NEW; END IF;"
+SKIP_OWN_WRITES = f"IF pg_catalog.current_setting('{WRITER_SETTING}', true) = '{WRITER}' THEN RETURN NEW; END IF;"
 GUARDED = ", ".join(f"'{column}'" for column in (*JOB_CHANGES, "job_type") if column != "updated_at")
 
 # The host's processor resets every running row to pending when it starts, and would fail ours. Columns that the mirror writes keep
@@ -24,7 +24,7 @@ DECLARE
     after jsonb;
     kept jsonb;
 BEGIN
-    {OURS}
+    {SKIP_OWN_WRITES}
     before := pg_catalog.to_jsonb(OLD);
     IF before ->> 'job_type' IS DISTINCT FROM 'clay_push' THEN RETURN NEW; END IF;
     PERFORM 1 FROM clay.mirror WHERE host_job_id = (before ->> 'id')::uuid;
@@ -49,7 +49,7 @@ DECLARE
     job jsonb;
     meta jsonb;
 BEGIN
-    {OURS}
+    {SKIP_OWN_WRITES}
     job := pg_catalog.to_jsonb(NEW);
     IF job ->> 'job_type' IS DISTINCT FROM 'clay_push' OR job ->> 'status' IS DISTINCT FROM 'pending' THEN
         RETURN NEW;

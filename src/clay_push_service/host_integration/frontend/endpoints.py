@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.dependencies import Authorized
-from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import BodySize, GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
@@ -44,7 +44,7 @@ router = APIRouter(
 
 MAX_ACTIVITY = 100
 
-SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 FirstReader = Annotated[PushService, Depends(push_service_with(Scope.READ, org_default="first"))]
 FirstPusher = Annotated[PushService, Depends(push_service_with(Scope.PUSH, org_default="first"))]
 FirstSettingsReader = Annotated[
@@ -115,7 +115,7 @@ async def frontend_activity(
 
 @router.post(
     "/clay/push", status_code=202, summary="Push selected leads", responses=responses(*CALLER, 404, 409, 413),
-    dependencies=[Depends(Takes(BodySize.SETTING, Lane.COSTLY))],
+    dependencies=[Depends(RouteLimits(BodySize.SETTING, Lane.COSTLY))],
 )  # fmt: skip
 async def frontend_push(body: FrontendPushBody, service: FirstPusher) -> PushAnswer:
     """Without `project_id`, the normal case, each lead counts for the project where its score is highest."""

@@ -38,8 +38,8 @@ FAILED_SECONDS = 5.0
 BATCH = 50
 MAX_ATTEMPTS: Final = 10
 ACTOR: Final = "host"
-NOT_TAKEN: Final = "The Clay push service failed to accept this push. Push the leads again, or contact the operator."
-GONE: Final = "The job in NexusLeads has already ended."
+NOT_ACCEPTED: Final = "The Clay push service failed to accept this push. Push the leads again, or contact the operator."
+ALREADY_ENDED: Final = "The job in NexusLeads has already ended."
 SHOWN_ELSEWHERE: Final = "Auto-export already ran after this scan; another job on this page shows it."
 
 NEXT = Statement(
@@ -61,7 +61,7 @@ SHOW = Statement("""
 INSERT INTO clay.mirror (job_id, org_id, host_job_id)
 SELECT id, org_id, :host_job_id FROM clay.push_jobs WHERE id = :job_id ON CONFLICT DO NOTHING
 """)
-SHOWN = Statement("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id", UUID)
+READ_HOST_JOB = Statement("SELECT host_job_id FROM clay.mirror WHERE job_id = :job_id", UUID)
 # Exponential, up to a minute: the usual cause is the database or a migration of the host's tables.
 POSTPONE = Statement("""
 UPDATE clay.inbox SET attempts = attempts + 1, due_at = now() + least(60, power(2, attempts)) * interval '1 second'
@@ -134,7 +134,7 @@ class Inbox:
                 return False
             taken.append(row.id)
             push = host_push(row)
-            end = EntryEnd(JobStatus.FAILED, NOT_TAKEN) if push.attempts >= MAX_ATTEMPTS else None
+            end = EntryEnd(JobStatus.FAILED, NOT_ACCEPTED) if push.attempts >= MAX_ATTEMPTS else None
             end = end or await self._create_jobs(connection, push)
             values = {"end_status": end.status if end else None, "end_message": end.message if end else None}
             await DONE.execute(connection, {"id": push.entry_id, **values})
@@ -146,7 +146,7 @@ class Inbox:
         jobs = tables.sourcing_jobs.c
         status = await select_one_or_none(connection, select(jobs.status).where(jobs.id == push.host_job_id), str)
         if status != JobStatus.RUNNING:  # deleted or cancelled meanwhile
-            return EntryEnd(JobStatus.CANCELLED, GONE)
+            return EntryEnd(JobStatus.CANCELLED, ALREADY_ENDED)
         before = await connection.begin_nested()
         try:
             result = await self._push(connection, tables, push)
@@ -160,7 +160,7 @@ class Inbox:
             entry_log.info("inbox.ended", status=result.status, reason=result.message)
             return result
         await SHOW.execute(connection, {"job_id": result[0], "host_job_id": push.host_job_id})
-        if await SHOWN.one(connection, {"job_id": result[0]}) != push.host_job_id:
+        if await READ_HOST_JOB.one(connection, {"job_id": result[0]}) != push.host_job_id:
             return EntryEnd(JobStatus.COMPLETED, SHOWN_ELSEWHERE)
         entry_log.info("inbox.pushed", job_ids=[str(job_id) for job_id in result])
         return None

@@ -44,11 +44,11 @@ _TYPES: Mapping[Rule, ColumnType] = MappingProxyType(
         flag: ColumnType.BOOLEAN, day: ColumnType.DATE, words: ColumnType.LIST,
     }
 )  # fmt: skip
-_OF_ITS_OWN = {
+_FIELD_TYPES = {
     "email": ColumnType.EMAIL,
     **dict.fromkeys(("github_url", "avatar_url", "linkedin_url"), ColumnType.URL),
 }
-_ABOUT: Mapping[str, tuple[str, Json]] = MappingProxyType(
+_DESCRIPTIONS: Mapping[str, tuple[str, Json]] = MappingProxyType(
     {
         "github_username": ("User name on GitHub; unique.", "johndoe"),
         "full_name": ("Full name.", "John Doe"),
@@ -114,7 +114,11 @@ _ENRICHED: Mapping[str, tuple[ColumnType, str, Json]] = MappingProxyType(
     }
 )  # fmt: skip
 _STATS_SAMPLE: Mapping[str, Value] = MappingProxyType(
-    {name: sample for name, (_, sample) in _ABOUT.items() if name in STATS_FIELDS and not isinstance(sample, Mapping)}
+    {
+        name: sample
+        for name, (_, sample) in _DESCRIPTIONS.items()
+        if name in STATS_FIELDS and not isinstance(sample, Mapping)
+    }
 )
 _META_NAMES = {name.removeprefix("nexusleads_"): name for name in META_FIELDS} | {
     "project_name": "nexusleads_project",
@@ -124,9 +128,9 @@ _META_NAMES = {name.removeprefix("nexusleads_"): name for name in META_FIELDS} |
 
 def _of_row(name: str, source: tuple[str, Rule], *, counts: bool) -> MappableField:
     attribute, rule = source
-    about, sample = _ABOUT[name]
+    about, sample = _DESCRIPTIONS[name]
     return MappableField(
-        name, _OF_ITS_OWN.get(name, _TYPES[rule]), about, sample, counts=counts, attribute=attribute, rule=rule
+        name, _FIELD_TYPES.get(name, _TYPES[rule]), about, sample, counts=counts, attribute=attribute, rule=rule
     )
 
 

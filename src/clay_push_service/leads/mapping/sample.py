@@ -9,7 +9,7 @@ from clay_push_service.leads.mapping.values import ColumnType, Json
 from clay_push_service.leads.payload import Payload
 from clay_push_service.leads.sample_payload import SAMPLE
 
-_OF_CLAY: dict[ColumnType, Json] = {
+_SAMPLE_VALUES: dict[ColumnType, Json] = {
     ColumnType.EMAIL: "nexusleads-test@example.com",
     ColumnType.URL: "https://example.com/nexusleads-test",
     ColumnType.LIST: ["Connection test"],
@@ -21,5 +21,5 @@ def build_mapped_sample(mapping: CompiledMapping, delivery_id: UUID, pushed_at: 
     values: dict[str, Json] = {}
     for name in mapping.clay_fields:
         field = find_field(name)
-        values[name] = "Connection test" if field is None else _OF_CLAY.get(field.type, "Connection test")
+        values[name] = "Connection test" if field is None else _SAMPLE_VALUES.get(field.type, "Connection test")
     return mapping.build(SAMPLE, delivery_id, pushed_at, values)

@@ -100,7 +100,7 @@ class Simulation(BaseModel):
     )
 
 
-class _JudgedLead(NamedTuple):
+class _CheckedLead(NamedTuple):
     lead_id: UUID
     project_id: UUID
     username: str | None
@@ -117,7 +117,7 @@ async def simulate(connection: AsyncConnection, tables: HostTables, org_id: UUID
     routes = await read_routes(connection, org_id)
     found: dict[tuple[UUID, UUID], SimulatedLead] = {}
     for share in await divide(connection, tables, org_id, selection, routes):
-        await _judge(connection, tables, org_id, share, stored, found)
+        await _check_leads(connection, tables, org_id, share, stored, found)
     counts = Counter(_key(decision) for each in found.values() for decision in each.decisions)
     examples = {_key(decision): decision for each in found.values() for decision in each.decisions}
     ordered = sorted(found.values(), key=lambda each: (each.lead.id, each.project_id))
@@ -148,7 +148,7 @@ async def _select(connection: AsyncConnection, tables: HostTables, org_id: UUID,
     return Selection(PushMode.SELECTED, select_pairs(tables, projects), names, resend=resend)
 
 
-async def _judge(
+async def _check_leads(
     connection: AsyncConnection,
     tables: HostTables,
     org_id: UUID,
@@ -172,7 +172,7 @@ async def _judge(
         for lead_id in group.lead_ids
     }
     destination = None if view is None else DestinationRef(id=view.id, name=view.name)
-    for row in await select_rows(connection, query, _JudgedLead):
+    for row in await select_rows(connection, query, _CheckedLead):
         cause = Cause(row.cause) if row.cause else Cause.ALREADY_QUEUED if row.live else None
         route = stored.get(deciding.get((row.project_id, row.lead_id)) or UUID(int=0))
         decision = RouteDecision(

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from clay_push_service.callers.dependencies import Authorized, DetectedTables, Reader
-from clay_push_service.callers.guarded_route import GuardedRoute, Takes
+from clay_push_service.callers.guarded_route import GuardedRoute, RouteLimits
 from clay_push_service.callers.request_state import Transaction
 from clay_push_service.callers.turns import Lane
 from clay_push_service.problems import CALLER, responses
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/clay/routes", tags=["routes"], dependencies=Auth
 
 @router.post(
     "/simulate", summary="Simulate the routes", responses=responses(*CALLER, 404, 413),
-    dependencies=[Depends(Takes(lane=Lane.COSTLY))], operation_id="simulate_routes",
+    dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))], operation_id="simulate_routes",
 )  # fmt: skip
 async def post_simulation(
     body: SimulationBody, caller: Reader, connection: Transaction, tables: DetectedTables

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay import webhook_client
@@ -27,7 +27,7 @@ from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.errors import ClayPushError, ConflictError, InvalidError
 
 PAGE_URL: Final = "/console/destinations"
-SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 TEST_REFUSALS: Final = frozenset({403, 409, 429})
 """Statuses of a test that the page of the destination shows as a message."""
 

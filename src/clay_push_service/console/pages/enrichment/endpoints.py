@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.enrichment import sentence
 from clay_push_service.console.pages.enrichment.job_page import (
@@ -58,7 +58,7 @@ async def read_enrichment_job(
     return await show_enrichment_job(page, job_id, outcome=outcome, cause=cause, search=q, after=after)
 
 
-@router.get("/{job_id}/leads.csv", dependencies=[Depends(Takes(lane=Lane.EXPORT))])
+@router.get("/{job_id}/leads.csv", dependencies=[Depends(RouteLimits(lane=Lane.EXPORT))])
 async def download_enriched_leads(
     page: ReadPage,
     job_id: UUID,
@@ -76,7 +76,7 @@ async def download_enriched_leads(
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/{job_id}/estimate", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.post("/{job_id}/estimate", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def estimate_cause_again(page: EnrichPage, job_id: UUID, form: Posted) -> Response:
     """The estimate of enriching the leads of one cause again, at most 50. It writes nothing."""
     org_id, cause = page.caller.org_id, form.choice("cause", ItemCause)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Caller
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Database, Settings
 from clay_push_service.console.pages.enrichment import sentence
 from clay_push_service.console.pages.enrichment.job_page import finished_count, live_query, tabs_of
@@ -35,7 +35,7 @@ class Shown:
     """Leads with an outcome."""
 
 
-@router.get("/{job_id}/live", dependencies=[Depends(Takes(lane=None))])
+@router.get("/{job_id}/live", dependencies=[Depends(RouteLimits(lane=None))])
 async def watch_enrichment_job(
     request: Request,
     caller: Annotated[Caller, Depends(AUTHORIZE)],

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from clay_push_service.audit import audit
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.dependencies import Client
@@ -41,7 +41,7 @@ from clay_push_service.enrichment.settings.try_settings import read_last_test, r
 from clay_push_service.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, TooManyRequestsError
 
 PAGE_URL: Final = "/console/enrichment/settings"
-SETTINGS_LANE: Final = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE: Final = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 STAGES: Final[Mapping[StageName, str]] = MappingProxyType(
     {
         StageName.KEY: "API key",

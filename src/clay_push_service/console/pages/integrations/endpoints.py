@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Clock
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay import webhook_client
@@ -29,7 +29,7 @@ from clay_push_service.errors import ClayPushError, ConflictError, InvalidError
 
 CLAY_GUIDE_URL: Final = "https://university.clay.com/docs/webhook-integration-guide"
 CLAY: Final = "/console/integrations/clay"
-SETTINGS_LANE = [Depends(Takes(lane=Lane.SETTINGS))]
+SETTINGS_LANE = [Depends(RouteLimits(lane=Lane.SETTINGS))]
 
 router = APIRouter(prefix="/console/integrations", include_in_schema=False, route_class=ConsoleRoute)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response, StreamingResponse
 
 from clay_push_service.callers.caller import Caller, Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Database
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.cause import Cause
@@ -72,7 +72,7 @@ async def cancel_job(page: PushPage, job_id: UUID, form: Posted) -> Response:
     return page.redirect(f"/console/jobs/{job_id}", answer.message)
 
 
-@router.post("/jobs/{job_id}/retry", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.post("/jobs/{job_id}/retry", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def retry_job(page: PushPage, job_id: UUID, form: Posted) -> Response:
     """Retry the leads of one cause. The form's key makes a second click return the first job."""
     cause = form.choice("cause", Cause)
@@ -81,7 +81,7 @@ async def retry_job(page: PushPage, job_id: UUID, form: Posted) -> Response:
     return page.redirect(f"/console/jobs/{queued.job_id}", f"{queued.message}.".replace("..", "."))
 
 
-@router.get("/jobs/{job_id}/leads.csv", dependencies=[Depends(Takes(lane=Lane.EXPORT))])
+@router.get("/jobs/{job_id}/leads.csv", dependencies=[Depends(RouteLimits(lane=Lane.EXPORT))])
 async def download_leads(
     caller: DetachedVisitor,
     database: Database,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Caller
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.request_state import Database, Settings
 from clay_push_service.console.pages.environment import ENVIRONMENT
 from clay_push_service.console.pages.jobs.job_page import finished_count
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/console", include_in_schema=False, route_class=Conso
 Seen = Annotated[int, Query(ge=0)]
 
 
-@router.get("/jobs/{job_id}/live", dependencies=[Depends(Takes(lane=None))])
+@router.get("/jobs/{job_id}/live", dependencies=[Depends(RouteLimits(lane=None))])
 async def watch_job(
     request: Request,
     caller: Annotated[Caller, Depends(AUTHORIZE)],

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.leads.enriching import (
@@ -25,7 +25,7 @@ from clay_push_service.host.lead_filters import LeadSort
 from clay_push_service.pagination import Cursor
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=ConsoleRoute)
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
 
 
 @router.get("/leads", dependencies=[Depends(ignore_unknown_parameters)])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.destinations.views import require_destination_view
 from clay_push_service.console.pages.form_state import FormState, raise_unless_shown, validated
@@ -42,7 +42,7 @@ PAGE_URL: Final = "/console/mappings"
 STANDARD_TEMPLATE: Final = "standard"
 VERSIONS_SHOWN: Final = 20
 LABELS: Final = {"name": "Name"}
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=ConsoleRoute)
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.enrichment import sentence
 from clay_push_service.console.pages.page import ConfigPage, ReadPage
@@ -33,7 +33,7 @@ LABELS = {
 router = APIRouter(prefix="/console/projects", include_in_schema=False, route_class=ConsoleRoute)
 
 
-@router.get("/{project_id}/auto-enrich", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.get("/{project_id}/auto-enrich", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def read_auto_enrich_page(page: ReadPage, project_id: UUID, after: Cursor = None) -> Response:
     """The rule, and what it would request now, with the number of leads that each condition excludes."""
     org_id = page.caller.org_id

@@ -10,7 +10,7 @@ from clay_push_service.automation.preview import preview_rule
 from clay_push_service.automation.rule import write_rule
 from clay_push_service.automation.schemas import RuleBody
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.page import ConfigPage, ReadPage
 from clay_push_service.console.session.form import Posted
@@ -30,7 +30,7 @@ async def list_rules(page: ReadPage) -> Response:
     return await page.render("projects/list.html", section="projects", title="Project rules", projects=projects)
 
 
-@router.get("/{project_id}", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.get("/{project_id}", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def read_rule_page(page: ReadPage, project_id: UUID, after: Cursor = None) -> Response:
     """The rule, and what it would push now, with the number of leads that each condition excludes."""
     name = await require_project(page.connection, page.tables, page.caller.org_id, project_id)

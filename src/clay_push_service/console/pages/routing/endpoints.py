@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
 from clay_push_service.clay.cause import EXPLANATIONS
@@ -44,7 +44,7 @@ ON_MOVE_TEXTS: Final[Mapping[MovePolicy, str]] = {
     MovePolicy.STAY: "stays in its first table",
     MovePolicy.FOLLOW: "goes to this table, too",
 }
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
 
 router = APIRouter(prefix=PAGE_URL, include_in_schema=False, route_class=ConsoleRoute)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.strict_query import ignore_unknown_parameters
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.filter_fields import (
@@ -39,7 +39,7 @@ from clay_push_service.routing.segments import (
 PAGE_URL: Final = "/console/segments"
 SECTION: Final = "routes"
 LABELS: Final = {"name": "Name", **FILTER_LABELS}
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
 
 router = APIRouter(prefix=PAGE_URL, include_in_schema=False, route_class=ConsoleRoute)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.filter_fields import ENRICHMENT_TEXTS, FILTER_LABELS, filter_words
 from clay_push_service.console.pages.form_state import FormState, raise_unless_shown
@@ -46,7 +46,7 @@ from clay_push_service.schedules.zones import zone_names
 PAGE_URL: Final = "/console/schedules"
 SECTION: Final = "schedules"
 RUNS_IN_A_PAGE: Final = 20
-COSTLY = [Depends(Takes(lane=Lane.COSTLY))]
+COSTLY = [Depends(RouteLimits(lane=Lane.COSTLY))]
 
 router = APIRouter(prefix=PAGE_URL, include_in_schema=False, route_class=ConsoleRoute)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from clay_push_service.callers.caller import Scope
-from clay_push_service.callers.guarded_route import Takes
+from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.organization_keys import (
     GRANTABLE,
     create_organization_key,
@@ -114,7 +114,7 @@ async def read_privacy_page(page: ErasePage) -> Response:
     return await page.render("settings/privacy.html", section="privacy", title="Erase leads", most=MAX_LEADS)
 
 
-@router.post("/privacy/erase", dependencies=[Depends(Takes(lane=Lane.COSTLY))])
+@router.post("/privacy/erase", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def erase_page(page: ErasePage, form: Posted) -> Response:
     """Ids and former values, one on each line."""
     ids = [_lead_id(each) for each in form.text("lead_ids").split()]
