@@ -25,6 +25,12 @@ WHERE lead_id IS NULL AND domain IS NULL""")
 
 
 def downgrade() -> None:
+    addresses = "SELECT EXISTS (SELECT 1 FROM clay.exclusions WHERE lead_id IS NULL AND domain IS NULL)"
+    if op.get_bind().exec_driver_sql(addresses).scalar_one():
+        raise RuntimeError(
+            "Some exclusions are of e-mail addresses. The release before cannot keep these people from Clay. Remove the"
+            " exclusions first."
+        )
     op.execute("DROP INDEX clay.exclusions_of_address")
     op.execute("ALTER TABLE clay.exclusions DROP CONSTRAINT exclusions_target")
     op.execute("""

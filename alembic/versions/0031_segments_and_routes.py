@@ -101,6 +101,11 @@ WHERE lead_id IS NULL AND domain IS NULL AND segment_id IS NULL""")
 
 
 def downgrade() -> None:
+    segments = "SELECT EXISTS (SELECT 1 FROM clay.exclusions WHERE segment_id IS NOT NULL)"
+    if op.get_bind().exec_driver_sql(segments).scalar_one():
+        raise RuntimeError(
+            "Some exclusions are of segments. The release before cannot keep their leads from Clay. Remove the exclusions first."
+        )
     op.execute("DROP INDEX clay.exclusions_of_address")
     op.execute("ALTER TABLE clay.exclusions DROP CONSTRAINT exclusions_segment, DROP CONSTRAINT exclusions_target")
     op.execute(TARGET.format(targets="lead_id, domain"))

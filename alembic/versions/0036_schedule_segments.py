@@ -53,7 +53,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Keeps each push job: of the jobs of a scan, the first keeps the scan's id. Schedules of segments are deleted."""
     op.execute("""
+UPDATE clay.push_jobs AS job SET source_job_id = NULL
+FROM (SELECT id, row_number() OVER (PARTITION BY org_id, source_job_id ORDER BY created_at, id) AS number
+      FROM clay.push_jobs WHERE push_mode = 'auto' AND source_job_id IS NOT NULL) AS of_scan
+WHERE job.id = of_scan.id AND of_scan.number > 1;
 CREATE UNIQUE INDEX push_jobs_one_auto_export_per_scan ON clay.push_jobs (org_id, source_job_id)
 WHERE push_mode = 'auto' AND source_job_id IS NOT NULL;
 DROP INDEX clay.push_jobs_one_auto_export_per_table;
