@@ -238,7 +238,7 @@ async def test_a_disabled_rule_and_a_missing_plan_are_the_first_reasons(routed: 
 async def test_a_run_through_routes_counts_the_leads_that_it_queues_beside_a_push_by_hand(
     routed: Routed, others: int, status: int, expected: object
 ) -> None:
-    """The run plans its tables before the push commits, and then waits for the push's deliveries."""
+    """The run waits for the push, and plans its tables when the push has committed."""
     api = routed.api
     async with api.database.transaction() as connection:
         tables = await api.installation.host_tables.tables(connection)

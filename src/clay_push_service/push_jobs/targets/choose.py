@@ -29,9 +29,10 @@ from clay_push_service.states import DestinationState, DuplicateHandling, Synced
 # Prevents a change or removal of a webhook until our commit. A statement of its own: one that waited for a change would see
 # the new destination beside the old versions, and find none.
 LOCK_DESTINATION = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR KEY SHARE")
-# A push that looks at all tables waits for others of its kind, and not for pushes to one table: two of them at the same time
-# would both find a lead in no table.
-LOCK_ALL = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR NO KEY UPDATE")
+# A push that looks at all tables waits for every push of the organization that has begun, and a later push waits for it. Its
+# snapshot then contains all deliveries to other tables, and no check after the insert could find more. Pushes to one table
+# do not wait for each other.
+LOCK_ALL = Statement("SELECT 1 FROM clay.destinations WHERE org_id = :org_id ORDER BY id FOR UPDATE")
 
 
 class _CurrentDestination(NamedTuple):
