@@ -124,48 +124,48 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
     if not results:
         return RecordedResults([], {})
     cancelled = await counters.lock_jobs(connection, {result.job_id for result in results})
-    number_of_kind: dict[_Kind, int] = {}
-    numbers: list[int] = []
-    statuses: list[DeliveryStatus] = []
-    for result in results:
-        kind = result.kind(cancelled=result.job_id in cancelled)
-        numbers.append(number_of_kind.setdefault(kind, len(number_of_kind) + 1))
-        statuses.append(kind.status)
-    kinds = list(number_of_kind)
-    ids = await _write(connection, results, numbers, kinds)
-    written = [(result, status) for result, status in zip(results, statuses, strict=True) if result.delivery_id in ids]
-    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
-    ended = [
-        EndedDelivery(result.delivery_id, result.job_id, kinds[number - 1].status, cause)
-        for result, number in zip(results, numbers, strict=True)
-        if (cause := kinds[number - 1].cause)
-        and kinds[number - 1].status in WITHOUT_SUCCESS
-        and result.delivery_id in ids
+    kind_of_result = [result.kind(cancelled=result.job_id in cancelled) for result in results]
+    number_of_kind = {kind: number for number, kind in enumerate(dict.fromkeys(kind_of_result), start=1)}
+    numbers = [number_of_kind[kind] for kind in kind_of_result]
+    ids = await _write(connection, results, numbers, list(number_of_kind))
+    written = [
+        (result, kind) for result, kind in zip(results, kind_of_result, strict=True) if result.delivery_id in ids
     ]
+    await _add_to_counters(connection, written)
+    await _wake_waiting_jobs(connection, written)
+    closed = await _update_destinations(connection, [each for each, _ in written if each.sent], probe_seconds)
+    return RecordedResults([(result, kind.status) for result, kind in written], closed)
+
+
+async def _add_to_counters(connection: Connection, written: Sequence[tuple[Result, _Kind]]) -> None:
+    ended = [
+        EndedDelivery(result.delivery_id, result.job_id, kind.status, kind.cause)
+        for result, kind in written
+        if kind.cause and kind.status in WITHOUT_SUCCESS
+    ]
+    counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     for job_id, causes in (await count_by_cause(connection, ended)).items():
         counts[job_id].causes = causes
-    due: dict[UUID, float] = {}
-    for result, status in written:
+    for result, kind in written:
         counted = counts[result.job_id]
-        match status:
-            case DeliveryStatus.SUCCESS:
-                counted.success += 1
-            case DeliveryStatus.FAILED:
-                counted.failed += 1
-                counted.unknown += result.outcome.cause is Cause.UNKNOWN
-            case DeliveryStatus.SKIPPED:
-                counted.skipped += 1
-            case DeliveryStatus.PENDING:
-                seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
-                due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
-    pages = Counter(result.job_id for result, _ in written if result.outcome.is_page)
-    await counters.add_pages(connection, pages)
+        counted.success += kind.status is DeliveryStatus.SUCCESS
+        counted.skipped += kind.status is DeliveryStatus.SKIPPED
+        if kind.status is DeliveryStatus.FAILED:
+            counted.failed += 1
+            counted.unknown += result.outcome.cause is Cause.UNKNOWN
+    await counters.add_pages(connection, Counter(result.job_id for result, _ in written if result.outcome.is_page))
     await counters.add(connection, counts)
+
+
+async def _wake_waiting_jobs(connection: Connection, written: Sequence[tuple[Result, _Kind]]) -> None:
+    """Every delivery that waits needs a wake-up: the slice that sent it may have ended, and the next one too."""
+    due: dict[UUID, float] = {}
+    for result, kind in written:
+        if kind.status is DeliveryStatus.PENDING:
+            seconds = max(result.delay_seconds, result.outcome.retry_after_seconds or 0.0)
+            due[result.job_id] = min(due.get(result.job_id, seconds), seconds)
     for job_id, seconds in due.items():
-        # Every delivery that waits needs a wake-up: the slice that sent it may have ended, and the next one too.
         await queue.wake(connection, job_id, delay_seconds=seconds)
-    closed = await _update_destinations(connection, [each for each, _ in written if each.sent], probe_seconds)
-    return RecordedResults(written, closed)
 
 
 async def _write(
@@ -239,7 +239,8 @@ async def _update_destinations(
             closed[stored.id] = after.reason
         if after.state is DestinationState.OPEN is not before.state:
             await queue.wake_live(connection, stored.org_id)
-    await add_submissions(
-        connection, {each: sum(outcome.submissions for outcome in outcomes[each]) for each in outcomes}
-    )
+    submissions = {
+        version_id: sum(each.submissions for each in of_version) for version_id, of_version in outcomes.items()
+    }
+    await add_submissions(connection, submissions)
     return closed

@@ -136,26 +136,9 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     counts: defaultdict[UUID, counters.Counts] = defaultdict(counters.Counts)
     expired = await EXPIRED.rows(connection)
     await counters.lock_jobs(connection, expired)
-    values = {"job_ids": expired, "message": EXPLANATIONS[Cause.UNKNOWN].message}
-    lost = await UNKNOWN.rows(connection, values)
-    for row in lost:
-        counts[row.job_id].failed += 1
-        counts[row.job_id].unknown += 1
-        counts[row.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.UNKNOWN, is_unsure=True)] += 1
+    lost = await _end_unknown(connection, expired, counts)
     posts = {job_id: each.unknown for job_id, each in counts.items()}
-    returned = await RETURNED.rows(
-        connection,
-        {
-            "job_ids": expired,
-            "poison": LOST_CLAIMS_TO_POISON,
-            "message": EXPLANATIONS[Cause.POISON].message,
-            "maybe_sent": MAYBE_SENT,
-        },
-    )
-    poison = [row for row in returned if row.status == "failed"]
-    for delivery in poison:
-        counts[delivery.job_id].failed += 1
-        counts[delivery.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.POISON, delivery.is_unsure)] += 1
+    returned, poison = await _return_claimed(connection, expired, counts)
     await counters.add(connection, counts)
     await add_submissions_of_jobs(connection, posts)
     idle = await IDLE.rows(connection, {"idle": idle_seconds, "soon": SOON_SECONDS})
@@ -166,14 +149,48 @@ async def sweep(connection: AsyncConnection, *, idle_seconds: float = IDLE_SECON
     await OLD_KEYS.execute(connection)
     await OLD_WORKERS.execute(connection)
     swept = SweepCounts(len(lost), len(returned) - len(poison), len(poison), len(wakes), len(stuck))
+    _report(swept)
+    _log_ids("sweep.unknown", lost)
+    _log_ids("sweep.poison", poison)
+    return swept
+
+
+async def _end_unknown(
+    connection: AsyncConnection, job_ids: Sequence[UUID], counts: defaultdict[UUID, counters.Counts]
+) -> Sequence[_EndedDelivery]:
+    """End deliveries whose worker was lost after they were marked `sending`; add them to `counts`."""
+    lost = await UNKNOWN.rows(connection, {"job_ids": job_ids, "message": EXPLANATIONS[Cause.UNKNOWN].message})
+    for row in lost:
+        counts[row.job_id].failed += 1
+        counts[row.job_id].unknown += 1
+        counts[row.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.UNKNOWN, is_unsure=True)] += 1
+    return lost
+
+
+async def _return_claimed(
+    connection: AsyncConnection, job_ids: Sequence[UUID], counts: defaultdict[UUID, counters.Counts]
+) -> tuple[Sequence[_ReturnedDelivery], Sequence[_ReturnedDelivery]]:
+    """Return expired claims to the queue. Also returns those that failed as `poison`, and adds them to `counts`."""
+    values = {
+        "job_ids": job_ids,
+        "poison": LOST_CLAIMS_TO_POISON,
+        "message": EXPLANATIONS[Cause.POISON].message,
+        "maybe_sent": MAYBE_SENT,
+    }
+    returned = await RETURNED.rows(connection, values)
+    poison = [row for row in returned if row.status == "failed"]
+    for delivery in poison:
+        counts[delivery.job_id].failed += 1
+        counts[delivery.job_id].causes[EndedAs(DeliveryStatus.FAILED, Cause.POISON, delivery.is_unsure)] += 1
+    return returned, poison
+
+
+def _report(swept: SweepCounts) -> None:
     for kind in ("unknown", "returned", "poison", "woken", "stuck"):
         metrics.SWEPT.labels(kind=kind).inc(getattr(swept, kind))
     if swept:
         log.warning("sweep.repaired", unknown=swept.unknown, returned=swept.returned, poison=swept.poison,
                     woken=swept.woken, stuck=swept.stuck)  # fmt: skip
-    _log_ids("sweep.unknown", lost)
-    _log_ids("sweep.poison", poison)
-    return swept
 
 
 def _log_ids(event: str, rows: Sequence[_EndedDelivery | _ReturnedDelivery]) -> None:

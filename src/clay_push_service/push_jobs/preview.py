@@ -1,18 +1,15 @@
 """Previews a push: counts by cause, a sample of payloads, duration and quota; queues and sends nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple, cast
-from uuid import UUID, uuid4
+from typing import NamedTuple
+from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clay_push_service.clay.cause import EXPLANATIONS, Cause
-from clay_push_service.database.clock import NOW
 from clay_push_service.database.statement import Statement, select_rows
 from clay_push_service.deliveries.changed_leads import changed_leads
 from clay_push_service.deliveries.eligibility import eligibility, queued_leads
@@ -20,12 +17,9 @@ from clay_push_service.deliveries.suppression import read_excluding
 from clay_push_service.destinations.clay_table import ClayTable
 from clay_push_service.destinations.read import DestinationView, WebhookView
 from clay_push_service.errors import ConflictError
-from clay_push_service.host.lead_row import LeadRow
-from clay_push_service.host.read_lead_rows import read_lead_rows
 from clay_push_service.host.tables import HostTables
-from clay_push_service.leads.payload_fields import PayloadError, PayloadProblem
-from clay_push_service.mappings.renderers import MappedLead, Renderers, read_renderers_once
 from clay_push_service.mappings.versions import read_mapping_of
+from clay_push_service.push_jobs.payload_counts import PayloadCounts, count_payloads
 from clay_push_service.push_jobs.schemas import Preview, Reason
 from clay_push_service.push_jobs.selection import Selection
 from clay_push_service.push_jobs.summary import leads
@@ -42,7 +36,6 @@ from clay_push_service.states import DestinationState
 
 SAMPLE_LEADS = 2000
 """Up to this many leads all payloads are built (about 0.2 s); above it the counts are estimated from a sample."""
-BATCH = 500
 UNPACED_PER_SECOND = 1000.0
 """A lower bound of what one worker sends without a pace; for the estimated duration only."""
 
@@ -66,13 +59,6 @@ FROM (SELECT version.meter_id, lead_count - success_count - failed_count - skipp
 )
 
 
-@dataclass(slots=True)
-class _PayloadCounts:
-    too_large: int = 0
-    without_email: int = 0
-    sample: dict[str, object] | None = None
-
-
 class _CheckedLead(NamedTuple):
     lead_id: UUID
     project_id: UUID
@@ -82,7 +68,7 @@ class _CheckedLead(NamedTuple):
 
 @dataclass(slots=True)
 class _CheckedLeads:
-    """The leads of a request, as a push would judge them now. A lead is a pair of project and lead id."""
+    """The leads of a request, as a push would treat them now. A lead is a pair of project and lead id."""
 
     to_send: list[tuple[UUID, UUID]] = field(default_factory=list)
     in_clay: list[tuple[UUID, UUID]] = field(default_factory=list)
@@ -92,6 +78,11 @@ class _CheckedLeads:
     def estimated(self) -> bool:
         return max(len(self.to_send), len(self.in_clay)) > SAMPLE_LEADS
 
+    @property
+    def scale(self) -> float:
+        """Leads to send for each lead of the sample; 0: none is sent."""
+        return max(len(self.to_send) / SAMPLE_LEADS, 1.0) if self.to_send else 0.0
+
 
 async def preview(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, selection: Selection, view: DestinationView
@@ -99,20 +90,13 @@ async def preview(
     """`view`: the destination, which must have a webhook. A closed one is previewed too: `blocked` is its error code."""
     sync = decide_sync(selection.sync_mode, view.dedupe)
     refusal = await _refusal(connection, org_id, view.id, sync)
-    judged = await _check_leads(connection, tables, org_id, selection, view.clay_table)
-    lead_count = len(judged.to_send) + judged.skipped.total()
-    mapping_id = await read_mapping_of(connection, org_id, view.clay_table.destination_id)
-    # With no lead to send, only the sample payload is built.
-    sample = judged.to_send[:SAMPLE_LEADS] or judged.in_clay[:1]
-    built = await _build(connection, tables, org_id, sample, mapping_id)
-    scale = max(len(judged.to_send) / SAMPLE_LEADS, 1.0) if judged.to_send else 0.0
-    # With `push_again`, the leads to send may be in Clay and may have changed.
-    compared = [lead_id for _, lead_id in (judged.to_send if selection.resend.in_clay else judged.in_clay)]
-    changed = await changed_leads(connection, tables, org_id, view.clay_table, compared[:SAMPLE_LEADS])
-    changed_since = round(len(changed) * max(len(compared) / SAMPLE_LEADS, 1.0))
+    checked = await _check_leads(connection, tables, org_id, selection, view.clay_table)
+    lead_count = len(checked.to_send) + checked.skipped.total()
+    payloads = await _build_sample(connection, tables, org_id, checked, view)
+    changed_since = await _count_changed(connection, tables, org_id, selection, checked, view)
     again = 0 if sync.changed is ChangedLead.SKIPPED else changed_since
-    judged.skipped[Cause.ALREADY_IN_CLAY] -= again
-    sent = len(judged.to_send) + again
+    checked.skipped[Cause.ALREADY_IN_CLAY] -= again
+    sent = len(checked.to_send) + again
     version_id = view.webhook.version_id if view.webhook else None
     queued = await QUEUED.one(
         connection, {"org_id": org_id, "workspace_id": view.workspace_id, "version_id": version_id}
@@ -127,38 +111,62 @@ async def preview(
         lead_count=lead_count,
         to_send=sent,
         queued_before=queued.everywhere,
-        skipped=_reasons(judged.skipped),
-        sync_note=describe_price(sync.changed, again, estimated=judged.estimated),
+        skipped=_reasons(checked.skipped),
+        sync_note=describe_price(sync.changed, again, estimated=checked.estimated),
         changed_since=changed_since,
-        too_large=round(built.too_large * scale),
-        without_email=round(built.without_email * scale),
-        estimated=judged.estimated,
+        too_large=round(payloads.too_large * checked.scale),
+        without_email=round(payloads.without_email * checked.scale),
+        estimated=checked.estimated,
         seconds=_seconds(queued.everywhere + sent, view.current_interval_ms),
         quota_left_after=None if left is None else max(left, 0),
         quota_warning=_quota_warning(left, quota.limit if quota else None),
-        sample=built.sample,
+        sample=payloads.sample,
     )
+
+
+async def _build_sample(
+    connection: AsyncConnection, tables: HostTables, org_id: UUID, checked: _CheckedLeads, view: DestinationView
+) -> PayloadCounts:
+    mapping_id = await read_mapping_of(connection, org_id, view.clay_table.destination_id)
+    # With no lead to send, only the sample payload is built.
+    sample = checked.to_send[:SAMPLE_LEADS] or checked.in_clay[:1]
+    return await count_payloads(connection, tables, org_id, sample, mapping_id)
+
+
+async def _count_changed(
+    connection: AsyncConnection,
+    tables: HostTables,
+    org_id: UUID,
+    selection: Selection,
+    checked: _CheckedLeads,
+    view: DestinationView,
+) -> int:
+    """The number of leads that have changed since Clay accepted them, estimated from a sample."""
+    # With `push_again`, the leads to send may be in Clay and may have changed.
+    compared = [lead_id for _, lead_id in (checked.to_send if selection.resend.in_clay else checked.in_clay)]
+    changed = await changed_leads(connection, tables, org_id, view.clay_table, compared[:SAMPLE_LEADS])
+    return round(len(changed) * max(len(compared) / SAMPLE_LEADS, 1.0))
 
 
 async def _check_leads(
     connection: AsyncConnection, tables: HostTables, org_id: UUID, selection: Selection, clay_table: ClayTable
 ) -> _CheckedLeads:
     excluding = await read_excluding(connection, org_id)
-    judged = eligibility(tables, selection.leads, org_id, clay_table, selection.resend, excluding)
+    checked = eligibility(tables, selection.leads, org_id, clay_table, selection.resend, excluding)
     live = queued_leads(org_id, clay_table)
     query = select(
-        judged.c.lead_id, judged.c.project_id, judged.c.cause, live.c.contributor_id.is_not(None).label("live")
-    ).join_from(judged, live, live.c.contributor_id == judged.c.lead_id, isouter=True)
-    found = _CheckedLeads()
+        checked.c.lead_id, checked.c.project_id, checked.c.cause, live.c.contributor_id.is_not(None).label("live")
+    ).join_from(checked, live, live.c.contributor_id == checked.c.lead_id, isouter=True)
+    result = _CheckedLeads()
     for row in await select_rows(connection, query, _CheckedLead):
         cause = Cause(row.cause) if row.cause else Cause.ALREADY_QUEUED if row.live else None
         if cause is None:
-            found.to_send.append((row.project_id, row.lead_id))
+            result.to_send.append((row.project_id, row.lead_id))
         else:
-            found.skipped[cause] += 1
+            result.skipped[cause] += 1
         if cause is Cause.ALREADY_IN_CLAY:
-            found.in_clay.append((row.project_id, row.lead_id))
-    return found
+            result.in_clay.append((row.project_id, row.lead_id))
+    return result
 
 
 def _reasons(skipped: Mapping[Cause, int]) -> list[Reason]:
@@ -200,38 +208,3 @@ def _quota_warning(left: int | None, limit: int | None) -> str | None:
         )
     used = 100 * (limit - left) / limit
     return f"After this push {used:.0f} % of the webhook's lifetime submissions are used." if used >= 80 else None  # noqa: PLR2004 - the contract's first warning
-
-
-async def _build(
-    connection: AsyncConnection,
-    tables: HostTables,
-    org_id: UUID,
-    leads: Sequence[tuple[UUID, UUID]],
-    mapping_version_id: UUID | None,
-) -> _PayloadCounts:
-    built = _PayloadCounts()
-    pushed_at = await NOW.one(connection)
-    by_project: dict[UUID, list[UUID]] = {}
-    for project_id, lead_id in leads:
-        by_project.setdefault(project_id, []).append(lead_id)
-    for project_id, lead_ids in by_project.items():
-        for start in range(0, len(lead_ids), BATCH):
-            batch = lead_ids[start : start + BATCH]
-            mapped = [MappedLead(org_id, lead_id, mapping_version_id) for lead_id in batch]
-            renderers = await read_renderers_once(connection, mapped)
-            rows = await read_lead_rows(connection, tables, org_id, project_id, batch)
-            for lead in mapped:
-                if lead.lead_id in rows:
-                    _count(built, lead, rows[lead.lead_id], renderers, pushed_at)
-    return built
-
-
-def _count(built: _PayloadCounts, lead: MappedLead, row: LeadRow, renderers: Renderers, pushed_at: datetime) -> None:
-    built.without_email += not row.email
-    try:
-        payload = renderers.build(lead, row, uuid4(), pushed_at)
-    except PayloadError as error:
-        built.too_large += error.cause is PayloadProblem.TOO_LARGE
-        return
-    if built.sample is None:
-        built.sample = cast("dict[str, object]", orjson.loads(payload.body))

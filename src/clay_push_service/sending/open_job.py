@@ -128,14 +128,13 @@ async def open_job(  # noqa: PLR0911 - one return for each reason not to send
     if version.state is DestinationState.CLOSED:
         await end_queued(connection, [job.id], Cause(version.state_reason or Cause.WEBHOOK_GONE))
         return None
-    probe = False
-    if version.state is DestinationState.WAITING:
+    probe = version.state is DestinationState.WAITING
+    if probe:
         waited = version.now - max(version.state_since, job.created_at)
         if waited > timedelta(seconds=rules.give_up_seconds):
             await end_queued(connection, [job.id], Cause.CLAY_UNAVAILABLE)
             return None
-        probe = await take_probe(connection, version.id, rules.probe_seconds)
-        if not probe:
+        if not await take_probe(connection, version.id, rules.probe_seconds):
             probe_at = version.probe_at or version.now
             return Postponed(max((probe_at - version.now).total_seconds(), 0.5))
     target = unseal_target(version, box, rules.policy)

@@ -14,7 +14,7 @@ from clay_push_service.deliveries.suppression import read_excluded
 from clay_push_service.destination_settings.named.store import destination_not_found
 from clay_push_service.destinations.clay_table import NO_TABLE, ClayTable
 from clay_push_service.host.enrichment_conditions import read_enrichment_scores
-from clay_push_service.host.lead_filters import LeadSort, PageStart, read_page
+from clay_push_service.host.lead_filters import LeadSort, ListedLead, PageStart, read_page
 from clay_push_service.host.tables import HostTables
 from clay_push_service.leads.filters import LeadFilters
 from clay_push_service.push_jobs.selection import require_project
@@ -69,22 +69,30 @@ async def read_leads(
     score = None if last is None or last.sorted_by is None else str(last.sorted_by)
     return LeadPage(
         leads=[
-            LeadView(
-                id=row.lead_id,
-                username=row.username,
-                full_name=row.full_name,
-                email=row.email,
-                company=row.company,
-                overall_score=None if row.overall_score is None else float(row.overall_score),
-                classification=row.classification,
-                priority=row.priority,
-                is_qualified_lead=row.is_qualified,
-                enrichment_score=enrichment_scores.get(row.lead_id),
-                clay=_clay(states[row.lead_id], changed=row.lead_id in changed, excluded=row.lead_id in excluded),
+            _lead_view(
+                row,
+                enrichment_scores.get(row.lead_id),
+                _clay(states[row.lead_id], changed=row.lead_id in changed, excluded=row.lead_id in excluded),
             )
             for row in page
         ],
         next_cursor=cursor.encode(score, str(last.lead_id)) if last is not None else None,
+    )
+
+
+def _lead_view(row: ListedLead, enrichment_score: int | None, clay: LeadClay) -> LeadView:
+    return LeadView(
+        id=row.lead_id,
+        username=row.username,
+        full_name=row.full_name,
+        email=row.email,
+        company=row.company,
+        overall_score=None if row.overall_score is None else float(row.overall_score),
+        classification=row.classification,
+        priority=row.priority,
+        is_qualified_lead=row.is_qualified,
+        enrichment_score=enrichment_score,
+        clay=clay,
     )
 
 

@@ -12,7 +12,7 @@ from clay_push_service.database.statement import Statement
 from clay_push_service.deliveries.suspicion import read_suspect_since
 from clay_push_service.destination_settings.pending_webhook import read_pending
 from clay_push_service.destination_settings.schemas import PendingChange
-from clay_push_service.destinations.read import DestinationView, destination_view
+from clay_push_service.destinations.read import DestinationView, WebhookView, destination_view
 from clay_push_service.gate import Gate
 from clay_push_service.push_jobs.queries.table_status import (
     QuotaView,
@@ -112,10 +112,7 @@ async def read_status(
     counts = await read_counts(connection, org_id)
     every = sum_of(list(counts.values()))
     last = await LAST.one_or_none(connection, {"org_id": org_id})
-    connected = False
-    if webhook is not None and webhook.state is DestinationState.OPEN:
-        values = {"org_id": org_id, "version_id": webhook.version_id}
-        connected = await CONNECTED.one(connection, values)
+    connected = await _is_connected(connection, org_id, webhook)
     return StatusView(
         available=gate.available,
         configured=webhook is not None,
@@ -127,20 +124,41 @@ async def read_status(
         problem=problem,
         pending=PendingChange.of(await read_pending(connection, org_id)),
         offers_new_table=view.offers_new_table if view else False,
-        destination=DestinationStatus(state=webhook.state.value, reason=Cause(webhook.reason) if webhook.reason else None, until=webhook.until,
-                                      results_missing_since=suspect_since)
-        if webhook
-        else None,
-        last_push=LastPush(
-            job_id=last.id, status=JobStatus(last.status), created_at=last.created_at, finished_at=last.finished_at,
-            success_count=last.success_count, failed_count=last.failed_count, skipped_count=last.skipped_count,
-        ) if last else None,
+        destination=_destination_status(webhook, suspect_since) if webhook else None,
+        last_push=_last_push(last) if last else None,
         totals=every.totals,
         quota=QuotaView.of(webhook.quota) if webhook else None,
         pace=_pace(view),
         active_jobs=every.active,
         destinations=await read_table_statuses(connection, org_id, counts),
-    )  # fmt: skip
+    )
+
+
+async def _is_connected(connection: AsyncConnection, org_id: UUID, webhook: WebhookView | None) -> bool:
+    if webhook is None or webhook.state is not DestinationState.OPEN:
+        return False
+    return await CONNECTED.one(connection, {"org_id": org_id, "version_id": webhook.version_id})
+
+
+def _destination_status(webhook: WebhookView, suspect_since: datetime | None) -> DestinationStatus:
+    return DestinationStatus(
+        state=webhook.state.value,
+        reason=Cause(webhook.reason) if webhook.reason else None,
+        until=webhook.until,
+        results_missing_since=suspect_since,
+    )
+
+
+def _last_push(last: _LastJob) -> LastPush:
+    return LastPush(
+        job_id=last.id,
+        status=JobStatus(last.status),
+        created_at=last.created_at,
+        finished_at=last.finished_at,
+        success_count=last.success_count,
+        failed_count=last.failed_count,
+        skipped_count=last.skipped_count,
+    )
 
 
 def _pace(view: DestinationView | None) -> PaceView | None:
