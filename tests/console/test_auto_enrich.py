@@ -18,6 +18,7 @@ async def test_a_rule_needs_a_budget_and_is_saved_and_previewed(api: Api, owner:
     await api.call("PUT", "/api/clay/enrichment/config", {"api_key": "clay_key_of_owner", "budget": budget})
     page = await owner.submit_and_follow(url, RULE)
     assert "The rule is saved. Auto-enrich is on" in page.text
+    page = await owner.open(f"{url}?count=true")
     assert "of all scans so far, 3 pass the saved rule" in page.text
     saved = await api.call("GET", f"/api/clay/projects/{api.project_id}/auto-enrich")
     assert (saved["enabled"], saved["basis"], saved["min_score"], saved["from_hour"]) == (True, "consent", 89.75, 22)

@@ -29,6 +29,8 @@ async def test_a_suspect_destination_is_named_and_its_gap_is_pushed_again_once(d
         page = await owner.open(PAGE)
         assert f"{UNCONFIRMED} leads without a result" in page.text
         assert page.text.count("<tr>") == UNCONFIRMED + 1
+        preview = await owner.open(f"{PAGE}/push-again")
+        assert f"Push {UNCONFIRMED} leads again?" in preview.text
         for _ in range(2):
             pushed = await owner.submit_and_follow(f"{PAGE}/push-again", {"key": "same"})
             assert f"Pushing {UNCONFIRMED} leads to Clay..." in pushed.text

@@ -10,6 +10,9 @@ async def test_a_saved_rule_is_previewed_with_the_leads_that_it_excludes(api: Ap
     await owner.open(path)
     page = await owner.submit_and_follow(path, {"enabled": "1", "min_score": "89.75"})
     assert "Auto-export is on" in page.text
+    assert "of all scans so far" not in page.text, "the page itself counts no leads"
+    assert f'href="{path}?count=true"' in page.text
+    page = await owner.open(f"{path}?count=true")
     assert "Of 5 leads of all scans so far, 3 pass the saved rule" in page.text
     assert "2 leads</dt>" in page.text
     stored = await api.call("GET", f"/api/clay/projects/{api.project_id}/auto-export")

@@ -64,6 +64,8 @@ async def test_routes_are_arranged_saved_and_simulated(api: Api, owner: Visitor)
         (segment_id, second, "follow"), (None, None, "stay"),
     ]  # fmt: skip
     page = await owner.open(f"{ROUTES}/simulate?what={api.project_id}")
+    assert "Would be sent" not in page.text, "the page itself reads no leads"
+    page = await owner.open(f"{ROUTES}/simulate?what={api.project_id}&count=true")
     assert "Route 1: " in page.text
     assert "Best table" in page.text
     assert "Would be sent" in page.text

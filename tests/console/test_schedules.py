@@ -54,7 +54,8 @@ async def test_a_schedule_is_previewed_saved_run_and_paused(api: Api, owner: Vis
     page = await owner.submit_and_follow(f"{url}/resume")
     assert page.text.count("<time datetime=") > 5
     assert "Jeden Morgen" in (await owner.open(PAGE)).text
-    assert "What a run would do now" in (await owner.open(f"{url}?preview=true")).text
+    assert "preview=true&amp;count=true" in (await owner.open(f"{url}?preview=true")).text
+    assert "New leads to push" in (await owner.open(f"{url}?preview=true&count=true")).text
     await owner.open(url)
     page = await owner.submit_and_follow(f"{url}/delete")
     assert "No schedules yet" in page.text

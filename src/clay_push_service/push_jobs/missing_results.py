@@ -36,7 +36,9 @@ class MissingResultView(BaseModel):
     accepted_at: datetime = Field(description="When Clay accepted it.")
 
 
-class MissingResults(BaseModel):
+class MissingResultPage(BaseModel):
+    """A page of the leads, without their number: counting reads every delivery since the newest result."""
+
     suspect_since: datetime | None = Field(
         description="Since when the destination is suspect: its results have stopped, and auto-export is held. null: it is not."
     )
@@ -47,18 +49,31 @@ class MissingResults(BaseModel):
         description="A result that takes longer is missing: ten times the usual time, at least 30 minutes.",
         examples=[1800],
     )
-    missing_count: int = Field(description="Leads whose result is missing.", examples=[37])
-    reasons: list[str] = Field(description="The usual reasons, the most frequent first.")
     leads: list[MissingResultView] = Field(description="These leads, in the order they were pushed.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor` to get the next page; null: this is the last page."
     )
 
 
+class MissingResults(MissingResultPage):
+    missing_count: int = Field(description="Leads whose result is missing.", examples=[37])
+    reasons: list[str] = Field(description="The usual reasons, the most frequent first.")
+
+
 async def list_missing_results(
     connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None, *, after: str | None, limit: int
 ) -> MissingResults:
     """Of the default destination, or of this one. Raises 400 `cursor_invalid`, 404 `destination_not_found`."""
+    page = await read_missing_page(connection, org_id, destination_id, after=after, limit=limit)
+    history = await read_history(connection, org_id, destination_id)
+    missing = 0 if history is None else await count_missing(connection, history)
+    return MissingResults(**dict(page), missing_count=missing, reasons=list(REASONS) if missing else [])
+
+
+async def read_missing_page(
+    connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None, *, after: str | None, limit: int
+) -> MissingResultPage:
+    """Raises as `list_missing_results`."""
     after_seq = 0
     if after is not None:
         [key] = pagination.decode(after, 1)
@@ -66,18 +81,14 @@ async def list_missing_results(
     await find_destination_view(connection, org_id, destination_id)
     history = await read_history(connection, org_id, destination_id)
     if history is None:
-        return MissingResults(
-            suspect_since=None, last_result_at=None, window_seconds=None, missing_count=0, reasons=[], leads=[],
-            next_cursor=None,
-        )  # fmt: skip
-    missing = await count_missing(connection, history)
+        return MissingResultPage(
+            suspect_since=None, last_result_at=None, window_seconds=None, leads=[], next_cursor=None
+        )
     rows = await read_missing(connection, history, after_seq=after_seq, limit=limit + 1)
-    return MissingResults(
+    return MissingResultPage(
         suspect_since=history.suspect_since,
         last_result_at=history.last_result_at,
         window_seconds=history.window_seconds,
-        missing_count=missing,
-        reasons=list(REASONS) if missing else [],
         leads=[
             MissingResultView(
                 delivery_id=row.id,
@@ -89,6 +100,12 @@ async def list_missing_results(
         ],
         next_cursor=pagination.encode(rows[limit - 1].seq) if len(rows) > limit else None,
     )
+
+
+async def count_push_again(connection: AsyncConnection, org_id: UUID, destination_id: UUID | None = None) -> int:
+    """The number of leads that `push_missing_again` would queue."""
+    history = await read_history(connection, org_id, destination_id)
+    return 0 if history is None else len(await _missing_leads(connection, history))
 
 
 async def push_missing_again(

@@ -13,8 +13,9 @@ from clay_push_service.console.pages.page import PushPage, ReadPage
 from clay_push_service.console.pages.words import counted
 from clay_push_service.console.session.form import Posted
 from clay_push_service.console.session.route import ConsoleRoute
+from clay_push_service.deliveries.missing_results import REASONS
 from clay_push_service.pagination import Cursor
-from clay_push_service.push_jobs.missing_results import list_missing_results
+from clay_push_service.push_jobs.missing_results import count_push_again, read_missing_page
 from clay_push_service.push_jobs.schemas import PushAnswer
 
 LEADS_IN_A_PAGE: Final = 50
@@ -24,11 +25,21 @@ router = APIRouter(prefix="/console/missing-results", include_in_schema=False, r
 
 @router.get("")
 async def list_missing_results_page(page: ReadPage, after: Cursor = None) -> Response:
-    found = await list_missing_results(page.connection, page.caller.org_id, after=after, limit=LEADS_IN_A_PAGE)
+    """Shows a page of the leads. Only the preview of the push counts them."""
+    found = await read_missing_page(page.connection, page.caller.org_id, after=after, limit=LEADS_IN_A_PAGE)
     return await page.render(
         "missing_results.html", section="integrations", title="Missing results", found=found, after=after,
-        may_push=Scope.PUSH in page.caller.scopes, push_key=uuid4(),
+        reasons=REASONS, may_push=Scope.PUSH in page.caller.scopes,
     )  # fmt: skip
+
+
+@router.get("/push-again", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
+async def preview_push_again_page(page: PushPage) -> Response:
+    """Asks for a confirmation, and names the number of leads."""
+    lead_count = await count_push_again(page.connection, page.caller.org_id)
+    return await page.render(
+        "missing_results_push.html", section="integrations", title="Push again", lead_count=lead_count, key=uuid4()
+    )
 
 
 @router.post("/push-again", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])

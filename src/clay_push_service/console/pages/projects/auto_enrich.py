@@ -15,8 +15,9 @@ from clay_push_service.console.session.form import Form, Posted
 from clay_push_service.console.session.route import ConsoleRoute
 from clay_push_service.enrichment.ledger.states import LegalBasis, RequestWay
 from clay_push_service.enrichment.rules.preview import preview_auto_enrich
-from clay_push_service.enrichment.rules.rule import write_rule
-from clay_push_service.enrichment.rules.schemas import AutoEnrichBody
+from clay_push_service.enrichment.rules.rule import read_rule, write_rule
+from clay_push_service.enrichment.rules.runs import read_runs
+from clay_push_service.enrichment.rules.schemas import AutoEnrichBody, AutoEnrichView, RuleRunView
 from clay_push_service.enrichment.settings.kinds import Kind
 from clay_push_service.enrichment.settings.service import require_plan
 from clay_push_service.enrichment.settings.table import lock_settings
@@ -34,16 +35,22 @@ router = APIRouter(prefix="/console/projects", include_in_schema=False, route_cl
 
 
 @router.get("/{project_id}/auto-enrich", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
-async def read_auto_enrich_page(page: ReadPage, project_id: UUID, after: Cursor = None) -> Response:
-    """The rule, and what it would request now, with the number of leads that each condition excludes."""
+async def read_auto_enrich_page(
+    page: ReadPage, project_id: UUID, count: bool = False, after: Cursor = None
+) -> Response:
+    """Shows the rule. `count` adds what it would request now, with the number of leads that each condition excludes."""
     org_id = page.caller.org_id
     name = await require_project(page.connection, page.tables, org_id, project_id)
-    preview = await preview_auto_enrich(
-        page.connection, page.tables, org_id, project_id, after=after, limit=LEADS_IN_A_PAGE
-    )
+    runs = [RuleRunView.of(each) for each in await read_runs(page.connection, org_id, project_id)]
+    rule = AutoEnrichView.of(await read_rule(page.connection, org_id, project_id), runs)
+    preview = None
+    if count:
+        preview = await preview_auto_enrich(
+            page.connection, page.tables, org_id, project_id, after=after, limit=LEADS_IN_A_PAGE
+        )
     return await page.render(
         "projects/auto_enrich.html", section="projects", title=name or "Unnamed project", project_id=project_id,
-        preview=preview, messages={each.clause: each.message for each in preview.left_out}, after=after, words=sentence,
+        rule=rule, preview=preview, after=after, words=sentence,
         may_configure=Scope.CONFIG in page.caller.scopes,
     )  # fmt: skip
 

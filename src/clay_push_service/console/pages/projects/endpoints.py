@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from clay_push_service.automation.preview import preview_rule
-from clay_push_service.automation.rule import write_rule
-from clay_push_service.automation.schemas import RuleBody
+from clay_push_service.automation.rule import read_rule, write_rule
+from clay_push_service.automation.schemas import RuleBody, RuleView
 from clay_push_service.callers.caller import Scope
 from clay_push_service.callers.guarded_route import RouteLimits
 from clay_push_service.callers.turns import Lane
@@ -31,13 +31,17 @@ async def list_rules(page: ReadPage) -> Response:
 
 
 @router.get("/{project_id}", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
-async def read_rule_page(page: ReadPage, project_id: UUID, after: Cursor = None) -> Response:
-    """The rule, and what it would push now, with the number of leads that each condition excludes."""
-    name = await require_project(page.connection, page.tables, page.caller.org_id, project_id)
-    preview = await preview_rule(page.service, project_id, after=after, limit=LEADS_IN_A_PAGE)
+async def read_rule_page(page: ReadPage, project_id: UUID, count: bool = False, after: Cursor = None) -> Response:
+    """Shows the rule. `count` adds what it would push now, with the number of leads that each condition excludes."""
+    org_id = page.caller.org_id
+    name = await require_project(page.connection, page.tables, org_id, project_id)
+    rule = RuleView.of(project_id, await read_rule(page.connection, page.tables, org_id, project_id))
+    preview = None
+    if count:
+        preview = await preview_rule(page.service, project_id, after=after, limit=LEADS_IN_A_PAGE)
     return await page.render(
         "projects/rule.html", section="projects", title=name or "Unnamed project", project_id=project_id,
-        preview=preview, messages={each.clause: each.message for each in preview.left_out}, after=after,
+        rule=rule, preview=preview, after=after,
         may_configure=Scope.CONFIG in page.caller.scopes,
     )  # fmt: skip
 

@@ -99,16 +99,19 @@ async def save_routes_page(page: ConfigPage, form: Posted) -> Response:
 async def simulate_page(
     page: ReadPage,
     what: Annotated[str, Query(max_length=36)] = "30",
+    count: bool = False,
     after: Cursor = None,
 ) -> Response:
-    """`what`: a number of days, or a project."""
+    """`what`: a number of days, or a project. `count`: simulate now. Without it, the page answers at once and loads the result."""
     projects = await list_projects(page.connection, page.tables, page.caller.org_id)
     found, problem = None, None
     try:
         days = int(what) if what.isdecimal() else None
         project_id = None if days is not None else _project(what)
+        await _require(page, project_id)
         body = SimulationBody(project_id=project_id, days=days, cursor=after, limit=LEADS_IN_A_PAGE)
-        found = await simulate(page.connection, page.tables, page.caller.org_id, body)
+        if count:
+            found = await simulate(page.connection, page.tables, page.caller.org_id, body)
     except ValidationError:
         raise InvalidError("what: must be a project or 1 to 90 days.") from None
     except InvalidError as error:

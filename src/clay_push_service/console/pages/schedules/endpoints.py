@@ -85,18 +85,21 @@ async def create_schedule_page(page: ConfigPage, form: Posted) -> Response:
 
 @router.get("/{schedule_id}", dependencies=COSTLY)
 async def read_schedule_page(
-    page: ReadPage, schedule_id: UUID, preview: bool = False, after: Cursor = None
+    page: ReadPage, schedule_id: UUID, preview: bool = False, count: bool = False, after: Cursor = None
 ) -> Response:
-    """Shows one schedule in words, with its next five runs and its history. `preview` adds the result of a run now."""
+    """Shows one schedule in words, with its next five runs and its history.
+
+    `preview` adds what a run would do now, which the page loads after itself; with `count`, the answer contains it.
+    """
     org_id = page.caller.org_id
     view = await schedules.view_one(page.connection, org_id, schedule_id)
     previewed = None
-    if preview:
+    if preview and count:
         stored = await require_schedule(page.connection, org_id, schedule_id)
         previewed = await preview_values(page.service, stored.values, stored)
     runs, next_cursor = await read_runs(page.connection, org_id, schedule_id, after, RUNS_IN_A_PAGE)
     return await page.render(
-        "schedules/schedule.html", section=SECTION, title=view.name, schedule=view, preview=previewed,
+        "schedules/schedule.html", section=SECTION, title=view.name, schedule=view, preview=previewed, preview_later=preview,
         runs=[ScheduleRunView.of(each) for each in runs], next_cursor=next_cursor, after=after, names=await _names(page),
         active=ACTIVE, paused=PAUSED, pause_texts=PAUSE_TEXTS, outcome_pill=outcome_pill, local_moment=local_moment,
         filter_words=filter_words, mode_texts=MODE_TEXTS, may_configure=Scope.CONFIG in page.caller.scopes,
