@@ -31,9 +31,11 @@ async def test_keys_tokens_and_audit_look_right(owner: Screen) -> None:
 async def test_erasure_requires_a_confirmation_and_shows_the_receipt(server: ConsoleServer, owner: Screen) -> None:
     await server.api.push_and_drain()
     await owner.open("/console/privacy")
+    await owner.review("privacy")
     await owner.page.get_by_label("Lead ids").fill(str(server.api.lead_ids[0]))
     await owner.page.get_by_role("button", name="Erase…").click()
+    await expect(owner.page.get_by_role("heading", name="Erase 1 lead?")).to_be_visible()
     await owner.review("privacy-confirm")
-    await owner.page.get_by_role("button", name="Erase the leads").click()
+    await owner.page.get_by_role("button", name="Erase 1 lead").click()
     await expect(owner.page.get_by_text("1 lead was erased and will not be pushed again")).to_be_visible()
     await owner.review("privacy-receipt")

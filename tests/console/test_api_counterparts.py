@@ -55,6 +55,7 @@ COUNTERPARTS: Mapping[str, str | None] = MappingProxyType(
         "/console/keys/{key_id}/revoke": "revoke_service_key",
         "/console/tokens": "create_results_token",
         "/console/tokens/{token_id}/revoke": "revoke_results_token",
+        "/console/privacy/preview": None,  # counts what an erasure would remove; the receipt of the API has the numbers
         "/console/privacy/erase": "erase_leads",
         "/console/exclusions": "exclude",
         "/console/exclusions/{exclusion_id}/remove": "remove_exclusion",

@@ -1,6 +1,7 @@
 """Keys, tokens, audit log and erasure without JavaScript: secrets are shown once, and rights are those of the API."""
 
 import re
+from uuid import uuid4
 
 from tests.harness.api import Api
 from tests.harness.visitor import FORM, SAME_ORIGIN, Visitor, visiting
@@ -47,9 +48,14 @@ async def test_a_token_is_replaced_by_creating_waiting_and_revoking(api: Api, ow
 async def test_an_erasure_ends_with_the_receipt_of_the_rows_in_clay(api: Api, owner: Visitor) -> None:
     await api.push_and_drain()
     await owner.open("/console/privacy")
-    page = await owner.submit_and_follow(
-        "/console/privacy/erase", {"lead_ids": f"{api.lead_ids[0]}\n{api.lead_ids[1]}", "former_values": ""}
-    )
+    form = {"lead_ids": f"{api.lead_ids[0]}\n{api.lead_ids[1]}\n{api.lead_ids[1]}", "former_values": ""}
+    page = await owner.submit("/console/privacy/preview", form)
+    assert "Erase 2 leads?" in page.text
+    assert "2 lose the lead" in page.text
+    assert "without a push" not in page.text
+    page = await owner.submit("/console/privacy/preview", {"lead_ids": str(uuid4()), "former_values": ""})
+    assert "1 id without a push or a value here." in page.text
+    page = await owner.submit_and_follow("/console/privacy/erase", form)
     assert "2 leads were erased and will not be pushed again; 2 rows were sent to Clay before." in page.text
     assert page.text.count("In Clay</span>") == 2
     await owner.open("/console/privacy")

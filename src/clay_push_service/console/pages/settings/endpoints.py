@@ -16,7 +16,7 @@ from clay_push_service.callers.organization_keys import (
 )
 from clay_push_service.callers.turns import Lane
 from clay_push_service.console.pages.page import ConfigPage, ErasePage, Page
-from clay_push_service.console.session.form import Posted
+from clay_push_service.console.session.form import Form, Posted
 from clay_push_service.console.session.route import ConsoleRoute
 from clay_push_service.enrichment.inbound.schemas import PATH as RESULTS_PATH
 from clay_push_service.enrichment.inbound.tokens import SLOTS, create_token, list_tokens, read_endpoint, revoke_token
@@ -24,6 +24,7 @@ from clay_push_service.errors import ConflictError, InvalidError
 from clay_push_service.pagination import Cursor
 from clay_push_service.privacy.audit_log import read_audit_log
 from clay_push_service.privacy.erase import MAX_LEADS, erase
+from clay_push_service.privacy.preview import preview_erasure
 from clay_push_service.privacy.receipt import read_receipt
 
 SCOPE_TEXTS: Final = {
@@ -114,14 +115,20 @@ async def read_privacy_page(page: ErasePage) -> Response:
     return await page.render("settings/privacy.html", section="privacy", title="Erase leads", most=MAX_LEADS)
 
 
+@router.post("/privacy/preview", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
+async def preview_erasure_page(page: ErasePage, form: Posted) -> Response:
+    """Shows a confirmation that names what would be removed. Erases nothing."""
+    ids = _lead_ids(form)
+    return await page.render(
+        "settings/erase_preview.html", section="privacy", title="Erase leads", lead_ids=ids,
+        former_values=form.text("former_values"), found=await preview_erasure(page.connection, page.caller.org_id, ids),
+    )  # fmt: skip
+
+
 @router.post("/privacy/erase", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def erase_page(page: ErasePage, form: Posted) -> Response:
     """Ids and former values, one on each line."""
-    ids = [_lead_id(each) for each in form.text("lead_ids").split()]
-    if not ids or len(ids) > MAX_LEADS:
-        return page.redirect(
-            "/console/privacy", f"Enter 1 to {MAX_LEADS:,} lead ids, one on each line.", kind="problem"
-        )
+    ids = _lead_ids(form)
     former = [line.strip() for line in form.text("former_values").splitlines() if line.strip()]
     erasure_id, _ = await erase(
         page.connection, page.tables, page.caller.org_id, page.caller.actor, ids, former or None
@@ -135,6 +142,14 @@ async def erase_page(page: ErasePage, form: Posted) -> Response:
 async def read_receipt_page(page: ErasePage, erasure_id: UUID) -> Response:
     receipt = await read_receipt(page.connection, page.caller.org_id, erasure_id)
     return await page.render("settings/receipt.html", section="privacy", title="Receipt of an erasure", receipt=receipt)
+
+
+def _lead_ids(form: Form) -> list[UUID]:
+    """Each id once, in the order of the form."""
+    ids = list(dict.fromkeys(_lead_id(each) for each in form.text("lead_ids").split()))
+    if not ids or len(ids) > MAX_LEADS:
+        raise InvalidError(f"Enter 1 to {MAX_LEADS:,} lead ids, one on each line.")
+    return ids
 
 
 def _lead_id(text: str) -> UUID:
