@@ -35,7 +35,7 @@ async def list_missing_results_page(page: ReadPage, after: Cursor = None) -> Res
 
 @router.get("/push-again", dependencies=[Depends(RouteLimits(lane=Lane.COSTLY))])
 async def preview_push_again_page(page: PushPage) -> Response:
-    """Asks for a confirmation, and names the number of leads."""
+    """Shows a confirmation that names the number of leads."""
     lead_count = await count_push_again(page.connection, page.caller.org_id)
     return await page.render(
         "missing_results_push.html", section="integrations", title="Push again", lead_count=lead_count, key=uuid4()
