@@ -55,6 +55,11 @@
     const count = document.querySelector('[data-selected]');
     if (count) count.textContent = boxes.filter((each) => each.checked).length;
   });
+  // A row of tabs that is wider than the window shows the current tab.
+  for (const link of document.querySelectorAll('.tabs [aria-current]')) {
+    const tabs = link.closest('.tabs');
+    tabs.scrollLeft = link.offsetLeft - tabs.offsetLeft - 16;
+  }
   // A preview that htmx has loaded opens as a dialog; without htmx it is a page.
   document.addEventListener('htmx:after:swap', () => {
     const sheet = document.getElementById('sheet');

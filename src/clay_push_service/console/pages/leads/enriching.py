@@ -34,7 +34,7 @@ async def show_estimate(page: Page, lead_ids: Sequence[UUID], *, kind: Kind, act
     return await page.render(
         "leads/estimate.html", section="leads", title=f"Enrich {counted(len(ids), 'lead')} with Clay?", lead_ids=ids,
         kind=kind, action=action, back=back, estimates=estimates, words=sentence, key=uuid4(),
-        notes=list(dict.fromkeys(note for each in estimates for note in each.estimate.notes)),
+        notes=_distinct([note for each in estimates for note in each.estimate.notes]),
     )  # fmt: skip
 
 
@@ -79,3 +79,9 @@ def nothing_selected() -> InvalidError:
 def _service(page: Page) -> EnrichmentService:
     box: SecretBox | None = page.request.app.state.box
     return EnrichmentService(page.connection, page.tables, page.settings, box, page.actor)
+
+
+def _distinct(notes: Sequence[str]) -> list[str]:
+    """Each note once; a note that another one begins with is left out."""
+    found = dict.fromkeys(notes)
+    return [note for note in found if not any(other != note and other.startswith(note) for other in found)]
