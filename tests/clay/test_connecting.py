@@ -72,7 +72,7 @@ async def test_slow_names_and_slow_handshakes_are_connect_timeouts(receiver_of: 
     ):
         assert isinstance(answer, NotConnected)
         assert answer.kind is NotConnectedKind.CONNECT_TIMEOUT
-        assert answer.duration_ms < 1000
+        assert answer.duration_ms < 5000  # the name or the handshake takes 5 s
 
 
 async def test_unknown_names_and_closed_ports_are_not_connected(receiver_of: ReceiverOf, sender: Sender) -> None:

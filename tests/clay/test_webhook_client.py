@@ -117,7 +117,7 @@ async def test_a_response_before_the_request_body_is_read_is_returned(receiver_o
 
 
 async def test_a_cancellation_is_raised(receiver_of: ReceiverOf, sender: Sender) -> None:
-    receiver = await receiver_of(lambda *_: asyncio.sleep(5))
+    receiver = await receiver_of(lambda *_: asyncio.sleep(60))
     task = asyncio.create_task(sender.client().post(target(receiver.port), BODY))
     await asyncio.sleep(0.05)
     task.cancel()

@@ -21,10 +21,14 @@ HOURLY = IntervalTiming(60, datetime(2026, 1, 1, tzinfo=UTC))
 DAILY = DailyTiming(time(9))
 
 
-async def plan(made: Installation, timing: Timing = HOURLY, org_id: UUID | None = None, **changes: Any) -> UUID:
-    """Add a schedule of the installation's project. `changes`: of its values."""
+async def plan(made: Installation, timing: Timing | None = None, org_id: UUID | None = None, **changes: Any) -> UUID:
+    """Add a schedule of the installation's project. `changes`: of its values.
+
+    Without a timing, the first due time is an hour from now, so that none is reached during the test at any time of the day.
+    """
+    now = datetime.now(UTC)
     values: dict[str, Any] = {
-        "name": "Morning", "project_id": made.project_id, "destination_id": None, "timing": timing,
+        "name": "Morning", "project_id": made.project_id, "destination_id": None, "timing": timing or IntervalTiming(60, now.replace(second=0, microsecond=0)),
         "time_zone": "Europe/Berlin", "filters": LeadFilters(), "mode": SyncedLeads.NEW, "max_leads": None,
         "catch_up": timedelta(hours=1), "pause_after": 3,
     }  # fmt: skip

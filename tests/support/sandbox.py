@@ -117,7 +117,7 @@ class SandboxProcess:
                 stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 20)
+        line = await asyncio.wait_for(self._process.stdout.readline(), 120)
         if not line:
             await self._process.wait()
             raise AssertionError((self.directory / "sandbox.log").read_text())
