@@ -136,3 +136,46 @@ async def test_stale_leads_are_enriched_again_at_most_once_a_day(ready: Enrichin
     found = await last_run(ready)
     assert (found["outcome"], found["reason"], found["lead_count"]) == ("queued", "stale", 3)
     assert (await ready.job(found["job_ids"][0]))["mode"] == "stale"
+
+
+async def test_a_stale_lead_whose_last_request_may_have_been_charged_is_not_requested_by_a_rule(
+    ready: Enriching,
+) -> None:
+    """The run would repeat it every day, because `again` includes leads whose last run got no response."""
+    await ready.enrich()
+    await ready.work()
+    await ready.api.installation.fetch(
+        "UPDATE clay.enrichment_items SET finished_at = finished_at - interval '7 months'"
+    )
+    await ready.plan(faults={"run": {"rules": [{"kind": "reset_after", "next": 1}]}})
+    lost = await ready.enrich(ready.lead_ids[:1], again=True)
+    await ready.start()
+    await ready.expire_deadlines(hours=25)
+    await ready.sweep()
+    assert await ready.outcomes(lost["job_id"]) == {("expired", "held"): 1}
+    await rule(ready, stale_months=6)
+    await run(ready)
+    found = await last_run(ready)
+    assert (found["reason"], found["lead_count"]) == ("stale", 2)
+    requested = {item["lead_id"] for each in found["job_ids"] for item in await ready.items(each)}
+    assert requested == {str(each) for each in ready.lead_ids[1:]}
+
+
+async def test_a_run_that_raises_an_error_does_not_stop_the_other_rules(ready: Enriching) -> None:
+    """A time zone that a new version of the time-zone database no longer contains raises an error that is not a refusal."""
+    host = ready.api.host
+    other = await host.project(ready.api.org_id)
+    await rule(ready, from_hour=22, to_hour=6)
+    await scanned(ready)
+    await ready.api.call("PUT", f"/api/clay/projects/{other}/auto-enrich", ON)
+    async with ready.api.database.transaction() as connection:
+        await queue_scan_run(connection, ready.api.org_id, other, uuid4())
+    await ready.api.installation.fetch("UPDATE clay.enrichment_settings SET time_zone = 'Mars/Olympus'")
+    await run(ready)
+    [done] = (await ready.api.call("GET", f"/api/clay/projects/{other}/auto-enrich"))["runs"]
+    assert done["outcome"] == "nothing_new"
+    assert (await last_run(ready))["outcome"] is None, "it is repeated later"
+    await ready.api.installation.fetch("UPDATE clay.enrichment_settings SET time_zone = 'UTC'")
+    await ready.api.installation.fetch("UPDATE clay.auto_enrich_runs SET due_at = now() WHERE done_at IS NULL")
+    await run(ready, NOON.replace(hour=23))
+    assert (await last_run(ready))["outcome"] == "queued"

@@ -12,6 +12,7 @@ from clay_push_service import logs, metrics
 from clay_push_service.callers.actor import Actor
 from clay_push_service.database.database import Database
 from clay_push_service.database.failed_statement import failure
+from clay_push_service.database.failures import UNAVAILABLE, is_about_the_data
 from clay_push_service.deliveries.suppression import read_excluding
 from clay_push_service.destinations.secret_box import SecretBox
 from clay_push_service.enrichment.jobs.accept import EnrichRequest
@@ -38,6 +39,8 @@ ACTOR: Final = "rule:auto-enrich"
 IDLE_SECONDS = 10.0
 CLOSED_DELAY = timedelta(minutes=10)
 """Delay of a run whose off-peak window is closed."""
+FAILED_DELAY = timedelta(minutes=10)
+"""Delay of a run that raised an unexpected error."""
 
 log = logs.get(__name__)
 
@@ -82,6 +85,12 @@ class RuleRunner:
                 await before.rollback()
                 await finish_run(connection, run, RuleRunOutcome.REFUSED, error.detail)
                 log.info("auto_enrich.refused", project_id=str(run.project_id), code=error.code)
+            except Exception as error:
+                if isinstance(error, UNAVAILABLE) and not is_about_the_data(error):
+                    raise  # the next pass repeats it
+                await before.rollback()
+                await postpone_run(connection, run, FAILED_DELAY)  # so that it does not stop the runs behind it
+                log.error("auto_enrich.run_failed", run_id=str(run.id), **failure(error))  # noqa: TRY400 - a trace can quote a value
             else:
                 await before.commit()
         return True

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Text, Uuid, column, func, select, table
+from sqlalchemy import ColumnElement, DateTime, Text, Uuid, column, func, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import CTE, Select
 
@@ -22,7 +22,7 @@ from clay_push_service.database.statement import select_rows
 from clay_push_service.deliveries.eligibility import is_erased
 from clay_push_service.deliveries.suppression import Excluding, is_excluded
 from clay_push_service.enrichment.ledger.causes import ItemCause
-from clay_push_service.enrichment.ledger.states import ItemOutcome
+from clay_push_service.enrichment.ledger.states import CostSource, ItemOutcome
 from clay_push_service.enrichment.rules.rule import EnrichRule
 from clay_push_service.enrichment.settings.trial_schemas import MAX_LEADS
 from clay_push_service.host.tables import HostTables
@@ -33,7 +33,7 @@ MOST: Final = MAX_JOBS * MAX_LEADS
 ITEMS = table(
     "enrichment_items",
     *(column(name, Uuid()) for name in ("org_id", "lead_id")),
-    *(column(name, Text()) for name in ("outcome", "cause")),
+    *(column(name, Text()) for name in ("outcome", "cause", "cost_basis")),
     column("finished_at", DateTime(timezone=True)),
     schema="clay",
 )
@@ -64,7 +64,7 @@ MESSAGES: Mapping[EnrichClause, str] = MappingProxyType(
         EnrichClause.ERASED: "This person was erased and must not be enriched again.",
         EnrichClause.EXCLUDED: "An exclusion of your organization keeps this lead, or its e-mail address, from Clay.",
         EnrichClause.REQUESTED_BEFORE: "Requested from Clay before: a rule requests a new lead once.",
-        EnrichClause.NOT_STALE: "The last result is younger than the rule's months, or there is none.",
+        EnrichClause.NOT_STALE: "The last result, or a later request that may have been charged, is younger than the rule's months; or there is no result.",
         EnrichClause.MIN_SCORE: "The score is below the rule's minimum, or unknown.",
         EnrichClause.CLASSIFICATION: "The classification is not in the rule, or unknown.",
     }
@@ -110,14 +110,18 @@ def _requested_before(org_id: UUID) -> Select[tuple[UUID]]:
 
 
 def _stale(org_id: UUID, months: int) -> Select[tuple[UUID]]:
-    """Selects leads whose last result is older than this number of months."""
+    """Selects leads whose last result is older than this number of months, and that had no later request that may have been charged.
+
+    A request without a result, such as a held run, would otherwise be repeated and charged on every day.
+    """
     results = [ItemOutcome.FOUND.value, ItemOutcome.PARTIAL.value, ItemOutcome.NOTHING.value]
+    has_result = ITEMS.c.outcome.in_(results)
     before: ColumnElement[datetime] = func.now() - func.make_interval(0, months)
     return (
         select(ITEMS.c.lead_id)
-        .where(ITEMS.c.org_id == org_id, ITEMS.c.outcome.in_(results))
+        .where(ITEMS.c.org_id == org_id, or_(has_result, ITEMS.c.cost_basis != CostSource.NONE.value))
         .group_by(ITEMS.c.lead_id)
-        .having(func.max(ITEMS.c.finished_at) < before)
+        .having(func.bool_or(has_result), func.max(ITEMS.c.finished_at) < before)
     )
 
 
