@@ -4,7 +4,7 @@ Lock order: `values.store.lock`, the organization's settings, jobs in the order 
 transaction that changes items locks their jobs first, which prevents deadlocks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -81,6 +81,13 @@ WHERE org_id = :org_id AND state = 'queued' AND way = 'routine' AND (CAST(:kind 
 """,
     UUID,
 )
+CANCELLED_JOBS = Statement(
+    """
+SELECT id FROM clay.enrichment_jobs
+WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[])) AND cancel_requested_at IS NOT NULL
+""",
+    UUID,
+)
 JOBS_OF_ITEMS = Statement(
     """
 SELECT DISTINCT job_id FROM clay.enrichment_items WHERE org_id = :org_id AND id = ANY(CAST(:ids AS uuid[]))
@@ -100,11 +107,21 @@ async def lock_jobs_of(connection: AsyncConnection, org_id: UUID, item_ids: Iter
     return job_ids
 
 
+async def read_queued_jobs(connection: AsyncConnection, org_id: UUID, kind: str | None = None) -> Sequence[UUID]:
+    """Returns the jobs with queued items of the way `routine`. The caller locks them, with all others, in one call of `lock_jobs`."""
+    return await JOBS_OF_QUEUED.rows(connection, {"org_id": org_id, "kind": kind})
+
+
 async def lock_queued_jobs(connection: AsyncConnection, org_id: UUID, kind: str | None = None) -> list[UUID]:
     """Lock the jobs with queued items of the way `routine`, and return their ids."""
-    job_ids = sorted(await JOBS_OF_QUEUED.rows(connection, {"org_id": org_id, "kind": kind}))
+    job_ids = sorted(await read_queued_jobs(connection, org_id, kind))
     await lock_jobs(connection, org_id, job_ids)
     return job_ids
+
+
+async def read_cancelled_jobs(connection: AsyncConnection, org_id: UUID, job_ids: Iterable[UUID]) -> Sequence[UUID]:
+    """Returns those of the jobs for which a user requested a cancellation."""
+    return await CANCELLED_JOBS.rows(connection, {"org_id": org_id, "ids": list(job_ids)})
 
 
 async def recount(connection: AsyncConnection, org_id: UUID, job_ids: Iterable[UUID]) -> None:

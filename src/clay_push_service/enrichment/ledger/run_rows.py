@@ -139,7 +139,10 @@ async def set_running(
 
 
 async def hold_run(connection: AsyncConnection, org_id: UUID, run_id: UUID) -> bool:
-    return await HOLD.execute(connection, {"org_id": org_id, "id": run_id}) > 0
+    """Holds a run, or ends it if no item is left: an erasure ends items while the start is in flight."""
+    is_held = await HOLD.execute(connection, {"org_id": org_id, "id": run_id}) > 0
+    await end_runs_without_items(connection, org_id, [run_id])
+    return is_held
 
 
 async def end_run(connection: AsyncConnection, org_id: UUID, run_id: UUID, cause: str | None) -> None:

@@ -13,7 +13,7 @@ from clay_push_service.clay.routines_outcome import ApiFailure
 from clay_push_service.database.failed_statement import failure
 from clay_push_service.database.failures import UNAVAILABLE, is_about_the_data
 from clay_push_service.enrichment.ledger.causes import ItemCause
-from clay_push_service.enrichment.ledger.counters import lock_jobs, lock_queued_jobs, recount
+from clay_push_service.enrichment.ledger.counters import lock_jobs, read_cancelled_jobs, read_queued_jobs, recount
 from clay_push_service.enrichment.ledger.item_ends import FREE, ItemEnd, end_items, end_queued
 from clay_push_service.enrichment.ledger.items import RunItemRow, hold_items, items_of_run, request_items, return_items
 from clay_push_service.enrichment.ledger.run_rows import (
@@ -100,7 +100,7 @@ async def _note_account(
     match decision:
         case StartDecision(then=StartAction.CLOSE_KEY):
             await record_key_check(connection, org_id, key_number, ApiKeyState.REFUSED)
-            return await lock_queued_jobs(connection, org_id)
+            return await read_queued_jobs(connection, org_id)
         case StartDecision(then=StartAction.PAUSE_RULES, cause=cause):
             if await pause_rules(connection, org_id, cause):
                 log.warning("enrichment.rules_paused", org_id=str(org_id), cause=cause.value)
@@ -136,6 +136,9 @@ async def _not_started(
         is_throttled=decision.then is StartAction.RETURN,
     )  # fmt: skip
     await end_run(connection, org_id, run_id, decision.cause.value)
+    # A cancellation while the start was in flight found these items as requested.
+    cancelled = await read_cancelled_jobs(connection, org_id, job_ids)
+    await end_queued(connection, org_id, cancelled, ItemOutcome.CANCELLED, ItemCause.CANCELLED)
     if decision.then in {StartAction.FAIL_JOBS, StartAction.PAUSE_RULES, StartAction.CLOSE_KEY}:
         await end_queued(connection, org_id, job_ids, ItemOutcome.FAILED, cause)
 
