@@ -17,18 +17,17 @@ from clay_push_service.states import SyncedLeads
 from tests.harness.installation import Installation
 
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-HOURLY = IntervalTiming(60, datetime(2026, 1, 1, tzinfo=UTC))
 DAILY = DailyTiming(time(9))
 
 
 async def plan(made: Installation, timing: Timing | None = None, org_id: UUID | None = None, **changes: Any) -> UUID:
     """Add a schedule of the installation's project. `changes`: of its values.
 
-    Without a timing, the first due time is an hour from now, so that none is reached during the test at any time of the day.
+    Without a timing, it is due every hour, and the nearest due times are half an hour before and after now. A test reaches none.
     """
-    now = datetime.now(UTC)
+    anchor = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=100, minutes=30)
     values: dict[str, Any] = {
-        "name": "Morning", "project_id": made.project_id, "destination_id": None, "timing": timing or IntervalTiming(60, now.replace(second=0, microsecond=0)),
+        "name": "Morning", "project_id": made.project_id, "destination_id": None, "timing": timing or IntervalTiming(60, anchor),
         "time_zone": "Europe/Berlin", "filters": LeadFilters(), "mode": SyncedLeads.NEW, "max_leads": None,
         "catch_up": timedelta(hours=1), "pause_after": 3,
     }  # fmt: skip
