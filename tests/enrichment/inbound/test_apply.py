@@ -203,3 +203,23 @@ async def test_a_key_rotation_encrypts_stored_results_again(database_url: str) -
         app.api.app.state.box = SecretBox((SecretStr(new),))
         await app.apply()
         assert await app.states() == [("applied", None)]
+
+
+async def test_two_workers_quarantine_only_the_result_that_raises_an_error(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with results(database_url) as app:
+        for number in range(40):
+            await app.send({"lead_id": str(app.lead_id), "industry": f"number {number}"})
+        read = read_result
+
+        def failing(body: object, *rest: object) -> object:
+            if any(f"number {each}0'" in str(body) for each in range(1, 4)):
+                raise RuntimeError("a defect of this test")
+            return read(body, *rest)  # type: ignore[arg-type]  # as it was called
+
+        monkeypatch.setattr(apply, "read_result", failing)
+        assert sum(await asyncio.gather(*(app.apply() for _ in range(4)))) == 40
+        failed = [place for place, state in enumerate(await app.states()) if state == ("unmatched", "error")]
+        assert failed == [10, 20, 30]
+        assert (await app.states()).count(("applied", None)) == 37

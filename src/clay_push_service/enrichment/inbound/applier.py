@@ -55,7 +55,7 @@ class ResultApplier:
 
     async def _apply_batch(self, org_id: UUID) -> int:
         try:
-            return await self._apply(org_id, BATCH)
+            return await self._apply(org_id)
         except Exception as error:  # noqa: BLE001 - one of the results causes it: the others are applied one by one
             _raise_unless_of_data(error)
             log.warning("results.batch_failed", org_id=str(org_id), **failure(error))
@@ -65,23 +65,34 @@ class ResultApplier:
         return done
 
     async def _apply_one(self, org_id: UUID) -> int:
-        """Apply the oldest result; one that raises an error goes into quarantine."""
-        try:
-            return await self._apply(org_id, 1)
-        except Exception as error:  # noqa: BLE001 - a defect must not stop the results behind this one
-            _raise_unless_of_data(error)
-            log.error("results.quarantined", org_id=str(org_id), **failure(error))  # noqa: TRY400 - a trace can quote a value
+        """Apply the oldest result. One that raises an error goes into quarantine in the same transaction.
+
+        In a second transaction, the oldest result may be another one, because another worker has locked this one.
+        """
         async with self._database.transaction() as connection:
+            await store.lock(connection, org_id)
             waiting = await results.take(connection, org_id, 1)
-            finished = [Finished(each.id, ResultState.UNMATCHED, ResultCause.ERROR) for each in waiting]
-            await results.finish(connection, org_id, finished)
+            finished: Sequence[Finished] = ()
+            if waiting:
+                tables = await self._host.tables(connection)
+                before = await connection.begin_nested()
+                try:
+                    finished = await apply_results(connection, tables, self._box, org_id, waiting)
+                except Exception as error:  # noqa: BLE001 - a defect must not stop the results behind this one
+                    _raise_unless_of_data(error)
+                    await before.rollback()
+                    log.error("results.quarantined", org_id=str(org_id), **failure(error))  # noqa: TRY400 - a trace can quote a value
+                    finished = [Finished(each.id, ResultState.UNMATCHED, ResultCause.ERROR) for each in waiting]
+                    await results.finish(connection, org_id, finished)
+                else:
+                    await before.commit()
         count_finished(finished)
         return len(waiting)
 
-    async def _apply(self, org_id: UUID, rows: int) -> int:
+    async def _apply(self, org_id: UUID) -> int:
         async with self._database.transaction() as connection:
             await store.lock(connection, org_id)
-            waiting = await results.take(connection, org_id, rows)
+            waiting = await results.take(connection, org_id, BATCH)
             finished: Sequence[Finished] = ()
             if waiting:
                 tables = await self._host.tables(connection)
