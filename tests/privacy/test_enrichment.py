@@ -1,9 +1,17 @@
 """An erasure also covers enrichment: unfinished items end, ids are replaced, and a later result is not stored."""
 
+import asyncio
 from pathlib import Path
 
+from clay_push_service.callers.actor import Actor
+from clay_push_service.enrichment.jobs.accept import EnrichRequest
+from clay_push_service.enrichment.jobs.service import EnrichmentService
+from clay_push_service.enrichment.ledger.states import LegalBasis
+from clay_push_service.enrichment.settings.kinds import Kind
 from tests.enrichment.jobs.enriching import enriching
 from tests.support.dump import dump
+
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def test_an_erasure_ends_live_items_and_leaves_no_id_and_no_value(database_url: str, tmp_path: Path) -> None:
@@ -32,3 +40,23 @@ async def test_an_erasure_ends_live_items_and_leaves_no_id_and_no_value(database
         refused = await app.enrich(erased, status=404)
         assert refused["code"] == "lead_not_found"
         await app.check_totals()
+
+
+async def test_an_erasure_waits_for_a_request_that_is_being_accepted(database_url: str, tmp_path: Path) -> None:
+    """Otherwise the request stores the lead's id after the erasure has replaced it everywhere."""
+    async with enriching(database_url, tmp_path, leads=1) as app:
+        [lead_id] = app.lead_ids
+        async with app.api.database.transaction() as connection:
+            tables = await app.context.host.tables(connection)
+            actor = Actor(app.api.org_id, "user:member")
+            service = EnrichmentService(connection, tables, app.context.settings, app.context.box, actor)
+            accepted = await service.enrich(EnrichRequest([lead_id], Kind.EMAIL, LegalBasis.CONSENT))
+            body = {"lead_ids": [str(lead_id)]}
+            erasure = asyncio.create_task(app.api.call("POST", "/api/clay/erasures", body, status=201))
+            while not erasure.done() and not await app.api.installation.fetch(WAITS):  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+        await erasure
+        assert str(lead_id) not in (await dump(app.api.database)).casefold()
+        assert await app.outcomes(str(accepted.job_id)) == {("skipped", "erased"): 1}
+        await app.work()
+        assert (await app.clay())["items"] == 0

@@ -23,6 +23,7 @@ from clay_push_service.deliveries.end_queued import StoppedDelivery, count_stopp
 from clay_push_service.deliveries.suppression import ensure_salt
 from clay_push_service.enrichment.inbound.results import erase_results
 from clay_push_service.enrichment.ledger.erase import replace_leads, stop_items
+from clay_push_service.enrichment.settings.table import lock_existing_settings
 from clay_push_service.enrichment.values import store
 from clay_push_service.enrichment.values.erase import delete_values
 from clay_push_service.enrichment.write_back.writes import erase_writes
@@ -127,6 +128,8 @@ async def erase(
     """
     ids = sorted(set(lead_ids))
     await store.lock(connection, org_id)  # before every other lock, as the worker does that applies results
+    # Waits for enrichment requests that are being accepted, so that their items are found; later ones see the new hashes.
+    await lock_existing_settings(connection, org_id)
     await erase_results(connection, org_id, ids)
     items = await stop_items(connection, org_id, ids)
     await _empty_inbox(

@@ -154,6 +154,11 @@ async def lock_settings(connection: AsyncConnection, org_id: UUID) -> SettingsRo
     return await LOCK.one(connection, {"org_id": org_id})
 
 
+async def lock_existing_settings(connection: AsyncConnection, org_id: UUID) -> None:
+    """Locks the row, if there is one: waits for requests to enrich that are being accepted, which hold it. Creates none."""
+    await LOCK.rows(connection, {"org_id": org_id})
+
+
 async def set_key(
     connection: AsyncConnection, org_id: UUID, sealed: bytes | None, mask: str | None, source: KeySource | None
 ) -> None:
