@@ -125,8 +125,8 @@ async def record(connection: Connection, results: Sequence[Result], probe_second
         return RecordedResults([], {})
     cancelled = await counters.lock_jobs(connection, {result.job_id for result in results})
     kind_of_result = [result.kind(cancelled=result.job_id in cancelled) for result in results]
-    number_of_kind = {kind: number for number, kind in enumerate(dict.fromkeys(kind_of_result), start=1)}
-    numbers = [number_of_kind[kind] for kind in kind_of_result]
+    number_of_kind: dict[_Kind, int] = {}
+    numbers = [number_of_kind.setdefault(kind, len(number_of_kind) + 1) for kind in kind_of_result]
     ids = await _write(connection, results, numbers, list(number_of_kind))
     written = [
         (result, kind) for result, kind in zip(results, kind_of_result, strict=True) if result.delivery_id in ids
