@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clay_push_service.enrichment.runs import reports
 from clay_push_service.enrichment.runs.receive_report import is_signed, read_run_id
 from clay_push_service.errors import InvalidError
 from tests.enrichment.jobs.enriching import WEBHOOK_SECRET, Enriching, enriching
@@ -94,6 +95,19 @@ async def test_a_run_of_another_client_is_not_adopted(ready: Enriching) -> None:
     rows = await ready.api.installation.fetch("SELECT DISTINCT state FROM clay.enrichment_run_reports")
     assert [row.state for row in rows] == ["unrelated"]
     assert [each["state"] for each in await ready.items(job_id)] == ["held"] * 3
+
+
+async def test_reports_of_other_clients_do_not_use_up_the_limit(
+    ready: Enriching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a start that is held or in flight, a report belongs to another client of the workspace."""
+    monkeypatch.setattr(reports, "MOST_WAITING", 1)
+    await ready.report("rr_of_another_client")
+    job_id = await lose_a_start(ready)
+    [run] = await ready.clay_runs()
+    await ready.report(run["id"])
+    assert await ready.adopt() == 1
+    assert await ready.outcomes(job_id) == {("found", None): 3}
 
 
 async def test_the_report_of_a_known_run_makes_its_poll_due(ready: Enriching) -> None:

@@ -19,7 +19,7 @@ from clay_push_service.database.database import Database
 from clay_push_service.destinations.dependencies import require_box
 from clay_push_service.destinations.secret_box import SecretError
 from clay_push_service.enrichment.ledger.run_rows import poll_now
-from clay_push_service.enrichment.runs.reports import Endpoint, ReportState, find_endpoint, store_report
+from clay_push_service.enrichment.runs.reports import Endpoint, ReportState, find_endpoint, has_open_start, store_report
 from clay_push_service.errors import InvalidError, UnauthorizedError
 
 SIGNATURE_HEADER = "X-Clay-Signature"
@@ -47,8 +47,13 @@ async def receive_report(request: Request, database: Database, endpoint_id: str,
 
 
 async def _store(connection: AsyncConnection, org_id: UUID, clay_run_id: str) -> None:
-    is_known = await poll_now(connection, org_id, clay_run_id)
-    await store_report(connection, org_id, clay_run_id, ReportState.KNOWN if is_known else ReportState.WAITING)
+    if await poll_now(connection, org_id, clay_run_id):
+        state = ReportState.KNOWN
+    elif await has_open_start(connection, org_id):
+        state = ReportState.WAITING
+    else:  # of another client; waiting reports are limited
+        state = ReportState.UNRELATED
+    await store_report(connection, org_id, clay_run_id, state)
     await queue.wake_enrichment(connection, org_id)
 
 

@@ -64,6 +64,9 @@ RETURNING id, clay_run_id, tries
 """,
     Report,
 )
+HAS_OPEN_START = Statement(
+    "SELECT EXISTS (SELECT 1 FROM clay.enrichment_runs WHERE org_id = :org_id AND state IN ('starting', 'held'))", bool
+)
 HAS_REPORT = Statement(
     """
 SELECT EXISTS (SELECT 1 FROM clay.enrichment_run_reports WHERE org_id = :org_id AND state = 'waiting' AND next_try_at <= now())
@@ -91,6 +94,11 @@ async def store_report(connection: AsyncConnection, org_id: UUID, clay_run_id: s
     """Returns whether it is new."""
     values = {"org_id": org_id, "clay_run_id": clay_run_id, "state": state, "most": MOST_WAITING}
     return await STORE.execute(connection, values) > 0
+
+
+async def has_open_start(connection: AsyncConnection, org_id: UUID) -> bool:
+    """Whether a start of the organization is held or in flight. A start is committed before it is sent, so its report finds it."""
+    return await HAS_OPEN_START.one(connection, {"org_id": org_id})
 
 
 async def organizations_with_reports(connection: AsyncConnection) -> list[UUID]:
