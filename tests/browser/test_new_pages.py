@@ -79,7 +79,7 @@ async def test_missing_results_are_named_listed_and_pushed_again(browser: Browse
         await owner.review("overview-suspect")
         await owner.page.get_by_role("link", name="See the leads and the usual reasons").click()
         await owner.review("missing-results")
-        await owner.page.get_by_role("button", name="Push exactly these again").click()
+        await owner.page.get_by_role("link", name="Push exactly these again").click()
         await owner.page.get_by_role("button", name=f"Push {UNCONFIRMED} leads again").click()
         await expect(owner.page.locator("#messages")).to_contain_text(f"Pushing {UNCONFIRMED} leads to Clay...")
 
