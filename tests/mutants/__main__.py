@@ -48,7 +48,7 @@ async def run_tests(source: Path, tests: Sequence[str], *options: str, seconds: 
     """Run tests against the package below `source`, for at most `seconds`. Returns pytest's exit code and output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--durations=0",
+        sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "--durations=0",
         f"--timeout={TEST_SECONDS}", *options, *tests,
         cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -63,6 +63,19 @@ async def run_tests(source: Path, tests: Sequence[str], *options: str, seconds: 
     return process.returncode, output.decode(errors="replace")
 
 
+async def run_unchanged(tests: Sequence[str], jobs: int) -> tuple[int, str]:
+    """Run the tests on the code as it is. Those that fail run once more, alone, as they do for a mutant."""
+    source = ROOT / PACKAGE.parts[0]
+    code, output = await run_tests(source, tests, "-n", str(jobs), seconds=UNCHANGED_SECONDS)
+    failed = [
+        line.removeprefix("FAILED ").partition(" - ")[0] for line in output.splitlines() if line.startswith("FAILED ")
+    ]
+    if code != FAILED or not failed:
+        return code, output
+    console.print("Failed beside others, run again alone: " + ", ".join(failed), markup=False)
+    return await run_tests(source, failed, "-n", "0", seconds=UNCHANGED_SECONDS)
+
+
 async def run_mutant(mutant: Mutant, source: Path) -> Verdict:
     """Apply the mutant to the copy of `src` at `source`, run its tests, and restore the file."""
     path = source / Path(*PACKAGE.parts[1:]) / mutant.file
@@ -70,7 +83,7 @@ async def run_mutant(mutant: Mutant, source: Path) -> Verdict:
     started = time.monotonic()
     write(path, mutant.mutated(original))
     try:
-        code, output = await run_tests(source, mutant.tests, "-n", "0", seconds=MUTANT_SECONDS)
+        code, output = await run_tests(source, mutant.tests, "-x", "-n", "0", seconds=MUTANT_SECONDS)
     finally:
         write(path, original)
     # a failed import during collection also notices the mutant
@@ -129,7 +142,7 @@ async def main() -> int:
         console.print(f"A sample of {given.sample} mutants, --seed {seed}")
         chosen = random.Random(seed).sample(chosen, min(given.sample, len(chosen)))
     tests = sorted({test for mutant in chosen for test in mutant.tests})
-    code, output = await run_tests(ROOT / PACKAGE.parts[0], tests, "-n", str(given.jobs), seconds=UNCHANGED_SECONDS)
+    code, output = await run_unchanged(tests, given.jobs)
     if code != PASSED:
         console.print(f"The tests fail without any mutant:\n{output[-3000:]}", markup=False)
         return 2
