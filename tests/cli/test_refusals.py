@@ -273,7 +273,7 @@ async def test_every_command_ends_with_one_sentence_and_an_exit_code(
             port = free_port()
             admin = {"admin_database_url": runtime_url(url)} if condition == "right" else {}
             env = environment(database_url=url, encryption_keys=KEY, log_format="json", port=str(port), **admin)
-            env |= {"COLUMNS": "1000"}  # wide enough that tables do not wrap
+            env |= {"CLAY_PUSH_WATCHDOG_SECONDS": "300", "COLUMNS": "1000"}  # wide enough that tables do not wrap
 
             async def run(name: str) -> CommandResult:
                 running = warm.start(*given[name], env=env)
